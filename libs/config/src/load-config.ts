@@ -1,0 +1,121 @@
+import { resolve } from 'node:path';
+import { localSecrets } from './local-secrets.js';
+import { type SettingName, type Settings, secretSettings, settingsSchema } from './schema.js';
+
+export interface Config {
+  readonly production: boolean;
+  readonly embedded: boolean;
+  readonly databaseUrl: string;
+  readonly databasePoolSize: number;
+  readonly port: number;
+  readonly host: string;
+  readonly internalPort: number | undefined;
+  readonly metricsPort: number | undefined;
+  readonly adminToken: string;
+  /** 32 bytes. */
+  readonly masterKey: Buffer;
+  /** Absolute. */
+  readonly home: string;
+  readonly logLevel: Settings['LOG_LEVEL'];
+  readonly pages: boolean;
+  readonly sandboxFallback: boolean;
+  readonly leaseSeconds: number;
+  readonly workerChannels: Settings['WORKER_CHANNELS'];
+  readonly concurrency: Readonly<Record<Settings['WORKER_CHANNELS'][number], number>>;
+}
+
+/** All that is wrong with the environment, one line per variable. */
+export class ConfigError extends Error {
+  constructor(readonly faults: readonly string[]) {
+    super(`Carillon cannot start, ${faults.length === 1 ? 'one setting is' : `${faults.length} settings are`} wrong:\n${faults.map((fault) => `  ${fault}`).join('\n')}\nEvery setting is explained in docs/configuration.md.`);
+    this.name = 'ConfigError';
+  }
+}
+
+const KNOWN_DEFAULT_TOKENS = /^(admin|secret|password|changeme|change-me|token|test|default|example)+[-_0-9]*$/i;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads and checks the whole environment at once.
+ *
+ * `embeddedDatabaseUrl` is given by the all-in-one when it has started a Postgres of its own; it stands in where
+ * DATABASE_URL is unset. Throws {@link ConfigError} naming every wrong variable.
+ */
+export function loadConfig(environment: Environment = process.env, embeddedDatabaseUrl?: string): Config {
+  const { settings, faults } = readSettings(environment);
+  if (!settings) throw new ConfigError(faults);
+
+  const production = settings.NODE_ENV === 'production';
+  const databaseUrl = settings.DATABASE_URL ?? embeddedDatabaseUrl;
+  if (!databaseUrl) faults.push('DATABASE_URL: is needed by `npm run api`, `npm run worker` and `npm run migrate`; only `npm start` brings its own Postgres');
+  if (production) faults.push(...weakSecrets(settings));
+  if (faults.length > 0) throw new ConfigError(faults);
+
+  const home = resolve(settings.CARILLON_HOME);
+  const embedded = settings.DATABASE_URL === undefined;
+  // What is set wins; the file is not even made where both are.
+  const made = settings.ADMIN_TOKEN && settings.MASTER_KEY ? undefined : localSecrets(home);
+  const each = settings.WORKER_CONCURRENCY;
+  return Object.freeze({
+    production,
+    embedded,
+    databaseUrl: databaseUrl!,
+    databasePoolSize: settings.DATABASE_POOL_SIZE,
+    port: settings.PORT,
+    host: settings.HOST ?? (embedded ? '127.0.0.1' : '0.0.0.0'),
+    internalPort: settings.INTERNAL_PORT,
+    metricsPort: settings.METRICS_PORT,
+    adminToken: settings.ADMIN_TOKEN ?? made!.adminToken,
+    masterKey: settings.MASTER_KEY ?? Buffer.from(made!.masterKey, 'hex'),
+    home,
+    logLevel: settings.LOG_LEVEL,
+    pages: settings.PAGES ?? embedded,
+    sandboxFallback: settings.SANDBOX_FALLBACK ?? embedded,
+    leaseSeconds: settings.LEASE_SECONDS,
+    workerChannels: settings.WORKER_CHANNELS,
+    concurrency: Object.freeze({
+      email: settings.WORKER_EMAIL_CONCURRENCY ?? each,
+      sms: settings.WORKER_SMS_CONCURRENCY ?? each,
+      push: settings.WORKER_PUSH_CONCURRENCY ?? each,
+      in_app: settings.WORKER_IN_APP_CONCURRENCY ?? each,
+      chat: settings.WORKER_CHAT_CONCURRENCY ?? each,
+      webhook: settings.WORKER_WEBHOOK_CONCURRENCY ?? each,
+    }),
+  });
+}
+
+/** The faults of an environment without loading it: what the all-in-one asks before it starts a database. */
+export function settingFaults(environment: Environment = process.env): string[] {
+  const { settings, faults } = readSettings(environment);
+  return settings?.NODE_ENV === 'production' ? [...faults, ...weakSecrets(settings)] : faults;
+}
+
+/** CARILLON_HOME and whether DATABASE_URL is set, before anything else is known. */
+export function profileOf(environment: Environment = process.env): { embedded: boolean; home: string } {
+  return { embedded: !environment.DATABASE_URL, home: resolve(environment.CARILLON_HOME || '.carillon') };
+}
+
+function readSettings(environment: Environment): { settings?: Settings; faults: string[] } {
+  const names = Object.keys(settingsSchema.shape) as SettingName[];
+  // An empty variable is an unset one: that is what compose files and CI systems make of a missing value.
+  const given = Object.fromEntries(names.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
+  const parsed = settingsSchema.safeParse(given);
+  if (parsed.success) return { settings: parsed.data, faults: [] };
+  return {
+    faults: parsed.error.issues.map((issue) => {
+      const name = issue.path[0] as SettingName;
+      const got = secretSettings.includes(name) ? '' : `, got ${JSON.stringify(given[name])}`;
+      return `${name}: ${issue.message}${got}`;
+    }),
+  };
+}
+
+function weakSecrets(settings: Settings): string[] {
+  const faults: string[] = [];
+  if (!settings.MASTER_KEY) faults.push('MASTER_KEY: must be set in production');
+  if (!settings.ADMIN_TOKEN) faults.push('ADMIN_TOKEN: must be set in production');
+  else if (Buffer.byteLength(settings.ADMIN_TOKEN) < 32) faults.push('ADMIN_TOKEN: must be 32 bytes or more in production');
+  else if (KNOWN_DEFAULT_TOKENS.test(settings.ADMIN_TOKEN)) faults.push('ADMIN_TOKEN: must not be a well-known default in production');
+  return faults;
+}

@@ -1,0 +1,94 @@
+import { DomainError } from '#domain';
+import { isOutage } from './database.js';
+
+export interface BatcherOptions<Item, Result> {
+  /** Writes the items in one go; results in the order of the items. All or nothing. */
+  flush: (items: Item[]) => Promise<Result[]>;
+  /** How many flushes may be under way at once. */
+  slots: number;
+  maxBatch: number;
+  /** Items that may wait; one more is refused as `unavailable`. */
+  maxQueue: number;
+}
+
+interface Waiting<Item, Result> {
+  item: Item;
+  resolve: (result: Result) => void;
+  reject: (error: unknown) => void;
+}
+
+const DEADLOCK = '40P01';
+const SERIALIZATION_FAILURE = '40001';
+
+/**
+ * Natural batching: an item is flushed at once when a slot is free; whatever arrives meanwhile is the next batch. There
+ * is no timer, so a lone item waits for nobody and a flood makes its own large batches.
+ *
+ * One bad item does not fail its siblings: a batch refused for its data is halved until the culprit stands alone. A batch
+ * that lost a deadlock is flushed again. An outage fails the whole batch, for the callers to answer or retry.
+ */
+export class Batcher<Item, Result> {
+  private readonly queue: Waiting<Item, Result>[] = [];
+  private busy = 0;
+  private scheduled = false;
+
+  constructor(private readonly options: BatcherOptions<Item, Result>) {}
+
+  get waiting(): number {
+    return this.queue.length;
+  }
+
+  run(item: Item): Promise<Result> {
+    if (this.queue.length >= this.options.maxQueue) {
+      return Promise.reject(
+        new DomainError('unavailable', 'The server is full; nothing was accepted. Try again.', { retryAfterSeconds: 1 }),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      this.queue.push({ item, resolve, reject });
+      this.schedule();
+    });
+  }
+
+  private schedule(): void {
+    if (this.scheduled || this.busy >= this.options.slots) return;
+    this.scheduled = true;
+    // One turn of the loop: everything that arrived with this item goes with it.
+    setImmediate(() => {
+      this.scheduled = false;
+      while (this.queue.length > 0 && this.busy < this.options.slots) {
+        void this.flush(this.queue.splice(0, this.options.maxBatch));
+      }
+    });
+  }
+
+  private async flush(batch: Waiting<Item, Result>[]): Promise<void> {
+    this.busy += 1;
+    try {
+      await this.write(batch);
+    } finally {
+      this.busy -= 1;
+      if (this.queue.length > 0) this.schedule();
+    }
+  }
+
+  private async write(batch: Waiting<Item, Result>[], deadlocks = 0): Promise<void> {
+    try {
+      const results = await this.options.flush(batch.map((waiting) => waiting.item));
+      batch.forEach((waiting, index) => {
+        waiting.resolve(results[index]!);
+      });
+    } catch (error) {
+      const state = (error as { code?: unknown }).code;
+      if ((state === DEADLOCK || state === SERIALIZATION_FAILURE) && deadlocks < 5) {
+        await this.write(batch, deadlocks + 1);
+      } else if (batch.length === 1 || isOutage(error)) {
+        for (const waiting of batch) waiting.reject(error);
+      } else {
+        const middle = Math.ceil(batch.length / 2);
+        await this.write(batch.slice(0, middle));
+        await this.write(batch.slice(middle));
+      }
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import { DomainError, isId } from '#domain';
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { type Prisma, PrismaClient } from './generated/client.js';
+
+export type PrismaScope = Prisma.TransactionClient;
+
+/** A raw query; with `name` it is prepared once per connection. */
+export interface Statement {
+  name?: string;
+  text: string;
+  values?: unknown[];
+}
+
+/** Runs raw SQL: one statement, its rows. */
+export interface Sql {
+  query<Row extends object>(statement: Statement): Promise<Row[]>;
+}
+
+export interface DatabaseOptions {
+  url: string;
+  /** Connections per role. */
+  poolSize: number;
+  /** Told of every error on an idle connection: the server went away. */
+  onIdleError?: (error: Error) => void;
+  applicationName?: string;
+}
+
+/** Long enough for the largest bulk, short enough that a half-open connection becomes a 503 and not a hang. */
+const QUERY_TIMEOUT_MS = 2_000;
+const CONNECT_TIMEOUT_MS = 1_500;
+
+/**
+ * The two doors to Postgres. A tenant's door opens connections that start as role `carillon_tenant` and see nothing
+ * until a transaction has said whose it is; the platform's door opens connections that start as `carillon_platform`
+ * and see all tenants. Callers of `asPlatform`, `sqlAsPlatform` and `platform` are on a list (test/architecture.spec.ts).
+ */
+export class Database {
+  private readonly tenantPool: pg.Pool;
+  private readonly platformPool: pg.Pool;
+  /** A connection of its own, so that health answers while both pools are busy. */
+  private readonly healthPool: pg.Pool;
+  private tenantPrisma: PrismaClient | undefined;
+  private platformPrisma: PrismaClient | undefined;
+
+  constructor(private readonly options: DatabaseOptions) {
+    this.tenantPool = this.pool('carillon_tenant', options.poolSize);
+    this.platformPool = this.pool('carillon_platform', options.poolSize);
+    this.healthPool = this.pool('carillon_platform', 1);
+  }
+
+  /** Everyday reads and writes of one tenant, through Prisma, in one transaction. */
+  async forTenant<T>(tenantId: string, work: (prisma: PrismaScope) => Promise<T>): Promise<T> {
+    checkTenantId(tenantId);
+    this.tenantPrisma ??= new PrismaClient({ adapter: new PrismaPg(this.tenantPool) });
+    const prisma = this.tenantPrisma;
+    return await outageAsUnavailable(() =>
+      prisma.$transaction(
+        async (tx) => {
+          await tx.$queryRaw`select set_config('app.tenant_id', ${tenantId}, true)`;
+          return await work(tx);
+        },
+        { maxWait: CONNECT_TIMEOUT_MS, timeout: 2 * QUERY_TIMEOUT_MS },
+      ),
+    );
+  }
+
+  /** The same over all tenants: operator routes only. */
+  async asPlatform<T>(work: (prisma: PrismaScope) => Promise<T>): Promise<T> {
+    this.platformPrisma ??= new PrismaClient({ adapter: new PrismaPg(this.platformPool) });
+    const prisma = this.platformPrisma;
+    return await outageAsUnavailable(() =>
+      prisma.$transaction(work, { maxWait: CONNECT_TIMEOUT_MS, timeout: 2 * QUERY_TIMEOUT_MS }),
+    );
+  }
+
+  /** Raw SQL of one tenant in one transaction. */
+  async sqlForTenant<T>(tenantId: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+    checkTenantId(tenantId);
+    // The id is a checked UUID; both statements travel in one round trip.
+    return await this.transaction(this.tenantPool, `begin; set local app.tenant_id = '${tenantId}'`, work);
+  }
+
+  /** Raw SQL over all tenants in one transaction. */
+  async sqlAsPlatform<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return await this.transaction(this.platformPool, 'begin', work);
+  }
+
+  /** One raw statement over all tenants, committed by itself: the hot path. */
+  readonly platform: Sql = {
+    query: async <Row extends object>(statement: Statement): Promise<Row[]> =>
+      await outageAsUnavailable(async () => (await this.platformPool.query<Row>(statement)).rows),
+  };
+
+  /** Throws when the server cannot be reached within a second and a half. */
+  async ping(): Promise<void> {
+    await this.healthPool.query('select 1');
+  }
+
+  /** A connection outside every pool, for LISTEN and advisory locks. The caller ends it. */
+  newClient(): pg.Client {
+    return new pg.Client({
+      connectionString: this.options.url,
+      application_name: `${this.options.applicationName ?? 'carillon'}-listen`,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      options: '-c role=carillon_platform',
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.tenantPrisma?.$disconnect(), this.platformPrisma?.$disconnect()]);
+    await Promise.all([this.tenantPool, this.platformPool, this.healthPool].map((pool) => (pool.ended ? undefined : pool.end())));
+  }
+
+  private async transaction<T>(pool: pg.Pool, begin: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+    return await outageAsUnavailable(async () => {
+      const client = await pool.connect();
+      let broken: Error | undefined;
+      try {
+        await client.query(begin);
+        const result = await work({ query: async (statement) => (await client.query(statement)).rows });
+        await client.query('commit');
+        return result;
+      } catch (error) {
+        await client.query('rollback').catch((failure: Error) => {
+          broken = failure;
+        });
+        throw error;
+      } finally {
+        client.release(broken);
+      }
+    });
+  }
+
+  private pool(role: string, size: number): pg.Pool {
+    const pool = new pg.Pool({
+      connectionString: this.options.url,
+      application_name: this.options.applicationName ?? 'carillon',
+      max: size,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      idleTimeoutMillis: 60_000,
+      query_timeout: QUERY_TIMEOUT_MS,
+      keepAlive: true,
+      // Sent with the start-up packet: a connection never works as the login role.
+      options: `-c role=${role} -c statement_timeout=${QUERY_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000 -c jit=off`,
+      types: numericTypes,
+    });
+    // Without a listener an error on an idle connection (a server restart) ends the process.
+    pool.on('error', (error) => this.options.onIdleError?.(error));
+    return pool;
+  }
+}
+
+/** bigint columns here are sequence numbers and counts, far below 2^53: numbers, not strings. */
+const INT8 = 20;
+const numericTypes: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === INT8 ? Number : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+};
+
+function checkTenantId(tenantId: string): void {
+  if (!isId(tenantId)) throw new TypeError(`not a tenant id: ${JSON.stringify(tenantId)}`);
+}
+
+/** SQLSTATE classes that say the server is away, full or read-only, not that the statement is wrong. */
+const OUTAGE_STATES = /^(08|53|57P|25006|58)/;
+const OUTAGE_MESSAGES =
+  /timeout|terminat|ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|Connection ended|not queryable|Unable to start a transaction|Can't reach database/i;
+
+/** Whether an error from pg or Prisma means that the database is away (as against a wrong statement or bad data). */
+export function isOutage(error: unknown): boolean {
+  if (error instanceof DomainError) return error.code === 'unavailable';
+  if (!(error instanceof Error)) return false;
+  const code = (error as { code?: unknown }).code;
+  if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !code.startsWith('E')) {
+    // P2024: no connection from the pool in time; P1xxx: server not reached; P2028: transaction could not start.
+    return OUTAGE_STATES.test(code) || /^(P1\d{3}|P2024|P2028)$/.test(code) || code === '57014';
+  }
+  return OUTAGE_MESSAGES.test(error.message);
+}
+
+async function outageAsUnavailable<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof DomainError || !isOutage(error)) throw error;
+    throw new DomainError('unavailable', 'The database cannot be reached; nothing was accepted. Try again.', {
+      retryAfterSeconds: 2,
+      cause: error,
+    });
+  }
+}

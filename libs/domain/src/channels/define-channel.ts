@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import type { SendLimit } from '../limits.js';
+
+/** How a rendered field is made safe (security.md, templates, rule 6). */
+export type FieldKind = 'html' | 'text' | 'line' | 'url' | 'json';
+
+/** The parts of a recipient an address can come from. */
+export interface Addressable {
+  email: string | null;
+  phone: string | null;
+  devices: readonly { token: string }[];
+}
+
+export interface Channel<Id extends string = string> {
+  readonly id: Id;
+  /** The shape of a template's content: every text field is a Handlebars source. */
+  readonly content: z.ZodObject;
+  /** What each field of the content is, and so how it is escaped. */
+  readonly fields: Readonly<Record<string, FieldKind>>;
+  /** Largest source of one content field, in bytes of UTF-8. */
+  readonly maxSourceBytes: number;
+  /** Whether a delivery without an address can be made at all. */
+  readonly needsAddress: boolean;
+  /** The recipient's own addresses on this channel; several only for push. */
+  readonly addressesOf: (recipient: Addressable) => readonly string[];
+  /** What is wrong with an address given with a send, or null. */
+  readonly addressFault: (address: string) => string | null;
+  /** What happens when a provider may or may not have taken a message (failures.md). */
+  readonly unknownOutcome: 'resend' | 'hold';
+  /** The default limit per recipient, or null for none. */
+  readonly recipientLimit: SendLimit | null;
+  /** `inbox`: the row in the inbox is the send; no provider is asked. */
+  readonly sends: 'provider' | 'inbox';
+}
+
+/** A channel is a value in one file plus one line in `registry.ts`. */
+export function defineChannel<const Id extends string>(channel: Channel<Id>): Channel<Id> {
+  return channel;
+}
+
+/** A template source: any text that is not empty. */
+export const source = z.string().min(1);
+/** A source that must come out as one line, such as a subject. */
+export const lineSource = z.string().min(1).max(4_096);
+
+export const noAddress = (): readonly string[] => [];
+
+export const anyAddress = (address: string): string | null =>
+  address.length > 0 && address.length <= 4_096 && !/\p{Cc}/u.test(address)
+    ? null
+    : `must be 1 to 4096 characters without control characters, got ${JSON.stringify(address.slice(0, 80))}`;

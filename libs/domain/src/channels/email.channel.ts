@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { defineChannel, lineSource, source } from './define-channel.js';
+
+const emailAddress = z.email().max(254);
+
+export const email = defineChannel({
+  id: 'email',
+  content: z
+    .strictObject({
+      subject: lineSource,
+      html: source.optional(),
+      text: source.optional(),
+      from: lineSource.optional(),
+      reply_to: lineSource.optional(),
+    })
+    .refine((content) => content.html !== undefined || content.text !== undefined, {
+      message: 'one of html or text is needed',
+      path: ['text'],
+    })
+    .meta({ id: 'EmailContent' }),
+  fields: { subject: 'line', html: 'html', text: 'text', from: 'line', reply_to: 'line' },
+  maxSourceBytes: 256 * 1024,
+  needsAddress: true,
+  addressesOf: (recipient) => (recipient.email ? [recipient.email] : []),
+  addressFault: (address) =>
+    emailAddress.safeParse(address).success ? null : `must be one e-mail address, got ${JSON.stringify(address.slice(0, 80))}`,
+  unknownOutcome: 'resend',
+  recipientLimit: { limit: 10, windowSeconds: 3_600 },
+  sends: 'provider',
+});

@@ -1,0 +1,22 @@
+import { z } from 'zod';
+import { anyAddress, defineChannel, lineSource, source } from './define-channel.js';
+
+export const push = defineChannel({
+  id: 'push',
+  content: z
+    .strictObject({
+      title: lineSource,
+      body: source,
+      data: z.record(z.string().max(255), z.string()).optional(),
+      image_url: lineSource.optional(),
+    })
+    .meta({ id: 'PushContent' }),
+  fields: { title: 'line', body: 'text', data: 'json', image_url: 'url' },
+  maxSourceBytes: 64 * 1024,
+  needsAddress: true,
+  addressesOf: (recipient) => recipient.devices.map((device) => device.token),
+  addressFault: anyAddress,
+  unknownOutcome: 'resend',
+  recipientLimit: { limit: 5, windowSeconds: 3_600 },
+  sends: 'provider',
+});

@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import { defineChannel, source } from './define-channel.js';
+
+/** ITU-T E.164: a plus, a country code that does not begin with 0, at most 15 digits in all. */
+const E164 = /^\+[1-9]\d{6,14}$/;
+
+export const sms = defineChannel({
+  id: 'sms',
+  content: z.strictObject({ text: source }).meta({ id: 'SmsContent' }),
+  fields: { text: 'text' },
+  maxSourceBytes: 64 * 1024,
+  needsAddress: true,
+  addressesOf: (recipient) => (recipient.phone ? [recipient.phone] : []),
+  addressFault: (address) =>
+    E164.test(address) ? null : `must be an E.164 number like +15005550000, got ${JSON.stringify(address.slice(0, 80))}`,
+  // An SMS costs money and cannot be taken back: somebody decides.
+  unknownOutcome: 'hold',
+  recipientLimit: { limit: 3, windowSeconds: 3_600 },
+  sends: 'provider',
+});

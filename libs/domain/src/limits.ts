@@ -1,0 +1,26 @@
+import { channelIds, channelOf, type ChannelId } from './channels/registry.js';
+
+/** At most `limit` in any `windowSeconds` seconds. */
+export interface SendLimit {
+  readonly limit: number;
+  readonly windowSeconds: number;
+}
+
+/** A tenant's own limits per recipient, by channel; a channel it does not name keeps the default. */
+export type RecipientLimits = Partial<Record<ChannelId, { limit: number; window_seconds: number }>>;
+
+/** What one recipient of this tenant may get on this channel, or null for no limit. */
+export function recipientLimit(channel: ChannelId, settings: RecipientLimits | undefined): SendLimit | null {
+  const own = settings?.[channel];
+  return own ? { limit: own.limit, windowSeconds: own.window_seconds } : channelOf(channel).recipientLimit;
+}
+
+/** The limits a tenant starts with, in the shape of its settings. */
+export function defaultRecipientLimits(): RecipientLimits {
+  const limits: RecipientLimits = {};
+  for (const id of channelIds) {
+    const limit = channelOf(id).recipientLimit;
+    if (limit) limits[id] = { limit: limit.limit, window_seconds: limit.windowSeconds };
+  }
+  return limits;
+}

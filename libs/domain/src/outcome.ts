@@ -1,0 +1,67 @@
+import type { FailedReason, SuppressedReason, WaitingReason } from './delivery-state.js';
+
+/** What a provider (or the vendor's receipt) said about one try; providers.md has the table. */
+export type ProviderErrorKind = 'transient' | 'throttled' | 'rejected' | 'bad_address' | 'misconfigured' | 'unknown';
+
+/** One try at one provider account, as it goes into `attempts`. */
+export interface Attempt {
+  number: number;
+  provider: string;
+  providerAccountId: string | null;
+  outcome: 'sent' | ProviderErrorKind;
+  code: string | null;
+  detail: string | null;
+  providerMessageId: string | null;
+  durationMs: number;
+}
+
+export type ReceiptKind = 'delivered' | 'bounced' | 'complained';
+
+/** A row to be written into the recipient's inbox: for `in_app` that is the send. */
+export interface InboxRow {
+  category: string;
+  title: string;
+  body: string;
+  actionUrl: string | null;
+  data: Record<string, string> | null;
+}
+
+/**
+ * How one run of the pipeline ended. Ended in one switch, in the record step.
+ * `attempt` is there when a provider was asked.
+ */
+export type Outcome =
+  | { kind: 'sent'; attempt: Attempt; templateVersion: number | null; receipt?: ReceiptKind }
+  | { kind: 'in_inbox'; row: InboxRow; templateVersion: number | null }
+  | { kind: 'suppressed'; reason: SuppressedReason; detail?: string }
+  | { kind: 'expired' }
+  | { kind: 'held'; reason: WaitingReason; delaySeconds: number; detail?: string }
+  | { kind: 'retry'; reason: WaitingReason; delaySeconds: number; weight: number; attempt: Attempt }
+  | { kind: 'failed'; reason: FailedReason; code: string | null; detail: string | null; attempt?: Attempt }
+  | { kind: 'unknown'; detail: string; attempt?: Attempt }
+  /** Another worker has it, or it was cancelled: nothing is recorded. */
+  | { kind: 'not_mine'; detail: string };
+
+/** Ends the pipeline early, with an outcome. The only thing the pipeline catches. */
+export class Halt extends Error {
+  constructor(readonly outcome: Outcome) {
+    super(outcome.kind);
+    this.name = 'Halt';
+  }
+}
+
+/** What a provider throws; never leaves the send step. */
+export class ProviderError extends Error {
+  readonly code: string | null;
+  readonly retryAfterSeconds: number | null;
+  constructor(
+    readonly kind: ProviderErrorKind,
+    message: string,
+    options: { code?: string | null; retryAfterSeconds?: number | null; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.name = 'ProviderError';
+    this.code = options.code ?? null;
+    this.retryAfterSeconds = options.retryAfterSeconds ?? null;
+  }
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { channelIds } from './channels/registry.js';
+
+const limit = z.strictObject({
+  limit: z.int().min(1).max(100_000),
+  window_seconds: z.int().min(1).max(2_678_400),
+});
+
+/** BCP 47 language tag in the simple forms templates use: `en`, `fr-CA`, `zh-Hant-TW`. */
+export const localeTag = z
+  .string()
+  .regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/, 'must be a language tag like "en" or "fr-CA"')
+  .meta({ id: 'Locale' });
+
+/** An IANA time zone name the runtime knows. */
+export const timezone = z
+  .string()
+  .max(64)
+  .refine((name) => isTimezone(name), { error: 'must be an IANA time zone like "Europe/Paris"' })
+  .meta({ id: 'Timezone' });
+
+function isTimezone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What a tenant can have set for itself; every key is optional and has a default. */
+export const tenantSettings = z
+  .strictObject({
+    recipient_limits: z.partialRecord(z.enum(channelIds), limit).optional(),
+    requests_per_minute: z.int().min(1).max(10_000_000).optional(),
+    retry_schedule_seconds: z.array(z.number().min(0).max(604_800)).max(20).optional(),
+    locale: localeTag.optional(),
+    allowed_origins: z.array(z.url()).max(50).optional(),
+  })
+  .meta({ id: 'TenantSettings' });
+
+export type TenantSettings = z.infer<typeof tenantSettings>;
+
+export const DEFAULT_REQUESTS_PER_MINUTE = 6_000;
+
+/** What each API key may be given; a key created without scopes has all of them. */
+export const scopes = [
+  'notifications:write',
+  'notifications:read',
+  'recipients:write',
+  'recipients:read',
+  'templates:write',
+  'templates:read',
+  'provider_accounts:write',
+  'provider_accounts:read',
+  'inbox:write',
+  'inbox:read',
+  'mailbox:write',
+  'mailbox:read',
+] as const;
+export type Scope = (typeof scopes)[number];
