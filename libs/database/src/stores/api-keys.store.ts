@@ -1,0 +1,112 @@
+import { newId, type Scope, type TenantSettings } from '#domain';
+import type { Database } from '../database.js';
+import { Prisma } from '../generated/client.js';
+import { afterIdCursor, type Page, type PageRequest, toPage } from './page.js';
+
+export interface ApiKey {
+  id: string;
+  tenantId: string;
+  /** The eight characters in clear. */
+  keyId: string;
+  name: string;
+  mode: 'live' | 'test';
+  scopes: Scope[];
+  createdAt: Date;
+  expiresAt: Date | null;
+  revokedAt: Date | null;
+  lastUsedAt: Date | null;
+}
+
+/** What a request is checked against. */
+export interface KnownKey {
+  tenantId: string;
+  keyId: string;
+  secretHash: Buffer;
+  mode: 'live' | 'test';
+  scopes: ReadonlySet<string>;
+  expiresAt: Date | null;
+  tenantStatus: 'active' | 'suspended';
+  settings: TenantSettings;
+}
+
+export interface NewApiKey {
+  tenantId: string;
+  keyId: string;
+  secretHash: Buffer;
+  name: string;
+  mode: 'live' | 'test';
+  scopes: Scope[];
+  expiresAt: Date | null;
+}
+
+export class ApiKeysStore {
+  constructor(private readonly database: Database) {}
+
+  /** Null when there is no such tenant. */
+  async create(key: NewApiKey): Promise<ApiKey | null> {
+    try {
+      const row = await this.database.forTenant(key.tenantId, (prisma) => prisma.apiKey.create({ data: { ...key, id: newId(), secretHash: new Uint8Array(key.secretHash) } }));
+      return toApiKey(row);
+    } catch (error) {
+      // P2003: the foreign key to the tenant.
+      if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2003') return null;
+      throw error;
+    }
+  }
+
+  async list(tenantId: string, page: PageRequest): Promise<Page<ApiKey>> {
+    const before = afterIdCursor(page.cursor);
+    const rows = await this.database.forTenant(tenantId, (prisma) =>
+      prisma.apiKey.findMany({ where: { tenantId, ...(before && { id: { lt: before } }) }, orderBy: { id: 'desc' }, take: page.limit + 1 }),
+    );
+    return toPage(rows.map(toApiKey), page.limit, (row) => row.id);
+  }
+
+  /** Returns the revoked key, or null when there is none that is still good. */
+  async revoke(tenantId: string, id: string): Promise<ApiKey | null> {
+    return await this.database.forTenant(tenantId, async (prisma) => {
+      const { count } = await prisma.apiKey.updateMany({ where: { tenantId, id, revokedAt: null }, data: { revokedAt: new Date() } });
+      return count === 0 ? null : toApiKey(await prisma.apiKey.findUniqueOrThrow({ where: { tenantId_id: { tenantId, id } } }));
+    });
+  }
+
+  /** The key with this clear half, unless revoked: one probe of api_keys_key_id_key. The tenant is what is asked for. */
+  async find(keyId: string): Promise<KnownKey | null> {
+    const [row] = await this.database.platform.query<{
+      tenant_id: string;
+      secret_hash: Buffer;
+      mode: 'live' | 'test';
+      scopes: string[];
+      expires_at: Date | null;
+      status: 'active' | 'suspended';
+      settings: TenantSettings;
+    }>({
+      name: 'find_api_key',
+      text: `select k.tenant_id, k.secret_hash, k.mode, k.scopes, k.expires_at, t.status, t.settings
+             from api_keys k join tenants t on t.id = k.tenant_id where k.key_id = $1 and k.revoked_at is null`,
+      values: [keyId],
+    });
+    if (!row) return null;
+    return {
+      tenantId: row.tenant_id,
+      keyId,
+      secretHash: row.secret_hash,
+      mode: row.mode,
+      scopes: new Set(row.scopes),
+      expiresAt: row.expires_at,
+      tenantStatus: row.status,
+      settings: row.settings,
+    };
+  }
+
+  /** Notes the keys used since the last call. */
+  async touch(keyIds: string[]): Promise<void> {
+    if (keyIds.length === 0) return;
+    await this.database.platform.query({ name: 'touch_api_keys', text: 'update api_keys set last_used_at = now() where key_id = any ($1)', values: [keyIds] });
+  }
+}
+
+function toApiKey(row: Omit<ApiKey, 'mode' | 'scopes'> & { mode: string; scopes: string[]; secretHash: unknown }): ApiKey {
+  const { secretHash: _hash, ...key } = row;
+  return { ...key, mode: row.mode as ApiKey['mode'], scopes: row.scopes as Scope[] };
+}

@@ -1,0 +1,219 @@
+import DataLoader from 'dataloader';
+import type { ChannelId, DeliveryState, ReceiptKind, TenantSettings } from '#domain';
+import { statesBefore, tallyOf } from '#domain';
+import { Batcher } from '../batcher.js';
+import type { Database } from '../database.js';
+import { columns } from './columns.js';
+import type { ClaimedDelivery } from './due-deliveries.store.js';
+import type { Notification } from './notification.js';
+import { toRecord, RECORD, recordColumns, type RecordRow, type Recorded } from './record.js';
+import type { Outcome } from '#domain';
+
+export interface RecipientProfile {
+  id: string;
+  email: string | null;
+  phone: string | null;
+  locale: string | null;
+  timezone: string | null;
+  attributes: Record<string, unknown>;
+  devices: { token: string; platform: string }[];
+}
+
+/** What the pipeline needs to know of one delivery, as it stands now. */
+export interface DeliveryContext {
+  notification: Notification;
+  /** Given with the send; wins over the profile. */
+  address: string | null;
+  recipient: RecipientProfile | null;
+  channelSwitches: Record<string, boolean>;
+  tenant: { status: 'active' | 'suspended'; settings: TenantSettings };
+}
+
+interface DeliveryKey {
+  tenantId: string;
+  deliveryId: string;
+}
+
+interface ContextRow {
+  tenant_id: string;
+  delivery_id: string;
+  address: string | null;
+  notification_id: string;
+  recipient_id: string;
+  type: string | null;
+  category: string;
+  channels: ChannelId[];
+  template_id: string | null;
+  content: Record<string, unknown> | null;
+  payload: Record<string, unknown> | null;
+  priority: number;
+  test: boolean;
+  ordering_key: string | null;
+  metadata: Record<string, string> | null;
+  scheduled_at: Date | null;
+  expires_at: Date | null;
+  has_profile: boolean;
+  email: string | null;
+  phone: string | null;
+  locale: string | null;
+  timezone: string | null;
+  attributes: Record<string, unknown> | null;
+  devices: { token: string; platform: string }[] | null;
+  channel_switches: Record<string, boolean> | null;
+  tenant_status: 'active' | 'suspended';
+  tenant_settings: TenantSettings;
+}
+
+/** Loading and recording in the worker. Runs as the platform: one batch holds deliveries of many tenants. */
+export class DeliveriesStore {
+  private readonly records: Batcher<RecordRow, Recorded>;
+  private readonly contexts: DataLoader<DeliveryKey, DeliveryContext | null, string>;
+
+  constructor(
+    private readonly database: Database,
+    /** Told after each commit whose inbox has grown. */
+    private readonly onInboxRows: (rows: { tenantId: string; recipientId: string }[]) => void,
+  ) {
+    this.records = new Batcher({ flush: (batch) => this.writeRecords(batch), slots: 2, maxBatch: 500, maxQueue: 100_000 });
+    this.contexts = new DataLoader((keys) => this.readContexts(keys), {
+      cache: false,
+      maxBatchSize: 500,
+      // One turn of the loop, like the Batcher: deliveries handed over together are loaded together.
+      batchScheduleFn: (callback) => setImmediate(callback),
+    });
+  }
+
+  /** Everything about one delivery; null when it is gone (its partition was dropped, or its tenant deleted). */
+  async load(delivery: DeliveryKey): Promise<DeliveryContext | null> {
+    return await this.contexts.load(delivery);
+  }
+
+  /**
+   * Writes the end of one run: attempt, state or next due time, counters, dead letter, inbox row, timeline, in one
+   * commit, fenced by the claim. Returns false when the claim was not ours any more and nothing was written.
+   */
+  async record(delivery: ClaimedDelivery, outcome: Outcome): Promise<boolean> {
+    if (outcome.kind === 'not_mine') return false;
+    return (await this.records.run(toRecord(delivery, outcome))).recorded;
+  }
+
+  /** Takes a provider's receipt: compare-and-set along the table of states; a repeat changes nothing. Returns whether anything changed. */
+  async applyReceipt(delivery: DeliveryKey, receipt: ReceiptKind, detail: string | null): Promise<boolean> {
+    const rows = await this.database.platform.query({
+      name: `receipt_${receipt}`,
+      text: receipt === 'complained' ? COMPLAINT : RECEIPT,
+      values:
+        receipt === 'complained'
+          ? [delivery.tenantId, delivery.deliveryId, detail]
+          : [delivery.tenantId, delivery.deliveryId, detail, receipt, statesBefore(receipt, 'receipt'), tallyOf(receipt) === 'failed'],
+    });
+    return rows.length > 0;
+  }
+
+  private async readContexts(keys: readonly DeliveryKey[]): Promise<(DeliveryContext | null)[]> {
+    const rows = await this.database.platform.query<ContextRow>({
+      name: 'load_deliveries',
+      text: LOAD,
+      values: columns(keys, [(key) => key.tenantId, (key) => key.deliveryId]),
+    });
+    const found = new Map(rows.map((row) => [row.delivery_id, toContext(row)]));
+    return keys.map((key) => found.get(key.deliveryId) ?? null);
+  }
+
+  private async writeRecords(batch: RecordRow[]): Promise<Recorded[]> {
+    const rows = await this.database.platform.query<{ delivery_id: string; state: DeliveryState | null; recipient_id: string | null }>({
+      name: 'record',
+      text: RECORD,
+      values: columns(batch, recordColumns),
+    });
+    const recorded = new Map(rows.map((row) => [row.delivery_id, row]));
+    const inbox = batch.flatMap((row) => {
+      const recipientId = row.inbox && recorded.get(row.deliveryId)?.recipient_id;
+      return recipientId ? [{ tenantId: row.tenantId, recipientId }] : [];
+    });
+    if (inbox.length > 0) this.onInboxRows(inbox);
+    return batch.map((row) => ({ recorded: recorded.has(row.deliveryId) }));
+  }
+}
+
+function toContext(row: ContextRow): DeliveryContext {
+  return {
+    notification: {
+      tenantId: row.tenant_id,
+      id: row.notification_id,
+      recipientId: row.recipient_id,
+      type: row.type,
+      category: row.category,
+      channels: row.channels,
+      templateId: row.template_id,
+      content: row.content,
+      payload: row.payload,
+      priority: row.priority,
+      test: row.test,
+      orderingKey: row.ordering_key,
+      metadata: row.metadata,
+      scheduledAt: row.scheduled_at,
+      expiresAt: row.expires_at,
+    },
+    address: row.address,
+    recipient: row.has_profile
+      ? {
+          id: row.recipient_id,
+          email: row.email,
+          phone: row.phone,
+          locale: row.locale,
+          timezone: row.timezone,
+          attributes: row.attributes ?? {},
+          devices: row.devices ?? [],
+        }
+      : null,
+    channelSwitches: row.channel_switches ?? {},
+    tenant: { status: row.tenant_status, settings: row.tenant_settings },
+  };
+}
+
+/** Primary keys throughout: deliveries, notifications (one partition each, chosen at run time), recipients, preferences, tenants. */
+const LOAD = `
+select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.recipient_id, n.type, n.category, n.channels, n.template_id, n.content,
+       n.payload, n.priority, n.test, n.ordering_key, n.metadata, n.scheduled_at, n.expires_at,
+       r.id is not null as has_profile, r.email, r.phone, r.locale, r.timezone, r.attributes,
+       case when d.channel = 'push' then (
+         select json_agg(json_build_object('token', v.token, 'platform', v.platform) order by v.created_at)
+         from devices v where v.tenant_id = d.tenant_id and v.recipient_id = d.recipient_id
+       ) end as devices,
+       p.channels as channel_switches, t.status as tenant_status, t.settings as tenant_settings
+from unnest($1::uuid[], $2::uuid[]) as i(tenant_id, id)
+join deliveries d on d.tenant_id = i.tenant_id and d.id = i.id
+join notifications n on n.tenant_id = d.tenant_id and n.id = d.notification_id
+join tenants t on t.id = d.tenant_id
+left join recipients r on r.tenant_id = d.tenant_id and r.id = d.recipient_id
+left join preferences p on p.tenant_id = d.tenant_id and p.recipient_id = d.recipient_id`;
+
+/** A permanent bounce moves the delivery from the succeeded to the failed of its notification. */
+const RECEIPT = `
+with before as (
+  select tenant_id, id, notification_id, state from deliveries where tenant_id = $1 and id = $2 and state = any ($5) for update
+), changed as (
+  update deliveries d set
+    state = $4,
+    delivered_at = case when $4 = 'delivered' then now() else d.delivered_at end
+  from before b where d.tenant_id = b.tenant_id and d.id = b.id
+  returning d.tenant_id, d.id, d.notification_id
+), counted as (
+  update notifications n set
+    succeeded = n.succeeded + case when b.state = 'unknown' and not $6::boolean then 1 when b.state <> 'unknown' and $6::boolean then -1 else 0 end,
+    failed = n.failed + case when b.state = 'unknown' and not $6::boolean then -1 when b.state <> 'unknown' and $6::boolean then 1 else 0 end
+  from before b where n.tenant_id = b.tenant_id and n.id = b.notification_id
+), told as (
+  insert into decisions (tenant_id, delivery_id, id, code, detail) select tenant_id, id, gen_random_uuid(), $4, $3 from changed
+)
+select id from changed`;
+
+const COMPLAINT = `
+with changed as (
+  update deliveries d set complained_at = now() where tenant_id = $1 and id = $2 and complained_at is null and state in ('sent', 'delivered', 'bounced', 'unknown')
+  returning d.tenant_id, d.id
+), told as (
+  insert into decisions (tenant_id, delivery_id, id, code, detail) select tenant_id, id, gen_random_uuid(), 'complained', $3 from changed
+)
+select id from changed`;

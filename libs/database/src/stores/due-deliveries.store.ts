@@ -1,0 +1,198 @@
+import type { ChannelId } from '#domain';
+import { Batcher } from '../batcher.js';
+import type { Database } from '../database.js';
+import { columns } from './columns.js';
+
+/** A delivery a worker may work on until `leaseEndsAt`. Small enough to travel in a message. */
+export interface ClaimedDelivery {
+  tenantId: string;
+  deliveryId: string;
+  channel: ChannelId;
+  claimId: string;
+  /** Claims without an attempt, this one included. */
+  claims: number;
+  /** Attempts begun so far. */
+  attempt: number;
+  /** Retries burnt so far. */
+  retries: number;
+  /** An earlier claim had begun to send and left no outcome. */
+  sending: boolean;
+  limitTaken: boolean;
+  expired: boolean;
+  /** Milliseconds of this process's monotonic clock (`performance.now()`), not wall time. */
+  leaseEndsAt: number;
+}
+
+export interface ClaimRequest {
+  channel: ChannelId;
+  lane: 1 | 2 | 3;
+  limit: number;
+  claimId: string;
+  leaseSeconds: number;
+  /** The tenant served last: the round goes on after it. */
+  afterTenant: string;
+  /** Tenants that have enough in flight here. */
+  excludedTenants: string[];
+}
+
+interface ClaimRow {
+  tenant_id: string;
+  delivery_id: string;
+  claims: number;
+  attempt: number;
+  retries: number;
+  sending: boolean;
+  limit_taken: boolean;
+  expired: boolean;
+}
+
+export interface Intent {
+  delivery: ClaimedDelivery;
+  /** The recipient's limit has been asked and granted. */
+  limitTaken: boolean;
+}
+
+/** The hot table of what is not final: claiming and the intent to send. Runs as the platform: workers serve all tenants. */
+export class DueDeliveriesStore {
+  private readonly intents: Batcher<Intent, number | null>;
+
+  constructor(private readonly database: Database) {
+    this.intents = new Batcher({ flush: (batch) => this.writeIntents(batch), slots: 2, maxBatch: 500, maxQueue: 100_000 });
+  }
+
+  /** The lanes of these channels in which something is due now: the poll behind the wake-ups. Index: due_deliveries_claim_idx. */
+  async dueLanes(channels: readonly ChannelId[]): Promise<{ channel: ChannelId; lane: 1 | 2 | 3 }[]> {
+    return await this.database.platform.query({ name: 'due_lanes', text: DUE_LANES, values: [channels] });
+  }
+
+  /** Claims up to `limit` due deliveries, fairly over the tenants that have some. Index: due_deliveries_claim_idx. */
+  async claim(request: ClaimRequest): Promise<ClaimedDelivery[]> {
+    const startedAt = performance.now();
+    const rows = await this.database.platform.query<ClaimRow>({
+      name: 'claim',
+      text: CLAIM,
+      values: [request.channel, request.lane, request.afterTenant, request.excludedTenants, request.limit, request.claimId, request.leaseSeconds],
+    });
+    return rows.map((row) => ({
+      tenantId: row.tenant_id,
+      deliveryId: row.delivery_id,
+      channel: request.channel,
+      claimId: request.claimId,
+      claims: row.claims,
+      attempt: row.attempt,
+      retries: row.retries,
+      sending: row.sending,
+      limitTaken: row.limit_taken,
+      expired: row.expired,
+      // Counted from before the statement, so that it ends before the database's lease does, whatever the wall clock says.
+      leaseEndsAt: startedAt + request.leaseSeconds * 1_000,
+    }));
+  }
+
+  /**
+   * Commits the intent to send, just before the provider is asked: returns the number of the attempt that begins, or null
+   * when the claim is not ours any more (cancelled, or another worker has it) and nothing may be sent.
+   */
+  async begin(intent: Intent): Promise<number | null> {
+    return await this.intents.run(intent);
+  }
+
+  /** Gives claims back at once instead of letting their lease run out: at shutdown. */
+  async release(deliveries: ClaimedDelivery[]): Promise<void> {
+    if (deliveries.length === 0) return;
+    await this.database.platform.query({
+      name: 'release',
+      text: `update due_deliveries d set due_at = now(), claim_id = null, claims = d.claims - 1
+             from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as i(tenant_id, delivery_id, claim_id)
+             where d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id and not d.sending`, // index: due_deliveries_pkey
+      values: columns(deliveries, [(row) => row.tenantId, (row) => row.deliveryId, (row) => row.claimId]),
+    });
+  }
+
+  private async writeIntents(batch: Intent[]): Promise<(number | null)[]> {
+    const rows = await this.database.platform.query<{ delivery_id: string; attempt: number }>({
+      name: 'intent',
+      text: INTENT,
+      values: columns(batch, [
+        (row) => row.delivery.tenantId,
+        (row) => row.delivery.deliveryId,
+        (row) => row.delivery.claimId,
+        (row) => row.delivery.sending,
+        (row) => row.limitTaken,
+      ]),
+    });
+    const attempts = new Map(rows.map((row) => [row.delivery_id, row.attempt]));
+    return batch.map((row) => attempts.get(row.delivery.deliveryId) ?? null);
+  }
+}
+
+const DUE_LANES = `
+select c.channel, l.lane
+from unnest($1::text[]) as c(channel) cross join (values (1), (2), (3)) as l(lane)
+where exists (
+  with recursive walk(tenant_id, n) as (
+    (select d.tenant_id, 1 from due_deliveries d where d.channel = c.channel and d.lane = l.lane order by d.tenant_id limit 1)
+    union all
+    select (select d.tenant_id from due_deliveries d where d.channel = c.channel and d.lane = l.lane and d.tenant_id > w.tenant_id order by d.tenant_id limit 1), w.n + 1
+    from walk w where w.tenant_id is not null
+  )
+  select 1 from walk w
+  where exists (select 1 from due_deliveries d where d.channel = c.channel and d.lane = l.lane and d.tenant_id = w.tenant_id and d.due_at <= now())
+)`;
+
+/**
+ * Walks the tenants of a channel and lane in order of id, from the one after the last served, by a loose index scan (one
+ * probe per tenant, at most 1,000 a claim); keeps the first 32 that have something due now; and takes an equal share of
+ * each, oldest first. A delivery with an ordering key is taken only while it is the first of its key.
+ *
+ * A row that another worker is claiming at this moment is skipped, not waited for.
+ */
+const CLAIM = `
+with recursive walk(tenant_id, n) as (
+  (select d.tenant_id, 1 from due_deliveries d where d.channel = $1 and d.lane = $2 and d.tenant_id > $3::uuid order by d.tenant_id limit 1)
+  union all
+  select (select d.tenant_id from due_deliveries d where d.channel = $1 and d.lane = $2 and d.tenant_id > w.tenant_id order by d.tenant_id limit 1), w.n + 1
+  from walk w where w.tenant_id is not null and w.n < 1000
+), ready as materialized (
+  select w.tenant_id from walk w
+  where w.tenant_id is not null and w.tenant_id <> all ($4::uuid[])
+    and exists (select 1 from due_deliveries d where d.channel = $1 and d.lane = $2 and d.tenant_id = w.tenant_id and d.due_at <= now())
+  limit 32
+), share as (
+  select greatest(1, ceil($5::numeric / greatest(1, (select count(*) from ready))))::bigint as rows
+), picked as materialized (
+  select d.* from ready r cross join lateral (
+    select d.tenant_id, d.delivery_id, d.sending
+    from due_deliveries d
+    where d.channel = $1 and d.lane = $2 and d.tenant_id = r.tenant_id and d.due_at <= now()
+      and (d.ordering_key is null or not exists (
+        select 1 from due_deliveries o where o.tenant_id = d.tenant_id and o.ordering_key = d.ordering_key and o.delivery_id < d.delivery_id))
+    order by d.due_at
+    limit (select rows from share)
+    for update skip locked
+  ) d
+  limit $5
+)
+update due_deliveries d
+set due_at = now() + make_interval(secs => $7::double precision), claim_id = $6::uuid, claims = d.claims + 1
+from picked p
+where d.tenant_id = p.tenant_id and d.delivery_id = p.delivery_id
+returning d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, coalesce(d.expires_at <= now(), false) as expired`;
+
+/**
+ * The attempt that a killed worker left without an outcome is written down as unknown in the same commit: an extra send is
+ * always on record. Index: due_deliveries_pkey.
+ */
+const INTENT = `
+with begun as (
+  update due_deliveries d
+  set sending = true, attempt = d.attempt + 1, claims = 0, limit_taken = d.limit_taken or i.limit_taken
+  from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::boolean[], $5::boolean[]) as i(tenant_id, delivery_id, claim_id, was_sending, limit_taken)
+  where d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id and d.sending = i.was_sending
+  returning d.tenant_id, d.delivery_id, d.attempt, i.was_sending
+), lost as (
+  insert into attempts (tenant_id, delivery_id, number, outcome, code, detail)
+  select tenant_id, delivery_id, attempt - 1, 'unknown', 'worker_lost', 'the worker was lost between the send and its record' from begun where was_sending
+  on conflict do nothing
+)
+select delivery_id, attempt from begun`;

@@ -1,0 +1,188 @@
+import DataLoader from 'dataloader';
+import type { Database, Sql } from '../database.js';
+import { columns } from './columns.js';
+import { type Page, toPage } from './page.js';
+
+export interface InboxItem {
+  id: string;
+  seq: number;
+  title: string;
+  body: string;
+  actionUrl: string | null;
+  data: Record<string, string> | null;
+  category: string;
+  createdAt: Date;
+  seenAt: Date | null;
+  readAt: Date | null;
+  archivedAt: Date | null;
+}
+
+export interface InboxCounts {
+  total: number;
+  unread: number;
+  unseen: number;
+}
+
+export interface InboxHead {
+  lastSeq: number;
+  counts: InboxCounts;
+}
+
+export type InboxChange = 'read' | 'unread' | 'seen' | 'archive' | 'unarchive';
+
+export interface InboxFilter {
+  unread?: boolean | undefined;
+  archived?: boolean | undefined;
+  category?: string | undefined;
+  /** Oldest first from here, for a client that catches up. */
+  afterSeq?: number | undefined;
+  limit: number;
+  cursor?: string | undefined;
+}
+
+interface FeedKey {
+  tenantId: string;
+  recipientId: string;
+  since: number;
+}
+
+const FEED_PAGE = 100;
+
+/** One recipient's inbox. Counters are exact because each change and its counter are one commit. */
+export class InboxStore {
+  private readonly feeds: DataLoader<FeedKey, InboxItem[], string>;
+  private readonly heads: DataLoader<Omit<FeedKey, 'since'>, InboxHead, string>;
+
+  constructor(private readonly database: Database) {
+    const batching = { cache: false, maxBatchSize: 500, batchScheduleFn: (callback: () => void) => setImmediate(callback) } as const;
+    this.feeds = new DataLoader((keys) => this.readFeeds(keys), batching);
+    this.heads = new DataLoader((keys) => this.readHeads(keys), batching);
+  }
+
+  /** Newest first, or oldest first after `afterSeq`. Index: inbox_items_pkey; inbox_items_unread_idx for unread. */
+  async list(tenantId: string, recipientId: string, filter: InboxFilter): Promise<Page<InboxItem>> {
+    const values: unknown[] = [tenantId, recipientId];
+    const conditions = ['tenant_id = $1', 'recipient_id = $2', filter.archived ? 'archived_at is not null' : 'archived_at is null'];
+    if (filter.unread) conditions.push('read_at is null');
+    if (filter.category !== undefined) conditions.push(`category = $${values.push(filter.category)}`);
+    const forward = filter.afterSeq !== undefined;
+    if (forward) conditions.push(`seq > $${values.push(filter.afterSeq)}`);
+    const last = filter.cursor === undefined ? null : Number(Buffer.from(filter.cursor, 'base64url').toString('utf8'));
+    if (last !== null && Number.isSafeInteger(last)) conditions.push(`seq ${forward ? '>' : '<'} $${values.push(last)}`);
+    values.push(filter.limit + 1);
+    const rows = await this.database.sqlForTenant(tenantId, (sql) =>
+      sql.query<InboxItem>({
+        text: `select ${ITEM} from inbox_items where ${conditions.join(' and ')} order by seq ${forward ? 'asc' : 'desc'} limit $${values.length}`,
+        values,
+      }),
+    );
+    return toPage(rows, filter.limit, (row) => String(row.seq));
+  }
+
+  /** The counters and the last sequence number. Index: inbox_counters_pkey. */
+  async head(tenantId: string, recipientId: string): Promise<InboxHead> {
+    return await this.heads.load({ tenantId, recipientId });
+  }
+
+  /** Up to a hundred items after `since`, oldest first, archived ones too: what a stream sends. Index: inbox_items_pkey. */
+  async feed(tenantId: string, recipientId: string, since: number): Promise<InboxItem[]> {
+    return await this.feeds.load({ tenantId, recipientId, since });
+  }
+
+  /** Changes one item; a repeat changes nothing. Returns the item and whether it changed, or null when it is not there. */
+  async change(tenantId: string, recipientId: string, id: string, change: InboxChange): Promise<{ item: InboxItem; changed: boolean } | null> {
+    return await this.database.sqlForTenant(tenantId, async (sql) => {
+      const changed = await changeItems(sql, tenantId, recipientId, change, id);
+      const [item] = await sql.query<InboxItem>({
+        text: `select ${ITEM} from inbox_items where tenant_id = $1 and id = $3 and recipient_id = $2`, // index: inbox_items_tenant_id_id_key
+        values: [tenantId, recipientId, id],
+      });
+      return item ? { item, changed: changed.length > 0 } : null;
+    });
+  }
+
+  /** Marks everything read or seen; returns the items that changed. */
+  async changeAll(tenantId: string, recipientId: string, change: 'read' | 'seen'): Promise<InboxItem[]> {
+    return await this.database.sqlForTenant(tenantId, (sql) => changeItems(sql, tenantId, recipientId, change, null));
+  }
+
+  /** Uses up a token that came in a URL. Returns false when it had been used before. */
+  async useToken(tenantId: string, jti: string, expiresAt: Date): Promise<boolean> {
+    return await this.database.forTenant(tenantId, async (prisma) => {
+      const { count } = await prisma.usedToken.createMany({ data: [{ tenantId, jti, expiresAt }], skipDuplicates: true });
+      return count === 1;
+    });
+  }
+
+  private async readHeads(keys: readonly Omit<FeedKey, 'since'>[]): Promise<InboxHead[]> {
+    const rows = await this.database.platform.query<{ ord: number; last_seq: number; total: number; unread: number; unseen: number }>({
+      name: 'inbox_heads',
+      text: `select i.ord::int as ord, c.last_seq, c.total, c.unread, c.unseen
+             from unnest($1::uuid[], $2::text[]) with ordinality as i(tenant_id, recipient_id, ord)
+             join inbox_counters c on c.tenant_id = i.tenant_id and c.recipient_id = i.recipient_id`,
+      values: columns(keys, [(key) => key.tenantId, (key) => key.recipientId]),
+    });
+    const found = new Map(rows.map((row) => [row.ord - 1, row]));
+    return keys.map((_, index) => {
+      const row = found.get(index);
+      return { lastSeq: row?.last_seq ?? 0, counts: { total: row?.total ?? 0, unread: row?.unread ?? 0, unseen: row?.unseen ?? 0 } };
+    });
+  }
+
+  private async readFeeds(keys: readonly FeedKey[]): Promise<InboxItem[][]> {
+    const rows = await this.database.platform.query<InboxItem & { ord: number }>({
+      name: 'inbox_feeds',
+      text: `select i.ord::int as ord, x.* from unnest($1::uuid[], $2::text[], $3::bigint[]) with ordinality as i(tenant_id, recipient_id, since, ord)
+             cross join lateral (
+               select ${ITEM} from inbox_items t where t.tenant_id = i.tenant_id and t.recipient_id = i.recipient_id and t.seq > i.since order by t.seq limit ${FEED_PAGE}
+             ) x order by i.ord, x.seq`,
+      values: columns(keys, [(key) => key.tenantId, (key) => key.recipientId, (key) => key.since]),
+    });
+    const byKey = Map.groupBy(rows, (row) => row.ord - 1);
+    return keys.map((_, index) => (byKey.get(index) ?? []).map(({ ord: _ord, ...item }) => item));
+  }
+}
+
+const ITEM = `id, seq, title, body, action_url as "actionUrl", data, category, created_at as "createdAt", seen_at as "seenAt", read_at as "readAt", archived_at as "archivedAt"`;
+
+/** What each change sets, and of which items. Reading implies having seen; an archived item counts nowhere. */
+const CHANGES: Record<InboxChange, { set: string; where: string }> = {
+  read: { set: 'read_at = now(), seen_at = coalesce(i.seen_at, now())', where: 'i.read_at is null' },
+  unread: { set: 'read_at = null', where: 'i.read_at is not null' },
+  seen: { set: 'seen_at = now()', where: 'i.seen_at is null' },
+  archive: { set: 'archived_at = now()', where: 'i.archived_at is null' },
+  unarchive: { set: 'archived_at = null', where: 'i.archived_at is not null' },
+};
+
+/** The counters move by what the changed rows were and are: the row of the counters is locked first, as a new item does. */
+async function changeItems(sql: Sql, tenantId: string, recipientId: string, change: InboxChange, id: string | null): Promise<InboxItem[]> {
+  const { set, where } = CHANGES[change];
+  return await sql.query<InboxItem>({
+    text: `
+with counter as materialized (
+  select from inbox_counters where tenant_id = $1 and recipient_id = $2 for update
+), before as materialized (
+  select i.tenant_id, i.recipient_id, i.seq,
+         (i.archived_at is null)::int as total, (i.archived_at is null and i.read_at is null)::int as unread, (i.archived_at is null and i.seen_at is null)::int as unseen
+  from inbox_items i
+  where exists (select from counter) and i.tenant_id = $1 and i.recipient_id = $2 and ${where}
+    and ${id === null ? '$3::uuid is null and i.archived_at is null' : 'i.id = $3::uuid'}
+  for update
+), changed as (
+  update inbox_items i set ${set} from before b
+  where i.tenant_id = b.tenant_id and i.recipient_id = b.recipient_id and i.seq = b.seq
+  returning i.*
+), counted as (
+  update inbox_counters c set total = c.total + d.total, unread = c.unread + d.unread, unseen = c.unseen + d.unseen
+  from (
+    select sum((x.archived_at is null)::int - b.total)::int as total,
+           sum((x.archived_at is null and x.read_at is null)::int - b.unread)::int as unread,
+           sum((x.archived_at is null and x.seen_at is null)::int - b.unseen)::int as unseen
+    from changed x join before b on b.seq = x.seq
+  ) d
+  where c.tenant_id = $1 and c.recipient_id = $2 and d.total is not null
+)
+select ${ITEM} from changed order by seq`,
+    values: [tenantId, recipientId, id],
+  });
+}

@@ -1,0 +1,47 @@
+import type { ChannelId, DeliveryState, NotificationStatus } from '#domain';
+
+/** A notification as it was asked for: what never changes after accept. */
+export interface Notification {
+  tenantId: string;
+  id: string;
+  recipientId: string;
+  type: string | null;
+  category: string;
+  channels: ChannelId[];
+  templateId: string | null;
+  content: Record<string, unknown> | null;
+  payload: Record<string, unknown> | null;
+  priority: number;
+  /** Asked for with a test key: only the sandbox may take it. */
+  test: boolean;
+  orderingKey: string | null;
+  metadata: Record<string, string> | null;
+  scheduledAt: Date | null;
+  expiresAt: Date | null;
+}
+
+export interface NotificationRow extends Notification {
+  createdAt: Date;
+  status: NotificationStatus;
+  total: number;
+}
+
+export interface DeliveryRow {
+  id: string;
+  notificationId: string;
+  recipientId: string;
+  channel: ChannelId;
+  address: string | null;
+  state: DeliveryState;
+  reason: string | null;
+  dueAt: Date | null;
+  provider: string | null;
+  providerMessageId: string | null;
+  templateVersion: number | null;
+  attempts: number;
+  createdAt: Date;
+  sentAt: Date | null;
+  deliveredAt: Date | null;
+  complainedAt: Date | null;
+  openedAt: Date | null;
+}

@@ -1,0 +1,177 @@
+import { type ChannelId, type DeliveryState, type NotificationStatus } from '#domain';
+import type { Database, Sql } from '../database.js';
+import type { DeliveryRow, NotificationRow } from './notification.js';
+import { afterIdCursor, type Page, type PageRequest, toPage } from './page.js';
+
+export interface NotificationFilter {
+  status?: NotificationStatus | undefined;
+  recipientId?: string | undefined;
+  channel?: ChannelId | undefined;
+  category?: string | undefined;
+  type?: string | undefined;
+  createdAfter?: Date | undefined;
+  createdBefore?: Date | undefined;
+  metadata?: Record<string, string> | undefined;
+  /** true: only those with a cancelled delivery; false: only those without. */
+  deleted?: boolean | undefined;
+}
+
+export interface NotificationWithDeliveries {
+  notification: NotificationRow;
+  /** The first hundred. */
+  deliveries: DeliveryRow[];
+}
+
+/** One line of a delivery's history, oldest first. */
+export interface TimelineEntry {
+  at: Date;
+  /** `accepted`, `attempt`, or the decision: held, suppressed, expired, failed, cancelled, replayed, delivered, bounced, … */
+  code: string;
+  attempt: number | null;
+  outcome: string | null;
+  provider: string | null;
+  providerCode: string | null;
+  reason: string | null;
+  detail: string | null;
+  durationMs: number | null;
+  until: Date | null;
+}
+
+const SHOWN_DELIVERIES = 100;
+
+/** Reading and cancelling, always within one tenant. */
+export class NotificationsStore {
+  constructor(private readonly database: Database) {}
+
+  async get(tenantId: string, id: string): Promise<NotificationWithDeliveries | null> {
+    return await this.database.sqlForTenant(tenantId, async (sql) => (await withDeliveries(sql, tenantId, await select(sql, 'n.tenant_id = $1 and n.id = $2', [tenantId, id])))[0] ?? null);
+  }
+
+  /** Newest first. Index: the primary key backwards, or notifications_tenant_id_recipient_id_id_idx. */
+  async list(tenantId: string, filter: NotificationFilter, page: PageRequest & { offset?: number | undefined }): Promise<Page<NotificationWithDeliveries>> {
+    const values: unknown[] = [tenantId];
+    const conditions = ['n.tenant_id = $1'];
+    const where = (condition: (parameter: string) => string, value: unknown): void => {
+      if (value === undefined || value === null) return;
+      values.push(value);
+      conditions.push(condition(`$${values.length}`));
+    };
+    where((p) => `n.id < ${p}::uuid`, afterIdCursor(page.cursor));
+    where((p) => `n.recipient_id = ${p}`, filter.recipientId);
+    where((p) => `${p} = any (n.channels)`, filter.channel);
+    where((p) => `n.category = ${p}`, filter.category);
+    where((p) => `n.type = ${p}`, filter.type);
+    where((p) => `n.created_at > ${p}`, filter.createdAfter);
+    where((p) => `n.created_at < ${p}`, filter.createdBefore);
+    where((p) => `n.metadata @> ${p}::jsonb`, filter.metadata && JSON.stringify(filter.metadata));
+    where((p) => `(n.cancelled > 0) = ${p}`, filter.deleted);
+    where((p) => `${STATUS} = ${p}`, filter.status);
+    values.push(page.limit + 1, page.offset ?? 0);
+    const rest = `order by n.id desc limit $${values.length - 1} offset $${values.length}`;
+    return await this.database.sqlForTenant(tenantId, async (sql) => {
+      const { rows, nextCursor } = toPage(await select(sql, conditions.join(' and '), values, rest), page.limit, (row) => row.id);
+      return { rows: await withDeliveries(sql, tenantId, rows), nextCursor };
+    });
+  }
+
+  /** The deliveries of a notification, oldest first; null when there is no such notification. */
+  async deliveries(tenantId: string, id: string, page: PageRequest, state?: DeliveryState): Promise<Page<DeliveryRow> | null> {
+    const after = afterIdCursor(page.cursor);
+    return await this.database.sqlForTenant(tenantId, async (sql) => {
+      const found = await sql.query({ text: 'select from notifications where tenant_id = $1 and id = $2', values: [tenantId, id] });
+      if (found.length === 0) return null;
+      const rows = await sql.query<DeliveryRow>({
+        text: `select * from (${DELIVERIES} where d.tenant_id = $1 and d.notification_id = $2 and ($3::uuid is null or d.id > $3)) x
+               where $4::text is null or x.state = $4 order by x.id limit $5`, // index: deliveries_tenant_id_notification_id_id_idx
+        values: [tenantId, id, after, state ?? null, page.limit + 1],
+      });
+      return toPage(rows, page.limit, (row) => row.id);
+    });
+  }
+
+  async delivery(tenantId: string, id: string): Promise<{ delivery: DeliveryRow; timeline: TimelineEntry[] } | null> {
+    return await this.database.sqlForTenant(tenantId, async (sql) => {
+      const [delivery] = await sql.query<DeliveryRow>({ text: `${DELIVERIES} where d.tenant_id = $1 and d.id = $2`, values: [tenantId, id] });
+      if (!delivery) return null;
+      const timeline = await sql.query<TimelineEntry>({ text: TIMELINE, values: [tenantId, id] });
+      return { delivery, timeline };
+    });
+  }
+
+  /**
+   * Cancels what has not begun to be sent. Returns the ids of the cancelled deliveries, or null when there is no such
+   * notification. Deleting the due row is what decides: an intent or a record that comes later finds no row.
+   */
+  async cancel(tenantId: string, id: string): Promise<string[] | null> {
+    return await this.database.sqlForTenant(tenantId, async (sql) => {
+      const found = await sql.query({ text: 'select from notifications where tenant_id = $1 and id = $2', values: [tenantId, id] });
+      if (found.length === 0) return null;
+      const rows = await sql.query<{ id: string }>({ text: CANCEL, values: [tenantId, id] });
+      return rows.map((row) => row.id);
+    });
+  }
+}
+
+const STATUS = `coalesce(n.final_status, case when n.succeeded + n.failed + n.suppressed + n.cancelled > 0 or exists (
+  select 1 from deliveries d join due_deliveries q on q.tenant_id = d.tenant_id and q.delivery_id = d.id
+  where d.tenant_id = n.tenant_id and d.notification_id = n.id and (q.claims > 0 or q.attempt > 0)) then 'active' else 'pending' end)`;
+
+async function select(sql: Sql, where: string, values: unknown[], rest = ''): Promise<NotificationRow[]> {
+  return await sql.query<NotificationRow>({
+    text: `select n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.type, n.category, n.channels, n.template_id as "templateId", n.content, n.payload,
+                  n.priority, n.test, n.ordering_key as "orderingKey", n.metadata, n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt",
+                  n.created_at as "createdAt", n.total, ${STATUS} as status
+           from notifications n where ${where} ${rest}`,
+    values,
+  });
+}
+
+async function withDeliveries(sql: Sql, tenantId: string, notifications: NotificationRow[]): Promise<NotificationWithDeliveries[]> {
+  if (notifications.length === 0) return [];
+  const rows = await sql.query<DeliveryRow>({
+    text: `select x.* from unnest($2::uuid[]) as w(id) cross join lateral (
+             ${DELIVERIES} where d.tenant_id = $1 and d.notification_id = w.id order by d.id limit ${SHOWN_DELIVERIES}
+           ) x`, // index: deliveries_tenant_id_notification_id_id_idx
+    values: [tenantId, notifications.map((notification) => notification.id)],
+  });
+  const byNotification = Map.groupBy(rows, (row) => row.notificationId);
+  return notifications.map((notification) => ({ notification, deliveries: byNotification.get(notification.id) ?? [] }));
+}
+
+/** While a due row is there it tells the state; afterwards the delivery itself does. */
+const DELIVERIES = `
+select d.id, d.notification_id as "notificationId", d.recipient_id as "recipientId", d.channel, d.address,
+       case when q.delivery_id is null then d.state when q.sending or (q.claim_id is not null and q.due_at > now()) then 'sending' else 'waiting' end as state,
+       case when q.delivery_id is null then d.reason else q.reason end as reason,
+       case when q.sending or q.claim_id is not null then null else q.due_at end as "dueAt",
+       d.provider, d.provider_message_id as "providerMessageId", d.template_version as "templateVersion",
+       coalesce(q.attempt, d.attempts)::int as attempts, d.created_at as "createdAt", d.sent_at as "sentAt",
+       d.delivered_at as "deliveredAt", d.complained_at as "complainedAt", d.opened_at as "openedAt"
+from deliveries d left join due_deliveries q on q.tenant_id = d.tenant_id and q.delivery_id = d.id`;
+
+const TIMELINE = `
+select at, code, attempt, outcome, provider, "providerCode", reason, detail, "durationMs", until from (
+  select d.created_at as at, 0 as rank, 'accepted' as code, null::int as attempt, null as outcome, null as provider, null as "providerCode",
+         case when n.scheduled_at > n.created_at then 'scheduled' end as reason, null as detail, null::int as "durationMs", n.scheduled_at as until
+  from deliveries d join notifications n on n.tenant_id = d.tenant_id and n.id = d.notification_id where d.tenant_id = $1 and d.id = $2
+  union all
+  select ended_at, 1, 'attempt', number, outcome, provider, code, null, detail, duration_ms, null from attempts where tenant_id = $1 and delivery_id = $2
+  union all
+  select created_at, 2, code, null, null, null, null, reason, detail, null, until from decisions where tenant_id = $1 and delivery_id = $2
+  union all
+  select sent_at, 2, 'sent', null, null, provider, null, null, null, null, null from deliveries where tenant_id = $1 and id = $2 and sent_at is not null
+) t order by at, rank, attempt`;
+
+const CANCEL = `
+with gone as (
+  delete from due_deliveries q using deliveries d
+  where d.tenant_id = $1 and d.notification_id = $2 and q.tenant_id = d.tenant_id and q.delivery_id = d.id and not q.sending
+  returning q.delivery_id
+), changed as (
+  update deliveries d set state = 'cancelled' from gone where d.tenant_id = $1 and d.id = gone.delivery_id and d.state = 'waiting' returning d.id
+), counted as (
+  update notifications n set cancelled = n.cancelled + (select count(*) from changed) where n.tenant_id = $1 and n.id = $2 and exists (select 1 from changed)
+), told as (
+  insert into decisions (tenant_id, delivery_id, id, code) select $1, id, gen_random_uuid(), 'cancelled' from changed
+)
+select id from changed`;

@@ -1,0 +1,67 @@
+import { type ChannelId, newId, PLATFORM_TENANT_ID } from '#domain';
+import type { Database } from '../database.js';
+import { pendingMigrations } from '../migrate.js';
+
+export interface QueueFigures {
+  channel: ChannelId;
+  /** Not final. */
+  waiting: number;
+  /** Due now and not claimed. */
+  due: number;
+  inFlight: number;
+  oldestDueSeconds: number;
+}
+
+/** What keeps the house in order: partitions, old rows, figures, audit. */
+export class OperationsStore {
+  constructor(
+    private readonly database: Database,
+    private readonly migrationsDirectory: string,
+  ) {}
+
+  /** Makes missing partitions; returns how many. */
+  async makePartitions(): Promise<number> {
+    const [row] = await this.database.platform.query<{ made: number }>({ text: 'select carillon_make_partitions() as made' });
+    return row!.made;
+  }
+
+  /** Deletes what has served its time: idempotency keys after two days, spent limiter windows and tokens. Returns how many rows. */
+  async deleteExpired(): Promise<number> {
+    const statements = [
+      `delete from idempotency_keys where created_at < now() - interval '48 hours'`,
+      'delete from rate_windows where expires_at < now()',
+      'delete from used_tokens where expires_at < now()',
+    ];
+    let deleted = 0;
+    for (const text of statements) {
+      const [row] = await this.database.platform.query<{ count: number }>({ text: `with gone as (${text} returning 1) select count(*) as count from gone` });
+      deleted += row!.count;
+    }
+    return deleted;
+  }
+
+  /** The queue by channel: one pass over the hot table, which holds only what is not final. */
+  async queueFigures(): Promise<QueueFigures[]> {
+    return await this.database.platform.query<QueueFigures>({
+      text: `select channel, count(*) as waiting,
+                    count(*) filter (where due_at <= now()) as due,
+                    count(*) filter (where claim_id is not null and due_at > now()) as "inFlight",
+                    coalesce(extract(epoch from now() - min(due_at) filter (where due_at <= now())), 0)::float8 as "oldestDueSeconds"
+             from due_deliveries group by channel`,
+    });
+  }
+
+  /** Throws when the server is away; returns the migrations it lacks. */
+  async readiness(): Promise<{ pendingMigrations: string[] }> {
+    await this.database.ping();
+    return { pendingMigrations: await pendingMigrations((text) => this.database.platform.query({ text }), this.migrationsDirectory) };
+  }
+
+  /** Notes an operator's act. */
+  async audit(entry: { tenantId?: string; action: string; detail: Record<string, unknown>; requestId: string }): Promise<void> {
+    await this.database.platform.query({
+      text: 'insert into audit_log (tenant_id, id, action, detail, request_id) values ($1, $2, $3, $4, $5)',
+      values: [entry.tenantId ?? PLATFORM_TENANT_ID, newId(), entry.action, JSON.stringify(entry.detail), entry.requestId],
+    });
+  }
+}

@@ -1,0 +1,35 @@
+import { DomainError, isId } from '#domain';
+
+export interface PageRequest {
+  limit: number;
+  cursor?: string | undefined;
+}
+
+export interface Page<Row> {
+  rows: Row[];
+  nextCursor: string | null;
+}
+
+/** The key the next page begins after, from an opaque cursor. Throws `validation_failed`. */
+export function afterCursor(cursor: string | undefined): string | null {
+  if (cursor === undefined) return null;
+  return Buffer.from(cursor, 'base64url').toString('utf8');
+}
+
+/** The same where the key is an id. */
+export function afterIdCursor(cursor: string | undefined): string | null {
+  const id = afterCursor(cursor);
+  if (id !== null && !isId(id)) {
+    throw new DomainError('validation_failed', 'The query has 1 fault.', {
+      errors: [{ pointer: '?cursor', code: 'invalid', message: `must be a next_cursor of an earlier answer, got ${JSON.stringify(cursor)}` }],
+    });
+  }
+  return id;
+}
+
+/** Cuts one row more than asked down to a page. */
+export function toPage<Row>(rows: Row[], limit: number, keyOf: (row: Row) => string): Page<Row> {
+  const more = rows.length > limit;
+  const page = more ? rows.slice(0, limit) : rows;
+  return { rows: page, nextCursor: more ? Buffer.from(keyOf(page.at(-1)!), 'utf8').toString('base64url') : null };
+}

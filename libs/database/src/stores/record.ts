@@ -1,0 +1,180 @@
+// How an outcome becomes rows: the one exhaustive switch over outcomes, and the one statement that writes them.
+
+import type { DeliveryState, InboxRow, Outcome } from '#domain';
+import { newId } from '#domain';
+import { json } from './columns.js';
+import type { ClaimedDelivery } from './due-deliveries.store.js';
+
+export interface RecordRow {
+  tenantId: string;
+  deliveryId: string;
+  claimId: string;
+  /** The final state, or null when the delivery goes on waiting. */
+  state: DeliveryState | null;
+  reason: string | null;
+  delaySeconds: number | null;
+  retryWeight: number;
+  limitTaken: boolean;
+  attempt: { number: number; outcome: string; durationMs: number } | null;
+  provider: string | null;
+  providerAccountId: string | null;
+  providerMessageId: string | null;
+  code: string | null;
+  detail: string | null;
+  templateVersion: number | null;
+  /** A line of the timeline beyond the attempts, or null where the attempt says it all. */
+  decision: string | null;
+  inbox: InboxRow | null;
+}
+
+export interface Recorded {
+  recorded: boolean;
+}
+
+/** Ends an outcome: what is to be written for it. */
+export function toRecord(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { kind: 'not_mine' }>): RecordRow {
+  const attempt = 'attempt' in outcome ? outcome.attempt : undefined;
+  const row: RecordRow = {
+    tenantId: delivery.tenantId,
+    deliveryId: delivery.deliveryId,
+    claimId: delivery.claimId,
+    state: null,
+    reason: null,
+    delaySeconds: null,
+    retryWeight: 0,
+    limitTaken: false,
+    attempt: attempt ? { number: attempt.number, outcome: attempt.outcome, durationMs: attempt.durationMs } : null,
+    provider: attempt?.provider ?? null,
+    providerAccountId: attempt?.providerAccountId ?? null,
+    providerMessageId: attempt?.providerMessageId ?? null,
+    code: attempt?.code ?? null,
+    detail: attempt?.detail ?? null,
+    templateVersion: null,
+    decision: null,
+    inbox: null,
+  };
+  switch (outcome.kind) {
+    case 'sent':
+      return { ...row, state: 'sent', templateVersion: outcome.templateVersion };
+    case 'in_inbox':
+      return { ...row, state: 'sent', provider: 'inbox', templateVersion: outcome.templateVersion, inbox: outcome.row };
+    case 'suppressed':
+      return { ...row, state: 'suppressed', reason: outcome.reason, detail: outcome.detail ?? null, decision: 'suppressed' };
+    case 'expired':
+      return { ...row, state: 'expired', decision: 'expired' };
+    case 'held':
+      return { ...row, reason: outcome.reason, delaySeconds: outcome.delaySeconds, detail: outcome.detail ?? null, decision: 'held' };
+    case 'retry':
+      return { ...row, reason: outcome.reason, delaySeconds: outcome.delaySeconds, retryWeight: outcome.weight, limitTaken: true };
+    case 'failed':
+      return { ...row, state: 'failed', reason: outcome.reason, code: outcome.code, detail: outcome.detail, decision: 'failed' };
+    case 'unknown':
+      return { ...row, state: 'unknown', detail: outcome.detail, decision: 'unknown' };
+  }
+}
+
+export const recordColumns: ((row: RecordRow) => unknown)[] = [
+  (row) => row.tenantId,
+  (row) => row.deliveryId,
+  (row) => row.claimId,
+  (row) => row.state,
+  (row) => row.reason,
+  (row) => row.delaySeconds,
+  (row) => row.retryWeight,
+  (row) => row.limitTaken,
+  (row) => row.attempt?.number ?? null,
+  (row) => row.attempt?.outcome ?? null,
+  (row) => row.attempt?.durationMs ?? 0,
+  (row) => row.provider,
+  (row) => row.providerAccountId,
+  (row) => row.providerMessageId,
+  (row) => row.code,
+  (row) => row.detail,
+  (row) => row.templateVersion,
+  (row) => row.decision,
+  () => newId(),
+  (row) => row.inbox?.category ?? null,
+  (row) => row.inbox?.title ?? null,
+  (row) => row.inbox?.body ?? null,
+  (row) => row.inbox?.actionUrl ?? null,
+  (row) => json(row.inbox?.data),
+];
+
+/**
+ * `finished` and `deferred` are the fence: only rows whose claim is still ours go on; everything else hangs on them.
+ * Indexes: the primary keys of due_deliveries, deliveries and notifications.
+ *
+ * A wait that would outlast expires_at is cut there, so that a delivery is seen as expired when it expires.
+ * Inbox counters are taken in order of recipient, so that two batches queue up instead of deadlocking, and hold the
+ * recipient's row until the commit: seq has neither gaps nor repeats and is visible in order.
+ */
+export const RECORD = `
+with input as materialized (
+  select * from unnest(
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::double precision[], $7::real[], $8::boolean[], $9::smallint[], $10::text[], $11::integer[],
+    $12::text[], $13::uuid[], $14::text[], $15::text[], $16::text[], $17::integer[], $18::text[], $19::uuid[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[]
+  ) as i(tenant_id, delivery_id, claim_id, state, reason, delay_seconds, retry_weight, limit_taken, attempt, attempt_outcome, duration_ms,
+         provider, provider_account_id, provider_message_id, code, detail, template_version, decision, row_id, category, title, body, action_url, data)
+), finished as materialized (
+  delete from due_deliveries d using input i
+  where i.state is not null and d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id
+  returning i.*, d.attempt as attempts
+), deferred as materialized (
+  update due_deliveries d set
+    due_at = least(now() + make_interval(secs => i.delay_seconds), d.expires_at), reason = i.reason, claim_id = null, claims = 0, sending = false,
+    retries = d.retries + i.retry_weight, limit_taken = d.limit_taken or i.limit_taken
+  from input i
+  where i.state is null and d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id
+  returning i.*, d.due_at
+), tried as (
+  insert into attempts (tenant_id, delivery_id, number, provider, provider_account_id, outcome, code, detail, provider_message_id, duration_ms)
+  select tenant_id, delivery_id, attempt, provider, provider_account_id, attempt_outcome, code, detail, provider_message_id, duration_ms from finished where attempt is not null
+  union all
+  select tenant_id, delivery_id, attempt, provider, provider_account_id, attempt_outcome, code, detail, provider_message_id, duration_ms from deferred where attempt is not null
+  on conflict do nothing
+), ended as (
+  update deliveries d set
+    state = f.state, reason = f.reason, template_version = f.template_version, attempts = f.attempts, provider = f.provider,
+    provider_account_id = f.provider_account_id, provider_message_id = f.provider_message_id, sent_at = case when f.state = 'sent' then now() end
+  from finished f
+  where d.tenant_id = f.tenant_id and d.id = f.delivery_id and d.state = 'waiting'
+  returning d.tenant_id, d.id, d.notification_id, d.recipient_id, d.channel, d.state
+), counted as (
+  update notifications n set
+    succeeded = n.succeeded + e.succeeded, failed = n.failed + e.failed, suppressed = n.suppressed + e.suppressed
+  from (
+    select tenant_id, notification_id,
+           count(*) filter (where state = 'sent') as succeeded,
+           count(*) filter (where state in ('failed', 'unknown')) as failed,
+           count(*) filter (where state in ('suppressed', 'expired')) as suppressed
+    from ended group by tenant_id, notification_id
+  ) e
+  where n.tenant_id = e.tenant_id and n.id = e.notification_id
+), told as (
+  insert into decisions (tenant_id, delivery_id, id, code, reason, detail, until)
+  select tenant_id, delivery_id, row_id, decision, reason, detail, null from finished where decision is not null
+  union all
+  select tenant_id, delivery_id, row_id, decision, reason, detail, due_at from deferred where decision is not null
+), buried as (
+  insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, provider, reason, code, detail, attempts)
+  select f.tenant_id, f.row_id, f.delivery_id, e.notification_id, e.recipient_id, e.channel, f.provider, f.reason, f.code, f.detail, f.attempts
+  from finished f join ended e on e.tenant_id = f.tenant_id and e.id = f.delivery_id where f.state = 'failed'
+), arrived as materialized (
+  select f.tenant_id, e.recipient_id, f.row_id, f.category, f.title, f.body, f.action_url, f.data,
+         row_number() over (partition by f.tenant_id, e.recipient_id order by f.delivery_id) as place,
+         count(*) over (partition by f.tenant_id, e.recipient_id) as arrivals
+  from finished f join ended e on e.tenant_id = f.tenant_id and e.id = f.delivery_id where f.title is not null
+), numbered as (
+  insert into inbox_counters as c (tenant_id, recipient_id, last_seq, total, unread, unseen)
+  select tenant_id, recipient_id, count(*), count(*), count(*), count(*) from arrived group by tenant_id, recipient_id order by tenant_id, recipient_id
+  on conflict (tenant_id, recipient_id) do update set
+    last_seq = c.last_seq + excluded.last_seq, total = c.total + excluded.total, unread = c.unread + excluded.unread, unseen = c.unseen + excluded.unseen
+  returning tenant_id, recipient_id, last_seq
+), filed as (
+  insert into inbox_items (tenant_id, recipient_id, seq, id, category, title, body, action_url, data)
+  select a.tenant_id, a.recipient_id, c.last_seq - a.arrivals + a.place, a.row_id, a.category, a.title, a.body, a.action_url, a.data::jsonb
+  from arrived a join numbered c on c.tenant_id = a.tenant_id and c.recipient_id = a.recipient_id
+)
+select f.delivery_id, f.state, e.recipient_id from finished f left join ended e on e.tenant_id = f.tenant_id and e.id = f.delivery_id
+union all
+select delivery_id, null, null from deferred`;

@@ -1,0 +1,191 @@
+import DataLoader from 'dataloader';
+import { type ChannelId, DomainError, isId, newId } from '#domain';
+import type { Database, PrismaScope } from '../database.js';
+import { Prisma } from '../generated/client.js';
+import { columns } from './columns.js';
+import { afterIdCursor, type Page, type PageRequest, toPage } from './page.js';
+
+export type TemplateContent = Record<string, unknown>;
+
+export interface Template {
+  id: string;
+  key: string;
+  channel: ChannelId;
+  locale: string;
+  version: number;
+  content: TemplateContent;
+  samplePayload: Record<string, unknown> | null;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** A template as a send finds it: which there are under a key or id, without their content. */
+export interface TemplateHead {
+  id: string;
+  locale: string;
+  version: number;
+}
+
+export interface TemplateSelector {
+  /** A template's id, or its key. */
+  idOrKey: string;
+  channel?: ChannelId | undefined;
+  locale?: string | undefined;
+}
+
+interface HeadKey {
+  tenantId: string;
+  idOrKey: string;
+  channel: ChannelId;
+}
+
+interface VersionKey {
+  tenantId: string;
+  templateId: string;
+  version: number;
+}
+
+export class TemplatesStore {
+  private readonly headLoader: DataLoader<HeadKey, TemplateHead[], string>;
+
+  constructor(private readonly database: Database) {
+    this.headLoader = new DataLoader((keys) => this.readHeads(keys), {
+      cache: false,
+      maxBatchSize: 500,
+      batchScheduleFn: (callback) => setImmediate(callback),
+    });
+  }
+
+  /** Throws `conflict` when the key, channel and locale are taken. */
+  async create(tenantId: string, template: Pick<Template, 'key' | 'channel' | 'locale' | 'content' | 'samplePayload'>): Promise<Template> {
+    const id = newId();
+    try {
+      return await this.database.forTenant(tenantId, async (prisma) => {
+        const { key, channel, locale } = template;
+        const row = await prisma.template.create({ data: { tenantId, id, key, channel, locale, version: 1 } });
+        return toTemplate(row, await addVersion(prisma, tenantId, id, 1, template));
+      });
+    } catch (error) {
+      if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002') {
+        throw new DomainError('conflict', `There is a template ${JSON.stringify(template.key)} for ${template.channel} in ${template.locale} already; PUT makes a new version of it.`);
+      }
+      throw error;
+    }
+  }
+
+  async list(tenantId: string, filter: { key?: string | undefined; channel?: string | undefined }, page: PageRequest): Promise<Page<Template>> {
+    const before = afterIdCursor(page.cursor);
+    return await this.database.forTenant(tenantId, async (prisma) => {
+      const where = { tenantId, ...(before && { id: { lt: before } }), ...(filter.key !== undefined && { key: filter.key }), ...(filter.channel !== undefined && { channel: filter.channel }) };
+      const { rows, nextCursor } = toPage(await prisma.template.findMany({ where, orderBy: { id: 'desc' }, take: page.limit + 1 }), page.limit, (row) => row.id);
+      return { rows: await Promise.all(rows.map(async (row) => toTemplate(row, await currentVersion(prisma, row)))), nextCursor };
+    });
+  }
+
+  /** Null when there is none; `conflict` when a key names several and neither channel nor locale tells which. */
+  async get(tenantId: string, selector: TemplateSelector): Promise<Template | null> {
+    return await this.database.forTenant(tenantId, async (prisma) => {
+      const row = await selectOne(prisma, tenantId, selector);
+      return row && toTemplate(row, await currentVersion(prisma, row));
+    });
+  }
+
+  /** Writes the next version. Null when there is no such template. */
+  async addVersion(tenantId: string, selector: TemplateSelector, next: Pick<Template, 'content' | 'samplePayload'>): Promise<Template | null> {
+    return await this.database.forTenant(tenantId, async (prisma) => {
+      const found = await selectOne(prisma, tenantId, selector);
+      if (!found) return null;
+      // The row is locked by the update: two writers get two numbers.
+      const row = await prisma.template.update({ where: { tenantId_id: { tenantId, id: found.id } }, data: { version: { increment: 1 } } });
+      return toTemplate(row, await addVersion(prisma, tenantId, row.id, row.version, next));
+    });
+  }
+
+  async delete(tenantId: string, selector: TemplateSelector): Promise<boolean> {
+    return await this.database.forTenant(tenantId, async (prisma) => {
+      const row = await selectOne(prisma, tenantId, selector);
+      if (!row) return false;
+      await prisma.template.delete({ where: { tenantId_id: { tenantId, id: row.id } } });
+      return true;
+    });
+  }
+
+  /** What a send by id or key finds on a channel, in every locale; many sends in one statement. Always the database's word, never a cache's. */
+  async heads(tenantId: string, idOrKey: string, channel: ChannelId): Promise<TemplateHead[]> {
+    return await this.headLoader.load({ tenantId, idOrKey, channel });
+  }
+
+  /** The content of one immutable version: may be cached for ever. Null when the template was deleted. */
+  async version(key: VersionKey): Promise<TemplateContent | null> {
+    return await this.database.forTenant(key.tenantId, async (prisma) => {
+      const row = await prisma.templateVersion.findUnique({ where: { tenantId_templateId_version: key } });
+      return (row?.content as TemplateContent | undefined) ?? null;
+    });
+  }
+
+  private async readHeads(keys: readonly HeadKey[]): Promise<TemplateHead[][]> {
+    // A backlog is mostly many deliveries of few templates: ask for each once.
+    const distinct = new Map(keys.map((key) => [`${key.tenantId} ${key.channel} ${key.idOrKey}`, key]));
+    const wanted = [...distinct.values()];
+    const rows = await this.database.platform.query<TemplateHead & { ord: number }>({
+      name: 'template_heads',
+      text: `select i.ord::int as ord, t.id, t.locale, t.version
+             from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) with ordinality as i(tenant_id, key, channel, id, ord)
+             join templates t on t.tenant_id = i.tenant_id and t.channel = i.channel and (t.key = i.key or t.id = i.id)`,
+      values: columns(wanted, [(key) => key.tenantId, (key) => key.idOrKey, (key) => key.channel, (key) => (isId(key.idOrKey) ? key.idOrKey : null)]),
+    });
+    const byOrd = Map.groupBy(rows, (row) => row.ord - 1);
+    const found = new Map([...distinct.keys()].map((name, index) => [name, byOrd.get(index) ?? []]));
+    return keys.map((key) => found.get(`${key.tenantId} ${key.channel} ${key.idOrKey}`) ?? []);
+  }
+}
+
+interface TemplateRow {
+  tenantId: string;
+  id: string;
+  key: string;
+  channel: string;
+  locale: string;
+  version: number;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+async function selectOne(prisma: PrismaScope, tenantId: string, selector: TemplateSelector): Promise<TemplateRow | null> {
+  if (isId(selector.idOrKey)) return await prisma.template.findUnique({ where: { tenantId_id: { tenantId, id: selector.idOrKey } } });
+  const rows = await prisma.template.findMany({
+    where: { tenantId, key: selector.idOrKey, ...(selector.channel && { channel: selector.channel }), ...(selector.locale !== undefined && { locale: selector.locale }) },
+    orderBy: [{ channel: 'asc' }, { locale: 'asc' }],
+  });
+  if (rows.length > 1) {
+    const names = rows.map((row) => `${row.channel}/${row.locale}`).join(', ');
+    throw new DomainError('conflict', `The key ${JSON.stringify(selector.idOrKey)} names ${rows.length} templates (${names}); add ?channel= and ?locale=, or use the id.`);
+  }
+  return rows[0] ?? null;
+}
+
+interface VersionRow {
+  content: unknown;
+  samplePayload: unknown;
+}
+
+async function currentVersion(prisma: PrismaScope, row: TemplateRow): Promise<VersionRow> {
+  return await prisma.templateVersion.findUniqueOrThrow({
+    where: { tenantId_templateId_version: { tenantId: row.tenantId, templateId: row.id, version: row.version } },
+  });
+}
+
+async function addVersion(prisma: PrismaScope, tenantId: string, templateId: string, version: number, next: Pick<Template, 'content' | 'samplePayload'>): Promise<VersionRow> {
+  const samplePayload = next.samplePayload === null ? Prisma.DbNull : (next.samplePayload as Prisma.InputJsonObject);
+  return await prisma.templateVersion.create({ data: { tenantId, templateId, version, content: next.content as Prisma.InputJsonObject, samplePayload } });
+}
+
+function toTemplate(row: TemplateRow, version: VersionRow): Template {
+  const { tenantId: _tenant, ...rest } = row;
+  return {
+    ...rest,
+    channel: row.channel as ChannelId,
+    content: version.content as TemplateContent,
+    samplePayload: version.samplePayload as Record<string, unknown> | null,
+  };
+}

@@ -1,0 +1,153 @@
+// Codes: RFC 5321 (replies), RFC 3463 (enhanced status codes), and what large servers make of them.
+
+import { ProviderError, type ProviderErrorKind } from '#domain';
+import { convert } from 'html-to-text';
+import nodemailer from 'nodemailer';
+import type SMTPPool from 'nodemailer/lib/smtp-pool/index.js';
+import { z } from 'zod';
+import { defineProvider, type ProviderMessage, secret } from '../define-provider.js';
+
+const CONNECTIONS = 5;
+const MESSAGES_PER_CONNECTION = 100;
+
+const credentials = z.strictObject({
+  host: z.string().min(1).max(255).meta({ description: 'The server, such as smtp.example.com' }),
+  port: z.int().min(1).max(65_535).default(587),
+  tls: z.enum(['starttls', 'implicit', 'none']).default('starttls').meta({ description: 'starttls: required upgrade; implicit: TLS from the first byte (port 465); none: only for a server on your own machine' }),
+  user: z.string().max(255).optional(),
+  password: secret('The password of the user').optional(),
+  from: z.string().min(3).max(320).meta({ description: 'The sender: an address, or "Name <address>"' }),
+});
+
+/** Reply code and enhanced status → kind; the first line that fits. */
+const codes: readonly { pattern: RegExp; kind: ProviderErrorKind }[] = [
+  { pattern: /^(530|534|535|538)/, kind: 'misconfigured' },
+  { pattern: /^(454|421 4\.7)/, kind: 'throttled' },
+  { pattern: /^55[03] 5\.1\.(1|2|3|6|10)/, kind: 'bad_address' },
+  { pattern: /^553/, kind: 'bad_address' },
+  { pattern: /^(550|551) (?!5\.7|5\.6)/, kind: 'bad_address' },
+  { pattern: /^(552|554|55\d 5\.[67])/, kind: 'rejected' },
+  { pattern: /^4/, kind: 'transient' },
+  { pattern: /^5/, kind: 'rejected' },
+];
+
+export const smtp = defineProvider({
+  id: 'smtp',
+  name: 'SMTP',
+  channels: ['email'],
+  credentials,
+  connect: (account) => {
+    const options: SMTPPool.Options = {
+      pool: true,
+      maxConnections: CONNECTIONS,
+      maxMessages: MESSAGES_PER_CONNECTION,
+      host: account.host,
+      port: account.port,
+      secure: account.tls === 'implicit',
+      requireTLS: account.tls === 'starttls',
+      ignoreTLS: account.tls === 'none',
+      ...(account.user !== undefined && { auth: { user: account.user, pass: account.password ?? '' } }),
+      connectionTimeout: 8_000,
+      greetingTimeout: 8_000,
+      socketTimeout: 30_000,
+      disableFileAccess: true,
+      disableUrlAccess: true,
+    };
+    const transport = nodemailer.createTransport(options);
+    return {
+      async send(message, { signal, idempotencyKey }) {
+        const mail = toMail(message, account.from, idempotencyKey);
+        const sent = await withSignal(signal, transport.sendMail(mail)).catch((error: SmtpError) => {
+          throw toProviderError(error);
+        });
+        return { messageId: sent.messageId };
+      },
+      async verify({ signal }) {
+        await withSignal(signal, transport.verify()).catch((error: SmtpError) => {
+          throw toProviderError(error);
+        });
+      },
+      async close() {
+        transport.close();
+      },
+    };
+  },
+});
+
+interface EmailContent {
+  subject: string;
+  html?: string;
+  text?: string;
+  from?: string;
+  reply_to?: string;
+}
+
+function toMail(message: ProviderMessage, from: string, idempotencyKey: string) {
+  const content = message.content as unknown as EmailContent;
+  const sender = content.from || from;
+  const domain = /@([^>\s]+)>?$/.exec(sender)?.[1] ?? 'carillon.invalid';
+  return {
+    from: sender,
+    // One recipient, never a list or a group: the address was parsed strictly when it came in.
+    to: { name: '', address: message.to! },
+    ...(content.reply_to && { replyTo: content.reply_to }),
+    subject: content.subject,
+    text: content.text ?? convert(content.html!, { wordwrap: 78 }),
+    ...(content.html !== undefined && { html: content.html }),
+    // The same id when the same attempt is made twice: the one thing a receiving server can de-duplicate by.
+    messageId: `<${idempotencyKey.replace(':', '.')}@${domain}>`,
+    headers: { 'Auto-Submitted': 'auto-generated' },
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  };
+}
+
+interface SmtpError extends Error {
+  code?: string;
+  command?: string;
+  response?: string;
+  responseCode?: number;
+}
+
+/**
+ * nodemailer makes no tries of its own. What broke before DATA was answered with 354 has sent nothing; what broke after
+ * it, without a reply, may have.
+ */
+function toProviderError(error: SmtpError): ProviderError {
+  if (error instanceof ProviderError) return error;
+  if (error.responseCode) {
+    const reply = error.response ?? String(error.responseCode);
+    const kind = codes.find(({ pattern }) => pattern.test(normalise(reply)))?.kind ?? 'transient';
+    return new ProviderError(kind, reply.slice(0, 500), { code: normalise(reply).split(' ').slice(0, 2).join(' ') });
+  }
+  switch (error.code) {
+    case 'EAUTH':
+      return new ProviderError('misconfigured', 'The server refused the credentials', { code: 'EAUTH' });
+    case 'EENVELOPE':
+      return new ProviderError('bad_address', 'The address cannot be put into an envelope', { code: 'EENVELOPE' });
+    case 'ETLS':
+      return new ProviderError('misconfigured', 'No TLS could be agreed with the server', { code: 'ETLS' });
+    case 'EDNS':
+      return new ProviderError('transient', 'The host was not found', { code: 'EDNS' });
+    default:
+      // `command` is what was under way: CONN until the greeting, then the verbs.
+      return error.command === 'DATA'
+        ? new ProviderError('unknown', 'The connection ended after the message was written, without a reply', { code: error.code ?? null })
+        : new ProviderError('transient', `The connection failed (${error.code ?? error.message})`, { code: error.code ?? null });
+  }
+}
+
+/** `550-5.1.1 text` and `550 5.1.1 text` alike; `550 text` without an enhanced code keeps a blank after the number. */
+function normalise(reply: string): string {
+  return reply.replace(/^(\d{3})[- ]/, '$1 ');
+}
+
+/** Cuts the wait off at the deadline. The message may have been written by then. */
+function withSignal<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(new ProviderError('unknown', 'The server did not answer before the deadline', { code: 'deadline' }));
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

@@ -1,0 +1,2 @@
+export type { LimitAnswer, Limiter, LimitRequest } from './limiter.js';
+export { PostgresLimiter } from './postgres-store.js';

@@ -1,0 +1,2 @@
+export { type Notifier, PostgresBus } from './postgres-bus.js';
+export type { Hint, ItemChange, RealtimeBus } from './realtime-bus.js';

@@ -1,0 +1,3 @@
+export { createLogger, type Logger, NestLogger } from './logger.js';
+export { answerMetrics, instruments, startMetrics } from './metrics.js';
+export { type OperationsServer, type Readiness, startOperationsServer } from './operations-server.js';

@@ -1,0 +1,44 @@
+import pino from 'pino';
+
+export type Logger = pino.Logger;
+
+/**
+ * The process's logger: JSON lines on standard output. Fields are chosen where they are logged (ids, codes, durations);
+ * credentials, payloads and addresses are never among them. `redact` is the second lock on that door.
+ */
+export function createLogger(options: { level: string; role: string }): Logger {
+  return pino(
+    {
+      level: options.level,
+      base: { role: options.role },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: {
+        paths: ['*.authorization', '*["x-api-key"]', '*["x-admin-token"]', '*.cookie', '*.password', '*.token', '*.credentials', '*.payload', '*.address'],
+        censor: '[redacted]',
+      },
+    },
+    // Written in chunks: a line per attempt must not be a system call per attempt. Flushed at exit and every 200 ms.
+    pino.destination({ dest: 1, minLength: 4_096, sync: false, periodicFlush: 200 }),
+  );
+}
+
+/** Nest's own log lines through the same logger. */
+export class NestLogger {
+  constructor(private readonly logger: Logger) {}
+  log(message: unknown, ...rest: unknown[]): void {
+    this.logger.debug({ context: rest.at(-1) }, String(message));
+  }
+  warn(message: unknown, ...rest: unknown[]): void {
+    this.logger.warn({ context: rest.at(-1) }, String(message));
+  }
+  error(message: unknown, ...rest: unknown[]): void {
+    const error = message instanceof Error ? message : undefined;
+    this.logger.error({ err: error, context: rest.at(-1), stack: error ? undefined : rest[0] }, String(message));
+  }
+  debug(): void {}
+  verbose(): void {}
+  fatal(message: unknown): void {
+    this.logger.fatal(String(message));
+  }
+}

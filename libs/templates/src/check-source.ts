@@ -1,0 +1,162 @@
+// A template is hostile code (security.md, "Templates"): it is counted before it is parsed, and only the nodes and helpers
+// named here are let through. Handlebars' own parser and compiler run on nothing that has not passed.
+
+import Handlebars from 'handlebars';
+
+export const MAX_TAGS = 2_000;
+export const MAX_DEPTH = 20;
+/** Characters between two braces and the next two: a tag with sixty thousand parameters takes a second to compile. */
+const MAX_TAG_LENGTH = 2_000;
+/** `{{else if}}` nests in the parse tree however flat it looks. */
+const MAX_ELSE_TAGS = 200;
+
+/** The helpers a template may call. */
+export const ALLOWED_HELPERS: ReadonlySet<string> = new Set(['if', 'unless', 'each', 'with', 'upper', 'lower', 'default', 'eq', 'date', 'number']);
+
+/** What is wrong with a source, and where. Lines and columns begin at 1. */
+export class TemplateFault extends Error {
+  constructor(
+    message: string,
+    readonly line: number | null = null,
+    readonly column: number | null = null,
+  ) {
+    super(message);
+    this.name = 'TemplateFault';
+  }
+}
+
+/**
+ * Parses a source and refuses what is too large, too deep or not allowed. Throws {@link TemplateFault}.
+ * `trustedHtml`: whether `{{{raw}}}` may be used here.
+ */
+export function checkSource(source: string, limits: { maxBytes: number; trustedHtml: boolean }): hbs.AST.Program {
+  // Handing Handlebars an object instead of text was CVE-2026-33937.
+  if (typeof source !== 'string') throw new TemplateFault('a template must be text');
+  const bytes = Buffer.byteLength(source, 'utf8');
+  if (bytes > limits.maxBytes) throw new TemplateFault(`the template has ${bytes} bytes, at most ${limits.maxBytes} are allowed`);
+  countTags(source);
+  const program = parse(source);
+  visit(program, 0, limits.trustedHtml);
+  return program;
+}
+
+/** Linear, and before the parser: twenty thousand nested tags would keep the parser busy for minutes. */
+function countTags(source: string): void {
+  let tags = 0;
+  let depth = 0;
+  let elses = 0;
+  for (let at = source.indexOf('{{'); at !== -1; at = source.indexOf('{{', at + 2)) {
+    tags += 1;
+    const next = source.slice(at, at + 12);
+    const end = source.indexOf('}}', at);
+    if (next.startsWith('{{!') ? false : (end === -1 ? source.length : end) - at > MAX_TAG_LENGTH) throw faultAt(source, at, `a tag longer than ${MAX_TAG_LENGTH} characters`);
+    if (/^\{\{~?\s*(else\b|\^)/.test(next) && ++elses > MAX_ELSE_TAGS) throw faultAt(source, at, `more than ${MAX_ELSE_TAGS} {{else}} tags`);
+    if (/^\{\{\{?~?\s*[#^]/.test(next)) depth += 1;
+    else if (/^\{\{\{?~?\s*\//.test(next)) depth -= 1;
+    if (tags > MAX_TAGS) throw faultAt(source, at, `more than ${MAX_TAGS} tags`);
+    if (depth > MAX_DEPTH) throw faultAt(source, at, `blocks nested deeper than ${MAX_DEPTH}`);
+  }
+}
+
+function faultAt(source: string, offset: number, message: string): TemplateFault {
+  const before = source.slice(0, offset).split('\n');
+  return new TemplateFault(message, before.length, before.at(-1)!.length + 1);
+}
+
+function parse(source: string): hbs.AST.Program {
+  try {
+    return Handlebars.parse(source);
+  } catch (error) {
+    // "Parse error on line 2:", the source, "-----^", "Expecting … got 'EOF'"; or "if doesn't match each - 1:3".
+    const lines = (error as Error).message.split('\n');
+    const place = / - (\d+):(\d+)$/.exec(lines[0]!);
+    const line = place?.[1] ?? /Parse error on line (\d+)/.exec(lines[0]!)?.[1];
+    const caret = lines.find((text) => /^-*\^$/.test(text));
+    const column = place ? Number(place[2]) + 1 : (caret?.length ?? null);
+    const got = /got '(\w+)'$/.exec(lines.at(-1)!)?.[1];
+    const what =
+      got === 'EOF' ? 'the template ends inside a tag or an open block' : got ? 'syntax error here' : `syntax error: ${lines[0]!.replace(/ - \d+:\d+$/, '')}`;
+    throw new TemplateFault(what, line ? Number(line) : null, column);
+  }
+}
+
+function fault(node: hbs.AST.Node, message: string): TemplateFault {
+  return new TemplateFault(message, node.loc?.start.line ?? null, node.loc ? node.loc.start.column + 1 : null);
+}
+
+function visit(node: hbs.AST.Node | null | undefined, depth: number, trustedHtml: boolean): void {
+  if (!node) return;
+  if (depth > MAX_DEPTH) throw fault(node, `blocks nested deeper than ${MAX_DEPTH}`);
+  switch (node.type) {
+    case 'Program':
+      for (const child of (node as hbs.AST.Program).body) visit(child, depth, trustedHtml);
+      return;
+    case 'ContentStatement':
+    case 'CommentStatement':
+    case 'StringLiteral':
+    case 'NumberLiteral':
+    case 'BooleanLiteral':
+    case 'UndefinedLiteral':
+    case 'NullLiteral':
+      return;
+    case 'MustacheStatement': {
+      const statement = node as hbs.AST.MustacheStatement;
+      if (!statement.escaped && !trustedHtml) throw fault(node, '{{{raw}}} and {{&raw}} are allowed only in html');
+      call(statement, depth, trustedHtml);
+      return;
+    }
+    case 'BlockStatement': {
+      const block = node as hbs.AST.BlockStatement;
+      const name = (block.path as hbs.AST.PathExpression).original;
+      if (!['if', 'unless', 'each', 'with'].includes(String(name))) throw fault(node, `unknown block {{#${name}}}; there are if, unless, each and with`);
+      call(block, depth, trustedHtml);
+      visit(block.program, depth + 1, trustedHtml);
+      visit(block.inverse, depth + 1, trustedHtml);
+      return;
+    }
+    case 'SubExpression':
+      if (depth > MAX_DEPTH) throw fault(node, `expressions nested deeper than ${MAX_DEPTH}`);
+      call(node as hbs.AST.SubExpression, depth + 1, trustedHtml);
+      return;
+    case 'PathExpression':
+      checkPath(node as hbs.AST.PathExpression);
+      return;
+    default:
+      throw fault(node, `${DESCRIPTIONS[node.type] ?? node.type} are not allowed`);
+  }
+}
+
+const DESCRIPTIONS: Record<string, string> = {
+  Decorator: 'decorators',
+  DecoratorBlock: 'inline partials',
+  PartialStatement: 'partials',
+  PartialBlockStatement: 'partial blocks',
+};
+
+interface Call {
+  path: hbs.AST.Node;
+  params: hbs.AST.Node[];
+  hash: hbs.AST.Hash | undefined;
+}
+
+function call(node: hbs.AST.Node & Call, depth: number, trustedHtml: boolean): void {
+  const name = node.path.type === 'PathExpression' ? (node.path as hbs.AST.PathExpression).original : null;
+  const isCall = node.params.length > 0 || (node.hash?.pairs.length ?? 0) > 0 || node.type !== 'MustacheStatement';
+  if (isCall && (name === null || !ALLOWED_HELPERS.has(name))) {
+    throw fault(node, `unknown helper ${JSON.stringify(name)}; there are ${[...ALLOWED_HELPERS].join(', ')}`);
+  }
+  if (!isCall && name === null) throw fault(node, 'a tag needs the name of a variable');
+  if (!isCall) visit(node.path, depth, trustedHtml);
+  for (const param of node.params) visit(param, depth, trustedHtml);
+  for (const pair of node.hash?.pairs ?? []) visit(pair.value, depth, trustedHtml);
+}
+
+const FORBIDDEN_SEGMENTS: ReadonlySet<string> = new Set(['__proto__', 'prototype', 'constructor', 'helperMissing', 'blockHelperMissing', 'lookup', 'log']);
+const DATA_VARIABLES: ReadonlySet<string> = new Set(['index', 'key', 'first', 'last', 'root']);
+
+function checkPath(path: hbs.AST.PathExpression): void {
+  if (path.data && !DATA_VARIABLES.has(String(path.parts[0]))) throw fault(path, `unknown variable @${path.parts[0]}`);
+  for (const part of path.parts) {
+    if (FORBIDDEN_SEGMENTS.has(String(part))) throw fault(path, `${JSON.stringify(String(part))} may not be used in a path`);
+  }
+}
