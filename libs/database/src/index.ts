@@ -8,7 +8,7 @@ export { type Acceptance, type Accepted, AcceptStore, type RecipientUpsert } fro
 export { type ApiKey, ApiKeysStore, type KnownKey } from './stores/api-keys.store.js';
 export { type DeadLetter, type DeadLetterFilter, DeadLettersStore } from './stores/dead-letters.store.js';
 export { DeliveriesStore, type DeliveryContext, type RecipientProfile } from './stores/deliveries.store.js';
-export { type ClaimedDelivery, DueDeliveriesStore } from './stores/due-deliveries.store.js';
+export { type Claim, type ClaimedDelivery, DueDeliveriesStore } from './stores/due-deliveries.store.js';
 export { IdempotencyStore, type StoredResponse } from './stores/idempotency.store.js';
 export { type InboxChange, type InboxCounts, type InboxHead, type InboxItem, InboxStore } from './stores/inbox.store.js';
 export { type Deposit, type MailboxMessage, MailboxStore } from './stores/mailbox.store.js';

@@ -1,3 +1,4 @@
+export { hashSecret, newApiKey, type ParsedKey, parseApiKey } from './api-key.js';
 export type { Addressable, Channel, FieldKind } from './channels/define-channel.js';
 export { channelIds, channelOf, channels, type ChannelId } from './channels/registry.js';
 export { refusal, type Consent } from './consent.js';

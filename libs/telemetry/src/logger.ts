@@ -13,6 +13,7 @@ export function createLogger(options: { level: string; role: string }): Logger {
       base: { role: options.role },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: describeError },
       redact: {
         paths: ['*.authorization', '*["x-api-key"]', '*["x-admin-token"]', '*.cookie', '*.password', '*.token', '*.credentials', '*.payload', '*.address'],
         censor: '[redacted]',
@@ -21,6 +22,27 @@ export function createLogger(options: { level: string; role: string }): Logger {
     // Written in chunks: a line per attempt must not be a system call per attempt. Flushed at exit and every 200 ms.
     pino.destination({ dest: 1, minLength: 4_096, sync: false, periodicFlush: 200 }),
   );
+}
+
+interface ErrorLine {
+  type: string;
+  message: string;
+  code?: unknown;
+  stack?: string | undefined;
+  cause?: ErrorLine;
+}
+
+/** An error by named fields: pino's own would write out whatever hangs on it, such as pg's client with its connection. */
+function describeError(error: unknown): ErrorLine | unknown {
+  if (!(error instanceof Error)) return error;
+  const { code } = error as { code?: unknown };
+  return {
+    type: error.name,
+    message: error.message,
+    ...(code !== undefined && { code }),
+    stack: error.stack,
+    ...(error.cause instanceof Error && { cause: describeError(error.cause) as ErrorLine }),
+  };
 }
 
 /** Nest's own log lines through the same logger. */

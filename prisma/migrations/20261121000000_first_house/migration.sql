@@ -437,3 +437,12 @@ $$;
 revoke execute on function carillon_make_partitions(integer) from public;
 grant execute on function carillon_make_partitions(integer) to carillon_platform;
 select carillon_make_partitions();
+
+-- A process must be able to see whether its migrations are there. (A shadow database has no such table.)
+do $$
+begin
+  if to_regclass('_prisma_migrations') is not null then
+    grant select on _prisma_migrations to carillon_platform;
+  end if;
+end
+$$;

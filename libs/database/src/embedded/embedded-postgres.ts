@@ -24,6 +24,8 @@ export interface EmbeddedPostgres {
 export interface EmbeddedOptions {
   /** The data directory; `<directory>.json` beside it keeps port and password. */
   directory: string;
+  /** A database that is made where it is missing. */
+  database?: string;
   /** Extra `-c` settings. */
   settings?: Record<string, string>;
 }
@@ -70,6 +72,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   }
   const url = (database: string): string => `postgresql://${LOGIN}:${access.password}@127.0.0.1:${port}/${database}`;
   const owner = await own(url('postgres'), directory);
+  if (options.database !== undefined) await createDatabase(owner, options.database);
   return {
     url,
     adopted,
@@ -106,6 +109,11 @@ async function own(url: string, directory: string): Promise<pg.Client> {
   );
   await client.end();
   throw new AlreadyRunning(`Another Carillon${owners[0] ? ` (${owners[0].application_name})` : ''} is running on ${directory}. Stop it first, or give this one a CARILLON_HOME of its own.`);
+}
+
+async function createDatabase(owner: pg.Client, name: string): Promise<void> {
+  const { rows } = await owner.query('select from pg_database where datname = $1', [name]);
+  if (rows.length === 0) await owner.query(`create database ${pg.escapeIdentifier(name)}`);
 }
 
 /** Connects, waiting for crash recovery to end. */

@@ -35,7 +35,19 @@ export interface ClaimRequest {
   excludedTenants: string[];
 }
 
+export interface Claim {
+  deliveries: ClaimedDelivery[];
+  /** Whether the same lane surely or probably has more due rows now. */
+  more: boolean;
+  /** Whether the walk stopped at {@link MAX_TENANTS} tenants: the next claim goes on after the last. */
+  cut: boolean;
+}
+
+/** Tenants served by one claim. */
+const MAX_TENANTS = 32;
+
 interface ClaimRow {
+  ready: number;
   tenant_id: string;
   delivery_id: string;
   claims: number;
@@ -66,14 +78,14 @@ export class DueDeliveriesStore {
   }
 
   /** Claims up to `limit` due deliveries, fairly over the tenants that have some. Index: due_deliveries_claim_idx. */
-  async claim(request: ClaimRequest): Promise<ClaimedDelivery[]> {
+  async claim(request: ClaimRequest): Promise<Claim> {
     const startedAt = performance.now();
     const rows = await this.database.platform.query<ClaimRow>({
       name: 'claim',
       text: CLAIM,
       values: [request.channel, request.lane, request.afterTenant, request.excludedTenants, request.limit, request.claimId, request.leaseSeconds],
     });
-    return rows.map((row) => ({
+    const deliveries = rows.map((row) => ({
       tenantId: row.tenant_id,
       deliveryId: row.delivery_id,
       channel: request.channel,
@@ -87,6 +99,12 @@ export class DueDeliveriesStore {
       // Counted from before the statement, so that it ends before the database's lease does, whatever the wall clock says.
       leaseEndsAt: startedAt + request.leaseSeconds * 1_000,
     }));
+    const ready = rows[0]?.ready ?? 0;
+    const share = Math.ceil(request.limit / Math.max(1, ready));
+    const perTenant = new Map<string, number>();
+    for (const { tenantId } of deliveries) perTenant.set(tenantId, (perTenant.get(tenantId) ?? 0) + 1);
+    const cut = ready === MAX_TENANTS;
+    return { deliveries, cut, more: cut || [...perTenant.values()].some((count) => count >= share) };
   }
 
   /**
@@ -130,10 +148,10 @@ const DUE_LANES = `
 select c.channel, l.lane
 from unnest($1::text[]) as c(channel) cross join (values (1), (2), (3)) as l(lane)
 where exists (
-  with recursive walk(tenant_id, n) as (
-    (select d.tenant_id, 1 from due_deliveries d where d.channel = c.channel and d.lane = l.lane order by d.tenant_id limit 1)
+  with recursive walk(tenant_id) as (
+    (select d.tenant_id from due_deliveries d where d.channel = c.channel and d.lane = l.lane order by d.tenant_id limit 1)
     union all
-    select (select d.tenant_id from due_deliveries d where d.channel = c.channel and d.lane = l.lane and d.tenant_id > w.tenant_id order by d.tenant_id limit 1), w.n + 1
+    select (select d.tenant_id from due_deliveries d where d.channel = c.channel and d.lane = l.lane and d.tenant_id > w.tenant_id order by d.tenant_id limit 1)
     from walk w where w.tenant_id is not null
   )
   select 1 from walk w
@@ -142,22 +160,22 @@ where exists (
 
 /**
  * Walks the tenants of a channel and lane in order of id, from the one after the last served, by a loose index scan (one
- * probe per tenant, at most 1,000 a claim); keeps the first 32 that have something due now; and takes an equal share of
- * each, oldest first. A delivery with an ordering key is taken only while it is the first of its key.
+ * probe per tenant); keeps the first 32 that have something due now, where the walk stops; and takes an equal share of each,
+ * oldest first. A delivery with an ordering key is taken only while it is the first of its key.
  *
  * A row that another worker is claiming at this moment is skipped, not waited for.
  */
 const CLAIM = `
-with recursive walk(tenant_id, n) as (
-  (select d.tenant_id, 1 from due_deliveries d where d.channel = $1 and d.lane = $2 and d.tenant_id > $3::uuid order by d.tenant_id limit 1)
+with recursive walk(tenant_id) as (
+  (select d.tenant_id from due_deliveries d where d.channel = $1 and d.lane = $2 and d.tenant_id > $3::uuid order by d.tenant_id limit 1)
   union all
-  select (select d.tenant_id from due_deliveries d where d.channel = $1 and d.lane = $2 and d.tenant_id > w.tenant_id order by d.tenant_id limit 1), w.n + 1
-  from walk w where w.tenant_id is not null and w.n < 1000
+  select (select d.tenant_id from due_deliveries d where d.channel = $1 and d.lane = $2 and d.tenant_id > w.tenant_id order by d.tenant_id limit 1)
+  from walk w where w.tenant_id is not null
 ), ready as materialized (
   select w.tenant_id from walk w
   where w.tenant_id is not null and w.tenant_id <> all ($4::uuid[])
     and exists (select 1 from due_deliveries d where d.channel = $1 and d.lane = $2 and d.tenant_id = w.tenant_id and d.due_at <= now())
-  limit 32
+  limit ${MAX_TENANTS}
 ), share as (
   select greatest(1, ceil($5::numeric / greatest(1, (select count(*) from ready))))::bigint as rows
 ), picked as materialized (
@@ -177,7 +195,8 @@ update due_deliveries d
 set due_at = now() + make_interval(secs => $7::double precision), claim_id = $6::uuid, claims = d.claims + 1
 from picked p
 where d.tenant_id = p.tenant_id and d.delivery_id = p.delivery_id
-returning d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, coalesce(d.expires_at <= now(), false) as expired`;
+returning d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, coalesce(d.expires_at <= now(), false) as expired,
+          (select count(*) from ready)::integer as ready`;
 
 /**
  * The attempt that a killed worker left without an outcome is written down as unknown in the same commit: an extra send is

@@ -1,6 +1,9 @@
 import { type ChannelId, newId, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../database.js';
 import { pendingMigrations } from '../migrate.js';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const READINESS_POLL_MS = 500;
 
 export interface QueueFigures {
   channel: ChannelId;
@@ -51,10 +54,25 @@ export class OperationsStore {
     });
   }
 
-  /** Throws when the server is away; returns the migrations it lacks. */
-  async readiness(): Promise<{ pendingMigrations: string[] }> {
-    await this.database.ping();
-    return { pendingMigrations: await pendingMigrations((text) => this.database.platform.query({ text }), this.migrationsDirectory) };
+  /** Whether the server is reachable and has the migrations this program wants, and what was found, in words. Never throws. */
+  async readiness(): Promise<{ ready: boolean; checks: Record<string, string> }> {
+    try {
+      await this.database.ping();
+      const missing = (await pendingMigrations((text) => this.database.platform.query({ text }), this.migrationsDirectory)).length;
+      return { ready: missing === 0, checks: { postgres: 'ok', migrations: missing === 0 ? 'current' : `${missing} missing: run \`npm run migrate\`` } };
+    } catch {
+      return { ready: false, checks: { postgres: 'away' } };
+    }
+  }
+
+  /** Resolves once {@link readiness} is there; tells each new reason for waiting. */
+  async untilReady(tell: (checks: Record<string, string>) => void): Promise<void> {
+    for (let told = ''; ; await delay(READINESS_POLL_MS)) {
+      const { ready, checks } = await this.readiness();
+      if (ready) return;
+      if (told !== JSON.stringify(checks)) tell(checks);
+      told = JSON.stringify(checks);
+    }
   }
 
   /** Notes an operator's act. */

@@ -1,0 +1,51 @@
+import type { Scope, TenantSettings } from '#domain';
+import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
+import { ApiSecurity } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+
+/** Who may call a route. Every route says it; a structural test holds that, and the guard refuses one that does not. */
+export type Access =
+  | { kind: 'public' }
+  | { kind: 'tenant'; scope: Scope }
+  | { kind: 'operator' }
+  /** A recipient with a token, or a tenant that names one in X-Recipient-ID. */
+  | { kind: 'recipient'; scope: Scope };
+
+export const ACCESS = 'carillon:access';
+
+type Decorator = ClassDecorator & MethodDecorator;
+
+/** Nobody is asked who they are. */
+export const Public = (): Decorator => access({ kind: 'public' });
+/** A tenant's API key with this scope. */
+export const TenantKey = (scope: Scope): Decorator => access({ kind: 'tenant', scope }, ApiSecurity('tenant'));
+/** The operator's token. */
+export const OperatorToken = (): Decorator => access({ kind: 'operator' }, ApiSecurity('operator'));
+/** A recipient's token, or a tenant's key and X-Recipient-ID. */
+export const RecipientToken = (scope: Scope): Decorator => access({ kind: 'recipient', scope }, ApiSecurity('recipient'), ApiSecurity('tenant'));
+
+function access(rule: Access, ...documented: Decorator[]): Decorator {
+  return applyDecorators(SetMetadata(ACCESS, rule), ...documented) as Decorator;
+}
+
+/** The tenant that asks, and how. */
+export interface Caller {
+  tenantId: string;
+  mode: 'live' | 'test';
+  keyId: string | null;
+  settings: TenantSettings;
+  /** Set on inbox routes. */
+  recipientId: string | null;
+}
+
+export interface CarillonRequest extends FastifyRequest {
+  caller?: Caller;
+  traceId?: string | undefined;
+}
+
+/** The caller of a tenant or recipient route. */
+export const FromCaller = createParamDecorator((_: unknown, context: ExecutionContext): Caller => {
+  const { caller } = context.switchToHttp().getRequest<CarillonRequest>();
+  if (!caller) throw new Error('a route asks for its caller but is not a tenant route');
+  return caller;
+});

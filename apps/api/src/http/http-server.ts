@@ -1,0 +1,106 @@
+// The HTTP server around the controllers: request ids, body limits, the log line and the metric of each request, the
+// listener of the operator, the OpenAPI pages.
+
+import type { Config } from '#config';
+import { DomainError, newId } from '#domain';
+import { instruments, type Logger } from '#telemetry';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { SwaggerModule } from '@nestjs/swagger';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { createServer, type Server } from 'node:http';
+
+import type { CarillonRequest } from './access.js';
+import { openApiDocument } from './openapi.js';
+import { sendProblem } from './problem.filter.js';
+import { checkBodyShape } from './request-schema.pipe.js';
+
+const BODY_LIMIT = 256 * 1024;
+const BULK_BODY_LIMIT = 5 * 1024 * 1024;
+const BULK = '/api/v1/notifications/bulk';
+const TIMEOUT_MS = 10_000;
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+export function createAdapter(): FastifyAdapter {
+  return new FastifyAdapter({
+    bodyLimit: BULK_BODY_LIMIT,
+    requestTimeout: TIMEOUT_MS,
+    connectionTimeout: 0,
+    keepAliveTimeout: 72_000,
+    http: { headersTimeout: TIMEOUT_MS, maxHeaderSize: 16 * 1024 },
+    // A recipient id of 255 characters may be three times as long when it is escaped.
+    routerOptions: { maxParamLength: 16_384 },
+    genReqId: (request: { headers: Record<string, string | string[] | undefined> }) => {
+      const given = request.headers['x-request-id'];
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : newId();
+    },
+  });
+}
+
+export function prepareServer(app: NestFastifyApplication, config: Config, logger: Logger): void {
+  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  takeJson(fastify);
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.header('X-Request-Id', request.id);
+    (request as CarillonRequest).traceId = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(String(request.headers.traceparent ?? ''))?.[1];
+    if (config.internalPort !== undefined) {
+      const isInternal = request.url.startsWith('/internal');
+      const onInternal = request.socket.localPort === config.internalPort;
+      if (isInternal !== onInternal) return sendProblem(reply, request, new DomainError('not_found', `There is no route ${request.method} ${request.url.split('?')[0]}.`));
+    }
+    done();
+  });
+  fastify.addHook('onResponse', (request, reply, done) => {
+    const { caller, traceId } = request as CarillonRequest;
+    // The pattern, not the path: ids and tokens stay out of logs and labels.
+    const route = request.routeOptions.url ?? 'unknown';
+    const seconds = reply.elapsedTime / 1_000;
+    instruments().requests.record(seconds, { method: request.method, route, status: reply.statusCode });
+    const line = { request_id: request.id, trace_id: traceId, tenant_id: caller?.tenantId, key_id: caller?.keyId ?? undefined, method: request.method, route, status: reply.statusCode, duration_ms: Math.round(reply.elapsedTime) };
+    if (reply.statusCode >= 500) logger.error(line, 'request');
+    else if (reply.statusCode >= 400) logger.info(line, 'request');
+    else logger.debug(line, 'request');
+    done();
+  });
+  serveDocumentation(app, fastify);
+}
+
+/** JSON only; the larger limit is the bulk's alone; keys that reach for a prototype are refused by Fastify's parser. */
+function takeJson(fastify: FastifyInstance): void {
+  const parse = fastify.getDefaultJsonParser('error', 'error');
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request: FastifyRequest, body: string, done) => {
+    const limit = request.routeOptions.url === BULK ? BULK_BODY_LIMIT : BODY_LIMIT;
+    const bytes = Buffer.byteLength(body);
+    if (bytes > limit) return done(new DomainError('payload_too_large', `The body has ${bytes} bytes, at most ${limit} are allowed here.`));
+    // A POST that needs no body may say that it is JSON all the same.
+    if (body === '') return done(null, undefined);
+    parse(request, body, (error, parsed) => {
+      if (error) return done(new DomainError('malformed_json', `The body is not JSON: ${error.message}`));
+      try {
+        checkBodyShape(parsed);
+        done(null, parsed);
+      } catch (fault) {
+        done(fault as Error);
+      }
+    });
+  });
+}
+
+function serveDocumentation(app: NestFastifyApplication, fastify: FastifyInstance): void {
+  let text: string | undefined;
+  const document = (): string => {
+    text ??= JSON.stringify(openApiDocument(app));
+    return text;
+  };
+  fastify.get('/openapi.json', (_request, reply) => void reply.type('application/json').send(document()));
+  SwaggerModule.setup('docs', app, () => openApiDocument(app), { customSiteTitle: 'Carillon API' });
+}
+
+/** The operator's own listener, on the same routes. */
+export async function listenInternally(app: NestFastifyApplication, config: Config): Promise<Server | undefined> {
+  if (config.internalPort === undefined) return undefined;
+  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS }, (request, response) => fastify.routing(request, response));
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(config.internalPort, config.host, resolve));
+  return server;
+}

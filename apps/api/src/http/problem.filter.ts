@@ -1,0 +1,66 @@
+import { DomainError, errorCatalogue, type ErrorCode } from '#domain';
+import { isOutage } from '#database';
+import type { Logger } from '#telemetry';
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import type { CarillonRequest } from './access.js';
+
+const DOCS = 'https://github.com/carillon-notify/carillon/blob/main/docs/errors.md';
+
+/** Turns whatever a request ended with into application/problem+json (RFC 9457). Nothing of the inside leaves. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(private readonly logger: Logger) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<CarillonRequest>();
+    sendProblem(http.getResponse<FastifyReply>(), request, this.toDomainError(error, request));
+  }
+
+  private toDomainError(error: unknown, request: CarillonRequest): DomainError {
+    const known = knownError(error, request);
+    if (known) return known;
+    this.logger.error({ err: error, request_id: request.id, tenant_id: request.caller?.tenantId, route: request.routeOptions?.url }, 'a request failed');
+    return new DomainError('internal', 'Something went wrong on our side. Tell us the request_id.');
+  }
+}
+
+export function sendProblem(reply: FastifyReply, request: Pick<CarillonRequest, 'id'>, error: DomainError): void {
+  if (error.retryAfterSeconds !== undefined) reply.header('Retry-After', String(Math.ceil(error.retryAfterSeconds)));
+  void reply.status(error.status).type('application/problem+json').send(problemOf(error, String(request.id)));
+}
+
+export function problemOf(error: DomainError, requestId: string): Record<string, unknown> {
+  return {
+    type: `${DOCS}#${error.code}`,
+    title: errorCatalogue[error.code].title,
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    request_id: requestId,
+    ...(error.errors && { errors: error.errors }),
+  };
+}
+
+/** Fastify's own errors, by their code. */
+const FASTIFY_CODES: Record<string, ErrorCode> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed_json',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed_json',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_json',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'payload_too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+};
+
+function knownError(error: unknown, request: CarillonRequest): DomainError | null {
+  if (error instanceof DomainError) return error;
+  const code = FASTIFY_CODES[(error as { code?: string }).code ?? ''];
+  if (code) return new DomainError(code, (error as Error).message);
+  const status = error instanceof HttpException ? error.getStatus() : (error as { statusCode?: number }).statusCode;
+  if (status === 404) return new DomainError('not_found', `There is no route ${request.method} ${request.url.split('?')[0]}.`);
+  if (status === 400) return new DomainError('malformed_json', (error as Error).message);
+  if (status === 413) return new DomainError('payload_too_large', (error as Error).message);
+  if (status === 415) return new DomainError('unsupported_media_type', (error as Error).message);
+  if (isOutage(error)) return new DomainError('unavailable', 'The database cannot be reached; nothing was accepted. Try again.', { retryAfterSeconds: 2 });
+  return null;
+}

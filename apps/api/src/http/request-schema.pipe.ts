@@ -1,0 +1,84 @@
+import { DomainError, type Fault } from '#domain';
+import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
+import type { z } from 'zod';
+
+const MAX_DEPTH = 20;
+const MAX_KEYS = 1_000;
+const MAX_STRING = 64 * 1024;
+
+/** Checks what comes in against the zod schema of its parameter: `@Body({ schema })`, `@Query({ schema })`, `@Param({ schema })`. */
+export class RequestSchemaPipe implements PipeTransform {
+  transform(value: unknown, metadata: ArgumentMetadata): unknown {
+    const schema = (metadata as { schema?: z.ZodType }).schema;
+    if (!schema) return value;
+    const result = schema.safeParse(value ?? {});
+    if (result.success) return result.data;
+    throw validationFailed(faultsOf(result.error.issues, value, metadata.type === 'query' ? '?' : '/'));
+  }
+}
+
+export function validationFailed(errors: Fault[]): DomainError {
+  // A fault that is known by its own name gives it to the whole, so that a caller can tell `no_address` at a glance.
+  const codes = new Set(errors.map((fault) => fault.code));
+  const [only] = codes;
+  const named = codes.size === 1 && (only === 'no_address' || only === 'unknown_template' || only === 'render_error') ? only : 'validation_failed';
+  return new DomainError(named, errors.length === 1 ? errors[0]!.message : `The request has ${errors.length} faults.`, { errors });
+}
+
+/** zod's issues as faults: a pointer to the place, and a message with the value that was there. */
+export function faultsOf(issues: readonly z.core.$ZodIssue[], value: unknown, root = '/'): Fault[] {
+  return issues.flatMap((issue) => {
+    const path = issue.path.map(String);
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({ pointer: pointerOf([...path, key], root), code: 'unknown_field', message: `there is no field ${JSON.stringify(key)}` }));
+    }
+    const given = path.reduce<unknown>((at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined), value);
+    const code = given === undefined ? 'required' : issue.code === 'custom' ? String(issue.params?.['code'] ?? 'invalid') : issue.code;
+    return [{ pointer: pointerOf(path, root), code, message: given === undefined ? missing(issue) : `${issue.message}, got ${excerpt(given)}` }];
+  });
+}
+
+function missing(issue: z.core.$ZodIssue): string {
+  return issue.code === 'custom' ? issue.message : 'is required';
+}
+
+function pointerOf(path: string[], root: string): string {
+  if (root === '?') return `?${path.join('.')}`;
+  // RFC 6901: ~ and / are written ~0 and ~1.
+  return `/${path.map((key) => key.replaceAll('~', '~0').replaceAll('/', '~1')).join('/')}`;
+}
+
+function excerpt(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** Refuses a body that is built to hurt: too deep, too many keys, endless strings. */
+export function checkBodyShape(body: unknown): void {
+  const faults: Fault[] = [];
+  let keys = 0;
+  const visit = (value: unknown, path: string[]): void => {
+    if (faults.length > 0) return;
+    if (typeof value === 'string') {
+      if (value.length > 4 * MAX_STRING) faults.push({ pointer: pointerOf(path, '/'), code: 'too_long', message: `a string of ${value.length} characters is too long` });
+      return;
+    }
+    if (typeof value !== 'object' || value === null) return;
+    if (path.length >= MAX_DEPTH) {
+      faults.push({ pointer: pointerOf(path, '/'), code: 'too_deep', message: `JSON may be nested ${MAX_DEPTH} deep` });
+      return;
+    }
+    if (Array.isArray(value)) {
+      for (let index = 0; index < value.length; index += 1) visit(value[index], [...path, String(index)]);
+      return;
+    }
+    for (const key in value) {
+      keys += 1;
+      visit((value as Record<string, unknown>)[key], [...path, key]);
+    }
+  };
+  visit(body, []);
+  const most = Array.isArray((body as { recipients?: unknown } | null)?.recipients) ? 100 * MAX_KEYS : MAX_KEYS;
+  if (keys > most) faults.push({ pointer: '/', code: 'too_many_keys', message: `the body has ${keys} keys, at most ${most} are allowed` });
+  if (faults.length > 0) throw validationFailed(faults);
+}

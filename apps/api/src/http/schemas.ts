@@ -1,0 +1,52 @@
+// Shapes that many routes share.
+
+import { z } from 'zod';
+
+export const id = z.uuid({ error: 'must be a UUID' }).meta({ id: 'Id', description: 'A UUIDv7 in canonical text' });
+
+/** The tenant's own text; printable, so that it can stand in a header, a log and a URL. */
+export const recipientId = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[\P{Cc}]+$/u, 'must not contain control characters')
+  .meta({ id: 'RecipientId', description: "The tenant's own id for a person, 1 to 255 printable characters", examples: ['user-123'] });
+
+export const time = z.iso.datetime({ offset: true, error: 'must be an RFC 3339 time like 2026-11-21T09:30:00Z' }).meta({ description: 'RFC 3339, in UTC with milliseconds where we write it' });
+
+export const jsonObject = z.record(z.string(), z.unknown());
+
+const limit = z.coerce.number({ error: 'must be a number' }).int().min(1).max(200).default(50);
+const cursor = z.string().max(500).optional();
+
+export const pageQuery = z.strictObject({ limit, cursor });
+
+/** A query that carries its own filters beside the page. */
+export function filteredPage<Shape extends z.ZodRawShape>(filters: Shape) {
+  return z.strictObject({ limit, cursor, ...filters });
+}
+
+export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+
+/** `{"data": [...], "next_cursor": …}` */
+export function listOf<Item extends z.ZodType>(item: Item) {
+  return z.object({ data: z.array(item), next_cursor: z.string().nullable() });
+}
+
+export function listView<Row, View>(page: { rows: Row[]; nextCursor: string | null }, view: (row: Row) => View): { data: View[]; next_cursor: string | null } {
+  return { data: page.rows.map(view), next_cursor: page.nextCursor };
+}
+
+export const idParam = z.object({ id });
+
+export const problem = z
+  .object({
+    type: z.url(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string(),
+    request_id: z.string(),
+    errors: z.array(z.object({ pointer: z.string(), code: z.string(), message: z.string() })).optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457; every code is explained in docs/errors.md' });

@@ -1,0 +1,150 @@
+import { type InboxChange, type InboxItem, InboxStore } from '#database';
+import { DomainError, notFound } from '#domain';
+import type { RealtimeBus } from '#realtime';
+import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { type Caller, type CarillonRequest, FromCaller, RecipientToken } from '../http/access.js';
+import { Answers } from '../http/answers.js';
+import { idParam, listOf, listView } from '../http/schemas.js';
+import { BUS } from '../tokens.js';
+import { countsView, inboxQuery, itemView, streamQuery, toItemView } from './inbox.schema.js';
+import { MAX_STREAMS_PER_RECIPIENT, StreamHub } from './stream-hub.js';
+
+interface InboxQuery {
+  limit: number;
+  cursor?: string;
+  unread?: boolean;
+  archived?: boolean;
+  category?: string;
+  after_seq?: number;
+}
+
+const SSE_COMMENT_MS = 25_000;
+
+@ApiTags('Inbox')
+@Controller('api/v1/inbox')
+export class InboxController {
+  constructor(
+    @Inject(InboxStore) private readonly inbox: InboxStore,
+    @Inject(StreamHub) private readonly hub: StreamHub,
+    @Inject(BUS) private readonly bus: RealtimeBus,
+  ) {}
+
+  @Get()
+  @RecipientToken('inbox:read')
+  @Answers({ summary: 'List items', status: 200, schema: listOf(itemView), errors: ['validation_failed'] })
+  async list(@FromCaller() caller: Caller, @Query({ schema: inboxQuery }) { after_seq: afterSeq, ...query }: InboxQuery) {
+    return listView(await this.inbox.list(caller.tenantId, caller.recipientId!, { ...query, afterSeq }), toItemView);
+  }
+
+  @Get('counts')
+  @RecipientToken('inbox:read')
+  @Answers({ summary: 'The counters', status: 200, schema: countsView })
+  async counts(@FromCaller() caller: Caller) {
+    return (await this.inbox.head(caller.tenantId, caller.recipientId!)).counts;
+  }
+
+  @Get('stream')
+  @RecipientToken('inbox:read')
+  @Answers({ summary: 'Live items: a WebSocket upgrade, or server-sent events', status: 200 })
+  stream(@FromCaller() caller: Caller, @Query({ schema: streamQuery }) query: { since?: number }, @Req() request: CarillonRequest, @Res() reply: FastifyReply): void {
+    const owner = { tenantId: caller.tenantId, recipientId: caller.recipientId! };
+    if (this.hub.streamsOf(owner) >= MAX_STREAMS_PER_RECIPIENT) {
+      throw new DomainError('rate_limited', `A recipient may have ${MAX_STREAMS_PER_RECIPIENT} streams.`, { retryAfterSeconds: 30 });
+    }
+    const lastEventId = request.headers['last-event-id'];
+    const since = typeof lastEventId === 'string' && /^\d+$/.test(lastEventId) ? Number(lastEventId) : (query.since ?? null);
+    reply.hijack();
+    const { raw } = reply;
+    raw.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', connection: 'keep-alive', 'x-accel-buffering': 'no', 'x-request-id': String(request.id) });
+    raw.flushHeaders();
+    const leave = this.hub.open(
+      owner,
+      {
+        // Only an item moves the reader's place.
+        send: (frame) => void raw.write(`${frame.type === 'item' ? `id: ${frame.item.seq}\n` : ''}event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`),
+        buffered: () => raw.writableLength,
+        closeTooSlow: () => raw.destroy(),
+        closeRestarting: () => void raw.end('retry: 1000\n\n'),
+      },
+      since,
+    );
+    const comment = setInterval(() => raw.write(': still here\n\n'), SSE_COMMENT_MS);
+    raw.on('close', () => {
+      clearInterval(comment);
+      leave();
+    });
+  }
+
+  @Post('read-all')
+  @HttpCode(204)
+  @RecipientToken('inbox:write')
+  @Answers({ summary: 'Mark everything read', status: 204 })
+  async readAll(@FromCaller() caller: Caller): Promise<void> {
+    this.announce(caller, await this.inbox.changeAll(caller.tenantId, caller.recipientId!, 'read'));
+  }
+
+  @Post('seen-all')
+  @HttpCode(204)
+  @RecipientToken('inbox:write')
+  @Answers({ summary: 'Mark everything seen', status: 204 })
+  async seenAll(@FromCaller() caller: Caller): Promise<void> {
+    this.announce(caller, await this.inbox.changeAll(caller.tenantId, caller.recipientId!, 'seen'));
+  }
+
+  @Post(':id/read')
+  @HttpCode(204)
+  @RecipientToken('inbox:write')
+  @Answers({ summary: 'Mark an item read', status: 204, errors: ['not_found'] })
+  async read(@FromCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
+    await this.change(caller, id, 'read');
+  }
+
+  @Post(':id/unread')
+  @HttpCode(204)
+  @RecipientToken('inbox:write')
+  @Answers({ summary: 'Mark an item unread', status: 204, errors: ['not_found'] })
+  async unread(@FromCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
+    await this.change(caller, id, 'unread');
+  }
+
+  @Post(':id/seen')
+  @HttpCode(204)
+  @RecipientToken('inbox:write')
+  @Answers({ summary: 'Mark an item seen', status: 204, errors: ['not_found'] })
+  async seen(@FromCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
+    await this.change(caller, id, 'seen');
+  }
+
+  @Post(':id/archive')
+  @HttpCode(204)
+  @RecipientToken('inbox:write')
+  @Answers({ summary: 'Archive an item', status: 204, errors: ['not_found'] })
+  async archive(@FromCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
+    await this.change(caller, id, 'archive');
+  }
+
+  @Post(':id/unarchive')
+  @HttpCode(204)
+  @RecipientToken('inbox:write')
+  @Answers({ summary: 'Take an item out of the archive', status: 204, errors: ['not_found'] })
+  async unarchive(@FromCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
+    await this.change(caller, id, 'unarchive');
+  }
+
+  private async change(caller: Caller, id: string, change: InboxChange): Promise<void> {
+    const found = await this.inbox.change(caller.tenantId, caller.recipientId!, id, change);
+    if (!found) throw notFound('inbox item', id);
+    if (found.changed) this.announce(caller, [found.item]);
+  }
+
+  private announce(caller: Caller, items: InboxItem[]): void {
+    this.bus.publish(
+      items.map((item) => {
+        const { id, seq, read_at, seen_at, archived_at } = toItemView(item);
+        return { kind: 'item_changed', tenantId: caller.tenantId, recipientId: caller.recipientId!, item: { id, seq, read_at, seen_at, archived_at } };
+      }),
+    );
+  }
+}

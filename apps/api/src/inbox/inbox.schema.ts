@@ -1,0 +1,55 @@
+import type { InboxCounts, InboxItem } from '#database';
+import { z } from 'zod';
+import { filteredPage, flag, id, time } from '../http/schemas.js';
+
+export const itemView = z
+  .object({
+    id,
+    seq: z.int().meta({ description: 'Grows by one with each item of this recipient' }),
+    title: z.string(),
+    body: z.string(),
+    action_url: z.string().nullable(),
+    data: z.record(z.string(), z.string()).nullable(),
+    category: z.string(),
+    created_at: time,
+    seen_at: time.nullable(),
+    read_at: time.nullable(),
+    archived_at: time.nullable(),
+  })
+  .meta({ id: 'InboxItem' });
+
+export const countsView = z.object({ total: z.int(), unread: z.int(), unseen: z.int() }).meta({ id: 'InboxCounts' });
+
+export const inboxQuery = filteredPage({
+  unread: flag.optional(),
+  archived: flag.optional(),
+  category: z.string().max(255).optional(),
+  after_seq: z.coerce.number({ error: 'must be a number' }).int().min(0).optional(),
+});
+
+export const streamQuery = z.strictObject({ since: z.coerce.number({ error: 'must be a number' }).int().min(0).optional(), token: z.string().optional() });
+
+export type ItemView = z.infer<typeof itemView>;
+
+export function toItemView(item: InboxItem): ItemView {
+  return {
+    id: item.id,
+    seq: item.seq,
+    title: item.title,
+    body: item.body,
+    action_url: item.actionUrl,
+    data: item.data,
+    category: item.category,
+    created_at: item.createdAt.toISOString(),
+    seen_at: item.seenAt?.toISOString() ?? null,
+    read_at: item.readAt?.toISOString() ?? null,
+    archived_at: item.archivedAt?.toISOString() ?? null,
+  };
+}
+
+/** What a stream sends, as JSON text; the same over WebSocket and SSE. */
+export type Frame =
+  | { type: 'ready'; last_seq: number; counts: InboxCounts }
+  | { type: 'item'; item: ItemView }
+  | { type: 'counts'; counts: InboxCounts }
+  | { type: 'item_changed'; id: string; seq: number; read_at: string | null; seen_at: string | null; archived_at: string | null };

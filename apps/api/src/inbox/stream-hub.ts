@@ -1,0 +1,148 @@
+// The open streams of this process, and what is sent on them. A hint from the bus only says "look": what is sent comes from
+// the table, after the last sequence number this stream has had, so nothing is missed and nothing comes twice.
+
+import type { InboxStore } from '#database';
+import type { Hint, RealtimeBus } from '#realtime';
+import { instruments, type Logger } from '#telemetry';
+import { type Frame, toItemView } from './inbox.schema.js';
+
+/** One connection of one recipient. */
+export interface Wire {
+  send(frame: Frame): void;
+  /** Bytes written and not yet taken by the other side. */
+  buffered(): number;
+  /** Ends it because the other side does not read. */
+  closeTooSlow(): void;
+  /** Ends it because this process stops. */
+  closeRestarting(): void;
+}
+
+export interface StreamOwner {
+  tenantId: string;
+  recipientId: string;
+}
+
+interface Stream extends StreamOwner {
+  wire: Wire;
+  lastSeq: number;
+  pumping: boolean;
+  again: boolean;
+  closed: boolean;
+}
+
+const MAX_BUFFERED_BYTES = 1_048_576;
+const PAGE = 100;
+/** Streams of one recipient in one process: tabs and devices, not a leak. */
+export const MAX_STREAMS_PER_RECIPIENT = 50;
+/** After the listening connection was lost everybody looks; not all in the same millisecond. */
+const RESYNC_SPREAD_MS = 1_000;
+
+export class StreamHub {
+  private readonly streams = new Map<string, Set<Stream>>();
+  private count = 0;
+
+  constructor(
+    private readonly inbox: InboxStore,
+    bus: RealtimeBus,
+    private readonly logger: Logger,
+  ) {
+    bus.subscribe((hint) => this.onHint(hint));
+    bus.onGap(() => {
+      for (const group of this.streams.values()) for (const stream of group) setTimeout(() => this.pump(stream), Math.random() * RESYNC_SPREAD_MS).unref();
+    });
+    instruments().gauge('carillon_inbox_streams', 'Open inbox streams', () => this.count);
+  }
+
+  streamsOf(owner: StreamOwner): number {
+    return this.streams.get(keyOf(owner))?.size ?? 0;
+  }
+
+  /**
+   * Adds a stream: `ready`, what came after `since`, then what comes. Without `since` only what comes.
+   * Returns what takes it away again.
+   */
+  open(owner: StreamOwner, wire: Wire, since: number | null): () => void {
+    const stream: Stream = { ...owner, wire, lastSeq: since ?? 0, pumping: true, again: false, closed: false };
+    const key = keyOf(owner);
+    // Registered before the first look, so that nothing falls between the look and the hints.
+    this.streams.set(key, (this.streams.get(key) ?? new Set()).add(stream));
+    this.count += 1;
+    void this.begin(stream, since);
+    return () => {
+      if (stream.closed) return;
+      stream.closed = true;
+      this.count -= 1;
+      const group = this.streams.get(key);
+      group?.delete(stream);
+      if (group?.size === 0) this.streams.delete(key);
+    };
+  }
+
+  closeAll(): void {
+    for (const group of this.streams.values()) for (const stream of group) stream.wire.closeRestarting();
+  }
+
+  private async begin(stream: Stream, since: number | null): Promise<void> {
+    try {
+      const { lastSeq, counts } = await this.inbox.head(stream.tenantId, stream.recipientId);
+      if (since === null) stream.lastSeq = lastSeq;
+      this.send(stream, { type: 'ready', last_seq: lastSeq, counts });
+      stream.pumping = false;
+      if (since !== null || stream.again) this.pump(stream);
+    } catch (error) {
+      this.logger.warn({ err: error }, 'an inbox stream could not begin');
+      stream.wire.closeRestarting();
+    }
+  }
+
+  private onHint(hint: Hint): void {
+    if (hint.kind === 'stale') return;
+    for (const stream of this.streams.get(keyOf(hint)) ?? []) {
+      if (hint.kind === 'item_changed') this.send(stream, { type: 'item_changed', ...hint.item });
+      this.pump(stream);
+    }
+  }
+
+  /** Sends what is there after the last item sent, then the counters. One at a time for a stream. */
+  private pump(stream: Stream): void {
+    if (stream.pumping) {
+      stream.again = true;
+      return;
+    }
+    stream.pumping = true;
+    this.pumpOnce(stream)
+      .catch((error: unknown) => this.logger.warn({ err: error }, 'an inbox stream could not be fed; the next hint tries again'))
+      .finally(() => {
+        stream.pumping = false;
+        if (stream.again && !stream.closed) {
+          stream.again = false;
+          this.pump(stream);
+        }
+      });
+  }
+
+  private async pumpOnce(stream: Stream): Promise<void> {
+    stream.again = false;
+    for (let full = true; full && !stream.closed; ) {
+      const items = await this.inbox.feed(stream.tenantId, stream.recipientId, stream.lastSeq);
+      for (const item of items) {
+        stream.lastSeq = item.seq;
+        this.send(stream, { type: 'item', item: toItemView(item) });
+      }
+      full = items.length === PAGE;
+    }
+    const { counts } = await this.inbox.head(stream.tenantId, stream.recipientId);
+    this.send(stream, { type: 'counts', counts });
+  }
+
+  private send(stream: Stream, frame: Frame): void {
+    if (stream.closed) return;
+    if (stream.wire.buffered() > MAX_BUFFERED_BYTES) return stream.wire.closeTooSlow();
+    stream.wire.send(frame);
+    instruments().frames.add(1, { type: frame.type });
+  }
+}
+
+function keyOf(owner: StreamOwner): string {
+  return `${owner.tenantId} ${owner.recipientId}`;
+}

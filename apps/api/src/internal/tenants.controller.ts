@@ -1,0 +1,158 @@
+import { type ApiKey, ApiKeysStore, OperationsStore, type Tenant, TenantsStore } from '#database';
+import { hashSecret, newApiKey, notFound, type Scope, scopes, type TenantSettings, tenantSettings } from '#domain';
+import type { RealtimeBus } from '#realtime';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { type CarillonRequest, OperatorToken } from '../http/access.js';
+import { Answers } from '../http/answers.js';
+
+import { id, idParam, listOf, listView, pageQuery, time } from '../http/schemas.js';
+import { BUS } from '../tokens.js';
+
+const name = z.string().min(1).max(200);
+const status = z.enum(['active', 'suspended']);
+
+const tenantBody = z.strictObject({ name, settings: tenantSettings.default({}) }).meta({ id: 'TenantBody' });
+/** A setting that is null goes back to its default. */
+const settingsPatch = z.strictObject(Object.fromEntries(Object.entries(tenantSettings.shape).map(([key, schema]) => [key, (schema as z.ZodType).nullable()])));
+const tenantPatch = z.strictObject({ name: name.optional(), status: status.optional(), settings: settingsPatch.optional() }).meta({ id: 'TenantPatch' });
+const tenantView = z.object({ id, name: z.string(), status, settings: tenantSettings, created_at: time, updated_at: time }).meta({ id: 'Tenant' });
+
+const keyBody = z
+  .strictObject({ name, scopes: z.array(z.enum(scopes)).min(1).default([...scopes]), mode: z.enum(['live', 'test']).default('live'), expires_at: time.optional() })
+  .meta({ id: 'ApiKeyBody' });
+const keyView = z
+  .object({
+    id,
+    tenant_id: id,
+    key_id: z.string(),
+    name: z.string(),
+    mode: z.enum(['live', 'test']),
+    scopes: z.array(z.enum(scopes)),
+    created_at: time,
+    expires_at: time.nullable(),
+    revoked_at: time.nullable(),
+    last_used_at: time.nullable(),
+  })
+  .meta({ id: 'ApiKey' });
+const newKeyView = keyView.extend({ api_key: z.string().meta({ description: 'Shown once' }) }).meta({ id: 'NewApiKey' });
+const keyParam = z.object({ id, keyId: id });
+
+@ApiTags('Operator')
+@Controller('internal/tenants')
+export class TenantsController {
+  constructor(
+    @Inject(TenantsStore) private readonly tenants: TenantsStore,
+    @Inject(ApiKeysStore) private readonly keys: ApiKeysStore,
+    @Inject(OperationsStore) private readonly operations: OperationsStore,
+    @Inject('api key pepper') private readonly pepper: Buffer,
+    @Inject(BUS) private readonly bus: RealtimeBus,
+  ) {}
+
+  @Post()
+  @OperatorToken()
+  @Answers({ summary: 'Create a tenant', status: 201, schema: tenantView, errors: ['validation_failed'] })
+  async create(@Body({ schema: tenantBody }) body: { name: string; settings: TenantSettings }, @Req() request: CarillonRequest, @Res({ passthrough: true }) reply: FastifyReply) {
+    const tenant = await this.tenants.create(body.name, body.settings);
+    await this.audit(request, tenant.id, 'tenant.created', { after: tenant });
+    reply.header('Location', `/internal/tenants/${tenant.id}`);
+    return toTenantView(tenant);
+  }
+
+  @Get()
+  @OperatorToken()
+  @Answers({ summary: 'List tenants, newest first', status: 200, schema: listOf(tenantView), errors: ['validation_failed'] })
+  async list(@Query({ schema: pageQuery }) page: { limit: number; cursor?: string }) {
+    return listView(await this.tenants.list(page), toTenantView);
+  }
+
+  @Get(':id')
+  @OperatorToken()
+  @Answers({ summary: 'Get a tenant', status: 200, schema: tenantView, errors: ['not_found'] })
+  async get(@Param({ schema: idParam }) { id: tenantId }: { id: string }) {
+    return toTenantView(await this.found(tenantId));
+  }
+
+  @Patch(':id')
+  @OperatorToken()
+  @Answers({ summary: 'Change a tenant; settings are merged', status: 200, schema: tenantView, errors: ['not_found', 'validation_failed'] })
+  async update(@Param({ schema: idParam }) { id: tenantId }: { id: string }, @Body({ schema: tenantPatch }) body: { name?: string; status?: Tenant['status']; settings?: Record<string, unknown> }, @Req() request: CarillonRequest) {
+    const before = await this.found(tenantId);
+    const after = await this.tenants.update(tenantId, body);
+    if (!after) throw notFound('tenant', tenantId);
+    await this.audit(request, tenantId, 'tenant.changed', { before, after });
+    this.bus.publish([{ kind: 'stale', tenantId, what: 'tenant' }]);
+    return toTenantView(after);
+  }
+
+  @Post(':id/api-keys')
+  @OperatorToken()
+  @Answers({ summary: 'Create an API key', status: 201, schema: newKeyView, errors: ['not_found', 'validation_failed'] })
+  async createKey(@Param({ schema: idParam }) { id: tenantId }: { id: string }, @Body({ schema: keyBody }) body: { name: string; scopes: Scope[]; mode: 'live' | 'test'; expires_at?: string }, @Req() request: CarillonRequest, @Res({ passthrough: true }) reply: FastifyReply) {
+    const made = newApiKey(body.mode);
+    const key = await this.keys.create({
+      tenantId,
+      keyId: made.keyId,
+      secretHash: hashSecret(this.pepper, made.secret),
+      name: body.name,
+      mode: body.mode,
+      scopes: body.scopes,
+      expiresAt: body.expires_at === undefined ? null : new Date(body.expires_at),
+    });
+    if (!key) throw notFound('tenant', tenantId);
+    await this.audit(request, tenantId, 'api_key.created', { key_id: key.keyId, mode: key.mode, scopes: key.scopes });
+    reply.header('Location', `/internal/tenants/${tenantId}/api-keys/${key.id}`).header('Cache-Control', 'no-store');
+    return { ...toKeyView(key), api_key: made.text };
+  }
+
+  @Get(':id/api-keys')
+  @OperatorToken()
+  @Answers({ summary: 'List API keys, newest first', status: 200, schema: listOf(keyView), errors: ['not_found', 'validation_failed'] })
+  async listKeys(@Param({ schema: idParam }) { id: tenantId }: { id: string }, @Query({ schema: pageQuery }) page: { limit: number; cursor?: string }) {
+    await this.found(tenantId);
+    return listView(await this.keys.list(tenantId, page), toKeyView);
+  }
+
+  @Delete(':id/api-keys/:keyId')
+  @HttpCode(204)
+  @OperatorToken()
+  @Answers({ summary: 'Revoke an API key', status: 204, errors: ['not_found'] })
+  async revokeKey(@Param({ schema: keyParam }) { id: tenantId, keyId }: { id: string; keyId: string }, @Req() request: CarillonRequest): Promise<void> {
+    const revoked = await this.keys.revoke(tenantId, keyId);
+    if (!revoked) throw notFound('API key', keyId);
+    await this.audit(request, tenantId, 'api_key.revoked', { key_id: revoked.keyId });
+    this.bus.publish([{ kind: 'stale', tenantId, what: 'tenant' }]);
+  }
+
+  private async found(tenantId: string): Promise<Tenant> {
+    const tenant = await this.tenants.get(tenantId);
+    if (!tenant) throw notFound('tenant', tenantId);
+    return tenant;
+  }
+
+  private async audit(request: CarillonRequest, tenantId: string, action: string, detail: Record<string, unknown>): Promise<void> {
+    await this.operations.audit({ tenantId, action, detail, requestId: String(request.id) });
+  }
+}
+
+function toTenantView(tenant: Tenant) {
+  const { createdAt, updatedAt, ...fields } = tenant;
+  return { ...fields, created_at: createdAt.toISOString(), updated_at: updatedAt.toISOString() };
+}
+
+function toKeyView(key: ApiKey) {
+  return {
+    id: key.id,
+    tenant_id: key.tenantId,
+    key_id: key.keyId,
+    name: key.name,
+    mode: key.mode,
+    scopes: key.scopes,
+    created_at: key.createdAt.toISOString(),
+    expires_at: key.expiresAt?.toISOString() ?? null,
+    revoked_at: key.revokedAt?.toISOString() ?? null,
+    last_used_at: key.lastUsedAt?.toISOString() ?? null,
+  };
+}

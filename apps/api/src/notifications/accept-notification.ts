@@ -1,0 +1,171 @@
+// The decision behind a 202: is everything there that is needed to send this? What is found wanting is told now, all of it
+// at once; what is found good is committed by the store.
+
+import type { Acceptance, Accepted, AcceptStore, Notification, RecipientAddresses, RecipientsStore, TemplatesStore } from '#database';
+import { type ChannelId, channelOf, DomainError, type Fault, newId } from '#domain';
+import type { TemplateRenderer } from '#templates';
+import { LRUCache } from 'lru-cache';
+import type { Caller } from '../http/access.js';
+import { faultsOf, validationFailed } from '../http/request-schema.pipe.js';
+import { bulkItem, type BulkBody, type SendBody } from './notification.schema.js';
+
+export interface AcceptResult {
+  acceptance: Acceptance;
+  accepted: Accepted;
+}
+
+export interface BulkResult {
+  accepted: { index: number; id: string; replayed: boolean }[];
+  rejected: { index: number; code: string; errors: Fault[] }[];
+}
+
+type Item = Pick<SendBody, 'recipient_id' | 'recipient' | 'recipient_address' | 'payload'>;
+type Common = Omit<BulkBody, 'recipients' | 'payload'>;
+
+const YEAR_MS = 366 * 24 * 3_600_000;
+/** A template that was there is taken to be there for this long; one that was not is asked for again each time. */
+const TEMPLATE_TTL_MS = 30_000;
+
+export class AcceptNotification {
+  private readonly knownTemplates = new LRUCache<string, true>({ max: 50_000, ttl: TEMPLATE_TTL_MS });
+
+  constructor(
+    private readonly store: AcceptStore,
+    private readonly recipients: RecipientsStore,
+    private readonly templates: TemplatesStore,
+    private readonly renderer: TemplateRenderer,
+  ) {}
+
+  /** Throws `validation_failed` and its kin with every fault, `idempotency_mismatch`, `unavailable`. */
+  async run(caller: Caller, body: SendBody, idempotency: Acceptance['idempotency']): Promise<AcceptResult> {
+    const [content, who] = await Promise.all([this.contentFaults(caller, body), this.recipientFaults(caller, body, body)]);
+    const faults = [...timeFaults(body), ...content, ...who];
+    if (faults.length > 0) throw validationFailed(faults);
+    const acceptance = acceptanceOf(caller, body, body, idempotency);
+    return { acceptance, accepted: await this.store.accept(acceptance) };
+  }
+
+  /**
+   * Each item as if it had come alone; all accepted ones in one commit. Throws what is wrong with the common part.
+   * `idempotencyOf` tells the key and body hash of an item.
+   */
+  async runBulk(caller: Caller, body: BulkBody, idempotencyOf: (index: number, item: Item & { idempotency_key?: string | undefined }) => Acceptance['idempotency']): Promise<BulkResult> {
+    const common = [...timeFaults(body), ...(await this.contentFaults(caller, body))];
+    if (common.length > 0) throw validationFailed(common);
+
+    const rejected: BulkResult['rejected'] = [];
+    const good: { index: number; acceptance: Acceptance }[] = [];
+    await Promise.all(
+      body.recipients.map(async (given, index) => {
+        const parsed = bulkItem.safeParse(given);
+        const faults = parsed.success ? await this.recipientFaults(caller, body, parsed.data) : faultsOf(parsed.error.issues, given);
+        if (faults.length > 0) {
+          rejected.push({ index, code: validationFailed(faults).code, errors: faults });
+        } else {
+          const item = { ...parsed.data!, payload: { ...body.payload, ...parsed.data!.payload } };
+          good.push({ index, acceptance: acceptanceOf(caller, body, item, idempotencyOf(index, parsed.data!)) });
+        }
+      }),
+    );
+
+    const accepted: BulkResult['accepted'] = [];
+    const results = good.length > 0 ? await this.store.acceptAll(good.map(({ acceptance }) => acceptance)) : [];
+    good.forEach(({ index, acceptance }, at) => {
+      const result = results[at]!;
+      if (result instanceof DomainError) rejected.push({ index, code: result.code, errors: [{ pointer: '/idempotency_key', code: result.code, message: result.message }] });
+      else if (result.kind === 'replayed') accepted.push({ index, id: result.notificationId, replayed: true });
+      else accepted.push({ index, id: acceptance.notification.id, replayed: false });
+    });
+    const byIndex = (left: { index: number }, right: { index: number }): number => left.index - right.index;
+    return { accepted: accepted.sort(byIndex), rejected: rejected.sort(byIndex) };
+  }
+
+  private async contentFaults(caller: Caller, body: Common): Promise<Fault[]> {
+    const channels = channelsOf(body);
+    if (body.content) return channels.flatMap((channel) => this.inlineFaults(channel, body.content!));
+    const found = await Promise.all(channels.map((channel) => this.hasTemplate(caller.tenantId, body.template_id!, channel)));
+    const missing = channels.filter((_, index) => !found[index]);
+    if (missing.length === 0) return [];
+    return [{ pointer: '/template_id', code: 'unknown_template', message: `there is no template ${JSON.stringify(body.template_id)} for ${missing.join(', ')}` }];
+  }
+
+  private inlineFaults(channelId: ChannelId, content: Record<string, unknown>): Fault[] {
+    const channel = channelOf(channelId);
+    const shape = channel.content.safeParse(content);
+    if (!shape.success) return faultsOf(shape.error.issues, content).map((fault) => ({ ...fault, pointer: `/content${fault.pointer}` }));
+    return this.renderer.faults(channel, content).map(({ pointer, message }) => ({ pointer: `/content${pointer}`, code: 'template_syntax', message }));
+  }
+
+  private async hasTemplate(tenantId: string, idOrKey: string, channel: ChannelId): Promise<boolean> {
+    const key = `${tenantId} ${channel} ${idOrKey}`;
+    if (this.knownTemplates.has(key)) return true;
+    const heads = await this.templates.heads(tenantId, idOrKey, channel);
+    if (heads.length > 0) this.knownTemplates.set(key, true);
+    return heads.length > 0;
+  }
+
+  private async recipientFaults(caller: Caller, common: Common, item: Item): Promise<Fault[]> {
+    const channels = channelsOf(common);
+    if (item.recipient_address !== undefined) {
+      if (channels.length > 1) return [{ pointer: '/recipient_address', code: 'ambiguous', message: `one address cannot serve ${channels.length} channels (${channels.join(', ')})` }];
+      const message = channelOf(channels[0]!).addressFault(item.recipient_address);
+      return message ? [{ pointer: '/recipient_address', code: 'bad_address', message }] : [];
+    }
+    if (!channels.some((channel) => channelOf(channel).needsAddress)) return [];
+    const recipientId = item.recipient?.id ?? item.recipient_id!;
+    const given = { email: item.recipient?.email ?? null, phone: item.recipient?.phone ?? null, locale: null, devices: [] };
+    const lacks = (addresses: RecipientAddresses) => channels.filter((channel) => channelOf(channel).needsAddress && channelOf(channel).addressesOf(addresses).length === 0);
+    if (lacks(given).length === 0) return [];
+    const stored = await this.recipients.addressesOf(caller.tenantId, recipientId);
+    const missing = lacks({ email: given.email ?? stored?.email ?? null, phone: given.phone ?? stored?.phone ?? null, locale: null, devices: stored?.devices ?? [] });
+    return missing.map((channel) => ({
+      pointer: item.recipient ? '/recipient' : '/recipient_id',
+      code: 'no_address',
+      message: `recipient ${JSON.stringify(recipientId)} has no ${ADDRESS_WORDS[channel] ?? 'address'} for channel ${channel}`,
+    }));
+  }
+}
+
+const ADDRESS_WORDS: Partial<Record<ChannelId, string>> = { email: 'e-mail address', sms: 'phone number', push: 'device' };
+
+function channelsOf(body: Common): ChannelId[] {
+  return body.channels ?? [body.channel!];
+}
+
+function timeFaults(body: Common): Fault[] {
+  const faults: Fault[] = [];
+  const now = Date.now();
+  const scheduled = body.scheduled_at === undefined ? null : Date.parse(body.scheduled_at);
+  const expires = body.expires_at === undefined ? null : Date.parse(body.expires_at);
+  if (scheduled !== null && scheduled > now + YEAR_MS) faults.push({ pointer: '/scheduled_at', code: 'too_far', message: `may be one year ahead, got ${JSON.stringify(body.scheduled_at)}` });
+  if (expires !== null && expires <= now) faults.push({ pointer: '/expires_at', code: 'in_the_past', message: `must be in the future, got ${JSON.stringify(body.expires_at)}` });
+  else if (expires !== null && scheduled !== null && expires <= scheduled) faults.push({ pointer: '/expires_at', code: 'before_schedule', message: 'must be after scheduled_at' });
+  return faults;
+}
+
+function acceptanceOf(caller: Caller, common: Common, item: Item, idempotency: Acceptance['idempotency']): Acceptance {
+  const channels = channelsOf(common);
+  const notification: Notification = {
+    tenantId: caller.tenantId,
+    id: newId(),
+    recipientId: item.recipient?.id ?? item.recipient_id!,
+    type: common.type ?? null,
+    category: common.category,
+    channels,
+    templateId: common.template_id ?? null,
+    content: common.content ?? null,
+    payload: item.payload ?? null,
+    priority: common.priority,
+    test: caller.mode === 'test',
+    orderingKey: common.ordering_key ?? null,
+    metadata: common.metadata ?? null,
+    scheduledAt: common.scheduled_at === undefined ? null : new Date(common.scheduled_at),
+    expiresAt: common.expires_at === undefined ? null : new Date(common.expires_at),
+  };
+  return {
+    notification,
+    deliveries: channels.map((channel) => ({ id: newId(), channel, address: item.recipient_address ?? null })),
+    recipient: item.recipient ?? null,
+    idempotency,
+  };
+}

@@ -1,0 +1,69 @@
+import { layout, scriptValue } from './layout.js';
+import type { DemoTenant } from './serve-pages.js';
+
+export function demoPage(demo: DemoTenant): string {
+  return layout(
+    `${demo.recipientName}'s inbox`,
+    `<div class="row"><span>Unread <span class="badge" id="unread" role="status" aria-label="unread items">0</span></span>
+<button id="send" type="button">Send one</button><button class="plain" id="read-all" type="button">Mark all read</button></div>
+<p class="soft" id="status" role="status">Connecting…</p>
+<ul id="items" aria-live="polite" aria-label="Items, newest first"></ul>`,
+    `
+const key = ${scriptValue(demo.apiKey)}, recipient = ${scriptValue(demo.recipientId)};
+const list = document.getElementById('items'), badge = document.getElementById('unread'), status = document.getElementById('status');
+const call = (path, options = {}) => fetch(path, { ...options, headers: { 'X-API-Key': key, 'X-Recipient-ID': recipient, 'Content-Type': 'application/json' } });
+const element = (name, text, className) => { const node = document.createElement(name); if (text) node.textContent = text; if (className) node.className = className; return node; };
+const rows = new Map();
+let since = 0, sent = 0;
+function mark(id, readAt) {
+  const row = rows.get(id);
+  if (!row) return;
+  row.classList.toggle('unread', readAt === null);
+  row.querySelector('button').textContent = readAt === null ? 'Mark read' : 'Mark unread';
+  row.dataset.read = readAt === null ? '' : 'yes';
+}
+function add(item) {
+  if (rows.has(item.id)) return;
+  since = Math.max(since, item.seq);
+  const row = element('li', '', 'card'), button = element('button', '', 'plain');
+  row.append(element('h2', item.title), element('p', item.body), element('p', new Date(item.created_at).toLocaleString(), 'soft'), button);
+  button.type = 'button';
+  button.addEventListener('click', () => call('/api/v1/inbox/' + item.id + (row.dataset.read ? '/unread' : '/read'), { method: 'POST', body: '{}' }));
+  rows.set(item.id, row);
+  list.prepend(row);
+  mark(item.id, item.read_at);
+}
+function counts({ unread }) { badge.textContent = unread; document.title = (unread ? '(' + unread + ') ' : '') + ${scriptValue(`${demo.recipientName}'s inbox · Carillon`)}; }
+async function connect(wait) {
+  try {
+    const minted = await call('/api/v1/recipients/' + encodeURIComponent(recipient) + '/inbox-token', { method: 'POST', body: '{}' });
+    if (!minted.ok) throw new Error('no token');
+    const { token } = await minted.json();
+    const socket = new WebSocket(location.origin.replace(/^http/, 'ws') + '/api/v1/inbox/stream?since=' + since, ['carillon.v1', token]);
+    socket.onmessage = ({ data }) => {
+      const frame = JSON.parse(data);
+      if (frame.type === 'ready') { status.textContent = 'Live'; wait = 250; }
+      if (frame.type === 'item') add(frame.item);
+      if (frame.type === 'item_changed') mark(frame.id, frame.read_at);
+      if (frame.counts) counts(frame.counts);
+    };
+    socket.onclose = () => { status.textContent = 'Reconnecting…'; setTimeout(connect, wait + Math.random() * wait, Math.min(10000, wait * 2)); };
+  } catch {
+    status.textContent = 'Carillon cannot be reached; trying again.';
+    setTimeout(connect, wait + Math.random() * wait, Math.min(10000, wait * 2));
+  }
+}
+document.getElementById('send').addEventListener('click', async () => {
+  sent += 1;
+  const answer = await call('/api/v1/notifications', { method: 'POST', body: JSON.stringify({ recipient_id: recipient, channels: ['in_app', 'email'], template_id: 'welcome', payload: { name: ${scriptValue(demo.recipientName)} } }) });
+  if (!answer.ok) status.textContent = (await answer.json()).detail;
+});
+document.getElementById('read-all').addEventListener('click', () => call('/api/v1/inbox/read-all', { method: 'POST', body: '{}' }));
+(async () => {
+  const first = await call('/api/v1/inbox?limit=50');
+  if (first.ok) for (const item of (await first.json()).data.reverse()) add(item);
+  connect(250);
+})();
+`,
+  );
+}

@@ -1,0 +1,98 @@
+import { type Page, type PageRequest, type ProviderAccount, type ProviderAccountsStore } from '#database';
+import { notFound, ProviderError } from '#domain';
+import { maskCredentials, type Provider, providers, type Surroundings } from '#providers';
+import type { RealtimeBus } from '#realtime';
+import { faultsOf, validationFailed } from '../http/request-schema.pipe.js';
+import type { AccountBody, AccountPatch } from './provider-account.schema.js';
+
+export interface Verification {
+  ok: boolean;
+  kind: string | null;
+  code: string | null;
+  detail: string | null;
+}
+
+const VERIFY_MS = 10_000;
+/** `verify` sends nothing, so nothing is ever deposited. */
+const nowhere: Surroundings = {
+  deposit: () => Promise.reject(new Error('verify must not send')),
+};
+
+/** Provider accounts of one owner: a tenant, or the platform. */
+export class ManageProviderAccounts {
+  constructor(
+    private readonly store: ProviderAccountsStore,
+    private readonly bus: RealtimeBus,
+  ) {}
+
+  async create(owner: string, body: AccountBody): Promise<ProviderAccount> {
+    const provider = providers[body.provider];
+    if (!provider) {
+      throw validationFailed([{ pointer: '/provider', code: 'unknown_provider', message: `must be one of ${Object.keys(providers).join(', ')}, got ${JSON.stringify(body.provider)}` }]);
+    }
+    const channel = body.channel ?? (provider.channels.length === 1 ? provider.channels[0] : undefined);
+    if (!channel || !provider.channels.includes(channel)) {
+      throw validationFailed([{ pointer: '/channel', code: channel ? 'invalid' : 'required', message: `${provider.id} serves ${provider.channels.join(', ')}; say which${channel ? `, got ${JSON.stringify(channel)}` : ''}` }]);
+    }
+    const credentials = checkCredentials(provider, body.credentials);
+    const { name, order, enabled } = body;
+    const account = await this.store.create(owner, { name, order, enabled, provider: provider.id, channel, credentials, masked: maskCredentials(provider.credentials, credentials) });
+    this.announce(owner);
+    return account;
+  }
+
+  async list(owner: string, page: PageRequest): Promise<Page<ProviderAccount>> {
+    return await this.store.list(owner, page);
+  }
+
+  async get(owner: string, id: string): Promise<ProviderAccount> {
+    const account = await this.store.get(owner, id);
+    if (!account) throw notFound('provider account', id);
+    return account;
+  }
+
+  async update(owner: string, id: string, patch: AccountPatch): Promise<ProviderAccount> {
+    const { provider: providerId } = await this.get(owner, id);
+    const { credentials: given, ...rest } = patch;
+    const provider = providers[providerId]!;
+    const credentials = given && checkCredentials(provider, given);
+    const account = await this.store.update(owner, id, { ...rest, ...(credentials && { credentials, masked: maskCredentials(provider.credentials, credentials) }) });
+    if (!account) throw notFound('provider account', id);
+    this.announce(owner);
+    return account;
+  }
+
+  async delete(owner: string, id: string): Promise<void> {
+    if (!(await this.store.delete(owner, id))) throw notFound('provider account', id);
+    this.announce(owner);
+  }
+
+  /** Asks the vendor whether the stored credentials are good. What the vendor says is an answer, not an error. */
+  async verify(owner: string, id: string): Promise<Verification> {
+    const account = await this.store.opened(owner, id);
+    if (!account) throw notFound('provider account', id);
+    const provider = providers[account.provider]!;
+    const connection = provider.connect(provider.credentials.parse(account.credentials), nowhere);
+    try {
+      await connection.verify({ signal: AbortSignal.timeout(VERIFY_MS) });
+      return { ok: true, kind: null, code: null, detail: null };
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error;
+      return { ok: false, kind: error.kind, code: error.code, detail: error.message };
+    } finally {
+      await connection.close?.();
+    }
+  }
+
+  private announce(owner: string): void {
+    this.bus.publish([{ kind: 'stale', tenantId: owner, what: 'provider_accounts' }]);
+  }
+}
+
+function checkCredentials(provider: Provider, given: Record<string, unknown>): Record<string, unknown> {
+  const parsed = provider.credentials.safeParse(given);
+  if (parsed.success) return parsed.data;
+  // What was given for a secret must not come back in a message.
+  const faults = faultsOf(parsed.error.issues, given).map((fault) => ({ ...fault, pointer: `/credentials${fault.pointer}`, message: fault.message.replace(/, got .*$/s, '') }));
+  throw validationFailed(faults);
+}

@@ -1,0 +1,71 @@
+import { providers } from '#providers';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { type Caller, FromCaller, TenantKey } from '../http/access.js';
+import { Answers } from '../http/answers.js';
+import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
+import { ManageProviderAccounts } from './manage-provider-accounts.js';
+import { type AccountBody, accountBody, type AccountPatch, accountPatch, accountView, providerView, verifyView } from './provider-account.schema.js';
+import { toAccountView } from './provider-account-view.js';
+
+@ApiTags('Providers')
+@Controller('api/v1')
+export class ProviderAccountsController {
+  constructor(@Inject(ManageProviderAccounts) private readonly accounts: ManageProviderAccounts) {}
+
+  @Get('providers')
+  @TenantKey('provider_accounts:read')
+  @Answers({ summary: 'What providers there are', status: 200, schema: listOf(providerView) })
+  providers() {
+    const rows = Object.values(providers).map(({ id, name, channels, credentials }) => ({ id, name, channels, credentials: z.toJSONSchema(credentials, { io: 'input' }) }));
+    return { data: rows, next_cursor: null };
+  }
+
+  @Post('provider-accounts')
+  @TenantKey('provider_accounts:write')
+  @Answers({ summary: 'Add a provider account', status: 201, schema: accountView, errors: ['validation_failed', 'conflict'] })
+  async create(@FromCaller() { tenantId }: Caller, @Body({ schema: accountBody }) body: AccountBody, @Res({ passthrough: true }) reply: FastifyReply) {
+    const account = await this.accounts.create(tenantId, body);
+    reply.header('Location', `/api/v1/provider-accounts/${account.id}`);
+    return toAccountView(account);
+  }
+
+  @Get('provider-accounts')
+  @TenantKey('provider_accounts:read')
+  @Answers({ summary: 'List provider accounts', status: 200, schema: listOf(accountView), errors: ['validation_failed'] })
+  async list(@FromCaller() { tenantId }: Caller, @Query({ schema: pageQuery }) page: { limit: number; cursor?: string }) {
+    return listView(await this.accounts.list(tenantId, page), toAccountView);
+  }
+
+  @Get('provider-accounts/:id')
+  @TenantKey('provider_accounts:read')
+  @Answers({ summary: 'Get a provider account', status: 200, schema: accountView, errors: ['not_found'] })
+  async get(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: { id: string }) {
+    return toAccountView(await this.accounts.get(tenantId, id));
+  }
+
+  @Patch('provider-accounts/:id')
+  @TenantKey('provider_accounts:write')
+  @Answers({ summary: 'Change a provider account', status: 200, schema: accountView, errors: ['not_found', 'conflict', 'validation_failed'] })
+  async update(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: { id: string }, @Body({ schema: accountPatch }) body: AccountPatch) {
+    return toAccountView(await this.accounts.update(tenantId, id, body));
+  }
+
+  @Delete('provider-accounts/:id')
+  @HttpCode(204)
+  @TenantKey('provider_accounts:write')
+  @Answers({ summary: 'Remove a provider account', status: 204, errors: ['not_found'] })
+  async delete(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
+    await this.accounts.delete(tenantId, id);
+  }
+
+  @Post('provider-accounts/:id/verify')
+  @HttpCode(200)
+  @TenantKey('provider_accounts:write')
+  @Answers({ summary: 'Ask the vendor whether the credentials are good', status: 200, schema: verifyView, errors: ['not_found'] })
+  async verify(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: { id: string }) {
+    return await this.accounts.verify(tenantId, id);
+  }
+}

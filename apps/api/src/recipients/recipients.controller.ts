@@ -1,0 +1,132 @@
+import { type Device, type Recipient, type RecipientFields, RecipientsStore } from '#database';
+import { notFound, type Scope } from '#domain';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { type Caller, FromCaller, TenantKey } from '../http/access.js';
+import { Answers } from '../http/answers.js';
+import { InboxTokens } from '../http/inbox-tokens.js';
+import { listOf, listView, pageQuery } from '../http/schemas.js';
+import { deviceBody, deviceParam, deviceView, erasedView, preferencesBody, type RecipientBody, recipientBody, recipientParam, recipientView, tokenBody, tokenView } from './recipient.schema.js';
+
+interface Id {
+  id: string;
+}
+
+@ApiTags('Recipients')
+@Controller('api/v1/recipients')
+export class RecipientsController {
+  constructor(
+    @Inject(RecipientsStore) private readonly recipients: RecipientsStore,
+    @Inject(InboxTokens) private readonly tokens: InboxTokens,
+  ) {}
+
+  @Get()
+  @TenantKey('recipients:read')
+  @Answers({ summary: 'List recipients, by id', status: 200, schema: listOf(recipientView), errors: ['validation_failed'] })
+  async list(@FromCaller() { tenantId }: Caller, @Query({ schema: pageQuery }) page: { limit: number; cursor?: string }) {
+    return listView(await this.recipients.list(tenantId, page), toView);
+  }
+
+  @Put(':id')
+  @TenantKey('recipients:write')
+  @Answers({ summary: 'Create or replace a profile', status: 200, schema: recipientView, errors: ['validation_failed'] })
+  async put(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id, @Body({ schema: recipientBody }) body: RecipientBody, @Res({ passthrough: true }) reply: FastifyReply) {
+    const { recipient, created } = await this.recipients.put(tenantId, id, {
+      email: body.email ?? null,
+      phone: body.phone ?? null,
+      locale: body.locale ?? null,
+      timezone: body.timezone ?? null,
+      attributes: body.attributes ?? {},
+    });
+    if (created) reply.status(201).header('Location', `/api/v1/recipients/${encodeURIComponent(id)}`);
+    return toView(recipient);
+  }
+
+  @Get(':id')
+  @TenantKey('recipients:read')
+  @Answers({ summary: 'Get a profile', status: 200, schema: recipientView, errors: ['not_found'] })
+  async get(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
+    const found = await this.recipients.get(tenantId, id);
+    if (!found) throw notFound('recipient', id);
+    return toView(found);
+  }
+
+  @Patch(':id')
+  @TenantKey('recipients:write')
+  @Answers({ summary: 'Merge into a profile', status: 200, schema: recipientView, errors: ['not_found', 'validation_failed'] })
+  async patch(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id, @Body({ schema: recipientBody }) body: RecipientBody) {
+    const { attributes, ...rest } = body;
+    const change = { ...rest, ...(attributes !== undefined && { attributes: attributes ?? {} }) } as Partial<RecipientFields>;
+    const found = await this.recipients.patch(tenantId, id, change);
+    if (!found) throw notFound('recipient', id);
+    return toView(found);
+  }
+
+  @Delete(':id')
+  @TenantKey('recipients:write')
+  @Answers({ summary: 'Erase a person everywhere', status: 200, schema: erasedView, errors: ['not_found'] })
+  async erase(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
+    const erased = await this.recipients.erase(tenantId, id);
+    if (!erased) throw notFound('recipient', id);
+    return { id, erased_at: new Date().toISOString(), erased };
+  }
+
+  @Get(':id/devices')
+  @TenantKey('recipients:read')
+  @Answers({ summary: 'List devices', status: 200, schema: listOf(deviceView), errors: ['not_found'] })
+  async devices(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
+    const found = await this.recipients.devices(tenantId, id);
+    if (!found) throw notFound('recipient', id);
+    return listView({ rows: found, nextCursor: null }, toDeviceView);
+  }
+
+  @Post(':id/devices')
+  @TenantKey('recipients:write')
+  @Answers({ summary: 'Add a device', status: 201, schema: deviceView, errors: ['not_found', 'validation_failed'] })
+  async addDevice(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id, @Body({ schema: deviceBody }) body: Pick<Device, 'token' | 'platform'>, @Res({ passthrough: true }) reply: FastifyReply) {
+    const added = await this.recipients.addDevice(tenantId, id, body);
+    if (!added) throw notFound('recipient', id);
+    reply.header('Location', `/api/v1/recipients/${encodeURIComponent(id)}/devices/${encodeURIComponent(body.token)}`);
+    return toDeviceView(added.device);
+  }
+
+  @Delete(':id/devices/:token')
+  @HttpCode(204)
+  @TenantKey('recipients:write')
+  @Answers({ summary: 'Remove a device', status: 204, errors: ['not_found'] })
+  async removeDevice(@FromCaller() { tenantId }: Caller, @Param({ schema: deviceParam }) { id, token }: Id & { token: string }): Promise<void> {
+    if (!(await this.recipients.removeDevice(tenantId, id, token))) throw notFound('device', token);
+  }
+
+  @Get(':id/preferences')
+  @TenantKey('recipients:read')
+  @Answers({ summary: 'Get preferences', status: 200, schema: preferencesBody })
+  async preferences(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
+    return { channels: await this.recipients.channelSwitches(tenantId, id) };
+  }
+
+  @Put(':id/preferences')
+  @TenantKey('recipients:write')
+  @Answers({ summary: 'Replace preferences', status: 200, schema: preferencesBody, errors: ['validation_failed'] })
+  async putPreferences(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id, @Body({ schema: preferencesBody }) { channels }: { channels: Record<string, boolean> }) {
+    await this.recipients.putChannelSwitches(tenantId, id, channels);
+    return { channels };
+  }
+
+  @Post(':id/inbox-token')
+  @TenantKey('inbox:write')
+  @Answers({ summary: "Mint a token for a recipient's inbox", status: 201, schema: tokenView, errors: ['validation_failed'] })
+  async inboxToken(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id, @Body({ schema: tokenBody }) body: { scopes: Scope[]; ttl_seconds: number }) {
+    return { token: await this.tokens.mint(tenantId, id, body.scopes, body.ttl_seconds), expires_in: body.ttl_seconds };
+  }
+}
+
+function toView(recipient: Recipient) {
+  const { createdAt, updatedAt, ...fields } = recipient;
+  return { ...fields, created_at: createdAt.toISOString(), updated_at: updatedAt.toISOString() };
+}
+
+function toDeviceView(device: Device) {
+  return { token: device.token, platform: device.platform, created_at: device.createdAt.toISOString(), last_seen_at: device.lastSeenAt.toISOString() };
+}

@@ -1,0 +1,74 @@
+import type { Config } from '#config';
+import { Database, OperationsStore, PostgresListener } from '#database';
+import type { RealtimeBus } from '#realtime';
+import { type Logger, NestLogger, startMetrics, startOperationsServer } from '#telemetry';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { AddressInfo } from 'node:net';
+import { ApiModule } from './api.module.js';
+import { HealthController } from './health/health.controller.js';
+import { Authenticator } from './http/authenticator.js';
+import { createAdapter, listenInternally, prepareServer } from './http/http-server.js';
+import { InboxGateway } from './inbox/inbox.gateway.js';
+import { type DemoTenant, servePages } from './pages/serve-pages.js';
+import { BUS } from './tokens.js';
+
+export interface RunningApi {
+  /** `http://host:port` */
+  readonly url: string;
+  readonly operationsPort: number;
+  /** Refuses new connections, lets what is under way end, closes everything. */
+  stop(): Promise<void>;
+}
+
+export interface StartOptions {
+  logger: Logger;
+  migrationsDirectory: string;
+  /** The tenant that `/mailbox` and `/demo` show; without one there are no pages. */
+  demo?: DemoTenant;
+  /** Whether another port will do for metrics when the wanted one is taken. */
+  metricsFallback: boolean;
+}
+
+/** How long open requests may take at shutdown. */
+const DRAIN_MS = 10_000;
+
+/** Starts the API in this process; resolves once it serves. Waits for migrations to be current. */
+export async function startApi(config: Config, options: StartOptions): Promise<RunningApi> {
+  const { logger } = options;
+  startMetrics();
+  const app = await NestFactory.create<NestFastifyApplication>(ApiModule.register({ config, ...options }), createAdapter(), { logger: new NestLogger(logger), abortOnError: false, bodyParser: false });
+  prepareServer(app, config, logger);
+  if (config.pages && options.demo) servePages(app, options.demo);
+  const operations = app.get(OperationsStore);
+  const operationsServer = await startOperationsServer({ port: config.metricsPort ?? 9_090, host: config.host, readiness: () => operations.readiness(), fallback: options.metricsFallback });
+
+  await operations.untilReady((checks) => logger.warn({ checks }, 'waiting for the database'));
+  const listener = app.get(PostgresListener);
+  await listener.start();
+  const authenticator = app.get(Authenticator);
+  authenticator.start((error) => logger.warn({ err: error }, 'the use of API keys could not be noted'));
+  const gateway = app.get(InboxGateway);
+  gateway.attach(app.getHttpServer());
+  await app.listen(config.port, config.host);
+  const internal = await listenInternally(app, config);
+  const { port } = app.getHttpServer().address() as AddressInfo;
+
+  return {
+    url: `http://${config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host}:${port}`,
+    operationsPort: operationsServer.port,
+    stop: async () => {
+      app.get(HealthController).draining = true;
+      gateway.close();
+      internal?.close();
+      const force = setTimeout(() => app.getHttpServer().closeAllConnections(), DRAIN_MS);
+      await app.close();
+      clearTimeout(force);
+      await authenticator.stop();
+      await app.get<RealtimeBus>(BUS).close();
+      await listener.close();
+      await operationsServer.close();
+      await app.get(Database).close();
+    },
+  };
+}

@@ -1,0 +1,14 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** The version in package.json, found upwards from here: the sources and the build are at different depths. */
+export const version = find(import.meta.dirname);
+
+function find(directory: string): string {
+  try {
+    return (JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as { version: string }).version;
+  } catch (error) {
+    if (directory === dirname(directory)) throw error;
+    return find(dirname(directory));
+  }
+}

@@ -1,0 +1,68 @@
+// The tenant a newcomer meets: made at the first start of the embedded profile, kept afterwards.
+
+import { ApiKeysStore, Database, RecipientsStore, type SecretBox, TemplatesStore, TenantsStore } from '#database';
+import { DomainError, hashSecret, newApiKey, scopes } from '#domain';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface Demo {
+  tenantId: string;
+  apiKey: string;
+  recipientId: string;
+  recipientName: string;
+}
+
+const RECIPIENT = { id: 'user-123', name: 'Alice', email: 'alice@example.com', phone: '+15005550100' };
+
+const TEMPLATES = [
+  {
+    key: 'welcome',
+    channel: 'email',
+    locale: 'en',
+    content: {
+      subject: 'Welcome, {{name}}',
+      html: '<h1>Welcome, {{name}}</h1><p>Good to have you. This message was accepted, rendered and delivered by Carillon, and the sandbox kept it for you.</p>',
+      text: 'Welcome, {{name}}.\n\nGood to have you. This message was accepted, rendered and delivered by Carillon, and the sandbox kept it for you.',
+    },
+  },
+  { key: 'welcome', channel: 'email', locale: 'fr', content: { subject: 'Bienvenue, {{name}}', text: 'Bienvenue, {{name}}. Ce message a été remis par Carillon.' } },
+  { key: 'welcome', channel: 'in_app', locale: 'en', content: { title: 'Welcome, {{name}}', body: 'This arrived live, and it is still here after a restart.' } },
+  { key: 'welcome', channel: 'sms', locale: 'en', content: { text: 'Welcome, {{name}}!' } },
+] as const;
+
+/** The demo tenant; made where the file or the database does not know it yet. */
+export async function seedDemo(database: Database, box: SecretBox, home: string): Promise<Demo> {
+  const file = join(home, 'demo.json');
+  if (existsSync(file)) {
+    const known = JSON.parse(readFileSync(file, 'utf8')) as Demo;
+    if (await new TenantsStore(database).get(known.tenantId)) return known;
+  }
+  const tenant = await new TenantsStore(database).create('Demo', {
+    // Whoever tries things out should not be held after the tenth mail.
+    recipient_limits: { email: { limit: 1_000, window_seconds: 3_600 }, sms: { limit: 1_000, window_seconds: 3_600 }, in_app: { limit: 1_000, window_seconds: 3_600 }, push: { limit: 1_000, window_seconds: 3_600 } },
+    requests_per_minute: 100_000,
+  });
+  const key = newApiKey('live');
+  await new ApiKeysStore(database).create({
+    tenantId: tenant.id,
+    keyId: key.keyId,
+    secretHash: hashSecret(box.derive('api-keys'), key.secret),
+    name: 'Demo',
+    mode: 'live',
+    scopes: [...scopes],
+    expiresAt: null,
+  });
+  const recipients = new RecipientsStore(database);
+  await recipients.put(tenant.id, RECIPIENT.id, { email: RECIPIENT.email, phone: RECIPIENT.phone, locale: 'en', timezone: 'Europe/Paris', attributes: { name: RECIPIENT.name } });
+  await recipients.addDevice(tenant.id, RECIPIENT.id, { token: 'demo-device', platform: 'web' });
+  const templates = new TemplatesStore(database);
+  for (const template of TEMPLATES) {
+    await templates.create(tenant.id, { ...template, samplePayload: { name: RECIPIENT.name } }).catch((error: unknown) => {
+      if (!(error instanceof DomainError && error.code === 'conflict')) throw error;
+    });
+  }
+  const demo: Demo = { tenantId: tenant.id, apiKey: key.text, recipientId: RECIPIENT.id, recipientName: RECIPIENT.name };
+  // Written last: a start that was killed half-way begins again with a tenant of its own.
+  writeFileSync(file, `${JSON.stringify(demo, null, 2)}\n`, { mode: 0o600 });
+  return demo;
+}

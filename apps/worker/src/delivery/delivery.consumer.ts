@@ -1,0 +1,78 @@
+import type { ClaimedDelivery } from '#database';
+import { channelIds, type Outcome } from '#domain';
+import { deliveriesPattern, type DeliveryBatch } from '#messaging';
+import { instruments, type Logger } from '#telemetry';
+import { Controller, Inject } from '@nestjs/common';
+import { MessagePattern, Payload } from '@nestjs/microservices';
+import { Dispatcher } from '../dispatch/dispatcher.js';
+import { LOGGER } from '../tokens.js';
+import { Pipeline } from './pipeline.js';
+
+/** The consumer of every channel: a batch in, each delivery through the pipeline on its own, one line in the log for each. */
+@Controller()
+export class DeliveryConsumer {
+  constructor(
+    @Inject(Pipeline) private readonly pipeline: Pipeline,
+    @Inject(Dispatcher) private readonly dispatcher: Dispatcher,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  @MessagePattern(channelIds.map(deliveriesPattern))
+  async consume(@Payload() batch: DeliveryBatch<ClaimedDelivery>): Promise<void> {
+    await Promise.all(
+      batch.deliveries.map(async (delivery) => {
+        await this.one(delivery);
+        this.dispatcher.settled(delivery);
+        batch.settled(delivery);
+      }),
+    );
+  }
+
+  /**
+   * Whatever flies out of the pipeline is an outage or a bug: the claim is left as it is, so that the delivery comes back
+   * when its lease ends, and is quarantined when it keeps doing so.
+   */
+  private async one(delivery: ClaimedDelivery): Promise<void> {
+    const startedAt = performance.now();
+    const ids = { tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, channel: delivery.channel };
+    try {
+      const outcome = await this.pipeline.run(delivery);
+      const line = summaryOf(outcome);
+      instruments().outcomes.add(1, { channel: delivery.channel, outcome: outcome.kind, reason: line.reason ?? '' });
+      this.logger.info({ ...ids, ...line, duration_ms: Math.round(performance.now() - startedAt) }, 'delivery');
+    } catch (error) {
+      instruments().outcomes.add(1, { channel: delivery.channel, outcome: 'error', reason: '' });
+      this.logger.error({ ...ids, err: error }, 'the pipeline failed; the delivery comes back at the end of its lease');
+    }
+  }
+}
+
+interface Line {
+  outcome: Outcome['kind'];
+  reason?: string;
+  code?: string | null;
+  provider?: string;
+  provider_account_id?: string | null;
+  provider_message_id?: string | null;
+  attempt?: number;
+  provider_ms?: number;
+  delay_seconds?: number;
+}
+
+/** The wide line: codes and ids, never content or addresses. */
+function summaryOf(outcome: Outcome): Line {
+  const line: Line = { outcome: outcome.kind };
+  if ('reason' in outcome) line.reason = outcome.reason;
+  if ('delaySeconds' in outcome) line.delay_seconds = Math.round(outcome.delaySeconds * 1_000) / 1_000;
+  if ('code' in outcome) line.code = outcome.code;
+  if ('attempt' in outcome && outcome.attempt) {
+    const { attempt } = outcome;
+    line.provider = attempt.provider;
+    line.provider_account_id = attempt.providerAccountId;
+    line.provider_message_id = attempt.providerMessageId;
+    line.attempt = attempt.number;
+    line.provider_ms = attempt.durationMs;
+    line.code = attempt.code;
+  }
+  return line;
+}

@@ -1,0 +1,52 @@
+import { type ClaimedDelivery, type DeliveriesStore, isOutage } from '#database';
+import type { Outcome } from '#domain';
+import { instruments, type Logger } from '#telemetry';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { OutcomeSpool } from './outcome-spool.js';
+
+const RETRY_MS = 250;
+
+/** One commit for whatever the outcome was. Always reached; an outcome that cannot be committed is not forgotten. */
+export class RecordStep {
+  constructor(
+    private readonly deliveries: DeliveriesStore,
+    private readonly spool: OutcomeSpool,
+    private readonly logger: Logger,
+  ) {}
+
+  async run(delivery: ClaimedDelivery, outcome: Outcome): Promise<void> {
+    if (outcome.kind === 'not_mine') {
+      instruments().fenced.add(1, { channel: delivery.channel });
+      return;
+    }
+    const recorded = await this.write(delivery, outcome);
+    if (recorded === false) {
+      instruments().fenced.add(1, { channel: delivery.channel });
+      this.logger.warn({ tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind }, 'the claim was lost before the record: somebody else decides');
+    } else if (outcome.kind === 'sent' && outcome.receipt) {
+      await this.deliveries.applyReceipt(delivery, outcome.receipt, 'simulated by the sandbox');
+    }
+  }
+
+  /**
+   * While the database is away the record is tried again until the lease is over. Then an outcome with an attempt goes to
+   * the spool, because forgetting it would mean sending again; anything else may simply be decided anew.
+   */
+  private async write(delivery: ClaimedDelivery, outcome: Outcome): Promise<boolean | 'spooled'> {
+    for (;;) {
+      try {
+        return await this.deliveries.record(delivery, outcome);
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+        if (performance.now() + RETRY_MS >= delivery.leaseEndsAt) {
+          if (!('attempt' in outcome) || !outcome.attempt) throw error;
+          await this.spool.append(delivery, outcome);
+          instruments().spooled.add(1, { channel: delivery.channel });
+          this.logger.error({ err: error, tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind }, 'the outcome went to the spool');
+          return 'spooled';
+        }
+        await delay(RETRY_MS);
+      }
+    }
+  }
+}

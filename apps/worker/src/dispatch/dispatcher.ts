@@ -1,0 +1,161 @@
+// Takes what is due and hands it to the transport of its channel. "Scheduled", "held" and "to be retried" are all the same
+// here: a row whose time has come.
+
+import type { Config } from '#config';
+import type { ClaimedDelivery, DueDeliveriesStore } from '#database';
+import { type ChannelId, newId } from '#domain';
+import type { DeliveryTransport } from '#messaging';
+import { instruments, type Logger } from '#telemetry';
+
+type LaneNumber = 1 | 2 | 3;
+
+const POLL_MS = 200;
+/** What each lane gets of the room while all three have work: bulk is never starved. */
+const LANE_SHARES: Record<LaneNumber, number> = { 1: 6, 2: 3, 3: 1 };
+/** A claim smaller than this is not worth a statement while more room is about to come. */
+const MIN_CLAIM_SHARE = 0.25;
+/** Of a channel's concurrency one tenant may hold this much, as long as others have work too. */
+const TENANT_SHARE = 0.5;
+const FIRST_TENANT = '00000000-0000-0000-0000-000000000000';
+
+interface ChannelQueue {
+  /** Lanes in which something may be due. */
+  pending: Set<LaneNumber>;
+  /** The tenant each lane served last. */
+  after: Record<LaneNumber, string>;
+  inFlight: Map<string, number>;
+  claiming: boolean;
+}
+
+export class Dispatcher {
+  private readonly queues: Map<ChannelId, ChannelQueue>;
+  private timer: NodeJS.Timeout | undefined;
+  private running = false;
+  private polling = false;
+  private readonly claims = new Set<Promise<void>>();
+  /** Until the database has answered, and again after it was away: nothing is claimed. */
+  private away = true;
+
+  constructor(
+    private readonly config: Pick<Config, 'workerChannels' | 'leaseSeconds' | 'concurrency'>,
+    private readonly store: DueDeliveriesStore,
+    private readonly transport: DeliveryTransport<ClaimedDelivery>,
+    /** Done before the first claim, and before claiming again once the database is back. */
+    private readonly recover: () => Promise<unknown>,
+    private readonly logger: Logger,
+  ) {
+    this.queues = new Map(
+      config.workerChannels.map((channel) => [channel, { pending: new Set(), after: { 1: FIRST_TENANT, 2: FIRST_TENANT, 3: FIRST_TENANT }, inFlight: new Map(), claiming: false }]),
+    );
+    transport.onRoom((channel) => this.claimSoon(channel));
+  }
+
+  start(): void {
+    this.running = true;
+    void this.poll();
+  }
+
+  /** Something is due on these lanes, written `channel:lane`. */
+  wake(lanes: string[]): void {
+    for (const name of lanes) {
+      const [channel, lane] = name.split(':') as [ChannelId, string];
+      const queue = this.queues.get(channel);
+      if (!queue) continue;
+      queue.pending.add(Number(lane) as LaneNumber);
+      this.claimSoon(channel);
+    }
+  }
+
+  /** A delivery has left its consumer: its tenant has one less in flight. */
+  settled(delivery: ClaimedDelivery): void {
+    const inFlight = this.queues.get(delivery.channel)?.inFlight;
+    const count = inFlight?.get(delivery.tenantId) ?? 0;
+    if (count > 1) inFlight!.set(delivery.tenantId, count - 1);
+    else inFlight?.delete(delivery.tenantId);
+  }
+
+  /** Claims nothing more, and waits for the claims under way. */
+  async stop(): Promise<void> {
+    this.running = false;
+    clearTimeout(this.timer);
+    await Promise.all(this.claims);
+  }
+
+  /** The backstop behind the wake-ups, and what finds scheduled work. */
+  private async poll(): Promise<void> {
+    if (this.polling) return;
+    this.polling = true;
+    try {
+      if (this.away) {
+        await this.recover();
+        this.away = false;
+      }
+      for (const { channel, lane } of await this.store.dueLanes([...this.queues.keys()])) {
+        this.queues.get(channel)!.pending.add(lane);
+        this.claimSoon(channel);
+      }
+    } catch (error) {
+      if (!this.away) this.logger.warn({ err: error }, 'the database is away: nothing is claimed until it is back');
+      this.away = true;
+    } finally {
+      this.polling = false;
+      if (this.running) this.timer = setTimeout(() => void this.poll(), POLL_MS);
+    }
+  }
+
+  private claimSoon(channel: ChannelId): void {
+    const queue = this.queues.get(channel);
+    if (!queue || queue.claiming || queue.pending.size === 0 || !this.running || this.away) return;
+    if (this.transport.room(channel) < Math.max(1, this.config.concurrency[channel] * MIN_CLAIM_SHARE)) return;
+    queue.claiming = true;
+    const claim = this.claimAll(channel, queue)
+      .catch((error: unknown) => {
+        this.away = true;
+        this.logger.warn({ err: error, channel }, 'a claim failed');
+      })
+      .finally(() => {
+        queue.claiming = false;
+        this.claims.delete(claim);
+        this.claimSoon(channel);
+      });
+    this.claims.add(claim);
+  }
+
+  private async claimAll(channel: ChannelId, queue: ChannelQueue): Promise<void> {
+    const room = this.transport.room(channel);
+    const lanes = [...queue.pending].sort();
+    const shares = lanes.reduce((sum, lane) => sum + LANE_SHARES[lane], 0);
+    for (const lane of lanes) {
+      const limit = Math.min(this.transport.room(channel), Math.max(1, Math.ceil((room * LANE_SHARES[lane]) / shares)));
+      if (limit > 0) await this.claimLane(channel, lane, limit, queue);
+    }
+  }
+
+  private async claimLane(channel: ChannelId, lane: LaneNumber, limit: number, queue: ChannelQueue): Promise<void> {
+    const cap = Math.max(1, Math.floor(this.config.concurrency[channel] * TENANT_SHARE));
+    const excludedTenants = queue.inFlight.size > 1 ? [...queue.inFlight].filter(([, count]) => count >= cap).map(([tenant]) => tenant) : [];
+    // Whatever becomes due from here on announces itself again.
+    queue.pending.delete(lane);
+    const after = queue.after[lane];
+    const { deliveries, more, cut } = await this.store.claim({
+      channel,
+      lane,
+      limit,
+      claimId: newId(),
+      leaseSeconds: this.config.leaseSeconds,
+      afterTenant: after,
+      excludedTenants,
+    });
+    queue.after[lane] = cut || deliveries.length === limit ? lastTenant(deliveries) : FIRST_TENANT;
+    if (more || after !== FIRST_TENANT) queue.pending.add(lane);
+    if (deliveries.length === 0) return;
+    for (const { tenantId } of deliveries) queue.inFlight.set(tenantId, (queue.inFlight.get(tenantId) ?? 0) + 1);
+    instruments().claimed.add(deliveries.length, { channel });
+    await this.transport.publish(channel, deliveries);
+  }
+}
+
+/** Where the next round goes on. */
+function lastTenant(deliveries: ClaimedDelivery[]): string {
+  return deliveries.reduce((last, { tenantId }) => (tenantId > last ? tenantId : last), FIRST_TENANT);
+}

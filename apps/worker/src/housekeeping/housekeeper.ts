@@ -1,0 +1,49 @@
+import type { MailboxStore, OperationsStore } from '#database';
+import type { Logger } from '#telemetry';
+
+const SECOND = 1_000;
+
+interface Chore {
+  name: string;
+  everyMs: number;
+  run: () => Promise<unknown>;
+}
+
+/** Small chores beside the deliveries. Each may run in any number of workers at once. */
+export class Housekeeper {
+  private readonly chores: Chore[];
+  private readonly timers: NodeJS.Timeout[] = [];
+
+  constructor(
+    operations: OperationsStore,
+    mailbox: MailboxStore,
+    private readonly logger: Logger,
+  ) {
+    this.chores = [
+      { name: 'make partitions', everyMs: 6 * 3_600 * SECOND, run: () => operations.makePartitions() },
+      { name: 'delete what has expired', everyMs: 600 * SECOND, run: () => operations.deleteExpired() },
+      { name: 'trim mailboxes', everyMs: 5 * SECOND, run: () => mailbox.trim() },
+    ];
+  }
+
+  start(): void {
+    for (const chore of this.chores) {
+      void this.run(chore);
+      const timer = setInterval(() => void this.run(chore), chore.everyMs);
+      timer.unref();
+      this.timers.push(timer);
+    }
+  }
+
+  stop(): void {
+    for (const timer of this.timers) clearInterval(timer);
+  }
+
+  private async run(chore: Chore): Promise<void> {
+    try {
+      await chore.run();
+    } catch (error) {
+      this.logger.warn({ err: error, chore: chore.name }, 'a chore failed; it comes round again');
+    }
+  }
+}

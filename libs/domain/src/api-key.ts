@@ -1,0 +1,53 @@
+// The form of an API key (security.md): `car_live_<id 8><secret 30><crc 6>`, base62. Published so that secret scanners find
+// leaks: car_(live|test)_[0-9A-Za-z]{44}
+
+import { createHmac, randomInt } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+
+const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const FORM = /^car_(live|test)_([0-9A-Za-z]{8})([0-9A-Za-z]{30})([0-9A-Za-z]{6})$/;
+
+export interface ParsedKey {
+  mode: 'live' | 'test';
+  /** The clear half. */
+  keyId: string;
+  secret: string;
+}
+
+/** A new key: 30 base62 characters carry 178 bits. */
+export function newApiKey(mode: 'live' | 'test'): ParsedKey & { text: string } {
+  const keyId = randomText(8);
+  const secret = randomText(30);
+  const body = `car_${mode}_${keyId}${secret}`;
+  return { mode, keyId, secret, text: body + checksum(body) };
+}
+
+/** Takes a key apart; null when its form or its checksum is wrong, which is told without asking anybody. */
+export function parseApiKey(text: string): ParsedKey | null {
+  const found = FORM.exec(text);
+  if (!found) return null;
+  const [, mode, keyId, secret, crc] = found as unknown as [string, 'live' | 'test', string, string, string];
+  return crc === checksum(text.slice(0, -6)) ? { mode, keyId, secret } : null;
+}
+
+/** What is stored of a secret. Fast on purpose: the secret is random, a slow hash would only invite floods. */
+export function hashSecret(pepper: Buffer, secret: string): Buffer {
+  return createHmac('sha256', pepper).update(secret).digest();
+}
+
+function randomText(length: number): string {
+  let text = '';
+  for (let index = 0; index < length; index += 1) text += ALPHABET[randomInt(ALPHABET.length)];
+  return text;
+}
+
+/** CRC-32 (as in zip and PNG) in six base62 digits. */
+function checksum(text: string): string {
+  let rest = crc32(text);
+  let digits = '';
+  for (let index = 0; index < 6; index += 1) {
+    digits = ALPHABET[rest % 62]! + digits;
+    rest = Math.floor(rest / 62);
+  }
+  return digits;
+}
