@@ -20,7 +20,9 @@ export class PostgresListener {
     private readonly onFault: (error: Error) => void,
   ) {}
 
+  /** One handler for a channel; a second one would take the first one's place unseen, and is refused. */
   on(channel: string, handler: (payload: string) => void): void {
+    if (this.handlers.has(channel)) throw new Error(`${channel} has a handler already`);
     this.handlers.set(channel, handler);
   }
 

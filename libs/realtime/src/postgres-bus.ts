@@ -15,11 +15,16 @@ const MAX_PAYLOAD_BYTES = 7_900;
 export class PostgresBus implements RealtimeBus {
   private waiting = new Map<string, string>();
   private sending = false;
+  private readonly handlers: ((hint: Hint) => void)[] = [];
 
   constructor(
     private readonly notifier: Notifier,
     private readonly onFault: (error: Error) => void,
-  ) {}
+  ) {
+    notifier.on(CHANNEL, (payload) => {
+      for (const hint of JSON.parse(payload) as Hint[]) for (const handler of this.handlers) handler(hint);
+    });
+  }
 
   publish(hints: Hint[]): void {
     // The same hint twice says nothing new.
@@ -31,16 +36,12 @@ export class PostgresBus implements RealtimeBus {
   }
 
   subscribe(handler: (hint: Hint) => void): void {
-    this.notifier.on(CHANNEL, (payload) => {
-      for (const hint of JSON.parse(payload) as Hint[]) handler(hint);
-    });
+    this.handlers.push(handler);
   }
 
   onGap(handler: () => void): void {
     this.notifier.onReconnect(handler);
   }
-
-  async start(): Promise<void> {}
 
   async close(): Promise<void> {}
 

@@ -24,6 +24,5 @@ export interface RealtimeBus {
   subscribe(handler: (hint: Hint) => void): void;
   /** Called when hints may have been missed: the reader looks for itself. */
   onGap(handler: () => void): void;
-  start(): Promise<void>;
   close(): Promise<void>;
 }

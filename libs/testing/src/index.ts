@@ -1,0 +1,3 @@
+export { cloneDatabase, connect, startTestServer, type TestServer } from './postgres.js';
+export { type SmtpSink, startSmtpSink } from './smtp-sink.js';
+export { until } from './until.js';

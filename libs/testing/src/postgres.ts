@@ -1,0 +1,81 @@
+import { migrate, startEmbeddedPostgres } from '#database';
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+
+const MIGRATIONS = join(import.meta.dirname, '../../../prisma/migrations');
+const TEMPLATE = 'carillon_template';
+
+export interface TestServer {
+  /** A URL for a database of this name. */
+  url(database: string): string;
+  stop(): Promise<void>;
+}
+
+/**
+ * A real Postgres for a run of the tests, with a migrated database that each test file clones. `DATABASE_URL` names a server
+ * to use instead; the embedded one is started where it is unset.
+ */
+export async function startTestServer(): Promise<TestServer> {
+  const given = process.env.DATABASE_URL;
+  const server = given ? serverAt(given) : await embeddedServer();
+  const admin = await connect(server.url('postgres'));
+  await admin.query(`drop database if exists ${TEMPLATE}`);
+  await admin.query(`create database ${TEMPLATE}`);
+  await admin.end();
+  await migrate(server.url(TEMPLATE), MIGRATIONS);
+  return server;
+}
+
+/** A fresh copy of the migrated database; returns its URL and what drops it. */
+export async function cloneDatabase(serverUrl: string): Promise<{ url: string; drop: () => Promise<void> }> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  const url = new URL(serverUrl);
+  const admin = await connect(serverUrl);
+  await admin.query(`create database ${name} template ${TEMPLATE}`);
+  await admin.end();
+  url.pathname = `/${name}`;
+  return {
+    url: url.toString(),
+    drop: async () => {
+      const client = await connect(serverUrl);
+      await client.query(`drop database if exists ${name} with (force)`);
+      await client.end();
+    },
+  };
+}
+
+/** A plain connection as the login role, past every wall: for looking at what the product wrote. */
+export async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  client.on('error', () => undefined);
+  return client;
+}
+
+function serverAt(given: string): TestServer {
+  return {
+    url: (database) => {
+      const url = new URL(given);
+      url.pathname = `/${database}`;
+      return url.toString();
+    },
+    stop: async () => undefined,
+  };
+}
+
+async function embeddedServer(): Promise<TestServer> {
+  const directory = await mkdtemp(join(tmpdir(), 'carillon-test-'));
+  // The server's own user must be able to enter.
+  await chmod(directory, 0o755);
+  const server = await startEmbeddedPostgres({ directory: join(directory, 'postgres'), settings: { max_connections: '300', max_prepared_transactions: '0' } });
+  return {
+    url: (database) => server.url(database),
+    stop: async () => {
+      await server.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}

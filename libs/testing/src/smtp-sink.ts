@@ -1,0 +1,71 @@
+import { type ParsedMail, simpleParser } from 'mailparser';
+import type { AddressInfo } from 'node:net';
+import { SMTPServer, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server';
+
+export interface Reply {
+  code: number;
+  message: string;
+}
+
+export interface SmtpSink {
+  readonly port: number;
+  /** Every transaction that reached DATA, oldest first; never shortened. */
+  readonly log: { from: string; to: string[]; mail: ParsedMail; at: number }[];
+  /** What RCPT TO and DATA answer from now on; null accepts. */
+  answerRcpt(reply: Reply | null): void;
+  answerData(reply: Reply | 'hang' | 'reset' | null): void;
+  close(): Promise<void>;
+}
+
+/** A real SMTP server on loopback (smtp-server) that keeps a log and answers what it is told. */
+export async function startSmtpSink(options: { user?: string; password?: string } = {}): Promise<SmtpSink> {
+  let rcpt: Reply | null = null;
+  let data: Reply | 'hang' | 'reset' | null = null;
+  const log: SmtpSink['log'] = [];
+  const sockets = new Set<import('node:net').Socket>();
+  const server = new SMTPServer({
+    disabledCommands: ['STARTTLS'],
+    authOptional: options.user === undefined,
+    allowInsecureAuth: true,
+    logger: false,
+    onAuth: (auth, _session, callback) =>
+      auth.username === options.user && auth.password === options.password ? callback(null, { user: auth.username }) : callback(Object.assign(new Error('5.7.8 wrong'), { responseCode: 535 })),
+    onRcptTo: (_address, _session, callback) => callback(rcpt ? refusal(rcpt) : null),
+    onData: (stream: SMTPServerDataStream, session: SMTPServerSession, callback) => {
+      simpleParser(stream).then((mail) => {
+        log.push({ from: session.envelope.mailFrom ? session.envelope.mailFrom.address : '', to: session.envelope.rcptTo.map(({ address }) => address), mail, at: Date.now() });
+        if (data === 'hang') return;
+        if (data === 'reset') {
+          for (const socket of sockets) socket.resetAndDestroy();
+          return;
+        }
+        callback(data ? refusal(data) : null);
+      }, callback);
+    },
+  });
+  server.on('error', () => undefined);
+  server.server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.server.address() as AddressInfo).port,
+    log,
+    answerRcpt: (reply) => {
+      rcpt = reply;
+    },
+    answerData: (reply) => {
+      data = reply;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets) socket.destroy();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+function refusal({ code, message }: Reply): Error {
+  return Object.assign(new Error(message), { responseCode: code });
+}

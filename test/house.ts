@@ -1,0 +1,149 @@
+// The product as a test meets it: the real apps of this source tree in this process, on a database of their own, spoken to
+// over HTTP.
+
+import { type Config, loadConfig } from '#config';
+import { cloneDatabase, connect } from '#testing';
+import { createLogger } from '#telemetry';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type pg from 'pg';
+import { inject } from 'vitest';
+import { startApi } from '../apps/api/src/start-api.js';
+import { startWorker } from '../apps/worker/src/start-worker.js';
+
+export const MIGRATIONS = join(import.meta.dirname, '../prisma/migrations');
+
+// biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field, where a wrong shape fails the test
+export type Json = any;
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  body: Json;
+}
+
+export interface Tenant {
+  id: string;
+  apiKey: string;
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** Sends, expects 202 and returns the notification. */
+  send(body: Record<string, unknown>, headers?: Record<string, string>): Promise<Json>;
+  notification(id: string): Promise<Json>;
+  delivery(id: string): Promise<Json>;
+}
+
+export interface House {
+  url: string;
+  config: Config;
+  databaseUrl: string;
+  /** Past every wall: for looking. */
+  sql: pg.Client;
+  call(method: string, path: string, options?: { body?: unknown; headers?: Record<string, string> }): Promise<Answer>;
+  operator(method: string, path: string, body?: unknown): Promise<Answer>;
+  tenant(settings?: Record<string, unknown>, key?: Record<string, unknown>): Promise<Tenant>;
+  startWorker(environment?: Record<string, string>): Promise<{ stop(): Promise<void> }>;
+  stop(): Promise<void>;
+}
+
+export interface HouseOptions {
+  /** False for the API alone. */
+  worker?: boolean;
+  environment?: Record<string, string>;
+}
+
+const environment = (databaseUrl: string, home: string, more: Record<string, string> = {}): Record<string, string> => ({
+  NODE_ENV: 'test',
+  DATABASE_URL: databaseUrl,
+  CARILLON_HOME: home,
+  HOST: '127.0.0.1',
+  PORT: '0',
+  METRICS_PORT: '0',
+  LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'error',
+  SANDBOX_FALLBACK: 'true',
+  ...more,
+});
+
+export async function startHouse(options: HouseOptions = {}): Promise<House> {
+  const { url: databaseUrl, drop } = await cloneDatabase(inject('postgresUrl'));
+  const home = await mkdtemp(join(tmpdir(), 'carillon-house-'));
+  const config = loadConfig(environment(databaseUrl, home, options.environment));
+  const logger = createLogger({ level: config.logLevel, role: 'test' });
+  const parts = { logger, migrationsDirectory: MIGRATIONS };
+  const api = await startApi(config, { ...parts, metricsFallback: true });
+  const running: { stop(): Promise<void> }[] = [];
+  const run = async (more: Record<string, string> = {}): Promise<{ stop(): Promise<void> }> => {
+    const worker = await startWorker(loadConfig(environment(databaseUrl, home, { ...options.environment, ...more })), { ...parts, operations: false });
+    running.push(worker);
+    return {
+      stop: async () => {
+        running.splice(running.indexOf(worker), 1);
+        await worker.stop();
+      },
+    };
+  };
+  if (options.worker !== false) await run();
+  const sql = await connect(databaseUrl);
+  const call: House['call'] = (method, path, request) => http(api.url, method, path, request);
+  const operator: House['operator'] = (method, path, body) => call(method, path, { body, headers: { 'X-Admin-Token': config.adminToken } });
+  return {
+    url: api.url,
+    config,
+    databaseUrl,
+    sql,
+    call,
+    operator,
+    tenant: async (settings = {}, key = {}) => {
+      const created = await operator('POST', '/internal/tenants', { name: 'Test', settings: { requests_per_minute: 1_000_000, ...settings } });
+      const made = await operator('POST', `/internal/tenants/${created.body.id}/api-keys`, { name: 'Test', ...key });
+      return tenantWith(call, created.body.id, made.body.api_key);
+    },
+    startWorker: run,
+    stop: async () => {
+      await sql.end();
+      for (const worker of [...running]) await worker.stop();
+      await api.stop();
+      await drop();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
+
+export function tenantWith(call: House['call'], id: string, apiKey: string): Tenant {
+  const ask: Tenant['call'] = (method, path, body, headers = {}) => call(method, path, { body, headers: { 'X-API-Key': apiKey, ...headers } });
+  return {
+    id,
+    apiKey,
+    call: ask,
+    send: async (body, headers) => {
+      const answer = await ask('POST', '/api/v1/notifications', body, headers);
+      if (answer.status !== 202) throw new Error(`expected 202, got ${answer.status}: ${JSON.stringify(answer.body)}`);
+      return answer.body;
+    },
+    notification: async (wanted) => (await ask('GET', `/api/v1/notifications/${wanted}`)).body,
+    delivery: async (wanted) => (await ask('GET', `/api/v1/deliveries/${wanted}`)).body,
+  };
+}
+
+export async function http(base: string, method: string, path: string, { body, headers = {} }: { body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer> {
+  const response = await fetch(base + path, {
+    method,
+    headers: { ...(body !== undefined && { 'Content-Type': 'application/json' }), ...headers },
+    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const isJson = /json/.test(response.headers.get('content-type') ?? '');
+  return { status: response.status, headers: response.headers, body: isJson && text !== '' ? JSON.parse(text) : text };
+}
+
+/** Inline content, for sends that need no template. */
+export const CONTENT = {
+  email: { subject: 'Hello', text: 'Hello there' },
+  in_app: { title: 'Hello', body: 'Hello there' },
+  sms: { text: 'Hello there' },
+} as const;
+
+/** An e-mail to an address of the simulator, to a recipient of its own. */
+export function simulated(word: string, recipientId = `person-${word}`): Record<string, unknown> {
+  return { recipient_id: recipientId, channel: 'email', recipient_address: `${word}@simulator.test`, content: CONTENT.email };
+}

@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+// The libs by their names, from the same list that TypeScript and Node read: the `imports` of package.json.
+const { imports } = JSON.parse(readFileSync('package.json', 'utf8')) as { imports: Record<string, { source: string }> };
+const alias = Object.entries(imports).map(([name, { source }]) => ({ find: new RegExp(`^${name}$`), replacement: join(import.meta.dirname, source) }));
+
+export default defineConfig({
+  resolve: { alias },
+  test: {
+    include: ['apps/**/*.spec.ts', 'libs/**/*.spec.ts', 'test/**/*.spec.ts', 'test/**/*-spec.ts'],
+    globalSetup: ['test/global-setup.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    // A test that fails now and then is a bug: it is shown, never run again.
+    retry: 0,
+  },
+});
