@@ -20,11 +20,10 @@ import { PostgresBus, type RealtimeBus } from '#realtime';
 import type { Logger } from '#telemetry';
 import { TemplateRenderer } from '#templates';
 import { type DynamicModule, Module } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, Reflector } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, APP_PIPE, Reflector } from '@nestjs/core';
 import { HealthController } from './health/health.controller.js';
 import { AccessGuard } from './http/access.guard.js';
 import { Authenticator } from './http/authenticator.js';
-import { IdempotencyInterceptor } from './http/idempotency.interceptor.js';
 import { InboxTokens } from './http/inbox-tokens.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RequestSchemaPipe } from './http/request-schema.pipe.js';
@@ -75,7 +74,6 @@ export class ApiModule {
         { provide: LOGGER, useValue: logger },
         // ---- what every request passes
         { provide: APP_GUARD, inject: [Reflector, Authenticator, InboxTokens], useFactory: (reflector: Reflector, authenticator: Authenticator, tokens: InboxTokens) => new AccessGuard(reflector, authenticator, tokens, config.adminToken) },
-        { provide: APP_INTERCEPTOR, inject: [IdempotencyStore], useFactory: (store: IdempotencyStore) => new IdempotencyInterceptor(store) },
         { provide: APP_PIPE, useClass: RequestSchemaPipe },
         { provide: APP_FILTER, useFactory: () => new ProblemFilter(logger) },
         { provide: 'api key pepper', inject: [SecretBox], useFactory: (box: SecretBox) => box.derive('api-keys') },

@@ -1,5 +1,5 @@
 export { hashSecret, newApiKey, type ParsedKey, parseApiKey } from './api-key.js';
-export type { Addressable, Channel, FieldKind } from './channels/define-channel.js';
+export type { Addressable, AddressSource, Channel, FieldKind } from './channels/define-channel.js';
 export { channelIds, channelOf, channels, type ChannelId } from './channels/registry.js';
 export { refusal, type Consent } from './consent.js';
 export {

@@ -1,7 +1,7 @@
 import type { ApiKeysStore, KnownKey } from '#database';
 import { DEFAULT_REQUESTS_PER_MINUTE, DomainError, hashSecret, parseApiKey } from '#domain';
 import { LRUCache } from 'lru-cache';
-import { timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 
 import { type Allowance, RequestLimit } from './request-limit.js';
 
@@ -14,6 +14,8 @@ const FAILURES_PER_MINUTE = 60;
 /** Tells whose key it is. */
 export class Authenticator {
   private readonly known = new LRUCache<string, Promise<KnownKey | null>>({ max: 50_000, ttl: KEY_TTL_MS });
+  /** Keys that were right, by the digest of the whole key: an HMAC a request is a tenth of what a request costs. */
+  private readonly verified = new LRUCache<string, KnownKey>({ max: 50_000, ttl: KEY_TTL_MS });
   private readonly used = new Set<string>();
   private readonly requests = new RequestLimit();
   private readonly failures = new RequestLimit();
@@ -36,11 +38,17 @@ export class Authenticator {
 
   /** Throws `unauthenticated`, always with the same words, and `rate_limited` for an address that keeps guessing. */
   async authenticate(text: string | undefined, address: string): Promise<KnownKey> {
+    const digest = text === undefined ? '' : hash('sha256', text, 'base64');
+    const before = this.verified.get(digest);
+    if (before && isCurrent(before)) {
+      this.used.add(before.keyId);
+      return before;
+    }
     const parsed = text ? parseApiKey(text) : null;
     const known = parsed && (await this.find(parsed.keyId));
     // An unknown id takes the same path as a wrong secret.
     const given = hashSecret(this.pepper, parsed?.secret ?? '');
-    const right = known !== null && timingSafeEqual(given, known.secretHash) && (known.expiresAt === null || known.expiresAt.getTime() > Date.now());
+    const right = known !== null && timingSafeEqual(given, known.secretHash) && isCurrent(known);
     if (!right) {
       const allowance = this.failures.take(address, FAILURES_PER_MINUTE);
       if (!allowance.granted) {
@@ -49,6 +57,7 @@ export class Authenticator {
       throw new DomainError('unauthenticated', text ? 'The API key is not valid.' : 'Send your API key in the X-API-Key header.');
     }
     this.used.add(known.keyId);
+    this.verified.set(digest, known);
     return known;
   }
 
@@ -59,7 +68,11 @@ export class Authenticator {
 
   /** Forgets a tenant's keys: one was revoked, or its settings changed. */
   forget(tenantId?: string): void {
-    if (tenantId === undefined) return this.known.clear();
+    if (tenantId === undefined) {
+      this.verified.clear();
+      return this.known.clear();
+    }
+    for (const [digest, key] of this.verified.entries()) if (key.tenantId === tenantId) this.verified.delete(digest);
     for (const [keyId, found] of this.known.entries()) {
       void found.then((key) => key?.tenantId === tenantId && this.known.delete(keyId), () => undefined);
     }
@@ -80,4 +93,8 @@ export class Authenticator {
     this.used.clear();
     await this.keys.touch(used);
   }
+}
+
+function isCurrent(key: KnownKey): boolean {
+  return key.expiresAt === null || key.expiresAt.getTime() > Date.now();
 }

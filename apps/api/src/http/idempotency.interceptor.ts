@@ -1,20 +1,21 @@
-import type { IdempotencyStore } from '#database';
-import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
+import { IdempotencyStore } from '#database';
+import { type CallHandler, type ExecutionContext, Inject, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { catchError, from, mergeMap, type Observable, of, throwError } from 'rxjs';
 import type { CarillonRequest } from './access.js';
 import { bodyHashOf, idempotencyKeyOf } from './idempotency.js';
 
-/** Marks a controller method whose store keeps the key itself, in the commit that accepts: the sends. */
-export const OWN_IDEMPOTENCY = 'carillon:own-idempotency';
-
-/** Idempotency-Key on every other POST of a tenant: the key is taken before, the answer kept after. */
+/**
+ * Idempotency-Key on every POST of a tenant but the sends, whose store keeps the key itself in the commit that accepts: the
+ * key is taken before, the answer kept after.
+ */
+@Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
-  constructor(private readonly store: IdempotencyStore) {}
+  constructor(@Inject(IdempotencyStore) private readonly store: IdempotencyStore) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<CarillonRequest>();
-    const key = request.method === 'POST' && request.caller?.keyId && !Reflect.getMetadata(OWN_IDEMPOTENCY, context.getHandler()) ? idempotencyKeyOf(request) : null;
+    const key = request.method === 'POST' && request.caller?.keyId ? idempotencyKeyOf(request) : null;
     if (key === null) return next.handle();
     const { tenantId } = request.caller!;
     const reply = context.switchToHttp().getResponse<FastifyReply>();

@@ -1,11 +1,12 @@
 import { type InboxChange, type InboxItem, InboxStore } from '#database';
 import { DomainError, notFound } from '#domain';
 import type { RealtimeBus } from '#realtime';
-import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type Caller, type CarillonRequest, FromCaller, RecipientToken } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView } from '../http/schemas.js';
 import { BUS } from '../tokens.js';
 import { countsView, inboxQuery, itemView, streamQuery, toItemView } from './inbox.schema.js';
@@ -24,6 +25,7 @@ const SSE_COMMENT_MS = 25_000;
 
 @ApiTags('Inbox')
 @Controller('api/v1/inbox')
+@UseInterceptors(IdempotencyInterceptor)
 export class InboxController {
   constructor(
     @Inject(InboxStore) private readonly inbox: InboxStore,

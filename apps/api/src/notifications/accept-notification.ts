@@ -2,16 +2,16 @@
 // at once; what is found good is committed by the store.
 
 import type { Acceptance, Accepted, AcceptStore, Notification, RecipientAddresses, RecipientsStore, TemplatesStore } from '#database';
-import { type ChannelId, channelOf, DomainError, type Fault, newId } from '#domain';
+import { type AddressSource, type ChannelId, channelOf, DomainError, type Fault, newId } from '#domain';
 import type { TemplateRenderer } from '#templates';
 import { LRUCache } from 'lru-cache';
 import type { Caller } from '../http/access.js';
 import { faultsOf, validationFailed } from '../http/request-schema.pipe.js';
-import { bulkItem, type BulkBody, type SendBody } from './notification.schema.js';
+import { bulkItem, type BulkBody, type BulkItem, type SendBody } from './notification.schema.js';
 
 export interface AcceptResult {
   acceptance: Acceptance;
-  accepted: Accepted;
+  accepted: Exclude<Accepted, { kind: 'no_address' }>;
 }
 
 export interface BulkResult {
@@ -38,11 +38,13 @@ export class AcceptNotification {
 
   /** Throws `validation_failed` and its kin with every fault, `idempotency_mismatch`, `unavailable`. */
   async run(caller: Caller, body: SendBody, idempotency: Acceptance['idempotency']): Promise<AcceptResult> {
-    const [content, who] = await Promise.all([this.contentFaults(caller, body), this.recipientFaults(caller, body, body)]);
-    const faults = [...timeFaults(body), ...content, ...who];
-    if (faults.length > 0) throw validationFailed(faults);
+    const faults = [...timeFaults(body), ...addressFaults(body, body), ...(await this.contentFaults(caller, body))];
+    // Whether there is an address is asked by the statement that commits; only beside other faults it is asked here.
+    if (faults.length > 0) throw validationFailed([...faults, ...(await this.missingAddresses(caller, body, body))]);
     const acceptance = acceptanceOf(caller, body, body, idempotency);
-    return { acceptance, accepted: await this.store.accept(acceptance) };
+    const accepted = await this.store.accept(acceptance);
+    if (accepted.kind === 'no_address') throw validationFailed(noAddress(body, accepted.channels));
+    return { acceptance, accepted };
   }
 
   /**
@@ -54,25 +56,22 @@ export class AcceptNotification {
     if (common.length > 0) throw validationFailed(common);
 
     const rejected: BulkResult['rejected'] = [];
-    const good: { index: number; acceptance: Acceptance }[] = [];
-    await Promise.all(
-      body.recipients.map(async (given, index) => {
-        const parsed = bulkItem.safeParse(given);
-        const faults = parsed.success ? await this.recipientFaults(caller, body, parsed.data) : faultsOf(parsed.error.issues, given);
-        if (faults.length > 0) {
-          rejected.push({ index, code: validationFailed(faults).code, errors: faults });
-        } else {
-          const item = { ...parsed.data!, payload: { ...body.payload, ...parsed.data!.payload } };
-          good.push({ index, acceptance: acceptanceOf(caller, body, item, idempotencyOf(index, parsed.data!)) });
-        }
-      }),
-    );
+    const reject = (index: number, errors: Fault[]): number => rejected.push({ index, code: validationFailed(errors).code, errors });
+    const good: { index: number; item: BulkItem; acceptance: Acceptance }[] = [];
+    body.recipients.forEach((given, index) => {
+      const parsed = bulkItem.safeParse(given);
+      const faults = parsed.success ? addressFaults(body, parsed.data) : faultsOf(parsed.error.issues, given);
+      if (faults.length > 0) return void reject(index, faults);
+      const item = parsed.data!;
+      good.push({ index, item, acceptance: acceptanceOf(caller, body, { ...item, payload: { ...body.payload, ...item.payload } }, idempotencyOf(index, item)) });
+    });
 
     const accepted: BulkResult['accepted'] = [];
     const results = good.length > 0 ? await this.store.acceptAll(good.map(({ acceptance }) => acceptance)) : [];
-    good.forEach(({ index, acceptance }, at) => {
+    good.forEach(({ index, item, acceptance }, at) => {
       const result = results[at]!;
-      if (result instanceof DomainError) rejected.push({ index, code: result.code, errors: [{ pointer: '/idempotency_key', code: result.code, message: result.message }] });
+      if (!(result instanceof DomainError) && result.kind === 'no_address') reject(index, noAddress(item, result.channels));
+      else if (result instanceof DomainError) rejected.push({ index, code: result.code, errors: [{ pointer: '/idempotency_key', code: result.code, message: result.message }] });
       else if (result.kind === 'replayed') accepted.push({ index, id: result.notificationId, replayed: true });
       else accepted.push({ index, id: acceptance.notification.id, replayed: false });
     });
@@ -104,29 +103,45 @@ export class AcceptNotification {
     return heads.length > 0;
   }
 
-  private async recipientFaults(caller: Caller, common: Common, item: Item): Promise<Fault[]> {
-    const channels = channelsOf(common);
-    if (item.recipient_address !== undefined) {
-      if (channels.length > 1) return [{ pointer: '/recipient_address', code: 'ambiguous', message: `one address cannot serve ${channels.length} channels (${channels.join(', ')})` }];
-      const message = channelOf(channels[0]!).addressFault(item.recipient_address);
-      return message ? [{ pointer: '/recipient_address', code: 'bad_address', message }] : [];
-    }
-    if (!channels.some((channel) => channelOf(channel).needsAddress)) return [];
-    const recipientId = item.recipient?.id ?? item.recipient_id!;
-    const given = { email: item.recipient?.email ?? null, phone: item.recipient?.phone ?? null, locale: null, devices: [] };
-    const lacks = (addresses: RecipientAddresses) => channels.filter((channel) => channelOf(channel).needsAddress && channelOf(channel).addressesOf(addresses).length === 0);
-    if (lacks(given).length === 0) return [];
-    const stored = await this.recipients.addressesOf(caller.tenantId, recipientId);
-    const missing = lacks({ email: given.email ?? stored?.email ?? null, phone: given.phone ?? stored?.phone ?? null, locale: null, devices: stored?.devices ?? [] });
-    return missing.map((channel) => ({
-      pointer: item.recipient ? '/recipient' : '/recipient_id',
-      code: 'no_address',
-      message: `recipient ${JSON.stringify(recipientId)} has no ${ADDRESS_WORDS[channel] ?? 'address'} for channel ${channel}`,
-    }));
+  private async missingAddresses(caller: Caller, common: Common, item: Item): Promise<Fault[]> {
+    const wanted = channelsOf(common).filter((channel) => addressNeeded(channel, item));
+    if (wanted.length === 0) return [];
+    const stored = (await this.recipients.addressesOf(caller.tenantId, recipientIdOf(item))) ?? NO_ADDRESSES;
+    return noAddress(item, wanted.filter((channel) => channelOf(channel).addressesOf(stored).length === 0));
   }
 }
 
+const NO_ADDRESSES: RecipientAddresses = { email: null, phone: null, locale: null, devices: [] };
 const ADDRESS_WORDS: Partial<Record<ChannelId, string>> = { email: 'e-mail address', sms: 'phone number', push: 'device' };
+
+function recipientIdOf(item: Item): string {
+  return item.recipient?.id ?? item.recipient_id!;
+}
+
+/** The part of the stored profile a delivery hangs on: none where the send itself brings an address. */
+function addressNeeded(channel: ChannelId, item: Item): AddressSource | null {
+  const { addressFrom, addressesOf } = channelOf(channel);
+  if (addressFrom === null || item.recipient_address !== undefined) return null;
+  const given = { email: item.recipient?.email ?? null, phone: item.recipient?.phone ?? null, devices: [] };
+  return addressesOf(given).length > 0 ? null : addressFrom;
+}
+
+/** What is wrong with an address that came with the send. */
+function addressFaults(common: Common, item: Item): Fault[] {
+  if (item.recipient_address === undefined) return [];
+  const channels = channelsOf(common);
+  if (channels.length > 1) return [{ pointer: '/recipient_address', code: 'ambiguous', message: `one address cannot serve ${channels.length} channels (${channels.join(', ')})` }];
+  const message = channelOf(channels[0]!).addressFault(item.recipient_address);
+  return message ? [{ pointer: '/recipient_address', code: 'bad_address', message }] : [];
+}
+
+function noAddress(item: Item, channels: ChannelId[]): Fault[] {
+  return channels.map((channel) => ({
+    pointer: item.recipient ? '/recipient' : '/recipient_id',
+    code: 'no_address',
+    message: `recipient ${JSON.stringify(recipientIdOf(item))} has no ${ADDRESS_WORDS[channel] ?? 'address'} for channel ${channel}`,
+  }));
+}
 
 function channelsOf(body: Common): ChannelId[] {
   return body.channels ?? [body.channel!];
@@ -148,7 +163,7 @@ function acceptanceOf(caller: Caller, common: Common, item: Item, idempotency: A
   const notification: Notification = {
     tenantId: caller.tenantId,
     id: newId(),
-    recipientId: item.recipient?.id ?? item.recipient_id!,
+    recipientId: recipientIdOf(item),
     type: common.type ?? null,
     category: common.category,
     channels,
@@ -164,7 +179,7 @@ function acceptanceOf(caller: Caller, common: Common, item: Item, idempotency: A
   };
   return {
     notification,
-    deliveries: channels.map((channel) => ({ id: newId(), channel, address: item.recipient_address ?? null })),
+    deliveries: channels.map((channel) => ({ id: newId(), channel, address: item.recipient_address ?? null, addressFrom: addressNeeded(channel, item) })),
     recipient: item.recipient ?? null,
     idempotency,
   };

@@ -1,12 +1,11 @@
 import { type Acceptance, NotificationsStore } from '#database';
 import { DomainError, notFound } from '#domain';
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, Res, SetMetadata } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type Caller, type CarillonRequest, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { bodyHashOf, idempotencyKeyOf } from '../http/idempotency.js';
-import { OWN_IDEMPOTENCY } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView } from '../http/schemas.js';
 import { AcceptNotification } from './accept-notification.js';
 import {
@@ -39,7 +38,6 @@ export class NotificationsController {
   @Post('notifications')
   @HttpCode(202)
   @TenantKey('notifications:write')
-  @SetMetadata(OWN_IDEMPOTENCY, true)
   @Answers({ summary: 'Send to a recipient', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
   async send(@FromCaller() caller: Caller, @Body({ schema: sendBody }) body: SendBody, @Req() request: CarillonRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<NotificationView> {
     return await this.acceptOne(caller, body, request, reply);
@@ -48,7 +46,6 @@ export class NotificationsController {
   @Post('notifications/bulk')
   @HttpCode(202)
   @TenantKey('notifications:write')
-  @SetMetadata(OWN_IDEMPOTENCY, true)
   @Answers({ summary: 'Send to up to 1,000 recipients', status: 202, schema: bulkView, errors: ['validation_failed', 'payload_too_large', 'unavailable'] })
   async bulk(@FromCaller() caller: Caller, @Body({ schema: bulkBody }) body: BulkBody, @Req() request: CarillonRequest, @Res({ passthrough: true }) reply: FastifyReply) {
     const header = idempotencyKeyOf(request);
@@ -70,7 +67,6 @@ export class NotificationsController {
   @Post('email')
   @HttpCode(202)
   @TenantKey('notifications:write')
-  @SetMetadata(OWN_IDEMPOTENCY, true)
   @Answers({ summary: 'Send one e-mail', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
   async email(@FromCaller() caller: Caller, @Body({ schema: emailShorthand }) body: { message: string; recipient: string; subject?: string }, @Req() request: CarillonRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<NotificationView> {
     const payload = { subject: body.subject ?? 'Notification', message: body.message };
@@ -80,7 +76,6 @@ export class NotificationsController {
   @Post('sms')
   @HttpCode(202)
   @TenantKey('notifications:write')
-  @SetMetadata(OWN_IDEMPOTENCY, true)
   @Answers({ summary: 'Send one SMS', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
   async sms(@FromCaller() caller: Caller, @Body({ schema: smsShorthand }) body: { message: string; recipient: string }, @Req() request: CarillonRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<NotificationView> {
     return await this.acceptOne(caller, shorthand('sms', { text: '{{message}}' }, { message: body.message }, body.recipient), request, reply);
@@ -89,7 +84,6 @@ export class NotificationsController {
   @Post('slack')
   @HttpCode(202)
   @TenantKey('notifications:write')
-  @SetMetadata(OWN_IDEMPOTENCY, true)
   @Answers({ summary: 'Send one Slack message', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
   async slack(@FromCaller() caller: Caller, @Body({ schema: slackShorthand }) body: { message: string; recipient?: string }, @Req() request: CarillonRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<NotificationView> {
     return await this.acceptOne(caller, shorthand('chat', { text: '{{message}}' }, { message: body.message }, body.recipient), request, reply);

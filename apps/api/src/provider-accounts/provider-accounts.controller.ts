@@ -1,10 +1,11 @@
 import { providers } from '#providers';
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Res, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { type Caller, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { ManageProviderAccounts } from './manage-provider-accounts.js';
 import { type AccountBody, accountBody, type AccountPatch, accountPatch, accountView, providerView, verifyView } from './provider-account.schema.js';
@@ -12,6 +13,7 @@ import { toAccountView } from './provider-account-view.js';
 
 @ApiTags('Providers')
 @Controller('api/v1')
+@UseInterceptors(IdempotencyInterceptor)
 export class ProviderAccountsController {
   constructor(@Inject(ManageProviderAccounts) private readonly accounts: ManageProviderAccounts) {}
 

@@ -1,10 +1,11 @@
 import { type Device, type Recipient, type RecipientFields, RecipientsStore } from '#database';
 import { notFound, type Scope } from '#domain';
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Put, Query, Res, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type Caller, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { InboxTokens } from '../http/inbox-tokens.js';
 import { listOf, listView, pageQuery } from '../http/schemas.js';
 import { deviceBody, deviceParam, deviceView, erasedView, preferencesBody, type RecipientBody, recipientBody, recipientParam, recipientView, tokenBody, tokenView } from './recipient.schema.js';
@@ -15,6 +16,7 @@ interface Id {
 
 @ApiTags('Recipients')
 @Controller('api/v1/recipients')
+@UseInterceptors(IdempotencyInterceptor)
 export class RecipientsController {
   constructor(
     @Inject(RecipientsStore) private readonly recipients: RecipientsStore,

@@ -1,11 +1,12 @@
 import { type Template, type TemplateContent, TemplatesStore } from '#database';
 import { channelOf, type ChannelId, DomainError, localeChain, notFound } from '#domain';
 import { TemplateFault, TemplateRenderer } from '#templates';
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query, Res, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type Caller, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { faultsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { listOf, listView } from '../http/schemas.js';
 import { previewBody, previewView, selectorQuery, type TemplateBody, templateBody, templateParam, templatesQuery, templateView, type VersionBody, versionBody } from './template.schema.js';
@@ -17,6 +18,7 @@ interface Selector {
 
 @ApiTags('Templates')
 @Controller('api/v1/templates')
+@UseInterceptors(IdempotencyInterceptor)
 export class TemplatesController {
   constructor(
     @Inject(TemplatesStore) private readonly templates: TemplatesStore,

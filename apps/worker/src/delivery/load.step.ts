@@ -21,7 +21,7 @@ export class LoadStep {
     const { content, templateVersion } = await this.content(claimed, context);
     const own = context.recipient ? claimed.channel.addressesOf(context.recipient) : [];
     const addresses = context.address ? [context.address] : own;
-    if (addresses.length === 0 && claimed.channel.needsAddress) {
+    if (addresses.length === 0 && claimed.channel.addressFrom) {
       throw new Halt({ kind: 'failed', reason: 'no_address', code: null, detail: `recipient ${JSON.stringify(context.notification.recipientId)} has no ${claimed.channel.id} address any more` });
     }
     return { ...claimed, context, addresses, content, templateVersion, loaded: true };

@@ -1,4 +1,4 @@
-import { type ChannelId, DomainError, laneOf } from '#domain';
+import { type AddressSource, type ChannelId, DomainError, laneOf } from '#domain';
 import { Batcher } from '../batcher.js';
 import type { Database } from '../database.js';
 import { columns, json } from './columns.js';
@@ -17,7 +17,14 @@ export interface RecipientUpsert {
 /** Everything one accepted request writes. */
 export interface Acceptance {
   notification: Notification;
-  deliveries: { id: string; channel: ChannelId; address: string | null }[];
+  deliveries: {
+    id: string;
+    channel: ChannelId;
+    /** Given with the send. */
+    address: string | null;
+    /** The part of the stored profile that must be there for this delivery, or null when nothing must. */
+    addressFrom: AddressSource | null;
+  }[];
   recipient: RecipientUpsert | null;
   /** SHA-256 of the canonical body, hexadecimal. */
   idempotency: { key: string; bodyHash: string } | null;
@@ -26,9 +33,11 @@ export interface Acceptance {
 export type Accepted =
   | { kind: 'accepted'; createdAt: Date }
   /** The key was used before with the same body, for this notification. */
-  | { kind: 'replayed'; notificationId: string };
+  | { kind: 'replayed'; notificationId: string }
+  /** Nothing was written: the stored profile lacks an address for these channels. */
+  | { kind: 'no_address'; channels: ChannelId[] };
 
-type FlushResult = { createdAt: Date } | { existing: { notificationId: string | null; bodyHash: string } };
+type FlushResult = { createdAt: Date } | { existing: { notificationId: string | null; bodyHash: string } } | { lacking: ChannelId[] };
 
 const MAX_BATCH = 256;
 
@@ -44,7 +53,8 @@ export class AcceptStore {
     private readonly database: Database,
     /** Told after each commit which lanes have something due now, as `channel:lane`. */
     private readonly onDue: (lanes: string[]) => void,
-    limits: { slots: number; maxQueue: number } = { slots: 2, maxQueue: 5_000 },
+    // One statement at a time makes the largest batches: 11.2k requests a second against 9.8k with two and 9.6k with three.
+    limits: { slots: number; maxQueue: number } = { slots: 1, maxQueue: 5_000 },
   ) {
     this.batcher = new Batcher({ flush: (batch) => this.write(batch), maxBatch: MAX_BATCH, ...limits });
   }
@@ -75,7 +85,7 @@ export class AcceptStore {
     const upserts = batch.flatMap(({ notification, recipient }, index) => (recipient ? [{ tenantId: notification.tenantId, recipient, index: index + 1 }] : []));
     const values = [
       ...columns(batch, notificationFields),
-      ...columns(deliveries, [(row) => row.index, (row) => row.delivery.id, (row) => row.delivery.channel, (row) => row.delivery.address]),
+      ...columns(deliveries, [(row) => row.index, (row) => row.delivery.id, (row) => row.delivery.channel, (row) => row.delivery.address, (row) => row.delivery.addressFrom]),
       ...columns(upserts, [
         (row) => row.index,
         (row) => row.recipient.id,
@@ -86,9 +96,9 @@ export class AcceptStore {
         (row) => json(row.recipient.attributes),
       ]),
     ];
-    const accepted = await this.database.platform.query<{ ord: number; created_at: Date }>({ name: 'accept', text: ACCEPT, values });
+    const rows = await this.database.platform.query<{ ord: number; created_at: Date | null; lacking: ChannelId[] | null }>({ name: 'accept', text: ACCEPT, values });
     const results: (FlushResult | undefined)[] = new Array(batch.length);
-    for (const row of accepted) results[row.ord - 1] = { createdAt: row.created_at };
+    for (const row of rows) results[row.ord - 1] = row.created_at ? { createdAt: row.created_at } : { lacking: row.lacking! };
 
     const refused = batch.flatMap((acceptance, index) => (results[index] ? [] : [{ acceptance, index }]));
     if (refused.length > 0) {
@@ -97,12 +107,9 @@ export class AcceptStore {
         results[index] = { existing: existing[at]! };
       });
     }
-    if (accepted.length > 0) {
-      const due = batch.filter((acceptance, index) => 'createdAt' in results[index]! && !isLater(acceptance));
-      if (due.length > 0) {
-        this.onDue([...new Set(due.flatMap(({ notification, deliveries }) => deliveries.map(({ channel }) => `${channel}:${laneOf(notification.priority)}`)))]);
-      }
-    }
+    const due = batch.filter((acceptance, index) => 'createdAt' in results[index]! && !isLater(acceptance));
+    const lanes = new Set(due.flatMap(({ notification, deliveries: made }) => made.map(({ channel }) => `${channel}:${laneOf(notification.priority)}`)));
+    if (lanes.size > 0) this.onDue([...lanes]);
     return results as FlushResult[];
   }
 
@@ -126,6 +133,7 @@ export class AcceptStore {
 
 function settle({ idempotency }: Acceptance, result: FlushResult): Accepted {
   if ('createdAt' in result) return { kind: 'accepted', createdAt: result.createdAt };
+  if ('lacking' in result) return { kind: 'no_address', channels: result.lacking };
   const { notificationId, bodyHash } = result.existing;
   if (bodyHash !== idempotency!.bodyHash || notificationId === null) {
     throw new DomainError('idempotency_mismatch', `The idempotency key ${JSON.stringify(idempotency!.key)} was used before with another body.`);
@@ -161,7 +169,7 @@ const notificationFields: ((row: Acceptance) => unknown)[] = [
 ];
 
 /**
- * Keys go first, in order (two batches with the same keys then wait for, and do not deadlock with, each other); a request
+ * What lacks an address is told and writes nothing, not even its key. Keys go next, in order (two batches with the same keys then wait for, and do not deadlock with, each other); a request
  * whose key was there already writes nothing else. created_at is cut to milliseconds because the answer shows it so, and a
  * replayed answer must be the same text.
  */
@@ -172,18 +180,28 @@ with input as materialized (
     $12::boolean[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[]
   ) with ordinality as i(tenant_id, id, recipient_id, type, category, channels, template_id, content, payload, priority, lane,
                          test, ordering_key, metadata, scheduled_at, expires_at, total, key, body_hash, ord)
+), asked as materialized (
+  select * from unnest($20::integer[], $21::uuid[], $22::text[], $23::text[], $24::text[]) as d(ord, id, channel, address, address_from)
+), lacking as materialized (
+  select a.ord, array_agg(a.channel) as channels
+  from asked a join input i on i.ord = a.ord left join recipients r on r.tenant_id = i.tenant_id and r.id = i.recipient_id
+  where (a.address_from = 'email' and r.email is null) or (a.address_from = 'phone' and r.phone is null)
+     or (a.address_from = 'devices' and not exists (select from devices v where v.tenant_id = i.tenant_id and v.recipient_id = i.recipient_id))
+  group by a.ord
+), able as materialized (
+  select * from input i where not exists (select from lacking l where l.ord = i.ord)
 ), keys as (
   insert into idempotency_keys (tenant_id, key, body_hash, notification_id)
-  select tenant_id, key, decode(body_hash, 'hex'), id from input where key is not null order by tenant_id, key, ord
+  select tenant_id, key, decode(body_hash, 'hex'), id from able where key is not null order by tenant_id, key, ord
   on conflict (tenant_id, key) do nothing
   returning tenant_id, key, notification_id
 ), accepted as materialized (
-  select i.*, date_trunc('milliseconds', now()) as created_at from input i
+  select i.*, date_trunc('milliseconds', now()) as created_at from able i
   where i.key is null or exists (select 1 from keys k where k.tenant_id = i.tenant_id and k.key = i.key and k.notification_id = i.id)
 ), profiles as (
   insert into recipients as r (tenant_id, id, email, phone, locale, timezone, attributes)
   select distinct on (a.tenant_id, u.id) a.tenant_id, u.id, u.email, u.phone, u.locale, u.timezone, coalesce(u.attributes::jsonb, '{}')
-  from unnest($24::integer[], $25::text[], $26::text[], $27::text[], $28::text[], $29::text[], $30::text[]) as u(ord, id, email, phone, locale, timezone, attributes)
+  from unnest($25::integer[], $26::text[], $27::text[], $28::text[], $29::text[], $30::text[], $31::text[]) as u(ord, id, email, phone, locale, timezone, attributes)
   join accepted a on a.ord = u.ord
   order by a.tenant_id, u.id, u.ord desc
   on conflict (tenant_id, id) do update set
@@ -197,8 +215,7 @@ with input as materialized (
   from accepted
 ), wanted as materialized (
   select a.tenant_id, d.id, a.id as notification_id, a.recipient_id, d.channel, d.address, a.lane, a.ordering_key, a.scheduled_at, a.expires_at, a.created_at
-  from unnest($20::integer[], $21::uuid[], $22::text[], $23::text[]) as d(ord, id, channel, address)
-  join accepted a on a.ord = d.ord
+  from asked d join accepted a on a.ord = d.ord
 ), made as (
   insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, address, created_at)
   select tenant_id, id, notification_id, recipient_id, channel, address, created_at from wanted
@@ -206,4 +223,6 @@ with input as materialized (
   insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason, expires_at, ordering_key)
   select tenant_id, id, channel, lane, coalesce(scheduled_at, created_at), case when scheduled_at > created_at then 'scheduled' end, expires_at, ordering_key from wanted
 )
-select ord::integer as ord, created_at from accepted`;
+select ord::integer as ord, created_at, null::text[] as lacking from accepted
+union all
+select ord, null, channels from lacking`;

@@ -9,7 +9,7 @@ export const chat = defineChannel({
   fields: { text: 'text', blocks: 'json' },
   maxSourceBytes: 64 * 1024,
   // The account's own webhook may decide where it goes.
-  needsAddress: false,
+  addressFrom: null,
   addressesOf: noAddress,
   addressFault: anyAddress,
   unknownOutcome: 'resend',

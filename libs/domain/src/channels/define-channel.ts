@@ -11,6 +11,8 @@ export interface Addressable {
   devices: readonly { token: string }[];
 }
 
+export type AddressSource = 'email' | 'phone' | 'devices';
+
 export interface Channel<Id extends string = string> {
   readonly id: Id;
   /** The shape of a template's content: every text field is a Handlebars source. */
@@ -19,8 +21,8 @@ export interface Channel<Id extends string = string> {
   readonly fields: Readonly<Record<string, FieldKind>>;
   /** Largest source of one content field, in bytes of UTF-8. */
   readonly maxSourceBytes: number;
-  /** Whether a delivery without an address can be made at all. */
-  readonly needsAddress: boolean;
+  /** Which part of a profile the address is taken from; null where a delivery needs none. */
+  readonly addressFrom: AddressSource | null;
   /** The recipient's own addresses on this channel; several only for push. */
   readonly addressesOf: (recipient: Addressable) => readonly string[];
   /** What is wrong with an address given with a send, or null. */

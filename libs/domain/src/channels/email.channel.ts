@@ -20,7 +20,7 @@ export const email = defineChannel({
     .meta({ id: 'EmailContent' }),
   fields: { subject: 'line', html: 'html', text: 'text', from: 'line', reply_to: 'line' },
   maxSourceBytes: 256 * 1024,
-  needsAddress: true,
+  addressFrom: 'email',
   addressesOf: (recipient) => (recipient.email ? [recipient.email] : []),
   addressFault: (address) =>
     emailAddress.safeParse(address).success ? null : `must be one e-mail address, got ${JSON.stringify(address.slice(0, 80))}`,

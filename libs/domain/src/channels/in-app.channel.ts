@@ -13,7 +13,7 @@ export const inApp = defineChannel({
     .meta({ id: 'InAppContent' }),
   fields: { title: 'line', body: 'text', action_url: 'url', data: 'json' },
   maxSourceBytes: 64 * 1024,
-  needsAddress: false,
+  addressFrom: null,
   addressesOf: noAddress,
   addressFault: anyAddress,
   unknownOutcome: 'resend',

@@ -13,7 +13,7 @@ export const push = defineChannel({
     .meta({ id: 'PushContent' }),
   fields: { title: 'line', body: 'text', data: 'json', image_url: 'url' },
   maxSourceBytes: 64 * 1024,
-  needsAddress: true,
+  addressFrom: 'devices',
   addressesOf: (recipient) => recipient.devices.map((device) => device.token),
   addressFault: anyAddress,
   unknownOutcome: 'resend',

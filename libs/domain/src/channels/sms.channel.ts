@@ -9,7 +9,7 @@ export const sms = defineChannel({
   content: z.strictObject({ text: source }).meta({ id: 'SmsContent' }),
   fields: { text: 'text' },
   maxSourceBytes: 64 * 1024,
-  needsAddress: true,
+  addressFrom: 'phone',
   addressesOf: (recipient) => (recipient.phone ? [recipient.phone] : []),
   addressFault: (address) =>
     E164.test(address) ? null : `must be an E.164 number like +15005550000, got ${JSON.stringify(address.slice(0, 80))}`,

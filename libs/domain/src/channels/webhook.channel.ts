@@ -6,7 +6,7 @@ export const webhook = defineChannel({
   content: z.strictObject({ body: source }).meta({ id: 'WebhookContent' }),
   fields: { body: 'text' },
   maxSourceBytes: 256 * 1024,
-  needsAddress: false,
+  addressFrom: null,
   addressesOf: noAddress,
   addressFault: anyAddress,
   unknownOutcome: 'resend',

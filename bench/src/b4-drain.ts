@@ -1,0 +1,98 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { load, type BenchTenant, type House } from './house.ts';
+import { drainStatements } from './limits.ts';
+import { check, type Context, type Figures, median, type Scenario } from './scenario.ts';
+
+const PER_CALL = 500;
+const SIZES = { smoke: { backlog: 3_000, runs: 1 }, small: { backlog: 30_000, runs: 2 }, full: { backlog: 100_000, runs: 3 } };
+type Channel = 'email' | 'in_app';
+
+export const b4: Scenario = {
+  id: 'B4',
+  title: 'drain: a backlog through all seven steps, by one worker, into the sandbox (e-mail) and into inboxes',
+  async run({ house, size, say, profiles }: Context): Promise<Figures> {
+    const { backlog, runs } = SIZES[size];
+    // Five each, below the default limit of ten an hour: the limiter is asked, and grants.
+    const tenant = await house.tenant(backlog / 5);
+    const figures: Record<string, number> = {};
+    const rates: Record<Channel, number[]> = { email: [], in_app: [] };
+    for (const channel of ['email', 'in_app'] as const) {
+      for (let run = 0; run < runs; run += 1) {
+        await fill(house, tenant, backlog, channel);
+        const before = await wal(house);
+        const statements = await calls(house);
+        const worker = await house.start('worker', {}, profiles);
+        const { seconds } = await drained(house, backlog);
+        await worker.stop();
+        await verify(house, backlog, channel);
+        rates[channel].push(backlog / seconds);
+        figures[`${channel}_wal_bytes_per_delivery`] = ((await wal(house)) - before) / backlog;
+        figures[`${channel}_statements_per_delivery`] = ((await calls(house)) - statements) / backlog;
+        say(`${channel}, run ${run + 1} of ${runs}: ${Math.round(backlog / seconds)} deliveries/s`);
+      }
+      figures[`${channel}_per_second`] = median(rates[channel]);
+      say(`${channel}: the limit`);
+      await fill(house, tenant, backlog, channel);
+      figures[`${channel}_statements_alone_per_second`] = await drainStatements(house, backlog, channel);
+    }
+    await house.clean();
+    const rate = figures['email_per_second']!;
+    const limit = figures['email_statements_alone_per_second']!;
+    return {
+      id: 'B4',
+      work: this.title,
+      figures,
+      headline: { name: 'drain into the sandbox', value: rate, unit: '/s' },
+      limit: { name: 'claim, load, intent and record alone', value: limit },
+      ratio: rate / limit,
+      floor: 0.05,
+      targets: [
+        { name: 'drain ≥ 6,000/s (sandbox)', met: rate >= 6_000 },
+        { name: 'drain ≥ 6,000/s (in-app)', met: figures['in_app_per_second']! >= 6_000 },
+        { name: '≤ 0.1 statements a delivery', met: figures['email_statements_per_delivery']! <= 0.1 },
+      ],
+    };
+  },
+};
+
+async function fill(house: House, tenant: BenchTenant, backlog: number, channel: Channel): Promise<void> {
+  await house.clean();
+  const api = await house.start('api');
+  const people = backlog / 5;
+  for (let turn = 0; turn < 5; turn += 1) {
+    for (let first = 0; first < people; first += PER_CALL) {
+      const recipients = Array.from({ length: Math.min(PER_CALL, people - first) }, (_, index) => ({ recipient_id: `user-${first + index}` }));
+      await load({ port: api.port, path: '/api/v1/notifications/bulk', connections: 1, requests: 1, recipients: 1, headers: { 'X-API-Key': tenant.apiKey }, body: JSON.stringify({ channel, template_id: 'welcome', payload: { name: 'Alice' }, recipients }) });
+    }
+  }
+  await api.stop();
+  check('deliveries due', await house.count('select count(*) from due_deliveries'), backlog);
+  await house.sql.query('vacuum analyze notifications; ').catch(() => undefined);
+  await house.sql.query('checkpoint');
+}
+
+/** From the first delivery that is final to the last, so that the start of the worker is not counted. */
+async function drained(house: House, backlog: number): Promise<{ seconds: number }> {
+  const left = (): Promise<number> => house.count('select count(*) from due_deliveries');
+  while ((await left()) > 0) await delay(50);
+  const { rows } = await house.sql.query<{ seconds: string }>('select extract(epoch from max(sent_at) - min(sent_at)) as seconds from deliveries');
+  void backlog;
+  return { seconds: Number(rows[0]!.seconds) };
+}
+
+async function verify(house: House, backlog: number, channel: Channel): Promise<void> {
+  check('deliveries sent', await house.count(`select count(*) from deliveries where state = 'sent'`), backlog);
+  check('notifications sent', await house.count(`select count(*) from notifications where final_status = 'sent'`), backlog);
+  if (channel === 'email') check('attempts', await house.count(`select count(*) from attempts where outcome = 'sent' and number = 1`), backlog);
+  else check('inbox items', await house.count('select count(distinct (recipient_id, seq)) from inbox_items'), backlog);
+}
+
+async function wal(house: House): Promise<number> {
+  return house.count(`select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint as count`);
+}
+
+/** Statements the server has run: each is a transaction of its own here, but for the few of housekeeping. */
+async function calls(house: House): Promise<number> {
+  await house.sql.query('select pg_stat_force_next_flush()');
+  return house.count('select xact_commit as count from pg_stat_database where datname = current_database()');
+}

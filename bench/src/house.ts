@@ -1,0 +1,159 @@
+// The product under measurement: its built processes, on a Postgres and a data directory of their own.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { migrate, startEmbeddedPostgres } from '../../dist/libs/database/src/index.js';
+import { hashSecret, newApiKey, scopes } from '../../dist/libs/domain/src/index.js';
+import { SecretBox } from '../../dist/libs/database/src/index.js';
+import type { LoadOrder, LoadResult } from './load.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+export interface BenchTenant {
+  id: string;
+  apiKey: string;
+}
+
+export class House {
+  readonly sql: pg.Client;
+  readonly databaseUrl: string;
+  private readonly children: ChildProcess[] = [];
+  private readonly home: string;
+  private readonly masterKey: Buffer;
+  private readonly stopPostgres: () => Promise<void>;
+
+  // Node runs this file as it is, by leaving the types out: no parameter properties.
+  private constructor(databaseUrl: string, home: string, masterKey: Buffer, stopPostgres: () => Promise<void>) {
+    this.databaseUrl = databaseUrl;
+    this.home = home;
+    this.masterKey = masterKey;
+    this.stopPostgres = stopPostgres;
+    this.sql = new pg.Client({ connectionString: databaseUrl });
+  }
+
+  /** Postgres with its defaults: fsync and synchronous commit on. */
+  static async open(): Promise<House> {
+    const home = mkdtempSync(join(tmpdir(), 'carillon-bench-'));
+    chmodSync(home, 0o755);
+    const postgres = await startEmbeddedPostgres({ directory: join(home, 'postgres'), database: 'carillon', settings: { max_wal_size: '4GB' } });
+    const house = new House(postgres.url('carillon'), home, randomBytes(32), () => postgres.stop());
+    await migrate(house.databaseUrl, join(ROOT, 'prisma/migrations'));
+    await house.sql.connect();
+    return house;
+  }
+
+  /** Starts `api` or `worker` and resolves with its port once it is ready. `cpuProfile`: a folder for a profile. */
+  async start(app: 'api' | 'worker', environment: Record<string, string> = {}, cpuProfile?: string): Promise<{ port: number; stop: () => Promise<void> }> {
+    const [port, metricsPort] = [await freePort(), await freePort()];
+    const child = spawn(process.execPath, [...(cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${cpuProfile}`] : []), join(ROOT, `dist/apps/${app}/src/main.js`)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: {
+        ...process.env,
+        NODE_ENV: 'production',
+        DATABASE_URL: this.databaseUrl,
+        MASTER_KEY: this.masterKey.toString('hex'),
+        ADMIN_TOKEN: `bench-${'x'.repeat(40)}`,
+        CARILLON_HOME: this.home,
+        HOST: '127.0.0.1',
+        PORT: String(port),
+        METRICS_PORT: String(metricsPort),
+        LOG_LEVEL: 'warn',
+        SANDBOX_FALLBACK: 'true',
+        ...environment,
+      },
+    });
+    this.children.push(child);
+    let output = '';
+    await new Promise<void>((resolve, reject) => {
+      child.stdout!.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+        if (output.includes('Carillon is ready')) resolve();
+      });
+      child.once('exit', (code) => reject(new Error(`${app} ended with ${code}: ${output.slice(-2_000)}`)));
+    });
+    child.stdout!.resume();
+    return {
+      port,
+      stop: () =>
+        new Promise((resolve) => {
+          child.once('exit', () => resolve());
+          child.kill('SIGTERM');
+        }),
+    };
+  }
+
+  /** A tenant with a key, the templates of the scenarios and so many recipients. */
+  async tenant(recipients: number): Promise<BenchTenant> {
+    const id = uuid7();
+    const key = newApiKey('live');
+    await this.sql.query(`insert into tenants (id, name, settings) values ($1, 'Bench', '{"requests_per_minute": 10000000}')`, [id]);
+    await this.sql.query('insert into api_keys (tenant_id, id, key_id, secret_hash, name, mode, scopes) values ($1, $2, $3, $4, $5, $6, $7)', [
+      id,
+      uuid7(),
+      key.keyId,
+      hashSecret(new SecretBox(this.masterKey).derive('api-keys'), key.secret),
+      'Bench',
+      'live',
+      [...scopes],
+    ]);
+    await this.sql.query(`insert into recipients (tenant_id, id, email) select $1, 'user-' || n, 'user-' || n || '@example.com' from generate_series(0, $2 - 1) n`, [id, recipients]);
+    for (const [channel, content] of [
+      ['email', { subject: 'Welcome, {{name}}', html: '<h1>Welcome, {{name}}</h1><p>Good to have you.</p>', text: 'Welcome, {{name}}. Good to have you.' }],
+      ['in_app', { title: 'Welcome, {{name}}', body: 'Good to have you.' }],
+    ] as const) {
+      const templateId = uuid7();
+      await this.sql.query(`insert into templates (tenant_id, id, key, channel, locale, version) values ($1, $2, 'welcome', $3, 'en', 1)`, [id, templateId, channel]);
+      await this.sql.query('insert into template_versions (tenant_id, template_id, version, content) values ($1, $2, 1, $3)', [id, templateId, JSON.stringify(content)]);
+    }
+    return { id, apiKey: key.text };
+  }
+
+  async count(text: string, values: unknown[] = []): Promise<number> {
+    return Number((await this.sql.query(text, values)).rows[0].count);
+  }
+
+  /** Empties what a run has written, so that the next one meets the same tables. */
+  async clean(): Promise<void> {
+    await this.sql.query('truncate notifications, deliveries, due_deliveries, attempts, decisions, idempotency_keys, dead_letters, inbox_items, inbox_counters, mailbox_messages, rate_windows');
+    await this.sql.query('vacuum analyze due_deliveries');
+    await this.sql.query('checkpoint');
+  }
+
+  async close(): Promise<void> {
+    for (const child of this.children) if (child.exitCode === null) child.kill('SIGKILL');
+    await this.sql.end();
+    await this.stopPostgres();
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+/** Runs the load generator in a process of its own. */
+export async function load(order: LoadOrder): Promise<LoadResult> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'load.ts'), JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  if (code !== 0) throw new Error(`the load generator ended with ${code}`);
+  return JSON.parse(output) as LoadResult;
+}
+
+export function uuid7(): string {
+  const time = Date.now().toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,102 @@
+// What the machine could do at most: the same work with everything of ours that is not the work itself left out.
+
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { AcceptStore, type Acceptance, Database, DeliveriesStore, DueDeliveriesStore } from '../../dist/libs/database/src/index.js';
+import { newId } from '../../dist/libs/domain/src/index.js';
+import { type BenchTenant, freePort, type House, load } from './house.ts';
+import type { LoadOrder } from './load.ts';
+
+/** A Nest and Fastify handler that validates and answers: requests a second. */
+export async function bareHandler(order: Omit<LoadOrder, 'port'>): Promise<number> {
+  const port = await freePort();
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'bare-handler.ts')], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, PORT: String(port) } });
+  try {
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    await load({ ...order, port, requests: Math.ceil(order.requests / 4) });
+    const result = await load({ ...order, port });
+    return result.requests / result.seconds;
+  } finally {
+    child.kill();
+  }
+}
+
+/** The statement of accept alone, `batch` rows at a time over three connections: rows a second. */
+export async function acceptStatement(house: House, tenant: BenchTenant, rows: number, batch: number): Promise<number> {
+  const database = new Database({ url: house.databaseUrl, poolSize: 3 });
+  const store = new AcceptStore(database, () => undefined);
+  let number = 0;
+  const acceptance = (): Acceptance => {
+    number += 1;
+    return {
+      notification: {
+        tenantId: tenant.id,
+        id: newId(),
+        recipientId: `user-${number % 1_000}`,
+        type: null,
+        category: 'default',
+        channels: ['email'],
+        templateId: 'welcome',
+        content: null,
+        payload: { name: 'Alice' },
+        priority: 5,
+        test: false,
+        orderingKey: null,
+        metadata: null,
+        scheduledAt: null,
+        expiresAt: null,
+      },
+      deliveries: [{ id: newId(), channel: 'email', address: null, addressFrom: 'email' }],
+      recipient: null,
+      idempotency: { key: `limit-${number}`, bodyHash: '00'.repeat(32) },
+    };
+  };
+  const startedAt = performance.now();
+  await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      while (number < rows) await store.acceptAll(Array.from({ length: batch }, acceptance));
+    }),
+  );
+  const seconds = (performance.now() - startedAt) / 1_000;
+  await database.close();
+  return number / seconds;
+}
+
+/**
+ * The statements of a drain alone, over three connections: claim, load, intent and record of a backlog that is there,
+ * without templates, limits, providers or a log: deliveries a second.
+ */
+export async function drainStatements(house: House, deliveries: number, channel: 'email' | 'in_app'): Promise<number> {
+  const database = new Database({ url: house.databaseUrl, poolSize: 6 });
+  const due = new DueDeliveriesStore(database);
+  const store = new DeliveriesStore(database, () => undefined);
+  let done = 0;
+  const startedAt = performance.now();
+  await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      while (done < deliveries) {
+        const claim = await due.claim({ channel, lane: 2, limit: 500, claimId: newId(), leaseSeconds: 60, afterTenant: '00000000-0000-0000-0000-000000000000', excludedTenants: [] });
+        if (claim.deliveries.length === 0) break;
+        await Promise.all(
+          claim.deliveries.map(async (delivery) => {
+            await store.load(delivery);
+            if (channel === 'in_app') {
+              await store.record(delivery, { kind: 'in_inbox', row: { category: 'default', title: 'Welcome', body: 'Good to have you.', actionUrl: null, data: null }, templateVersion: 1 });
+              return;
+            }
+            const number = await due.begin({ delivery, limitTaken: true });
+            await store.record(delivery, {
+              kind: 'sent',
+              templateVersion: 1,
+              attempt: { number: number!, provider: 'none', providerAccountId: null, outcome: 'sent', code: null, detail: null, providerMessageId: delivery.deliveryId, durationMs: 0 },
+            });
+          }),
+        );
+        done += claim.deliveries.length;
+      }
+    }),
+  );
+  const seconds = (performance.now() - startedAt) / 1_000;
+  await database.close();
+  return done / seconds;
+}
