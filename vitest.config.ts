@@ -4,7 +4,10 @@ import { defineConfig } from 'vitest/config';
 
 // The libs by their names, from the same list that TypeScript and Node read: the `imports` of package.json.
 const { imports } = JSON.parse(readFileSync('package.json', 'utf8')) as { imports: Record<string, { source: string }> };
-const alias = Object.entries(imports).map(([name, { source }]) => ({ find: new RegExp(`^${name}$`), replacement: join(import.meta.dirname, source) }));
+const alias = Object.entries(imports).map(([name, { source }]) => ({
+  find: new RegExp(`^${name}$`),
+  replacement: join(import.meta.dirname, source),
+}));
 
 export default defineConfig({
   resolve: { alias },

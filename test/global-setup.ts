@@ -1,5 +1,5 @@
-import { startTestServer } from '#testing';
 import type { TestProject } from 'vitest/node';
+import { startTestServer } from '#testing';
 
 declare module 'vitest' {
   export interface ProvidedContext {

@@ -1,14 +1,14 @@
 // The product as a test meets it: the real apps of this source tree in this process, on a database of their own, spoken to
 // over HTTP.
 
-import { type Config, loadConfig } from '#config';
-import { cloneDatabase, connect } from '#testing';
-import { createLogger } from '#telemetry';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { inject } from 'vitest';
+import { type Config, loadConfig } from '#config';
+import { createLogger } from '#telemetry';
+import { cloneDatabase, connect } from '#testing';
 import { startApi } from '../apps/api/src/start-api.js';
 import { startWorker } from '../apps/worker/src/start-worker.js';
 
@@ -73,7 +73,10 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
   const api = await startApi(config, { ...parts, metricsFallback: true });
   const running: { stop(): Promise<void> }[] = [];
   const run = async (more: Record<string, string> = {}): Promise<{ stop(): Promise<void> }> => {
-    const worker = await startWorker(loadConfig(environment(databaseUrl, home, { ...options.environment, ...more })), { ...parts, operations: false });
+    const worker = await startWorker(loadConfig(environment(databaseUrl, home, { ...options.environment, ...more })), {
+      ...parts,
+      operations: false,
+    });
     running.push(worker);
     return {
       stop: async () => {
@@ -85,7 +88,8 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
   if (options.worker !== false) await run();
   const sql = await connect(databaseUrl);
   const call: House['call'] = (method, path, request) => http(api.url, method, path, request);
-  const operator: House['operator'] = (method, path, body) => call(method, path, { body, headers: { 'X-Admin-Token': config.adminToken } });
+  const operator: House['operator'] = (method, path, body) =>
+    call(method, path, { body, headers: { 'X-Admin-Token': config.adminToken } });
   return {
     url: api.url,
     config,
@@ -94,7 +98,10 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
     call,
     operator,
     tenant: async (settings = {}, key = {}) => {
-      const created = await operator('POST', '/internal/tenants', { name: 'Test', settings: { requests_per_minute: 1_000_000, ...settings } });
+      const created = await operator('POST', '/internal/tenants', {
+        name: 'Test',
+        settings: { requests_per_minute: 1_000_000, ...settings },
+      });
       const made = await operator('POST', `/internal/tenants/${created.body.id}/api-keys`, { name: 'Test', ...key });
       return tenantWith(call, created.body.id, made.body.api_key);
     },
@@ -110,7 +117,8 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
 }
 
 export function tenantWith(call: House['call'], id: string, apiKey: string): Tenant {
-  const ask: Tenant['call'] = (method, path, body, headers = {}) => call(method, path, { body, headers: { 'X-API-Key': apiKey, ...headers } });
+  const ask: Tenant['call'] = (method, path, body, headers = {}) =>
+    call(method, path, { body, headers: { 'X-API-Key': apiKey, ...headers } });
   return {
     id,
     apiKey,
@@ -125,7 +133,12 @@ export function tenantWith(call: House['call'], id: string, apiKey: string): Ten
   };
 }
 
-export async function http(base: string, method: string, path: string, { body, headers = {} }: { body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer> {
+export async function http(
+  base: string,
+  method: string,
+  path: string,
+  { body, headers = {} }: { body?: unknown; headers?: Record<string, string> } = {},
+): Promise<Answer> {
   const response = await fetch(base + path, {
     method,
     headers: { ...(body !== undefined && { 'Content-Type': 'application/json' }), ...headers },
@@ -145,5 +158,10 @@ export const CONTENT = {
 
 /** An e-mail to an address of the simulator, to a recipient of its own. */
 export function simulated(word: string, recipientId = `person-${word}`): Record<string, unknown> {
-  return { recipient_id: recipientId, channel: 'email', recipient_address: `${word}@simulator.test`, content: CONTENT.email };
+  return {
+    recipient_id: recipientId,
+    channel: 'email',
+    recipient_address: `${word}@simulator.test`,
+    content: CONTENT.email,
+  };
 }

@@ -1,9 +1,9 @@
-import { until } from '#testing';
 import { request } from 'node:http';
 import { createConnection } from 'node:net';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RawData, WebSocket } from 'ws';
+import { until } from '#testing';
 import { CONTENT, type House, type Json, startHouse, type Tenant } from './house.js';
 
 let house: House;
@@ -19,8 +19,10 @@ afterAll(async () => {
   await house?.stop();
 });
 
-const token = async (recipientId: string, body: Record<string, unknown> = {}): Promise<string> => (await tenant.call('POST', `/api/v1/recipients/${recipientId}/inbox-token`, body)).body.token;
-const sendTo = (recipientId: string, title: string): Promise<Json> => tenant.send({ recipient_id: recipientId, channel: 'in_app', content: { title, body: 'x' } });
+const token = async (recipientId: string, body: Record<string, unknown> = {}): Promise<string> =>
+  (await tenant.call('POST', `/api/v1/recipients/${recipientId}/inbox-token`, body)).body.token;
+const sendTo = (recipientId: string, title: string): Promise<Json> =>
+  tenant.send({ recipient_id: recipientId, channel: 'in_app', content: { title, body: 'x' } });
 
 interface Stream {
   frames: Json[];
@@ -37,7 +39,13 @@ async function connect(recipientId: string, since?: number, bearer?: string): Pr
   socket.on('message', (data: RawData) => frames.push(JSON.parse(String(data))));
   const closed = new Promise<number>((resolve) => socket.on('close', resolve));
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
-  return { frames, socket, closed, frame: (type, count = 1) => until(`${count} ${type}`, () => frames.filter((frame) => frame.type === type)[count - 1]) };
+  return {
+    frames,
+    socket,
+    closed,
+    frame: (type, count = 1) =>
+      until(`${count} ${type}`, () => frames.filter((frame) => frame.type === type)[count - 1]),
+  };
 }
 
 describe('the live inbox', () => {
@@ -62,14 +70,26 @@ describe('the live inbox', () => {
     first.socket.close();
     await first.closed;
     for (const title of ['two', 'three', 'four']) await sendTo('bob', title);
-    await until('they are there', async () => (await house.sql.query(`select from inbox_items where tenant_id = $1 and recipient_id = 'bob'`, [tenant.id])).rowCount === 4);
+    await until(
+      'they are there',
+      async () =>
+        (await house.sql.query(`select from inbox_items where tenant_id = $1 and recipient_id = 'bob'`, [tenant.id]))
+          .rowCount === 4,
+    );
     const second = await connect('bob', item.seq);
     await second.frame('item', 3);
     expect(await second.frame('counts')).toEqual({ type: 'counts', counts: { total: 4, unread: 4, unseen: 4 } });
     expect(second.frames[0]).toMatchObject({ type: 'ready', last_seq: 4 });
     await sendTo('bob', 'five');
     await second.frame('item', 4);
-    expect(second.frames.filter(({ type }) => type === 'item').map((frame) => [frame.item.seq, frame.item.title])).toEqual([[2, 'two'], [3, 'three'], [4, 'four'], [5, 'five']]);
+    expect(
+      second.frames.filter(({ type }) => type === 'item').map((frame) => [frame.item.seq, frame.item.title]),
+    ).toEqual([
+      [2, 'two'],
+      [3, 'three'],
+      [4, 'four'],
+      [5, 'five'],
+    ]);
   });
 
   it('misses nothing and repeats nothing in a burst, on two tabs at once', async () => {
@@ -93,15 +113,27 @@ describe('the live inbox', () => {
     expect(await two.frame('item_changed')).toMatchObject({ id: item.id, seq: 1, read_at: expect.any(String) });
     expect(await two.frame('counts', 2)).toMatchObject({ counts: { unread: 0, unseen: 0, total: 1 } });
     expect((await house.call('POST', `/api/v1/inbox/${item.id}/read`, { headers: bearer })).status).toBe(204);
-    expect((await house.call('GET', '/api/v1/inbox/counts', { headers: bearer })).body).toEqual({ total: 1, unread: 0, unseen: 0 });
+    expect((await house.call('GET', '/api/v1/inbox/counts', { headers: bearer })).body).toEqual({
+      total: 1,
+      unread: 0,
+      unseen: 0,
+    });
   });
 
   it('works over server-sent events, resumed by Last-Event-ID', async () => {
     await sendTo('sse', 'one');
     await sendTo('sse', 'two');
-    await until('both are there', async () => (await house.sql.query(`select from inbox_items where tenant_id = $1 and recipient_id = 'sse'`, [tenant.id])).rowCount === 2);
+    await until(
+      'both are there',
+      async () =>
+        (await house.sql.query(`select from inbox_items where tenant_id = $1 and recipient_id = 'sse'`, [tenant.id]))
+          .rowCount === 2,
+    );
     const controller = new AbortController();
-    const response = await fetch(`${house.url}/api/v1/inbox/stream`, { headers: { Authorization: `Bearer ${await token('sse')}`, Accept: 'text/event-stream', 'Last-Event-ID': '1' }, signal: controller.signal });
+    const response = await fetch(`${house.url}/api/v1/inbox/stream`, {
+      headers: { Authorization: `Bearer ${await token('sse')}`, Accept: 'text/event-stream', 'Last-Event-ID': '1' },
+      signal: controller.signal,
+    });
     expect(response.headers.get('content-type')).toContain('text/event-stream');
     let text = '';
     const reading = (async () => {
@@ -122,7 +154,8 @@ describe('the inbox over HTTP', () => {
   it('lists, filters, pages, counts and changes', async () => {
     for (let index = 1; index <= 5; index += 1) await sendTo('lea', String(index));
     const as = { 'X-Recipient-ID': 'lea' };
-    const list = async (query = ''): Promise<Json> => (await tenant.call('GET', `/api/v1/inbox?${query}`, undefined, as)).body;
+    const list = async (query = ''): Promise<Json> =>
+      (await tenant.call('GET', `/api/v1/inbox?${query}`, undefined, as)).body;
     const post = (path: string): Promise<Json> => tenant.call('POST', `/api/v1/inbox/${path}`, undefined, as);
     const counts = async (): Promise<Json> => (await tenant.call('GET', '/api/v1/inbox/counts', undefined, as)).body;
     await until('all five are there', async () => (await counts()).total === 5);
@@ -145,8 +178,14 @@ describe('the inbox over HTTP', () => {
     await post('read-all');
     expect(await counts()).toEqual({ total: 5, unread: 0, unseen: 0 });
     expect((await post('01900000-0000-7000-8000-000000000000/read')).body.code).toBe('not_found');
-    expect((await tenant.call('POST', `/api/v1/inbox/${all[0].id}/read`, undefined, { 'X-Recipient-ID': 'somebody-else' })).status).toBe(404);
-    expect((await tenant.call('GET', '/api/v1/inbox')).body).toMatchObject({ status: 422, errors: [{ pointer: 'X-Recipient-ID' }] });
+    expect(
+      (await tenant.call('POST', `/api/v1/inbox/${all[0].id}/read`, undefined, { 'X-Recipient-ID': 'somebody-else' }))
+        .status,
+    ).toBe(404);
+    expect((await tenant.call('GET', '/api/v1/inbox')).body).toMatchObject({
+      status: 422,
+      errors: [{ pointer: 'X-Recipient-ID' }],
+    });
   });
 
   it('keeps counters exact while items arrive and are read at once', async () => {
@@ -157,8 +196,14 @@ describe('the inbox over HTTP', () => {
         if (index % 4 === 0) await tenant.call('POST', '/api/v1/inbox/read-all', undefined, as);
       }),
     );
-    await until('all are there', async () => (await tenant.call('GET', '/api/v1/inbox/counts', undefined, as)).body.total === 40);
-    const { rows } = await house.sql.query(`select count(*)::int as total, count(*) filter (where read_at is null)::int as unread, count(*) filter (where seen_at is null)::int as unseen from inbox_items where tenant_id = $1 and recipient_id = 'con'`, [tenant.id]);
+    await until(
+      'all are there',
+      async () => (await tenant.call('GET', '/api/v1/inbox/counts', undefined, as)).body.total === 40,
+    );
+    const { rows } = await house.sql.query(
+      `select count(*)::int as total, count(*) filter (where read_at is null)::int as unread, count(*) filter (where seen_at is null)::int as unseen from inbox_items where tenant_id = $1 and recipient_id = 'con'`,
+      [tenant.id],
+    );
     expect((await tenant.call('GET', '/api/v1/inbox/counts', undefined, as)).body).toEqual(rows[0]);
   });
 });
@@ -166,7 +211,15 @@ describe('the inbox over HTTP', () => {
 describe('the door of the stream', () => {
   const upgrade = (path: string, headers: Record<string, string> = {}): Promise<number> =>
     new Promise((resolve, reject) => {
-      request(`${house.url}${path}`, { headers: { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': Buffer.alloc(16).toString('base64'), ...headers } })
+      request(`${house.url}${path}`, {
+        headers: {
+          Connection: 'Upgrade',
+          Upgrade: 'websocket',
+          'Sec-WebSocket-Version': '13',
+          'Sec-WebSocket-Key': Buffer.alloc(16).toString('base64'),
+          ...headers,
+        },
+      })
         .on('upgrade', (response, socket) => {
           socket.destroy();
           resolve(response.statusCode!);
@@ -184,10 +237,25 @@ describe('the door of the stream', () => {
   it('answers 401 in the upgrade to whoever has no good token', async () => {
     const good = await token('door');
     const claims = { tid: tenant.id, scope: 'inbox:read' };
-    const foreign = await new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).setAudience('inbox').setSubject('door').setJti('1').setExpirationTime('5m').sign(Buffer.alloc(32, 1));
-    const none = new UnsecuredJWT(claims).setAudience('inbox').setSubject('door').setJti('1').setExpirationTime('5m').encode();
+    const foreign = await new SignJWT(claims)
+      .setProtectedHeader({ alg: 'HS256' })
+      .setAudience('inbox')
+      .setSubject('door')
+      .setJti('1')
+      .setExpirationTime('5m')
+      .sign(Buffer.alloc(32, 1));
+    const none = new UnsecuredJWT(claims)
+      .setAudience('inbox')
+      .setSubject('door')
+      .setJti('1')
+      .setExpirationTime('5m')
+      .encode();
     const [head, body, signature] = good.split('.') as [string, string, string];
-    const tampered = [head, Buffer.from(Buffer.from(body, 'base64url').toString().replace('door', 'bob!')).toString('base64url'), signature].join('.');
+    const tampered = [
+      head,
+      Buffer.from(Buffer.from(body, 'base64url').toString().replace('door', 'bob!')).toString('base64url'),
+      signature,
+    ].join('.');
     expect(await upgrade(stream)).toBe(401);
     for (const wrong of ['nonsense', foreign, none, tampered]) expect(await upgrade(stream, bearer(wrong))).toBe(401);
     expect(await upgrade(stream, bearer(good))).toBe(101);
@@ -205,7 +273,12 @@ describe('the door of the stream', () => {
   it('closes with 4001 when the token expires', async () => {
     const { InboxTokens } = await import('../apps/api/src/http/inbox-tokens.js');
     const { SecretBox } = await import('#database');
-    const short = await new InboxTokens(new SecretBox(house.config.masterKey).derive('inbox-tokens')).mint(tenant.id, 'exp', ['inbox:read'], 2);
+    const short = await new InboxTokens(new SecretBox(house.config.masterKey).derive('inbox-tokens')).mint(
+      tenant.id,
+      'exp',
+      ['inbox:read'],
+      2,
+    );
     const { closed } = await connect('exp', undefined, short);
     expect(await closed).toBe(4_001);
     expect(await upgrade(stream, bearer(short))).toBe(401);
@@ -213,7 +286,8 @@ describe('the door of the stream', () => {
 
   it('holds to the origins a tenant allows', async () => {
     const strict = await house.tenant({ allowed_origins: ['https://app.example.com'] });
-    const bearerOf = async (): Promise<Record<string, string>> => bearer((await strict.call('POST', '/api/v1/recipients/x/inbox-token', {})).body.token);
+    const bearerOf = async (): Promise<Record<string, string>> =>
+      bearer((await strict.call('POST', '/api/v1/recipients/x/inbox-token', {})).body.token);
     expect(await upgrade(stream, { ...(await bearerOf()), Origin: 'https://evil.example' })).toBe(403);
     expect(await upgrade(stream, { ...(await bearerOf()), Origin: 'https://app.example.com' })).toBe(101);
   });
@@ -230,7 +304,9 @@ describe('the door of the stream', () => {
   it('closes a reader that does not read, and goes on without it', async () => {
     const socket = createConnection(Number(new URL(house.url).port), '127.0.0.1');
     await new Promise((resolve) => socket.once('connect', resolve));
-    socket.write(`GET ${stream}?since=0 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}\r\nAuthorization: Bearer ${await token('slow')}\r\n\r\n`);
+    socket.write(
+      `GET ${stream}?since=0 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}\r\nAuthorization: Bearer ${await token('slow')}\r\n\r\n`,
+    );
     await new Promise((resolve) => socket.once('data', resolve));
     socket.pause();
     let ended = false;
@@ -238,11 +314,19 @@ describe('the door of the stream', () => {
       ended = true;
     });
     const text = 'x'.repeat(60_000);
-    await Promise.all(Array.from({ length: 200 }, (_, index) => tenant.send({ recipient_id: 'slow', channel: 'in_app', content: { title: String(index), body: text } })));
-    await until('the server has let go', async () => {
-      const { streamCount } = await metrics();
-      return streamCount === 0 || ended;
-    }, 15_000);
+    await Promise.all(
+      Array.from({ length: 200 }, (_, index) =>
+        tenant.send({ recipient_id: 'slow', channel: 'in_app', content: { title: String(index), body: text } }),
+      ),
+    );
+    await until(
+      'the server has let go',
+      async () => {
+        const { streamCount } = await metrics();
+        return streamCount === 0 || ended;
+      },
+      15_000,
+    );
     socket.destroy();
   });
 

@@ -1,5 +1,5 @@
-import { until } from '#testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '#testing';
 import { CONTENT, type House, type Json, simulated, startHouse, type Tenant } from './house.js';
 
 let house: House;
@@ -14,11 +14,16 @@ afterAll(() => house?.stop());
 const FINAL = ['sent', 'delivered', 'bounced', 'unknown', 'suppressed', 'expired', 'cancelled', 'failed'];
 const deliveryOf = (notification: Json): string => notification.deliveries[0].id;
 const final = (notification: Json, state?: string, limitMs = 10_000): Promise<Json> =>
-  until(`delivery ${deliveryOf(notification)} is ${state ?? 'final'}`, async () => {
-    const found = await tenant.delivery(deliveryOf(notification));
-    return (state ? found.state === state : FINAL.includes(found.state)) && found;
-  }, limitMs);
-const codes = (delivery: Json): string[] => delivery.timeline.map(({ code, outcome }: Json) => (outcome ? `${code}:${outcome}` : code));
+  until(
+    `delivery ${deliveryOf(notification)} is ${state ?? 'final'}`,
+    async () => {
+      const found = await tenant.delivery(deliveryOf(notification));
+      return (state ? found.state === state : FINAL.includes(found.state)) && found;
+    },
+    limitMs,
+  );
+const codes = (delivery: Json): string[] =>
+  delivery.timeline.map(({ code, outcome }: Json) => (outcome ? `${code}:${outcome}` : code));
 
 describe('the simulated outcomes', () => {
   it('ok: delivered by a receipt', async () => {
@@ -46,16 +51,36 @@ describe('the simulated outcomes', () => {
     const delivery = await final(await tenant.send(simulated('flaky')), 'sent');
     expect(delivery).toMatchObject({ attempts: 3, provider: 'sandbox' });
     expect(codes(delivery)).toEqual(['accepted', 'attempt:transient', 'attempt:transient', 'attempt:sent', 'sent']);
-    expect(delivery.timeline[1]).toMatchObject({ attempt: 1, provider: 'sandbox', provider_code: 'simulated_flaky', duration_ms: expect.any(Number) });
+    expect(delivery.timeline[1]).toMatchObject({
+      attempt: 1,
+      provider: 'sandbox',
+      provider_code: 'simulated_flaky',
+      duration_ms: expect.any(Number),
+    });
   });
 
   it('down: in the dead letters after the schedule; replayed once', async () => {
     const sent = await tenant.send(simulated('down'));
     expect(await final(sent, 'failed')).toMatchObject({ reason: 'retries_exhausted', attempts: 3 });
-    const { body: letters } = await house.operator('GET', `/internal/dlq?tenant_id=${tenant.id}&reason=retries_exhausted&unreplayed=true`);
-    expect(letters.data).toMatchObject([{ delivery_id: deliveryOf(sent), channel: 'email', provider: 'sandbox', code: 'simulated_down', attempts: 3, replayed_at: null }]);
+    const { body: letters } = await house.operator(
+      'GET',
+      `/internal/dlq?tenant_id=${tenant.id}&reason=retries_exhausted&unreplayed=true`,
+    );
+    expect(letters.data).toMatchObject([
+      {
+        delivery_id: deliveryOf(sent),
+        channel: 'email',
+        provider: 'sandbox',
+        code: 'simulated_down',
+        attempts: 3,
+        replayed_at: null,
+      },
+    ]);
     const [{ id }] = letters.data;
-    const replayed = await Promise.all([house.operator('POST', `/internal/dlq/${id}/replay`), house.operator('POST', `/internal/dlq/${id}/replay`)]);
+    const replayed = await Promise.all([
+      house.operator('POST', `/internal/dlq/${id}/replay`),
+      house.operator('POST', `/internal/dlq/${id}/replay`),
+    ]);
     expect(replayed.map(({ status }) => status).sort()).toEqual([202, 409]);
     expect(replayed.find(({ status }) => status === 409)!.body.code).toBe('already_replayed');
     const again = await until('it failed again', async () => {
@@ -63,7 +88,9 @@ describe('the simulated outcomes', () => {
       return found.state === 'failed' && found.attempts === 6 && found;
     });
     expect(codes(again)).toContain('replayed');
-    expect((await house.operator('GET', `/internal/dlq?tenant_id=${tenant.id}&reason=retries_exhausted`)).body.data).toHaveLength(2);
+    expect(
+      (await house.operator('GET', `/internal/dlq?tenant_id=${tenant.id}&reason=retries_exhausted`)).body.data,
+    ).toHaveLength(2);
     expect((await house.operator('DELETE', `/internal/dlq/${id}`)).status).toBe(204);
     expect((await house.operator('GET', `/internal/dlq/${id}`)).status).toBe(404);
     expect((await tenant.notification(sent.id)).status).toBe('failed');
@@ -82,13 +109,20 @@ describe('the simulated outcomes', () => {
     });
     expect(waiting.state).toBe('waiting');
     const delivery = await final(sent, 'sent');
-    const [first, second] = delivery.timeline.filter(({ code }: Json) => code === 'attempt').map(({ at }: Json) => Date.parse(at));
+    const [first, second] = delivery.timeline
+      .filter(({ code }: Json) => code === 'attempt')
+      .map(({ at }: Json) => Date.parse(at));
     expect(second - first).toBeGreaterThanOrEqual(2_000);
     expect(second - first).toBeLessThan(4_000);
   });
 
   it('unknown: an e-mail is sent again by policy, an SMS is held as unknown', async () => {
-    const sms = await tenant.send({ recipient_id: 'u1', channel: 'sms', recipient_address: '+15005550008', content: CONTENT.sms });
+    const sms = await tenant.send({
+      recipient_id: 'u1',
+      channel: 'sms',
+      recipient_address: '+15005550008',
+      content: CONTENT.sms,
+    });
     const mail = await tenant.send(simulated('unknown'));
     expect(await final(sms, 'unknown', 15_000)).toMatchObject({ attempts: 1 });
     expect(await final(mail, 'failed', 15_000)).toMatchObject({ attempts: 3, reason: 'retries_exhausted' });
@@ -100,7 +134,11 @@ describe('time', () => {
   it('a scheduled delivery is sent not before and at most a second after', async () => {
     const at = Date.now() + 2_000;
     const sent = await tenant.send({ ...simulated('ok', 'sched'), scheduled_at: new Date(at).toISOString() });
-    expect(sent.deliveries[0]).toMatchObject({ state: 'waiting', reason: 'scheduled', due_at: new Date(at).toISOString() });
+    expect(sent.deliveries[0]).toMatchObject({
+      state: 'waiting',
+      reason: 'scheduled',
+      due_at: new Date(at).toISOString(),
+    });
     const delivery = await final(sent, 'delivered');
     const sentAt = Date.parse(delivery.sent_at);
     expect(sentAt).toBeGreaterThanOrEqual(at);
@@ -108,36 +146,68 @@ describe('time', () => {
   });
 
   it('a cancelled one is never sent', async () => {
-    const sent = await tenant.send({ ...simulated('ok', 'cancel'), scheduled_at: new Date(Date.now() + 700).toISOString() });
+    const sent = await tenant.send({
+      ...simulated('ok', 'cancel'),
+      scheduled_at: new Date(Date.now() + 700).toISOString(),
+    });
     const cancelled = await tenant.call('DELETE', `/api/v1/notifications/${sent.id}`);
     expect(cancelled).toMatchObject({ status: 200, body: { status: 'cancelled', counts: { cancelled: 1 } } });
-    const marker = await tenant.send({ ...simulated('ok', 'marker'), scheduled_at: new Date(Date.now() + 1_200).toISOString() });
+    const marker = await tenant.send({
+      ...simulated('ok', 'marker'),
+      scheduled_at: new Date(Date.now() + 1_200).toISOString(),
+    });
     await final(marker, 'delivered');
     const delivery = await tenant.delivery(deliveryOf(sent));
     expect(delivery).toMatchObject({ state: 'cancelled', attempts: 0 });
     expect(codes(delivery)).toEqual(['accepted', 'cancelled']);
-    expect((await tenant.call('GET', '/api/v1/notifications?deleted=true')).body.data.map(({ id }: Json) => id)).toEqual([sent.id]);
-    expect((await tenant.call('DELETE', `/api/v1/notifications/${sent.id}`)).body).toMatchObject({ status: 409, code: 'too_late' });
+    expect(
+      (await tenant.call('GET', '/api/v1/notifications?deleted=true')).body.data.map(({ id }: Json) => id),
+    ).toEqual([sent.id]);
+    expect((await tenant.call('DELETE', `/api/v1/notifications/${sent.id}`)).body).toMatchObject({
+      status: 409,
+      code: 'too_late',
+    });
   });
 
   it('a sent one cannot be cancelled', async () => {
     const sent = await tenant.send(simulated('ok', 'late'));
     await final(sent, 'delivered');
-    expect((await tenant.call('DELETE', `/api/v1/notifications/${sent.id}`)).body).toMatchObject({ status: 409, code: 'too_late', detail: expect.stringContaining('email is delivered') });
+    expect((await tenant.call('DELETE', `/api/v1/notifications/${sent.id}`)).body).toMatchObject({
+      status: 409,
+      code: 'too_late',
+      detail: expect.stringContaining('email is delivered'),
+    });
   });
 
   it('cancelling races the worker: every one is either cancelled and not sent, or sent and not cancelled', async () => {
     const racer = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
-    const sent = await Promise.all(Array.from({ length: 60 }, (_, index) => racer.send(simulated('ok', `race-${index}`)).then(async ({ id }) => ({ id, status: (await racer.call('DELETE', `/api/v1/notifications/${id}`)).status }))));
-    await until('all are final', async () => (await racer.call('GET', '/api/v1/notifications?status=active&limit=1')).body.data.length === 0 && (await racer.call('GET', '/api/v1/notifications?status=pending&limit=1')).body.data.length === 0);
-    const { rows } = await house.sql.query('select notification_id from mailbox_messages where tenant_id = $1', [racer.id]);
+    const sent = await Promise.all(
+      Array.from({ length: 60 }, (_, index) =>
+        racer
+          .send(simulated('ok', `race-${index}`))
+          .then(async ({ id }) => ({ id, status: (await racer.call('DELETE', `/api/v1/notifications/${id}`)).status })),
+      ),
+    );
+    await until(
+      'all are final',
+      async () =>
+        (await racer.call('GET', '/api/v1/notifications?status=active&limit=1')).body.data.length === 0 &&
+        (await racer.call('GET', '/api/v1/notifications?status=pending&limit=1')).body.data.length === 0,
+    );
+    const { rows } = await house.sql.query('select notification_id from mailbox_messages where tenant_id = $1', [
+      racer.id,
+    ]);
     const delivered = new Set(rows.map((row) => row.notification_id));
-    for (const { id, status } of sent) expect([status, delivered.has(id)]).toEqual(status === 200 ? [200, false] : [409, true]);
+    for (const { id, status } of sent)
+      expect([status, delivered.has(id)]).toEqual(status === 200 ? [200, false] : [409, true]);
   });
 
   it('expires instead of being sent late, also while it waits for a retry', async () => {
     const slow = await house.tenant({ retry_schedule_seconds: [600, 600] });
-    const sent = await slow.send({ ...simulated('down', 'exp'), expires_at: new Date(Date.now() + 1_000).toISOString() });
+    const sent = await slow.send({
+      ...simulated('down', 'exp'),
+      expires_at: new Date(Date.now() + 1_000).toISOString(),
+    });
     const delivery = await until('it is expired', async () => {
       const found = await slow.delivery(deliveryOf(sent));
       return found.state === 'expired' && found;
@@ -149,10 +219,14 @@ describe('time', () => {
 
 describe('consent and limit', () => {
   it('a channel that is switched off is suppressed', async () => {
-    expect((await tenant.call('PUT', '/api/v1/recipients/shy/preferences', { channels: { email: false } })).status).toBe(200);
+    expect(
+      (await tenant.call('PUT', '/api/v1/recipients/shy/preferences', { channels: { email: false } })).status,
+    ).toBe(200);
     const delivery = await final(await tenant.send(simulated('ok', 'shy')));
     expect(delivery).toMatchObject({ state: 'suppressed', reason: 'opted_out', attempts: 0 });
-    expect((await tenant.call('PUT', '/api/v1/recipients/shy/preferences', { channels: { fax: false } })).body).toMatchObject({ status: 422, errors: [{ message: expect.stringContaining('fax') }] });
+    expect(
+      (await tenant.call('PUT', '/api/v1/recipients/shy/preferences', { channels: { fax: false } })).body,
+    ).toMatchObject({ status: 422, errors: [{ message: expect.stringContaining('fax') }] });
   });
 
   it('what is beyond the limit is held, and goes out when the window has moved', async () => {
@@ -163,12 +237,19 @@ describe('consent and limit', () => {
       return deliveries.find(({ reason }) => reason === 'recipient_limit');
     });
     expect(held).toMatchObject({ state: 'waiting', attempts: 0 });
-    expect(held.timeline.at(-1)).toMatchObject({ code: 'held', reason: 'recipient_limit', detail: 'at most 2 on email in 2 s' });
+    expect(held.timeline.at(-1)).toMatchObject({
+      code: 'held',
+      reason: 'recipient_limit',
+      detail: 'at most 2 on email in 2 s',
+    });
     await until('it is sent after all', async () => (await limited.delivery(held.id)).state === 'delivered');
   });
 
   it('a retry takes no second token', async () => {
-    const limited = await house.tenant({ recipient_limits: { email: { limit: 1, window_seconds: 600 } }, retry_schedule_seconds: [0.05, 0.05] });
+    const limited = await house.tenant({
+      recipient_limits: { email: { limit: 1, window_seconds: 600 } },
+      retry_schedule_seconds: [0.05, 0.05],
+    });
     const sent = await limited.send(simulated('flaky', 'once'));
     await until('it is sent', async () => (await limited.delivery(deliveryOf(sent))).state === 'sent');
   });
@@ -177,15 +258,39 @@ describe('consent and limit', () => {
     const bad = await house.tenant();
     const sent = await bad.send({ ...simulated('ok', 's'), scheduled_at: new Date(Date.now() + 600).toISOString() });
     await house.operator('PATCH', `/internal/tenants/${bad.id}`, { status: 'suspended' });
-    await until('the key is refused', async () => (await bad.call('GET', '/api/v1/notifications')).body.code === 'forbidden');
-    await until('it is suppressed', async () => (await house.sql.query(`select from deliveries where id = $1 and state = 'suppressed' and reason = 'tenant_suspended'`, [deliveryOf(sent)])).rowCount === 1);
+    await until(
+      'the key is refused',
+      async () => (await bad.call('GET', '/api/v1/notifications')).body.code === 'forbidden',
+    );
+    await until(
+      'it is suppressed',
+      async () =>
+        (
+          await house.sql.query(
+            `select from deliveries where id = $1 and state = 'suppressed' and reason = 'tenant_suspended'`,
+            [deliveryOf(sent)],
+          )
+        ).rowCount === 1,
+    );
   });
 });
 
 describe('what cannot be sent', () => {
   it('fails as render_error, naming the variable', async () => {
-    await tenant.call('POST', '/api/v1/templates', { key: 'needs-name', channel: 'email', content: { subject: 'Hi {{name}}', text: 'x' } });
-    const delivery = await final(await tenant.send({ recipient_id: 'r', recipient_address: 'r@example.com', channel: 'email', template_id: 'needs-name' }), 'failed');
+    await tenant.call('POST', '/api/v1/templates', {
+      key: 'needs-name',
+      channel: 'email',
+      content: { subject: 'Hi {{name}}', text: 'x' },
+    });
+    const delivery = await final(
+      await tenant.send({
+        recipient_id: 'r',
+        recipient_address: 'r@example.com',
+        channel: 'email',
+        template_id: 'needs-name',
+      }),
+      'failed',
+    );
     expect(delivery).toMatchObject({ reason: 'render_error', attempts: 0 });
     expect(delivery.timeline.at(-1).detail).toContain('"name" is missing');
   });
@@ -197,7 +302,10 @@ describe('what cannot be sent', () => {
       const test = await strict.tenant({}, { mode: 'test' });
       const [a, b] = [await live.send(simulated('ok')), await test.send(simulated('ok'))];
       await until('the live one failed', async () => (await live.delivery(deliveryOf(a))).reason === 'no_provider');
-      await until('the test one reached the sandbox', async () => (await test.delivery(deliveryOf(b))).state === 'delivered');
+      await until(
+        'the test one reached the sandbox',
+        async () => (await test.delivery(deliveryOf(b))).state === 'delivered',
+      );
     } finally {
       await strict.stop();
     }
@@ -206,12 +314,22 @@ describe('what cannot be sent', () => {
 
 describe('order', () => {
   it('is strict within an ordering key, even past a failure that is retried', async () => {
-    const ordered = await house.tenant({ retry_schedule_seconds: [0.3, 0.3], recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
+    const ordered = await house.tenant({
+      retry_schedule_seconds: [0.3, 0.3],
+      recipient_limits: { email: { limit: 1_000, window_seconds: 60 } },
+    });
     const first = await ordered.send({ ...simulated('flaky', 'o'), ordering_key: 'case-1' });
     const rest: Json[] = [];
-    for (let index = 0; index < 5; index += 1) rest.push(await ordered.send({ ...simulated('ok', 'o'), ordering_key: 'case-1' }));
-    await until('all are sent', async () => (await ordered.call('GET', '/api/v1/notifications?status=sent')).body.data.length === 6);
-    const { rows } = await house.sql.query('select notification_id from mailbox_messages where tenant_id = $1 order by id', [ordered.id]);
+    for (let index = 0; index < 5; index += 1)
+      rest.push(await ordered.send({ ...simulated('ok', 'o'), ordering_key: 'case-1' }));
+    await until(
+      'all are sent',
+      async () => (await ordered.call('GET', '/api/v1/notifications?status=sent')).body.data.length === 6,
+    );
+    const { rows } = await house.sql.query(
+      'select notification_id from mailbox_messages where tenant_id = $1 order by id',
+      [ordered.id],
+    );
     expect(rows.map((row) => row.notification_id)).toEqual([first, ...rest].map(({ id }) => id));
   });
 });

@@ -1,9 +1,13 @@
 import { load } from './house.ts';
 import { acceptStatement, bareHandler } from './limits.ts';
-import { check, type Context, type Figures, median, type Scenario } from './scenario.ts';
+import { type Context, check, type Figures, median, type Scenario } from './scenario.ts';
 
 const BODY = '{"recipient_id":"user-{r}","channel":"email","template_id":"welcome","payload":{"name":"Alice"}}';
-const SIZES = { smoke: { requests: 3_000, runs: 1 }, small: { requests: 20_000, runs: 3 }, full: { requests: 60_000, runs: 5 } };
+const SIZES = {
+  smoke: { requests: 3_000, runs: 1 },
+  small: { requests: 20_000, runs: 3 },
+  full: { requests: 60_000, runs: 5 },
+};
 
 export const b1: Scenario = {
   id: 'B1',
@@ -12,7 +16,13 @@ export const b1: Scenario = {
     const { requests, runs } = SIZES[size];
     const tenant = await house.tenant(1_000);
     const api = await house.start('api', {}, profiles);
-    const order = { path: '/api/v1/notifications', connections: 64, headers: { 'X-API-Key': tenant.apiKey }, body: BODY, recipients: 1_000 };
+    const order = {
+      path: '/api/v1/notifications',
+      connections: 64,
+      headers: { 'X-API-Key': tenant.apiKey },
+      body: BODY,
+      recipients: 1_000,
+    };
     say('warm-up');
     await load({ ...order, port: api.port, requests: Math.max(2_000, requests / 4), keyPrefix: 'warm-' });
     const rates: number[] = [];
@@ -22,11 +32,14 @@ export const b1: Scenario = {
       await house.clean();
       const result = await load({ ...order, port: api.port, requests, keyPrefix: `run${run}-` });
       check('requests answered with 202', result.statuses['202'] ?? 0, requests);
-      for (const table of ['notifications', 'deliveries', 'due_deliveries', 'idempotency_keys']) check(`rows in ${table}`, await house.count(`select count(*) from ${table}`), requests);
+      for (const table of ['notifications', 'deliveries', 'due_deliveries', 'idempotency_keys'])
+        check(`rows in ${table}`, await house.count(`select count(*) from ${table}`), requests);
       rates.push(requests / result.seconds);
       p50.push(result.p50);
       p99.push(result.p99);
-      say(`run ${run + 1} of ${runs}: ${Math.round(rates.at(-1)!)} requests/s, p50 ${result.p50.toFixed(1)} ms, p99 ${result.p99.toFixed(1)} ms`);
+      say(
+        `run ${run + 1} of ${runs}: ${Math.round(rates.at(-1)!)} requests/s, p50 ${result.p50.toFixed(1)} ms, p99 ${result.p99.toFixed(1)} ms`,
+      );
     }
     await api.stop();
     say('the limits');
@@ -39,7 +52,13 @@ export const b1: Scenario = {
     return {
       id: 'B1',
       work: this.title,
-      figures: { requests_per_second: rate, p50_ms: median(p50), p99_ms: median(p99), bare_handler_per_second: bare, statement_64_per_second: statement },
+      figures: {
+        requests_per_second: rate,
+        p50_ms: median(p50),
+        p99_ms: median(p99),
+        bare_handler_per_second: bare,
+        statement_64_per_second: statement,
+      },
       headline: { name: 'accepts', value: rate, unit: '/s' },
       limit: { name: 'min(bare handler, the statement at 64 rows)', value: limit },
       ratio: rate / limit,

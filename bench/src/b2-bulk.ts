@@ -1,6 +1,6 @@
 import { load } from './house.ts';
 import { acceptStatement } from './limits.ts';
-import { check, type Context, type Figures, median, type Scenario } from './scenario.ts';
+import { type Context, check, type Figures, median, type Scenario } from './scenario.ts';
 
 const PER_CALL = 500;
 const SIZES = { smoke: { calls: 10, runs: 1 }, small: { calls: 60, runs: 3 }, full: { calls: 200, runs: 5 } };
@@ -14,14 +14,22 @@ export const b2: Scenario = {
     const api = await house.start('api', {}, profiles);
     const recipients = Array.from({ length: PER_CALL }, (_, index) => ({ recipient_id: `user-${index}` }));
     const body = JSON.stringify({ channel: 'email', template_id: 'welcome', payload: { name: 'Alice' }, recipients });
-    const order = { port: api.port, path: '/api/v1/notifications/bulk', connections: 4, headers: { 'X-API-Key': tenant.apiKey }, body, recipients: 1 };
+    const order = {
+      port: api.port,
+      path: '/api/v1/notifications/bulk',
+      connections: 4,
+      headers: { 'X-API-Key': tenant.apiKey },
+      body,
+      recipients: 1,
+    };
     await load({ ...order, requests: Math.max(8, calls / 4) });
     const rates: number[] = [];
     for (let run = 0; run < runs; run += 1) {
       await house.clean();
       const result = await load({ ...order, requests: calls, keyPrefix: `run${run}-` });
       check('calls answered with 202', result.statuses['202'] ?? 0, calls);
-      for (const table of ['notifications', 'deliveries', 'due_deliveries', 'idempotency_keys']) check(`rows in ${table}`, await house.count(`select count(*) from ${table}`), calls * PER_CALL);
+      for (const table of ['notifications', 'deliveries', 'due_deliveries', 'idempotency_keys'])
+        check(`rows in ${table}`, await house.count(`select count(*) from ${table}`), calls * PER_CALL);
       rates.push((calls * PER_CALL) / result.seconds);
       say(`run ${run + 1} of ${runs}: ${Math.round(rates.at(-1)!)} rows/s, p99 of a call ${result.p99.toFixed(0)} ms`);
     }

@@ -1,19 +1,31 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { load } from './house.ts';
-import { check, type Context, type Figures, percentile, type Scenario } from './scenario.ts';
+import { type Context, check, type Figures, percentile, type Scenario } from './scenario.ts';
 
-const SIZES = { smoke: { rates: [200], seconds: 3 }, small: { rates: [200, 500, 1_000], seconds: 5 }, full: { rates: [200, 500, 1_000], seconds: 15 } };
+const SIZES = {
+  smoke: { rates: [200], seconds: 3 },
+  small: { rates: [200, 500, 1_000], seconds: 5 },
+  full: { rates: [200, 500, 1_000], seconds: 15 },
+};
 const BODY = '{"recipient_id":"user-{r}","channel":"email","template_id":"welcome","payload":{"name":"Alice"}}';
 
 export const b3: Scenario = {
   id: 'B3',
-  title: 'accept to sent: requests arriving at random, from the client writing the request to the record that the sandbox has it',
+  title:
+    'accept to sent: requests arriving at random, from the client writing the request to the record that the sandbox has it',
   async run({ house, size, say, profiles }: Context): Promise<Figures> {
     const { rates, seconds } = SIZES[size];
     const tenant = await house.tenant(20_000);
     const api = await house.start('api', {}, profiles);
     const worker = await house.start('worker', {}, profiles);
-    const order = { port: api.port, path: '/api/v1/notifications', connections: 256, headers: { 'X-API-Key': tenant.apiKey }, body: BODY, recipients: 20_000 };
+    const order = {
+      port: api.port,
+      path: '/api/v1/notifications',
+      connections: 256,
+      headers: { 'X-API-Key': tenant.apiKey },
+      body: BODY,
+      recipients: 20_000,
+    };
     const figures: Record<string, number> = {};
     await load({ ...order, requests: 1_000, rate: 300 });
     for (const rate of rates) {
@@ -21,7 +33,8 @@ export const b3: Scenario = {
       const requests = rate * seconds;
       const result = await load({ ...order, requests, rate, keyPrefix: `r${rate}-` });
       check('requests answered with 202', result.statuses['202'] ?? 0, requests);
-      for (let tries = 0; (await house.count(`select count(*) from due_deliveries`)) > 0 && tries < 100; tries += 1) await delay(100);
+      for (let tries = 0; (await house.count(`select count(*) from due_deliveries`)) > 0 && tries < 100; tries += 1)
+        await delay(100);
       const { rows } = await house.sql.query<{ notification_id: string; sent: string }>(
         `select d.notification_id, extract(epoch from a.ended_at) * 1000 as sent from deliveries d join attempts a on a.tenant_id = d.tenant_id and a.delivery_id = d.id where a.outcome = 'sent'`,
       );
@@ -31,7 +44,9 @@ export const b3: Scenario = {
       figures[`p50_ms_at_${rate}`] = percentile(times, 0.5);
       figures[`p99_ms_at_${rate}`] = percentile(times, 0.99);
       figures[`p999_ms_at_${rate}`] = percentile(times, 0.999);
-      say(`${rate}/s: p50 ${figures[`p50_ms_at_${rate}`]!.toFixed(1)} ms, p99 ${figures[`p99_ms_at_${rate}`]!.toFixed(1)} ms`);
+      say(
+        `${rate}/s: p50 ${figures[`p50_ms_at_${rate}`]!.toFixed(1)} ms, p99 ${figures[`p99_ms_at_${rate}`]!.toFixed(1)} ms`,
+      );
     }
     await worker.stop();
     await api.stop();
@@ -55,7 +70,9 @@ export const b3: Scenario = {
 
 /** Accept, claim, intent and record are a commit each, and a NOTIFY wakes the worker: their time one after the other. */
 async function floorOfSteps(house: Context['house']): Promise<number> {
-  await house.sql.query('create unlogged table if not exists bench_floor (n int); drop table bench_floor; create table bench_floor (n int)');
+  await house.sql.query(
+    'create unlogged table if not exists bench_floor (n int); drop table bench_floor; create table bench_floor (n int)',
+  );
   const times: number[] = [];
   for (let turn = 0; turn < 200; turn += 1) {
     const startedAt = performance.now();

@@ -1,10 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { load, type BenchTenant, type House } from './house.ts';
+import { type BenchTenant, type House, load } from './house.ts';
 import { drainStatements } from './limits.ts';
-import { check, type Context, type Figures, median, type Scenario } from './scenario.ts';
+import { type Context, check, type Figures, median, type Scenario } from './scenario.ts';
 
 const PER_CALL = 500;
-const SIZES = { smoke: { backlog: 3_000, runs: 1 }, small: { backlog: 30_000, runs: 2 }, full: { backlog: 100_000, runs: 3 } };
+const SIZES = {
+  smoke: { backlog: 3_000, runs: 1 },
+  small: { backlog: 30_000, runs: 2 },
+  full: { backlog: 100_000, runs: 3 },
+};
 type Channel = 'email' | 'in_app';
 
 export const b4: Scenario = {
@@ -61,8 +65,18 @@ async function fill(house: House, tenant: BenchTenant, backlog: number, channel:
   const people = backlog / 5;
   for (let turn = 0; turn < 5; turn += 1) {
     for (let first = 0; first < people; first += PER_CALL) {
-      const recipients = Array.from({ length: Math.min(PER_CALL, people - first) }, (_, index) => ({ recipient_id: `user-${first + index}` }));
-      await load({ port: api.port, path: '/api/v1/notifications/bulk', connections: 1, requests: 1, recipients: 1, headers: { 'X-API-Key': tenant.apiKey }, body: JSON.stringify({ channel, template_id: 'welcome', payload: { name: 'Alice' }, recipients }) });
+      const recipients = Array.from({ length: Math.min(PER_CALL, people - first) }, (_, index) => ({
+        recipient_id: `user-${first + index}`,
+      }));
+      await load({
+        port: api.port,
+        path: '/api/v1/notifications/bulk',
+        connections: 1,
+        requests: 1,
+        recipients: 1,
+        headers: { 'X-API-Key': tenant.apiKey },
+        body: JSON.stringify({ channel, template_id: 'welcome', payload: { name: 'Alice' }, recipients }),
+      });
     }
   }
   await api.stop();
@@ -75,15 +89,26 @@ async function fill(house: House, tenant: BenchTenant, backlog: number, channel:
 async function drained(house: House, backlog: number): Promise<{ seconds: number }> {
   const left = (): Promise<number> => house.count('select count(*) from due_deliveries');
   while ((await left()) > 0) await delay(50);
-  const { rows } = await house.sql.query<{ seconds: string }>('select extract(epoch from max(sent_at) - min(sent_at)) as seconds from deliveries');
+  const { rows } = await house.sql.query<{ seconds: string }>(
+    'select extract(epoch from max(sent_at) - min(sent_at)) as seconds from deliveries',
+  );
   void backlog;
   return { seconds: Number(rows[0]!.seconds) };
 }
 
 async function verify(house: House, backlog: number, channel: Channel): Promise<void> {
   check('deliveries sent', await house.count(`select count(*) from deliveries where state = 'sent'`), backlog);
-  check('notifications sent', await house.count(`select count(*) from notifications where final_status = 'sent'`), backlog);
-  if (channel === 'email') check('attempts', await house.count(`select count(*) from attempts where outcome = 'sent' and number = 1`), backlog);
+  check(
+    'notifications sent',
+    await house.count(`select count(*) from notifications where final_status = 'sent'`),
+    backlog,
+  );
+  if (channel === 'email')
+    check(
+      'attempts',
+      await house.count(`select count(*) from attempts where outcome = 'sent' and number = 1`),
+      backlog,
+    );
   else check('inbox items', await house.count('select count(distinct (recipient_id, seq)) from inbox_items'), backlog);
 }
 

@@ -7,11 +7,21 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { z } from 'zod';
 
-const schema = z.strictObject({ recipient_id: z.string(), channel: z.enum(['email', 'in_app']), template_id: z.string(), payload: z.record(z.string(), z.unknown()) });
+const schema = z.strictObject({
+  recipient_id: z.string(),
+  channel: z.enum(['email', 'in_app']),
+  template_id: z.string(),
+  payload: z.record(z.string(), z.unknown()),
+});
 
 class BareController {
   send(body: z.infer<typeof schema>): object {
-    return { id: '01900000-0000-7000-8000-000000000000', status: 'pending', channels: [body.channel], recipient_id: body.recipient_id };
+    return {
+      id: '01900000-0000-7000-8000-000000000000',
+      status: 'pending',
+      channels: [body.channel],
+      recipient_id: body.recipient_id,
+    };
   }
 }
 Controller('api/v1')(BareController);

@@ -1,5 +1,5 @@
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
-import { cpus, totalmem, tmpdir } from 'node:os';
+import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 
 /** What this machine is, in three numbers that explain most differences between two runs. */
@@ -16,7 +16,8 @@ export function calibrate(): Record<string, string | number> {
   rmSync(directory, { recursive: true });
   let turns = 0;
   let value = 1;
-  for (const end = performance.now() + 500; performance.now() < end; turns += 1) for (let index = 0; index < 10_000; index += 1) value = (value * 48_271) % 2_147_483_647;
+  for (const end = performance.now() + 500; performance.now() < end; turns += 1)
+    for (let index = 0; index < 10_000; index += 1) value = (value * 48_271) % 2_147_483_647;
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,

@@ -7,9 +7,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { migrate, startEmbeddedPostgres } from '../../dist/libs/database/src/index.js';
+import { migrate, SecretBox, startEmbeddedPostgres } from '../../dist/libs/database/src/index.js';
 import { hashSecret, newApiKey, scopes } from '../../dist/libs/domain/src/index.js';
-import { SecretBox } from '../../dist/libs/database/src/index.js';
 import type { LoadOrder, LoadResult } from './load.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -40,7 +39,11 @@ export class House {
   static async open(): Promise<House> {
     const home = mkdtempSync(join(tmpdir(), 'carillon-bench-'));
     chmodSync(home, 0o755);
-    const postgres = await startEmbeddedPostgres({ directory: join(home, 'postgres'), database: 'carillon', settings: { max_wal_size: '4GB' } });
+    const postgres = await startEmbeddedPostgres({
+      directory: join(home, 'postgres'),
+      database: 'carillon',
+      settings: { max_wal_size: '4GB' },
+    });
     const house = new House(postgres.url('carillon'), home, randomBytes(32), () => postgres.stop());
     await migrate(house.databaseUrl, join(ROOT, 'prisma/migrations'));
     await house.sql.connect();
@@ -48,25 +51,36 @@ export class House {
   }
 
   /** Starts `api` or `worker` and resolves with its port once it is ready. `cpuProfile`: a folder for a profile. */
-  async start(app: 'api' | 'worker', environment: Record<string, string> = {}, cpuProfile?: string): Promise<{ port: number; stop: () => Promise<void> }> {
+  async start(
+    app: 'api' | 'worker',
+    environment: Record<string, string> = {},
+    cpuProfile?: string,
+  ): Promise<{ port: number; stop: () => Promise<void> }> {
     const [port, metricsPort] = [await freePort(), await freePort()];
-    const child = spawn(process.execPath, [...(cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${cpuProfile}`] : []), join(ROOT, `dist/apps/${app}/src/main.js`)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: {
-        ...process.env,
-        NODE_ENV: 'production',
-        DATABASE_URL: this.databaseUrl,
-        MASTER_KEY: this.masterKey.toString('hex'),
-        ADMIN_TOKEN: `bench-${'x'.repeat(40)}`,
-        CARILLON_HOME: this.home,
-        HOST: '127.0.0.1',
-        PORT: String(port),
-        METRICS_PORT: String(metricsPort),
-        LOG_LEVEL: 'warn',
-        SANDBOX_FALLBACK: 'true',
-        ...environment,
+    const child = spawn(
+      process.execPath,
+      [
+        ...(cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${cpuProfile}`] : []),
+        join(ROOT, `dist/apps/${app}/src/main.js`),
+      ],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        env: {
+          ...process.env,
+          NODE_ENV: 'production',
+          DATABASE_URL: this.databaseUrl,
+          MASTER_KEY: this.masterKey.toString('hex'),
+          ADMIN_TOKEN: `bench-${'x'.repeat(40)}`,
+          CARILLON_HOME: this.home,
+          HOST: '127.0.0.1',
+          PORT: String(port),
+          METRICS_PORT: String(metricsPort),
+          LOG_LEVEL: 'warn',
+          SANDBOX_FALLBACK: 'true',
+          ...environment,
+        },
       },
-    });
+    );
     this.children.push(child);
     let output = '';
     await new Promise<void>((resolve, reject) => {
@@ -76,7 +90,7 @@ export class House {
       });
       child.once('exit', (code) => reject(new Error(`${app} ended with ${code}: ${output.slice(-2_000)}`)));
     });
-    child.stdout!.resume();
+    child.stdout!.on('data', (chunk: Buffer) => process.env.BENCH_LOG && process.stderr.write(chunk));
     return {
       port,
       stop: () =>
@@ -91,24 +105,46 @@ export class House {
   async tenant(recipients: number): Promise<BenchTenant> {
     const id = uuid7();
     const key = newApiKey('live');
-    await this.sql.query(`insert into tenants (id, name, settings) values ($1, 'Bench', '{"requests_per_minute": 10000000}')`, [id]);
-    await this.sql.query('insert into api_keys (tenant_id, id, key_id, secret_hash, name, mode, scopes) values ($1, $2, $3, $4, $5, $6, $7)', [
-      id,
-      uuid7(),
-      key.keyId,
-      hashSecret(new SecretBox(this.masterKey).derive('api-keys'), key.secret),
-      'Bench',
-      'live',
-      [...scopes],
-    ]);
-    await this.sql.query(`insert into recipients (tenant_id, id, email) select $1, 'user-' || n, 'user-' || n || '@example.com' from generate_series(0, $2 - 1) n`, [id, recipients]);
+    await this.sql.query(
+      `insert into tenants (id, name, settings) values ($1, 'Bench', '{"requests_per_minute": 10000000}')`,
+      [id],
+    );
+    await this.sql.query(
+      'insert into api_keys (tenant_id, id, key_id, secret_hash, name, mode, scopes) values ($1, $2, $3, $4, $5, $6, $7)',
+      [
+        id,
+        uuid7(),
+        key.keyId,
+        hashSecret(new SecretBox(this.masterKey).derive('api-keys'), key.secret),
+        'Bench',
+        'live',
+        [...scopes],
+      ],
+    );
+    await this.sql.query(
+      `insert into recipients (tenant_id, id, email) select $1, 'user-' || n, 'user-' || n || '@example.com' from generate_series(0, $2 - 1) n`,
+      [id, recipients],
+    );
     for (const [channel, content] of [
-      ['email', { subject: 'Welcome, {{name}}', html: '<h1>Welcome, {{name}}</h1><p>Good to have you.</p>', text: 'Welcome, {{name}}. Good to have you.' }],
+      [
+        'email',
+        {
+          subject: 'Welcome, {{name}}',
+          html: '<h1>Welcome, {{name}}</h1><p>Good to have you.</p>',
+          text: 'Welcome, {{name}}. Good to have you.',
+        },
+      ],
       ['in_app', { title: 'Welcome, {{name}}', body: 'Good to have you.' }],
     ] as const) {
       const templateId = uuid7();
-      await this.sql.query(`insert into templates (tenant_id, id, key, channel, locale, version) values ($1, $2, 'welcome', $3, 'en', 1)`, [id, templateId, channel]);
-      await this.sql.query('insert into template_versions (tenant_id, template_id, version, content) values ($1, $2, 1, $3)', [id, templateId, JSON.stringify(content)]);
+      await this.sql.query(
+        `insert into templates (tenant_id, id, key, channel, locale, version) values ($1, $2, 'welcome', $3, 'en', 1)`,
+        [id, templateId, channel],
+      );
+      await this.sql.query(
+        'insert into template_versions (tenant_id, template_id, version, content) values ($1, $2, 1, $3)',
+        [id, templateId, JSON.stringify(content)],
+      );
     }
     return { id, apiKey: key.text };
   }
@@ -119,7 +155,9 @@ export class House {
 
   /** Empties what a run has written, so that the next one meets the same tables. */
   async clean(): Promise<void> {
-    await this.sql.query('truncate notifications, deliveries, due_deliveries, attempts, decisions, idempotency_keys, dead_letters, inbox_items, inbox_counters, mailbox_messages, rate_windows');
+    await this.sql.query(
+      'truncate notifications, deliveries, due_deliveries, attempts, decisions, idempotency_keys, dead_letters, inbox_items, inbox_counters, mailbox_messages, rate_windows',
+    );
     await this.sql.query('vacuum analyze due_deliveries');
     await this.sql.query('checkpoint');
   }
@@ -134,7 +172,9 @@ export class House {
 
 /** Runs the load generator in a process of its own. */
 export async function load(order: LoadOrder): Promise<LoadResult> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'load.ts'), JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'load.ts'), JSON.stringify(order)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString();

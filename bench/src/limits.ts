@@ -2,7 +2,13 @@
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { AcceptStore, type Acceptance, Database, DeliveriesStore, DueDeliveriesStore } from '../../dist/libs/database/src/index.js';
+import {
+  type Acceptance,
+  AcceptStore,
+  Database,
+  DeliveriesStore,
+  DueDeliveriesStore,
+} from '../../dist/libs/database/src/index.js';
 import { newId } from '../../dist/libs/domain/src/index.js';
 import { type BenchTenant, freePort, type House, load } from './house.ts';
 import type { LoadOrder } from './load.ts';
@@ -10,7 +16,10 @@ import type { LoadOrder } from './load.ts';
 /** A Nest and Fastify handler that validates and answers: requests a second. */
 export async function bareHandler(order: Omit<LoadOrder, 'port'>): Promise<number> {
   const port = await freePort();
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'bare-handler.ts')], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, PORT: String(port) } });
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'bare-handler.ts')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, PORT: String(port) },
+  });
   try {
     await new Promise((resolve) => child.stdout.once('data', resolve));
     await load({ ...order, port, requests: Math.ceil(order.requests / 4) });
@@ -75,20 +84,48 @@ export async function drainStatements(house: House, deliveries: number, channel:
   await Promise.all(
     Array.from({ length: 3 }, async () => {
       while (done < deliveries) {
-        const claim = await due.claim({ channel, lane: 2, limit: 500, claimId: newId(), leaseSeconds: 60, afterTenant: '00000000-0000-0000-0000-000000000000', excludedTenants: [] });
+        const claim = await due.claim({
+          channel,
+          lane: 2,
+          limit: 500,
+          claimId: newId(),
+          leaseSeconds: 60,
+          afterTenant: '00000000-0000-0000-0000-000000000000',
+          excludedTenants: [],
+        });
         if (claim.deliveries.length === 0) break;
         await Promise.all(
           claim.deliveries.map(async (delivery) => {
-            await store.load(delivery);
+            const context = await store.load(delivery);
             if (channel === 'in_app') {
-              await store.record(delivery, { kind: 'in_inbox', row: { category: 'default', title: 'Welcome', body: 'Good to have you.', actionUrl: null, data: null }, templateVersion: 1 });
+              await store.record(delivery, {
+                kind: 'in_inbox',
+                row: {
+                  recipientId: context!.notification.recipientId,
+                  category: 'default',
+                  title: 'Welcome',
+                  body: 'Good to have you.',
+                  actionUrl: null,
+                  data: null,
+                },
+                templateVersion: 1,
+              });
               return;
             }
             const number = await due.begin({ delivery, limitTaken: true });
             await store.record(delivery, {
               kind: 'sent',
               templateVersion: 1,
-              attempt: { number: number!, provider: 'none', providerAccountId: null, outcome: 'sent', code: null, detail: null, providerMessageId: delivery.deliveryId, durationMs: 0 },
+              attempt: {
+                number: number!,
+                provider: 'none',
+                providerAccountId: null,
+                outcome: 'sent',
+                code: null,
+                detail: null,
+                providerMessageId: delivery.deliveryId,
+                durationMs: 0,
+              },
             });
           }),
         );

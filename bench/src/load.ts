@@ -109,7 +109,10 @@ const connections = await Promise.all(
 const startedAt = performance.now();
 
 await new Promise<void>((resolve) => {
-  const ended = (): boolean => answered === order.requests && (resolve(), true);
+  const ended = (): boolean => {
+    if (answered === order.requests) resolve();
+    return answered === order.requests;
+  };
   if (order.rate === undefined) {
     const next = (connection: Connection): void => {
       if (ended() || sent === order.requests) return;

@@ -13,18 +13,32 @@ import type { Figures, Size } from './scenario.ts';
 
 const scenarios = [b1, b2, b3, b4];
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, size: { type: 'string', default: 'small' }, profile: { type: 'string' }, out: { type: 'string' } } });
-if (!['smoke', 'small', 'full'].includes(values.size)) throw new Error(`--size must be smoke, small or full, got ${values.size}`);
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    size: { type: 'string', default: 'small' },
+    profile: { type: 'string' },
+    out: { type: 'string' },
+  },
+});
+if (!['smoke', 'small', 'full'].includes(values.size))
+  throw new Error(`--size must be smoke, small or full, got ${values.size}`);
 const only = values.only?.split(',').map((id) => id.trim().toUpperCase());
 const unknown = only?.filter((id) => !scenarios.some((scenario) => scenario.id === id)) ?? [];
-if (unknown.length > 0) throw new Error(`--only knows ${scenarios.map(({ id }) => id).join(', ')}; got ${unknown.join(', ')}`);
+if (unknown.length > 0)
+  throw new Error(`--only knows ${scenarios.map(({ id }) => id).join(', ')}; got ${unknown.join(', ')}`);
 const profiles = values.profile && resolve(values.profile);
 if (profiles) mkdirSync(profiles, { recursive: true });
 
 const machine = calibrate();
-console.log(Object.entries(machine).map(([name, value]) => `${name} ${value}`).join(' · '));
+console.log(
+  Object.entries(machine)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(' · '),
+);
 const startedAt = performance.now();
-const say = (text: string): void => console.log(`  ${((performance.now() - startedAt) / 1_000).toFixed(0).padStart(4)} s  ${text}`);
+const say = (text: string): void =>
+  console.log(`  ${((performance.now() - startedAt) / 1_000).toFixed(0).padStart(4)} s  ${text}`);
 
 const results: Figures[] = [];
 for (const scenario of scenarios.filter(({ id }) => !only || only.includes(id))) {
@@ -38,20 +52,36 @@ for (const scenario of scenarios.filter(({ id }) => !only || only.includes(id)))
   }
 }
 
-const number = (value: number): string => (value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(value >= 10 ? 1 : 2));
+const number = (value: number): string =>
+  value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(value >= 10 ? 1 : 2);
 console.log('\n| id | figure | ours | limit in this run | ratio | targets on 2 cores |\n|---|---|---|---|---|---|');
 for (const { id, headline, limit, ratio, targets } of results) {
   const met = targets.map(({ name, met: yes }) => `${yes ? 'met' : 'MISSED'}: ${name}`).join('; ');
-  console.log(`| ${id} | ${headline.name} | ${number(headline.value)} ${headline.unit} | ${limit ? `${number(limit.value)} (${limit.name})` : ''} | ${ratio === null ? '' : ratio.toFixed(2)} | ${met} |`);
+  console.log(
+    `| ${id} | ${headline.name} | ${number(headline.value)} ${headline.unit} | ${limit ? `${number(limit.value)} (${limit.name})` : ''} | ${ratio === null ? '' : ratio.toFixed(2)} | ${met} |`,
+  );
 }
-for (const { id, figures } of results) console.log(`\n${id}: ${Object.entries(figures).map(([name, value]) => `${name} ${number(value)}`).join(' · ')}`);
+for (const { id, figures } of results)
+  console.log(
+    `\n${id}: ${Object.entries(figures)
+      .map(([name, value]) => `${name} ${number(value)}`)
+      .join(' · ')}`,
+  );
 
-const out = resolve(values.out ?? join(import.meta.dirname, '../results', `${new Date().toISOString().replaceAll(':', '-')}.json`));
+const out = resolve(
+  values.out ?? join(import.meta.dirname, '../results', `${new Date().toISOString().replaceAll(':', '-')}.json`),
+);
 mkdirSync(dirname(out), { recursive: true });
-writeFileSync(out, `${JSON.stringify({ at: new Date().toISOString(), size: values.size, machine, results }, null, 2)}\n`);
+writeFileSync(
+  out,
+  `${JSON.stringify({ at: new Date().toISOString(), size: values.size, machine, results }, null, 2)}\n`,
+);
 console.log(`\nWritten to ${out}`);
 
 // The smoke holds ratios, never times: a shared machine may be slow, but not slow in one half of the same run only.
-const low = results.filter(({ ratio, floor }) => values.size === 'smoke' && ratio !== null && floor !== null && ratio < floor);
-for (const { id, ratio, floor } of low) console.error(`${id}: the ratio to the limit is ${ratio!.toFixed(3)}, below the floor of ${floor}`);
+const low = results.filter(
+  ({ ratio, floor }) => values.size === 'smoke' && ratio !== null && floor !== null && ratio < floor,
+);
+for (const { id, ratio, floor } of low)
+  console.error(`${id}: the ratio to the limit is ${ratio!.toFixed(3)}, below the floor of ${floor}`);
 process.exit(low.length > 0 ? 1 : 0);

@@ -1,6 +1,6 @@
+import { join } from 'node:path';
 import { ConfigError, loadConfig } from '#config';
 import { createLogger } from '#telemetry';
-import { join } from 'node:path';
 import { startApi } from './start-api.js';
 
 const MIGRATIONS = join(import.meta.dirname, '../../../../prisma/migrations');

@@ -1,16 +1,17 @@
+import type { AddressInfo } from 'node:net';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from '#config';
 import { Database, OperationsStore, PostgresListener } from '#database';
 import type { RealtimeBus } from '#realtime';
 import { type Logger, NestLogger, startMetrics, startOperationsServer } from '#telemetry';
-import { NestFactory } from '@nestjs/core';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { AddressInfo } from 'node:net';
 import { ApiModule } from './api.module.js';
 import { HealthController } from './health/health.controller.js';
 import { Authenticator } from './http/authenticator.js';
 import { createAdapter, listenInternally, prepareServer } from './http/http-server.js';
 import { InboxGateway } from './inbox/inbox.gateway.js';
-import { type DemoTenant, servePages } from './pages/serve-pages.js';
+import type { DemoTenant } from './pages/demo-tenant.js';
+import { servePages } from './pages/serve-pages.js';
 import { BUS } from './tokens.js';
 
 export interface RunningApi {
@@ -37,11 +38,20 @@ const DRAIN_MS = 10_000;
 export async function startApi(config: Config, options: StartOptions): Promise<RunningApi> {
   const { logger } = options;
   startMetrics();
-  const app = await NestFactory.create<NestFastifyApplication>(ApiModule.register({ config, ...options }), createAdapter(), { logger: new NestLogger(logger), abortOnError: false, bodyParser: false });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    ApiModule.register({ config, ...options }),
+    createAdapter(),
+    { logger: new NestLogger(logger), abortOnError: false, bodyParser: false },
+  );
   prepareServer(app, config, logger);
   if (config.pages && options.demo) servePages(app, options.demo);
   const operations = app.get(OperationsStore);
-  const operationsServer = await startOperationsServer({ port: config.metricsPort ?? 9_090, host: config.host, readiness: () => operations.readiness(), fallback: options.metricsFallback });
+  const operationsServer = await startOperationsServer({
+    port: config.metricsPort ?? 9_090,
+    host: config.host,
+    readiness: () => operations.readiness(),
+    fallback: options.metricsFallback,
+  });
 
   await operations.untilReady((checks) => logger.warn({ checks }, 'waiting for the database'));
   const listener = app.get(PostgresListener);

@@ -1,9 +1,9 @@
 // Everything in one process: a Postgres of its own where none is given, migrations, the demo tenant, the API and a worker.
 
+import { join } from 'node:path';
 import { type Config, ConfigError, loadConfig, profileOf, settingFaults } from '#config';
 import { AlreadyRunning, Database, type EmbeddedPostgres, migrate, SecretBox, startEmbeddedPostgres } from '#database';
 import { createLogger, type Logger } from '#telemetry';
-import { join } from 'node:path';
 import { startApi } from '../../api/src/start-api.js';
 import { startWorker } from '../../worker/src/start-worker.js';
 import { banner } from './banner.js';
@@ -50,11 +50,26 @@ async function start(): Promise<void> {
   process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'));
   await migrate(config.databaseUrl, MIGRATIONS);
   const demo = embedded ? await prepareDemo(config, logger) : undefined;
-  const api = await startApi(config, { logger, migrationsDirectory: MIGRATIONS, metricsFallback: embedded && config.metricsPort === undefined, ...(demo && { demo }) });
+  const api = await startApi(config, {
+    logger,
+    migrationsDirectory: MIGRATIONS,
+    metricsFallback: embedded && config.metricsPort === undefined,
+    ...(demo && { demo }),
+  });
   running.push(api);
   running.push(await startWorker(config, { logger, migrationsDirectory: MIGRATIONS, operations: false }));
   if (stopping) return;
-  console.log(banner(config, api.url, api.operationsPort, demo, embedded ? `embedded PostgreSQL in ${join(home, 'postgres')}${postgres!.adopted ? ' (it had outlived its last owner)' : ''}` : 'DATABASE_URL'));
+  console.log(
+    banner(
+      config,
+      api.url,
+      api.operationsPort,
+      demo,
+      embedded
+        ? `embedded PostgreSQL in ${join(home, 'postgres')}${postgres!.adopted ? ' (it had outlived its last owner)' : ''}`
+        : 'DATABASE_URL',
+    ),
+  );
   console.log(`Carillon is ready on ${api.url}`);
 }
 
@@ -65,7 +80,12 @@ async function startPostgres(directory: string): Promise<EmbeddedPostgres> {
 }
 
 async function prepareDemo(config: Config, logger: Logger): Promise<Demo> {
-  const database = new Database({ url: config.databaseUrl, poolSize: 2, applicationName: 'carillon-seed', onIdleError: (error) => logger.warn({ err: error }, 'a database connection was lost') });
+  const database = new Database({
+    url: config.databaseUrl,
+    poolSize: 2,
+    applicationName: 'carillon-seed',
+    onIdleError: (error) => logger.warn({ err: error }, 'a database connection was lost'),
+  });
   try {
     return await seedDemo(database, new SecretBox(config.masterKey), config.home);
   } finally {
@@ -75,7 +95,10 @@ async function prepareDemo(config: Config, logger: Logger): Promise<Demo> {
 
 start().catch(async (error: NodeJS.ErrnoException) => {
   const told = error instanceof ConfigError || error instanceof AlreadyRunning;
-  if (error.code === 'EADDRINUSE') console.error(`Carillon cannot listen: ${error.message}. Another program has that port; set PORT (or METRICS_PORT, INTERNAL_PORT) to a free one.`);
+  if (error.code === 'EADDRINUSE')
+    console.error(
+      `Carillon cannot listen: ${error.message}. Another program has that port; set PORT (or METRICS_PORT, INTERNAL_PORT) to a free one.`,
+    );
   else console.error(told ? error.message : error);
   await stop().catch(() => undefined);
   process.exit(1);

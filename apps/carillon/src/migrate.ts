@@ -1,6 +1,6 @@
+import { join } from 'node:path';
 import { ConfigError, loadConfig } from '#config';
 import { migrate } from '#database';
-import { join } from 'node:path';
 
 try {
   const done = await migrate(loadConfig().databaseUrl, join(import.meta.dirname, '../../../../prisma/migrations'));

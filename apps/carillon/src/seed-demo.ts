@@ -1,9 +1,9 @@
 // The tenant a newcomer meets: made at the first start of the embedded profile, kept afterwards.
 
-import { ApiKeysStore, Database, RecipientsStore, type SecretBox, TemplatesStore, TenantsStore } from '#database';
-import { DomainError, hashSecret, newApiKey, scopes } from '#domain';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ApiKeysStore, Database, RecipientsStore, type SecretBox, TemplatesStore, TenantsStore } from '#database';
+import { DomainError, hashSecret, newApiKey, scopes } from '#domain';
 
 export interface Demo {
   tenantId: string;
@@ -25,8 +25,18 @@ const TEMPLATES = [
       text: 'Welcome, {{name}}.\n\nGood to have you. This message was accepted, rendered and delivered by Carillon, and the sandbox kept it for you.',
     },
   },
-  { key: 'welcome', channel: 'email', locale: 'fr', content: { subject: 'Bienvenue, {{name}}', text: 'Bienvenue, {{name}}. Ce message a été remis par Carillon.' } },
-  { key: 'welcome', channel: 'in_app', locale: 'en', content: { title: 'Welcome, {{name}}', body: 'This arrived live, and it is still here after a restart.' } },
+  {
+    key: 'welcome',
+    channel: 'email',
+    locale: 'fr',
+    content: { subject: 'Bienvenue, {{name}}', text: 'Bienvenue, {{name}}. Ce message a été remis par Carillon.' },
+  },
+  {
+    key: 'welcome',
+    channel: 'in_app',
+    locale: 'en',
+    content: { title: 'Welcome, {{name}}', body: 'This arrived live, and it is still here after a restart.' },
+  },
   { key: 'welcome', channel: 'sms', locale: 'en', content: { text: 'Welcome, {{name}}!' } },
 ] as const;
 
@@ -39,7 +49,12 @@ export async function seedDemo(database: Database, box: SecretBox, home: string)
   }
   const tenant = await new TenantsStore(database).create('Demo', {
     // Whoever tries things out should not be held after the tenth mail.
-    recipient_limits: { email: { limit: 1_000, window_seconds: 3_600 }, sms: { limit: 1_000, window_seconds: 3_600 }, in_app: { limit: 1_000, window_seconds: 3_600 }, push: { limit: 1_000, window_seconds: 3_600 } },
+    recipient_limits: {
+      email: { limit: 1_000, window_seconds: 3_600 },
+      sms: { limit: 1_000, window_seconds: 3_600 },
+      in_app: { limit: 1_000, window_seconds: 3_600 },
+      push: { limit: 1_000, window_seconds: 3_600 },
+    },
     requests_per_minute: 100_000,
   });
   const key = newApiKey('live');
@@ -53,15 +68,28 @@ export async function seedDemo(database: Database, box: SecretBox, home: string)
     expiresAt: null,
   });
   const recipients = new RecipientsStore(database);
-  await recipients.put(tenant.id, RECIPIENT.id, { email: RECIPIENT.email, phone: RECIPIENT.phone, locale: 'en', timezone: 'Europe/Paris', attributes: { name: RECIPIENT.name } });
+  await recipients.put(tenant.id, RECIPIENT.id, {
+    email: RECIPIENT.email,
+    phone: RECIPIENT.phone,
+    locale: 'en',
+    timezone: 'Europe/Paris',
+    attributes: { name: RECIPIENT.name },
+  });
   await recipients.addDevice(tenant.id, RECIPIENT.id, { token: 'demo-device', platform: 'web' });
   const templates = new TemplatesStore(database);
   for (const template of TEMPLATES) {
-    await templates.create(tenant.id, { ...template, samplePayload: { name: RECIPIENT.name } }).catch((error: unknown) => {
-      if (!(error instanceof DomainError && error.code === 'conflict')) throw error;
-    });
+    await templates
+      .create(tenant.id, { ...template, samplePayload: { name: RECIPIENT.name } })
+      .catch((error: unknown) => {
+        if (!(error instanceof DomainError && error.code === 'conflict')) throw error;
+      });
   }
-  const demo: Demo = { tenantId: tenant.id, apiKey: key.text, recipientId: RECIPIENT.id, recipientName: RECIPIENT.name };
+  const demo: Demo = {
+    tenantId: tenant.id,
+    apiKey: key.text,
+    recipientId: RECIPIENT.id,
+    recipientName: RECIPIENT.name,
+  };
   // Written last: a start that was killed half-way begins again with a tenant of its own.
   writeFileSync(file, `${JSON.stringify(demo, null, 2)}\n`, { mode: 0o600 });
   return demo;

@@ -1,12 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { NestFactory } from '@nestjs/core';
+import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
 import type { Config } from '#config';
 import { type ClaimedDelivery, Database, OperationsStore, PostgresListener } from '#database';
 import type { DirectTransport } from '#messaging';
 import { ProviderDirectory } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { type Logger, NestLogger, startMetrics, startOperationsServer } from '#telemetry';
-import { NestFactory } from '@nestjs/core';
-import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { Housekeeper } from './housekeeping/housekeeper.js';
 import { BUS, TRANSPORT } from './tokens.js';
@@ -31,15 +31,23 @@ const DRAIN_MS = 15_000;
 export async function startWorker(config: Config, options: StartOptions): Promise<RunningWorker> {
   const { logger } = options;
   startMetrics();
-  const app = await NestFactory.createMicroservice<AsyncMicroserviceOptions>(WorkerModule.register({ config, ...options }), {
-    logger: new NestLogger(logger),
-    abortOnError: false,
-    inject: [TRANSPORT],
-    useFactory: (strategy: DirectTransport<ClaimedDelivery>) => ({ strategy }),
-  });
+  const app = await NestFactory.createMicroservice<AsyncMicroserviceOptions>(
+    WorkerModule.register({ config, ...options }),
+    {
+      logger: new NestLogger(logger),
+      abortOnError: false,
+      inject: [TRANSPORT],
+      useFactory: (strategy: DirectTransport<ClaimedDelivery>) => ({ strategy }),
+    },
+  );
   const operations = app.get(OperationsStore);
   const server = options.operations
-    ? await startOperationsServer({ port: config.metricsPort ?? 9_091, host: config.host, readiness: () => operations.readiness(), fallback: false })
+    ? await startOperationsServer({
+        port: config.metricsPort ?? 9_091,
+        host: config.host,
+        readiness: () => operations.readiness(),
+        fallback: false,
+      })
     : undefined;
 
   await operations.untilReady((checks) => logger.warn({ checks }, 'waiting for the database'));

@@ -27,7 +27,9 @@ export interface Config {
 /** All that is wrong with the environment, one line per variable. */
 export class ConfigError extends Error {
   constructor(readonly faults: readonly string[]) {
-    super(`Carillon cannot start, ${faults.length === 1 ? 'one setting is' : `${faults.length} settings are`} wrong:\n${faults.map((fault) => `  ${fault}`).join('\n')}\nEvery setting is explained in docs/configuration.md.`);
+    super(
+      `Carillon cannot start, ${faults.length === 1 ? 'one setting is' : `${faults.length} settings are`} wrong:\n${faults.map((fault) => `  ${fault}`).join('\n')}\nEvery setting is explained in docs/configuration.md.`,
+    );
     this.name = 'ConfigError';
   }
 }
@@ -48,7 +50,10 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
 
   const production = settings.NODE_ENV === 'production';
   const databaseUrl = settings.DATABASE_URL ?? embeddedDatabaseUrl;
-  if (!databaseUrl) faults.push('DATABASE_URL: is needed by `npm run api`, `npm run worker` and `npm run migrate`; only `npm start` brings its own Postgres');
+  if (!databaseUrl)
+    faults.push(
+      'DATABASE_URL: is needed by `npm run api`, `npm run worker` and `npm run migrate`; only `npm start` brings its own Postgres',
+    );
   if (production) faults.push(...weakSecrets(settings));
   if (faults.length > 0) throw new ConfigError(faults);
 
@@ -115,7 +120,9 @@ function weakSecrets(settings: Settings): string[] {
   const faults: string[] = [];
   if (!settings.MASTER_KEY) faults.push('MASTER_KEY: must be set in production');
   if (!settings.ADMIN_TOKEN) faults.push('ADMIN_TOKEN: must be set in production');
-  else if (Buffer.byteLength(settings.ADMIN_TOKEN) < 32) faults.push('ADMIN_TOKEN: must be 32 bytes or more in production');
-  else if (KNOWN_DEFAULT_TOKENS.test(settings.ADMIN_TOKEN)) faults.push('ADMIN_TOKEN: must not be a well-known default in production');
+  else if (Buffer.byteLength(settings.ADMIN_TOKEN) < 32)
+    faults.push('ADMIN_TOKEN: must be 32 bytes or more in production');
+  else if (KNOWN_DEFAULT_TOKENS.test(settings.ADMIN_TOKEN))
+    faults.push('ADMIN_TOKEN: must not be a well-known default in production');
   return faults;
 }

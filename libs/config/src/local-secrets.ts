@@ -39,6 +39,9 @@ function read(file: string): LocalSecrets | undefined {
     return JSON.parse(readFileSync(file, 'utf8')) as LocalSecrets;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new Error(`${file} cannot be read: it holds the master key that sealed your provider credentials; restore it or remove CARILLON_HOME to start afresh`, { cause: error });
+    throw new Error(
+      `${file} cannot be read: it holds the master key that sealed your provider credentials; restore it or remove CARILLON_HOME to start afresh`,
+      { cause: error },
+    );
   }
 }

@@ -26,28 +26,83 @@ const masterKey = z.string().transform((text, context) => {
 });
 
 export const settingsSchema = z.object({
-  NODE_ENV: z.enum(['development', 'production', 'test']).default('development').describe('`production` refuses generated or weak secrets.'),
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a URL like postgresql://user:password@host:5432/name' }).optional().describe('The Postgres to use (15 or newer). Unset: an embedded one under CARILLON_HOME (only `npm start`).'),
-  DATABASE_POOL_SIZE: positive.max(500).default(10).describe('Connections each process may open for tenants, and again for the platform.'),
+  NODE_ENV: z
+    .enum(['development', 'production', 'test'])
+    .default('development')
+    .describe('`production` refuses generated or weak secrets.'),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'must be a URL like postgresql://user:password@host:5432/name' })
+    .optional()
+    .describe('The Postgres to use (15 or newer). Unset: an embedded one under CARILLON_HOME (only `npm start`).'),
+  DATABASE_POOL_SIZE: positive
+    .max(500)
+    .default(10)
+    .describe('Connections each process may open for tenants, and again for the platform.'),
   PORT: port.default(8080).describe('Where the API listens.'),
-  HOST: z.string().min(1).optional().describe('The address the API listens on. Default 127.0.0.1 in the embedded profile, 0.0.0.0 otherwise.'),
-  INTERNAL_PORT: port.optional().describe('A listener of its own for `/internal`; the main port then answers 404 there.'),
-  METRICS_PORT: port.optional().describe('Where `/metrics`, `/livez` and `/readyz` are served. Default 9090 for the API, 9091 for the worker.'),
-  ADMIN_TOKEN: z.string().min(1).optional().describe("The operator's token for `/internal`, 32 characters or more. Made and kept under CARILLON_HOME outside production."),
-  MASTER_KEY: masterKey.optional().describe('32 bytes that seal credentials and sign inbox tokens, as hexadecimal or base64. Made and kept under CARILLON_HOME outside production.'),
-  CARILLON_HOME: z.string().min(1).default('.carillon').describe('Where the embedded database, generated secrets and the spool are kept.'),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info').describe('How much is logged, as JSON lines on standard output. Successful requests are logged at `debug`.'),
-  PAGES: flag.optional().describe('`true` serves `/mailbox` and `/demo`, which show the demo tenant to whoever can reach the port. Default: only in the embedded profile.'),
-  SANDBOX_FALLBACK: flag.optional().describe('`true` lets the sandbox take what no provider account would send. Default: only in the embedded profile.'),
-  WORKER_CHANNELS: channelList.default(['email', 'sms', 'push', 'in_app', 'chat', 'webhook']).describe('The channels this worker serves, comma-separated.'),
-  WORKER_CONCURRENCY: concurrency.default(250).describe('Deliveries a worker holds at once on each channel.'),
+  HOST: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The address the API listens on. Default 127.0.0.1 in the embedded profile, 0.0.0.0 otherwise.'),
+  INTERNAL_PORT: port
+    .optional()
+    .describe('A listener of its own for `/internal`; the main port then answers 404 there.'),
+  METRICS_PORT: port
+    .optional()
+    .describe('Where `/metrics`, `/livez` and `/readyz` are served. Default 9090 for the API, 9091 for the worker.'),
+  ADMIN_TOKEN: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "The operator's token for `/internal`, 32 characters or more. Made and kept under CARILLON_HOME outside production.",
+    ),
+  MASTER_KEY: masterKey
+    .optional()
+    .describe(
+      '32 bytes that seal credentials and sign inbox tokens, as hexadecimal or base64. Made and kept under CARILLON_HOME outside production.',
+    ),
+  CARILLON_HOME: z
+    .string()
+    .min(1)
+    .default('.carillon')
+    .describe('Where the embedded database, generated secrets and the spool are kept.'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('How much is logged, as JSON lines on standard output. Successful requests are logged at `debug`.'),
+  PAGES: flag
+    .optional()
+    .describe(
+      '`true` serves `/mailbox` and `/demo`, which show the demo tenant to whoever can reach the port. Default: only in the embedded profile.',
+    ),
+  SANDBOX_FALLBACK: flag
+    .optional()
+    .describe(
+      '`true` lets the sandbox take what no provider account would send. Default: only in the embedded profile.',
+    ),
+  WORKER_CHANNELS: channelList
+    .default(['email', 'sms', 'push', 'in_app', 'chat', 'webhook'])
+    .describe('The channels this worker serves, comma-separated.'),
+  WORKER_CONCURRENCY: concurrency
+    .default(1_000)
+    .describe(
+      'Deliveries a worker holds at once on each channel: enough for one batch to be sent while the next is claimed and the last recorded.',
+    ),
   WORKER_EMAIL_CONCURRENCY: concurrency.optional().describe('The same for e-mail alone.'),
   WORKER_SMS_CONCURRENCY: concurrency.optional().describe('The same for SMS alone.'),
   WORKER_PUSH_CONCURRENCY: concurrency.optional().describe('The same for push alone.'),
   WORKER_IN_APP_CONCURRENCY: concurrency.optional().describe('The same for in-app alone.'),
   WORKER_CHAT_CONCURRENCY: concurrency.optional().describe('The same for chat alone.'),
   WORKER_WEBHOOK_CONCURRENCY: concurrency.optional().describe('The same for webhooks alone.'),
-  LEASE_SECONDS: z.coerce.number({ error: 'must be a number of seconds' }).min(2).max(3_600).default(30).describe('How long a claim is good for. What a killed worker held is due again after this. A provider has a third of it to answer.'),
+  LEASE_SECONDS: z.coerce
+    .number({ error: 'must be a number of seconds' })
+    .min(2)
+    .max(3_600)
+    .default(30)
+    .describe(
+      'How long a claim is good for. What a killed worker held is due again after this. A provider has a third of it to answer.',
+    ),
 });
 
 export type Settings = z.infer<typeof settingsSchema>;

@@ -41,7 +41,9 @@ export class Batcher<Item, Result> {
   run(item: Item): Promise<Result> {
     if (this.queue.length >= this.options.maxQueue) {
       return Promise.reject(
-        new DomainError('unavailable', 'The server is full; nothing was accepted. Try again.', { retryAfterSeconds: 1 }),
+        new DomainError('unavailable', 'The server is full; nothing was accepted. Try again.', {
+          retryAfterSeconds: 1,
+        }),
       );
     }
     return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
-import { DomainError, isId } from '#domain';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
+import { DomainError, isId } from '#domain';
 import { type Prisma, PrismaClient } from './generated/client.js';
 
 export type PrismaScope = Prisma.TransactionClient;
@@ -31,6 +31,13 @@ const QUERY_TIMEOUT_MS = 2_000;
 const CONNECT_TIMEOUT_MS = 1_500;
 
 /**
+ * The hot statements are batches of look-ups by primary key, prepared once per connection. A plan made while a table was
+ * small would read all of it for each batch long after it has grown; with these off the look-up is what is left. Where a
+ * table has no fitting index a scan is used all the same.
+ */
+const LOOK_UPS_ONLY = '-c enable_seqscan=off -c enable_mergejoin=off';
+
+/**
  * The two doors to Postgres. A tenant's door opens connections that start as role `carillon_tenant` and see nothing
  * until a transaction has said whose it is; the platform's door opens connections that start as `carillon_platform`
  * and see all tenants. Callers of `asPlatform`, `sqlAsPlatform` and `platform` are on a list (test/architecture.spec.ts).
@@ -45,7 +52,7 @@ export class Database {
 
   constructor(private readonly options: DatabaseOptions) {
     this.tenantPool = this.pool('carillon_tenant', options.poolSize);
-    this.platformPool = this.pool('carillon_platform', options.poolSize);
+    this.platformPool = this.pool('carillon_platform', options.poolSize, LOOK_UPS_ONLY);
     this.healthPool = this.pool('carillon_platform', 1);
   }
 
@@ -110,7 +117,9 @@ export class Database {
 
   async close(): Promise<void> {
     await Promise.all([this.tenantPrisma?.$disconnect(), this.platformPrisma?.$disconnect()]);
-    await Promise.all([this.tenantPool, this.platformPool, this.healthPool].map((pool) => (pool.ended ? undefined : pool.end())));
+    await Promise.all(
+      [this.tenantPool, this.platformPool, this.healthPool].map((pool) => (pool.ended ? undefined : pool.end())),
+    );
   }
 
   private async transaction<T>(pool: pg.Pool, begin: string, work: (sql: Sql) => Promise<T>): Promise<T> {
@@ -133,7 +142,7 @@ export class Database {
     });
   }
 
-  private pool(role: string, size: number): pg.Pool {
+  private pool(role: string, size: number, planner = ''): pg.Pool {
     const pool = new pg.Pool({
       connectionString: this.options.url,
       application_name: this.options.applicationName ?? 'carillon',
@@ -143,7 +152,7 @@ export class Database {
       query_timeout: QUERY_TIMEOUT_MS,
       keepAlive: true,
       // Sent with the start-up packet: a connection never works as the login role.
-      options: `-c role=${role} -c statement_timeout=${QUERY_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000 -c jit=off`,
+      options: `-c role=${role} -c statement_timeout=${QUERY_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000 -c jit=off ${planner}`,
       types: numericTypes,
     });
     // Without a listener an error on an idle connection (a server restart) ends the process.

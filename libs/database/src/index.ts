@@ -10,13 +10,36 @@ export { type DeadLetter, type DeadLetterFilter, DeadLettersStore } from './stor
 export { DeliveriesStore, type DeliveryContext, type RecipientProfile } from './stores/deliveries.store.js';
 export { type Claim, type ClaimedDelivery, DueDeliveriesStore } from './stores/due-deliveries.store.js';
 export { IdempotencyStore, type StoredResponse } from './stores/idempotency.store.js';
-export { type InboxChange, type InboxCounts, type InboxHead, type InboxItem, InboxStore } from './stores/inbox.store.js';
+export {
+  type InboxChange,
+  type InboxCounts,
+  type InboxHead,
+  type InboxItem,
+  InboxStore,
+} from './stores/inbox.store.js';
 export { type Deposit, type MailboxMessage, MailboxStore } from './stores/mailbox.store.js';
 export type { DeliveryRow, Notification, NotificationRow } from './stores/notification.js';
-export { type NotificationFilter, NotificationsStore, type NotificationWithDeliveries, type TimelineEntry } from './stores/notifications.store.js';
+export {
+  type NotificationFilter,
+  NotificationsStore,
+  type NotificationWithDeliveries,
+  type TimelineEntry,
+} from './stores/notifications.store.js';
 export { OperationsStore, type QueueFigures } from './stores/operations.store.js';
 export type { Page, PageRequest } from './stores/page.js';
 export { type OpenAccount, type ProviderAccount, ProviderAccountsStore } from './stores/provider-accounts.store.js';
-export { type Device, type Recipient, type RecipientAddresses, type RecipientFields, RecipientsStore } from './stores/recipients.store.js';
-export { type Template, type TemplateContent, type TemplateHead, type TemplateSelector, TemplatesStore } from './stores/templates.store.js';
+export {
+  type Device,
+  type Recipient,
+  type RecipientAddresses,
+  type RecipientFields,
+  RecipientsStore,
+} from './stores/recipients.store.js';
+export {
+  type Template,
+  type TemplateContent,
+  type TemplateHead,
+  type TemplateSelector,
+  TemplatesStore,
+} from './stores/templates.store.js';
 export { type Tenant, TenantsStore } from './stores/tenants.store.js';

@@ -36,7 +36,9 @@ export async function migrate(databaseUrl: string, directory: string): Promise<s
         await apply(client, migration);
         done.push(migration.name);
       } else if (before !== migration.checksum) {
-        throw new Error(`migration ${migration.name} was edited after it had been applied to this database; add a new one instead`);
+        throw new Error(
+          `migration ${migration.name} was edited after it had been applied to this database; add a new one instead`,
+        );
       }
     }
     return done;
@@ -46,14 +48,18 @@ export async function migrate(databaseUrl: string, directory: string): Promise<s
 }
 
 /** The names of migrations this program has and the database lacks. */
-export async function pendingMigrations(query: (text: string) => Promise<{ migration_name: string }[]>, directory: string): Promise<string[]> {
+export async function pendingMigrations(
+  query: (text: string) => Promise<{ migration_name: string }[]>,
+  directory: string,
+): Promise<string[]> {
   const applied = new Set((await query(APPLIED).catch(missingTableAsNone)).map((row) => row.migration_name));
   return migrationsIn(directory)
     .map((migration) => migration.name)
     .filter((name) => !applied.has(name));
 }
 
-const APPLIED = 'select migration_name, checksum from _prisma_migrations where finished_at is not null and rolled_back_at is null';
+const APPLIED =
+  'select migration_name, checksum from _prisma_migrations where finished_at is not null and rolled_back_at is null';
 
 function missingTableAsNone(error: { code?: string }): never[] {
   if (error.code === '42P01') return [];

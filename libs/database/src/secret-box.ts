@@ -36,7 +36,9 @@ export class SecretBox {
     const [version, keyId, wrappedKey, body] = sealed.split('.');
     if (version !== 'v1' || !wrappedKey || !body) throw new Error(`${place.table} ${place.id}: not a sealed secret`);
     if (keyId !== this.keyId) {
-      throw new Error(`${place.table} ${place.id} was sealed under master key ${keyId}, this process has ${this.keyId}`);
+      throw new Error(
+        `${place.table} ${place.id} was sealed under master key ${keyId}, this process has ${this.keyId}`,
+      );
     }
     const context = associatedData(place);
     const dataKey = decrypt(this.masterKey, Buffer.from(wrappedKey, 'base64url'), context);
@@ -62,6 +64,8 @@ function encrypt(key: Buffer, clear: Buffer, context: Buffer): Buffer {
 function decrypt(key: Buffer, sealed: Buffer, context: Buffer): Buffer {
   const nonce = sealed.subarray(0, NONCE_BYTES);
   const tag = sealed.subarray(sealed.length - TAG_BYTES);
-  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES }).setAAD(context).setAuthTag(tag);
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
+    .setAAD(context)
+    .setAuthTag(tag);
   return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, sealed.length - TAG_BYTES)), decipher.final()]);
 }

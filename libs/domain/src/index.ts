@@ -1,19 +1,19 @@
 export { hashSecret, newApiKey, type ParsedKey, parseApiKey } from './api-key.js';
-export type { Addressable, AddressSource, Channel, FieldKind } from './channels/define-channel.js';
-export { channelIds, channelOf, channels, type ChannelId } from './channels/registry.js';
-export { refusal, type Consent } from './consent.js';
+export type { Addressable, AddressSource, Channel, FieldKind, SendLimit } from './channels/define-channel.js';
+export { type ChannelId, channelIds, channelOf, channels } from './channels/registry.js';
+export { type Consent, refusal } from './consent.js';
 export {
   type DeliveryState,
   deliveryStates,
   type FailedReason,
   failedReasons,
   isFinal,
-  mayMove,
   type Mover,
+  mayMove,
   type NotificationStatus,
   notificationStatuses,
-  statesBefore,
   type SuppressedReason,
+  statesBefore,
   suppressedReasons,
   type Tally,
   tallyOf,
@@ -23,7 +23,7 @@ export {
 export { DomainError, type ErrorCode, errorCatalogue, type Fault, notFound } from './errors.js';
 export { isId, newId, PLATFORM_TENANT_ID } from './ids.js';
 export { type Lane, laneOf, lanes } from './lanes.js';
-export { defaultRecipientLimits, recipientLimit, type RecipientLimits, type SendLimit } from './limits.js';
+export { defaultRecipientLimits, type RecipientLimits, recipientLimit } from './limits.js';
 export { localeChain } from './locale.js';
 export {
   type Attempt,

@@ -1,10 +1,5 @@
-import { channelIds, channelOf, type ChannelId } from './channels/registry.js';
-
-/** At most `limit` in any `windowSeconds` seconds. */
-export interface SendLimit {
-  readonly limit: number;
-  readonly windowSeconds: number;
-}
+import type { SendLimit } from './channels/define-channel.js';
+import { type ChannelId, channelIds, channelOf } from './channels/registry.js';
 
 /** A tenant's own limits per recipient, by channel; a channel it does not name keeps the default. */
 export type RecipientLimits = Partial<Record<ChannelId, { limit: number; window_seconds: number }>>;

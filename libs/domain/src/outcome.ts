@@ -19,6 +19,7 @@ export type ReceiptKind = 'delivered' | 'bounced' | 'complained';
 
 /** A row to be written into the recipient's inbox: for `in_app` that is the send. */
 export interface InboxRow {
+  recipientId: string;
   category: string;
   title: string;
   body: string;

@@ -59,5 +59,11 @@ function retry(attempt: Attempt, position: RetryPosition, weight: number, retryA
     retryAfterSeconds === null
       ? position.random * step
       : Math.min(RETRY_AFTER_CAP_SECONDS, Math.max(RETRY_AFTER_FLOOR_SECONDS, retryAfterSeconds));
-  return { kind: 'retry', reason: attempt.outcome === 'throttled' ? 'provider_limit' : 'retry', delaySeconds, weight, attempt };
+  return {
+    kind: 'retry',
+    reason: attempt.outcome === 'throttled' ? 'provider_limit' : 'retry',
+    delaySeconds,
+    weight,
+    attempt,
+  };
 }

@@ -1,6 +1,11 @@
-import { type ChannelId, channelIds } from '#domain';
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
-import { deliveriesPattern, type DeliveryBatch, type DeliveryTransport, type Transported } from './delivery-transport.js';
+import { type ChannelId, channelIds } from '#domain';
+import {
+  type DeliveryBatch,
+  type DeliveryTransport,
+  deliveriesPattern,
+  type Transported,
+} from './delivery-transport.js';
 
 /**
  * The transport of the Postgres profiles: the dispatcher and the consumers are in one process, so a batch is a call. The
@@ -8,7 +13,10 @@ import { deliveriesPattern, type DeliveryBatch, type DeliveryTransport, type Tra
  *
  * A Nest microservice strategy: Nest finds the consumers by their message patterns, starts it and stops it.
  */
-export class DirectTransport<Delivery extends Transported> extends Server implements CustomTransportStrategy, DeliveryTransport<Delivery> {
+export class DirectTransport<Delivery extends Transported>
+  extends Server
+  implements CustomTransportStrategy, DeliveryTransport<Delivery>
+{
   private readonly inHand = new Map<ChannelId, number>(channelIds.map((channel) => [channel, 0]));
   private readonly roomHandlers: ((channel: ChannelId) => void)[] = [];
   private readonly idleHandlers: (() => void)[] = [];
@@ -56,7 +64,11 @@ export class DirectTransport<Delivery extends Transported> extends Server implem
     };
     // Not awaited: the batch runs beside the next claim.
     Promise.resolve(handler(batch))
-      .then((answer) => (isObservable(answer) ? new Promise<void>((resolve, reject) => answer.subscribe({ error: reject, complete: resolve })) : undefined))
+      .then((answer) =>
+        isObservable(answer)
+          ? new Promise<void>((resolve, reject) => answer.subscribe({ error: reject, complete: resolve }))
+          : undefined,
+      )
       .catch((error: Error) => this.onFault(error, channel))
       .finally(() => {
         const left = open.size;

@@ -1,2 +1,7 @@
-export { type DeliveryBatch, deliveriesPattern, type DeliveryTransport, type Transported } from './delivery-transport.js';
+export {
+  type DeliveryBatch,
+  type DeliveryTransport,
+  deliveriesPattern,
+  type Transported,
+} from './delivery-transport.js';
 export { DirectTransport } from './direct-transport.js';

@@ -1,5 +1,5 @@
-import type { ChannelId, ReceiptKind } from '#domain';
 import { z } from 'zod';
+import type { ChannelId, ReceiptKind } from '#domain';
 
 /** A rendered message for one address of one delivery. */
 export interface ProviderMessage {
@@ -31,6 +31,8 @@ export interface Accepted {
 }
 
 export interface Connection {
+  /** How many sends may be under way at once, where the vendor or the protocol sets a bound; more wait their turn. */
+  readonly maxInFlight?: number;
   /** Makes exactly one request to the vendor. Throws ProviderError, and nothing else on purpose. */
   send(message: ProviderMessage, options: SendOptions): Promise<Accepted>;
   /** Asks the vendor whether the credentials are good, without sending. Throws ProviderError. */
@@ -55,7 +57,9 @@ export interface Provider<Id extends string = string, Credentials extends z.ZodO
 }
 
 /** A provider is a value in one file plus one line in `registry.ts`. */
-export function defineProvider<const Id extends string, Credentials extends z.ZodObject>(provider: Provider<Id, Credentials>): Provider<Id, Credentials> {
+export function defineProvider<const Id extends string, Credentials extends z.ZodObject>(
+  provider: Provider<Id, Credentials>,
+): Provider<Id, Credentials> {
   return provider;
 }
 
@@ -75,7 +79,11 @@ export function maskCredentials(schema: z.ZodObject, credentials: Record<string,
 }
 
 function isSecret(field: z.ZodType | undefined): boolean {
-  for (let inner = field; inner; inner = 'unwrap' in inner ? (inner as unknown as z.ZodOptional<z.ZodType>).unwrap() : undefined) {
+  for (
+    let inner = field;
+    inner;
+    inner = 'unwrap' in inner ? (inner as unknown as z.ZodOptional<z.ZodType>).unwrap() : undefined
+  ) {
     if (inner.meta()?.secret === true) return true;
   }
   return false;

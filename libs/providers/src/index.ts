@@ -1,4 +1,12 @@
-export { type Accepted, type Connection, maskCredentials, type Provider, type ProviderMessage, type SendOptions, type Surroundings } from './define-provider.js';
+export {
+  type Accepted,
+  type Connection,
+  maskCredentials,
+  type Provider,
+  type ProviderMessage,
+  type SendOptions,
+  type Surroundings,
+} from './define-provider.js';
 export { type Account, ProviderDirectory, type Sender } from './provider-directory.js';
 export { providers } from './registry.js';
 export { type Simulation, simulationFor } from './sandbox/outcomes.js';

@@ -1,5 +1,6 @@
-import type { ChannelId } from '#domain';
 import { LRUCache } from 'lru-cache';
+import type { ChannelId } from '#domain';
+import { boundedConnection } from './bounded-connection.js';
 import type { Connection, Surroundings } from './define-provider.js';
 import { providers } from './registry.js';
 
@@ -40,7 +41,11 @@ export class ProviderDirectory {
   constructor(private readonly options: DirectoryOptions) {
     this.accounts = new LRUCache({ max: 10_000, ttl: ACCOUNTS_TTL_MS });
     this.connections = new LRUCache({ max: 1_000, dispose: (sender) => void sender.connection.close?.() });
-    this.sandbox = { accountId: null, provider: 'sandbox', connection: providers['sandbox']!.connect({}, options.surroundings) };
+    this.sandbox = {
+      accountId: null,
+      provider: 'sandbox',
+      connection: providers['sandbox']!.connect({}, options.surroundings),
+    };
   }
 
   /** The first account's sender, or null when there is nobody to send. A test notification only ever gets the sandbox. */
@@ -53,8 +58,9 @@ export class ProviderDirectory {
 
   /** Forgets what was cached of a tenant; of all tenants without one (the platform's accounts serve everybody). */
   forget(tenantId?: string): void {
-    if (tenantId === undefined) return this.accounts.clear();
-    for (const key of this.accounts.keys()) if (key.startsWith(tenantId)) this.accounts.delete(key);
+    for (const key of this.accounts.keys()) {
+      if (tenantId === undefined || key.startsWith(tenantId)) this.accounts.delete(key);
+    }
   }
 
   async close(): Promise<void> {
@@ -78,8 +84,17 @@ export class ProviderDirectory {
     let sender = this.connections.get(key);
     if (!sender) {
       const provider = providers[account.provider];
-      if (!provider) throw new Error(`provider account ${account.id} is of the unknown provider ${JSON.stringify(account.provider)}`);
-      sender = { accountId: account.id, provider: provider.id, connection: provider.connect(provider.credentials.parse(account.credentials), this.options.surroundings) };
+      if (!provider)
+        throw new Error(
+          `provider account ${account.id} is of the unknown provider ${JSON.stringify(account.provider)}`,
+        );
+      sender = {
+        accountId: account.id,
+        provider: provider.id,
+        connection: boundedConnection(
+          provider.connect(provider.credentials.parse(account.credentials), this.options.surroundings),
+        ),
+      };
       this.connections.set(key, sender);
     }
     return sender;

@@ -6,7 +6,9 @@ export interface Rows {
 }
 
 /** Gathers what is asked at the same moment; the database room's Batcher. */
-export type Batch = (flush: (requests: LimitRequest[]) => Promise<LimitAnswer[]>) => { run(request: LimitRequest): Promise<LimitAnswer> };
+export type Batch = (flush: (requests: LimitRequest[]) => Promise<LimitAnswer[]>) => {
+  run(request: LimitRequest): Promise<LimitAnswer>;
+};
 
 interface WindowRow {
   tenant_id: string;

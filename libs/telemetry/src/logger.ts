@@ -15,7 +15,17 @@ export function createLogger(options: { level: string; role: string }): Logger {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: describeError },
       redact: {
-        paths: ['*.authorization', '*["x-api-key"]', '*["x-admin-token"]', '*.cookie', '*.password', '*.token', '*.credentials', '*.payload', '*.address'],
+        paths: [
+          '*.authorization',
+          '*["x-api-key"]',
+          '*["x-admin-token"]',
+          '*.cookie',
+          '*.password',
+          '*.token',
+          '*.credentials',
+          '*.payload',
+          '*.address',
+        ],
         censor: '[redacted]',
       },
     },

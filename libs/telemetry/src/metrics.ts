@@ -1,7 +1,7 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Attributes, type Counter, type Histogram, metrics } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { AggregationType, MeterProvider } from '@opentelemetry/sdk-metrics';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 
 let exporter: PrometheusExporter | undefined;
 
@@ -14,7 +14,12 @@ export function startMetrics(): void {
   metrics.setGlobalMeterProvider(
     new MeterProvider({
       readers: [exporter],
-      views: [{ instrumentName: '*_seconds', aggregation: { type: AggregationType.EXPLICIT_BUCKET_HISTOGRAM, options: { boundaries: SECONDS } } }],
+      views: [
+        {
+          instrumentName: '*_seconds',
+          aggregation: { type: AggregationType.EXPLICIT_BUCKET_HISTOGRAM, options: { boundaries: SECONDS } },
+        },
+      ],
     }),
   );
 }
@@ -31,19 +36,38 @@ export function answerMetrics(request: IncomingMessage, response: ServerResponse
  */
 class Instruments {
   private readonly meter = metrics.getMeter('carillon');
-  readonly requests = this.histogram('carillon_http_request_seconds', 'Time to answer an HTTP request, by route and status');
+  readonly requests = this.histogram(
+    'carillon_http_request_seconds',
+    'Time to answer an HTTP request, by route and status',
+  );
   readonly accepted = this.counter('carillon_notifications_accepted', 'Notifications committed');
   readonly claimed = this.counter('carillon_deliveries_claimed', 'Deliveries claimed by this worker, by channel');
-  readonly outcomes = this.counter('carillon_deliveries_outcomes', 'Ends of pipeline runs, by channel, outcome and reason');
-  readonly attempts = this.histogram('carillon_attempt_seconds', 'Time a provider took to answer, by provider and outcome');
+  readonly outcomes = this.counter(
+    'carillon_deliveries_outcomes',
+    'Ends of pipeline runs, by channel, outcome and reason',
+  );
+  readonly attempts = this.histogram(
+    'carillon_attempt_seconds',
+    'Time a provider took to answer, by provider and outcome',
+  );
   readonly steps = this.histogram('carillon_pipeline_step_seconds', 'Time of each pipeline step, by step');
-  readonly unknown = this.counter('carillon_unknown_outcomes', 'Attempts without a known outcome, by channel and policy');
+  readonly unknown = this.counter(
+    'carillon_unknown_outcomes',
+    'Attempts without a known outcome, by channel and policy',
+  );
   readonly fenced = this.counter('carillon_claims_lost', 'Runs that found their claim taken or cancelled');
-  readonly spooled = this.counter('carillon_outcomes_spooled', 'Outcomes written to the local spool because the database was away');
+  readonly spooled = this.counter(
+    'carillon_outcomes_spooled',
+    'Outcomes written to the local spool because the database was away',
+  );
   readonly frames = this.counter('carillon_inbox_frames', 'Frames sent to inbox streams, by type');
 
   /** A figure read when it is scraped. */
-  gauge(name: string, description: string, read: () => number | Promise<{ value: number; attributes: Attributes }[]>): void {
+  gauge(
+    name: string,
+    description: string,
+    read: () => number | Promise<{ value: number; attributes: Attributes }[]>,
+  ): void {
     this.meter.createObservableGauge(name, { description }).addCallback(async (result) => {
       const found = await read();
       if (typeof found === 'number') result.observe(found);

@@ -18,14 +18,20 @@ export interface OperationsServer {
  *
  * `fallback`: when the port is taken, any other will do (the embedded profile, where 9090 may be somebody's Prometheus).
  */
-export async function startOperationsServer(options: { port: number; host: string; readiness: () => Promise<Readiness>; fallback: boolean }): Promise<OperationsServer> {
+export async function startOperationsServer(options: {
+  port: number;
+  host: string;
+  readiness: () => Promise<Readiness>;
+  fallback: boolean;
+}): Promise<OperationsServer> {
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0];
     if (path === '/metrics') answerMetrics(request, response);
     else if (path === '/livez') answer(response, 200, { status: 'ok' });
     else if (path === '/readyz') {
       options.readiness().then(
-        (found) => answer(response, found.ready ? 200 : 503, { status: found.ready ? 'ok' : 'not_ready', checks: found.checks }),
+        (found) =>
+          answer(response, found.ready ? 200 : 503, { status: found.ready ? 'ok' : 'not_ready', checks: found.checks }),
         () => answer(response, 503, { status: 'not_ready' }),
       );
     } else answer(response, 404, { status: 'not_found' });

@@ -11,7 +11,18 @@ const MAX_TAG_LENGTH = 2_000;
 const MAX_ELSE_TAGS = 200;
 
 /** The helpers a template may call. */
-export const ALLOWED_HELPERS: ReadonlySet<string> = new Set(['if', 'unless', 'each', 'with', 'upper', 'lower', 'default', 'eq', 'date', 'number']);
+export const ALLOWED_HELPERS: ReadonlySet<string> = new Set([
+  'if',
+  'unless',
+  'each',
+  'with',
+  'upper',
+  'lower',
+  'default',
+  'eq',
+  'date',
+  'number',
+]);
 
 /** What is wrong with a source, and where. Lines and columns begin at 1. */
 export class TemplateFault extends Error {
@@ -33,7 +44,8 @@ export function checkSource(source: string, limits: { maxBytes: number; trustedH
   // Handing Handlebars an object instead of text was CVE-2026-33937.
   if (typeof source !== 'string') throw new TemplateFault('a template must be text');
   const bytes = Buffer.byteLength(source, 'utf8');
-  if (bytes > limits.maxBytes) throw new TemplateFault(`the template has ${bytes} bytes, at most ${limits.maxBytes} are allowed`);
+  if (bytes > limits.maxBytes)
+    throw new TemplateFault(`the template has ${bytes} bytes, at most ${limits.maxBytes} are allowed`);
   countTags(source);
   const program = parse(source);
   visit(program, 0, limits.trustedHtml);
@@ -49,8 +61,10 @@ function countTags(source: string): void {
     tags += 1;
     const next = source.slice(at, at + 12);
     const end = source.indexOf('}}', at);
-    if (next.startsWith('{{!') ? false : (end === -1 ? source.length : end) - at > MAX_TAG_LENGTH) throw faultAt(source, at, `a tag longer than ${MAX_TAG_LENGTH} characters`);
-    if (/^\{\{~?\s*(else\b|\^)/.test(next) && ++elses > MAX_ELSE_TAGS) throw faultAt(source, at, `more than ${MAX_ELSE_TAGS} {{else}} tags`);
+    if (next.startsWith('{{!') ? false : (end === -1 ? source.length : end) - at > MAX_TAG_LENGTH)
+      throw faultAt(source, at, `a tag longer than ${MAX_TAG_LENGTH} characters`);
+    if (/^\{\{~?\s*(else\b|\^)/.test(next) && ++elses > MAX_ELSE_TAGS)
+      throw faultAt(source, at, `more than ${MAX_ELSE_TAGS} {{else}} tags`);
     if (/^\{\{\{?~?\s*[#^]/.test(next)) depth += 1;
     else if (/^\{\{\{?~?\s*\//.test(next)) depth -= 1;
     if (tags > MAX_TAGS) throw faultAt(source, at, `more than ${MAX_TAGS} tags`);
@@ -75,7 +89,11 @@ function parse(source: string): hbs.AST.Program {
     const column = place ? Number(place[2]) + 1 : (caret?.length ?? null);
     const got = /got '(\w+)'$/.exec(lines.at(-1)!)?.[1];
     const what =
-      got === 'EOF' ? 'the template ends inside a tag or an open block' : got ? 'syntax error here' : `syntax error: ${lines[0]!.replace(/ - \d+:\d+$/, '')}`;
+      got === 'EOF'
+        ? 'the template ends inside a tag or an open block'
+        : got
+          ? 'syntax error here'
+          : `syntax error: ${lines[0]!.replace(/ - \d+:\d+$/, '')}`;
     throw new TemplateFault(what, line ? Number(line) : null, column);
   }
 }
@@ -108,7 +126,8 @@ function visit(node: hbs.AST.Node | null | undefined, depth: number, trustedHtml
     case 'BlockStatement': {
       const block = node as hbs.AST.BlockStatement;
       const name = (block.path as hbs.AST.PathExpression).original;
-      if (!['if', 'unless', 'each', 'with'].includes(String(name))) throw fault(node, `unknown block {{#${name}}}; there are if, unless, each and with`);
+      if (!['if', 'unless', 'each', 'with'].includes(String(name)))
+        throw fault(node, `unknown block {{#${name}}}; there are if, unless, each and with`);
       call(block, depth, trustedHtml);
       visit(block.program, depth + 1, trustedHtml);
       visit(block.inverse, depth + 1, trustedHtml);
@@ -151,12 +170,21 @@ function call(node: hbs.AST.Node & Call, depth: number, trustedHtml: boolean): v
   for (const pair of node.hash?.pairs ?? []) visit(pair.value, depth, trustedHtml);
 }
 
-const FORBIDDEN_SEGMENTS: ReadonlySet<string> = new Set(['__proto__', 'prototype', 'constructor', 'helperMissing', 'blockHelperMissing', 'lookup', 'log']);
+const FORBIDDEN_SEGMENTS: ReadonlySet<string> = new Set([
+  '__proto__',
+  'prototype',
+  'constructor',
+  'helperMissing',
+  'blockHelperMissing',
+  'lookup',
+  'log',
+]);
 const DATA_VARIABLES: ReadonlySet<string> = new Set(['index', 'key', 'first', 'last', 'root']);
 
 function checkPath(path: hbs.AST.PathExpression): void {
   if (path.data && !DATA_VARIABLES.has(String(path.parts[0]))) throw fault(path, `unknown variable @${path.parts[0]}`);
   for (const part of path.parts) {
-    if (FORBIDDEN_SEGMENTS.has(String(part))) throw fault(path, `${JSON.stringify(String(part))} may not be used in a path`);
+    if (FORBIDDEN_SEGMENTS.has(String(part)))
+      throw fault(path, `${JSON.stringify(String(part))} may not be used in a path`);
   }
 }

@@ -25,7 +25,11 @@ export function createEnvironment(): typeof Handlebars {
     const over = args[0];
     const data = Handlebars.createFrame(options.data ?? {});
     const budget = (options.data as { budget: Budget }).budget;
-    const entries = Array.isArray(over) ? [...over.entries()] : over !== null && typeof over === 'object' ? Object.entries(over) : [];
+    const entries = Array.isArray(over)
+      ? [...over.entries()]
+      : over !== null && typeof over === 'object'
+        ? Object.entries(over)
+        : [];
     let out = '';
     entries.forEach(([key, value], index) => {
       budget.iterations -= 1;
@@ -41,19 +45,28 @@ export function createEnvironment(): typeof Handlebars {
 
   environment.registerHelper('upper', (value: unknown) => scalar(value).toUpperCase());
   environment.registerHelper('lower', (value: unknown) => scalar(value).toLowerCase());
-  environment.registerHelper('default', (value: unknown, fallback: unknown) => (value === undefined || value === null || value === '' ? fallback : value));
+  environment.registerHelper('default', (value: unknown, fallback: unknown) =>
+    value === undefined || value === null || value === '' ? fallback : value,
+  );
   environment.registerHelper('eq', (left: unknown, right: unknown) => left === right);
   environment.registerHelper('number', (value: unknown, options: Handlebars.HelperOptions) => {
     const { locale, digits } = options.hash as { locale?: unknown; digits?: unknown };
-    const places = typeof digits === 'number' && digits >= 0 && digits <= 20 ? { minimumFractionDigits: digits, maximumFractionDigits: digits } : {};
+    const places =
+      typeof digits === 'number' && digits >= 0 && digits <= 20
+        ? { minimumFractionDigits: digits, maximumFractionDigits: digits }
+        : {};
     return new Intl.NumberFormat(languageOf(locale), places).format(Number(value));
   });
   environment.registerHelper('date', (value: unknown, options: Handlebars.HelperOptions) => {
     const date = new Date(scalar(value));
-    if (Number.isNaN(date.getTime())) throw new TemplateFault(`{{date}} got ${JSON.stringify(scalar(value))}, which is not a date`);
+    if (Number.isNaN(date.getTime()))
+      throw new TemplateFault(`{{date}} got ${JSON.stringify(scalar(value))}, which is not a date`);
     const { locale, timezone } = options.hash as { locale?: unknown; timezone?: unknown };
     try {
-      return new Intl.DateTimeFormat(languageOf(locale), { dateStyle: 'medium', timeZone: typeof timezone === 'string' ? timezone : 'UTC' }).format(date);
+      return new Intl.DateTimeFormat(languageOf(locale), {
+        dateStyle: 'medium',
+        timeZone: typeof timezone === 'string' ? timezone : 'UTC',
+      }).format(date);
     } catch {
       throw new TemplateFault(`{{date}} does not know the time zone ${JSON.stringify(timezone)}`);
     }
@@ -66,5 +79,9 @@ function languageOf(locale: unknown): string {
 }
 
 function scalar(value: unknown): string {
-  return typeof value === 'string' ? value : value === undefined || value === null || typeof value === 'object' ? '' : String(value);
+  return typeof value === 'string'
+    ? value
+    : value === undefined || value === null || typeof value === 'object'
+      ? ''
+      : String(value);
 }

@@ -1,5 +1,5 @@
-import { type Channel, type FieldKind } from '#domain';
 import { LRUCache } from 'lru-cache';
+import { type Channel, type FieldKind } from '#domain';
 import { ALLOWED_HELPERS, checkSource, TemplateFault } from './check-source.js';
 import { type Budget, createEnvironment, MAX_ITERATIONS, MAX_OUTPUT } from './handlebars-environment.js';
 
@@ -23,7 +23,11 @@ const knownHelpers = Object.fromEntries([...ALLOWED_HELPERS].map((name) => [name
  * microseconds for a warm one, three hundred for a cold one.
  */
 export class TemplateRenderer {
-  private readonly compiled = new LRUCache<string, Render>({ max: 10_000, maxSize: 64 * 1024 * 1024, sizeCalculation: (_, source) => source.length + 1_000 });
+  private readonly compiled = new LRUCache<string, Render>({
+    max: 10_000,
+    maxSize: 64 * 1024 * 1024,
+    sizeCalculation: (_, source) => source.length + 1_000,
+  });
 
   /** All faults of a content's sources, for the moment it is saved. The shape is the channel's schema's affair. */
   faults(channel: Channel, content: Content): ContentFault[] {
@@ -54,16 +58,36 @@ export class TemplateRenderer {
     return message;
   }
 
-  private renderValue(value: unknown, kind: FieldKind, context: object, budget: Budget, maxBytes: number, pointer: string): unknown {
+  private renderValue(
+    value: unknown,
+    kind: FieldKind,
+    context: object,
+    budget: Budget,
+    maxBytes: number,
+    pointer: string,
+  ): unknown {
     if (typeof value === 'string') return this.renderSource(value, kind, context, budget, maxBytes, pointer);
-    if (Array.isArray(value)) return value.map((item, index) => this.renderValue(item, kind, context, budget, maxBytes, `${pointer}/${index}`));
+    if (Array.isArray(value))
+      return value.map((item, index) => this.renderValue(item, kind, context, budget, maxBytes, `${pointer}/${index}`));
     if (value !== null && typeof value === 'object') {
-      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.renderValue(item, kind, context, budget, maxBytes, `${pointer}/${key}`)]));
+      return Object.fromEntries(
+        Object.entries(value).map(([key, item]) => [
+          key,
+          this.renderValue(item, kind, context, budget, maxBytes, `${pointer}/${key}`),
+        ]),
+      );
     }
     return value;
   }
 
-  private renderSource(source: string, kind: FieldKind, context: object, budget: Budget, maxBytes: number, pointer: string): string {
+  private renderSource(
+    source: string,
+    kind: FieldKind,
+    context: object,
+    budget: Budget,
+    maxBytes: number,
+    pointer: string,
+  ): string {
     try {
       const text = source.includes('{{') ? this.compile(source, kind, maxBytes)(context, { data: { budget } }) : source;
       if (text.length > MAX_OUTPUT) throw new TemplateFault(`more than ${MAX_OUTPUT} characters`);
@@ -87,24 +111,37 @@ export class TemplateRenderer {
         preventIndent: true,
       }) as unknown as Render;
       // Compiling is lazy; a template that does not compile must be found now.
-      (environment as unknown as { precompile: (ast: unknown, options: unknown) => unknown }).precompile(program, { strict: true, knownHelpers, knownHelpersOnly: true });
+      (environment as unknown as { precompile: (ast: unknown, options: unknown) => unknown }).precompile(program, {
+        strict: true,
+        knownHelpers,
+        knownHelpersOnly: true,
+      });
       this.compiled.set(name, render);
     }
     return render;
   }
 }
 
-function* sourcesOf(channel: Channel, content: Content): Generator<{ pointer: string; source: string; kind: FieldKind }> {
+function* sourcesOf(
+  channel: Channel,
+  content: Content,
+): Generator<{ pointer: string; source: string; kind: FieldKind }> {
   for (const [field, value] of Object.entries(content)) {
     const kind = channel.fields[field];
     if (kind) yield* stringsIn(value, `/${field}`, kind);
   }
 }
 
-function* stringsIn(value: unknown, pointer: string, kind: FieldKind): Generator<{ pointer: string; source: string; kind: FieldKind }> {
+function* stringsIn(
+  value: unknown,
+  pointer: string,
+  kind: FieldKind,
+): Generator<{ pointer: string; source: string; kind: FieldKind }> {
   if (typeof value === 'string') yield { pointer, source: value, kind };
-  else if (Array.isArray(value)) for (const [index, item] of value.entries()) yield* stringsIn(item, `${pointer}/${index}`, kind);
-  else if (value !== null && typeof value === 'object') for (const [key, item] of Object.entries(value)) yield* stringsIn(item, `${pointer}/${key}`, kind);
+  else if (Array.isArray(value))
+    for (const [index, item] of value.entries()) yield* stringsIn(item, `${pointer}/${index}`, kind);
+  else if (value !== null && typeof value === 'object')
+    for (const [key, item] of Object.entries(value)) yield* stringsIn(item, `${pointer}/${key}`, kind);
 }
 
 /** Escaping per field (security.md, rule 6); html was escaped by Handlebars, variable by variable. */
@@ -118,23 +155,31 @@ function safe(text: string, kind: FieldKind): string {
       return text.replace(/[\p{Cc}--[\n\r\t]]/gv, '');
     case 'line':
       // biome-ignore lint/suspicious/noControlCharactersInRegex: CR, LF and NUL would end or add a header
-      if (/[\r\n\u0000]/.test(text)) throw new TemplateFault('a line break or NUL came out of the template; this field is one line');
+      if (/[\r\n\u0000]/.test(text))
+        throw new TemplateFault('a line break or NUL came out of the template; this field is one line');
       return text.replace(/\p{Cc}/gu, '').trim();
     case 'url':
-      if (!/^(https:\/\/|mailto:)/i.test(text) && !text.startsWith('/')) throw new TemplateFault(`links must begin with https: or mailto:, got ${JSON.stringify(text.slice(0, 40))}`);
+      if (!/^(https:\/\/|mailto:)/i.test(text) && !text.startsWith('/'))
+        throw new TemplateFault(`links must begin with https: or mailto:, got ${JSON.stringify(text.slice(0, 40))}`);
       return text;
   }
 }
 
 /** Handlebars' own message for a missing variable turns the object into text; a symbol cannot be named from a template. */
-const NAMELESS = Object.freeze(Object.defineProperty(Object.create(null), Symbol.toPrimitive, { value: () => 'the payload' })) as object;
+const NAMELESS = Object.freeze(
+  Object.defineProperty(Object.create(null), Symbol.toPrimitive, { value: () => 'the payload' }),
+) as object;
 
 /** A copy without prototypes, of plain JSON, so that nothing of ours can be reached from a template. Depth is bounded. */
 function harmless(value: object, depth = 0): object {
   if (depth > MAX_PAYLOAD_DEPTH) throw new TemplateFault(`the payload is nested deeper than ${MAX_PAYLOAD_DEPTH}`);
-  if (Array.isArray(value)) return value.map((item) => (item !== null && typeof item === 'object' ? harmless(item as object, depth + 1) : item));
+  if (Array.isArray(value))
+    return value.map((item) =>
+      item !== null && typeof item === 'object' ? harmless(item as object, depth + 1) : item,
+    );
   const copy = Object.create(NAMELESS) as Record<string, unknown>;
-  for (const [key, item] of Object.entries(value)) copy[key] = item !== null && typeof item === 'object' ? harmless(item as object, depth + 1) : item;
+  for (const [key, item] of Object.entries(value))
+    copy[key] = item !== null && typeof item === 'object' ? harmless(item as object, depth + 1) : item;
   return copy;
 }
 

@@ -1,9 +1,9 @@
-import { migrate, startEmbeddedPostgres } from '#database';
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { migrate, startEmbeddedPostgres } from '#database';
 
 const MIGRATIONS = join(import.meta.dirname, '../../../prisma/migrations');
 const TEMPLATE = 'carillon_template';
@@ -70,7 +70,10 @@ async function embeddedServer(): Promise<TestServer> {
   const directory = await mkdtemp(join(tmpdir(), 'carillon-test-'));
   // The server's own user must be able to enter.
   await chmod(directory, 0o755);
-  const server = await startEmbeddedPostgres({ directory: join(directory, 'postgres'), settings: { max_connections: '300', max_prepared_transactions: '0' } });
+  const server = await startEmbeddedPostgres({
+    directory: join(directory, 'postgres'),
+    settings: { max_connections: '300', max_prepared_transactions: '0' },
+  });
   return {
     url: (database) => server.url(database),
     stop: async () => {

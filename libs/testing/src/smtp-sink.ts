@@ -1,5 +1,5 @@
-import { type ParsedMail, simpleParser } from 'mailparser';
 import type { AddressInfo } from 'node:net';
+import { type ParsedMail, simpleParser } from 'mailparser';
 import { SMTPServer, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server';
 
 export interface Reply {
@@ -29,11 +29,18 @@ export async function startSmtpSink(options: { user?: string; password?: string 
     allowInsecureAuth: true,
     logger: false,
     onAuth: (auth, _session, callback) =>
-      auth.username === options.user && auth.password === options.password ? callback(null, { user: auth.username }) : callback(Object.assign(new Error('5.7.8 wrong'), { responseCode: 535 })),
+      auth.username === options.user && auth.password === options.password
+        ? callback(null, { user: auth.username })
+        : callback(Object.assign(new Error('5.7.8 wrong'), { responseCode: 535 })),
     onRcptTo: (_address, _session, callback) => callback(rcpt ? refusal(rcpt) : null),
     onData: (stream: SMTPServerDataStream, session: SMTPServerSession, callback) => {
       simpleParser(stream).then((mail) => {
-        log.push({ from: session.envelope.mailFrom ? session.envelope.mailFrom.address : '', to: session.envelope.rcptTo.map(({ address }) => address), mail, at: Date.now() });
+        log.push({
+          from: session.envelope.mailFrom ? session.envelope.mailFrom.address : '',
+          to: session.envelope.rcptTo.map(({ address }) => address),
+          mail,
+          at: Date.now(),
+        });
         if (data === 'hang') return;
         if (data === 'reset') {
           for (const socket of sockets) socket.resetAndDestroy();

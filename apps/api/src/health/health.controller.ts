@@ -1,12 +1,14 @@
-import { OperationsStore } from '#database';
 import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { OperationsStore } from '#database';
 import { Public } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 
-const healthView = z.object({ status: z.string(), checks: z.record(z.string(), z.string()).optional() }).meta({ id: 'Health' });
+const healthView = z
+  .object({ status: z.string(), checks: z.record(z.string(), z.string()).optional() })
+  .meta({ id: 'Health' });
 
 @ApiTags('Health')
 @Controller()

@@ -1,9 +1,9 @@
-import type { KnownKey } from '#database';
-import { DomainError } from '#domain';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { Reflector } from '@nestjs/core';
 import type { FastifyReply } from 'fastify';
-import { createHash, timingSafeEqual } from 'node:crypto';
+import type { KnownKey } from '#database';
+import { DomainError } from '#domain';
 import { ACCESS, type Access, type CarillonRequest } from './access.js';
 import type { Authenticator } from './authenticator.js';
 import type { InboxTokens } from './inbox-tokens.js';
@@ -28,8 +28,12 @@ export class AccessGuard implements CanActivate {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const access = this.reflector.getAllAndOverride<Access | undefined>(ACCESS, [context.getHandler(), context.getClass()]);
-    if (!access) throw new Error(`the route ${context.getClass().name}.${context.getHandler().name} does not say who may call it`);
+    const access = this.reflector.getAllAndOverride<Access | undefined>(ACCESS, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+    if (!access)
+      throw new Error(`the route ${context.getClass().name}.${context.getHandler().name} does not say who may call it`);
     const http = context.switchToHttp();
     const request = http.getRequest<CarillonRequest>();
     const reply = http.getResponse<FastifyReply>();
@@ -48,13 +52,20 @@ export class AccessGuard implements CanActivate {
     }
   }
 
-  private async tenant(request: CarillonRequest, reply: FastifyReply, scope: string, recipientId: string | null): Promise<void> {
+  private async tenant(
+    request: CarillonRequest,
+    reply: FastifyReply,
+    scope: string,
+    recipientId: string | null,
+  ): Promise<void> {
     const key = await this.authenticator.authenticate(apiKeyOf(request), request.ip);
     const allowance = this.authenticator.allowance(key);
     reply.header('RateLimit-Policy', `"requests";q=${allowance.limit};w=60`);
     reply.header('RateLimit', `"requests";r=${allowance.remaining};t=${allowance.resetSeconds}`);
     if (!allowance.granted) {
-      throw new DomainError('rate_limited', `This API key may make ${allowance.limit} requests a minute.`, { retryAfterSeconds: allowance.resetSeconds });
+      throw new DomainError('rate_limited', `This API key may make ${allowance.limit} requests a minute.`, {
+        retryAfterSeconds: allowance.resetSeconds,
+      });
     }
     allow(key, scope);
     request.caller = { tenantId: key.tenantId, mode: key.mode, keyId: key.keyId, settings: key.settings, recipientId };
@@ -67,15 +78,32 @@ export class AccessGuard implements CanActivate {
       await this.tenant(request, reply, scope, typeof recipientId === 'string' ? recipientId : null);
       if (!request.caller!.recipientId) {
         throw new DomainError('validation_failed', 'The request has 1 fault.', {
-          errors: [{ pointer: 'X-Recipient-ID', code: 'required', message: 'name the recipient whose inbox is meant in the X-Recipient-ID header' }],
+          errors: [
+            {
+              pointer: 'X-Recipient-ID',
+              code: 'required',
+              message: 'name the recipient whose inbox is meant in the X-Recipient-ID header',
+            },
+          ],
         });
       }
       return;
     }
-    if (!bearer) throw new DomainError('unauthenticated', 'Send a recipient token as Authorization: Bearer, or an API key and X-Recipient-ID.');
+    if (!bearer)
+      throw new DomainError(
+        'unauthenticated',
+        'Send a recipient token as Authorization: Bearer, or an API key and X-Recipient-ID.',
+      );
     const identity = await this.inboxTokens.verify(bearer);
-    if (!identity.scopes.has(scope)) throw new DomainError('forbidden', `This recipient token lacks the scope ${scope}.`);
-    request.caller = { tenantId: identity.tenantId, mode: 'live', keyId: null, settings: {}, recipientId: identity.recipientId };
+    if (!identity.scopes.has(scope))
+      throw new DomainError('forbidden', `This recipient token lacks the scope ${scope}.`);
+    request.caller = {
+      tenantId: identity.tenantId,
+      mode: 'live',
+      keyId: null,
+      settings: {},
+      recipientId: identity.recipientId,
+    };
   }
 
   private operator(request: CarillonRequest): void {
@@ -84,11 +112,19 @@ export class AccessGuard implements CanActivate {
     if (typeof given === 'string' && timingSafeEqual(digest(given), this.adminToken)) {
       const allowance = this.operatorRequests.take('operator', OPERATOR_REQUESTS_PER_MINUTE);
       if (allowance.granted) return;
-      throw new DomainError('rate_limited', 'Too many operator requests.', { retryAfterSeconds: allowance.resetSeconds });
+      throw new DomainError('rate_limited', 'Too many operator requests.', {
+        retryAfterSeconds: allowance.resetSeconds,
+      });
     }
     const allowance = this.operatorFailures.take(request.ip, OPERATOR_FAILURES_PER_MINUTE);
-    if (!allowance.granted) throw new DomainError('rate_limited', 'Too many wrong tokens from this address.', { retryAfterSeconds: allowance.resetSeconds });
-    throw new DomainError('unauthenticated', given ? 'The admin token is not valid.' : "Send the operator's token in the X-Admin-Token header.");
+    if (!allowance.granted)
+      throw new DomainError('rate_limited', 'Too many wrong tokens from this address.', {
+        retryAfterSeconds: allowance.resetSeconds,
+      });
+    throw new DomainError(
+      'unauthenticated',
+      given ? 'The admin token is not valid.' : "Send the operator's token in the X-Admin-Token header.",
+    );
   }
 }
 

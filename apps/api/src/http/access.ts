@@ -1,7 +1,7 @@
-import type { Scope, TenantSettings } from '#domain';
 import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
 import { ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
+import type { Scope, TenantSettings } from '#domain';
 
 /** Who may call a route. Every route says it; a structural test holds that, and the guard refuses one that does not. */
 export type Access =
@@ -22,7 +22,8 @@ export const TenantKey = (scope: Scope): Decorator => access({ kind: 'tenant', s
 /** The operator's token. */
 export const OperatorToken = (): Decorator => access({ kind: 'operator' }, ApiSecurity('operator'));
 /** A recipient's token, or a tenant's key and X-Recipient-ID. */
-export const RecipientToken = (scope: Scope): Decorator => access({ kind: 'recipient', scope }, ApiSecurity('recipient'), ApiSecurity('tenant'));
+export const RecipientToken = (scope: Scope): Decorator =>
+  access({ kind: 'recipient', scope }, ApiSecurity('recipient'), ApiSecurity('tenant'));
 
 function access(rule: Access, ...documented: Decorator[]): Decorator {
   return applyDecorators(SetMetadata(ACCESS, rule), ...documented) as Decorator;

@@ -1,7 +1,8 @@
-import { type ErrorCode, errorCatalogue } from '#domain';
 import { applyDecorators } from '@nestjs/common';
 import { ApiOperation, ApiResponse } from '@nestjs/swagger';
 import { z } from 'zod';
+import { type ErrorCode, errorCatalogue } from '#domain';
+import { problem } from './schemas.js';
 
 interface Answers {
   summary: string;
@@ -18,7 +19,11 @@ export function Answers({ summary, status, schema, errors = [] }: Answers): Meth
     ApiOperation({ summary }),
     ApiResponse(schema ? { status, description: 'Done', schema: reference(schema) } : { status, description: 'Done' }),
     ...[...byStatus].map(([errorStatus, codes]) =>
-      ApiResponse({ status: errorStatus, description: codes.join(', '), content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } }),
+      ApiResponse({
+        status: errorStatus,
+        description: codes.join(', '),
+        content: { 'application/problem+json': { schema: reference(problem) } },
+      }),
     ),
   );
 }
@@ -27,6 +32,10 @@ export function Answers({ summary, status, schema, errors = [] }: Answers): Meth
 function reference(schema: z.ZodType): Record<string, never> {
   const name = schema.meta()?.id;
   if (name) return { $ref: `#/components/schemas/${name}` } as unknown as Record<string, never>;
-  const { $schema: _schema, $defs: _defs, ...json } = z.toJSONSchema(schema, { io: 'output', unrepresentable: 'any' }) as Record<string, unknown>;
+  const {
+    $schema: _schema,
+    $defs: _defs,
+    ...json
+  } = z.toJSONSchema(schema, { io: 'output', unrepresentable: 'any' }) as Record<string, unknown>;
   return JSON.parse(JSON.stringify(json).replaceAll('#/$defs/', '#/components/schemas/')) as Record<string, never>;
 }

@@ -1,7 +1,7 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { ApiKeysStore, KnownKey } from '#database';
 import { DEFAULT_REQUESTS_PER_MINUTE, DomainError, hashSecret, parseApiKey } from '#domain';
-import { LRUCache } from 'lru-cache';
-import { hash, timingSafeEqual } from 'node:crypto';
 
 import { type Allowance, RequestLimit } from './request-limit.js';
 
@@ -52,9 +52,14 @@ export class Authenticator {
     if (!right) {
       const allowance = this.failures.take(address, FAILURES_PER_MINUTE);
       if (!allowance.granted) {
-        throw new DomainError('rate_limited', 'Too many wrong keys from this address.', { retryAfterSeconds: allowance.resetSeconds });
+        throw new DomainError('rate_limited', 'Too many wrong keys from this address.', {
+          retryAfterSeconds: allowance.resetSeconds,
+        });
       }
-      throw new DomainError('unauthenticated', text ? 'The API key is not valid.' : 'Send your API key in the X-API-Key header.');
+      throw new DomainError(
+        'unauthenticated',
+        text ? 'The API key is not valid.' : 'Send your API key in the X-API-Key header.',
+      );
     }
     this.used.add(known.keyId);
     this.verified.set(digest, known);
@@ -70,11 +75,15 @@ export class Authenticator {
   forget(tenantId?: string): void {
     if (tenantId === undefined) {
       this.verified.clear();
-      return this.known.clear();
+      this.known.clear();
+      return;
     }
     for (const [digest, key] of this.verified.entries()) if (key.tenantId === tenantId) this.verified.delete(digest);
     for (const [keyId, found] of this.known.entries()) {
-      void found.then((key) => key?.tenantId === tenantId && this.known.delete(keyId), () => undefined);
+      void found.then(
+        (key) => key?.tenantId === tenantId && this.known.delete(keyId),
+        () => undefined,
+      );
     }
   }
 

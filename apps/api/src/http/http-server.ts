@@ -1,13 +1,13 @@
 // The HTTP server around the controllers: request ids, body limits, the log line and the metric of each request, the
 // listener of the operator, the OpenAPI pages.
 
-import type { Config } from '#config';
-import { DomainError, newId } from '#domain';
-import { instruments, type Logger } from '#telemetry';
+import { createServer, type Server } from 'node:http';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule } from '@nestjs/swagger';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { createServer, type Server } from 'node:http';
+import type { Config } from '#config';
+import { DomainError, newId } from '#domain';
+import { instruments, type Logger } from '#telemetry';
 
 import type { CarillonRequest } from './access.js';
 import { openApiDocument } from './openapi.js';
@@ -41,11 +41,18 @@ export function prepareServer(app: NestFastifyApplication, config: Config, logge
   takeJson(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('X-Request-Id', request.id);
-    (request as CarillonRequest).traceId = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(String(request.headers.traceparent ?? ''))?.[1];
+    (request as CarillonRequest).traceId = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(
+      String(request.headers.traceparent ?? ''),
+    )?.[1];
     if (config.internalPort !== undefined) {
       const isInternal = request.url.startsWith('/internal');
       const onInternal = request.socket.localPort === config.internalPort;
-      if (isInternal !== onInternal) return sendProblem(reply, request, new DomainError('not_found', `There is no route ${request.method} ${request.url.split('?')[0]}.`));
+      if (isInternal !== onInternal)
+        return sendProblem(
+          reply,
+          request,
+          new DomainError('not_found', `There is no route ${request.method} ${request.url.split('?')[0]}.`),
+        );
     }
     done();
   });
@@ -55,7 +62,16 @@ export function prepareServer(app: NestFastifyApplication, config: Config, logge
     const route = request.routeOptions.url ?? 'unknown';
     const seconds = reply.elapsedTime / 1_000;
     instruments().requests.record(seconds, { method: request.method, route, status: reply.statusCode });
-    const line = { request_id: request.id, trace_id: traceId, tenant_id: caller?.tenantId, key_id: caller?.keyId ?? undefined, method: request.method, route, status: reply.statusCode, duration_ms: Math.round(reply.elapsedTime) };
+    const line = {
+      request_id: request.id,
+      trace_id: traceId,
+      tenant_id: caller?.tenantId,
+      key_id: caller?.keyId ?? undefined,
+      method: request.method,
+      route,
+      status: reply.statusCode,
+      duration_ms: Math.round(reply.elapsedTime),
+    };
     if (reply.statusCode >= 500) logger.error(line, 'request');
     else if (reply.statusCode >= 400) logger.info(line, 'request');
     else logger.debug(line, 'request');
@@ -68,22 +84,29 @@ export function prepareServer(app: NestFastifyApplication, config: Config, logge
 function takeJson(fastify: FastifyInstance): void {
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request: FastifyRequest, body: string, done) => {
-    const limit = request.routeOptions.url === BULK ? BULK_BODY_LIMIT : BODY_LIMIT;
-    const bytes = Buffer.byteLength(body);
-    if (bytes > limit) return done(new DomainError('payload_too_large', `The body has ${bytes} bytes, at most ${limit} are allowed here.`));
-    // A POST that needs no body may say that it is JSON all the same.
-    if (body === '') return done(null, undefined);
-    parse(request, body, (error, parsed) => {
-      if (error) return done(new DomainError('malformed_json', `The body is not JSON: ${error.message}`));
-      try {
-        checkBodyShape(parsed);
-        done(null, parsed);
-      } catch (fault) {
-        done(fault as Error);
-      }
-    });
-  });
+  fastify.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string' },
+    (request: FastifyRequest, body: string, done) => {
+      const limit = request.routeOptions.url === BULK ? BULK_BODY_LIMIT : BODY_LIMIT;
+      const bytes = Buffer.byteLength(body);
+      if (bytes > limit)
+        return done(
+          new DomainError('payload_too_large', `The body has ${bytes} bytes, at most ${limit} are allowed here.`),
+        );
+      // A POST that needs no body may say that it is JSON all the same.
+      if (body === '') return done(null, undefined);
+      parse(request, body, (error, parsed) => {
+        if (error) return done(new DomainError('malformed_json', `The body is not JSON: ${error.message}`));
+        try {
+          checkBodyShape(parsed);
+          done(null, parsed);
+        } catch (fault) {
+          done(fault as Error);
+        }
+      });
+    },
+  );
 }
 
 function serveDocumentation(app: NestFastifyApplication, fastify: FastifyInstance): void {
@@ -100,7 +123,11 @@ function serveDocumentation(app: NestFastifyApplication, fastify: FastifyInstanc
 export async function listenInternally(app: NestFastifyApplication, config: Config): Promise<Server | undefined> {
   if (config.internalPort === undefined) return undefined;
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-  const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS }, (request, response) => fastify.routing(request, response));
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(config.internalPort, config.host, resolve));
+  const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS }, (request, response) =>
+    fastify.routing(request, response),
+  );
+  await new Promise<void>((resolve, reject) =>
+    server.once('error', reject).listen(config.internalPort, config.host, resolve),
+  );
   return server;
 }

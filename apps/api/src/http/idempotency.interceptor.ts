@@ -1,7 +1,7 @@
-import { IdempotencyStore } from '#database';
 import { type CallHandler, type ExecutionContext, Inject, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { catchError, from, mergeMap, type Observable, of, throwError } from 'rxjs';
+import { IdempotencyStore } from '#database';
 import type { CarillonRequest } from './access.js';
 import { bodyHashOf, idempotencyKeyOf } from './idempotency.js';
 
@@ -28,11 +28,17 @@ export class IdempotencyInterceptor implements NestInterceptor {
         }
         return next.handle().pipe(
           mergeMap(async (body: unknown) => {
-            await this.store.complete(tenantId, key, { status: reply.statusCode, body: body ?? null, location: (reply.getHeader('location') as string | undefined) ?? null });
+            await this.store.complete(tenantId, key, {
+              status: reply.statusCode,
+              body: body ?? null,
+              location: (reply.getHeader('location') as string | undefined) ?? null,
+            });
             return body;
           }),
           catchError((error: unknown) =>
-            from(this.store.abandon(tenantId, key).catch(() => undefined)).pipe(mergeMap(() => throwError(() => error))),
+            from(this.store.abandon(tenantId, key).catch(() => undefined)).pipe(
+              mergeMap(() => throwError(() => error)),
+            ),
           ),
         );
       }),

@@ -1,5 +1,5 @@
-import { DomainError } from '#domain';
 import { hash } from 'node:crypto';
+import { DomainError } from '#domain';
 import type { CarillonRequest } from './access.js';
 
 /** The Idempotency-Key header, or null. Throws `validation_failed` when it is not 1 to 255 printable characters. */

@@ -1,5 +1,5 @@
-import { DomainError, newId, type Scope } from '#domain';
 import { jwtVerify, SignJWT } from 'jose';
+import { DomainError, newId, type Scope } from '#domain';
 
 export interface InboxIdentity {
   tenantId: string;
@@ -31,7 +31,11 @@ export class InboxTokens {
   /** Throws `unauthenticated` for anything but a good token of ours. The algorithm is pinned. */
   async verify(token: string): Promise<InboxIdentity> {
     try {
-      const { payload } = await jwtVerify(token, this.key, { algorithms: [ALGORITHM], audience: AUDIENCE, requiredClaims: ['sub', 'jti', 'exp', 'tid'] });
+      const { payload } = await jwtVerify(token, this.key, {
+        algorithms: [ALGORITHM],
+        audience: AUDIENCE,
+        requiredClaims: ['sub', 'jti', 'exp', 'tid'],
+      });
       return {
         tenantId: String(payload['tid']),
         recipientId: payload.sub!,

@@ -1,8 +1,8 @@
-import { DomainError, errorCatalogue, type ErrorCode } from '#domain';
-import { isOutage } from '#database';
-import type { Logger } from '#telemetry';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { isOutage } from '#database';
+import { DomainError, type ErrorCode, errorCatalogue } from '#domain';
+import type { Logger } from '#telemetry';
 import type { CarillonRequest } from './access.js';
 
 const DOCS = 'https://github.com/carillon-notify/carillon/blob/main/docs/errors.md';
@@ -21,14 +21,20 @@ export class ProblemFilter implements ExceptionFilter {
   private toDomainError(error: unknown, request: CarillonRequest): DomainError {
     const known = knownError(error, request);
     if (known) return known;
-    this.logger.error({ err: error, request_id: request.id, tenant_id: request.caller?.tenantId, route: request.routeOptions?.url }, 'a request failed');
+    this.logger.error(
+      { err: error, request_id: request.id, tenant_id: request.caller?.tenantId, route: request.routeOptions?.url },
+      'a request failed',
+    );
     return new DomainError('internal', 'Something went wrong on our side. Tell us the request_id.');
   }
 }
 
 export function sendProblem(reply: FastifyReply, request: Pick<CarillonRequest, 'id'>, error: DomainError): void {
   if (error.retryAfterSeconds !== undefined) reply.header('Retry-After', String(Math.ceil(error.retryAfterSeconds)));
-  void reply.status(error.status).type('application/problem+json').send(problemOf(error, String(request.id)));
+  void reply
+    .status(error.status)
+    .type('application/problem+json')
+    .send(problemOf(error, String(request.id)));
 }
 
 export function problemOf(error: DomainError, requestId: string): Record<string, unknown> {
@@ -57,10 +63,14 @@ function knownError(error: unknown, request: CarillonRequest): DomainError | nul
   const code = FASTIFY_CODES[(error as { code?: string }).code ?? ''];
   if (code) return new DomainError(code, (error as Error).message);
   const status = error instanceof HttpException ? error.getStatus() : (error as { statusCode?: number }).statusCode;
-  if (status === 404) return new DomainError('not_found', `There is no route ${request.method} ${request.url.split('?')[0]}.`);
+  if (status === 404)
+    return new DomainError('not_found', `There is no route ${request.method} ${request.url.split('?')[0]}.`);
   if (status === 400) return new DomainError('malformed_json', (error as Error).message);
   if (status === 413) return new DomainError('payload_too_large', (error as Error).message);
   if (status === 415) return new DomainError('unsupported_media_type', (error as Error).message);
-  if (isOutage(error)) return new DomainError('unavailable', 'The database cannot be reached; nothing was accepted. Try again.', { retryAfterSeconds: 2 });
+  if (isOutage(error))
+    return new DomainError('unavailable', 'The database cannot be reached; nothing was accepted. Try again.', {
+      retryAfterSeconds: 2,
+    });
   return null;
 }

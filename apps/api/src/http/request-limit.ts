@@ -30,6 +30,11 @@ export class RequestLimit {
     const granted = bucket.tokens >= 1;
     if (granted) bucket.tokens -= 1;
     const waitMs = granted ? (perMinute - bucket.tokens) / perMs : (1 - bucket.tokens) / perMs;
-    return { granted, limit: perMinute, remaining: Math.floor(bucket.tokens), resetSeconds: Math.max(1, Math.ceil(waitMs / 1_000)) };
+    return {
+      granted,
+      limit: perMinute,
+      remaining: Math.floor(bucket.tokens),
+      resetSeconds: Math.max(1, Math.ceil(waitMs / 1_000)),
+    };
   }
 }

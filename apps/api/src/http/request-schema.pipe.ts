@@ -1,6 +1,6 @@
-import { DomainError, type Fault } from '#domain';
 import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
 import type { z } from 'zod';
+import { DomainError, type Fault } from '#domain';
 
 const MAX_DEPTH = 20;
 const MAX_KEYS = 1_000;
@@ -21,8 +21,13 @@ export function validationFailed(errors: Fault[]): DomainError {
   // A fault that is known by its own name gives it to the whole, so that a caller can tell `no_address` at a glance.
   const codes = new Set(errors.map((fault) => fault.code));
   const [only] = codes;
-  const named = codes.size === 1 && (only === 'no_address' || only === 'unknown_template' || only === 'render_error') ? only : 'validation_failed';
-  return new DomainError(named, errors.length === 1 ? errors[0]!.message : `The request has ${errors.length} faults.`, { errors });
+  const named =
+    codes.size === 1 && (only === 'no_address' || only === 'unknown_template' || only === 'render_error')
+      ? only
+      : 'validation_failed';
+  return new DomainError(named, errors.length === 1 ? errors[0]!.message : `The request has ${errors.length} faults.`, {
+    errors,
+  });
 }
 
 /** zod's issues as faults: a pointer to the place, and a message with the value that was there. */
@@ -30,11 +35,29 @@ export function faultsOf(issues: readonly z.core.$ZodIssue[], value: unknown, ro
   return issues.flatMap((issue) => {
     const path = issue.path.map(String);
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({ pointer: pointerOf([...path, key], root), code: 'unknown_field', message: `there is no field ${JSON.stringify(key)}` }));
+      return issue.keys.map((key) => ({
+        pointer: pointerOf([...path, key], root),
+        code: 'unknown_field',
+        message: `there is no field ${JSON.stringify(key)}`,
+      }));
     }
-    const given = path.reduce<unknown>((at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined), value);
-    const code = given === undefined ? 'required' : issue.code === 'custom' ? String(issue.params?.['code'] ?? 'invalid') : issue.code;
-    return [{ pointer: pointerOf(path, root), code, message: given === undefined ? missing(issue) : `${issue.message}, got ${excerpt(given)}` }];
+    const given = path.reduce<unknown>(
+      (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
+      value,
+    );
+    const code =
+      given === undefined
+        ? 'required'
+        : issue.code === 'custom'
+          ? String(issue.params?.['code'] ?? 'invalid')
+          : issue.code;
+    return [
+      {
+        pointer: pointerOf(path, root),
+        code,
+        message: given === undefined ? missing(issue) : `${issue.message}, got ${excerpt(given)}`,
+      },
+    ];
   });
 }
 
@@ -60,7 +83,12 @@ export function checkBodyShape(body: unknown): void {
   const visit = (value: unknown, path: string[]): void => {
     if (faults.length > 0) return;
     if (typeof value === 'string') {
-      if (value.length > 4 * MAX_STRING) faults.push({ pointer: pointerOf(path, '/'), code: 'too_long', message: `a string of ${value.length} characters is too long` });
+      if (value.length > 4 * MAX_STRING)
+        faults.push({
+          pointer: pointerOf(path, '/'),
+          code: 'too_long',
+          message: `a string of ${value.length} characters is too long`,
+        });
       return;
     }
     if (typeof value !== 'object' || value === null) return;
@@ -79,6 +107,11 @@ export function checkBodyShape(body: unknown): void {
   };
   visit(body, []);
   const most = Array.isArray((body as { recipients?: unknown } | null)?.recipients) ? 100 * MAX_KEYS : MAX_KEYS;
-  if (keys > most) faults.push({ pointer: '/', code: 'too_many_keys', message: `the body has ${keys} keys, at most ${most} are allowed` });
+  if (keys > most)
+    faults.push({
+      pointer: '/',
+      code: 'too_many_keys',
+      message: `the body has ${keys} keys, at most ${most} are allowed`,
+    });
   if (faults.length > 0) throw validationFailed(faults);
 }

@@ -10,9 +10,15 @@ export const recipientId = z
   .min(1)
   .max(255)
   .regex(/^[\P{Cc}]+$/u, 'must not contain control characters')
-  .meta({ id: 'RecipientId', description: "The tenant's own id for a person, 1 to 255 printable characters", examples: ['user-123'] });
+  .meta({
+    id: 'RecipientId',
+    description: "The tenant's own id for a person, 1 to 255 printable characters",
+    examples: ['user-123'],
+  });
 
-export const time = z.iso.datetime({ offset: true, error: 'must be an RFC 3339 time like 2026-11-21T09:30:00Z' }).meta({ description: 'RFC 3339, in UTC with milliseconds where we write it' });
+export const time = z.iso
+  .datetime({ offset: true, error: 'must be an RFC 3339 time like 2026-11-21T09:30:00Z' })
+  .meta({ description: 'RFC 3339, in UTC with milliseconds where we write it' });
 
 export const jsonObject = z.record(z.string(), z.unknown());
 
@@ -33,7 +39,10 @@ export function listOf<Item extends z.ZodType>(item: Item) {
   return z.object({ data: z.array(item), next_cursor: z.string().nullable() });
 }
 
-export function listView<Row, View>(page: { rows: Row[]; nextCursor: string | null }, view: (row: Row) => View): { data: View[]; next_cursor: string | null } {
+export function listView<Row, View>(
+  page: { rows: Row[]; nextCursor: string | null },
+  view: (row: Row) => View,
+): { data: View[]; next_cursor: string | null } {
   return { data: page.rows.map(view), next_cursor: page.nextCursor };
 }
 

@@ -1,9 +1,9 @@
-import { type InboxChange, type InboxItem, InboxStore } from '#database';
-import { DomainError, notFound } from '#domain';
-import type { RealtimeBus } from '#realtime';
 import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { type InboxChange, type InboxItem, InboxStore } from '#database';
+import { DomainError, notFound } from '#domain';
+import type { RealtimeBus } from '#realtime';
 import { type Caller, type CarillonRequest, FromCaller, RecipientToken } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
@@ -36,7 +36,10 @@ export class InboxController {
   @Get()
   @RecipientToken('inbox:read')
   @Answers({ summary: 'List items', status: 200, schema: listOf(itemView), errors: ['validation_failed'] })
-  async list(@FromCaller() caller: Caller, @Query({ schema: inboxQuery }) { after_seq: afterSeq, ...query }: InboxQuery) {
+  async list(
+    @FromCaller() caller: Caller,
+    @Query({ schema: inboxQuery }) { after_seq: afterSeq, ...query }: InboxQuery,
+  ) {
     return listView(await this.inbox.list(caller.tenantId, caller.recipientId!, { ...query, afterSeq }), toItemView);
   }
 
@@ -50,22 +53,39 @@ export class InboxController {
   @Get('stream')
   @RecipientToken('inbox:read')
   @Answers({ summary: 'Live items: a WebSocket upgrade, or server-sent events', status: 200 })
-  stream(@FromCaller() caller: Caller, @Query({ schema: streamQuery }) query: { since?: number }, @Req() request: CarillonRequest, @Res() reply: FastifyReply): void {
+  stream(
+    @FromCaller() caller: Caller,
+    @Query({ schema: streamQuery }) query: { since?: number },
+    @Req() request: CarillonRequest,
+    @Res() reply: FastifyReply,
+  ): void {
     const owner = { tenantId: caller.tenantId, recipientId: caller.recipientId! };
     if (this.hub.streamsOf(owner) >= MAX_STREAMS_PER_RECIPIENT) {
-      throw new DomainError('rate_limited', `A recipient may have ${MAX_STREAMS_PER_RECIPIENT} streams.`, { retryAfterSeconds: 30 });
+      throw new DomainError('rate_limited', `A recipient may have ${MAX_STREAMS_PER_RECIPIENT} streams.`, {
+        retryAfterSeconds: 30,
+      });
     }
     const lastEventId = request.headers['last-event-id'];
-    const since = typeof lastEventId === 'string' && /^\d+$/.test(lastEventId) ? Number(lastEventId) : (query.since ?? null);
+    const since =
+      typeof lastEventId === 'string' && /^\d+$/.test(lastEventId) ? Number(lastEventId) : (query.since ?? null);
     reply.hijack();
     const { raw } = reply;
-    raw.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', connection: 'keep-alive', 'x-accel-buffering': 'no', 'x-request-id': String(request.id) });
+    raw.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      connection: 'keep-alive',
+      'x-accel-buffering': 'no',
+      'x-request-id': String(request.id),
+    });
     raw.flushHeaders();
     const leave = this.hub.open(
       owner,
       {
         // Only an item moves the reader's place.
-        send: (frame) => void raw.write(`${frame.type === 'item' ? `id: ${frame.item.seq}\n` : ''}event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`),
+        send: (frame) =>
+          void raw.write(
+            `${frame.type === 'item' ? `id: ${frame.item.seq}\n` : ''}event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`,
+          ),
         buffered: () => raw.writableLength,
         closeTooSlow: () => raw.destroy(),
         closeRestarting: () => void raw.end('retry: 1000\n\n'),
@@ -145,7 +165,12 @@ export class InboxController {
     this.bus.publish(
       items.map((item) => {
         const { id, seq, read_at, seen_at, archived_at } = toItemView(item);
-        return { kind: 'item_changed', tenantId: caller.tenantId, recipientId: caller.recipientId!, item: { id, seq, read_at, seen_at, archived_at } };
+        return {
+          kind: 'item_changed',
+          tenantId: caller.tenantId,
+          recipientId: caller.recipientId!,
+          item: { id, seq, read_at, seen_at, archived_at },
+        };
       }),
     );
   }

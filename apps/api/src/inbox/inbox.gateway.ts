@@ -1,12 +1,12 @@
 // The WebSocket door of the inbox. Who it is, is asked in the HTTP upgrade: whoever has no good token never gets a socket.
 
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { LRUCache } from 'lru-cache';
+import { type WebSocket, WebSocketServer } from 'ws';
 import type { InboxStore, Tenant, TenantsStore } from '#database';
 import { DomainError } from '#domain';
 import type { Logger } from '#telemetry';
-import { LRUCache } from 'lru-cache';
-import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
-import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
 import { type InboxIdentity, type InboxTokens } from '../http/inbox-tokens.js';
 import { problemOf } from '../http/problem.filter.js';
 import { MAX_STREAMS_PER_RECIPIENT, type StreamHub } from './stream-hub.js';
@@ -66,13 +66,20 @@ export class InboxGateway {
     await this.checkTenant(identity, request.headers.origin);
     const owner = { tenantId: identity.tenantId, recipientId: identity.recipientId };
     if (this.hub.streamsOf(owner) >= MAX_STREAMS_PER_RECIPIENT) {
-      throw new DomainError('rate_limited', `A recipient may have ${MAX_STREAMS_PER_RECIPIENT} streams.`, { retryAfterSeconds: 30 });
+      throw new DomainError('rate_limited', `A recipient may have ${MAX_STREAMS_PER_RECIPIENT} streams.`, {
+        retryAfterSeconds: 30,
+      });
     }
     const since = sinceOf(url);
     this.server.handleUpgrade(request, socket, head, (webSocket) => this.run(webSocket, owner, identity, since));
   }
 
-  private run(webSocket: WebSocket, owner: { tenantId: string; recipientId: string }, identity: InboxIdentity, since: number | null): void {
+  private run(
+    webSocket: WebSocket,
+    owner: { tenantId: string; recipientId: string },
+    identity: InboxIdentity,
+    since: number | null,
+  ): void {
     let missed = 0;
     let messages = 0;
     const ping = setInterval(() => {
@@ -81,7 +88,10 @@ export class InboxGateway {
       messages = 0;
       webSocket.ping();
     }, PING_MS);
-    const expiry = setTimeout(() => webSocket.close(CLOSE_EXPIRED, 'token expired'), Math.max(0, identity.expiresAt.getTime() - Date.now()));
+    const expiry = setTimeout(
+      () => webSocket.close(CLOSE_EXPIRED, 'token expired'),
+      Math.max(0, identity.expiresAt.getTime() - Date.now()),
+    );
     const leave = this.hub.open(
       owner,
       {
@@ -117,9 +127,14 @@ export class InboxGateway {
     const [protocol, offered] = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((part) => part.trim());
     const fromUrl = url.searchParams.get('token');
     const token = bearer ?? (protocol === PROTOCOL ? offered : undefined) ?? fromUrl;
-    if (!token) throw new DomainError('unauthenticated', 'Send a recipient token: Authorization: Bearer, the sub-protocols carillon.v1 and the token, or ?token=.');
+    if (!token)
+      throw new DomainError(
+        'unauthenticated',
+        'Send a recipient token: Authorization: Bearer, the sub-protocols carillon.v1 and the token, or ?token=.',
+      );
     const identity = await this.tokens.verify(token);
-    if (!identity.scopes.has('inbox:read')) throw new DomainError('forbidden', 'This recipient token lacks the scope inbox:read.');
+    if (!identity.scopes.has('inbox:read'))
+      throw new DomainError('forbidden', 'This recipient token lacks the scope inbox:read.');
     if (token === fromUrl && !(await this.inbox.useToken(identity.tenantId, identity.jti, identity.expiresAt))) {
       throw new DomainError('unauthenticated', 'A token in a URL is good once; this one was used before.');
     }
@@ -153,7 +168,11 @@ function sinceOf(url: URL): number | null {
   if (text === null) return null;
   const since = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(since)) {
-    throw new DomainError('validation_failed', 'The query has 1 fault.', { errors: [{ pointer: '?since', code: 'invalid', message: `must be a sequence number, got ${JSON.stringify(text)}` }] });
+    throw new DomainError('validation_failed', 'The query has 1 fault.', {
+      errors: [
+        { pointer: '?since', code: 'invalid', message: `must be a sequence number, got ${JSON.stringify(text)}` },
+      ],
+    });
   }
   return since;
 }

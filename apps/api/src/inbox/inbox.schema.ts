@@ -1,5 +1,5 @@
-import type { InboxCounts, InboxItem } from '#database';
 import { z } from 'zod';
+import type { InboxCounts, InboxItem } from '#database';
 import { filteredPage, flag, id, time } from '../http/schemas.js';
 
 export const itemView = z
@@ -27,7 +27,10 @@ export const inboxQuery = filteredPage({
   after_seq: z.coerce.number({ error: 'must be a number' }).int().min(0).optional(),
 });
 
-export const streamQuery = z.strictObject({ since: z.coerce.number({ error: 'must be a number' }).int().min(0).optional(), token: z.string().optional() });
+export const streamQuery = z.strictObject({
+  since: z.coerce.number({ error: 'must be a number' }).int().min(0).optional(),
+  token: z.string().optional(),
+});
 
 export type ItemView = z.infer<typeof itemView>;
 
@@ -52,4 +55,11 @@ export type Frame =
   | { type: 'ready'; last_seq: number; counts: InboxCounts }
   | { type: 'item'; item: ItemView }
   | { type: 'counts'; counts: InboxCounts }
-  | { type: 'item_changed'; id: string; seq: number; read_at: string | null; seen_at: string | null; archived_at: string | null };
+  | {
+      type: 'item_changed';
+      id: string;
+      seq: number;
+      read_at: string | null;
+      seen_at: string | null;
+      archived_at: string | null;
+    };

@@ -48,7 +48,8 @@ export class StreamHub {
   ) {
     bus.subscribe((hint) => this.onHint(hint));
     bus.onGap(() => {
-      for (const group of this.streams.values()) for (const stream of group) setTimeout(() => this.pump(stream), Math.random() * RESYNC_SPREAD_MS).unref();
+      for (const group of this.streams.values())
+        for (const stream of group) setTimeout(() => this.pump(stream), Math.random() * RESYNC_SPREAD_MS).unref();
     });
     instruments().gauge('carillon_inbox_streams', 'Open inbox streams', () => this.count);
   }
@@ -111,7 +112,9 @@ export class StreamHub {
     }
     stream.pumping = true;
     this.pumpOnce(stream)
-      .catch((error: unknown) => this.logger.warn({ err: error }, 'an inbox stream could not be fed; the next hint tries again'))
+      .catch((error: unknown) =>
+        this.logger.warn({ err: error }, 'an inbox stream could not be fed; the next hint tries again'),
+      )
       .finally(() => {
         stream.pumping = false;
         if (stream.again && !stream.closed) {
@@ -137,7 +140,10 @@ export class StreamHub {
 
   private send(stream: Stream, frame: Frame): void {
     if (stream.closed) return;
-    if (stream.wire.buffered() > MAX_BUFFERED_BYTES) return stream.wire.closeTooSlow();
+    if (stream.wire.buffered() > MAX_BUFFERED_BYTES) {
+      stream.wire.closeTooSlow();
+      return;
+    }
     stream.wire.send(frame);
     instruments().frames.add(1, { type: frame.type });
   }

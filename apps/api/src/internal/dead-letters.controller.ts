@@ -1,8 +1,8 @@
-import { type DeadLetter, DeadLettersStore, OperationsStore } from '#database';
-import { channelIds, failedReasons, notFound } from '#domain';
 import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
+import { type DeadLetter, DeadLettersStore, OperationsStore } from '#database';
+import { channelIds, failedReasons, notFound } from '#domain';
 import { type CarillonRequest, OperatorToken } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { filteredPage, flag, id, idParam, listOf, listView, time } from '../http/schemas.js';
@@ -46,7 +46,12 @@ export class DeadLettersController {
 
   @Get()
   @OperatorToken()
-  @Answers({ summary: 'List dead letters, newest first', status: 200, schema: listOf(letterView), errors: ['validation_failed'] })
+  @Answers({
+    summary: 'List dead letters, newest first',
+    status: 200,
+    schema: listOf(letterView),
+    errors: ['validation_failed'],
+  })
   async list(@Query({ schema: lettersQuery }) query: LettersQuery) {
     const filter = {
       tenantId: query.tenant_id,
@@ -72,10 +77,20 @@ export class DeadLettersController {
   @Post(':id/replay')
   @HttpCode(202)
   @OperatorToken()
-  @Answers({ summary: 'Send it again, once', status: 202, schema: letterView, errors: ['not_found', 'already_replayed', 'conflict'] })
+  @Answers({
+    summary: 'Send it again, once',
+    status: 202,
+    schema: letterView,
+    errors: ['not_found', 'already_replayed', 'conflict'],
+  })
   async replay(@Param({ schema: idParam }) { id: wanted }: { id: string }, @Req() request: CarillonRequest) {
     const replayed = await this.letters.replay(wanted);
-    await this.operations.audit({ tenantId: replayed.tenantId, action: 'dead_letter.replayed', detail: { id: wanted, delivery_id: replayed.deliveryId }, requestId: String(request.id) });
+    await this.operations.audit({
+      tenantId: replayed.tenantId,
+      action: 'dead_letter.replayed',
+      detail: { id: wanted, delivery_id: replayed.deliveryId },
+      requestId: String(request.id),
+    });
     return toView(replayed);
   }
 
@@ -83,10 +98,18 @@ export class DeadLettersController {
   @HttpCode(204)
   @OperatorToken()
   @Answers({ summary: 'Discard a dead letter', status: 204, errors: ['not_found'] })
-  async delete(@Param({ schema: idParam }) { id: wanted }: { id: string }, @Req() request: CarillonRequest): Promise<void> {
+  async delete(
+    @Param({ schema: idParam }) { id: wanted }: { id: string },
+    @Req() request: CarillonRequest,
+  ): Promise<void> {
     const found = await this.letters.get(wanted);
     if (!found || !(await this.letters.delete(wanted))) throw notFound('dead letter', wanted);
-    await this.operations.audit({ tenantId: found.tenantId, action: 'dead_letter.discarded', detail: { id: wanted, delivery_id: found.deliveryId }, requestId: String(request.id) });
+    await this.operations.audit({
+      tenantId: found.tenantId,
+      action: 'dead_letter.discarded',
+      detail: { id: wanted, delivery_id: found.deliveryId },
+      requestId: String(request.id),
+    });
   }
 }
 

@@ -1,13 +1,19 @@
-import { OperationsStore } from '#database';
-import { PLATFORM_TENANT_ID } from '#domain';
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { OperationsStore } from '#database';
+import { PLATFORM_TENANT_ID } from '#domain';
 import { type CarillonRequest, OperatorToken } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { ManageProviderAccounts } from '../provider-accounts/manage-provider-accounts.js';
-import { type AccountBody, accountBody, type AccountPatch, accountPatch, accountView } from '../provider-accounts/provider-account.schema.js';
+import {
+  type AccountBody,
+  type AccountPatch,
+  accountBody,
+  accountPatch,
+  accountView,
+} from '../provider-accounts/provider-account.schema.js';
 import { toAccountView } from '../provider-accounts/provider-account-view.js';
 
 /** The platform's own accounts: what a tenant without one sends through. */
@@ -21,8 +27,17 @@ export class PlatformProviderAccountsController {
 
   @Post()
   @OperatorToken()
-  @Answers({ summary: 'Add a platform account', status: 201, schema: accountView, errors: ['validation_failed', 'conflict'] })
-  async create(@Body({ schema: accountBody }) body: AccountBody, @Req() request: CarillonRequest, @Res({ passthrough: true }) reply: FastifyReply) {
+  @Answers({
+    summary: 'Add a platform account',
+    status: 201,
+    schema: accountView,
+    errors: ['validation_failed', 'conflict'],
+  })
+  async create(
+    @Body({ schema: accountBody }) body: AccountBody,
+    @Req() request: CarillonRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
     const account = await this.accounts.create(PLATFORM_TENANT_ID, body);
     await this.audit(request, 'provider_account.created', account.id);
     reply.header('Location', `/internal/provider-accounts/${account.id}`);
@@ -31,15 +46,29 @@ export class PlatformProviderAccountsController {
 
   @Get()
   @OperatorToken()
-  @Answers({ summary: 'List platform accounts', status: 200, schema: listOf(accountView), errors: ['validation_failed'] })
+  @Answers({
+    summary: 'List platform accounts',
+    status: 200,
+    schema: listOf(accountView),
+    errors: ['validation_failed'],
+  })
   async list(@Query({ schema: pageQuery }) page: { limit: number; cursor?: string }) {
     return listView(await this.accounts.list(PLATFORM_TENANT_ID, page), toAccountView);
   }
 
   @Patch(':id')
   @OperatorToken()
-  @Answers({ summary: 'Change a platform account', status: 200, schema: accountView, errors: ['not_found', 'conflict', 'validation_failed'] })
-  async update(@Param({ schema: idParam }) { id }: { id: string }, @Body({ schema: accountPatch }) body: AccountPatch, @Req() request: CarillonRequest) {
+  @Answers({
+    summary: 'Change a platform account',
+    status: 200,
+    schema: accountView,
+    errors: ['not_found', 'conflict', 'validation_failed'],
+  })
+  async update(
+    @Param({ schema: idParam }) { id }: { id: string },
+    @Body({ schema: accountPatch }) body: AccountPatch,
+    @Req() request: CarillonRequest,
+  ) {
     const account = await this.accounts.update(PLATFORM_TENANT_ID, id, body);
     await this.audit(request, 'provider_account.changed', id);
     return toAccountView(account);

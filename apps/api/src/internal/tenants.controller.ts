@@ -1,10 +1,10 @@
-import { type ApiKey, ApiKeysStore, OperationsStore, type Tenant, TenantsStore } from '#database';
-import { hashSecret, newApiKey, notFound, type Scope, scopes, type TenantSettings, tenantSettings } from '#domain';
-import type { RealtimeBus } from '#realtime';
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { type ApiKey, ApiKeysStore, OperationsStore, type Tenant, TenantsStore } from '#database';
+import { hashSecret, newApiKey, notFound, type Scope, scopes, type TenantSettings, tenantSettings } from '#domain';
+import type { RealtimeBus } from '#realtime';
 import { type CarillonRequest, OperatorToken } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 
@@ -16,12 +16,28 @@ const status = z.enum(['active', 'suspended']);
 
 const tenantBody = z.strictObject({ name, settings: tenantSettings.default({}) }).meta({ id: 'TenantBody' });
 /** A setting that is null goes back to its default. */
-const settingsPatch = z.strictObject(Object.fromEntries(Object.entries(tenantSettings.shape).map(([key, schema]) => [key, (schema as z.ZodType).nullable()])));
-const tenantPatch = z.strictObject({ name: name.optional(), status: status.optional(), settings: settingsPatch.optional() }).meta({ id: 'TenantPatch' });
-const tenantView = z.object({ id, name: z.string(), status, settings: tenantSettings, created_at: time, updated_at: time }).meta({ id: 'Tenant' });
+const settingsPatch = z.strictObject(
+  Object.fromEntries(
+    Object.entries(tenantSettings.shape).map(([key, schema]) => [key, (schema as z.ZodType).nullable()]),
+  ),
+);
+const tenantPatch = z
+  .strictObject({ name: name.optional(), status: status.optional(), settings: settingsPatch.optional() })
+  .meta({ id: 'TenantPatch' });
+const tenantView = z
+  .object({ id, name: z.string(), status, settings: tenantSettings, created_at: time, updated_at: time })
+  .meta({ id: 'Tenant' });
 
 const keyBody = z
-  .strictObject({ name, scopes: z.array(z.enum(scopes)).min(1).default([...scopes]), mode: z.enum(['live', 'test']).default('live'), expires_at: time.optional() })
+  .strictObject({
+    name,
+    scopes: z
+      .array(z.enum(scopes))
+      .min(1)
+      .default([...scopes]),
+    mode: z.enum(['live', 'test']).default('live'),
+    expires_at: time.optional(),
+  })
   .meta({ id: 'ApiKeyBody' });
 const keyView = z
   .object({
@@ -37,7 +53,9 @@ const keyView = z
     last_used_at: time.nullable(),
   })
   .meta({ id: 'ApiKey' });
-const newKeyView = keyView.extend({ api_key: z.string().meta({ description: 'Shown once' }) }).meta({ id: 'NewApiKey' });
+const newKeyView = keyView
+  .extend({ api_key: z.string().meta({ description: 'Shown once' }) })
+  .meta({ id: 'NewApiKey' });
 const keyParam = z.object({ id, keyId: id });
 
 @ApiTags('Operator')
@@ -54,7 +72,11 @@ export class TenantsController {
   @Post()
   @OperatorToken()
   @Answers({ summary: 'Create a tenant', status: 201, schema: tenantView, errors: ['validation_failed'] })
-  async create(@Body({ schema: tenantBody }) body: { name: string; settings: TenantSettings }, @Req() request: CarillonRequest, @Res({ passthrough: true }) reply: FastifyReply) {
+  async create(
+    @Body({ schema: tenantBody }) body: { name: string; settings: TenantSettings },
+    @Req() request: CarillonRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
     const tenant = await this.tenants.create(body.name, body.settings);
     await this.audit(request, tenant.id, 'tenant.created', { after: tenant });
     reply.header('Location', `/internal/tenants/${tenant.id}`);
@@ -63,7 +85,12 @@ export class TenantsController {
 
   @Get()
   @OperatorToken()
-  @Answers({ summary: 'List tenants, newest first', status: 200, schema: listOf(tenantView), errors: ['validation_failed'] })
+  @Answers({
+    summary: 'List tenants, newest first',
+    status: 200,
+    schema: listOf(tenantView),
+    errors: ['validation_failed'],
+  })
   async list(@Query({ schema: pageQuery }) page: { limit: number; cursor?: string }) {
     return listView(await this.tenants.list(page), toTenantView);
   }
@@ -77,8 +104,21 @@ export class TenantsController {
 
   @Patch(':id')
   @OperatorToken()
-  @Answers({ summary: 'Change a tenant; settings are merged', status: 200, schema: tenantView, errors: ['not_found', 'validation_failed'] })
-  async update(@Param({ schema: idParam }) { id: tenantId }: { id: string }, @Body({ schema: tenantPatch }) body: { name?: string; status?: Tenant['status']; settings?: Record<string, unknown> }, @Req() request: CarillonRequest) {
+  @Answers({
+    summary: 'Change a tenant; settings are merged',
+    status: 200,
+    schema: tenantView,
+    errors: ['not_found', 'validation_failed'],
+  })
+  async update(
+    @Param({ schema: idParam }) { id: tenantId }: { id: string },
+    @Body({ schema: tenantPatch }) body: {
+      name?: string;
+      status?: Tenant['status'];
+      settings?: Record<string, unknown>;
+    },
+    @Req() request: CarillonRequest,
+  ) {
     const before = await this.found(tenantId);
     const after = await this.tenants.update(tenantId, body);
     if (!after) throw notFound('tenant', tenantId);
@@ -89,8 +129,18 @@ export class TenantsController {
 
   @Post(':id/api-keys')
   @OperatorToken()
-  @Answers({ summary: 'Create an API key', status: 201, schema: newKeyView, errors: ['not_found', 'validation_failed'] })
-  async createKey(@Param({ schema: idParam }) { id: tenantId }: { id: string }, @Body({ schema: keyBody }) body: { name: string; scopes: Scope[]; mode: 'live' | 'test'; expires_at?: string }, @Req() request: CarillonRequest, @Res({ passthrough: true }) reply: FastifyReply) {
+  @Answers({
+    summary: 'Create an API key',
+    status: 201,
+    schema: newKeyView,
+    errors: ['not_found', 'validation_failed'],
+  })
+  async createKey(
+    @Param({ schema: idParam }) { id: tenantId }: { id: string },
+    @Body({ schema: keyBody }) body: { name: string; scopes: Scope[]; mode: 'live' | 'test'; expires_at?: string },
+    @Req() request: CarillonRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
     const made = newApiKey(body.mode);
     const key = await this.keys.create({
       tenantId,
@@ -109,8 +159,16 @@ export class TenantsController {
 
   @Get(':id/api-keys')
   @OperatorToken()
-  @Answers({ summary: 'List API keys, newest first', status: 200, schema: listOf(keyView), errors: ['not_found', 'validation_failed'] })
-  async listKeys(@Param({ schema: idParam }) { id: tenantId }: { id: string }, @Query({ schema: pageQuery }) page: { limit: number; cursor?: string }) {
+  @Answers({
+    summary: 'List API keys, newest first',
+    status: 200,
+    schema: listOf(keyView),
+    errors: ['not_found', 'validation_failed'],
+  })
+  async listKeys(
+    @Param({ schema: idParam }) { id: tenantId }: { id: string },
+    @Query({ schema: pageQuery }) page: { limit: number; cursor?: string },
+  ) {
     await this.found(tenantId);
     return listView(await this.keys.list(tenantId, page), toKeyView);
   }
@@ -119,7 +177,10 @@ export class TenantsController {
   @HttpCode(204)
   @OperatorToken()
   @Answers({ summary: 'Revoke an API key', status: 204, errors: ['not_found'] })
-  async revokeKey(@Param({ schema: keyParam }) { id: tenantId, keyId }: { id: string; keyId: string }, @Req() request: CarillonRequest): Promise<void> {
+  async revokeKey(
+    @Param({ schema: keyParam }) { id: tenantId, keyId }: { id: string; keyId: string },
+    @Req() request: CarillonRequest,
+  ): Promise<void> {
     const revoked = await this.keys.revoke(tenantId, keyId);
     if (!revoked) throw notFound('API key', keyId);
     await this.audit(request, tenantId, 'api_key.revoked', { key_id: revoked.keyId });
@@ -132,7 +193,12 @@ export class TenantsController {
     return tenant;
   }
 
-  private async audit(request: CarillonRequest, tenantId: string, action: string, detail: Record<string, unknown>): Promise<void> {
+  private async audit(
+    request: CarillonRequest,
+    tenantId: string,
+    action: string,
+    detail: Record<string, unknown>,
+  ): Promise<void> {
     await this.operations.audit({ tenantId, action, detail, requestId: String(request.id) });
   }
 }

@@ -1,14 +1,23 @@
-import { type MailboxMessage, MailboxStore } from '#database';
-import { channelIds, notFound } from '#domain';
 import { Controller, Delete, Get, HttpCode, Inject, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
+import { type MailboxMessage, MailboxStore } from '#database';
+import { channelIds, notFound } from '#domain';
 import { type Caller, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { filteredPage, id, idParam, jsonObject, listOf, listView, time } from '../http/schemas.js';
 
 const messageView = z
-  .object({ id, channel: z.enum(channelIds), to: z.string(), delivery_id: id, notification_id: id, message: jsonObject, outcome: z.string(), created_at: time })
+  .object({
+    id,
+    channel: z.enum(channelIds),
+    to: z.string(),
+    delivery_id: id,
+    notification_id: id,
+    message: jsonObject,
+    outcome: z.string(),
+    created_at: time,
+  })
   .meta({ id: 'MailboxMessage' });
 const mailboxQuery = filteredPage({ channel: z.enum(channelIds).optional(), to: z.string().max(4_096).optional() });
 
@@ -19,8 +28,20 @@ export class MailboxController {
 
   @Get()
   @TenantKey('mailbox:read')
-  @Answers({ summary: 'What the sandbox took, newest first', status: 200, schema: listOf(messageView), errors: ['validation_failed'] })
-  async list(@FromCaller() { tenantId }: Caller, @Query({ schema: mailboxQuery }) { channel, to, ...page }: { limit: number; cursor?: string; channel?: string; to?: string }) {
+  @Answers({
+    summary: 'What the sandbox took, newest first',
+    status: 200,
+    schema: listOf(messageView),
+    errors: ['validation_failed'],
+  })
+  async list(
+    @FromCaller() { tenantId }: Caller,
+    @Query({ schema: mailboxQuery }) {
+      channel,
+      to,
+      ...page
+    }: { limit: number; cursor?: string; channel?: string; to?: string },
+  ) {
     return listView(await this.mailbox.list(tenantId, { channel, to }, page), toView);
   }
 

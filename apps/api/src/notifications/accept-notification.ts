@@ -1,13 +1,21 @@
 // The decision behind a 202: is everything there that is needed to send this? What is found wanting is told now, all of it
 // at once; what is found good is committed by the store.
 
-import type { Acceptance, Accepted, AcceptStore, Notification, RecipientAddresses, RecipientsStore, TemplatesStore } from '#database';
+import { LRUCache } from 'lru-cache';
+import type {
+  Acceptance,
+  Accepted,
+  AcceptStore,
+  Notification,
+  RecipientAddresses,
+  RecipientsStore,
+  TemplatesStore,
+} from '#database';
 import { type AddressSource, type ChannelId, channelOf, DomainError, type Fault, newId } from '#domain';
 import type { TemplateRenderer } from '#templates';
-import { LRUCache } from 'lru-cache';
 import type { Caller } from '../http/access.js';
 import { faultsOf, validationFailed } from '../http/request-schema.pipe.js';
-import { bulkItem, type BulkBody, type BulkItem, type SendBody } from './notification.schema.js';
+import { type BulkBody, type BulkItem, bulkItem, type SendBody } from './notification.schema.js';
 
 export interface AcceptResult {
   acceptance: Acceptance;
@@ -51,27 +59,50 @@ export class AcceptNotification {
    * Each item as if it had come alone; all accepted ones in one commit. Throws what is wrong with the common part.
    * `idempotencyOf` tells the key and body hash of an item.
    */
-  async runBulk(caller: Caller, body: BulkBody, idempotencyOf: (index: number, item: Item & { idempotency_key?: string | undefined }) => Acceptance['idempotency']): Promise<BulkResult> {
+  async runBulk(
+    caller: Caller,
+    body: BulkBody,
+    idempotencyOf: (index: number, item: Item & { idempotency_key?: string | undefined }) => Acceptance['idempotency'],
+  ): Promise<BulkResult> {
     const common = [...timeFaults(body), ...(await this.contentFaults(caller, body))];
     if (common.length > 0) throw validationFailed(common);
 
     const rejected: BulkResult['rejected'] = [];
-    const reject = (index: number, errors: Fault[]): number => rejected.push({ index, code: validationFailed(errors).code, errors });
+    const reject = (index: number, errors: Fault[]): number =>
+      rejected.push({ index, code: validationFailed(errors).code, errors });
     const good: { index: number; item: BulkItem; acceptance: Acceptance }[] = [];
     body.recipients.forEach((given, index) => {
       const parsed = bulkItem.safeParse(given);
       const faults = parsed.success ? addressFaults(body, parsed.data) : faultsOf(parsed.error.issues, given);
-      if (faults.length > 0) return void reject(index, faults);
+      if (faults.length > 0) {
+        reject(index, faults);
+        return;
+      }
       const item = parsed.data!;
-      good.push({ index, item, acceptance: acceptanceOf(caller, body, { ...item, payload: { ...body.payload, ...item.payload } }, idempotencyOf(index, item)) });
+      good.push({
+        index,
+        item,
+        acceptance: acceptanceOf(
+          caller,
+          body,
+          { ...item, payload: { ...body.payload, ...item.payload } },
+          idempotencyOf(index, item),
+        ),
+      });
     });
 
     const accepted: BulkResult['accepted'] = [];
     const results = good.length > 0 ? await this.store.acceptAll(good.map(({ acceptance }) => acceptance)) : [];
     good.forEach(({ index, item, acceptance }, at) => {
       const result = results[at]!;
-      if (!(result instanceof DomainError) && result.kind === 'no_address') reject(index, noAddress(item, result.channels));
-      else if (result instanceof DomainError) rejected.push({ index, code: result.code, errors: [{ pointer: '/idempotency_key', code: result.code, message: result.message }] });
+      if (!(result instanceof DomainError) && result.kind === 'no_address')
+        reject(index, noAddress(item, result.channels));
+      else if (result instanceof DomainError)
+        rejected.push({
+          index,
+          code: result.code,
+          errors: [{ pointer: '/idempotency_key', code: result.code, message: result.message }],
+        });
       else if (result.kind === 'replayed') accepted.push({ index, id: result.notificationId, replayed: true });
       else accepted.push({ index, id: acceptance.notification.id, replayed: false });
     });
@@ -82,17 +113,28 @@ export class AcceptNotification {
   private async contentFaults(caller: Caller, body: Common): Promise<Fault[]> {
     const channels = channelsOf(body);
     if (body.content) return channels.flatMap((channel) => this.inlineFaults(channel, body.content!));
-    const found = await Promise.all(channels.map((channel) => this.hasTemplate(caller.tenantId, body.template_id!, channel)));
+    const found = await Promise.all(
+      channels.map((channel) => this.hasTemplate(caller.tenantId, body.template_id!, channel)),
+    );
     const missing = channels.filter((_, index) => !found[index]);
     if (missing.length === 0) return [];
-    return [{ pointer: '/template_id', code: 'unknown_template', message: `there is no template ${JSON.stringify(body.template_id)} for ${missing.join(', ')}` }];
+    return [
+      {
+        pointer: '/template_id',
+        code: 'unknown_template',
+        message: `there is no template ${JSON.stringify(body.template_id)} for ${missing.join(', ')}`,
+      },
+    ];
   }
 
   private inlineFaults(channelId: ChannelId, content: Record<string, unknown>): Fault[] {
     const channel = channelOf(channelId);
     const shape = channel.content.safeParse(content);
-    if (!shape.success) return faultsOf(shape.error.issues, content).map((fault) => ({ ...fault, pointer: `/content${fault.pointer}` }));
-    return this.renderer.faults(channel, content).map(({ pointer, message }) => ({ pointer: `/content${pointer}`, code: 'template_syntax', message }));
+    if (!shape.success)
+      return faultsOf(shape.error.issues, content).map((fault) => ({ ...fault, pointer: `/content${fault.pointer}` }));
+    return this.renderer
+      .faults(channel, content)
+      .map(({ pointer, message }) => ({ pointer: `/content${pointer}`, code: 'template_syntax', message }));
   }
 
   private async hasTemplate(tenantId: string, idOrKey: string, channel: ChannelId): Promise<boolean> {
@@ -107,12 +149,19 @@ export class AcceptNotification {
     const wanted = channelsOf(common).filter((channel) => addressNeeded(channel, item));
     if (wanted.length === 0) return [];
     const stored = (await this.recipients.addressesOf(caller.tenantId, recipientIdOf(item))) ?? NO_ADDRESSES;
-    return noAddress(item, wanted.filter((channel) => channelOf(channel).addressesOf(stored).length === 0));
+    return noAddress(
+      item,
+      wanted.filter((channel) => channelOf(channel).addressesOf(stored).length === 0),
+    );
   }
 }
 
 const NO_ADDRESSES: RecipientAddresses = { email: null, phone: null, locale: null, devices: [] };
-const ADDRESS_WORDS: Partial<Record<ChannelId, string>> = { email: 'e-mail address', sms: 'phone number', push: 'device' };
+const ADDRESS_WORDS: Partial<Record<ChannelId, string>> = {
+  email: 'e-mail address',
+  sms: 'phone number',
+  push: 'device',
+};
 
 function recipientIdOf(item: Item): string {
   return item.recipient?.id ?? item.recipient_id!;
@@ -130,7 +179,14 @@ function addressNeeded(channel: ChannelId, item: Item): AddressSource | null {
 function addressFaults(common: Common, item: Item): Fault[] {
   if (item.recipient_address === undefined) return [];
   const channels = channelsOf(common);
-  if (channels.length > 1) return [{ pointer: '/recipient_address', code: 'ambiguous', message: `one address cannot serve ${channels.length} channels (${channels.join(', ')})` }];
+  if (channels.length > 1)
+    return [
+      {
+        pointer: '/recipient_address',
+        code: 'ambiguous',
+        message: `one address cannot serve ${channels.length} channels (${channels.join(', ')})`,
+      },
+    ];
   const message = channelOf(channels[0]!).addressFault(item.recipient_address);
   return message ? [{ pointer: '/recipient_address', code: 'bad_address', message }] : [];
 }
@@ -152,9 +208,20 @@ function timeFaults(body: Common): Fault[] {
   const now = Date.now();
   const scheduled = body.scheduled_at === undefined ? null : Date.parse(body.scheduled_at);
   const expires = body.expires_at === undefined ? null : Date.parse(body.expires_at);
-  if (scheduled !== null && scheduled > now + YEAR_MS) faults.push({ pointer: '/scheduled_at', code: 'too_far', message: `may be one year ahead, got ${JSON.stringify(body.scheduled_at)}` });
-  if (expires !== null && expires <= now) faults.push({ pointer: '/expires_at', code: 'in_the_past', message: `must be in the future, got ${JSON.stringify(body.expires_at)}` });
-  else if (expires !== null && scheduled !== null && expires <= scheduled) faults.push({ pointer: '/expires_at', code: 'before_schedule', message: 'must be after scheduled_at' });
+  if (scheduled !== null && scheduled > now + YEAR_MS)
+    faults.push({
+      pointer: '/scheduled_at',
+      code: 'too_far',
+      message: `may be one year ahead, got ${JSON.stringify(body.scheduled_at)}`,
+    });
+  if (expires !== null && expires <= now)
+    faults.push({
+      pointer: '/expires_at',
+      code: 'in_the_past',
+      message: `must be in the future, got ${JSON.stringify(body.expires_at)}`,
+    });
+  else if (expires !== null && scheduled !== null && expires <= scheduled)
+    faults.push({ pointer: '/expires_at', code: 'before_schedule', message: 'must be after scheduled_at' });
   return faults;
 }
 
@@ -179,7 +246,12 @@ function acceptanceOf(caller: Caller, common: Common, item: Item, idempotency: A
   };
   return {
     notification,
-    deliveries: channels.map((channel) => ({ id: newId(), channel, address: item.recipient_address ?? null, addressFrom: addressNeeded(channel, item) })),
+    deliveries: channels.map((channel) => ({
+      id: newId(),
+      channel,
+      address: item.recipient_address ?? null,
+      addressFrom: addressNeeded(channel, item),
+    })),
     recipient: item.recipient ?? null,
     idempotency,
   };

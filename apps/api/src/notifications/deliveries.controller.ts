@@ -1,7 +1,7 @@
-import { NotificationsStore } from '#database';
-import { notFound } from '#domain';
 import { Controller, Get, Inject, Param } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { NotificationsStore } from '#database';
+import { notFound } from '#domain';
 import { type Caller, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { idParam } from '../http/schemas.js';

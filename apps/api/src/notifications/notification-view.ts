@@ -1,5 +1,5 @@
-import type { Acceptance, DeliveryRow, NotificationRow, TimelineEntry } from '#database';
 import type { z } from 'zod';
+import type { Acceptance, DeliveryRow, NotificationRow, TimelineEntry } from '#database';
 import type { deliveryView, notificationView, timelineView } from './notification.schema.js';
 
 export type NotificationView = z.infer<typeof notificationView>;
@@ -32,7 +32,10 @@ export function toNotificationView(notification: NotificationRow, deliveries: De
  * The answer to the send itself, from what never changes afterwards: the same text whether it is made at accept or for a
  * repeat a day later.
  */
-export function toFirstAnswer(notification: Omit<NotificationRow, 'status' | 'total'>, deliveries: Pick<DeliveryRow, 'id' | 'channel'>[]): NotificationView {
+export function toFirstAnswer(
+  notification: Omit<NotificationRow, 'status' | 'total'>,
+  deliveries: Pick<DeliveryRow, 'id' | 'channel'>[],
+): NotificationView {
   const { createdAt, scheduledAt } = notification;
   const isScheduled = scheduledAt !== null && scheduledAt > createdAt;
   return toNotificationView(

@@ -1,5 +1,5 @@
-import { channelIds, deliveryStates, localeTag, notificationStatuses, timezone } from '#domain';
 import { z } from 'zod';
+import { channelIds, deliveryStates, localeTag, notificationStatuses, timezone } from '#domain';
 import { filteredPage, flag, id, jsonObject, recipientId, time } from '../http/schemas.js';
 
 const channel = z.enum(channelIds, { error: `must be one of ${channelIds.join(', ')}` });
@@ -14,17 +14,28 @@ export const inlineRecipient = z
   .strictObject({
     id: recipientId,
     email: z.email({ error: 'must be one e-mail address' }).max(254).nullish(),
-    phone: z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000').nullish(),
+    phone: z
+      .string()
+      .regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000')
+      .nullish(),
     locale: localeTag.nullish(),
     timezone: timezone.nullish(),
     attributes: jsonObject.optional(),
   })
-  .meta({ id: 'InlineRecipient', description: 'A profile that is stored before the send: what it names is replaced, the rest is kept' });
+  .meta({
+    id: 'InlineRecipient',
+    description: 'A profile that is stored before the send: what it names is replaced, the rest is kept',
+  });
 
 const who = {
   recipient_id: recipientId.optional(),
   recipient: inlineRecipient.optional(),
-  recipient_address: z.string().min(1).max(4_096).optional().meta({ description: 'Overrides the stored address; only with a single channel' }),
+  recipient_address: z
+    .string()
+    .min(1)
+    .max(4_096)
+    .optional()
+    .meta({ description: 'Overrides the stored address; only with a single channel' }),
 };
 
 const what = {
@@ -35,14 +46,22 @@ const what = {
   payload: jsonObject.optional().meta({ description: "The template's variables" }),
   type: label.optional().meta({ description: 'A label of yours, such as order.shipped' }),
   category: label.default('default'),
-  priority: z.int().min(1).max(10).default(5).meta({ description: '1 is most urgent; 1-3, 4-6 and 7-10 are three lanes' }),
+  priority: z
+    .int()
+    .min(1)
+    .max(10)
+    .default(5)
+    .meta({ description: '1 is most urgent; 1-3, 4-6 and 7-10 are three lanes' }),
   scheduled_at: time.optional().meta({ description: 'Not before; at most one year ahead' }),
   expires_at: time.optional().meta({ description: 'Not after' }),
   ordering_key: label.optional().meta({ description: 'Strict order among deliveries with the same key' }),
   metadata: metadata.optional(),
 };
 
-const idempotencyKey = z.string().regex(/^[\x20-\x7e]{1,255}$/, 'must be 1 to 255 printable ASCII characters').optional();
+const idempotencyKey = z
+  .string()
+  .regex(/^[\x20-\x7e]{1,255}$/, 'must be 1 to 255 printable ASCII characters')
+  .optional();
 
 interface Asked {
   recipient_id?: string | undefined;
@@ -58,16 +77,23 @@ function fault(context: z.RefinementCtx, path: string, code: string, message: st
 }
 
 function checkWho(body: Asked, context: z.RefinementCtx): void {
-  if (body.recipient_id === undefined && body.recipient === undefined) fault(context, 'recipient_id', 'required', 'one of recipient_id or recipient is required');
-  if (body.recipient_id !== undefined && body.recipient !== undefined) fault(context, 'recipient', 'conflicting', 'give recipient_id or recipient, not both');
+  if (body.recipient_id === undefined && body.recipient === undefined)
+    fault(context, 'recipient_id', 'required', 'one of recipient_id or recipient is required');
+  if (body.recipient_id !== undefined && body.recipient !== undefined)
+    fault(context, 'recipient', 'conflicting', 'give recipient_id or recipient, not both');
 }
 
 function checkWhat(body: Asked, context: z.RefinementCtx): void {
-  if (body.channel === undefined && body.channels === undefined) fault(context, 'channel', 'required', 'one of channel or channels is required');
-  if (body.channel !== undefined && body.channels !== undefined) fault(context, 'channels', 'conflicting', 'give channel or channels, not both');
-  if (body.channels && new Set(body.channels).size < body.channels.length) fault(context, 'channels', 'duplicate', 'names a channel twice');
-  if (body.template_id === undefined && body.content === undefined) fault(context, 'template_id', 'required', 'one of template_id or content is required');
-  if (body.template_id !== undefined && body.content !== undefined) fault(context, 'content', 'conflicting', 'give template_id or content, not both');
+  if (body.channel === undefined && body.channels === undefined)
+    fault(context, 'channel', 'required', 'one of channel or channels is required');
+  if (body.channel !== undefined && body.channels !== undefined)
+    fault(context, 'channels', 'conflicting', 'give channel or channels, not both');
+  if (body.channels && new Set(body.channels).size < body.channels.length)
+    fault(context, 'channels', 'duplicate', 'names a channel twice');
+  if (body.template_id === undefined && body.content === undefined)
+    fault(context, 'template_id', 'required', 'one of template_id or content is required');
+  if (body.template_id !== undefined && body.content !== undefined)
+    fault(context, 'content', 'conflicting', 'give template_id or content, not both');
 }
 
 export const sendBody = z
@@ -83,17 +109,30 @@ export const sendBody = z
 export type SendBody = z.infer<typeof sendBody>;
 
 /** One of a bulk, as it stands in `recipients`. */
-export const bulkItem = z.strictObject({ ...who, payload: what.payload, idempotency_key: idempotencyKey }).superRefine(checkWho);
+export const bulkItem = z
+  .strictObject({ ...who, payload: what.payload, idempotency_key: idempotencyKey })
+  .superRefine(checkWho);
 export type BulkItem = z.infer<typeof bulkItem>;
 
-const { $schema: _dialect, $defs: _names, ...bulkItemJson } = z.toJSONSchema(bulkItem, { io: 'input', reused: 'inline' }) as Record<string, unknown>;
+const {
+  $schema: _dialect,
+  $defs: _names,
+  ...bulkItemJson
+} = z.toJSONSchema(bulkItem, { io: 'input', reused: 'inline' }) as Record<string, unknown>;
 
 export const bulkBody = z
   .strictObject({
     ...what,
     // Looked at one by one, so that one faulty item does not refuse the others.
     recipients: z
-      .array(jsonObject.meta(JSON.parse(JSON.stringify(bulkItemJson).replaceAll('#/$defs/', '#/components/schemas/')) as Record<string, unknown>))
+      .array(
+        jsonObject.meta(
+          JSON.parse(JSON.stringify(bulkItemJson).replaceAll('#/$defs/', '#/components/schemas/')) as Record<
+            string,
+            unknown
+          >,
+        ),
+      )
       .min(1)
       .max(1_000),
   })
@@ -101,9 +140,14 @@ export const bulkBody = z
   .meta({ id: 'SendBulk' });
 export type BulkBody = z.infer<typeof bulkBody>;
 
-const message = z.string().min(1).max(64 * 1024);
+const message = z
+  .string()
+  .min(1)
+  .max(64 * 1024);
 const address = z.string().min(1).max(4_096);
-export const emailShorthand = z.strictObject({ message, recipient: address, subject: z.string().min(1).max(998).optional() }).meta({ id: 'SendEmail' });
+export const emailShorthand = z
+  .strictObject({ message, recipient: address, subject: z.string().min(1).max(998).optional() })
+  .meta({ id: 'SendEmail' });
 export const smsShorthand = z.strictObject({ message, recipient: address }).meta({ id: 'SendSms' });
 export const slackShorthand = z.strictObject({ message, recipient: address.optional() }).meta({ id: 'SendSlack' });
 
@@ -121,11 +165,25 @@ export const listQuery = filteredPage({
   // metadata[key]=value arrives as a flat name.
   .catchall(z.string().max(1_000))
   .superRefine((query, context) => {
-    const known = new Set(['limit', 'cursor', 'offset', 'status', 'recipient_id', 'channel', 'category', 'type', 'created_after', 'created_before', 'deleted']);
+    const known = new Set([
+      'limit',
+      'cursor',
+      'offset',
+      'status',
+      'recipient_id',
+      'channel',
+      'category',
+      'type',
+      'created_after',
+      'created_before',
+      'deleted',
+    ]);
     for (const name of Object.keys(query)) {
-      if (!known.has(name) && !/^metadata\[.{1,100}\]$/.test(name)) context.addIssue({ code: 'unrecognized_keys', keys: [name], message: 'unknown', input: query });
+      if (!known.has(name) && !/^metadata\[.{1,100}\]$/.test(name))
+        context.addIssue({ code: 'unrecognized_keys', keys: [name], message: 'unknown', input: query });
     }
-    if (query.offset !== undefined && query.cursor !== undefined) fault(context, 'offset', 'conflicting', 'give offset or cursor, not both');
+    if (query.offset !== undefined && query.cursor !== undefined)
+      fault(context, 'offset', 'conflicting', 'give offset or cursor, not both');
   });
 export type ListQuery = z.infer<typeof listQuery>;
 
@@ -198,6 +256,12 @@ export const timelineView = deliveryView
 export const bulkView = z
   .object({
     accepted: z.array(z.object({ index: z.int(), id })),
-    rejected: z.array(z.object({ index: z.int(), code: z.string(), errors: z.array(z.object({ pointer: z.string(), code: z.string(), message: z.string() })) })),
+    rejected: z.array(
+      z.object({
+        index: z.int(),
+        code: z.string(),
+        errors: z.array(z.object({ pointer: z.string(), code: z.string(), message: z.string() })),
+      }),
+    ),
   })
   .meta({ id: 'BulkResult' });

@@ -1,8 +1,8 @@
-import { type Acceptance, NotificationsStore } from '#database';
-import { DomainError, notFound } from '#domain';
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { type Acceptance, NotificationsStore } from '#database';
+import { DomainError, notFound } from '#domain';
 import { type Caller, type CarillonRequest, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { bodyHashOf, idempotencyKeyOf } from '../http/idempotency.js';
@@ -23,9 +23,21 @@ import {
   slackShorthand,
   smsShorthand,
 } from './notification.schema.js';
-import { firstAnswerTo, type NotificationView, toDeliveryView, toFirstAnswer, toNotificationView } from './notification-view.js';
+import {
+  firstAnswerTo,
+  type NotificationView,
+  toDeliveryView,
+  toFirstAnswer,
+  toNotificationView,
+} from './notification-view.js';
 
-const SEND_ERRORS = ['validation_failed', 'no_address', 'unknown_template', 'idempotency_mismatch', 'unavailable'] as const;
+const SEND_ERRORS = [
+  'validation_failed',
+  'no_address',
+  'unknown_template',
+  'idempotency_mismatch',
+  'unavailable',
+] as const;
 
 @ApiTags('Sending')
 @Controller('api/v1')
@@ -39,15 +51,30 @@ export class NotificationsController {
   @HttpCode(202)
   @TenantKey('notifications:write')
   @Answers({ summary: 'Send to a recipient', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
-  async send(@FromCaller() caller: Caller, @Body({ schema: sendBody }) body: SendBody, @Req() request: CarillonRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<NotificationView> {
+  async send(
+    @FromCaller() caller: Caller,
+    @Body({ schema: sendBody }) body: SendBody,
+    @Req() request: CarillonRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<NotificationView> {
     return await this.acceptOne(caller, body, request, reply);
   }
 
   @Post('notifications/bulk')
   @HttpCode(202)
   @TenantKey('notifications:write')
-  @Answers({ summary: 'Send to up to 1,000 recipients', status: 202, schema: bulkView, errors: ['validation_failed', 'payload_too_large', 'unavailable'] })
-  async bulk(@FromCaller() caller: Caller, @Body({ schema: bulkBody }) body: BulkBody, @Req() request: CarillonRequest, @Res({ passthrough: true }) reply: FastifyReply) {
+  @Answers({
+    summary: 'Send to up to 1,000 recipients',
+    status: 202,
+    schema: bulkView,
+    errors: ['validation_failed', 'payload_too_large', 'unavailable'],
+  })
+  async bulk(
+    @FromCaller() caller: Caller,
+    @Body({ schema: bulkBody }) body: BulkBody,
+    @Req() request: CarillonRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
     const header = idempotencyKeyOf(request);
     const { recipients: _each, ...common } = body;
     const { accepted, rejected } = await this.accept.runBulk(caller, body, (index, item) => {
@@ -57,7 +84,9 @@ export class NotificationsController {
       return key === null ? null : { key, bodyHash: bodyHashOf(request.url, { ...common, ...rest }) };
     });
     if (accepted.length === 0) {
-      const errors = rejected.flatMap(({ index, errors: faults }) => faults.map((fault) => ({ ...fault, pointer: `/recipients/${index}${fault.pointer}` })));
+      const errors = rejected.flatMap(({ index, errors: faults }) =>
+        faults.map((fault) => ({ ...fault, pointer: `/recipients/${index}${fault.pointer}` })),
+      );
       throw new DomainError('validation_failed', `None of the ${rejected.length} recipients was accepted.`, { errors });
     }
     if (accepted.every(({ replayed }) => replayed)) reply.header('Idempotency-Replayed', 'true');
@@ -68,32 +97,71 @@ export class NotificationsController {
   @HttpCode(202)
   @TenantKey('notifications:write')
   @Answers({ summary: 'Send one e-mail', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
-  async email(@FromCaller() caller: Caller, @Body({ schema: emailShorthand }) body: { message: string; recipient: string; subject?: string }, @Req() request: CarillonRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<NotificationView> {
+  async email(
+    @FromCaller() caller: Caller,
+    @Body({ schema: emailShorthand }) body: { message: string; recipient: string; subject?: string },
+    @Req() request: CarillonRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<NotificationView> {
     const payload = { subject: body.subject ?? 'Notification', message: body.message };
-    return await this.acceptOne(caller, shorthand('email', { subject: '{{subject}}', text: '{{message}}' }, payload, body.recipient), request, reply);
+    return await this.acceptOne(
+      caller,
+      shorthand('email', { subject: '{{subject}}', text: '{{message}}' }, payload, body.recipient),
+      request,
+      reply,
+    );
   }
 
   @Post('sms')
   @HttpCode(202)
   @TenantKey('notifications:write')
   @Answers({ summary: 'Send one SMS', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
-  async sms(@FromCaller() caller: Caller, @Body({ schema: smsShorthand }) body: { message: string; recipient: string }, @Req() request: CarillonRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<NotificationView> {
-    return await this.acceptOne(caller, shorthand('sms', { text: '{{message}}' }, { message: body.message }, body.recipient), request, reply);
+  async sms(
+    @FromCaller() caller: Caller,
+    @Body({ schema: smsShorthand }) body: { message: string; recipient: string },
+    @Req() request: CarillonRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<NotificationView> {
+    return await this.acceptOne(
+      caller,
+      shorthand('sms', { text: '{{message}}' }, { message: body.message }, body.recipient),
+      request,
+      reply,
+    );
   }
 
   @Post('slack')
   @HttpCode(202)
   @TenantKey('notifications:write')
   @Answers({ summary: 'Send one Slack message', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
-  async slack(@FromCaller() caller: Caller, @Body({ schema: slackShorthand }) body: { message: string; recipient?: string }, @Req() request: CarillonRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<NotificationView> {
-    return await this.acceptOne(caller, shorthand('chat', { text: '{{message}}' }, { message: body.message }, body.recipient), request, reply);
+  async slack(
+    @FromCaller() caller: Caller,
+    @Body({ schema: slackShorthand }) body: { message: string; recipient?: string },
+    @Req() request: CarillonRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<NotificationView> {
+    return await this.acceptOne(
+      caller,
+      shorthand('chat', { text: '{{message}}' }, { message: body.message }, body.recipient),
+      request,
+      reply,
+    );
   }
 
   @Get('notifications')
   @TenantKey('notifications:read')
-  @Answers({ summary: 'List notifications, newest first', status: 200, schema: listOf(notificationView), errors: ['validation_failed'] })
+  @Answers({
+    summary: 'List notifications, newest first',
+    status: 200,
+    schema: listOf(notificationView),
+    errors: ['validation_failed'],
+  })
   async list(@FromCaller() caller: Caller, @Query({ schema: listQuery }) query: ListQuery) {
-    const metadata = Object.fromEntries(Object.entries(query).flatMap(([name, value]) => (name.startsWith('metadata[') ? [[name.slice('metadata['.length, -1), String(value)]] : [])));
+    const metadata = Object.fromEntries(
+      Object.entries(query).flatMap(([name, value]) =>
+        name.startsWith('metadata[') ? [[name.slice('metadata['.length, -1), String(value)]] : [],
+      ),
+    );
     const page = await this.notifications.list(
       caller.tenantId,
       {
@@ -115,7 +183,10 @@ export class NotificationsController {
   @Get('notifications/:id')
   @TenantKey('notifications:read')
   @Answers({ summary: 'Get a notification', status: 200, schema: notificationView, errors: ['not_found'] })
-  async get(@FromCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<NotificationView> {
+  async get(
+    @FromCaller() caller: Caller,
+    @Param({ schema: idParam }) { id }: { id: string },
+  ): Promise<NotificationView> {
     const found = await this.notifications.get(caller.tenantId, id);
     if (!found) throw notFound('notification', id);
     return toNotificationView(found.notification, found.deliveries);
@@ -123,8 +194,20 @@ export class NotificationsController {
 
   @Get('notifications/:id/deliveries')
   @TenantKey('notifications:read')
-  @Answers({ summary: 'List the deliveries of a notification', status: 200, schema: listOf(deliveryView), errors: ['not_found', 'validation_failed'] })
-  async deliveries(@FromCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }, @Query({ schema: deliveriesQuery }) { state, ...page }: { limit: number; cursor?: string; state?: DeliveryStateName }) {
+  @Answers({
+    summary: 'List the deliveries of a notification',
+    status: 200,
+    schema: listOf(deliveryView),
+    errors: ['not_found', 'validation_failed'],
+  })
+  async deliveries(
+    @FromCaller() caller: Caller,
+    @Param({ schema: idParam }) { id }: { id: string },
+    @Query({ schema: deliveriesQuery }) {
+      state,
+      ...page
+    }: { limit: number; cursor?: string; state?: DeliveryStateName },
+  ) {
     const found = await this.notifications.deliveries(caller.tenantId, id, page, state);
     if (!found) throw notFound('notification', id);
     return listView(found, toDeliveryView);
@@ -132,18 +215,34 @@ export class NotificationsController {
 
   @Delete('notifications/:id')
   @TenantKey('notifications:write')
-  @Answers({ summary: 'Cancel a notification', status: 200, schema: notificationView, errors: ['not_found', 'too_late'] })
-  async cancel(@FromCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<NotificationView> {
+  @Answers({
+    summary: 'Cancel a notification',
+    status: 200,
+    schema: notificationView,
+    errors: ['not_found', 'too_late'],
+  })
+  async cancel(
+    @FromCaller() caller: Caller,
+    @Param({ schema: idParam }) { id }: { id: string },
+  ): Promise<NotificationView> {
     const cancelled = await this.notifications.cancel(caller.tenantId, id);
     if (cancelled === null) throw notFound('notification', id);
     const { notification, deliveries } = (await this.notifications.get(caller.tenantId, id))!;
     if (cancelled.length === 0) {
-      throw new DomainError('too_late', `Nothing of notification ${id} could be cancelled: ${deliveries.map(({ channel, state }) => `${channel} is ${state}`).join(', ')}.`);
+      throw new DomainError(
+        'too_late',
+        `Nothing of notification ${id} could be cancelled: ${deliveries.map(({ channel, state }) => `${channel} is ${state}`).join(', ')}.`,
+      );
     }
     return toNotificationView(notification, deliveries);
   }
 
-  private async acceptOne(caller: Caller, body: SendBody, request: CarillonRequest, reply: FastifyReply): Promise<NotificationView> {
+  private async acceptOne(
+    caller: Caller,
+    body: SendBody,
+    request: CarillonRequest,
+    reply: FastifyReply,
+  ): Promise<NotificationView> {
     const { acceptance, accepted } = await this.accept.run(caller, body, idempotencyOf(request));
     if (accepted.kind === 'accepted') {
       reply.header('Location', `/api/v1/notifications/${acceptance.notification.id}`);
@@ -167,7 +266,20 @@ function idempotencyOf(request: CarillonRequest): Acceptance['idempotency'] {
 }
 
 /** The words travel as payload, not as a template: braces in a message stay braces. */
-function shorthand(channel: 'email' | 'sms' | 'chat', content: Record<string, string>, payload: Record<string, string>, recipient: string | undefined): SendBody {
+function shorthand(
+  channel: 'email' | 'sms' | 'chat',
+  content: Record<string, string>,
+  payload: Record<string, string>,
+  recipient: string | undefined,
+): SendBody {
   // The address stands for the person: their limits and their preferences are kept under it.
-  return { recipient_id: (recipient ?? channel).slice(0, 255), channel, content, payload, category: 'default', priority: 5, ...(recipient !== undefined && { recipient_address: recipient }) };
+  return {
+    recipient_id: (recipient ?? channel).slice(0, 255),
+    channel,
+    content,
+    payload,
+    category: 'default',
+    priority: 5,
+    ...(recipient !== undefined && { recipient_address: recipient }),
+  };
 }

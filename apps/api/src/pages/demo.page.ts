@@ -1,5 +1,5 @@
+import type { DemoTenant } from './demo-tenant.js';
 import { layout, scriptValue } from './layout.js';
-import type { DemoTenant } from './serve-pages.js';
 
 export function demoPage(demo: DemoTenant): string {
   return layout(

@@ -3,15 +3,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '#domain';
 import { sendProblem } from '../http/problem.filter.js';
 import { demoPage } from './demo.page.js';
+import type { DemoTenant } from './demo-tenant.js';
 import { mailboxPage } from './mailbox.page.js';
 import { startPage } from './start.page.js';
-
-/** The tenant of the embedded profile. */
-export interface DemoTenant {
-  apiKey: string;
-  recipientId: string;
-  recipientName: string;
-}
 
 /**
  * `/`, `/mailbox` and `/demo`. They carry the demo tenant's key, so they answer only to the names of this machine: a page of
@@ -29,7 +23,10 @@ export function servePages(app: NestFastifyApplication, demo: DemoTenant): void 
         .header('Cache-Control', 'no-store')
         .header('X-Content-Type-Options', 'nosniff')
         .header('Referrer-Policy', 'no-referrer')
-        .header('Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:; frame-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+        .header(
+          'Content-Security-Policy',
+          "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:; frame-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        );
       void reply.send(html);
     });
   };

@@ -28,15 +28,35 @@ export class ManageProviderAccounts {
   async create(owner: string, body: AccountBody): Promise<ProviderAccount> {
     const provider = providers[body.provider];
     if (!provider) {
-      throw validationFailed([{ pointer: '/provider', code: 'unknown_provider', message: `must be one of ${Object.keys(providers).join(', ')}, got ${JSON.stringify(body.provider)}` }]);
+      throw validationFailed([
+        {
+          pointer: '/provider',
+          code: 'unknown_provider',
+          message: `must be one of ${Object.keys(providers).join(', ')}, got ${JSON.stringify(body.provider)}`,
+        },
+      ]);
     }
     const channel = body.channel ?? (provider.channels.length === 1 ? provider.channels[0] : undefined);
     if (!channel || !provider.channels.includes(channel)) {
-      throw validationFailed([{ pointer: '/channel', code: channel ? 'invalid' : 'required', message: `${provider.id} serves ${provider.channels.join(', ')}; say which${channel ? `, got ${JSON.stringify(channel)}` : ''}` }]);
+      throw validationFailed([
+        {
+          pointer: '/channel',
+          code: channel ? 'invalid' : 'required',
+          message: `${provider.id} serves ${provider.channels.join(', ')}; say which${channel ? `, got ${JSON.stringify(channel)}` : ''}`,
+        },
+      ]);
     }
     const credentials = checkCredentials(provider, body.credentials);
     const { name, order, enabled } = body;
-    const account = await this.store.create(owner, { name, order, enabled, provider: provider.id, channel, credentials, masked: maskCredentials(provider.credentials, credentials) });
+    const account = await this.store.create(owner, {
+      name,
+      order,
+      enabled,
+      provider: provider.id,
+      channel,
+      credentials,
+      masked: maskCredentials(provider.credentials, credentials),
+    });
     this.announce(owner);
     return account;
   }
@@ -56,7 +76,10 @@ export class ManageProviderAccounts {
     const { credentials: given, ...rest } = patch;
     const provider = providers[providerId]!;
     const credentials = given && checkCredentials(provider, given);
-    const account = await this.store.update(owner, id, { ...rest, ...(credentials && { credentials, masked: maskCredentials(provider.credentials, credentials) }) });
+    const account = await this.store.update(owner, id, {
+      ...rest,
+      ...(credentials && { credentials, masked: maskCredentials(provider.credentials, credentials) }),
+    });
     if (!account) throw notFound('provider account', id);
     this.announce(owner);
     return account;
@@ -93,6 +116,10 @@ function checkCredentials(provider: Provider, given: Record<string, unknown>): R
   const parsed = provider.credentials.safeParse(given);
   if (parsed.success) return parsed.data;
   // What was given for a secret must not come back in a message.
-  const faults = faultsOf(parsed.error.issues, given).map((fault) => ({ ...fault, pointer: `/credentials${fault.pointer}`, message: fault.message.replace(/, got .*$/s, '') }));
+  const faults = faultsOf(parsed.error.issues, given).map((fault) => ({
+    ...fault,
+    pointer: `/credentials${fault.pointer}`,
+    message: fault.message.replace(/, got .*$/s, ''),
+  }));
   throw validationFailed(faults);
 }

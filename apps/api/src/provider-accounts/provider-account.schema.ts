@@ -1,18 +1,32 @@
-import { channelIds } from '#domain';
 import { z } from 'zod';
+import { channelIds } from '#domain';
 import { id, jsonObject, time } from '../http/schemas.js';
 
 const name = z.string().min(1).max(100);
 const order = z.int().min(0).max(1_000).meta({ description: 'Lowest first' });
-const credentials = jsonObject.meta({ description: 'Write-only; GET /api/v1/providers tells what each provider wants' });
+const credentials = jsonObject.meta({
+  description: 'Write-only; GET /api/v1/providers tells what each provider wants',
+});
 
 export const accountBody = z
-  .strictObject({ name, provider: z.string().min(1).max(64), channel: z.enum(channelIds).optional(), credentials, order: order.default(0), enabled: z.boolean().default(true) })
+  .strictObject({
+    name,
+    provider: z.string().min(1).max(64),
+    channel: z.enum(channelIds).optional(),
+    credentials,
+    order: order.default(0),
+    enabled: z.boolean().default(true),
+  })
   .meta({ id: 'ProviderAccountBody' });
 export type AccountBody = z.infer<typeof accountBody>;
 
 export const accountPatch = z
-  .strictObject({ name: name.optional(), credentials: credentials.optional(), order: order.optional(), enabled: z.boolean().optional() })
+  .strictObject({
+    name: name.optional(),
+    credentials: credentials.optional(),
+    order: order.optional(),
+    enabled: z.boolean().optional(),
+  })
   .meta({ id: 'ProviderAccountPatch' });
 export type AccountPatch = z.infer<typeof accountPatch>;
 
@@ -30,6 +44,15 @@ export const accountView = z
   })
   .meta({ id: 'ProviderAccount' });
 
-export const verifyView = z.object({ ok: z.boolean(), kind: z.string().nullable(), code: z.string().nullable(), detail: z.string().nullable() }).meta({ id: 'Verification' });
+export const verifyView = z
+  .object({ ok: z.boolean(), kind: z.string().nullable(), code: z.string().nullable(), detail: z.string().nullable() })
+  .meta({ id: 'Verification' });
 
-export const providerView = z.object({ id: z.string(), name: z.string(), channels: z.array(z.enum(channelIds)), credentials: jsonObject.meta({ description: 'JSON Schema; secret fields say "secret": true' }) }).meta({ id: 'Provider' });
+export const providerView = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    channels: z.array(z.enum(channelIds)),
+    credentials: jsonObject.meta({ description: 'JSON Schema; secret fields say "secret": true' }),
+  })
+  .meta({ id: 'Provider' });

@@ -1,14 +1,35 @@
-import { providers } from '#providers';
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Res, UseInterceptors } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Patch,
+  Post,
+  Query,
+  Res,
+  UseInterceptors,
+} from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { providers } from '#providers';
 import { type Caller, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { ManageProviderAccounts } from './manage-provider-accounts.js';
-import { type AccountBody, accountBody, type AccountPatch, accountPatch, accountView, providerView, verifyView } from './provider-account.schema.js';
+import {
+  type AccountBody,
+  type AccountPatch,
+  accountBody,
+  accountPatch,
+  accountView,
+  providerView,
+  verifyView,
+} from './provider-account.schema.js';
 import { toAccountView } from './provider-account-view.js';
 
 @ApiTags('Providers')
@@ -21,14 +42,28 @@ export class ProviderAccountsController {
   @TenantKey('provider_accounts:read')
   @Answers({ summary: 'What providers there are', status: 200, schema: listOf(providerView) })
   providers() {
-    const rows = Object.values(providers).map(({ id, name, channels, credentials }) => ({ id, name, channels, credentials: z.toJSONSchema(credentials, { io: 'input' }) }));
+    const rows = Object.values(providers).map(({ id, name, channels, credentials }) => ({
+      id,
+      name,
+      channels,
+      credentials: z.toJSONSchema(credentials, { io: 'input' }),
+    }));
     return { data: rows, next_cursor: null };
   }
 
   @Post('provider-accounts')
   @TenantKey('provider_accounts:write')
-  @Answers({ summary: 'Add a provider account', status: 201, schema: accountView, errors: ['validation_failed', 'conflict'] })
-  async create(@FromCaller() { tenantId }: Caller, @Body({ schema: accountBody }) body: AccountBody, @Res({ passthrough: true }) reply: FastifyReply) {
+  @Answers({
+    summary: 'Add a provider account',
+    status: 201,
+    schema: accountView,
+    errors: ['validation_failed', 'conflict'],
+  })
+  async create(
+    @FromCaller() { tenantId }: Caller,
+    @Body({ schema: accountBody }) body: AccountBody,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
     const account = await this.accounts.create(tenantId, body);
     reply.header('Location', `/api/v1/provider-accounts/${account.id}`);
     return toAccountView(account);
@@ -36,8 +71,16 @@ export class ProviderAccountsController {
 
   @Get('provider-accounts')
   @TenantKey('provider_accounts:read')
-  @Answers({ summary: 'List provider accounts', status: 200, schema: listOf(accountView), errors: ['validation_failed'] })
-  async list(@FromCaller() { tenantId }: Caller, @Query({ schema: pageQuery }) page: { limit: number; cursor?: string }) {
+  @Answers({
+    summary: 'List provider accounts',
+    status: 200,
+    schema: listOf(accountView),
+    errors: ['validation_failed'],
+  })
+  async list(
+    @FromCaller() { tenantId }: Caller,
+    @Query({ schema: pageQuery }) page: { limit: number; cursor?: string },
+  ) {
     return listView(await this.accounts.list(tenantId, page), toAccountView);
   }
 
@@ -50,8 +93,17 @@ export class ProviderAccountsController {
 
   @Patch('provider-accounts/:id')
   @TenantKey('provider_accounts:write')
-  @Answers({ summary: 'Change a provider account', status: 200, schema: accountView, errors: ['not_found', 'conflict', 'validation_failed'] })
-  async update(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: { id: string }, @Body({ schema: accountPatch }) body: AccountPatch) {
+  @Answers({
+    summary: 'Change a provider account',
+    status: 200,
+    schema: accountView,
+    errors: ['not_found', 'conflict', 'validation_failed'],
+  })
+  async update(
+    @FromCaller() { tenantId }: Caller,
+    @Param({ schema: idParam }) { id }: { id: string },
+    @Body({ schema: accountPatch }) body: AccountPatch,
+  ) {
     return toAccountView(await this.accounts.update(tenantId, id, body));
   }
 
@@ -66,7 +118,12 @@ export class ProviderAccountsController {
   @Post('provider-accounts/:id/verify')
   @HttpCode(200)
   @TenantKey('provider_accounts:write')
-  @Answers({ summary: 'Ask the vendor whether the credentials are good', status: 200, schema: verifyView, errors: ['not_found'] })
+  @Answers({
+    summary: 'Ask the vendor whether the credentials are good',
+    status: 200,
+    schema: verifyView,
+    errors: ['not_found'],
+  })
   async verify(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: { id: string }) {
     return await this.accounts.verify(tenantId, id);
   }

@@ -1,12 +1,18 @@
-import { channelIds, localeTag, timezone } from '#domain';
 import { z } from 'zod';
+import { channelIds, localeTag, timezone } from '#domain';
 import { jsonObject, recipientId, time } from '../http/schemas.js';
 
 const email = z.email({ error: 'must be one e-mail address' }).max(254);
 const phone = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000');
 
 export const recipientBody = z
-  .strictObject({ email: email.nullish(), phone: phone.nullish(), locale: localeTag.nullish(), timezone: timezone.nullish(), attributes: jsonObject.nullish() })
+  .strictObject({
+    email: email.nullish(),
+    phone: phone.nullish(),
+    locale: localeTag.nullish(),
+    timezone: timezone.nullish(),
+    attributes: jsonObject.nullish(),
+  })
   .meta({ id: 'RecipientBody' });
 export type RecipientBody = z.infer<typeof recipientBody>;
 
@@ -23,10 +29,16 @@ export const recipientView = z
   })
   .meta({ id: 'Recipient' });
 
-export const erasedView = z.object({ id: recipientId, erased_at: time, erased: z.record(z.string(), z.int()) }).meta({ id: 'ErasureReceipt' });
+export const erasedView = z
+  .object({ id: recipientId, erased_at: time, erased: z.record(z.string(), z.int()) })
+  .meta({ id: 'ErasureReceipt' });
 
-export const deviceBody = z.strictObject({ token: z.string().min(1).max(4_096), platform: z.enum(['ios', 'android', 'web']) }).meta({ id: 'DeviceBody' });
-export const deviceView = z.object({ token: z.string(), platform: z.enum(['ios', 'android', 'web']), created_at: time, last_seen_at: time }).meta({ id: 'Device' });
+export const deviceBody = z
+  .strictObject({ token: z.string().min(1).max(4_096), platform: z.enum(['ios', 'android', 'web']) })
+  .meta({ id: 'DeviceBody' });
+export const deviceView = z
+  .object({ token: z.string(), platform: z.enum(['ios', 'android', 'web']), created_at: time, last_seen_at: time })
+  .meta({ id: 'Device' });
 
 export const preferencesBody = z
   .strictObject({ channels: z.partialRecord(z.enum(channelIds), z.boolean()).default({}) })
@@ -36,6 +48,12 @@ export const recipientParam = z.object({ id: recipientId });
 export const deviceParam = z.object({ id: recipientId, token: z.string().min(1).max(4_096) });
 
 export const tokenBody = z
-  .strictObject({ scopes: z.array(z.enum(['inbox:read', 'inbox:write'])).min(1).default(['inbox:read', 'inbox:write']), ttl_seconds: z.int().min(60).max(3_600).default(600) })
+  .strictObject({
+    scopes: z
+      .array(z.enum(['inbox:read', 'inbox:write']))
+      .min(1)
+      .default(['inbox:read', 'inbox:write']),
+    ttl_seconds: z.int().min(60).max(3_600).default(600),
+  })
   .meta({ id: 'InboxTokenBody' });
 export const tokenView = z.object({ token: z.string(), expires_in: z.int() }).meta({ id: 'InboxToken' });

@@ -1,14 +1,40 @@
-import { type Device, type Recipient, type RecipientFields, RecipientsStore } from '#database';
-import { notFound, type Scope } from '#domain';
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Put, Query, Res, UseInterceptors } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Patch,
+  Post,
+  Put,
+  Query,
+  Res,
+  UseInterceptors,
+} from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { type Device, type Recipient, type RecipientFields, RecipientsStore } from '#database';
+import { notFound, type Scope } from '#domain';
 import { type Caller, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { InboxTokens } from '../http/inbox-tokens.js';
 import { listOf, listView, pageQuery } from '../http/schemas.js';
-import { deviceBody, deviceParam, deviceView, erasedView, preferencesBody, type RecipientBody, recipientBody, recipientParam, recipientView, tokenBody, tokenView } from './recipient.schema.js';
+import {
+  deviceBody,
+  deviceParam,
+  deviceView,
+  erasedView,
+  preferencesBody,
+  type RecipientBody,
+  recipientBody,
+  recipientParam,
+  recipientView,
+  tokenBody,
+  tokenView,
+} from './recipient.schema.js';
 
 interface Id {
   id: string;
@@ -25,15 +51,33 @@ export class RecipientsController {
 
   @Get()
   @TenantKey('recipients:read')
-  @Answers({ summary: 'List recipients, by id', status: 200, schema: listOf(recipientView), errors: ['validation_failed'] })
-  async list(@FromCaller() { tenantId }: Caller, @Query({ schema: pageQuery }) page: { limit: number; cursor?: string }) {
+  @Answers({
+    summary: 'List recipients, by id',
+    status: 200,
+    schema: listOf(recipientView),
+    errors: ['validation_failed'],
+  })
+  async list(
+    @FromCaller() { tenantId }: Caller,
+    @Query({ schema: pageQuery }) page: { limit: number; cursor?: string },
+  ) {
     return listView(await this.recipients.list(tenantId, page), toView);
   }
 
   @Put(':id')
   @TenantKey('recipients:write')
-  @Answers({ summary: 'Create or replace a profile', status: 200, schema: recipientView, errors: ['validation_failed'] })
-  async put(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id, @Body({ schema: recipientBody }) body: RecipientBody, @Res({ passthrough: true }) reply: FastifyReply) {
+  @Answers({
+    summary: 'Create or replace a profile',
+    status: 200,
+    schema: recipientView,
+    errors: ['validation_failed'],
+  })
+  async put(
+    @FromCaller() { tenantId }: Caller,
+    @Param({ schema: recipientParam }) { id }: Id,
+    @Body({ schema: recipientBody }) body: RecipientBody,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
     const { recipient, created } = await this.recipients.put(tenantId, id, {
       email: body.email ?? null,
       phone: body.phone ?? null,
@@ -56,10 +100,22 @@ export class RecipientsController {
 
   @Patch(':id')
   @TenantKey('recipients:write')
-  @Answers({ summary: 'Merge into a profile', status: 200, schema: recipientView, errors: ['not_found', 'validation_failed'] })
-  async patch(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id, @Body({ schema: recipientBody }) body: RecipientBody) {
+  @Answers({
+    summary: 'Merge into a profile',
+    status: 200,
+    schema: recipientView,
+    errors: ['not_found', 'validation_failed'],
+  })
+  async patch(
+    @FromCaller() { tenantId }: Caller,
+    @Param({ schema: recipientParam }) { id }: Id,
+    @Body({ schema: recipientBody }) body: RecipientBody,
+  ) {
     const { attributes, ...rest } = body;
-    const change = { ...rest, ...(attributes !== undefined && { attributes: attributes ?? {} }) } as Partial<RecipientFields>;
+    const change = {
+      ...rest,
+      ...(attributes !== undefined && { attributes: attributes ?? {} }),
+    } as Partial<RecipientFields>;
     const found = await this.recipients.patch(tenantId, id, change);
     if (!found) throw notFound('recipient', id);
     return toView(found);
@@ -86,7 +142,12 @@ export class RecipientsController {
   @Post(':id/devices')
   @TenantKey('recipients:write')
   @Answers({ summary: 'Add a device', status: 201, schema: deviceView, errors: ['not_found', 'validation_failed'] })
-  async addDevice(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id, @Body({ schema: deviceBody }) body: Pick<Device, 'token' | 'platform'>, @Res({ passthrough: true }) reply: FastifyReply) {
+  async addDevice(
+    @FromCaller() { tenantId }: Caller,
+    @Param({ schema: recipientParam }) { id }: Id,
+    @Body({ schema: deviceBody }) body: Pick<Device, 'token' | 'platform'>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
     const added = await this.recipients.addDevice(tenantId, id, body);
     if (!added) throw notFound('recipient', id);
     reply.header('Location', `/api/v1/recipients/${encodeURIComponent(id)}/devices/${encodeURIComponent(body.token)}`);
@@ -97,7 +158,10 @@ export class RecipientsController {
   @HttpCode(204)
   @TenantKey('recipients:write')
   @Answers({ summary: 'Remove a device', status: 204, errors: ['not_found'] })
-  async removeDevice(@FromCaller() { tenantId }: Caller, @Param({ schema: deviceParam }) { id, token }: Id & { token: string }): Promise<void> {
+  async removeDevice(
+    @FromCaller() { tenantId }: Caller,
+    @Param({ schema: deviceParam }) { id, token }: Id & { token: string },
+  ): Promise<void> {
     if (!(await this.recipients.removeDevice(tenantId, id, token))) throw notFound('device', token);
   }
 
@@ -111,15 +175,28 @@ export class RecipientsController {
   @Put(':id/preferences')
   @TenantKey('recipients:write')
   @Answers({ summary: 'Replace preferences', status: 200, schema: preferencesBody, errors: ['validation_failed'] })
-  async putPreferences(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id, @Body({ schema: preferencesBody }) { channels }: { channels: Record<string, boolean> }) {
+  async putPreferences(
+    @FromCaller() { tenantId }: Caller,
+    @Param({ schema: recipientParam }) { id }: Id,
+    @Body({ schema: preferencesBody }) { channels }: { channels: Record<string, boolean> },
+  ) {
     await this.recipients.putChannelSwitches(tenantId, id, channels);
     return { channels };
   }
 
   @Post(':id/inbox-token')
   @TenantKey('inbox:write')
-  @Answers({ summary: "Mint a token for a recipient's inbox", status: 201, schema: tokenView, errors: ['validation_failed'] })
-  async inboxToken(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id, @Body({ schema: tokenBody }) body: { scopes: Scope[]; ttl_seconds: number }) {
+  @Answers({
+    summary: "Mint a token for a recipient's inbox",
+    status: 201,
+    schema: tokenView,
+    errors: ['validation_failed'],
+  })
+  async inboxToken(
+    @FromCaller() { tenantId }: Caller,
+    @Param({ schema: recipientParam }) { id }: Id,
+    @Body({ schema: tokenBody }) body: { scopes: Scope[]; ttl_seconds: number },
+  ) {
     return { token: await this.tokens.mint(tenantId, id, body.scopes, body.ttl_seconds), expires_in: body.ttl_seconds };
   }
 }
@@ -130,5 +207,10 @@ function toView(recipient: Recipient) {
 }
 
 function toDeviceView(device: Device) {
-  return { token: device.token, platform: device.platform, created_at: device.createdAt.toISOString(), last_seen_at: device.lastSeenAt.toISOString() };
+  return {
+    token: device.token,
+    platform: device.platform,
+    created_at: device.createdAt.toISOString(),
+    last_seen_at: device.lastSeenAt.toISOString(),
+  };
 }

@@ -1,5 +1,5 @@
-import { channelOf, Halt } from '#domain';
 import type { ClaimedDelivery } from '#database';
+import { channelOf, Halt } from '#domain';
 import { instruments } from '#telemetry';
 import type { Claimed } from './stages.js';
 
@@ -9,18 +9,27 @@ const MAX_CLAIMS_WITHOUT_ATTEMPT = 5;
 /** Is it still to be sent at all? Whether the claim is still ours, the intent and the record decide in the database. */
 export class ClaimStep {
   async run(delivery: ClaimedDelivery): Promise<Claimed> {
-    if (performance.now() >= delivery.leaseEndsAt) throw new Halt({ kind: 'not_mine', detail: 'the lease was over before the work began' });
+    if (performance.now() >= delivery.leaseEndsAt)
+      throw new Halt({ kind: 'not_mine', detail: 'the lease was over before the work began' });
     const channel = channelOf(delivery.channel);
     if (delivery.sending) {
       // An earlier worker had begun to send and was lost: it may or may not have been sent.
       instruments().unknown.add(1, { channel: delivery.channel, policy: channel.unknownOutcome });
       if (channel.unknownOutcome === 'hold') {
-        throw new Halt({ kind: 'unknown', detail: `the worker was lost during attempt ${delivery.attempt}; the provider may or may not have it` });
+        throw new Halt({
+          kind: 'unknown',
+          detail: `the worker was lost during attempt ${delivery.attempt}; the provider may or may not have it`,
+        });
       }
     }
     if (delivery.expired) throw new Halt({ kind: 'expired' });
     if (delivery.claims > MAX_CLAIMS_WITHOUT_ATTEMPT) {
-      throw new Halt({ kind: 'failed', reason: 'poison', code: 'quarantined', detail: `claimed ${delivery.claims} times without an attempt` });
+      throw new Halt({
+        kind: 'failed',
+        reason: 'poison',
+        code: 'quarantined',
+        detail: `claimed ${delivery.claims} times without an attempt`,
+      });
     }
     return { delivery, channel };
   }

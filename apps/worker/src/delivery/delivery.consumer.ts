@@ -1,9 +1,9 @@
-import type { ClaimedDelivery } from '#database';
-import { channelIds, type Outcome } from '#domain';
-import { deliveriesPattern, type DeliveryBatch } from '#messaging';
-import { instruments, type Logger } from '#telemetry';
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
+import type { ClaimedDelivery } from '#database';
+import { channelIds, type Outcome } from '#domain';
+import { type DeliveryBatch, deliveriesPattern } from '#messaging';
+import { instruments, type Logger } from '#telemetry';
 import { Dispatcher } from '../dispatch/dispatcher.js';
 import { LOGGER } from '../tokens.js';
 import { Pipeline } from './pipeline.js';

@@ -10,7 +10,11 @@ export class LimitStep {
     const { delivery, channel, context } = consented;
     const limit = recipientLimit(channel.id, context.tenant.settings.recipient_limits);
     if (limit && !delivery.limitTaken) {
-      const answer = await this.limiter.take({ tenantId: delivery.tenantId, key: `${channel.id}:${context.notification.recipientId}`, limit });
+      const answer = await this.limiter.take({
+        tenantId: delivery.tenantId,
+        key: `${channel.id}:${context.notification.recipientId}`,
+        limit,
+      });
       if (!answer.granted) {
         const detail = `at most ${limit.limit} on ${channel.id} in ${limit.windowSeconds} s`;
         throw new Halt({ kind: 'held', reason: 'recipient_limit', delaySeconds: answer.retryAfterSeconds, detail });

@@ -1,19 +1,31 @@
+import { LRUCache } from 'lru-cache';
 import type { DeliveriesStore, DeliveryContext, TemplateContent, TemplatesStore } from '#database';
 import { Halt, localeChain } from '#domain';
-import { LRUCache } from 'lru-cache';
 import type { Claimed, Loaded } from './stages.js';
 
 /** Contents of template versions, which never change. */
 const CACHED_VERSIONS = 5_000;
 
+interface VersionKey {
+  tenantId: string;
+  templateId: string;
+  version: number;
+}
+
 /** Notification, recipient, tenant and the current version of the template in the best locale. */
 export class LoadStep {
-  private readonly versions = new LRUCache<string, TemplateContent>({ max: CACHED_VERSIONS });
+  /** Asked for at the same moment by a thousand deliveries of one template, a version is read once. */
+  private readonly versions: LRUCache<string, TemplateContent, VersionKey>;
 
   constructor(
     private readonly deliveries: DeliveriesStore,
     private readonly templates: TemplatesStore,
-  ) {}
+  ) {
+    this.versions = new LRUCache({
+      max: CACHED_VERSIONS,
+      fetchMethod: async (_key, _stale, { context }) => (await this.templates.version(context)) ?? undefined,
+    });
+  }
 
   async run(claimed: Claimed): Promise<Loaded> {
     const context = await this.deliveries.load(claimed.delivery);
@@ -22,29 +34,36 @@ export class LoadStep {
     const own = context.recipient ? claimed.channel.addressesOf(context.recipient) : [];
     const addresses = context.address ? [context.address] : own;
     if (addresses.length === 0 && claimed.channel.addressFrom) {
-      throw new Halt({ kind: 'failed', reason: 'no_address', code: null, detail: `recipient ${JSON.stringify(context.notification.recipientId)} has no ${claimed.channel.id} address any more` });
+      throw new Halt({
+        kind: 'failed',
+        reason: 'no_address',
+        code: null,
+        detail: `recipient ${JSON.stringify(context.notification.recipientId)} has no ${claimed.channel.id} address any more`,
+      });
     }
     return { ...claimed, context, addresses, content, templateVersion, loaded: true };
   }
 
-  private async content({ delivery, channel }: Claimed, { notification, recipient, tenant }: DeliveryContext): Promise<{ content: TemplateContent; templateVersion: number | null }> {
+  private async content(
+    { delivery, channel }: Claimed,
+    { notification, recipient, tenant }: DeliveryContext,
+  ): Promise<{ content: TemplateContent; templateVersion: number | null }> {
     if (notification.content) return { content: notification.content, templateVersion: null };
     const idOrKey = notification.templateId!;
     const heads = await this.templates.heads(delivery.tenantId, idOrKey, channel.id);
     const chain = localeChain(recipient?.locale ?? null, tenant.settings.locale ?? null);
     // By key the best locale wins; by id there is one. A key with no locale of the chain is still better sent than not.
     const head = chain.flatMap((locale) => heads.filter((found) => found.locale === locale))[0] ?? heads[0];
-    const content = head && (await this.version(delivery.tenantId, head.id, head.version));
-    if (!content) throw new Halt({ kind: 'failed', reason: 'render_error', code: 'unknown_template', detail: `there is no template ${JSON.stringify(idOrKey)} for ${channel.id} any more` });
+    const key = head && { tenantId: delivery.tenantId, templateId: head.id, version: head.version };
+    const content =
+      key && (await this.versions.fetch(`${key.tenantId} ${key.templateId} ${key.version}`, { context: key }));
+    if (!content)
+      throw new Halt({
+        kind: 'failed',
+        reason: 'render_error',
+        code: 'unknown_template',
+        detail: `there is no template ${JSON.stringify(idOrKey)} for ${channel.id} any more`,
+      });
     return { content, templateVersion: head.version };
-  }
-
-  private async version(tenantId: string, templateId: string, version: number): Promise<TemplateContent | null> {
-    const key = `${tenantId} ${templateId} ${version}`;
-    const cached = this.versions.get(key);
-    if (cached) return cached;
-    const content = await this.templates.version({ tenantId, templateId, version });
-    if (content) this.versions.set(key, content);
-    return content;
   }
 }

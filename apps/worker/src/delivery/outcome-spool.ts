@@ -1,11 +1,11 @@
 // Where an outcome waits when the database was away for longer than a lease: a provider has accepted a message and nobody
 // could be told. Read back at the next start, before anything is claimed, and while running as soon as the database answers.
 
+import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ClaimedDelivery, DeliveriesStore } from '#database';
 import type { Outcome } from '#domain';
 import type { Logger } from '#telemetry';
-import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 
 interface Entry {
   delivery: ClaimedDelivery;
@@ -49,7 +49,11 @@ export class OutcomeSpool {
         const file = join(this.directory, name);
         for (const { delivery, outcome } of await entriesOf(file)) {
           if (await deliveries.record(delivery, outcome)) recorded += 1;
-          else logger.warn({ tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind }, 'a spooled outcome came too late');
+          else
+            logger.warn(
+              { tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind },
+              'a spooled outcome came too late',
+            );
         }
         await rm(file);
       }

@@ -1,7 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type ClaimedDelivery, type DeliveriesStore, isOutage } from '#database';
 import type { Outcome } from '#domain';
 import { instruments, type Logger } from '#telemetry';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { OutcomeSpool } from './outcome-spool.js';
 
 const RETRY_MS = 250;
@@ -22,7 +22,10 @@ export class RecordStep {
     const recorded = await this.write(delivery, outcome);
     if (recorded === false) {
       instruments().fenced.add(1, { channel: delivery.channel });
-      this.logger.warn({ tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind }, 'the claim was lost before the record: somebody else decides');
+      this.logger.warn(
+        { tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind },
+        'the claim was lost before the record: somebody else decides',
+      );
     } else if (outcome.kind === 'sent' && outcome.receipt) {
       await this.deliveries.applyReceipt(delivery, outcome.receipt, 'simulated by the sandbox');
     }
@@ -42,7 +45,10 @@ export class RecordStep {
           if (!('attempt' in outcome) || !outcome.attempt) throw error;
           await this.spool.append(delivery, outcome);
           instruments().spooled.add(1, { channel: delivery.channel });
-          this.logger.error({ err: error, tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind }, 'the outcome went to the spool');
+          this.logger.error(
+            { err: error, tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind },
+            'the outcome went to the spool',
+          );
           return 'spooled';
         }
         await delay(RETRY_MS);

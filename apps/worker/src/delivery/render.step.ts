@@ -9,7 +9,10 @@ export class RenderStep {
   async run(limited: Limited): Promise<Rendered> {
     const { notification, recipient } = limited.context;
     // The payload wins over what we add; a template written for a send never changes its meaning under it.
-    const payload = { recipient: { id: notification.recipientId, ...recipient?.attributes, locale: recipient?.locale ?? null }, ...notification.payload };
+    const payload = {
+      recipient: { id: notification.recipientId, ...recipient?.attributes, locale: recipient?.locale ?? null },
+      ...notification.payload,
+    };
     try {
       return { ...limited, message: this.renderer.render(limited.channel, limited.content, payload) };
     } catch (error) {

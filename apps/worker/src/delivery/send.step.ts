@@ -1,5 +1,5 @@
 import type { DueDeliveriesStore } from '#database';
-import { afterFailure, type Attempt, DEFAULT_RETRY_SCHEDULE_SECONDS, Halt, type Outcome, ProviderError } from '#domain';
+import { type Attempt, afterFailure, DEFAULT_RETRY_SCHEDULE_SECONDS, Halt, type Outcome, ProviderError } from '#domain';
 import type { Accepted, ProviderDirectory, ProviderMessage, Sender } from '#providers';
 import { instruments } from '#telemetry';
 import type { Addressed, Rendered } from './stages.js';
@@ -26,7 +26,13 @@ export class SendStep {
     if (rendered.channel.sends === 'inbox') return intoInbox(rendered);
     const { delivery, context } = rendered;
     const sender = await this.directory.senderFor(delivery.tenantId, delivery.channel, context.notification.test);
-    if (!sender) return { kind: 'failed', reason: 'no_provider', code: null, detail: `neither the tenant nor the platform has a provider account for ${delivery.channel}` };
+    if (!sender)
+      return {
+        kind: 'failed',
+        reason: 'no_provider',
+        code: null,
+        detail: `neither the tenant nor the platform has a provider account for ${delivery.channel}`,
+      };
     return await this.throughProvider({ ...rendered, sender });
   }
 
@@ -42,33 +48,63 @@ export class SendStep {
     const startedAt = performance.now();
     const answer = await this.ask(addressed, number, Math.min(this.times.deadlineMs, timeLeft));
     const durationMs = Math.round(performance.now() - startedAt);
-    const attempt: Attempt = { ...attemptOf(answer), number, provider: sender.provider, providerAccountId: sender.accountId, durationMs };
+    const attempt: Attempt = {
+      ...attemptOf(answer),
+      number,
+      provider: sender.provider,
+      providerAccountId: sender.accountId,
+      durationMs,
+    };
     instruments().attempts.record(durationMs / 1_000, { provider: sender.provider, outcome: attempt.outcome });
 
     if (!(answer instanceof ProviderError)) {
-      return { kind: 'sent', attempt, templateVersion: addressed.templateVersion, ...(answer.receipt && { receipt: answer.receipt }) };
+      return {
+        kind: 'sent',
+        attempt,
+        templateVersion: addressed.templateVersion,
+        ...(answer.receipt && { receipt: answer.receipt }),
+      };
     }
-    if (answer.kind === 'unknown') instruments().unknown.add(1, { channel: delivery.channel, policy: channel.unknownOutcome });
+    if (answer.kind === 'unknown')
+      instruments().unknown.add(1, { channel: delivery.channel, policy: channel.unknownOutcome });
     const schedule = context.tenant.settings.retry_schedule_seconds ?? DEFAULT_RETRY_SCHEDULE_SECONDS;
-    return afterFailure(attempt, answer.retryAfterSeconds, { retries: delivery.retries, schedule, random: Math.random() }, channel.unknownOutcome);
+    return afterFailure(
+      attempt,
+      answer.retryAfterSeconds,
+      { retries: delivery.retries, schedule, random: Math.random() },
+      channel.unknownOutcome,
+    );
   }
 
   /** Every address once, under one deadline. Sent when one accepted (several only for push). */
   private async ask(addressed: Addressed, attempt: number, deadlineMs: number): Promise<Accepted | ProviderError> {
     const signal = AbortSignal.timeout(deadlineMs);
     const targets = addressed.addresses.length > 0 ? addressed.addresses : [null];
-    const answers = await Promise.all(targets.map((to) => askOnce(addressed.sender, messageTo(addressed, attempt, to), signal)));
+    const answers = await Promise.all(
+      targets.map((to) => askOnce(addressed.sender, messageTo(addressed, attempt, to), signal)),
+    );
     return answers.find((answer): answer is Accepted => !(answer instanceof ProviderError)) ?? answers[0]!;
   }
 }
 
 /** A provider that throws anything but ProviderError has a bug, and nobody knows how far it came. */
-async function askOnce(sender: Sender, message: ProviderMessage, signal: AbortSignal): Promise<Accepted | ProviderError> {
+async function askOnce(
+  sender: Sender,
+  message: ProviderMessage,
+  signal: AbortSignal,
+): Promise<Accepted | ProviderError> {
   try {
-    return await Promise.race([sender.connection.send(message, { signal, idempotencyKey: `${message.deliveryId}:${message.attempt}` }), cutOff(signal)]);
+    return await Promise.race([
+      sender.connection.send(message, { signal, idempotencyKey: `${message.deliveryId}:${message.attempt}` }),
+      cutOff(signal),
+    ]);
   } catch (error) {
     if (error instanceof ProviderError) return error;
-    return new ProviderError('unknown', `provider ${sender.provider} failed unexpectedly: ${(error as Error).message}`, { code: 'provider_bug', cause: error });
+    return new ProviderError(
+      'unknown',
+      `provider ${sender.provider} failed unexpectedly: ${(error as Error).message}`,
+      { code: 'provider_bug', cause: error },
+    );
   }
 }
 
@@ -79,7 +115,14 @@ function cutOff(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener(
       'abort',
-      () => setTimeout(() => reject(new ProviderError('unknown', 'The provider did not answer before the deadline', { code: 'deadline' })), GRACE_MS).unref(),
+      () =>
+        setTimeout(
+          () =>
+            reject(
+              new ProviderError('unknown', 'The provider did not answer before the deadline', { code: 'deadline' }),
+            ),
+          GRACE_MS,
+        ).unref(),
       { once: true },
     );
   });
@@ -87,16 +130,39 @@ function cutOff(signal: AbortSignal): Promise<never> {
 
 function messageTo({ delivery, context, message }: Addressed, attempt: number, to: string | null): ProviderMessage {
   const { tenantId, deliveryId, channel } = delivery;
-  return { tenantId, notificationId: context.notification.id, deliveryId, recipientId: context.notification.recipientId, attempt, channel, to, content: message };
+  return {
+    tenantId,
+    notificationId: context.notification.id,
+    deliveryId,
+    recipientId: context.notification.recipientId,
+    attempt,
+    channel,
+    to,
+    content: message,
+  };
 }
 
-function attemptOf(answer: Accepted | ProviderError): Pick<Attempt, 'outcome' | 'code' | 'detail' | 'providerMessageId'> {
-  if (answer instanceof ProviderError) return { outcome: answer.kind, code: answer.code, detail: answer.message.slice(0, 1_000), providerMessageId: null };
+function attemptOf(
+  answer: Accepted | ProviderError,
+): Pick<Attempt, 'outcome' | 'code' | 'detail' | 'providerMessageId'> {
+  if (answer instanceof ProviderError)
+    return { outcome: answer.kind, code: answer.code, detail: answer.message.slice(0, 1_000), providerMessageId: null };
   return { outcome: 'sent', code: null, detail: null, providerMessageId: answer.messageId };
 }
 
 function intoInbox({ context, message, templateVersion }: Rendered): Outcome {
   const content = message as { title: string; body: string; action_url?: string; data?: Record<string, string> };
   const { title, body, action_url: actionUrl = null, data = null } = content;
-  return { kind: 'in_inbox', row: { category: context.notification.category, title, body, actionUrl, data }, templateVersion };
+  return {
+    kind: 'in_inbox',
+    row: {
+      recipientId: context.notification.recipientId,
+      category: context.notification.category,
+      title,
+      body,
+      actionUrl,
+      data,
+    },
+    templateVersion,
+  };
 }

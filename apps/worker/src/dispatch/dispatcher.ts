@@ -45,7 +45,15 @@ export class Dispatcher {
     private readonly logger: Logger,
   ) {
     this.queues = new Map(
-      config.workerChannels.map((channel) => [channel, { pending: new Set(), after: { 1: FIRST_TENANT, 2: FIRST_TENANT, 3: FIRST_TENANT }, inFlight: new Map(), claiming: false }]),
+      config.workerChannels.map((channel) => [
+        channel,
+        {
+          pending: new Set(),
+          after: { 1: FIRST_TENANT, 2: FIRST_TENANT, 3: FIRST_TENANT },
+          inFlight: new Map(),
+          claiming: false,
+        },
+      ]),
     );
     transport.onRoom((channel) => this.claimSoon(channel));
   }
@@ -133,7 +141,8 @@ export class Dispatcher {
 
   private async claimLane(channel: ChannelId, lane: LaneNumber, limit: number, queue: ChannelQueue): Promise<void> {
     const cap = Math.max(1, Math.floor(this.config.concurrency[channel] * TENANT_SHARE));
-    const excludedTenants = queue.inFlight.size > 1 ? [...queue.inFlight].filter(([, count]) => count >= cap).map(([tenant]) => tenant) : [];
+    const excludedTenants =
+      queue.inFlight.size > 1 ? [...queue.inFlight].filter(([, count]) => count >= cap).map(([tenant]) => tenant) : [];
     // Whatever becomes due from here on announces itself again.
     queue.pending.delete(lane);
     const after = queue.after[lane];
@@ -157,5 +166,10 @@ export class Dispatcher {
 
 /** Where the next round goes on. */
 function lastTenant(deliveries: ClaimedDelivery[]): string {
-  return deliveries.reduce((last, { tenantId }) => (tenantId > last ? tenantId : last), FIRST_TENANT);
+  return (
+    deliveries
+      .map(({ tenantId }) => tenantId)
+      .sort()
+      .at(-1) ?? FIRST_TENANT
+  );
 }

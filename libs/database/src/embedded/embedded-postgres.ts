@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { dataDirectory, reachableServer, serverUser, type ServerUser } from './server-files.js';
+import { dataDirectory, reachableServer, type ServerUser, serverUser } from './server-files.js';
 
 /** Any number: held by the one process that owns a cluster. */
 const OWNER_LOCK = 7_271_964_001;
@@ -48,7 +48,8 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   const programs = join(reachableServer(user), 'bin');
   const directory = dataDirectory(options.directory, user);
   const access = accessOf(`${options.directory}.json`);
-  const run = (program: string, args: string[]): Promise<Ended> => execute(join(programs, program), args, user, directory);
+  const run = (program: string, args: string[]): Promise<Ended> =>
+    execute(join(programs, program), args, user, directory);
 
   if (!existsSync(join(directory, 'PG_VERSION'))) await initialise(run, directory, access.password, user);
 
@@ -63,10 +64,23 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
       jit: 'off',
       ...options.settings,
     }).map(([name, value]) => `-c ${name}='${value}'`);
-    const started = await run('pg_ctl', ['start', '-w', '-t', String(RECOVERY_LIMIT_MS / 1000), '-D', directory, '-l', join(directory, 'server.log'), '-o', settings.join(' ')]);
+    const started = await run('pg_ctl', [
+      'start',
+      '-w',
+      '-t',
+      String(RECOVERY_LIMIT_MS / 1000),
+      '-D',
+      directory,
+      '-l',
+      join(directory, 'server.log'),
+      '-o',
+      settings.join(' '),
+    ]);
     // Two starts at the same moment: the other one's server is as good, the owner's lock decides.
     if (started.code !== 0 && (await run('pg_ctl', ['status', '-D', directory])).code !== 0) {
-      throw new Error(`PostgreSQL did not start:\n${started.output.trim()}\n${lastLines(join(directory, 'server.log'))}`);
+      throw new Error(
+        `PostgreSQL did not start:\n${started.output.trim()}\n${lastLines(join(directory, 'server.log'))}`,
+      );
     }
     writeAccess(`${options.directory}.json`, { ...access, port });
   }
@@ -90,8 +104,19 @@ async function initialise(run: Run, directory: string, password: string, user: S
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
   try {
     if (user) chownSync(passwordFile, user.uid, user.gid);
-    const made = await run('initdb', ['-D', directory, '-U', LOGIN, '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8', '--locale=C', '--no-instructions']);
-    if (made.code !== 0) throw new Error(`PostgreSQL could not make its data directory ${directory}:\n${made.output.trim()}`);
+    const made = await run('initdb', [
+      '-D',
+      directory,
+      '-U',
+      LOGIN,
+      '--auth=scram-sha-256',
+      `--pwfile=${passwordFile}`,
+      '--encoding=UTF8',
+      '--locale=C',
+      '--no-instructions',
+    ]);
+    if (made.code !== 0)
+      throw new Error(`PostgreSQL could not make its data directory ${directory}:\n${made.output.trim()}`);
   } finally {
     rmSync(passwordFile, { force: true });
   }
@@ -108,7 +133,9 @@ async function own(url: string, directory: string): Promise<pg.Client> {
     [OWNER_LOCK],
   );
   await client.end();
-  throw new AlreadyRunning(`Another Carillon${owners[0] ? ` (${owners[0].application_name})` : ''} is running on ${directory}. Stop it first, or give this one a CARILLON_HOME of its own.`);
+  throw new AlreadyRunning(
+    `Another Carillon${owners[0] ? ` (${owners[0].application_name})` : ''} is running on ${directory}. Stop it first, or give this one a CARILLON_HOME of its own.`,
+  );
 }
 
 async function createDatabase(owner: pg.Client, name: string): Promise<void> {
@@ -120,7 +147,11 @@ async function createDatabase(owner: pg.Client, name: string): Promise<void> {
 async function connect(url: string): Promise<pg.Client> {
   const until = Date.now() + RECOVERY_LIMIT_MS;
   for (;;) {
-    const client = new pg.Client({ connectionString: url, application_name: `process ${process.pid}`, keepAlive: true });
+    const client = new pg.Client({
+      connectionString: url,
+      application_name: `process ${process.pid}`,
+      keepAlive: true,
+    });
     try {
       await client.connect();
       // The server being stopped under us is no reason to die of an unhandled error.
@@ -209,7 +240,13 @@ interface Ended {
 function execute(program: string, args: string[], user: ServerUser | undefined, cwd: string): Promise<Ended> {
   return new Promise((resolve, reject) => {
     // A signal from the terminal goes to the whole process group: the server has a session of its own, and is stopped by us.
-    const child = spawn(program, args, { ...user, cwd, detached: true, env: { ...process.env, LC_ALL: 'C', LC_MESSAGES: 'C' }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, args, {
+      ...user,
+      cwd,
+      detached: true,
+      env: { ...process.env, LC_ALL: 'C', LC_MESSAGES: 'C' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     const collect = (chunk: Buffer): void => {
       output += chunk.toString('utf8');

@@ -1,6 +1,18 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { accessSync, chmodSync, chownSync, constants, cpSync, existsSync, mkdirSync, realpathSync, renameSync, statSync, symlinkSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -22,7 +34,10 @@ export function installedServer(): { directory: string; version: string } {
     const entry = createRequire(import.meta.url).resolve(name);
     return { directory: join(dirname(entry), '..', 'native'), version: name.replaceAll('/', '-') };
   } catch (error) {
-    throw new Error(`There is no embedded PostgreSQL for ${system}-${arch()} (npm package ${name}). Install PostgreSQL 15 or newer and set DATABASE_URL.`, { cause: error });
+    throw new Error(
+      `There is no embedded PostgreSQL for ${system}-${arch()} (npm package ${name}). Install PostgreSQL 15 or newer and set DATABASE_URL.`,
+      { cause: error },
+    );
   }
 }
 
@@ -32,12 +47,19 @@ export function serverUser(): ServerUser | undefined {
   const found = idsOf('postgres');
   if (found) return found;
   try {
-    execFileSync('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', 'postgres'], { stdio: 'ignore' });
+    execFileSync(
+      'useradd',
+      ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', 'postgres'],
+      { stdio: 'ignore' },
+    );
   } catch {
     // A minimal image without useradd: its unprivileged user will do.
   }
   const made = idsOf('postgres') ?? idsOf('nobody');
-  if (!made) throw new Error('Carillon runs as root here, PostgreSQL cannot, and there is no user "postgres" or "nobody" to run it as. Start Carillon as an ordinary user, or set DATABASE_URL.');
+  if (!made)
+    throw new Error(
+      'Carillon runs as root here, PostgreSQL cannot, and there is no user "postgres" or "nobody" to run it as. Start Carillon as an ordinary user, or set DATABASE_URL.',
+    );
   return made;
 }
 
@@ -93,7 +115,8 @@ function mayEnter(directory: string, user: ServerUser): boolean {
 function idsOf(name: string): ServerUser | undefined {
   try {
     accessSync('/etc/passwd');
-    const id = (flag: string): number => Number(execFileSync('id', [flag, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+    const id = (flag: string): number =>
+      Number(execFileSync('id', [flag, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
     return { uid: id('-u'), gid: id('-g') };
   } catch {
     return undefined;

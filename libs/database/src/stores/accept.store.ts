@@ -37,7 +37,10 @@ export type Accepted =
   /** Nothing was written: the stored profile lacks an address for these channels. */
   | { kind: 'no_address'; channels: ChannelId[] };
 
-type FlushResult = { createdAt: Date } | { existing: { notificationId: string | null; bodyHash: string } } | { lacking: ChannelId[] };
+type FlushResult =
+  | { createdAt: Date }
+  | { existing: { notificationId: string | null; bodyHash: string } }
+  | { lacking: ChannelId[] };
 
 const MAX_BATCH = 256;
 
@@ -81,11 +84,21 @@ export class AcceptStore {
   }
 
   private async write(batch: Acceptance[]): Promise<FlushResult[]> {
-    const deliveries = batch.flatMap((acceptance, index) => acceptance.deliveries.map((delivery) => ({ delivery, index: index + 1 })));
-    const upserts = batch.flatMap(({ notification, recipient }, index) => (recipient ? [{ tenantId: notification.tenantId, recipient, index: index + 1 }] : []));
+    const deliveries = batch.flatMap((acceptance, index) =>
+      acceptance.deliveries.map((delivery) => ({ delivery, index: index + 1 })),
+    );
+    const upserts = batch.flatMap(({ notification, recipient }, index) =>
+      recipient ? [{ tenantId: notification.tenantId, recipient, index: index + 1 }] : [],
+    );
     const values = [
       ...columns(batch, notificationFields),
-      ...columns(deliveries, [(row) => row.index, (row) => row.delivery.id, (row) => row.delivery.channel, (row) => row.delivery.address, (row) => row.delivery.addressFrom]),
+      ...columns(deliveries, [
+        (row) => row.index,
+        (row) => row.delivery.id,
+        (row) => row.delivery.channel,
+        (row) => row.delivery.address,
+        (row) => row.delivery.addressFrom,
+      ]),
       ...columns(upserts, [
         (row) => row.index,
         (row) => row.recipient.id,
@@ -96,9 +109,14 @@ export class AcceptStore {
         (row) => json(row.recipient.attributes),
       ]),
     ];
-    const rows = await this.database.platform.query<{ ord: number; created_at: Date | null; lacking: ChannelId[] | null }>({ name: 'accept', text: ACCEPT, values });
+    const rows = await this.database.platform.query<{
+      ord: number;
+      created_at: Date | null;
+      lacking: ChannelId[] | null;
+    }>({ name: 'accept', text: ACCEPT, values });
     const results: (FlushResult | undefined)[] = new Array(batch.length);
-    for (const row of rows) results[row.ord - 1] = row.created_at ? { createdAt: row.created_at } : { lacking: row.lacking! };
+    for (const row of rows)
+      results[row.ord - 1] = row.created_at ? { createdAt: row.created_at } : { lacking: row.lacking! };
 
     const refused = batch.flatMap((acceptance, index) => (results[index] ? [] : [{ acceptance, index }]));
     if (refused.length > 0) {
@@ -108,24 +126,35 @@ export class AcceptStore {
       });
     }
     const due = batch.filter((acceptance, index) => 'createdAt' in results[index]! && !isLater(acceptance));
-    const lanes = new Set(due.flatMap(({ notification, deliveries: made }) => made.map(({ channel }) => `${channel}:${laneOf(notification.priority)}`)));
+    const lanes = new Set(
+      due.flatMap(({ notification, deliveries: made }) =>
+        made.map(({ channel }) => `${channel}:${laneOf(notification.priority)}`),
+      ),
+    );
     if (lanes.size > 0) this.onDue([...lanes]);
     return results as FlushResult[];
   }
 
   private async existingKeys(batch: Acceptance[]): Promise<{ notificationId: string | null; bodyHash: string }[]> {
-    const rows = await this.database.platform.query<{ ord: number; notification_id: string | null; body_hash: string }>({
-      name: 'existing_keys',
-      text: `select i.ord::int as ord, k.notification_id, encode(k.body_hash, 'hex') as body_hash
+    const rows = await this.database.platform.query<{ ord: number; notification_id: string | null; body_hash: string }>(
+      {
+        name: 'existing_keys',
+        text: `select i.ord::int as ord, k.notification_id, encode(k.body_hash, 'hex') as body_hash
              from unnest($1::uuid[], $2::text[]) with ordinality as i(tenant_id, key, ord)
              join idempotency_keys k on k.tenant_id = i.tenant_id and k.key = i.key`, // index: idempotency_keys_pkey
-      values: columns(batch, [(row) => row.notification.tenantId, (row) => row.idempotency!.key]),
-    });
-    const found = new Map(rows.map((row) => [row.ord - 1, { notificationId: row.notification_id, bodyHash: row.body_hash }]));
+        values: columns(batch, [(row) => row.notification.tenantId, (row) => row.idempotency!.key]),
+      },
+    );
+    const found = new Map(
+      rows.map((row) => [row.ord - 1, { notificationId: row.notification_id, bodyHash: row.body_hash }]),
+    );
     return batch.map((_, index) => {
       const key = found.get(index);
       // Deleted between the two statements: it had just grown too old. The caller tries again.
-      if (!key) throw new DomainError('unavailable', 'The idempotency key expired at this moment. Try again.', { retryAfterSeconds: 1 });
+      if (!key)
+        throw new DomainError('unavailable', 'The idempotency key expired at this moment. Try again.', {
+          retryAfterSeconds: 1,
+        });
       return key;
     });
   }
@@ -136,7 +165,10 @@ function settle({ idempotency }: Acceptance, result: FlushResult): Accepted {
   if ('lacking' in result) return { kind: 'no_address', channels: result.lacking };
   const { notificationId, bodyHash } = result.existing;
   if (bodyHash !== idempotency!.bodyHash || notificationId === null) {
-    throw new DomainError('idempotency_mismatch', `The idempotency key ${JSON.stringify(idempotency!.key)} was used before with another body.`);
+    throw new DomainError(
+      'idempotency_mismatch',
+      `The idempotency key ${JSON.stringify(idempotency!.key)} was used before with another body.`,
+    );
   }
   return { kind: 'replayed', notificationId };
 }

@@ -45,7 +45,9 @@ export class ApiKeysStore {
   /** Null when there is no such tenant. */
   async create(key: NewApiKey): Promise<ApiKey | null> {
     try {
-      const row = await this.database.forTenant(key.tenantId, (prisma) => prisma.apiKey.create({ data: { ...key, id: newId(), secretHash: new Uint8Array(key.secretHash) } }));
+      const row = await this.database.forTenant(key.tenantId, (prisma) =>
+        prisma.apiKey.create({ data: { ...key, id: newId(), secretHash: new Uint8Array(key.secretHash) } }),
+      );
       return toApiKey(row);
     } catch (error) {
       // P2003: the foreign key to the tenant.
@@ -57,7 +59,11 @@ export class ApiKeysStore {
   async list(tenantId: string, page: PageRequest): Promise<Page<ApiKey>> {
     const before = afterIdCursor(page.cursor);
     const rows = await this.database.forTenant(tenantId, (prisma) =>
-      prisma.apiKey.findMany({ where: { tenantId, ...(before && { id: { lt: before } }) }, orderBy: { id: 'desc' }, take: page.limit + 1 }),
+      prisma.apiKey.findMany({
+        where: { tenantId, ...(before && { id: { lt: before } }) },
+        orderBy: { id: 'desc' },
+        take: page.limit + 1,
+      }),
     );
     return toPage(rows.map(toApiKey), page.limit, (row) => row.id);
   }
@@ -65,8 +71,13 @@ export class ApiKeysStore {
   /** Returns the revoked key, or null when there is none that is still good. */
   async revoke(tenantId: string, id: string): Promise<ApiKey | null> {
     return await this.database.forTenant(tenantId, async (prisma) => {
-      const { count } = await prisma.apiKey.updateMany({ where: { tenantId, id, revokedAt: null }, data: { revokedAt: new Date() } });
-      return count === 0 ? null : toApiKey(await prisma.apiKey.findUniqueOrThrow({ where: { tenantId_id: { tenantId, id } } }));
+      const { count } = await prisma.apiKey.updateMany({
+        where: { tenantId, id, revokedAt: null },
+        data: { revokedAt: new Date() },
+      });
+      return count === 0
+        ? null
+        : toApiKey(await prisma.apiKey.findUniqueOrThrow({ where: { tenantId_id: { tenantId, id } } }));
     });
   }
 
@@ -102,11 +113,17 @@ export class ApiKeysStore {
   /** Notes the keys used since the last call. */
   async touch(keyIds: string[]): Promise<void> {
     if (keyIds.length === 0) return;
-    await this.database.platform.query({ name: 'touch_api_keys', text: 'update api_keys set last_used_at = now() where key_id = any ($1)', values: [keyIds] });
+    await this.database.platform.query({
+      name: 'touch_api_keys',
+      text: 'update api_keys set last_used_at = now() where key_id = any ($1)',
+      values: [keyIds],
+    });
   }
 }
 
-function toApiKey(row: Omit<ApiKey, 'mode' | 'scopes'> & { mode: string; scopes: string[]; secretHash: unknown }): ApiKey {
+function toApiKey(
+  row: Omit<ApiKey, 'mode' | 'scopes'> & { mode: string; scopes: string[]; secretHash: unknown },
+): ApiKey {
   const { secretHash: _hash, ...key } = row;
   return { ...key, mode: row.mode as ApiKey['mode'], scopes: row.scopes as Scope[] };
 }

@@ -39,12 +39,17 @@ export class DeadLettersStore {
   async list(filter: DeadLetterFilter, page: PageRequest): Promise<Page<DeadLetter>> {
     const { where, values } = conditionsOf(filter, afterIdCursor(page.cursor));
     values.push(page.limit + 1);
-    const rows = await this.database.platform.query<DeadLetter>({ text: `${SELECT} ${where} order by id desc limit $${values.length}`, values });
+    const rows = await this.database.platform.query<DeadLetter>({
+      text: `${SELECT} ${where} order by id desc limit $${values.length}`,
+      values,
+    });
     return toPage(rows, page.limit, (row) => row.id);
   }
 
   async get(id: string): Promise<DeadLetter | null> {
-    return (await this.database.platform.query<DeadLetter>({ text: `${SELECT} where id = $1`, values: [id] }))[0] ?? null;
+    return (
+      (await this.database.platform.query<DeadLetter>({ text: `${SELECT} where id = $1`, values: [id] }))[0] ?? null
+    );
   }
 
   /**
@@ -53,14 +58,31 @@ export class DeadLettersStore {
    */
   async replay(id: string): Promise<DeadLetter> {
     const lane = await this.database.sqlAsPlatform(async (sql) => {
-      const [letter] = await sql.query<DeadLetter & { state: string; expired: boolean; priority: number }>({ text: LOCK, values: [id] });
+      const [letter] = await sql.query<DeadLetter & { state: string; expired: boolean; priority: number }>({
+        text: LOCK,
+        values: [id],
+      });
       if (!letter) throw notFound('dead letter', id);
       if (letter.replayedAt) {
-        throw new DomainError('already_replayed', `Dead letter ${id} was replayed at ${letter.replayedAt.toISOString()}.`);
+        throw new DomainError(
+          'already_replayed',
+          `Dead letter ${id} was replayed at ${letter.replayedAt.toISOString()}.`,
+        );
       }
-      if (letter.state !== 'failed') throw new DomainError('conflict', `Delivery ${letter.deliveryId} is ${letter.state} by now; only a failed one can be replayed.`);
-      if (letter.expired) throw new DomainError('conflict', `Delivery ${letter.deliveryId} has expired; sending it now would be too late.`);
-      await sql.query({ text: REPLAY, values: [letter.tenantId, id, letter.deliveryId, letter.notificationId, laneOf(letter.priority)] });
+      if (letter.state !== 'failed')
+        throw new DomainError(
+          'conflict',
+          `Delivery ${letter.deliveryId} is ${letter.state} by now; only a failed one can be replayed.`,
+        );
+      if (letter.expired)
+        throw new DomainError(
+          'conflict',
+          `Delivery ${letter.deliveryId} has expired; sending it now would be too late.`,
+        );
+      await sql.query({
+        text: REPLAY,
+        values: [letter.tenantId, id, letter.deliveryId, letter.notificationId, laneOf(letter.priority)],
+      });
       return `${letter.channel}:${laneOf(letter.priority)}`;
     });
     this.onDue([lane]);
@@ -69,7 +91,10 @@ export class DeadLettersStore {
 
   /** Discards the entry; the delivery stays failed. */
   async delete(id: string): Promise<boolean> {
-    const rows = await this.database.platform.query({ text: 'delete from dead_letters where id = $1 returning id', values: [id] });
+    const rows = await this.database.platform.query({
+      text: 'delete from dead_letters where id = $1 returning id',
+      values: [id],
+    });
     return rows.length > 0;
   }
 }

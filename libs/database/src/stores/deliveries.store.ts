@@ -1,13 +1,11 @@
 import DataLoader from 'dataloader';
-import type { ChannelId, DeliveryState, ReceiptKind, TenantSettings } from '#domain';
-import { statesBefore, tallyOf } from '#domain';
+import { type ChannelId, type Outcome, type ReceiptKind, statesBefore, type TenantSettings, tallyOf } from '#domain';
 import { Batcher } from '../batcher.js';
 import type { Database } from '../database.js';
 import { columns } from './columns.js';
 import type { ClaimedDelivery } from './due-deliveries.store.js';
 import type { Notification } from './notification.js';
-import { toRecord, RECORD, recordColumns, type RecordRow, type Recorded } from './record.js';
-import type { Outcome } from '#domain';
+import { RECORD, type Recorded, type RecordRow, recordColumns, toRecord } from './record.js';
 
 export interface RecipientProfile {
   id: string;
@@ -74,7 +72,12 @@ export class DeliveriesStore {
     /** Told after each commit whose inbox has grown. */
     private readonly onInboxRows: (rows: { tenantId: string; recipientId: string }[]) => void,
   ) {
-    this.records = new Batcher({ flush: (batch) => this.writeRecords(batch), slots: 2, maxBatch: 500, maxQueue: 100_000 });
+    this.records = new Batcher({
+      flush: (batch) => this.writeRecords(batch),
+      slots: 2,
+      maxBatch: 500,
+      maxQueue: 100_000,
+    });
     this.contexts = new DataLoader((keys) => this.readContexts(keys), {
       cache: false,
       maxBatchSize: 500,
@@ -105,7 +108,14 @@ export class DeliveriesStore {
       values:
         receipt === 'complained'
           ? [delivery.tenantId, delivery.deliveryId, detail]
-          : [delivery.tenantId, delivery.deliveryId, detail, receipt, statesBefore(receipt, 'receipt'), tallyOf(receipt) === 'failed'],
+          : [
+              delivery.tenantId,
+              delivery.deliveryId,
+              detail,
+              receipt,
+              statesBefore(receipt, 'receipt'),
+              tallyOf(receipt) === 'failed',
+            ],
     });
     return rows.length > 0;
   }
@@ -121,16 +131,15 @@ export class DeliveriesStore {
   }
 
   private async writeRecords(batch: RecordRow[]): Promise<Recorded[]> {
-    const rows = await this.database.platform.query<{ delivery_id: string; state: DeliveryState | null; recipient_id: string | null }>({
+    const rows = await this.database.platform.query<{ delivery_id: string }>({
       name: 'record',
       text: RECORD,
       values: columns(batch, recordColumns),
     });
-    const recorded = new Map(rows.map((row) => [row.delivery_id, row]));
-    const inbox = batch.flatMap((row) => {
-      const recipientId = row.inbox && recorded.get(row.deliveryId)?.recipient_id;
-      return recipientId ? [{ tenantId: row.tenantId, recipientId }] : [];
-    });
+    const recorded = new Set(rows.map((row) => row.delivery_id));
+    const inbox = batch.flatMap((row) =>
+      row.inbox && recorded.has(row.deliveryId) ? [{ tenantId: row.tenantId, recipientId: row.inbox.recipientId }] : [],
+    );
     if (inbox.length > 0) this.onInboxRows(inbox);
     return batch.map((row) => ({ recorded: recorded.has(row.deliveryId) }));
   }
@@ -172,7 +181,11 @@ function toContext(row: ContextRow): DeliveryContext {
   };
 }
 
-/** Primary keys throughout: deliveries, notifications (one partition each, chosen at run time), recipients, preferences, tenants. */
+/**
+ * Primary keys throughout: deliveries, notifications (one partition each, chosen at run time), tenants, recipients,
+ * preferences. `offset 0` keeps each look-up a look-up: flattened, the planner once joined tenants first and walked all
+ * deliveries of a tenant for each row.
+ */
 const LOAD = `
 select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.recipient_id, n.type, n.category, n.channels, n.template_id, n.content,
        n.payload, n.priority, n.test, n.ordering_key, n.metadata, n.scheduled_at, n.expires_at,
@@ -183,11 +196,11 @@ select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.r
        ) end as devices,
        p.channels as channel_switches, t.status as tenant_status, t.settings as tenant_settings
 from unnest($1::uuid[], $2::uuid[]) as i(tenant_id, id)
-join deliveries d on d.tenant_id = i.tenant_id and d.id = i.id
-join notifications n on n.tenant_id = d.tenant_id and n.id = d.notification_id
-join tenants t on t.id = d.tenant_id
-left join recipients r on r.tenant_id = d.tenant_id and r.id = d.recipient_id
-left join preferences p on p.tenant_id = d.tenant_id and p.recipient_id = d.recipient_id`;
+cross join lateral (select * from deliveries x where x.tenant_id = i.tenant_id and x.id = i.id offset 0) d
+cross join lateral (select * from notifications x where x.tenant_id = d.tenant_id and x.id = d.notification_id offset 0) n
+cross join lateral (select * from tenants x where x.id = d.tenant_id offset 0) t
+left join lateral (select * from recipients x where x.tenant_id = d.tenant_id and x.id = d.recipient_id offset 0) r on true
+left join lateral (select * from preferences x where x.tenant_id = d.tenant_id and x.recipient_id = d.recipient_id offset 0) p on true`;
 
 /** A permanent bounce moves the delivery from the succeeded to the failed of its notification. */
 const RECEIPT = `

@@ -69,7 +69,12 @@ export class DueDeliveriesStore {
   private readonly intents: Batcher<Intent, number | null>;
 
   constructor(private readonly database: Database) {
-    this.intents = new Batcher({ flush: (batch) => this.writeIntents(batch), slots: 2, maxBatch: 500, maxQueue: 100_000 });
+    this.intents = new Batcher({
+      flush: (batch) => this.writeIntents(batch),
+      slots: 2,
+      maxBatch: 500,
+      maxQueue: 100_000,
+    });
   }
 
   /** The lanes of these channels in which something is due now: the poll behind the wake-ups. Index: due_deliveries_claim_idx. */
@@ -83,7 +88,15 @@ export class DueDeliveriesStore {
     const rows = await this.database.platform.query<ClaimRow>({
       name: 'claim',
       text: CLAIM,
-      values: [request.channel, request.lane, request.afterTenant, request.excludedTenants, request.limit, request.claimId, request.leaseSeconds],
+      values: [
+        request.channel,
+        request.lane,
+        request.afterTenant,
+        request.excludedTenants,
+        request.limit,
+        request.claimId,
+        request.leaseSeconds,
+      ],
     });
     const deliveries = rows.map((row) => ({
       tenantId: row.tenant_id,

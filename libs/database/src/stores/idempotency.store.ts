@@ -35,22 +35,36 @@ export class IdempotencyStore {
         text: `select body_hash = decode($3, 'hex') as same, response from idempotency_keys where tenant_id = $1 and key = $2`,
         values: [tenantId, key, bodyHash],
       });
-      if (!found?.same) throw new DomainError('idempotency_mismatch', `The idempotency key ${JSON.stringify(key)} was used before with another body.`);
-      if (!found.response) throw new DomainError('idempotency_in_flight', `The first request with idempotency key ${JSON.stringify(key)} is still running.`);
+      if (!found?.same)
+        throw new DomainError(
+          'idempotency_mismatch',
+          `The idempotency key ${JSON.stringify(key)} was used before with another body.`,
+        );
+      if (!found.response)
+        throw new DomainError(
+          'idempotency_in_flight',
+          `The first request with idempotency key ${JSON.stringify(key)} is still running.`,
+        );
       return found.response;
     });
   }
 
   async complete(tenantId: string, key: string, response: StoredResponse): Promise<void> {
     await this.database.sqlForTenant(tenantId, (sql) =>
-      sql.query({ text: 'update idempotency_keys set response = $3 where tenant_id = $1 and key = $2', values: [tenantId, key, JSON.stringify(response)] }),
+      sql.query({
+        text: 'update idempotency_keys set response = $3 where tenant_id = $1 and key = $2',
+        values: [tenantId, key, JSON.stringify(response)],
+      }),
     );
   }
 
   /** The request ended without an answer worth keeping. */
   async abandon(tenantId: string, key: string): Promise<void> {
     await this.database.sqlForTenant(tenantId, (sql) =>
-      sql.query({ text: 'delete from idempotency_keys where tenant_id = $1 and key = $2 and response is null and notification_id is null', values: [tenantId, key] }),
+      sql.query({
+        text: 'delete from idempotency_keys where tenant_id = $1 and key = $2 and response is null and notification_id is null',
+        values: [tenantId, key],
+      }),
     );
   }
 }

@@ -54,7 +54,11 @@ export class InboxStore {
   private readonly heads: DataLoader<Omit<FeedKey, 'since'>, InboxHead, string>;
 
   constructor(private readonly database: Database) {
-    const batching = { cache: false, maxBatchSize: 500, batchScheduleFn: (callback: () => void) => setImmediate(callback) } as const;
+    const batching = {
+      cache: false,
+      maxBatchSize: 500,
+      batchScheduleFn: (callback: () => void) => setImmediate(callback),
+    } as const;
     this.feeds = new DataLoader((keys) => this.readFeeds(keys), batching);
     this.heads = new DataLoader((keys) => this.readHeads(keys), batching);
   }
@@ -62,13 +66,18 @@ export class InboxStore {
   /** Newest first, or oldest first after `afterSeq`. Index: inbox_items_pkey; inbox_items_unread_idx for unread. */
   async list(tenantId: string, recipientId: string, filter: InboxFilter): Promise<Page<InboxItem>> {
     const values: unknown[] = [tenantId, recipientId];
-    const conditions = ['tenant_id = $1', 'recipient_id = $2', filter.archived ? 'archived_at is not null' : 'archived_at is null'];
+    const conditions = [
+      'tenant_id = $1',
+      'recipient_id = $2',
+      filter.archived ? 'archived_at is not null' : 'archived_at is null',
+    ];
     if (filter.unread) conditions.push('read_at is null');
     if (filter.category !== undefined) conditions.push(`category = $${values.push(filter.category)}`);
     const forward = filter.afterSeq !== undefined;
     if (forward) conditions.push(`seq > $${values.push(filter.afterSeq)}`);
     const last = filter.cursor === undefined ? null : Number(Buffer.from(filter.cursor, 'base64url').toString('utf8'));
-    if (last !== null && Number.isSafeInteger(last)) conditions.push(`seq ${forward ? '>' : '<'} $${values.push(last)}`);
+    if (last !== null && Number.isSafeInteger(last))
+      conditions.push(`seq ${forward ? '>' : '<'} $${values.push(last)}`);
     values.push(filter.limit + 1);
     const rows = await this.database.sqlForTenant(tenantId, (sql) =>
       sql.query<InboxItem>({
@@ -90,7 +99,12 @@ export class InboxStore {
   }
 
   /** Changes one item; a repeat changes nothing. Returns the item and whether it changed, or null when it is not there. */
-  async change(tenantId: string, recipientId: string, id: string, change: InboxChange): Promise<{ item: InboxItem; changed: boolean } | null> {
+  async change(
+    tenantId: string,
+    recipientId: string,
+    id: string,
+    change: InboxChange,
+  ): Promise<{ item: InboxItem; changed: boolean } | null> {
     return await this.database.sqlForTenant(tenantId, async (sql) => {
       const changed = await changeItems(sql, tenantId, recipientId, change, id);
       const [item] = await sql.query<InboxItem>({
@@ -109,13 +123,22 @@ export class InboxStore {
   /** Uses up a token that came in a URL. Returns false when it had been used before. */
   async useToken(tenantId: string, jti: string, expiresAt: Date): Promise<boolean> {
     return await this.database.forTenant(tenantId, async (prisma) => {
-      const { count } = await prisma.usedToken.createMany({ data: [{ tenantId, jti, expiresAt }], skipDuplicates: true });
+      const { count } = await prisma.usedToken.createMany({
+        data: [{ tenantId, jti, expiresAt }],
+        skipDuplicates: true,
+      });
       return count === 1;
     });
   }
 
   private async readHeads(keys: readonly Omit<FeedKey, 'since'>[]): Promise<InboxHead[]> {
-    const rows = await this.database.platform.query<{ ord: number; last_seq: number; total: number; unread: number; unseen: number }>({
+    const rows = await this.database.platform.query<{
+      ord: number;
+      last_seq: number;
+      total: number;
+      unread: number;
+      unseen: number;
+    }>({
       name: 'inbox_heads',
       text: `select i.ord::int as ord, c.last_seq, c.total, c.unread, c.unseen
              from unnest($1::uuid[], $2::text[]) with ordinality as i(tenant_id, recipient_id, ord)
@@ -125,7 +148,10 @@ export class InboxStore {
     const found = new Map(rows.map((row) => [row.ord - 1, row]));
     return keys.map((_, index) => {
       const row = found.get(index);
-      return { lastSeq: row?.last_seq ?? 0, counts: { total: row?.total ?? 0, unread: row?.unread ?? 0, unseen: row?.unseen ?? 0 } };
+      return {
+        lastSeq: row?.last_seq ?? 0,
+        counts: { total: row?.total ?? 0, unread: row?.unread ?? 0, unseen: row?.unseen ?? 0 },
+      };
     });
   }
 
@@ -155,7 +181,13 @@ const CHANGES: Record<InboxChange, { set: string; where: string }> = {
 };
 
 /** The counters move by what the changed rows were and are: the row of the counters is locked first, as a new item does. */
-async function changeItems(sql: Sql, tenantId: string, recipientId: string, change: InboxChange, id: string | null): Promise<InboxItem[]> {
+async function changeItems(
+  sql: Sql,
+  tenantId: string,
+  recipientId: string,
+  change: InboxChange,
+  id: string | null,
+): Promise<InboxItem[]> {
   const { set, where } = CHANGES[change];
   return await sql.query<InboxItem>({
     text: `

@@ -41,11 +41,20 @@ export class MailboxStore {
     await this.deposits.run(message);
   }
 
-  async list(tenantId: string, filter: { channel?: string | undefined; to?: string | undefined }, page: PageRequest): Promise<Page<MailboxMessage>> {
+  async list(
+    tenantId: string,
+    filter: { channel?: string | undefined; to?: string | undefined },
+    page: PageRequest,
+  ): Promise<Page<MailboxMessage>> {
     const before = afterIdCursor(page.cursor);
     const rows = await this.database.forTenant(tenantId, (prisma) =>
       prisma.mailboxMessage.findMany({
-        where: { tenantId, ...(filter.channel !== undefined && { channel: filter.channel }), ...(filter.to !== undefined && { recipientAddress: filter.to }), ...(before && { id: { lt: before } }) },
+        where: {
+          tenantId,
+          ...(filter.channel !== undefined && { channel: filter.channel }),
+          ...(filter.to !== undefined && { recipientAddress: filter.to }),
+          ...(before && { id: { lt: before } }),
+        },
         orderBy: { id: 'desc' },
         take: Math.min(page.limit, MAILBOX_SIZE) + 1,
       }),
@@ -54,7 +63,9 @@ export class MailboxStore {
   }
 
   async get(tenantId: string, id: string): Promise<MailboxMessage | null> {
-    const row = await this.database.forTenant(tenantId, (prisma) => prisma.mailboxMessage.findUnique({ where: { tenantId_id: { tenantId, id } } }));
+    const row = await this.database.forTenant(tenantId, (prisma) =>
+      prisma.mailboxMessage.findUnique({ where: { tenantId_id: { tenantId, id } } }),
+    );
     return row && toMessage(row);
   }
 
@@ -98,7 +109,16 @@ export class MailboxStore {
   }
 }
 
-function toMessage(row: { id: string; channel: string; recipientAddress: string; deliveryId: string; notificationId: string; message: unknown; outcome: string; createdAt: Date }): MailboxMessage {
+function toMessage(row: {
+  id: string;
+  channel: string;
+  recipientAddress: string;
+  deliveryId: string;
+  notificationId: string;
+  message: unknown;
+  outcome: string;
+  createdAt: Date;
+}): MailboxMessage {
   return {
     id: row.id,
     channel: row.channel as ChannelId,

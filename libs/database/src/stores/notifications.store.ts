@@ -44,11 +44,20 @@ export class NotificationsStore {
   constructor(private readonly database: Database) {}
 
   async get(tenantId: string, id: string): Promise<NotificationWithDeliveries | null> {
-    return await this.database.sqlForTenant(tenantId, async (sql) => (await withDeliveries(sql, tenantId, await select(sql, 'n.tenant_id = $1 and n.id = $2', [tenantId, id])))[0] ?? null);
+    return await this.database.sqlForTenant(
+      tenantId,
+      async (sql) =>
+        (await withDeliveries(sql, tenantId, await select(sql, 'n.tenant_id = $1 and n.id = $2', [tenantId, id])))[0] ??
+        null,
+    );
   }
 
   /** Newest first. Index: the primary key backwards, or notifications_tenant_id_recipient_id_id_idx. */
-  async list(tenantId: string, filter: NotificationFilter, page: PageRequest & { offset?: number | undefined }): Promise<Page<NotificationWithDeliveries>> {
+  async list(
+    tenantId: string,
+    filter: NotificationFilter,
+    page: PageRequest & { offset?: number | undefined },
+  ): Promise<Page<NotificationWithDeliveries>> {
     const values: unknown[] = [tenantId];
     const conditions = ['n.tenant_id = $1'];
     const where = (condition: (parameter: string) => string, value: unknown): void => {
@@ -69,16 +78,28 @@ export class NotificationsStore {
     values.push(page.limit + 1, page.offset ?? 0);
     const rest = `order by n.id desc limit $${values.length - 1} offset $${values.length}`;
     return await this.database.sqlForTenant(tenantId, async (sql) => {
-      const { rows, nextCursor } = toPage(await select(sql, conditions.join(' and '), values, rest), page.limit, (row) => row.id);
+      const { rows, nextCursor } = toPage(
+        await select(sql, conditions.join(' and '), values, rest),
+        page.limit,
+        (row) => row.id,
+      );
       return { rows: await withDeliveries(sql, tenantId, rows), nextCursor };
     });
   }
 
   /** The deliveries of a notification, oldest first; null when there is no such notification. */
-  async deliveries(tenantId: string, id: string, page: PageRequest, state?: DeliveryState): Promise<Page<DeliveryRow> | null> {
+  async deliveries(
+    tenantId: string,
+    id: string,
+    page: PageRequest,
+    state?: DeliveryState,
+  ): Promise<Page<DeliveryRow> | null> {
     const after = afterIdCursor(page.cursor);
     return await this.database.sqlForTenant(tenantId, async (sql) => {
-      const found = await sql.query({ text: 'select from notifications where tenant_id = $1 and id = $2', values: [tenantId, id] });
+      const found = await sql.query({
+        text: 'select from notifications where tenant_id = $1 and id = $2',
+        values: [tenantId, id],
+      });
       if (found.length === 0) return null;
       const rows = await sql.query<DeliveryRow>({
         text: `select * from (${DELIVERIES} where d.tenant_id = $1 and d.notification_id = $2 and ($3::uuid is null or d.id > $3)) x
@@ -91,7 +112,10 @@ export class NotificationsStore {
 
   async delivery(tenantId: string, id: string): Promise<{ delivery: DeliveryRow; timeline: TimelineEntry[] } | null> {
     return await this.database.sqlForTenant(tenantId, async (sql) => {
-      const [delivery] = await sql.query<DeliveryRow>({ text: `${DELIVERIES} where d.tenant_id = $1 and d.id = $2`, values: [tenantId, id] });
+      const [delivery] = await sql.query<DeliveryRow>({
+        text: `${DELIVERIES} where d.tenant_id = $1 and d.id = $2`,
+        values: [tenantId, id],
+      });
       if (!delivery) return null;
       const timeline = await sql.query<TimelineEntry>({ text: TIMELINE, values: [tenantId, id] });
       return { delivery, timeline };
@@ -104,7 +128,10 @@ export class NotificationsStore {
    */
   async cancel(tenantId: string, id: string): Promise<string[] | null> {
     return await this.database.sqlForTenant(tenantId, async (sql) => {
-      const found = await sql.query({ text: 'select from notifications where tenant_id = $1 and id = $2', values: [tenantId, id] });
+      const found = await sql.query({
+        text: 'select from notifications where tenant_id = $1 and id = $2',
+        values: [tenantId, id],
+      });
       if (found.length === 0) return null;
       const rows = await sql.query<{ id: string }>({ text: CANCEL, values: [tenantId, id] });
       return rows.map((row) => row.id);
@@ -126,7 +153,11 @@ async function select(sql: Sql, where: string, values: unknown[], rest = ''): Pr
   });
 }
 
-async function withDeliveries(sql: Sql, tenantId: string, notifications: NotificationRow[]): Promise<NotificationWithDeliveries[]> {
+async function withDeliveries(
+  sql: Sql,
+  tenantId: string,
+  notifications: NotificationRow[],
+): Promise<NotificationWithDeliveries[]> {
   if (notifications.length === 0) return [];
   const rows = await sql.query<DeliveryRow>({
     text: `select x.* from unnest($2::uuid[]) as w(id) cross join lateral (

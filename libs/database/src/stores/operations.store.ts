@@ -1,7 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type ChannelId, newId, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../database.js';
 import { pendingMigrations } from '../migrate.js';
-import { setTimeout as delay } from 'node:timers/promises';
 
 const READINESS_POLL_MS = 500;
 
@@ -24,7 +24,9 @@ export class OperationsStore {
 
   /** Makes missing partitions; returns how many. */
   async makePartitions(): Promise<number> {
-    const [row] = await this.database.platform.query<{ made: number }>({ text: 'select carillon_make_partitions() as made' });
+    const [row] = await this.database.platform.query<{ made: number }>({
+      text: 'select carillon_make_partitions() as made',
+    });
     return row!.made;
   }
 
@@ -37,7 +39,9 @@ export class OperationsStore {
     ];
     let deleted = 0;
     for (const text of statements) {
-      const [row] = await this.database.platform.query<{ count: number }>({ text: `with gone as (${text} returning 1) select count(*) as count from gone` });
+      const [row] = await this.database.platform.query<{ count: number }>({
+        text: `with gone as (${text} returning 1) select count(*) as count from gone`,
+      });
       deleted += row!.count;
     }
     return deleted;
@@ -58,8 +62,16 @@ export class OperationsStore {
   async readiness(): Promise<{ ready: boolean; checks: Record<string, string> }> {
     try {
       await this.database.ping();
-      const missing = (await pendingMigrations((text) => this.database.platform.query({ text }), this.migrationsDirectory)).length;
-      return { ready: missing === 0, checks: { postgres: 'ok', migrations: missing === 0 ? 'current' : `${missing} missing: run \`npm run migrate\`` } };
+      const missing = (
+        await pendingMigrations((text) => this.database.platform.query({ text }), this.migrationsDirectory)
+      ).length;
+      return {
+        ready: missing === 0,
+        checks: {
+          postgres: 'ok',
+          migrations: missing === 0 ? 'current' : `${missing} missing: run \`npm run migrate\``,
+        },
+      };
     } catch {
       return { ready: false, checks: { postgres: 'away' } };
     }
@@ -76,10 +88,21 @@ export class OperationsStore {
   }
 
   /** Notes an operator's act. */
-  async audit(entry: { tenantId?: string; action: string; detail: Record<string, unknown>; requestId: string }): Promise<void> {
+  async audit(entry: {
+    tenantId?: string;
+    action: string;
+    detail: Record<string, unknown>;
+    requestId: string;
+  }): Promise<void> {
     await this.database.platform.query({
       text: 'insert into audit_log (tenant_id, id, action, detail, request_id) values ($1, $2, $3, $4, $5)',
-      values: [entry.tenantId ?? PLATFORM_TENANT_ID, newId(), entry.action, JSON.stringify(entry.detail), entry.requestId],
+      values: [
+        entry.tenantId ?? PLATFORM_TENANT_ID,
+        newId(),
+        entry.action,
+        JSON.stringify(entry.detail),
+        entry.requestId,
+      ],
     });
   }
 }

@@ -21,7 +21,13 @@ export function afterIdCursor(cursor: string | undefined): string | null {
   const id = afterCursor(cursor);
   if (id !== null && !isId(id)) {
     throw new DomainError('validation_failed', 'The query has 1 fault.', {
-      errors: [{ pointer: '?cursor', code: 'invalid', message: `must be a next_cursor of an earlier answer, got ${JSON.stringify(cursor)}` }],
+      errors: [
+        {
+          pointer: '?cursor',
+          code: 'invalid',
+          message: `must be a next_cursor of an earlier answer, got ${JSON.stringify(cursor)}`,
+        },
+      ],
     });
   }
   return id;

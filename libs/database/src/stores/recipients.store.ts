@@ -40,15 +40,30 @@ export class RecipientsStore {
   private readonly addresses: DataLoader<RecipientKey, RecipientAddresses | null, string>;
 
   constructor(private readonly database: Database) {
-    this.addresses = new DataLoader((keys) => this.readAddresses(keys), { cache: false, maxBatchSize: 1_000, batchScheduleFn: (callback) => setImmediate(callback) });
+    this.addresses = new DataLoader((keys) => this.readAddresses(keys), {
+      cache: false,
+      maxBatchSize: 1_000,
+      batchScheduleFn: (callback) => setImmediate(callback),
+    });
   }
 
   /** Creates or replaces. Returns whether it is new. */
-  async put(tenantId: string, id: string, fields: RecipientFields): Promise<{ recipient: Recipient; created: boolean }> {
+  async put(
+    tenantId: string,
+    id: string,
+    fields: RecipientFields,
+  ): Promise<{ recipient: Recipient; created: boolean }> {
     const data = { ...fields, attributes: fields.attributes as Prisma.InputJsonObject };
     return await this.database.forTenant(tenantId, async (prisma) => {
-      const before = await prisma.recipient.findUnique({ where: { tenantId_id: { tenantId, id } }, select: { id: true } });
-      const row = await prisma.recipient.upsert({ where: { tenantId_id: { tenantId, id } }, create: { tenantId, id, ...data }, update: data });
+      const before = await prisma.recipient.findUnique({
+        where: { tenantId_id: { tenantId, id } },
+        select: { id: true },
+      });
+      const row = await prisma.recipient.upsert({
+        where: { tenantId_id: { tenantId, id } },
+        create: { tenantId, id, ...data },
+        update: data,
+      });
       return { recipient: toRecipient(row), created: before === null };
     });
   }
@@ -60,13 +75,18 @@ export class RecipientsStore {
         select attributes from recipients where tenant_id = ${tenantId}::uuid and id = ${id} for update`;
       if (!before) return null;
       const { attributes, ...rest } = change;
-      const data = { ...rest, ...(attributes && { attributes: mergePatch(before.attributes, attributes) as Prisma.InputJsonObject }) };
+      const data = {
+        ...rest,
+        ...(attributes && { attributes: mergePatch(before.attributes, attributes) as Prisma.InputJsonObject }),
+      };
       return toRecipient(await prisma.recipient.update({ where: { tenantId_id: { tenantId, id } }, data }));
     });
   }
 
   async get(tenantId: string, id: string): Promise<Recipient | null> {
-    const row = await this.database.forTenant(tenantId, (prisma) => prisma.recipient.findUnique({ where: { tenantId_id: { tenantId, id } } }));
+    const row = await this.database.forTenant(tenantId, (prisma) =>
+      prisma.recipient.findUnique({ where: { tenantId_id: { tenantId, id } } }),
+    );
     return row && toRecipient(row);
   }
 
@@ -74,7 +94,11 @@ export class RecipientsStore {
   async list(tenantId: string, page: PageRequest): Promise<Page<Recipient>> {
     const after = afterCursor(page.cursor);
     const rows = await this.database.forTenant(tenantId, (prisma) =>
-      prisma.recipient.findMany({ where: { tenantId, ...(after !== null && { id: { gt: after } }) }, orderBy: { id: 'asc' }, take: page.limit + 1 }),
+      prisma.recipient.findMany({
+        where: { tenantId, ...(after !== null && { id: { gt: after } }) },
+        orderBy: { id: 'asc' },
+        take: page.limit + 1,
+      }),
     );
     return toPage(rows.map(toRecipient), page.limit, (row) => row.id);
   }
@@ -93,13 +117,20 @@ export class RecipientsStore {
   async devices(tenantId: string, id: string): Promise<Device[] | null> {
     return await this.database.forTenant(tenantId, async (prisma) => {
       if (!(await exists(prisma, tenantId, id))) return null;
-      const rows = await prisma.device.findMany({ where: { tenantId, recipientId: id }, orderBy: { createdAt: 'asc' } });
+      const rows = await prisma.device.findMany({
+        where: { tenantId, recipientId: id },
+        orderBy: { createdAt: 'asc' },
+      });
       return rows.map(toDevice);
     });
   }
 
   /** Adds a device, or notes that it was seen again. Null when there is no such recipient. */
-  async addDevice(tenantId: string, id: string, device: Pick<Device, 'token' | 'platform'>): Promise<{ device: Device; created: boolean } | null> {
+  async addDevice(
+    tenantId: string,
+    id: string,
+    device: Pick<Device, 'token' | 'platform'>,
+  ): Promise<{ device: Device; created: boolean } | null> {
     return await this.database.forTenant(tenantId, async (prisma) => {
       if (!(await exists(prisma, tenantId, id))) return null;
       const key = { tenantId_recipientId_token: { tenantId, recipientId: id, token: device.token } };
@@ -114,19 +145,27 @@ export class RecipientsStore {
   }
 
   async removeDevice(tenantId: string, id: string, token: string): Promise<boolean> {
-    const { count } = await this.database.forTenant(tenantId, (prisma) => prisma.device.deleteMany({ where: { tenantId, recipientId: id, token } }));
+    const { count } = await this.database.forTenant(tenantId, (prisma) =>
+      prisma.device.deleteMany({ where: { tenantId, recipientId: id, token } }),
+    );
     return count > 0;
   }
 
   /** The recipient's switches by channel; whoever has set none has an empty set. */
   async channelSwitches(tenantId: string, id: string): Promise<Record<string, boolean>> {
-    const row = await this.database.forTenant(tenantId, (prisma) => prisma.preference.findUnique({ where: { tenantId_recipientId: { tenantId, recipientId: id } } }));
+    const row = await this.database.forTenant(tenantId, (prisma) =>
+      prisma.preference.findUnique({ where: { tenantId_recipientId: { tenantId, recipientId: id } } }),
+    );
     return (row?.channels as Record<string, boolean> | undefined) ?? {};
   }
 
   async putChannelSwitches(tenantId: string, id: string, channels: Record<string, boolean>): Promise<void> {
     await this.database.forTenant(tenantId, (prisma) =>
-      prisma.preference.upsert({ where: { tenantId_recipientId: { tenantId, recipientId: id } }, create: { tenantId, recipientId: id, channels }, update: { channels } }),
+      prisma.preference.upsert({
+        where: { tenantId_recipientId: { tenantId, recipientId: id } },
+        create: { tenantId, recipientId: id, channels },
+        update: { channels },
+      }),
     );
   }
 
@@ -155,10 +194,15 @@ async function exists(prisma: PrismaScope, tenantId: string, id: string): Promis
 
 /** RFC 7396: null removes, an object is merged, anything else replaces. */
 function mergePatch(target: unknown, patch: Record<string, unknown>): Record<string, unknown> {
-  const merged: Record<string, unknown> = typeof target === 'object' && target !== null && !Array.isArray(target) ? { ...target } : {};
+  const merged: Record<string, unknown> =
+    typeof target === 'object' && target !== null && !Array.isArray(target) ? { ...target } : {};
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete merged[key];
-    else merged[key] = typeof value === 'object' && !Array.isArray(value) ? mergePatch(merged[key], value as Record<string, unknown>) : value;
+    else
+      merged[key] =
+        typeof value === 'object' && !Array.isArray(value)
+          ? mergePatch(merged[key], value as Record<string, unknown>)
+          : value;
   }
   return merged;
 }
@@ -169,7 +213,12 @@ function toRecipient(row: Omit<Recipient, 'attributes'> & { attributes: unknown;
 }
 
 function toDevice(row: { token: string; platform: string; createdAt: Date; lastSeenAt: Date }): Device {
-  return { token: row.token, platform: row.platform as Device['platform'], createdAt: row.createdAt, lastSeenAt: row.lastSeenAt };
+  return {
+    token: row.token,
+    platform: row.platform as Device['platform'],
+    createdAt: row.createdAt,
+    lastSeenAt: row.lastSeenAt,
+  };
 }
 
 const ERASE = `

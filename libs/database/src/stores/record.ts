@@ -59,15 +59,40 @@ export function toRecord(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { 
     case 'in_inbox':
       return { ...row, state: 'sent', provider: 'inbox', templateVersion: outcome.templateVersion, inbox: outcome.row };
     case 'suppressed':
-      return { ...row, state: 'suppressed', reason: outcome.reason, detail: outcome.detail ?? null, decision: 'suppressed' };
+      return {
+        ...row,
+        state: 'suppressed',
+        reason: outcome.reason,
+        detail: outcome.detail ?? null,
+        decision: 'suppressed',
+      };
     case 'expired':
       return { ...row, state: 'expired', decision: 'expired' };
     case 'held':
-      return { ...row, reason: outcome.reason, delaySeconds: outcome.delaySeconds, detail: outcome.detail ?? null, decision: 'held' };
+      return {
+        ...row,
+        reason: outcome.reason,
+        delaySeconds: outcome.delaySeconds,
+        detail: outcome.detail ?? null,
+        decision: 'held',
+      };
     case 'retry':
-      return { ...row, reason: outcome.reason, delaySeconds: outcome.delaySeconds, retryWeight: outcome.weight, limitTaken: true };
+      return {
+        ...row,
+        reason: outcome.reason,
+        delaySeconds: outcome.delaySeconds,
+        retryWeight: outcome.weight,
+        limitTaken: true,
+      };
     case 'failed':
-      return { ...row, state: 'failed', reason: outcome.reason, code: outcome.code, detail: outcome.detail, decision: 'failed' };
+      return {
+        ...row,
+        state: 'failed',
+        reason: outcome.reason,
+        code: outcome.code,
+        detail: outcome.detail,
+        decision: 'failed',
+      };
     case 'unknown':
       return { ...row, state: 'unknown', detail: outcome.detail, decision: 'unknown' };
   }
@@ -138,7 +163,7 @@ with input as materialized (
     provider_account_id = f.provider_account_id, provider_message_id = f.provider_message_id, sent_at = case when f.state = 'sent' then now() end
   from finished f
   where d.tenant_id = f.tenant_id and d.id = f.delivery_id and d.state = 'waiting'
-  returning d.tenant_id, d.id, d.notification_id, d.recipient_id, d.channel, d.state
+  returning f.*, d.notification_id, d.recipient_id, d.channel
 ), counted as (
   update notifications n set
     succeeded = n.succeeded + e.succeeded, failed = n.failed + e.failed, suppressed = n.suppressed + e.suppressed
@@ -157,13 +182,12 @@ with input as materialized (
   select tenant_id, delivery_id, row_id, decision, reason, detail, due_at from deferred where decision is not null
 ), buried as (
   insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, provider, reason, code, detail, attempts)
-  select f.tenant_id, f.row_id, f.delivery_id, e.notification_id, e.recipient_id, e.channel, f.provider, f.reason, f.code, f.detail, f.attempts
-  from finished f join ended e on e.tenant_id = f.tenant_id and e.id = f.delivery_id where f.state = 'failed'
+  select tenant_id, row_id, delivery_id, notification_id, recipient_id, channel, provider, reason, code, detail, attempts from ended where state = 'failed'
 ), arrived as materialized (
-  select f.tenant_id, e.recipient_id, f.row_id, f.category, f.title, f.body, f.action_url, f.data,
-         row_number() over (partition by f.tenant_id, e.recipient_id order by f.delivery_id) as place,
-         count(*) over (partition by f.tenant_id, e.recipient_id) as arrivals
-  from finished f join ended e on e.tenant_id = f.tenant_id and e.id = f.delivery_id where f.title is not null
+  select tenant_id, recipient_id, row_id, category, title, body, action_url, data,
+         row_number() over (partition by tenant_id, recipient_id order by delivery_id) as place,
+         count(*) over (partition by tenant_id, recipient_id) as arrivals
+  from ended where title is not null
 ), numbered as (
   insert into inbox_counters as c (tenant_id, recipient_id, last_seq, total, unread, unseen)
   select tenant_id, recipient_id, count(*), count(*), count(*), count(*) from arrived group by tenant_id, recipient_id order by tenant_id, recipient_id
@@ -175,6 +199,6 @@ with input as materialized (
   select a.tenant_id, a.recipient_id, c.last_seq - a.arrivals + a.place, a.row_id, a.category, a.title, a.body, a.action_url, a.data::jsonb
   from arrived a join numbered c on c.tenant_id = a.tenant_id and c.recipient_id = a.recipient_id
 )
-select f.delivery_id, f.state, e.recipient_id from finished f left join ended e on e.tenant_id = f.tenant_id and e.id = f.delivery_id
+select delivery_id from finished
 union all
-select delivery_id, null, null from deferred`;
+select delivery_id from deferred`;

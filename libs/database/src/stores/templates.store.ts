@@ -57,7 +57,10 @@ export class TemplatesStore {
   }
 
   /** Throws `conflict` when the key, channel and locale are taken. */
-  async create(tenantId: string, template: Pick<Template, 'key' | 'channel' | 'locale' | 'content' | 'samplePayload'>): Promise<Template> {
+  async create(
+    tenantId: string,
+    template: Pick<Template, 'key' | 'channel' | 'locale' | 'content' | 'samplePayload'>,
+  ): Promise<Template> {
     const id = newId();
     try {
       return await this.database.forTenant(tenantId, async (prisma) => {
@@ -67,18 +70,37 @@ export class TemplatesStore {
       });
     } catch (error) {
       if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002') {
-        throw new DomainError('conflict', `There is a template ${JSON.stringify(template.key)} for ${template.channel} in ${template.locale} already; PUT makes a new version of it.`);
+        throw new DomainError(
+          'conflict',
+          `There is a template ${JSON.stringify(template.key)} for ${template.channel} in ${template.locale} already; PUT makes a new version of it.`,
+        );
       }
       throw error;
     }
   }
 
-  async list(tenantId: string, filter: { key?: string | undefined; channel?: string | undefined }, page: PageRequest): Promise<Page<Template>> {
+  async list(
+    tenantId: string,
+    filter: { key?: string | undefined; channel?: string | undefined },
+    page: PageRequest,
+  ): Promise<Page<Template>> {
     const before = afterIdCursor(page.cursor);
     return await this.database.forTenant(tenantId, async (prisma) => {
-      const where = { tenantId, ...(before && { id: { lt: before } }), ...(filter.key !== undefined && { key: filter.key }), ...(filter.channel !== undefined && { channel: filter.channel }) };
-      const { rows, nextCursor } = toPage(await prisma.template.findMany({ where, orderBy: { id: 'desc' }, take: page.limit + 1 }), page.limit, (row) => row.id);
-      return { rows: await Promise.all(rows.map(async (row) => toTemplate(row, await currentVersion(prisma, row)))), nextCursor };
+      const where = {
+        tenantId,
+        ...(before && { id: { lt: before } }),
+        ...(filter.key !== undefined && { key: filter.key }),
+        ...(filter.channel !== undefined && { channel: filter.channel }),
+      };
+      const { rows, nextCursor } = toPage(
+        await prisma.template.findMany({ where, orderBy: { id: 'desc' }, take: page.limit + 1 }),
+        page.limit,
+        (row) => row.id,
+      );
+      return {
+        rows: await Promise.all(rows.map(async (row) => toTemplate(row, await currentVersion(prisma, row)))),
+        nextCursor,
+      };
     });
   }
 
@@ -91,12 +113,19 @@ export class TemplatesStore {
   }
 
   /** Writes the next version. Null when there is no such template. */
-  async addVersion(tenantId: string, selector: TemplateSelector, next: Pick<Template, 'content' | 'samplePayload'>): Promise<Template | null> {
+  async addVersion(
+    tenantId: string,
+    selector: TemplateSelector,
+    next: Pick<Template, 'content' | 'samplePayload'>,
+  ): Promise<Template | null> {
     return await this.database.forTenant(tenantId, async (prisma) => {
       const found = await selectOne(prisma, tenantId, selector);
       if (!found) return null;
       // The row is locked by the update: two writers get two numbers.
-      const row = await prisma.template.update({ where: { tenantId_id: { tenantId, id: found.id } }, data: { version: { increment: 1 } } });
+      const row = await prisma.template.update({
+        where: { tenantId_id: { tenantId, id: found.id } },
+        data: { version: { increment: 1 } },
+      });
       return toTemplate(row, await addVersion(prisma, tenantId, row.id, row.version, next));
     });
   }
@@ -132,7 +161,12 @@ export class TemplatesStore {
       text: `select i.ord::int as ord, t.id, t.locale, t.version
              from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) with ordinality as i(tenant_id, key, channel, id, ord)
              join templates t on t.tenant_id = i.tenant_id and t.channel = i.channel and (t.key = i.key or t.id = i.id)`,
-      values: columns(wanted, [(key) => key.tenantId, (key) => key.idOrKey, (key) => key.channel, (key) => (isId(key.idOrKey) ? key.idOrKey : null)]),
+      values: columns(wanted, [
+        (key) => key.tenantId,
+        (key) => key.idOrKey,
+        (key) => key.channel,
+        (key) => (isId(key.idOrKey) ? key.idOrKey : null),
+      ]),
     });
     const byOrd = Map.groupBy(rows, (row) => row.ord - 1);
     const found = new Map([...distinct.keys()].map((name, index) => [name, byOrd.get(index) ?? []]));
@@ -151,15 +185,28 @@ interface TemplateRow {
   updatedAt: Date;
 }
 
-async function selectOne(prisma: PrismaScope, tenantId: string, selector: TemplateSelector): Promise<TemplateRow | null> {
-  if (isId(selector.idOrKey)) return await prisma.template.findUnique({ where: { tenantId_id: { tenantId, id: selector.idOrKey } } });
+async function selectOne(
+  prisma: PrismaScope,
+  tenantId: string,
+  selector: TemplateSelector,
+): Promise<TemplateRow | null> {
+  if (isId(selector.idOrKey))
+    return await prisma.template.findUnique({ where: { tenantId_id: { tenantId, id: selector.idOrKey } } });
   const rows = await prisma.template.findMany({
-    where: { tenantId, key: selector.idOrKey, ...(selector.channel && { channel: selector.channel }), ...(selector.locale !== undefined && { locale: selector.locale }) },
+    where: {
+      tenantId,
+      key: selector.idOrKey,
+      ...(selector.channel && { channel: selector.channel }),
+      ...(selector.locale !== undefined && { locale: selector.locale }),
+    },
     orderBy: [{ channel: 'asc' }, { locale: 'asc' }],
   });
   if (rows.length > 1) {
     const names = rows.map((row) => `${row.channel}/${row.locale}`).join(', ');
-    throw new DomainError('conflict', `The key ${JSON.stringify(selector.idOrKey)} names ${rows.length} templates (${names}); add ?channel= and ?locale=, or use the id.`);
+    throw new DomainError(
+      'conflict',
+      `The key ${JSON.stringify(selector.idOrKey)} names ${rows.length} templates (${names}); add ?channel= and ?locale=, or use the id.`,
+    );
   }
   return rows[0] ?? null;
 }
@@ -175,9 +222,17 @@ async function currentVersion(prisma: PrismaScope, row: TemplateRow): Promise<Ve
   });
 }
 
-async function addVersion(prisma: PrismaScope, tenantId: string, templateId: string, version: number, next: Pick<Template, 'content' | 'samplePayload'>): Promise<VersionRow> {
+async function addVersion(
+  prisma: PrismaScope,
+  tenantId: string,
+  templateId: string,
+  version: number,
+  next: Pick<Template, 'content' | 'samplePayload'>,
+): Promise<VersionRow> {
   const samplePayload = next.samplePayload === null ? Prisma.DbNull : (next.samplePayload as Prisma.InputJsonObject);
-  return await prisma.templateVersion.create({ data: { tenantId, templateId, version, content: next.content as Prisma.InputJsonObject, samplePayload } });
+  return await prisma.templateVersion.create({
+    data: { tenantId, templateId, version, content: next.content as Prisma.InputJsonObject, samplePayload },
+  });
 }
 
 function toTemplate(row: TemplateRow, version: VersionRow): Template {

@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import type { SendLimit } from '../limits.js';
+
+/** At most `limit` in any `windowSeconds` seconds. */
+export interface SendLimit {
+  readonly limit: number;
+  readonly windowSeconds: number;
+}
 
 /** How a rendered field is made safe (security.md, templates, rule 6). */
 export type FieldKind = 'html' | 'text' | 'line' | 'url' | 'json';

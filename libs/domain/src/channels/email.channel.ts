@@ -23,7 +23,9 @@ export const email = defineChannel({
   addressFrom: 'email',
   addressesOf: (recipient) => (recipient.email ? [recipient.email] : []),
   addressFault: (address) =>
-    emailAddress.safeParse(address).success ? null : `must be one e-mail address, got ${JSON.stringify(address.slice(0, 80))}`,
+    emailAddress.safeParse(address).success
+      ? null
+      : `must be one e-mail address, got ${JSON.stringify(address.slice(0, 80))}`,
   unknownOutcome: 'resend',
   recipientLimit: { limit: 10, windowSeconds: 3_600 },
   sends: 'provider',

@@ -12,7 +12,9 @@ export const sms = defineChannel({
   addressFrom: 'phone',
   addressesOf: (recipient) => (recipient.phone ? [recipient.phone] : []),
   addressFault: (address) =>
-    E164.test(address) ? null : `must be an E.164 number like +15005550000, got ${JSON.stringify(address.slice(0, 80))}`,
+    E164.test(address)
+      ? null
+      : `must be an E.164 number like +15005550000, got ${JSON.stringify(address.slice(0, 80))}`,
   // An SMS costs money and cannot be taken back: somebody decides.
   unknownOutcome: 'hold',
   recipientLimit: { limit: 3, windowSeconds: 3_600 },

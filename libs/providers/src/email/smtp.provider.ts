@@ -1,10 +1,10 @@
 // Codes: RFC 5321 (replies), RFC 3463 (enhanced status codes), and what large servers make of them.
 
-import { ProviderError, type ProviderErrorKind } from '#domain';
 import { convert } from 'html-to-text';
 import nodemailer from 'nodemailer';
 import type SMTPPool from 'nodemailer/lib/smtp-pool/index.js';
 import { z } from 'zod';
+import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, type ProviderMessage, secret } from '../define-provider.js';
 
 const CONNECTIONS = 5;
@@ -13,7 +13,10 @@ const MESSAGES_PER_CONNECTION = 100;
 const credentials = z.strictObject({
   host: z.string().min(1).max(255).meta({ description: 'The server, such as smtp.example.com' }),
   port: z.int().min(1).max(65_535).default(587),
-  tls: z.enum(['starttls', 'implicit', 'none']).default('starttls').meta({ description: 'starttls: required upgrade; implicit: TLS from the first byte (port 465); none: only for a server on your own machine' }),
+  tls: z.enum(['starttls', 'implicit', 'none']).default('starttls').meta({
+    description:
+      'starttls: required upgrade; implicit: TLS from the first byte (port 465); none: only for a server on your own machine',
+  }),
   user: z.string().max(255).optional(),
   password: secret('The password of the user').optional(),
   from: z.string().min(3).max(320).meta({ description: 'The sender: an address, or "Name <address>"' }),
@@ -55,6 +58,7 @@ export const smtp = defineProvider({
     };
     const transport = nodemailer.createTransport(options);
     return {
+      maxInFlight: CONNECTIONS,
       async send(message, { signal, idempotencyKey }) {
         const mail = toMail(message, account.from, idempotencyKey);
         const sent = await withSignal(signal, transport.sendMail(mail)).catch((error: SmtpError) => {
@@ -132,8 +136,12 @@ function toProviderError(error: SmtpError): ProviderError {
     default:
       // `command` is what was under way: CONN until the greeting, then the verbs.
       return error.command === 'DATA'
-        ? new ProviderError('unknown', 'The connection ended after the message was written, without a reply', { code: error.code ?? null })
-        : new ProviderError('transient', `The connection failed (${error.code ?? error.message})`, { code: error.code ?? null });
+        ? new ProviderError('unknown', 'The connection ended after the message was written, without a reply', {
+            code: error.code ?? null,
+          })
+        : new ProviderError('transient', `The connection failed (${error.code ?? error.message})`, {
+            code: error.code ?? null,
+          });
   }
 }
 
@@ -145,7 +153,8 @@ function normalise(reply: string): string {
 /** Cuts the wait off at the deadline. The message may have been written by then. */
 function withSignal<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => reject(new ProviderError('unknown', 'The server did not answer before the deadline', { code: 'deadline' }));
+    const abort = (): void =>
+      reject(new ProviderError('unknown', 'The server did not answer before the deadline', { code: 'deadline' }));
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));

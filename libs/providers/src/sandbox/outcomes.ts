@@ -5,8 +5,14 @@ const simulations = {
   ok: { number: '0000', run: accepted('delivered') },
   bounce: { number: '0001', run: accepted('bounced') },
   complaint: { number: '0002', run: accepted('complained') },
-  'bad-address': { number: '0003', run: refused('bad_address', 'simulated_bad_address', 'The sandbox refuses this address, as asked') },
-  rejected: { number: '0004', run: refused('rejected', 'simulated_rejected', 'The sandbox refuses this content, as asked') },
+  'bad-address': {
+    number: '0003',
+    run: refused('bad_address', 'simulated_bad_address', 'The sandbox refuses this address, as asked'),
+  },
+  rejected: {
+    number: '0004',
+    run: refused('rejected', 'simulated_rejected', 'The sandbox refuses this content, as asked'),
+  },
   throttled: { number: '0005', run: throttled },
   flaky: { number: '0006', run: flaky },
   down: { number: '0007', run: refused('transient', 'simulated_down', 'The sandbox is down, as asked') },
@@ -50,18 +56,32 @@ function refused(kind: 'bad_address' | 'rejected' | 'transient', code: string, m
 }
 
 async function throttled({ attempt }: Try): Promise<undefined> {
-  if (attempt === 1) throw new ProviderError('throttled', 'The sandbox asks for 2 seconds, as asked', { code: 'simulated_throttled', retryAfterSeconds: 2 });
+  if (attempt === 1)
+    throw new ProviderError('throttled', 'The sandbox asks for 2 seconds, as asked', {
+      code: 'simulated_throttled',
+      retryAfterSeconds: 2,
+    });
   return undefined;
 }
 
 async function flaky({ attempt }: Try): Promise<undefined> {
-  if (attempt <= 2) throw new ProviderError('transient', 'The sandbox fails twice, as asked', { code: 'simulated_flaky' });
+  if (attempt <= 2)
+    throw new ProviderError('transient', 'The sandbox fails twice, as asked', { code: 'simulated_flaky' });
   return undefined;
 }
 
 function hangs({ signal }: Try): Promise<undefined> {
   return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(new ProviderError('unknown', 'The sandbox did not answer before the deadline, as asked', { code: 'simulated_timeout' })), { once: true });
+    signal.addEventListener(
+      'abort',
+      () =>
+        reject(
+          new ProviderError('unknown', 'The sandbox did not answer before the deadline, as asked', {
+            code: 'simulated_timeout',
+          }),
+        ),
+      { once: true },
+    );
   });
 }
 
@@ -72,7 +92,11 @@ function slow({ signal }: Try): Promise<undefined> {
       'abort',
       () => {
         clearTimeout(timer);
-        reject(new ProviderError('unknown', 'The deadline was over before the two seconds of the sandbox', { code: 'simulated_timeout' }));
+        reject(
+          new ProviderError('unknown', 'The deadline was over before the two seconds of the sandbox', {
+            code: 'simulated_timeout',
+          }),
+        );
       },
       { once: true },
     );

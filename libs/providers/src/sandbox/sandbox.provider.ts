@@ -1,7 +1,7 @@
 // Takes everything, sends nothing, keeps it in the mailbox. What test keys use, and what a newcomer sees.
 
-import { channelIds, ProviderError } from '#domain';
 import { z } from 'zod';
+import { channelIds, ProviderError } from '#domain';
 import { defineProvider } from '../define-provider.js';
 import { simulate, simulationFor } from './outcomes.js';
 
@@ -14,7 +14,10 @@ export const sandbox = defineProvider({
     async send(message, { signal, idempotencyKey }) {
       const simulation = simulationFor(message.to ?? message.recipientId) ?? simulationFor(message.recipientId);
       const receipt = simulation ? await simulate(simulation, { attempt: message.attempt, signal }) : undefined;
-      if (signal.aborted) throw new ProviderError('transient', 'The deadline was over before the sandbox was asked', { code: 'deadline' });
+      if (signal.aborted)
+        throw new ProviderError('transient', 'The deadline was over before the sandbox was asked', {
+          code: 'deadline',
+        });
       await surroundings.deposit({ ...message, outcome: simulation ?? 'accepted' });
       return { messageId: `sandbox-${idempotencyKey}`, ...(receipt && { receipt }) };
     },

@@ -1,0 +1,88 @@
+// Who may import whom (docs/architecture.md): roof (apps) → first floor (libs with I/O) → ground (domain, config).
+const FIRST_FLOOR = 'database|messaging|realtime|rate-limit|providers|templates|telemetry';
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'apps-do-not-import-each-other',
+      severity: 'error',
+      from: { path: '^apps/(api|worker)/' },
+      to: { path: '^apps/', pathNot: '^apps/$1/' },
+    },
+    {
+      name: 'carillon-imports-only-the-start-of-the-apps',
+      severity: 'error',
+      from: { path: '^apps/carillon/' },
+      to: { path: '^apps/(api|worker)/', pathNot: '/start-(api|worker)\\.ts$' },
+    },
+    { name: 'libs-do-not-import-apps', severity: 'error', from: { path: '^libs/' }, to: { path: '^apps/' } },
+    {
+      name: 'first-floor-rooms-do-not-import-each-other',
+      severity: 'error',
+      from: { path: `^libs/(${FIRST_FLOOR})/` },
+      to: { path: `^libs/(${FIRST_FLOOR})/`, pathNot: '^libs/$1/' },
+    },
+    {
+      name: 'ground-imports-nothing-of-ours',
+      severity: 'error',
+      from: { path: '^libs/(domain|config)/' },
+      to: { path: '^(apps|libs)/', pathNot: '^libs/$1/' },
+    },
+    {
+      name: 'domain-imports-only-zod',
+      severity: 'error',
+      from: { path: '^libs/domain/', pathNot: '\\.spec\\.ts$' },
+      to: { dependencyTypes: ['npm'], pathNot: 'node_modules/zod/' },
+    },
+    {
+      name: 'libs-are-imported-by-name',
+      severity: 'error',
+      from: { path: '^(apps|test|libs/(?!testing))', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^libs/[^/]+/src/(?!index\\.ts$)', pathNot: '^libs/$1/', dependencyTypesNot: ['local'] },
+    },
+    {
+      name: 'deep-paths-into-libs',
+      severity: 'error',
+      from: { path: '^(apps|test)/' },
+      to: { path: '^libs/[^/]+/src/.+', pathNot: '^libs/[^/]+/src/index\\.ts$' },
+    },
+    {
+      name: 'testing-is-for-tests',
+      severity: 'error',
+      from: { pathNot: '(^test/|\\.spec\\.ts$|^libs/testing/)' },
+      to: { path: '^libs/testing/' },
+    },
+    {
+      name: 'only-database-knows-postgres',
+      severity: 'error',
+      from: { pathNot: '(^libs/(database|testing)/|^test/|^bench/)' },
+      to: { path: 'node_modules/(pg|@prisma)/' },
+    },
+    {
+      name: 'only-templates-knows-handlebars',
+      severity: 'error',
+      from: { pathNot: '^libs/templates/' },
+      to: { path: 'node_modules/handlebars/' },
+    },
+    {
+      name: 'only-providers-know-vendors',
+      severity: 'error',
+      from: { pathNot: '^(libs/(providers|testing)/|test/)' },
+      to: { path: 'node_modules/(nodemailer|smtp-server)/' },
+    },
+    { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^dist/|generated/)' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      conditionNames: ['source', 'import', 'node', 'default', 'types'],
+      exportsFields: ['exports'],
+      extensions: ['.ts', '.js', '.mjs', '.json'],
+    },
+  },
+};
