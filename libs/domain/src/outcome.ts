@@ -36,7 +36,7 @@ export type Outcome =
   | { kind: 'in_inbox'; row: InboxRow; templateVersion: number | null }
   | { kind: 'suppressed'; reason: SuppressedReason; detail?: string }
   | { kind: 'expired' }
-  | { kind: 'held'; reason: WaitingReason; delaySeconds: number; detail?: string }
+  | { kind: 'held'; reason: WaitingReason; delaySeconds: number; detail?: string; limitTaken?: boolean }
   | { kind: 'retry'; reason: WaitingReason; delaySeconds: number; weight: number; attempt: Attempt }
   | { kind: 'failed'; reason: FailedReason; code: string | null; detail: string | null; attempt?: Attempt }
   | { kind: 'unknown'; detail: string; attempt?: Attempt }

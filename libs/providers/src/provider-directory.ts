@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import type { ChannelId } from '#domain';
-import { boundedConnection } from './bounded-connection.js';
 import type { Connection, Surroundings } from './define-provider.js';
 import { providers } from './registry.js';
+import { SendSlots } from './send-slots.js';
 
 /** An account as the directory needs it: the database room's OpenAccount. */
 export interface Account {
@@ -20,6 +20,7 @@ export interface Sender {
   accountId: string | null;
   provider: string;
   connection: Connection;
+  slots: SendSlots;
 }
 
 export interface DirectoryOptions {
@@ -41,11 +42,7 @@ export class ProviderDirectory {
   constructor(private readonly options: DirectoryOptions) {
     this.accounts = new LRUCache({ max: 10_000, ttl: ACCOUNTS_TTL_MS });
     this.connections = new LRUCache({ max: 1_000, dispose: (sender) => void sender.connection.close?.() });
-    this.sandbox = {
-      accountId: null,
-      provider: 'sandbox',
-      connection: providers['sandbox']!.connect({}, options.surroundings),
-    };
+    this.sandbox = toSender(null, 'sandbox', providers['sandbox']!.connect({}, options.surroundings));
   }
 
   /** The first account's sender, or null when there is nobody to send. A test notification only ever gets the sandbox. */
@@ -88,15 +85,14 @@ export class ProviderDirectory {
         throw new Error(
           `provider account ${account.id} is of the unknown provider ${JSON.stringify(account.provider)}`,
         );
-      sender = {
-        accountId: account.id,
-        provider: provider.id,
-        connection: boundedConnection(
-          provider.connect(provider.credentials.parse(account.credentials), this.options.surroundings),
-        ),
-      };
+      const credentials = provider.credentials.parse(account.credentials);
+      sender = toSender(account.id, provider.id, provider.connect(credentials, this.options.surroundings));
       this.connections.set(key, sender);
     }
     return sender;
   }
+}
+
+function toSender(accountId: string | null, provider: string, connection: Connection): Sender {
+  return { accountId, provider, connection, slots: new SendSlots(connection.maxInFlight) };
 }

@@ -37,16 +37,37 @@ export class SendStep {
   }
 
   private async throughProvider(addressed: Addressed): Promise<Outcome> {
-    const { delivery, channel, context, sender } = addressed;
-    const timeLeft = delivery.leaseEndsAt - performance.now() - this.times.marginMs;
-    if (timeLeft <= 0) throw new Halt({ kind: 'not_mine', detail: 'too little was left of the lease to send' });
+    const { delivery, sender } = addressed;
+    const lastMoment = delivery.leaseEndsAt - this.times.marginMs;
+    // Waiting for a connection must not eat the time to send: who waited too long has sent nothing and is only late.
+    const patience = after(lastMoment - this.times.deadlineMs - performance.now());
+    if (!(await sender.slots.enter(patience))) {
+      return {
+        kind: 'held',
+        reason: 'provider_limit',
+        delaySeconds: BUSY_SECONDS,
+        detail: `all connections of the ${sender.provider} account were busy`,
+        limitTaken: true,
+      };
+    }
+    try {
+      return await this.attempt(addressed, lastMoment);
+    } finally {
+      sender.slots.leave();
+    }
+  }
 
+  private async attempt(addressed: Addressed, lastMoment: number): Promise<Outcome> {
+    const { delivery, channel, context, sender } = addressed;
+    if (performance.now() >= lastMoment)
+      throw new Halt({ kind: 'not_mine', detail: 'too little was left of the lease to send' });
     // From here to the record is the one gap in which a crash leaves the outcome unknown.
     const number = await this.due.begin({ delivery, limitTaken: true });
     if (number === null) throw new Halt({ kind: 'not_mine', detail: 'the claim was lost or the delivery cancelled' });
 
     const startedAt = performance.now();
-    const answer = await this.ask(addressed, number, Math.min(this.times.deadlineMs, timeLeft));
+    const deadline = after(Math.min(this.times.deadlineMs, lastMoment - startedAt));
+    const answer = await ask(addressed, number, deadline);
     const durationMs = Math.round(performance.now() - startedAt);
     const attempt: Attempt = {
       ...attemptOf(answer),
@@ -75,16 +96,23 @@ export class SendStep {
       channel.unknownOutcome,
     );
   }
+}
 
-  /** Every address once, under one deadline. Sent when one accepted (several only for push). */
-  private async ask(addressed: Addressed, attempt: number, deadlineMs: number): Promise<Accepted | ProviderError> {
-    const signal = AbortSignal.timeout(deadlineMs);
-    const targets = addressed.addresses.length > 0 ? addressed.addresses : [null];
-    const answers = await Promise.all(
-      targets.map((to) => askOnce(addressed.sender, messageTo(addressed, attempt, to), signal)),
-    );
-    return answers.find((answer): answer is Accepted => !(answer instanceof ProviderError)) ?? answers[0]!;
-  }
+/** A signal that comes after so many milliseconds; AbortSignal takes whole ones only. */
+function after(milliseconds: number): AbortSignal {
+  return AbortSignal.timeout(Math.max(0, Math.ceil(milliseconds)));
+}
+
+/** Looked at again after this when an account's connections are all busy: nothing is burnt, it is only late. */
+const BUSY_SECONDS = 1;
+
+/** Every address once, under one deadline. Sent when one accepted (several only for push). */
+async function ask(addressed: Addressed, attempt: number, deadline: AbortSignal): Promise<Accepted | ProviderError> {
+  const targets = addressed.addresses.length > 0 ? addressed.addresses : [null];
+  const answers = await Promise.all(
+    targets.map((to) => askOnce(addressed.sender, messageTo(addressed, attempt, to), deadline)),
+  );
+  return answers.find((answer): answer is Accepted => !(answer instanceof ProviderError)) ?? answers[0]!;
 }
 
 /** A provider that throws anything but ProviderError has a bug, and nobody knows how far it came. */

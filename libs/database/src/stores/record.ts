@@ -75,6 +75,7 @@ export function toRecord(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { 
         delaySeconds: outcome.delaySeconds,
         detail: outcome.detail ?? null,
         decision: 'held',
+        limitTaken: outcome.limitTaken ?? false,
       };
     case 'retry':
       return {

@@ -1,0 +1,166 @@
+// Workers that are killed, in processes of their own.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startSmtpSink, until } from '#testing';
+import { CONTENT, type House, startHouse, type Tenant } from './house.js';
+
+const LEASE_SECONDS = 3;
+const DELIVERIES = 1_000;
+
+let house: House;
+let tenant: Tenant;
+const children: ChildProcess[] = [];
+
+beforeAll(async () => {
+  house = await startHouse({ worker: false });
+  tenant = await house.tenant({
+    recipient_limits: { email: { limit: 100_000, window_seconds: 60 }, in_app: { limit: 100_000, window_seconds: 60 } },
+  });
+});
+afterAll(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await house?.stop();
+});
+
+async function startWorkerProcess(): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../dist/apps/worker/src/main.js')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      NODE_ENV: 'test',
+      DATABASE_URL: house.databaseUrl,
+      MASTER_KEY: house.config.masterKey.toString('hex'),
+      ADMIN_TOKEN: house.config.adminToken,
+      CARILLON_HOME: house.config.home,
+      HOST: '127.0.0.1',
+      METRICS_PORT: '0',
+      LOG_LEVEL: 'error',
+      SANDBOX_FALLBACK: 'true',
+      LEASE_SECONDS: String(LEASE_SECONDS),
+    },
+  });
+  children.push(child);
+  let output = '';
+  child.stdout!.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  await until('the worker is ready', () => output.includes('Carillon is ready'), 15_000);
+  return child;
+}
+
+const count = async (text: string): Promise<number> => Number((await house.sql.query(text, [tenant.id])).rows[0].count);
+const sendAll = async (channel: 'email' | 'in_app'): Promise<void> => {
+  const recipients = Array.from({ length: DELIVERIES }, (_, index) => ({
+    recipient: { id: `p${index}`, email: `p${index}@example.com` },
+  }));
+  const answer = await tenant.call('POST', '/api/v1/notifications/bulk', {
+    channel,
+    content: CONTENT[channel],
+    recipients,
+  });
+  expect(answer.body.accepted).toHaveLength(DELIVERIES);
+};
+
+describe('SIGKILL of a worker with a thousand deliveries in flight', () => {
+  it('loses none: all end within the lease and ten seconds, extra sends are those of the gap and on record, a second worker helps meanwhile', async () => {
+    // The vendor's own log is what is believed.
+    const vendor = await startSmtpSink();
+    const account = {
+      name: 'smtp',
+      provider: 'smtp',
+      credentials: { host: '127.0.0.1', port: vendor.port, tls: 'none', from: 'carillon@example.com' },
+    };
+    expect((await tenant.call('POST', '/api/v1/provider-accounts', account)).status).toBe(201);
+    const [first, second] = [await startWorkerProcess(), await startWorkerProcess()];
+    await sendAll('email');
+    // In the middle: some are sent, the rest is claimed by one or the other.
+    await until('a good part has been sent', () => vendor.log.length > DELIVERIES / 5);
+    first.kill('SIGKILL');
+    const killedAt = performance.now();
+    const sentBefore = vendor.log.length;
+    await until(
+      'all are final',
+      async () => (await count('select count(*) from due_deliveries where tenant_id = $1')) === 0,
+      (LEASE_SECONDS + 10) * 1_000,
+    );
+    expect(performance.now() - killedAt).toBeLessThan((LEASE_SECONDS + 10) * 1_000);
+    expect(sentBefore).toBeLessThan(DELIVERIES);
+    expect(await count(`select count(*) from deliveries where tenant_id = $1 and state = 'sent'`)).toBe(DELIVERIES);
+    const lost = await count(`select count(*) from attempts where tenant_id = $1 and outcome = 'unknown'`);
+    expect(new Set(vendor.log.map(({ to }) => to[0])).size).toBe(DELIVERIES);
+    const extra = vendor.log.length - DELIVERIES;
+    expect(extra).toBeLessThanOrEqual(lost);
+    // What was at the vendor or on its way into the record, not the hundreds that waited for a connection.
+    expect(lost).toBeLessThan(DELIVERIES / 5);
+    second.kill('SIGTERM');
+    await until('the second has stopped', () => second.exitCode !== null);
+    expect(second.exitCode).toBe(0);
+    await vendor.close();
+  });
+
+  it('writes each in-app item exactly once', async () => {
+    const [first] = [await startWorkerProcess(), await startWorkerProcess()];
+    await sendAll('in_app');
+    await until(
+      'the first items are there',
+      async () => (await count('select count(*) from inbox_items where tenant_id = $1')) > 0,
+    );
+    first.kill('SIGKILL');
+    await until(
+      'all are final',
+      async () => (await count('select count(*) from due_deliveries where tenant_id = $1')) === 0,
+      (LEASE_SECONDS + 10) * 1_000,
+    );
+    const { rows } = await house.sql.query(
+      `select count(*)::int as items, count(distinct recipient_id)::int as people, max(seq)::int as top from inbox_items where tenant_id = $1`,
+      [tenant.id],
+    );
+    expect(rows[0]).toEqual({ items: DELIVERIES, people: DELIVERIES, top: 1 });
+  });
+});
+
+describe('a zombie', () => {
+  it('whose claim was taken over can neither send nor record', async () => {
+    const { Database, DeliveriesStore, DueDeliveriesStore } = await import('#database');
+    const { newId } = await import('#domain');
+    for (const child of children) child.kill('SIGKILL');
+    const database = new Database({ url: house.databaseUrl, poolSize: 2 });
+    try {
+      const due = new DueDeliveriesStore(database);
+      const store = new DeliveriesStore(database, () => undefined);
+      await tenant.send({
+        recipient_id: 'z',
+        recipient_address: 'z@example.com',
+        channel: 'email',
+        content: CONTENT.email,
+      });
+      const claim = async (leaseSeconds: number) => {
+        const [delivery] = (
+          await due.claim({
+            channel: 'email',
+            lane: 2,
+            limit: 10,
+            claimId: newId(),
+            leaseSeconds,
+            afterTenant: '00000000-0000-0000-0000-000000000000',
+            excludedTenants: [],
+          })
+        ).deliveries;
+        return delivery;
+      };
+      const zombie = await until('it is claimed', () => claim(0.05));
+      const owner = await until('it is claimed by another', () => claim(30));
+      expect(owner.deliveryId).toBe(zombie.deliveryId);
+      expect(await due.begin({ delivery: zombie, limitTaken: false })).toBeNull();
+      expect(await store.record(zombie, { kind: 'expired' })).toBe(false);
+      expect(await due.begin({ delivery: owner, limitTaken: false })).toBe(1);
+      expect(await due.begin({ delivery: owner, limitTaken: false })).toBeNull();
+      expect(await store.record(owner, { kind: 'failed', reason: 'rejected', code: 'x', detail: null })).toBe(true);
+      expect(await store.record(owner, { kind: 'expired' })).toBe(false);
+    } finally {
+      await database.close();
+    }
+  });
+});

@@ -1,0 +1,243 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { Database, InboxStore, migrate, NotificationsStore, RecipientsStore, TemplatesStore } from '#database';
+import { newId } from '#domain';
+import { cloneDatabase, connect } from '#testing';
+import { prismaMigrateDeploy } from './prisma-engine.js';
+
+let database: Database;
+let admin: pg.Client;
+let drop: () => Promise<void>;
+const [ann, bob] = [newId(), newId()];
+const notifications = { [ann]: newId(), [bob]: newId() };
+
+/** Tables that are nobody's: Prisma's own. */
+const NOT_OURS = ['_prisma_migrations'];
+
+beforeAll(async () => {
+  const clone = await cloneDatabase(inject('postgresUrl'));
+  drop = clone.drop;
+  database = new Database({ url: clone.url, poolSize: 5 });
+  admin = await connect(clone.url);
+  for (const id of [ann, bob]) {
+    await admin.query(`insert into tenants (id, name) values ($1, ($1::uuid)::text)`, [id]);
+    await admin.query(
+      `insert into recipients (tenant_id, id, email) values ($1, 'r', ($1::uuid)::text || '@example.com')`,
+      [id],
+    );
+    await admin.query(
+      `insert into notifications (tenant_id, id, recipient_id, category, channels, priority, total) values ($1, $2, 'r', 'default', '{email}', 5, 1)`,
+      [id, notifications[id]],
+    );
+    await admin.query(
+      `insert into inbox_items (tenant_id, recipient_id, seq, id, category, title, body) values ($1, 'r', 1, $2, 'default', ($1::uuid)::text, 'x')`,
+      [id, newId()],
+    );
+  }
+});
+afterAll(async () => {
+  await database?.close();
+  await admin?.end();
+  await drop?.();
+});
+
+describe('the catalogue', () => {
+  it('has every table walled off: forced row-level security, both policies, the tenant first in every key', async () => {
+    const { rows } = await admin.query<{
+      table: string;
+      forced: boolean;
+      policies: string[];
+      roles: string[];
+      columns: string[];
+      keys: string[];
+    }>(`
+      select c.relname as table, c.relrowsecurity and c.relforcerowsecurity as forced,
+             array(select p.polname::text from pg_policy p where p.polrelid = c.oid order by 1) as policies,
+             array(select r.rolname::text from pg_policy p join pg_roles r on r.oid = any (p.polroles) where p.polrelid = c.oid order by 1) as roles,
+             array(select a.attname::text from pg_attribute a where a.attrelid = c.oid and a.attnum > 0) as columns,
+             array(select pg_get_indexdef(i.indexrelid, 1, true) from pg_index i where i.indrelid = c.oid and i.indisprimary) as keys
+      from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition`);
+    const tables = rows.filter(({ table }) => !NOT_OURS.includes(table));
+    expect(tables.length).toBeGreaterThanOrEqual(21);
+    for (const { table, forced, policies, roles, columns, keys } of tables) {
+      const tenantColumn = table === 'tenants' ? 'id' : 'tenant_id';
+      expect({ table, forced, policies, roles, hasTenant: columns.includes(tenantColumn), keys }).toEqual({
+        table,
+        forced: true,
+        policies: ['platform_rows', 'tenant_rows'],
+        roles: ['carillon_platform', 'carillon_tenant'],
+        hasTenant: true,
+        keys: [tenantColumn],
+      });
+    }
+  });
+
+  it('lets nobody at a partition past its parent', async () => {
+    const { rows } = await admin.query<{ count: string }>(`
+      select count(*) from pg_class c where c.relispartition and c.relkind = 'r'
+        and (has_table_privilege('carillon_tenant', c.oid, 'select') or has_table_privilege('carillon_platform', c.oid, 'select'))`);
+    expect(rows[0]!.count).toBe('0');
+  });
+
+  it('has partitions from last week to four weeks ahead, and makes what is missing', async () => {
+    const count = async (): Promise<number> =>
+      Number(
+        (await admin.query(`select count(*) from pg_inherits where inhparent = 'deliveries'::regclass`)).rows[0].count,
+      );
+    expect(await count()).toBe(6);
+    await admin.query('select carillon_make_partitions(6)');
+    expect(await count()).toBe(8);
+  });
+});
+
+describe('a tenant', () => {
+  it('sees an error without saying who it is, not an empty answer', async () => {
+    await admin.query('begin');
+    await admin.query('set local role carillon_tenant');
+    await expect(admin.query('select * from recipients')).rejects.toThrow('app.tenant_id');
+    await admin.query('rollback');
+  });
+
+  it("sees its own rows though the query has no where, and cannot write another's", async () => {
+    await database.sqlForTenant(ann, async (sql) => {
+      for (const table of ['recipients', 'notifications', 'inbox_items']) {
+        const rows = await sql.query<{ tenant_id: string }>({ text: `select tenant_id from ${table}` });
+        expect(rows.map((row) => row.tenant_id)).toEqual([ann]);
+      }
+    });
+    await expect(
+      database.sqlForTenant(ann, (sql) =>
+        sql.query({ text: `insert into recipients (tenant_id, id) values ('${bob}', 'x')` }),
+      ),
+    ).rejects.toThrow('row-level security');
+    expect(
+      await database.sqlForTenant(ann, (sql) =>
+        sql.query({ text: `update recipients set email = 'stolen' where tenant_id = '${bob}' returning 1` }),
+      ),
+    ).toEqual([]);
+    await expect(database.sqlForTenant("x'; drop table tenants; --", async () => undefined)).rejects.toThrow(
+      'not a tenant id',
+    );
+  });
+
+  it('cannot point into another tenant', async () => {
+    await expect(
+      admin.query(
+        `insert into devices (tenant_id, recipient_id, token, platform) values ($1, 'only-bobs', 't', 'ios')`,
+        [ann],
+      ),
+    ).rejects.toThrow('foreign key');
+  });
+
+  it('leaks nothing over a thousand parallel scopes on few connections', async () => {
+    await Promise.all(
+      Array.from({ length: 1_000 }, async (_, index) => {
+        const id = index % 2 === 0 ? ann : bob;
+        const rows =
+          index % 3 === 0
+            ? await database.forTenant(id, async (prisma) =>
+                (await prisma.recipient.findMany()).map((row) => ({ tenant_id: row.tenantId })),
+              )
+            : await database.sqlForTenant(id, (sql) =>
+                sql.query<{ tenant_id: string }>({ text: 'select tenant_id from recipients' }),
+              );
+        expect(rows.map((row) => row.tenant_id)).toEqual([id]);
+      }),
+    );
+  });
+});
+
+describe('the stores with every mention of the tenant taken out of their queries', () => {
+  // The walls must hold when a query forgets its where: each store runs on a database that strikes it out of the SQL.
+  const forgetful = (): Database =>
+    new Proxy(database, {
+      get(target, name) {
+        if (name !== 'sqlForTenant') return Reflect.get(target, name, target);
+        return (tenantId: string, work: (sql: unknown) => Promise<unknown>) =>
+          target.sqlForTenant(tenantId, (sql) =>
+            work({
+              query: (statement: { text: string; values?: unknown[] }) =>
+                sql.query({
+                  ...statement,
+                  text: statement.text.replaceAll(
+                    /(\w+\.)?tenant_id = \$1(?!:)/g,
+                    () => '($1::uuid is not null or true)',
+                  ),
+                }),
+            }),
+          );
+      },
+    });
+
+  it('still leak nothing', async () => {
+    const store = new NotificationsStore(forgetful());
+    const list = await store.list(ann, {}, { limit: 10 });
+    expect(list.rows.map(({ notification }) => notification.tenantId)).toEqual([ann]);
+    expect(await store.get(ann, notifications[bob]!)).toBeNull();
+    expect(await store.cancel(ann, notifications[bob]!)).toBeNull();
+    const inbox = await new InboxStore(forgetful()).list(ann, 'r', { limit: 10 });
+    expect(inbox.rows.map(({ title }) => title)).toEqual([ann]);
+    expect(await new RecipientsStore(database).get(ann, 'nobody')).toBeNull();
+    expect(await new TemplatesStore(database).get(ann, { idOrKey: newId() })).toBeNull();
+  });
+});
+
+describe('migrations', () => {
+  const catalogue = async (url: string): Promise<unknown[]> => {
+    const client = await connect(url);
+    const { rows } = await client.query(`
+      select 'column' as kind, table_name || '.' || column_name as name, data_type || coalesce(column_default, '') || is_nullable as what from information_schema.columns where table_schema = 'public'
+      union all select 'index', indexname, indexdef from pg_indexes where schemaname = 'public'
+      union all select 'policy', tablename || '.' || policyname, coalesce(qual, '') || coalesce(with_check, '') || roles::text from pg_policies where schemaname = 'public'
+      union all select 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid) from pg_constraint where connamespace = 'public'::regnamespace
+      order by 1, 2, 3`);
+    await client.end();
+    return rows;
+  };
+
+  it('end in the same schema whether we or Prisma apply them, and each knows what the other has done', async () => {
+    const name = `prisma_${Date.now()}`;
+    const server = await connect(inject('postgresUrl'));
+    await server.query(`create database ${name}`);
+    const theirs = new URL(inject('postgresUrl'));
+    theirs.pathname = `/${name}`;
+    const names = ['20261121000000_first_house'];
+    expect(await prismaMigrateDeploy(theirs.href)).toEqual(names);
+    expect(await migrate(theirs.href, join(import.meta.dirname, '../prisma/migrations'))).toEqual([]);
+    const ours = await cloneDatabase(inject('postgresUrl'));
+    expect(await prismaMigrateDeploy(ours.url)).toEqual([]);
+    const [mine, prismas] = [await catalogue(ours.url), await catalogue(theirs.href)];
+    expect(prismas).toEqual(mine);
+    expect(mine.length).toBeGreaterThan(300);
+    await ours.drop();
+    await server.query(`drop database ${name} with (force)`);
+    await server.end();
+  });
+
+  it('leave every modelled table with the columns of prisma/schema.prisma', async () => {
+    const models = [
+      ...readFileSync(join(import.meta.dirname, '../prisma/schema.prisma'), 'utf8').matchAll(/^model (\w)(\w+) /gm),
+    ].map(([, first, rest]) => first!.toLowerCase() + rest);
+    expect(models).toHaveLength(11);
+    await database.asPlatform(async (prisma) => {
+      // Prisma names every column of the model; one that is not there is an error.
+      for (const model of models)
+        await (prisma as unknown as Record<string, { findMany(options: object): Promise<unknown[]> }>)[model]!.findMany(
+          { take: 1 },
+        );
+    });
+  });
+
+  it('refuse to go on from one that was edited afterwards', async () => {
+    const clone = await cloneDatabase(inject('postgresUrl'));
+    const client = await connect(clone.url);
+    await client.query(`update _prisma_migrations set checksum = 'another'`);
+    await client.end();
+    await expect(migrate(clone.url, join(import.meta.dirname, '../prisma/migrations'))).rejects.toThrow(
+      'edited after it had been applied',
+    );
+    await clone.drop();
+  });
+});
