@@ -85,7 +85,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
     writeAccess(`${options.directory}.json`, { ...access, port });
   }
   const url = (database: string): string => `postgresql://${LOGIN}:${access.password}@127.0.0.1:${port}/${database}`;
-  const owner = await own(url('postgres'), directory);
+  const owner = await own(url('postgres'), options.directory);
   if (options.database !== undefined) await createDatabase(owner, options.database);
   return {
     url,

@@ -108,14 +108,13 @@ function toMail(message: ProviderMessage, from: string, idempotencyKey: string) 
 
 interface SmtpError extends Error {
   code?: string;
-  command?: string;
   response?: string;
   responseCode?: number;
+  syscall?: string;
 }
 
 /**
- * nodemailer makes no tries of its own. What broke before DATA was answered with 354 has sent nothing; what broke after
- * it, without a reply, may have.
+ * nodemailer makes no tries of its own.
  */
 function toProviderError(error: SmtpError): ProviderError {
   if (error instanceof ProviderError) return error;
@@ -134,15 +133,18 @@ function toProviderError(error: SmtpError): ProviderError {
     case 'EDNS':
       return new ProviderError('transient', 'The host was not found', { code: 'EDNS' });
     default:
-      // `command` is what was under way: CONN until the greeting, then the verbs.
-      return error.command === 'DATA'
-        ? new ProviderError('unknown', 'The connection ended after the message was written, without a reply', {
-            code: error.code ?? null,
-          })
-        : new ProviderError('transient', `The connection failed (${error.code ?? error.message})`, {
-            code: error.code ?? null,
-          });
+      return nothingSent(error)
+        ? new ProviderError('transient', `The connection failed (${error.code ?? error.message})`, { code: error.code ?? null })
+        : new ProviderError('unknown', 'The connection ended without a reply', { code: error.code ?? null });
   }
+}
+
+/**
+ * Whether the connection failed before it stood. What ends later may have ended after the message was written: nodemailer
+ * does not tell how far it had come, so that is unknown, even where a pooled connection had merely gone stale.
+ */
+function nothingSent(error: SmtpError): boolean {
+  return error.syscall === 'connect' || /^(Connection timeout|Greeting never received)/.test(error.message);
 }
 
 /** `550-5.1.1 text` and `550 5.1.1 text` alike; `550 text` without an enhanced code keeps a blank after the number. */

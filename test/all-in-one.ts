@@ -1,0 +1,71 @@
+// `npm start` as a newcomer runs it: a process of its own, an embedded Postgres, no services.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { until } from '#testing';
+import { type House, http, type Tenant, tenantWith } from './house.js';
+
+const MAIN = join(import.meta.dirname, '../dist/apps/carillon/src/main.js');
+
+export interface AllInOne {
+  child: ChildProcess;
+  output: () => string;
+  url: string;
+  apiKey: string;
+  tenant: Tenant;
+  /** The command under "Send your first notification", as it was printed. */
+  curl: string;
+  /** Milliseconds from the start of the process to "Carillon is ready". */
+  readyMs: number;
+}
+
+/** Runs it without waiting: for starts that are meant to fail. */
+export function launch(
+  home: string,
+  environment: Record<string, string> = {},
+): { child: ChildProcess; output: () => string } {
+  const { DATABASE_URL: _none, ...rest } = process.env;
+  const child = spawn(process.execPath, ['--enable-source-maps', MAIN], {
+    env: { ...rest, NODE_ENV: 'development', CARILLON_HOME: home, LOG_LEVEL: 'error', ...environment },
+  });
+  let output = '';
+  for (const stream of [child.stdout!, child.stderr!]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  return { child, output: () => output };
+}
+
+export async function startAllInOne(home: string, environment: Record<string, string> = {}): Promise<AllInOne> {
+  const startedAt = performance.now();
+  const { child, output } = launch(home, environment);
+  await until(
+    'Carillon is ready',
+    () => {
+      if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${output()}`);
+      return /^Carillon is ready on http/m.test(output());
+    },
+    60_000,
+  );
+  const readyMs = performance.now() - startedAt;
+  const url = /^Carillon is ready on (\S+)$/m.exec(output())![1]!;
+  const apiKey = /car_live_\w+/.exec(output())![0];
+  const { tenantId } = JSON.parse(readFileSync(join(home, 'demo.json'), 'utf8')) as { tenantId: string };
+  const call: House['call'] = (method, path, request) => http(url, method, path, request);
+  return {
+    child,
+    output,
+    url,
+    apiKey,
+    tenant: tenantWith(call, tenantId, apiKey),
+    curl: /^curl .+$/m.exec(output())![0],
+    readyMs,
+  };
+}
+
+export async function ended(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) await new Promise((resolve) => child.once('exit', resolve));
+  return child.exitCode;
+}

@@ -1,0 +1,204 @@
+// The walls of the house, held by looking at it.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { settingsSchema } from '#config';
+import { channelIds, errorCatalogue, scopes } from '#domain';
+import { providers } from '#providers';
+
+const ROOT = join(import.meta.dirname, '..');
+const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+
+function files(directory: string, ending = '.ts'): string[] {
+  return readdirSync(join(ROOT, directory), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(ending))
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
+    .filter((path) => !path.includes('/generated/'));
+}
+
+const sources = [...files('apps'), ...files('libs')];
+const product = sources.filter((path) => !path.endsWith('.spec.ts') && !path.startsWith('libs/testing/'));
+
+describe('names', () => {
+  it('say what is in a file', () => {
+    const forbidden =
+      /(^|[-.])(utils?|helpers?|common|shared|base|core|manager|generic|misc|types|interfaces|constants)([-.]|$)/;
+    expect(sources.map((path) => basename(path, '.ts')).filter((name) => forbidden.test(name))).toEqual([]);
+    expect(sources.filter((path) => /[A-Z_]/.test(basename(path)))).toEqual([]);
+    const classes = product.flatMap((path) =>
+      [...read(path).matchAll(/(?:class|interface) (\w+)/g)].map(([, name]) => name!),
+    );
+    expect(classes.filter((name) => /^I[A-Z]|Impl$|^Abstract/.test(name))).toEqual([]);
+  });
+
+  it('keep rooms small enough to take in', () => {
+    const long = product.filter((path) => read(path).split('\n').length > 400);
+    expect(long).toEqual([]);
+    const full = Object.entries(Object.groupBy(product, (path) => path.slice(0, path.lastIndexOf('/')))).filter(
+      ([, inside]) => inside!.length > 20,
+    );
+    expect(full.map(([directory]) => directory)).toEqual([]);
+  });
+});
+
+describe('who may do what', () => {
+  it('the environment is read in one room', () => {
+    expect(
+      product.filter((path) => /process\.env\b/.test(read(path)) && !path.startsWith('libs/config/')).sort(),
+    ).toEqual([
+      // Hands the whole environment on to the programs of Postgres, and to loadConfig.
+      'apps/carillon/src/main.ts',
+      'libs/database/src/embedded/embedded-postgres.ts',
+    ]);
+  });
+
+  it('only these see all tenants', () => {
+    const platform = product.filter((path) => /\b(asPlatform|sqlAsPlatform)\b|database\.platform\b/.test(read(path)));
+    expect(platform.sort()).toEqual([
+      'apps/worker/src/worker.module.ts', // the limiter, whose keys begin with the tenant
+      'libs/database/src/database.ts',
+      'libs/database/src/postgres-listener.ts', // NOTIFY, no table
+      'libs/database/src/stores/accept.store.ts', // requests of many tenants in one commit
+      'libs/database/src/stores/api-keys.store.ts', // whose key it is, is what is asked
+      'libs/database/src/stores/dead-letters.store.ts', // the operator's
+      'libs/database/src/stores/deliveries.store.ts', // the worker serves all tenants
+      'libs/database/src/stores/due-deliveries.store.ts',
+      'libs/database/src/stores/inbox.store.ts', // streams of many recipients are fed together
+      'libs/database/src/stores/mailbox.store.ts',
+      'libs/database/src/stores/operations.store.ts',
+      'libs/database/src/stores/recipients.store.ts', // addresses of many requests in one statement
+      'libs/database/src/stores/templates.store.ts',
+      'libs/database/src/stores/tenants.store.ts', // the operator's
+    ]);
+  });
+
+  it('no branch depends on being tested or on a flag', () => {
+    const found = product.filter(
+      (path) => !path.startsWith('libs/config/') && /NODE_ENV|VITEST|isTest\b/.test(read(path)),
+    );
+    expect(found).toEqual([]);
+  });
+
+  it('every lib has one hand-written door', () => {
+    for (const lib of readdirSync(join(ROOT, 'libs'))) {
+      const index = read(`libs/${lib}/src/index.ts`);
+      expect(index, lib).not.toMatch(/export \*/);
+      expect(
+        files(`libs/${lib}`).filter((path) => basename(path) === 'index.ts'),
+        lib,
+      ).toHaveLength(1);
+    }
+  });
+});
+
+describe('registries', () => {
+  it('know every provider file and every channel file', () => {
+    const providerFiles = files('libs/providers').filter((path) => path.endsWith('.provider.ts'));
+    expect(providerFiles.map((path) => basename(path, '.provider.ts')).sort()).toEqual(Object.keys(providers).sort());
+    const channelFiles = files('libs/domain').filter((path) => path.endsWith('.channel.ts'));
+    expect(channelFiles.map((path) => basename(path, '.channel.ts').replace('-', '_')).sort()).toEqual(
+      [...channelIds].sort(),
+    );
+    for (const [id, provider] of Object.entries(providers)) expect(provider.id).toBe(id);
+  });
+
+  it('every provider has its exchange in the contract test', () => {
+    const contract = read('libs/providers/src/provider-contract.spec.ts');
+    for (const id of Object.keys(providers)) expect(contract).toContain(`  ${id}: `);
+  });
+});
+
+describe('what is written down', () => {
+  it('every error code, setting and scope', () => {
+    const errors = read('docs/errors.md');
+    expect(Object.keys(errorCatalogue).filter((code) => !errors.includes(`## ${code}\n`))).toEqual([]);
+    const configuration = read('docs/configuration.md');
+    expect(Object.keys(settingsSchema.shape).filter((name) => !configuration.includes(`\`${name}\``))).toEqual([]);
+    const security = read('docs/architecture.md');
+    expect(scopes.filter((scope) => !security.includes(`\`${scope}\``))).toEqual([]);
+  });
+
+  it('every link between our pages leads somewhere', () => {
+    const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...files('docs', '.md')];
+    const broken = pages.flatMap((page) =>
+      [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)(#[^)]*)?\)/g)]
+        .map(([, target]) => join(page, '..', target!))
+        .filter((target) => {
+          try {
+            read(target);
+            return false;
+          } catch {
+            return !readdirSyncSafe(target);
+          }
+        })
+        .map((target) => `${page} → ${target}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  it('nothing of the machine it was written on', () => {
+    const everything = [
+      ...sources,
+      ...files('docs', '.md'),
+      ...files('test'),
+      'README.md',
+      'CONTRIBUTING.md',
+      '.ci/run',
+      'package.json',
+    ];
+    const wanted = new RegExp(['/wo' + 'rk/', '/ro' + 'ot/', 'registry\\.' + 'npmjs'].join('|'));
+    expect(everything.filter((path) => wanted.test(read(path)))).toEqual([]);
+  });
+});
+
+describe('the pipeline', () => {
+  it('is seven awaited lines in order, and no other order has the types for it', async () => {
+    const source = read('apps/worker/src/delivery/pipeline.ts');
+    const steps = [...source.matchAll(/await timed\('(\w+)'/g)].map(([, step]) => step!);
+    expect(steps).toEqual(['claim', 'load', 'consent', 'limit', 'render', 'send', 'record']);
+    // Each neighbouring pair is swapped in the text, and the compiler is asked.
+    const ts = (await import('typescript')).default;
+    const path = join(ROOT, 'apps/worker/src/delivery/pipeline.ts');
+    const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
+    const options = ts.parseJsonConfigFileContent({ ...config, include: [], files: [path] }, ts.sys, ROOT).options;
+    const faultsOf = (text: string): number => {
+      const host = ts.createCompilerHost(options);
+      const readAsIs = host.getSourceFile.bind(host);
+      host.getSourceFile = (name, version, ...rest) =>
+        name === path ? ts.createSourceFile(name, text, version) : readAsIs(name, version, ...rest);
+      const program = ts.createProgram([path], options, host);
+      return program.getSemanticDiagnostics(program.getSourceFile(path)).length;
+    };
+    expect(faultsOf(source)).toBe(0);
+    const lines = source.split('\n');
+    const at = lines.flatMap((line, index) =>
+      /await timed\('(load|consent|limit|render|send)'/.test(line) ? [index] : [],
+    );
+    const swap = (first: number, second: number): string => {
+      // The steps change places; the names of what they take and give stay where they are.
+      const call = /this\.steps\.\w+/;
+      const swapped = [...lines];
+      swapped[first] = lines[first]!.replace(call, call.exec(lines[second]!)![0]);
+      swapped[second] = lines[second]!.replace(call, call.exec(lines[first]!)![0]);
+      return swapped.join('\n');
+    };
+    for (let index = 0; index + 1 < at.length; index += 1)
+      expect(faultsOf(swap(at[index]!, at[index + 1]!)), `swapping ${lines[at[index]!]}`).toBeGreaterThan(0);
+    // And whole lines.
+    for (let index = 0; index + 1 < at.length; index += 1) {
+      const moved = [...lines];
+      [moved[at[index]!], moved[at[index + 1]!]] = [lines[at[index + 1]!]!, lines[at[index]!]!];
+      expect(faultsOf(moved.join('\n'))).toBeGreaterThan(0);
+    }
+  }, 60_000);
+});
+
+function readdirSyncSafe(path: string): boolean {
+  try {
+    readdirSync(join(ROOT, path));
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,129 @@
+import { execFile } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '#testing';
+import { type AllInOne, ended, launch, startAllInOne } from './all-in-one.js';
+import { freePort } from './ports.js';
+
+let home: string;
+let environment: Record<string, string>;
+const running: AllInOne[] = [];
+
+async function start(more: Record<string, string> = {}): Promise<AllInOne> {
+  const started = await startAllInOne(home, { ...environment, ...more });
+  running.push(started);
+  return started;
+}
+
+beforeAll(async () => {
+  home = mkdtempSync(join(tmpdir(), 'carillon-first-'));
+  // The folder of root is closed to others: the start must cope.
+  chmodSync(home, 0o700);
+  environment = { PORT: String(await freePort()), METRICS_PORT: String(await freePort()) };
+});
+afterAll(async () => {
+  const last = running.at(-1);
+  if (last && last.child.exitCode === null && last.child.signalCode === null) {
+    last.child.kill('SIGTERM');
+    await ended(last.child);
+  }
+  // Where root's own folders are closed, the data stand elsewhere behind a link.
+  rmSync(realpathSync(join(home, 'postgres')), { recursive: true, force: true });
+  rmSync(home, { recursive: true, force: true });
+});
+
+describe('the first start', { timeout: 120_000 }, () => {
+  it('is ready with a banner whose curl works as it was printed, and keeps everything over a SIGKILL', async () => {
+    const first = await start();
+    expect(first.readyMs).toBeLessThan(20_000);
+    for (const text of ['/mailbox', '/demo', '/docs', 'Admin token', first.apiKey])
+      expect(first.output()).toContain(text);
+
+    const { stdout } = await promisify(execFile)('bash', ['-c', first.curl]);
+    expect(stdout).toMatch(/^HTTP\/1\.1 202/);
+    const mail = await until(
+      'the mail is there',
+      async () => (await first.tenant.call('GET', '/api/v1/mailbox')).body.data[0],
+    );
+    expect(mail).toMatchObject({ channel: 'email', to: 'alice@example.com', message: { subject: 'Welcome, Alice' } });
+
+    // Something still waits when the power goes.
+    const waiting = await first.tenant.send({
+      recipient_id: 'user-123',
+      channel: 'email',
+      template_id: 'welcome',
+      payload: { name: 'Later' },
+      scheduled_at: new Date(Date.now() + 3_000).toISOString(),
+    });
+    first.child.kill('SIGKILL');
+    await ended(first.child);
+
+    const second = await start();
+    expect(second.apiKey).toBe(first.apiKey);
+    expect(second.output()).toContain('outlived');
+    expect((await second.tenant.call('GET', '/api/v1/mailbox')).body.data.at(-1).id).toBe(mail.id);
+    await until('what waited is sent', async () => (await second.tenant.notification(waiting.id)).status === 'sent');
+  });
+
+  it('tells a second instance on the same home that there is one, and leaves the first alone', async () => {
+    const { child, output } = launch(home, { ...environment, PORT: String(await freePort()), METRICS_PORT: '0' });
+    expect(await ended(child)).toBe(1);
+    expect(output()).toMatch(
+      /Another Carillon \(process \d+\) is running on .+postgres\. Stop it first, or give this one a CARILLON_HOME of its own\./,
+    );
+    expect(output()).not.toContain('    at ');
+    expect((await running.at(-1)!.tenant.call('GET', '/api/v1/mailbox')).status).toBe(200);
+  });
+
+  it('stops cleanly at SIGTERM, database and all, and starts again where its port is taken', async () => {
+    const last = running.at(-1)!;
+    last.child.kill('SIGTERM');
+    expect(await ended(last.child)).toBe(0);
+    const place = join(home, 'postgres');
+    expect(() => readFileSync(join(place, 'postmaster.pid'))).toThrow();
+
+    // A stale pid file that names a living process of somebody else's, and the old port taken.
+    const { port } = JSON.parse(readFileSync(`${place}.json`, 'utf8')) as { port: number };
+    const squatter = createServer().listen(port, '127.0.0.1');
+    await new Promise((resolve) => squatter.once('listening', resolve));
+    writeFileSync(join(place, 'postmaster.pid'), `${process.pid}\n${place}\n0\n${port}\n\n127.0.0.1\n\nready\n`);
+    const again = await start();
+    expect((await again.tenant.call('GET', '/api/v1/mailbox')).body.data.length).toBeGreaterThan(0);
+    squatter.close();
+  });
+
+  it('names the port that is taken', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'carillon-other-'));
+    const { child, output } = launch(other, environment);
+    expect(await ended(child)).toBe(1);
+    expect(output()).toMatch(/Carillon cannot listen: .*EADDRINUSE.*(PORT)/s);
+    rmSync(other, { recursive: true, force: true });
+  });
+
+  it('names every wrong variable at once, and none of their secrets', async () => {
+    const { child, output } = launch(home, { PORT: 'eighty', LEASE_SECONDS: '0', MASTER_KEY: 'short-secret-value' });
+    expect(await ended(child)).toBe(1);
+    expect(output()).toContain('3 settings are wrong');
+    for (const text of ['PORT: must be a port number, got "eighty"', 'LEASE_SECONDS:', 'MASTER_KEY: must be 32 bytes'])
+      expect(output()).toContain(text);
+    expect(output()).not.toContain('short-secret-value');
+  });
+
+  it('serves its pages to this machine only', async () => {
+    const { url } = running.at(-1)!;
+    const page = await fetch(`${url}/mailbox`);
+    expect([page.status, page.headers.get('content-security-policy')]).toEqual([
+      200,
+      expect.stringContaining("default-src 'none'"),
+    ]);
+    const { request } = await import('node:http');
+    const status = await new Promise((resolve) =>
+      request(`${url}/demo`, { headers: { Host: 'rebound.example' } }, (answer) => resolve(answer.statusCode)).end(),
+    );
+    expect(status).toBe(404);
+  });
+});
