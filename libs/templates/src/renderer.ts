@@ -102,24 +102,56 @@ export class TemplateRenderer {
     let render = this.compiled.get(name);
     if (!render) {
       const program = checkSource(source, { maxBytes, trustedHtml: kind === 'html' });
-      render = environment.compile(program, {
-        noEscape: kind !== 'html',
-        strict: true,
-        assumeObjects: false,
-        knownHelpers,
-        knownHelpersOnly: true,
-        preventIndent: true,
-      }) as unknown as Render;
-      // Compiling is lazy; a template that does not compile must be found now.
-      (environment as unknown as { precompile: (ast: unknown, options: unknown) => unknown }).precompile(program, {
-        strict: true,
-        knownHelpers,
-        knownHelpersOnly: true,
-      });
+      render = compileProgram(program, kind === 'html');
       this.compiled.set(name, render);
     }
     return render;
   }
+}
+
+interface Compilers {
+  Compiler: new () => { compile(program: hbs.AST.Program, options: object): unknown };
+  JavaScriptCompiler: new () => {
+    compile(environment: unknown, options: object, context: undefined, asObject: true): Specification;
+  };
+}
+
+/** A compiled template before it is bound to an environment. */
+interface Specification {
+  main: (container: { escapeExpression: (value: unknown) => string }, ...rest: unknown[]) => string;
+}
+
+/**
+ * Compiles now, where Handlebars' own `compile` waits for the first render. Plain text goes through the same output function
+ * as html, only that it escapes nothing: with Handlebars' `noEscape` two numbers side by side were added up, not written.
+ */
+function compileProgram(program: hbs.AST.Program, html: boolean): Render {
+  const { Compiler, JavaScriptCompiler } = environment as unknown as Compilers;
+  const options = {
+    strict: true,
+    knownHelpers,
+    knownHelpersOnly: true,
+    preventIndent: true,
+    data: true,
+    useDepths: true,
+  };
+  const specification = new JavaScriptCompiler().compile(
+    new Compiler().compile(program, options),
+    options,
+    undefined,
+    true,
+  );
+  if (html) return environment.template(specification as never) as unknown as Render;
+  const { main } = specification;
+  specification.main = function plain(this: unknown, container, ...rest) {
+    container.escapeExpression = written;
+    return main.call(this, container, ...rest);
+  };
+  return environment.template(specification as never) as unknown as Render;
+}
+
+function written(value: unknown): string {
+  return value === undefined || value === null || value === false ? '' : String(value);
 }
 
 function* sourcesOf(
@@ -178,8 +210,10 @@ function harmless(value: object, depth = 0): object {
       item !== null && typeof item === 'object' ? harmless(item as object, depth + 1) : item,
     );
   const copy = Object.create(NAMELESS) as Record<string, unknown>;
-  for (const [key, item] of Object.entries(value))
+  for (const [key, item] of Object.entries(value)) {
+    if (key === '__proto__') continue;
     copy[key] = item !== null && typeof item === 'object' ? harmless(item as object, depth + 1) : item;
+  }
   return copy;
 }
 

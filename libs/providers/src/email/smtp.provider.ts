@@ -134,7 +134,9 @@ function toProviderError(error: SmtpError): ProviderError {
       return new ProviderError('transient', 'The host was not found', { code: 'EDNS' });
     default:
       return nothingSent(error)
-        ? new ProviderError('transient', `The connection failed (${error.code ?? error.message})`, { code: error.code ?? null })
+        ? new ProviderError('transient', `The connection failed (${error.code ?? error.message})`, {
+            code: error.code ?? null,
+          })
         : new ProviderError('unknown', 'The connection ended without a reply', { code: error.code ?? null });
   }
 }

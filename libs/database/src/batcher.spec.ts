@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { DomainError } from '#domain';
+import { Batcher } from './batcher.js';
+import { SecretBox } from './secret-box.js';
+
+const badRow = Object.assign(new Error('bad row'), { code: '22P02' });
+
+describe('the batcher', () => {
+  it('flushes a lone item at once, and what arrives meanwhile together', async () => {
+    const batches: number[][] = [];
+    let release: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const batcher = new Batcher<number, number>({
+      slots: 1,
+      maxBatch: 3,
+      maxQueue: 100,
+      flush: async (items) => {
+        batches.push(items);
+        if (batches.length === 1) await gate;
+        return items.map((item) => item * 2);
+      },
+    });
+    const first = batcher.run(1);
+    await new Promise((resolve) => setImmediate(resolve));
+    const rest = [2, 3, 4, 5].map((item) => batcher.run(item));
+    release();
+    expect(await Promise.all([first, ...rest])).toEqual([2, 4, 6, 8, 10]);
+    expect(batches).toEqual([[1], [2, 3, 4], [5]]);
+  });
+
+  it('lets one bad item fail alone', async () => {
+    const batcher = new Batcher<number, string>({
+      slots: 2,
+      maxBatch: 100,
+      maxQueue: 100,
+      flush: async (items) => {
+        if (items.includes(7)) throw badRow;
+        return items.map(String);
+      },
+    });
+    const results = await Promise.allSettled(Array.from({ length: 10 }, (_, item) => batcher.run(item)));
+    expect(results.map(({ status }) => status)).toEqual([
+      ...Array(7).fill('fulfilled'),
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+    ]);
+    expect(results[7]).toMatchObject({ reason: badRow });
+  });
+
+  it('fails all of a batch when the database is away, without asking again', async () => {
+    let flushes = 0;
+    const batcher = new Batcher<number, number>({
+      slots: 1,
+      maxBatch: 100,
+      maxQueue: 100,
+      flush: async () => {
+        flushes += 1;
+        throw Object.assign(new Error('terminating connection'), { code: '57P01' });
+      },
+    });
+    const results = await Promise.allSettled([1, 2, 3].map((item) => batcher.run(item)));
+    expect(results.every(({ status }) => status === 'rejected')).toBe(true);
+    expect(flushes).toBe(1);
+  });
+
+  it('flushes again what lost a deadlock', async () => {
+    let flushes = 0;
+    const batcher = new Batcher<number, number>({
+      slots: 1,
+      maxBatch: 100,
+      maxQueue: 100,
+      flush: async (items) => {
+        flushes += 1;
+        if (flushes < 3) throw Object.assign(new Error('deadlock detected'), { code: '40P01' });
+        return items;
+      },
+    });
+    expect(await Promise.all([1, 2].map((item) => batcher.run(item)))).toEqual([1, 2]);
+    expect(flushes).toBe(3);
+  });
+
+  it('refuses what does not fit into its queue', async () => {
+    const batcher = new Batcher<number, number>({ slots: 1, maxBatch: 1, maxQueue: 2, flush: async (items) => items });
+    const results = await Promise.allSettled([1, 2, 3].map((item) => batcher.run(item)));
+    expect(results[2]).toMatchObject({
+      status: 'rejected',
+      reason: expect.objectContaining({ code: 'unavailable', retryAfterSeconds: 1 }),
+    });
+    expect((results[2] as PromiseRejectedResult).reason).toBeInstanceOf(DomainError);
+  });
+});
+
+describe('the secret box', () => {
+  const place = { tenantId: 't', table: 'provider_accounts', id: '1' };
+
+  it('opens what it sealed, in its place and nowhere else', () => {
+    const box = new SecretBox(Buffer.alloc(32, 7));
+    const sealed = box.seal('pässword', place);
+    expect(sealed).not.toContain('word');
+    expect(box.open(sealed, place)).toBe('pässword');
+    expect(box.seal('pässword', place)).not.toBe(sealed);
+    for (const other of [
+      { ...place, id: '2' },
+      { ...place, tenantId: 'u' },
+      { ...place, table: 'x' },
+    ])
+      expect(() => box.open(sealed, other)).toThrow();
+    expect(() => new SecretBox(Buffer.alloc(32, 8)).open(sealed, place)).toThrow(/sealed under master key/);
+    expect(() => box.open(`${sealed.slice(0, -2)}AA`, place)).toThrow();
+    expect(() => box.open('nonsense', place)).toThrow('not a sealed secret');
+    expect(() => new SecretBox(Buffer.alloc(16))).toThrow('32 bytes');
+    expect(box.derive('a').equals(box.derive('b'))).toBe(false);
+  });
+});

@@ -1,0 +1,146 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  type Attempt,
+  afterFailure,
+  type DeliveryState,
+  deliveryStates,
+  isFinal,
+  isId,
+  laneOf,
+  localeChain,
+  type Mover,
+  mayMove,
+  newApiKey,
+  newId,
+  parseApiKey,
+  refusal,
+  statesBefore,
+  tallyOf,
+} from './index.js';
+
+describe('ids', () => {
+  it('are UUIDv7, strictly increasing, with the time in front', () => {
+    const before = Date.now();
+    const ids = Array.from({ length: 20_000 }, newId);
+    expect(ids.every(isId)).toBe(true);
+    expect(ids.every((id) => id[14] === '7' && '89ab'.includes(id[19]!))).toBe(true);
+    expect(ids.toSorted()).toEqual(ids);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(Math.abs(Number.parseInt(ids[0]!.replace('-', '').slice(0, 12), 16) - before)).toBeLessThan(50);
+  });
+});
+
+describe('api keys', () => {
+  it('come apart as they were made, and every single change is noticed', () => {
+    const key = newApiKey('test');
+    expect(key.text).toMatch(/^car_test_[0-9A-Za-z]{44}$/);
+    expect(parseApiKey(key.text)).toEqual({ mode: 'test', keyId: key.keyId, secret: key.secret });
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: key.text.length - 1 }), fc.constantFrom(...'abcXYZ019_!'), (at, letter) => {
+        const changed = key.text.slice(0, at) + letter + key.text.slice(at + 1);
+        return changed === key.text || parseApiKey(changed) === null;
+      }),
+    );
+  });
+});
+
+describe('the states of a delivery', () => {
+  const movers: Mover[] = ['pipeline', 'tenant', 'receipt', 'operator'];
+
+  it('never leave a final state but by a receipt or an operator', () => {
+    for (const from of deliveryStates.filter(isFinal))
+      for (const to of deliveryStates)
+        for (const mover of ['pipeline', 'tenant'] as const)
+          expect(mayMove(from, to, mover), `${from} → ${to} by ${mover}`).toBe(false);
+  });
+
+  it('bounce after delivered, and stay bounced', () => {
+    expect(mayMove('delivered', 'bounced', 'receipt')).toBe(true);
+    expect(mayMove('bounced', 'delivered', 'receipt')).toBe(false);
+    expect(statesBefore('delivered', 'receipt')).toEqual(['sent', 'unknown']);
+    expect(statesBefore('waiting', 'operator')).toEqual(['failed']);
+  });
+
+  it('end in any order of events in a state that has a tally, or wait', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.constantFrom(...deliveryStates), fc.constantFrom(...movers))), (events) => {
+        let state: DeliveryState = 'waiting';
+        for (const [to, mover] of events) if (mayMove(state, to, mover)) state = to;
+        return isFinal(state) === (tallyOf(state) !== null);
+      }),
+    );
+  });
+});
+
+describe('what follows a failed try', () => {
+  const attempt = (outcome: Attempt['outcome']): Attempt => ({
+    number: 1,
+    provider: 'p',
+    providerAccountId: null,
+    outcome,
+    code: 'c',
+    detail: 'd',
+    providerMessageId: null,
+    durationMs: 1,
+  });
+  const position = { retries: 0, schedule: [5, 30], random: 0.5 };
+
+  it.each(['rejected', 'bad_address', 'misconfigured'] as const)('%s ends it', (kind) => {
+    expect(afterFailure(attempt(kind), null, position, 'resend')).toMatchObject({
+      kind: 'failed',
+      reason: kind,
+      code: 'c',
+    });
+  });
+
+  it('transient waits with full jitter, never beyond its step, and ends with the schedule', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 0.999, noNaN: true }), fc.integer({ min: 0, max: 3 }), (random, retries) => {
+        const outcome = afterFailure(attempt('transient'), null, { ...position, random, retries }, 'hold');
+        if (retries >= 2) return outcome.kind === 'failed' && outcome.reason === 'retries_exhausted';
+        return (
+          outcome.kind === 'retry' &&
+          outcome.delaySeconds >= 0 &&
+          outcome.delaySeconds <= position.schedule[retries]! &&
+          outcome.weight === 1
+        );
+      }),
+    );
+  });
+
+  it('throttled waits what it was told, between a second and an hour, and burns a quarter', () => {
+    const wait = (seconds: number) => afterFailure(attempt('throttled'), seconds, position, 'resend');
+    expect(wait(17)).toMatchObject({ kind: 'retry', reason: 'provider_limit', delaySeconds: 17, weight: 0.25 });
+    expect(wait(0)).toMatchObject({ delaySeconds: 1 });
+    expect(wait(86_400)).toMatchObject({ delaySeconds: 3_600 });
+  });
+
+  it('unknown is sent again or held, as the policy says', () => {
+    expect(afterFailure(attempt('unknown'), null, position, 'hold')).toMatchObject({ kind: 'unknown' });
+    expect(afterFailure(attempt('unknown'), null, position, 'resend')).toMatchObject({
+      kind: 'retry',
+      reason: 'retry',
+    });
+  });
+});
+
+describe('small rules', () => {
+  it('lanes', () => {
+    expect([1, 3, 4, 6, 7, 10].map(laneOf)).toEqual([1, 1, 2, 2, 3, 3]);
+  });
+
+  it('locales fall back from the particular to the general', () => {
+    expect(localeChain('fr-CA', 'de-AT')).toEqual(['fr-CA', 'fr', 'de-AT', 'de', 'en']);
+    expect(localeChain(null, null)).toEqual(['en']);
+    expect(localeChain('en-GB', 'en')).toEqual(['en-GB', 'en']);
+  });
+
+  it('consent', () => {
+    const consent = { tenantStatus: 'active', channel: 'email', channelSwitches: {} } as const;
+    expect(refusal(consent)).toBeNull();
+    expect(refusal({ ...consent, channelSwitches: { email: true, sms: false } })).toBeNull();
+    expect(refusal({ ...consent, channelSwitches: { email: false } })).toBe('opted_out');
+    expect(refusal({ ...consent, tenantStatus: 'suspended' })).toBe('tenant_suspended');
+  });
+});
