@@ -50,6 +50,8 @@ export interface HouseOptions {
   /** False for the API alone. */
   worker?: boolean;
   environment?: Record<string, string>;
+  /** The port of a proxy in front of the database, for the product; the test itself looks past it. */
+  through?: number;
 }
 
 const environment = (databaseUrl: string, home: string, more: Record<string, string> = {}): Record<string, string> => ({
@@ -67,16 +69,21 @@ const environment = (databaseUrl: string, home: string, more: Record<string, str
 export async function startHouse(options: HouseOptions = {}): Promise<House> {
   const { url: databaseUrl, drop } = await cloneDatabase(inject('postgresUrl'));
   const home = await mkdtemp(join(tmpdir(), 'carillon-house-'));
-  const config = loadConfig(environment(databaseUrl, home, options.environment));
+  const productUrl = new URL(databaseUrl);
+  if (options.through !== undefined) productUrl.port = String(options.through);
+  const config = loadConfig(environment(productUrl.href, home, options.environment));
   const logger = createLogger({ level: config.logLevel, role: 'test' });
   const parts = { logger, migrationsDirectory: MIGRATIONS };
   const api = await startApi(config, { ...parts, metricsFallback: true });
   const running: { stop(): Promise<void> }[] = [];
   const run = async (more: Record<string, string> = {}): Promise<{ stop(): Promise<void> }> => {
-    const worker = await startWorker(loadConfig(environment(databaseUrl, home, { ...options.environment, ...more })), {
-      ...parts,
-      operations: false,
-    });
+    const worker = await startWorker(
+      loadConfig(environment(productUrl.href, home, { ...options.environment, ...more })),
+      {
+        ...parts,
+        operations: false,
+      },
+    );
     running.push(worker);
     return {
       stop: async () => {

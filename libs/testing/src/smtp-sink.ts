@@ -14,6 +14,8 @@ export interface SmtpSink {
   /** What RCPT TO and DATA answer from now on; null accepts. */
   answerRcpt(reply: Reply | null): void;
   answerData(reply: Reply | 'hang' | 'reset' | null): void;
+  /** Accepts what hung. */
+  release(): void;
   close(): Promise<void>;
 }
 
@@ -21,6 +23,7 @@ export interface SmtpSink {
 export async function startSmtpSink(options: { user?: string; password?: string } = {}): Promise<SmtpSink> {
   let rcpt: Reply | null = null;
   let data: Reply | 'hang' | 'reset' | null = null;
+  const held: (() => void)[] = [];
   const log: SmtpSink['log'] = [];
   const sockets = new Set<import('node:net').Socket>();
   const server = new SMTPServer({
@@ -41,7 +44,10 @@ export async function startSmtpSink(options: { user?: string; password?: string 
           mail,
           at: Date.now(),
         });
-        if (data === 'hang') return;
+        if (data === 'hang') {
+          held.push(() => callback(null));
+          return;
+        }
         if (data === 'reset') {
           for (const socket of sockets) socket.resetAndDestroy();
           return;
@@ -64,6 +70,9 @@ export async function startSmtpSink(options: { user?: string; password?: string 
     },
     answerData: (reply) => {
       data = reply;
+    },
+    release: () => {
+      for (const accept of held.splice(0)) accept();
     },
     close: () =>
       new Promise((resolve) => {

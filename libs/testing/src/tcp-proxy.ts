@@ -1,0 +1,62 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+export interface TcpProxy {
+  readonly port: number;
+  /** Carries bytes both ways. */
+  pass(): void;
+  /** Resets what is open and refuses what comes. */
+  reset(): void;
+  /** Half-open: what is open stays open and nothing is carried; what comes is taken and not answered. */
+  blackhole(): void;
+  close(): Promise<void>;
+}
+
+/** Stands between the product and a server of its own, and misbehaves as networks do. */
+export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
+  let mode: 'pass' | 'reset' | 'blackhole' = 'pass';
+  const pairs = new Set<[Socket, Socket]>();
+  const server = createServer((client) => {
+    if (mode === 'reset') {
+      client.resetAndDestroy();
+      return;
+    }
+    const upstream = connect(target);
+    const pair: [Socket, Socket] = [client, upstream];
+    pairs.add(pair);
+    const end = (): void => {
+      client.destroy();
+      upstream.destroy();
+      pairs.delete(pair);
+    };
+    for (const socket of pair) socket.on('error', end).on('close', end);
+    client.on('data', (chunk) => mode === 'pass' && upstream.write(chunk));
+    upstream.on('data', (chunk) => mode === 'pass' && client.write(chunk));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const dropAll = (): void => {
+    for (const [client, upstream] of pairs) {
+      client.resetAndDestroy();
+      upstream.destroy();
+    }
+  };
+  return {
+    port: (server.address() as AddressInfo).port,
+    pass: () => {
+      // What was half-open has lost bytes: it can only be dropped.
+      if (mode === 'blackhole') dropAll();
+      mode = 'pass';
+    },
+    reset: () => {
+      mode = 'reset';
+      dropAll();
+    },
+    blackhole: () => {
+      mode = 'blackhole';
+    },
+    close: () =>
+      new Promise((resolve) => {
+        dropAll();
+        server.close(() => resolve());
+      }),
+  };
+}

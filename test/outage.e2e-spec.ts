@@ -1,0 +1,113 @@
+// The database goes away in the ways databases do, behind a proxy that misbehaves.
+
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { startSmtpSink, startTcpProxy, type TcpProxy, until } from '#testing';
+import { CONTENT, type House, simulated, startHouse, type Tenant } from './house.js';
+
+const LEASE_SECONDS = 6;
+
+let proxy: TcpProxy;
+let house: House;
+let tenant: Tenant;
+
+beforeAll(async () => {
+  const { hostname, port } = new URL(inject('postgresUrl'));
+  proxy = await startTcpProxy({ host: hostname, port: Number(port) });
+  house = await startHouse({ through: proxy.port, environment: { LEASE_SECONDS: String(LEASE_SECONDS) } });
+  tenant = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
+});
+afterAll(async () => {
+  proxy?.pass();
+  await house?.stop();
+  await proxy?.close();
+});
+
+describe.each(['blackhole', 'reset'] as const)('a database behind a %s', (mode) => {
+  it('is answered with 503 and Retry-After in time, told by readiness, and found again alone; nothing that was accepted is lost', async () => {
+    const before = await tenant.send(simulated('ok', `before-${mode}`));
+    proxy[mode]();
+    try {
+      const startedAt = performance.now();
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, index) =>
+          tenant.call('POST', '/api/v1/notifications', simulated('ok', `away-${mode}-${index}`), {
+            'Idempotency-Key': `${mode}-${index}`,
+          }),
+        ),
+      );
+      expect(performance.now() - startedAt).toBeLessThan(4_500);
+      expect(new Set(answers.map(({ status, body }) => `${status} ${body.code}`))).toEqual(
+        new Set(['503 unavailable']),
+      );
+      expect(Number(answers[0]!.headers.get('retry-after'))).toBeGreaterThan(0);
+      expect((await house.call('GET', '/livez')).status).toBe(200);
+      expect((await house.call('GET', '/readyz')).body).toMatchObject({
+        status: 'not_ready',
+        checks: { postgres: 'away' },
+      });
+    } finally {
+      proxy.pass();
+    }
+    const backAt = performance.now();
+    await until(
+      'it accepts again',
+      async () =>
+        (
+          await tenant.call('POST', '/api/v1/notifications', simulated('ok', `away-${mode}-0`), {
+            'Idempotency-Key': `${mode}-0`,
+          })
+        ).status === 202,
+    );
+    const after = await tenant.send(simulated('ok', `after-${mode}`));
+    for (const { id } of [before, after])
+      await until('it is sent', async () => (await tenant.notification(id)).status === 'sent', 20_000);
+    expect(performance.now() - backAt).toBeLessThan(20_000);
+    expect((await house.call('GET', '/readyz')).status).toBe(200);
+    // Half of a request was never kept.
+    const { rows } = await house.sql.query(
+      `select count(*)::int as n from notifications n where tenant_id = $1 and not exists (select from deliveries d where d.tenant_id = n.tenant_id and d.notification_id = n.id)`,
+      [tenant.id],
+    );
+    expect(rows[0].n).toBe(0);
+  }, 60_000);
+});
+
+describe('an outcome that cannot be recorded for longer than a lease', () => {
+  it('goes to the spool, and is recorded before anything is claimed again: one send', async () => {
+    const vendor = await startSmtpSink();
+    const account = {
+      name: 'smtp',
+      provider: 'smtp',
+      credentials: { host: '127.0.0.1', port: vendor.port, tls: 'none', from: 'carillon@example.com' },
+    };
+    const mine = await house.tenant();
+    expect((await mine.call('POST', '/api/v1/provider-accounts', account)).status).toBe(201);
+    vendor.answerData('hang');
+    const sent = await mine.send({
+      recipient_id: 'x',
+      recipient_address: 'x@example.com',
+      channel: 'email',
+      content: CONTENT.email,
+    });
+    await until('the vendor has it', () => vendor.log.length === 1);
+    proxy.reset();
+    vendor.answerData(null);
+    vendor.release();
+    const spool = join(house.config.home, 'spool');
+    await until(
+      'the outcome is in the spool',
+      () => existsSync(spool) && readdirSync(spool).length === 1,
+      (LEASE_SECONDS + 5) * 1_000,
+    );
+    proxy.pass();
+    await until('it is recorded', async () => (await mine.notification(sent.id)).status === 'sent', 20_000);
+    expect(vendor.log).toHaveLength(1);
+    const delivery = await mine.delivery(sent.deliveries[0].id);
+    expect(delivery).toMatchObject({ state: 'sent', attempts: 1, provider: 'smtp' });
+    expect(delivery.timeline.filter(({ code }: { code: string }) => code === 'attempt')).toHaveLength(1);
+    expect(readdirSync(spool)).toEqual([]);
+    await vendor.close();
+  }, 60_000);
+});
