@@ -2,7 +2,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { Database, InboxStore, migrate, NotificationsStore, RecipientsStore, TemplatesStore } from '#database';
+import {
+  Database,
+  InboxStore,
+  migrate,
+  NotificationsStore,
+  RecipientsStore,
+  TemplatesStore,
+  TenantsStore,
+} from '#database';
 import { newId } from '#domain';
 import { cloneDatabase, connect } from '#testing';
 import { prismaMigrateDeploy } from './prisma-engine.js';
@@ -228,6 +236,27 @@ describe('migrations', () => {
           { take: 1 },
         );
     });
+  });
+
+  it('work for a login role that is no superuser, where the two roles were granted to it', async () => {
+    const name = `plain_${Date.now()}`;
+    const server = await connect(inject('postgresUrl'));
+    await server.query(`create role ${name} login password 'x'`);
+    await server.query(`grant carillon_tenant, carillon_platform to ${name}`);
+    await server.query(`create database ${name} owner ${name}`);
+    const url = new URL(inject('postgresUrl'));
+    [url.username, url.password, url.pathname] = [name, 'x', `/${name}`];
+    expect(await migrate(url.href, join(import.meta.dirname, '../prisma/migrations'))).toHaveLength(1);
+    const plain = new Database({ url: url.href, poolSize: 1 });
+    const { id } = await new TenantsStore(plain).create('Plain', {});
+    expect(await plain.sqlForTenant(id, (sql) => sql.query({ text: 'select name from tenants' }))).toEqual([
+      { name: 'Plain' },
+    ]);
+    await plain.platform.query({ text: 'select carillon_make_partitions()' });
+    await plain.close();
+    await server.query(`drop database ${name} with (force)`);
+    await server.query(`drop role ${name}`);
+    await server.end();
   });
 
   it('refuse to go on from one that was edited afterwards', async () => {

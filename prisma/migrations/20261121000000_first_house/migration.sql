@@ -20,10 +20,13 @@ begin
 end
 $$;
 
--- The login role of the application switches into these two and never works as itself.
+-- The login role of the application switches into these two and never works as itself. Where somebody else made them and
+-- granted them already, there is nothing to grant. (Since 16 a role's maker is its member, but may not switch into it.)
 do $$
+declare
+  may_switch text := case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end;
 begin
-  if not pg_has_role(current_user, 'carillon_tenant', 'member') or not (select rolsuper from pg_roles where rolname = current_user) then
+  if not pg_has_role(current_user, 'carillon_tenant', may_switch) or not pg_has_role(current_user, 'carillon_platform', may_switch) then
     execute format('grant carillon_tenant, carillon_platform to %I', current_user);
   end if;
 end
