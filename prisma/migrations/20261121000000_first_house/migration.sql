@@ -11,11 +11,13 @@ declare
   wanted text;
 begin
   foreach wanted in array array['carillon_tenant', 'carillon_platform'] loop
-    begin
-      execute format('create role %I nologin', wanted);
-    exception
-      when duplicate_object or unique_violation then null;
-    end;
+    if not exists (select from pg_roles where rolname = wanted) then
+      begin
+        execute format('create role %I nologin', wanted);
+      exception
+        when duplicate_object or unique_violation then null;
+      end;
+    end if;
   end loop;
 end
 $$;
