@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { type Config, ConfigError, loadConfig, profileOf, settingFaults } from '#config';
 import { AlreadyRunning, Database, type EmbeddedPostgres, migrate, SecretBox, startEmbeddedPostgres } from '#database';
-import { createLogger, type Logger } from '#telemetry';
+import { createLogger, type Logger, stopOnSignal } from '#telemetry';
 import { startApi } from '../../api/src/start-api.js';
 import { startWorker } from '../../worker/src/start-worker.js';
 import { banner } from './banner.js';
@@ -26,19 +26,7 @@ function stop(): Promise<void> {
   return stopping;
 }
 
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(signal, () => {
-    // A second signal means now.
-    if (stopping) process.exit(1);
-    stop().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        console.error(error);
-        process.exit(1);
-      },
-    );
-  });
-}
+stopOnSignal(stop, (error) => console.error(error));
 
 async function start(): Promise<void> {
   const faults = settingFaults();

@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import { channelIds } from '#domain';
 import type { Database, PrismaScope } from '../database.js';
 import { Prisma } from '../generated/client.js';
 import { columns } from './columns.js';
@@ -104,12 +105,12 @@ export class RecipientsStore {
   }
 
   /**
-   * Erases the person: profile, devices, preferences and inbox, and the address and content of what was sent. What remains
-   * is that something was sent. Returns how many rows of each were erased, or null when nothing was known of them.
+   * Erases the person: profile, devices, preferences and inbox, and the id, address and content of what was sent. What
+   * remains is that something was sent. Returns how many rows of each were erased, or null when nothing was known of them.
    */
   async erase(tenantId: string, id: string): Promise<Record<string, number> | null> {
     return await this.database.sqlForTenant(tenantId, async (sql) => {
-      const [row] = await sql.query<Record<string, number>>({ text: ERASE, values: [tenantId, id] });
+      const [row] = await sql.query<Record<string, number>>({ text: ERASE, values: [tenantId, id, channelIds] });
       return row && Object.values(row).some((count) => count > 0) ? row : null;
     });
   }
@@ -233,13 +234,16 @@ waiting_gone as (
   returning q.delivery_id, d.notification_id
 ),
 deliveries_blanked as (
-  update deliveries d set address = null, state = case when d.id in (select delivery_id from waiting_gone) then 'cancelled' else d.state end
+  update deliveries d set address = null, recipient_id = 'erased',
+    state = case when d.id in (select delivery_id from waiting_gone) then 'cancelled' else d.state end
   where d.tenant_id = $1 and d.notification_id in (select id from notifications where tenant_id = $1 and recipient_id = $2)
   returning d.id
 ),
+letters_blanked as (update dead_letters set recipient_id = 'erased' where tenant_id = $1 and delivery_id in (select id from deliveries_blanked)),
+windows_gone as (delete from rate_windows where tenant_id = $1 and key = any (select c || ':' || $2 from unnest($3::text[]) as c)),
 mail_gone as (delete from mailbox_messages m where m.tenant_id = $1 and m.delivery_id in (select id from deliveries_blanked) returning 1),
 notifications_blanked as (
-  update notifications n set payload = null, content = null, metadata = null,
+  update notifications n set recipient_id = 'erased', payload = null, content = null, metadata = null,
     cancelled = n.cancelled + (select count(*) from waiting_gone w where w.notification_id = n.id)
   where n.tenant_id = $1 and n.recipient_id = $2 returning 1
 ),
