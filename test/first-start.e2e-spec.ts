@@ -113,6 +113,69 @@ describe('the first start', { timeout: 120_000 }, () => {
     expect(output()).not.toContain('short-secret-value');
   });
 
+  it('is scraped, and keeps what is private out of its log at every level', async () => {
+    const last = running.at(-1)!;
+    last.child.kill('SIGTERM');
+    await ended(last.child);
+    const loud = await start({ LOG_LEVEL: 'trace' });
+    const marks = {
+      address: 'canary-address@example.com',
+      payload: 'canary-payload',
+      subject: 'canary-subject',
+      password: 'canary-password',
+      token: 'canary-token',
+    };
+    const { tenant } = loud;
+    await tenant.call('POST', '/api/v1/provider-accounts', {
+      name: 'canary',
+      provider: 'smtp',
+      order: 9,
+      enabled: false,
+      credentials: {
+        host: 'localhost',
+        port: 1,
+        tls: 'none',
+        user: 'u',
+        password: marks.password,
+        from: 'a@example.com',
+      },
+    });
+    const sent = await tenant.send({
+      recipient: { id: 'canary', email: marks.address },
+      channel: 'email',
+      content: { subject: marks.subject, text: '{{x}}' },
+      payload: { x: marks.payload },
+    });
+    await until('it is sent', async () => (await tenant.notification(sent.id)).status === 'sent');
+    await tenant.call('POST', '/api/v1/notifications', `{"${marks.payload}": ${marks.payload}}`);
+    await fetch(`${loud.url}/api/v1/inbox/stream?token=${marks.token}`);
+    await fetch(`${loud.url}/internal/tenants`, { headers: { 'X-Admin-Token': marks.token } });
+    const metrics = await (await fetch(`http://127.0.0.1:${environment['METRICS_PORT']}/metrics`)).text();
+    for (const name of [
+      'carillon_http_request_seconds_bucket',
+      'carillon_deliveries_outcomes_total',
+      'carillon_attempt_seconds_count',
+      'carillon_queue_waiting',
+    ])
+      expect(metrics).toContain(name);
+    const log = await until('the log has it all', () => {
+      const lines = loud
+        .output()
+        .split('\n')
+        .filter((line) => line.startsWith('{'));
+      return (
+        lines.some((line) => line.includes('"outcome":"sent"')) &&
+        lines.some((line) => line.includes('"status":401')) &&
+        lines.join('\n')
+      );
+    });
+    for (const mark of [...Object.values(marks), loud.apiKey.slice(17)]) expect(log + metrics).not.toContain(mark);
+    expect(log).toContain(sent.deliveries[0].id);
+    expect(log).toMatch(
+      /"request_id":"[^"]+","tenant_id":"[^"]+","key_id":"\w{8}","method":"POST","route":"\/api\/v1\/notifications","status":202/,
+    );
+  });
+
   it('serves its pages to this machine only', async () => {
     const { url } = running.at(-1)!;
     const page = await fetch(`${url}/mailbox`);

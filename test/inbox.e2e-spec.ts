@@ -163,6 +163,10 @@ describe('the inbox over HTTP', () => {
     expect(all.map(({ seq }: Json) => seq)).toEqual([5, 4, 3, 2, 1]);
     const first = await list('limit=2');
     expect((await list(`limit=2&cursor=${first.next_cursor}`)).data.map(({ seq }: Json) => seq)).toEqual([3, 2]);
+    expect((await tenant.call('GET', '/api/v1/inbox?cursor=nonsense', undefined, as)).body).toMatchObject({
+      status: 422,
+      errors: [{ pointer: '?cursor' }],
+    });
     expect((await list('after_seq=3')).data.map(({ seq }: Json) => seq)).toEqual([4, 5]);
     await post(`${all[0].id}/read`);
     await post(`${all[1].id}/seen`);

@@ -54,6 +54,8 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
   });
 
   await operations.untilReady((checks) => logger.warn({ checks }, 'waiting for the database'));
+  // Workers do it too; an API alone must not run out of weeks.
+  await operations.makePartitions();
   const listener = app.get(PostgresListener);
   await listener.start();
   const authenticator = app.get(Authenticator);

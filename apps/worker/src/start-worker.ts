@@ -9,6 +9,7 @@ import type { RealtimeBus } from '#realtime';
 import { type Logger, NestLogger, startMetrics, startOperationsServer } from '#telemetry';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { Housekeeper } from './housekeeping/housekeeper.js';
+import { observeQueue } from './housekeeping/queue-gauges.js';
 import { BUS, TRANSPORT } from './tokens.js';
 import { WorkerModule } from './worker.module.js';
 
@@ -56,6 +57,7 @@ export async function startWorker(config: Config, options: StartOptions): Promis
   await listener.start();
   const dispatcher = app.get(Dispatcher);
   dispatcher.start();
+  observeQueue(operations, config.workerChannels);
   const housekeeper = app.get(Housekeeper);
   housekeeper.start();
 

@@ -19,7 +19,7 @@ import { DirectTransport } from '#messaging';
 import { ProviderDirectory } from '#providers';
 import { PostgresLimiter } from '#rate-limit';
 import { PostgresBus, type RealtimeBus } from '#realtime';
-import { instruments, type Logger } from '#telemetry';
+import type { Logger } from '#telemetry';
 import { TemplateRenderer } from '#templates';
 import { ClaimStep } from './delivery/claim.step.js';
 import { ConsentStep } from './delivery/consent.step.js';
@@ -181,28 +181,6 @@ export class WorkerModule {
           inject: [OperationsStore, MailboxStore],
           useFactory: (operations: OperationsStore, mailbox: MailboxStore) =>
             new Housekeeper(operations, mailbox, logger),
-        },
-        {
-          provide: 'queue figures',
-          inject: [OperationsStore],
-          useFactory: (operations: OperationsStore) => {
-            const figure = (
-              name: string,
-              description: string,
-              of: 'waiting' | 'due' | 'inFlight' | 'oldestDueSeconds',
-            ): void =>
-              instruments().gauge(name, description, async () =>
-                (await operations.queueFigures().catch(() => [])).map((row) => ({
-                  value: row[of],
-                  attributes: { channel: row.channel },
-                })),
-              );
-            figure('carillon_queue_waiting', 'Deliveries that are not final', 'waiting');
-            figure('carillon_queue_due', 'Deliveries due now and not claimed', 'due');
-            figure('carillon_queue_in_flight', 'Deliveries claimed by any worker', 'inFlight');
-            figure('carillon_queue_oldest_due_seconds', 'Age of the oldest due delivery', 'oldestDueSeconds');
-            return true;
-          },
         },
       ],
     };

@@ -36,12 +36,12 @@ const ACCOUNTS_TTL_MS = 30_000;
 /** Finds who sends for a tenant on a channel, and keeps connections open across deliveries. */
 export class ProviderDirectory {
   private readonly accounts: LRUCache<string, Promise<Account[]>>;
-  private readonly connections: LRUCache<string, Sender>;
+  private readonly connections: LRUCache<string, { version: number; sender: Sender }>;
   private readonly sandbox: Sender;
 
   constructor(private readonly options: DirectoryOptions) {
     this.accounts = new LRUCache({ max: 10_000, ttl: ACCOUNTS_TTL_MS });
-    this.connections = new LRUCache({ max: 1_000, dispose: (sender) => void sender.connection.close?.() });
+    this.connections = new LRUCache({ max: 1_000, dispose: ({ sender }) => void sender.connection.close?.() });
     this.sandbox = toSender(null, 'sandbox', providers['sandbox']!.connect({}, options.surroundings));
   }
 
@@ -61,7 +61,7 @@ export class ProviderDirectory {
   }
 
   async close(): Promise<void> {
-    for (const sender of this.connections.values()) await sender.connection.close?.();
+    for (const { sender } of this.connections.values()) await sender.connection.close?.();
     this.connections.clear();
   }
 
@@ -76,19 +76,17 @@ export class ProviderDirectory {
     return found;
   }
 
+  /** Kept per account; changed credentials take the old connection's place, and that one is closed. */
   private connect(account: Account): Sender {
-    const key = `${account.id} ${account.updatedAt.getTime()}`;
-    let sender = this.connections.get(key);
-    if (!sender) {
-      const provider = providers[account.provider];
-      if (!provider)
-        throw new Error(
-          `provider account ${account.id} is of the unknown provider ${JSON.stringify(account.provider)}`,
-        );
-      const credentials = provider.credentials.parse(account.credentials);
-      sender = toSender(account.id, provider.id, provider.connect(credentials, this.options.surroundings));
-      this.connections.set(key, sender);
-    }
+    const version = account.updatedAt.getTime();
+    const cached = this.connections.get(account.id);
+    if (cached?.version === version) return cached.sender;
+    const provider = providers[account.provider];
+    if (!provider)
+      throw new Error(`provider account ${account.id} is of the unknown provider ${JSON.stringify(account.provider)}`);
+    const credentials = provider.credentials.parse(account.credentials);
+    const sender = toSender(account.id, provider.id, provider.connect(credentials, this.options.surroundings));
+    this.connections.set(account.id, { version, sender });
     return sender;
   }
 }

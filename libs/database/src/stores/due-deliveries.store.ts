@@ -128,18 +128,6 @@ export class DueDeliveriesStore {
     return await this.intents.run(intent);
   }
 
-  /** Gives claims back at once instead of letting their lease run out: at shutdown. */
-  async release(deliveries: ClaimedDelivery[]): Promise<void> {
-    if (deliveries.length === 0) return;
-    await this.database.platform.query({
-      name: 'release',
-      text: `update due_deliveries d set due_at = now(), claim_id = null, claims = d.claims - 1
-             from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as i(tenant_id, delivery_id, claim_id)
-             where d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id and not d.sending`, // index: due_deliveries_pkey
-      values: columns(deliveries, [(row) => row.tenantId, (row) => row.deliveryId, (row) => row.claimId]),
-    });
-  }
-
   private async writeIntents(batch: Intent[]): Promise<(number | null)[]> {
     const rows = await this.database.platform.query<{ delivery_id: string; attempt: number }>({
       name: 'intent',

@@ -1,7 +1,7 @@
 import DataLoader from 'dataloader';
 import type { Database, Sql } from '../database.js';
 import { columns } from './columns.js';
-import { type Page, toPage } from './page.js';
+import { afterNumberCursor, type Page, toPage } from './page.js';
 
 export interface InboxItem {
   id: string;
@@ -75,9 +75,8 @@ export class InboxStore {
     if (filter.category !== undefined) conditions.push(`category = $${values.push(filter.category)}`);
     const forward = filter.afterSeq !== undefined;
     if (forward) conditions.push(`seq > $${values.push(filter.afterSeq)}`);
-    const last = filter.cursor === undefined ? null : Number(Buffer.from(filter.cursor, 'base64url').toString('utf8'));
-    if (last !== null && Number.isSafeInteger(last))
-      conditions.push(`seq ${forward ? '>' : '<'} $${values.push(last)}`);
+    const last = afterNumberCursor(filter.cursor);
+    if (last !== null) conditions.push(`seq ${forward ? '>' : '<'} $${values.push(last)}`);
     values.push(filter.limit + 1);
     const rows = await this.database.sqlForTenant(tenantId, (sql) =>
       sql.query<InboxItem>({

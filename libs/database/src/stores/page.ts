@@ -16,21 +16,24 @@ export function afterCursor(cursor: string | undefined): string | null {
   return Buffer.from(cursor, 'base64url').toString('utf8');
 }
 
+/** The same where the key is a number. */
+export function afterNumberCursor(cursor: string | undefined): number | null {
+  const text = afterCursor(cursor);
+  if (text === null) return null;
+  if (!/^\d{1,15}$/.test(text)) throw badCursor(cursor);
+  return Number(text);
+}
+
 /** The same where the key is an id. */
 export function afterIdCursor(cursor: string | undefined): string | null {
   const id = afterCursor(cursor);
-  if (id !== null && !isId(id)) {
-    throw new DomainError('validation_failed', 'The query has 1 fault.', {
-      errors: [
-        {
-          pointer: '?cursor',
-          code: 'invalid',
-          message: `must be a next_cursor of an earlier answer, got ${JSON.stringify(cursor)}`,
-        },
-      ],
-    });
-  }
+  if (id !== null && !isId(id)) throw badCursor(cursor);
   return id;
+}
+
+function badCursor(cursor: string | undefined): DomainError {
+  const message = `must be a next_cursor of an earlier answer, got ${JSON.stringify(cursor)}`;
+  return new DomainError('validation_failed', message, { errors: [{ pointer: '?cursor', code: 'invalid', message }] });
 }
 
 /** Cuts one row more than asked down to a page. */
