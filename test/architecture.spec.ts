@@ -56,7 +56,7 @@ describe('who may do what', () => {
   it('only these see all tenants', () => {
     const platform = product.filter((path) => /\b(asPlatform|sqlAsPlatform)\b|database\.platform\b/.test(read(path)));
     expect(platform.sort()).toEqual([
-      'apps/worker/src/worker.module.ts', // the limiter, whose keys begin with the tenant
+      'apps/worker/src/delivery/make-pipeline.ts', // the limiter, whose keys begin with the tenant
       'libs/database/src/database.ts',
       'libs/database/src/postgres-listener.ts', // NOTIFY, no table
       'libs/database/src/stores/accept.store.ts', // requests of many tenants in one commit

@@ -5,12 +5,9 @@ import {
   AcceptStore,
   ApiKeysStore,
   Database,
+  DatabaseModule,
   DeadLettersStore,
-  IdempotencyStore,
   InboxStore,
-  MailboxStore,
-  NotificationsStore,
-  OperationsStore,
   PostgresListener,
   ProviderAccountsStore,
   RecipientsStore,
@@ -42,7 +39,7 @@ import { ManageProviderAccounts } from './provider-accounts/manage-provider-acco
 import { ProviderAccountsController } from './provider-accounts/provider-accounts.controller.js';
 import { RecipientsController } from './recipients/recipients.controller.js';
 import { TemplatesController } from './templates/templates.controller.js';
-import { BUS, CONFIG, LOGGER } from './tokens.js';
+import { BUS, PEPPER } from './tokens.js';
 
 export interface ApiParts {
   config: Config;
@@ -54,8 +51,19 @@ export interface ApiParts {
 @Module({})
 export class ApiModule {
   static register({ config, logger, migrationsDirectory }: ApiParts): DynamicModule {
+    const warn = (error: Error, what: string): void => logger.warn({ err: error }, what);
     return {
       module: ApiModule,
+      imports: [
+        DatabaseModule.register({
+          url: config.databaseUrl,
+          poolSize: config.databasePoolSize,
+          applicationName: 'carillon-api',
+          masterKey: config.masterKey,
+          migrationsDirectory,
+          onFault: warn,
+        }),
+      ],
       controllers: [
         NotificationsController,
         DeliveriesController,
@@ -70,8 +78,6 @@ export class ApiModule {
         HealthController,
       ],
       providers: [
-        { provide: CONFIG, useValue: config },
-        { provide: LOGGER, useValue: logger },
         // ---- what every request passes
         {
           provide: APP_GUARD,
@@ -81,23 +87,16 @@ export class ApiModule {
         },
         { provide: APP_PIPE, useClass: RequestSchemaPipe },
         { provide: APP_FILTER, useFactory: () => new ProblemFilter(logger) },
-        { provide: 'api key pepper', inject: [SecretBox], useFactory: (box: SecretBox) => box.derive('api-keys') },
+        {
+          provide: Authenticator,
+          inject: [ApiKeysStore, PEPPER, BUS],
+          useFactory: (keys: ApiKeysStore, pepper: Buffer, bus: RealtimeBus) => new Authenticator(keys, pepper, bus),
+        },
+        { provide: PEPPER, inject: [SecretBox], useFactory: (box: SecretBox) => box.derive('api-keys') },
         {
           provide: InboxTokens,
           inject: [SecretBox],
           useFactory: (box: SecretBox) => new InboxTokens(box.derive('inbox-tokens')),
-        },
-        {
-          provide: Authenticator,
-          inject: [ApiKeysStore, 'api key pepper', BUS],
-          useFactory: (keys: ApiKeysStore, pepper: Buffer, bus: RealtimeBus) => {
-            const authenticator = new Authenticator(keys, pepper);
-            bus.subscribe((hint) => {
-              if (hint.kind === 'stale' && hint.what === 'tenant') authenticator.forget(hint.tenantId);
-            });
-            bus.onGap(() => authenticator.forget());
-            return authenticator;
-          },
         },
         // ---- decisions
         {
@@ -111,17 +110,17 @@ export class ApiModule {
           ) => new AcceptNotification(store, recipients, templates, renderer),
         },
         {
-          provide: DueAnnouncer,
-          inject: [PostgresListener],
-          useFactory: (listener: PostgresListener) =>
-            new DueAnnouncer(listener, (error) =>
-              logger.debug({ err: error }, 'a wake-up was lost; the poll finds it'),
-            ),
-        },
-        {
           provide: ManageProviderAccounts,
           inject: [ProviderAccountsStore, BUS],
           useFactory: (store: ProviderAccountsStore, bus: RealtimeBus) => new ManageProviderAccounts(store, bus),
+        },
+        { provide: TemplateRenderer, useFactory: () => new TemplateRenderer() },
+        // ---- live
+        {
+          provide: BUS,
+          inject: [PostgresListener],
+          useFactory: (listener: PostgresListener) =>
+            new PostgresBus(listener, (error) => warn(error, 'hints were lost')),
         },
         {
           provide: StreamHub,
@@ -134,30 +133,14 @@ export class ApiModule {
           useFactory: (hub: StreamHub, inbox: InboxStore, tokens: InboxTokens, tenants: TenantsStore) =>
             new InboxGateway(hub, inbox, tokens, tenants, logger),
         },
-        // ---- the rooms downstairs
+        // ---- stores that wake the workers after their commit
         {
-          provide: Database,
-          useFactory: () =>
-            new Database({
-              url: config.databaseUrl,
-              poolSize: config.databasePoolSize,
-              applicationName: 'carillon-api',
-              onIdleError: (error) => logger.warn({ err: error }, 'a database connection was lost'),
-            }),
-        },
-        { provide: SecretBox, useFactory: () => new SecretBox(config.masterKey) },
-        { provide: TemplateRenderer, useFactory: () => new TemplateRenderer() },
-        {
-          provide: PostgresListener,
-          inject: [Database],
-          useFactory: (database: Database) =>
-            new PostgresListener(database, (error) => logger.warn({ err: error }, 'the listening connection was lost')),
-        },
-        {
-          provide: BUS,
+          provide: DueAnnouncer,
           inject: [PostgresListener],
           useFactory: (listener: PostgresListener) =>
-            new PostgresBus(listener, (error) => logger.warn({ err: error }, 'hints were lost')),
+            new DueAnnouncer(listener, (error) =>
+              logger.debug({ err: error }, 'a wake-up was lost; the poll finds it'),
+            ),
         },
         {
           provide: AcceptStore,
@@ -171,30 +154,6 @@ export class ApiModule {
           useFactory: (database: Database, announcer: DueAnnouncer) =>
             new DeadLettersStore(database, (lanes) => announcer.announce(lanes)),
         },
-        {
-          provide: ProviderAccountsStore,
-          inject: [Database, SecretBox],
-          useFactory: (database: Database, box: SecretBox) => new ProviderAccountsStore(database, box),
-        },
-        {
-          provide: OperationsStore,
-          inject: [Database],
-          useFactory: (database: Database) => new OperationsStore(database, migrationsDirectory),
-        },
-        ...[
-          ApiKeysStore,
-          IdempotencyStore,
-          InboxStore,
-          MailboxStore,
-          NotificationsStore,
-          RecipientsStore,
-          TemplatesStore,
-          TenantsStore,
-        ].map((Store) => ({
-          provide: Store,
-          inject: [Database],
-          useFactory: (database: Database) => new Store(database),
-        })),
       ],
     };
   }

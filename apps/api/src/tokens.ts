@@ -1,4 +1,4 @@
 /** Injection tokens for what is not a class of ours. */
-export const CONFIG = Symbol('Config');
-export const LOGGER = Symbol('Logger');
 export const BUS = Symbol('RealtimeBus');
+/** The key that API keys are hashed with. */
+export const PEPPER = Symbol('ApiKeyPepper');

@@ -1,5 +1,4 @@
 /** Injection tokens for what is not a class of ours. */
-export const CONFIG = Symbol('Config');
 export const LOGGER = Symbol('Logger');
 export const TRANSPORT = Symbol('DeliveryTransport');
 export const BUS = Symbol('RealtimeBus');

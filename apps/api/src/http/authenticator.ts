@@ -2,6 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { ApiKeysStore, KnownKey } from '#database';
 import { DEFAULT_REQUESTS_PER_MINUTE, DomainError, hashSecret, parseApiKey } from '#domain';
+import type { RealtimeBus } from '#realtime';
 
 import { type Allowance, RequestLimit } from './request-limit.js';
 
@@ -24,7 +25,13 @@ export class Authenticator {
   constructor(
     private readonly keys: ApiKeysStore,
     private readonly pepper: Buffer,
-  ) {}
+    bus: RealtimeBus,
+  ) {
+    bus.subscribe((hint) => {
+      if (hint.kind === 'stale' && hint.what === 'tenant') this.forget(hint.tenantId);
+    });
+    bus.onGap(() => this.forget());
+  }
 
   start(onFault: (error: unknown) => void): void {
     this.timer = setInterval(() => this.noteUse().catch(onFault), TOUCH_MS);
@@ -72,7 +79,7 @@ export class Authenticator {
   }
 
   /** Forgets a tenant's keys: one was revoked, or its settings changed. */
-  forget(tenantId?: string): void {
+  private forget(tenantId?: string): void {
     if (tenantId === undefined) {
       this.verified.clear();
       this.known.clear();

@@ -9,7 +9,7 @@ import { type CarillonRequest, OperatorToken } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 
 import { id, idParam, listOf, listView, pageQuery, time } from '../http/schemas.js';
-import { BUS } from '../tokens.js';
+import { BUS, PEPPER } from '../tokens.js';
 
 const name = z.string().min(1).max(200);
 const status = z.enum(['active', 'suspended']);
@@ -65,7 +65,7 @@ export class TenantsController {
     @Inject(TenantsStore) private readonly tenants: TenantsStore,
     @Inject(ApiKeysStore) private readonly keys: ApiKeysStore,
     @Inject(OperationsStore) private readonly operations: OperationsStore,
-    @Inject('api key pepper') private readonly pepper: Buffer,
+    @Inject(PEPPER) private readonly pepper: Buffer,
     @Inject(BUS) private readonly bus: RealtimeBus,
   ) {}
 

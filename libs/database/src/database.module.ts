@@ -1,0 +1,72 @@
+import { type DynamicModule, Module, type Provider } from '@nestjs/common';
+import { Database } from './database.js';
+import { PostgresListener } from './postgres-listener.js';
+import { SecretBox } from './secret-box.js';
+import { ApiKeysStore } from './stores/api-keys.store.js';
+import { DueDeliveriesStore } from './stores/due-deliveries.store.js';
+import { IdempotencyStore } from './stores/idempotency.store.js';
+import { InboxStore } from './stores/inbox.store.js';
+import { MailboxStore } from './stores/mailbox.store.js';
+import { NotificationsStore } from './stores/notifications.store.js';
+import { OperationsStore } from './stores/operations.store.js';
+import { ProviderAccountsStore } from './stores/provider-accounts.store.js';
+import { RecipientsStore } from './stores/recipients.store.js';
+import { TemplatesStore } from './stores/templates.store.js';
+import { TenantsStore } from './stores/tenants.store.js';
+
+export interface DatabaseModuleOptions {
+  url: string;
+  poolSize: number;
+  applicationName: string;
+  /** 32 bytes. */
+  masterKey: Buffer;
+  migrationsDirectory: string;
+  /** Told when a connection was lost; everything comes back by itself. */
+  onFault: (error: Error, what: string) => void;
+}
+
+/**
+ * The room's door for Nest: the pools, the listener, the secret box, and every store that needs nothing else. Stores that
+ * tell somebody after their commit (accept, deliveries, dead letters) are put together by the app that knows whom.
+ */
+@Module({})
+export class DatabaseModule {
+  static register(options: DatabaseModuleOptions): DynamicModule {
+    const { url, poolSize, applicationName, masterKey, migrationsDirectory, onFault } = options;
+    const onIdleError = (error: Error): void => onFault(error, 'a database connection was lost');
+    const onListenerFault = (error: Error): void => onFault(error, 'the listening connection was lost');
+    const providers: Provider[] = [
+      { provide: Database, useFactory: () => new Database({ url, poolSize, applicationName, onIdleError }) },
+      { provide: SecretBox, useFactory: () => new SecretBox(masterKey) },
+      of(PostgresListener, [Database], (database: Database) => new PostgresListener(database, onListenerFault)),
+      of(OperationsStore, [Database], (database: Database) => new OperationsStore(database, migrationsDirectory)),
+      of(
+        ProviderAccountsStore,
+        [Database, SecretBox],
+        (database: Database, box: SecretBox) => new ProviderAccountsStore(database, box),
+      ),
+      ...plainStores.map((Store) => of(Store, [Database], (database: Database) => new Store(database))),
+    ];
+    return { module: DatabaseModule, global: true, providers, exports: providers };
+  }
+}
+
+const plainStores = [
+  ApiKeysStore,
+  DueDeliveriesStore,
+  IdempotencyStore,
+  InboxStore,
+  MailboxStore,
+  NotificationsStore,
+  RecipientsStore,
+  TemplatesStore,
+  TenantsStore,
+];
+
+function of<Parts extends unknown[], Made>(
+  provide: new (...parts: never[]) => Made,
+  inject: unknown[],
+  useFactory: (...parts: Parts) => Made,
+): Provider {
+  return { provide, inject: inject as never[], useFactory: useFactory as never };
+}
