@@ -347,6 +347,58 @@ describe('fairness', () => {
   });
 });
 
+describe('a provider that hangs', () => {
+  it("keeps its own tenant's deliveries and nobody else's", async () => {
+    const sink = await startSmtpSink();
+    sink.answerData('hang');
+    const [stuck, other] = [
+      await house.tenant({ recipient_limits: { email: { limit: 100_000, window_seconds: 60 } } }),
+      await house.tenant(),
+    ];
+    const credentials = { host: '127.0.0.1', port: sink.port, tls: 'none', from: 'a@example.com' };
+    await stuck.call('POST', '/api/v1/provider-accounts', { name: 'stuck', provider: 'smtp', credentials });
+    const recipients = Array.from({ length: 1_000 }, (_, index) => ({
+      recipient_id: `n${index}`,
+      recipient_address: `n${index}@example.com`,
+    }));
+    for (let call = 0; call < 2; call += 1)
+      await stuck.call('POST', '/api/v1/notifications/bulk', { channel: 'email', content: CONTENT.email, recipients });
+    await until('all its connections hang', () => sink.log.length === 5);
+    const startedAt = performance.now();
+    const { id } = await other.send({
+      recipient_id: 'q',
+      recipient_address: 'q@example.com',
+      channel: 'email',
+      content: CONTENT.email,
+    });
+    await until('the other is sent', async () => (await other.notification(id)).status === 'sent');
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    const { rows } = await house.sql.query(
+      `select count(*)::int as held from due_deliveries where tenant_id = $1 and reason = 'provider_limit'`,
+      [stuck.id],
+    );
+    expect(rows[0].held).toBeGreaterThan(1_000);
+    await house.operator('PATCH', `/internal/tenants/${stuck.id}`, { status: 'suspended' });
+    sink.answerData(null);
+    sink.release();
+    await sink.close();
+  });
+});
+
+describe('housekeeping', () => {
+  it('deletes what has served its time, however much it is, and nothing else', async () => {
+    const { OperationsStore, Database } = await import('#database');
+    const insert = `insert into idempotency_keys (tenant_id, key, body_hash, created_at) select $1, 'old-' || n || $2, '\\x00', now() - $3::interval from generate_series(1, $4) n`;
+    await house.sql.query(insert, [tenant.id, 'a', '49 hours', 12_000]);
+    await house.sql.query(insert, [tenant.id, 'b', '47 hours', 10]);
+    const database = new Database({ url: house.databaseUrl, poolSize: 1 });
+    expect(await new OperationsStore(database, '').deleteExpired()).toBeGreaterThanOrEqual(12_000);
+    await database.close();
+    const { rows } = await house.sql.query(`select count(*)::int as left from idempotency_keys where key like 'old-%'`);
+    expect(rows[0].left).toBe(10);
+  });
+});
+
 describe('the path', () => {
   it('reads no table from end to end', async () => {
     const hot = [

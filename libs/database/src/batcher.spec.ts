@@ -54,7 +54,7 @@ describe('the batcher', () => {
     let flushes = 0;
     const batcher = new Batcher<number, number>({
       slots: 1,
-      maxBatch: 100,
+      maxBatch: 2,
       maxQueue: 100,
       flush: async () => {
         flushes += 1;

@@ -25,7 +25,8 @@ const SERIALIZATION_FAILURE = '40001';
  * is no timer, so a lone item waits for nobody and a flood makes its own large batches.
  *
  * One bad item does not fail its siblings: a batch refused for its data is halved until the culprit stands alone. A batch
- * that lost a deadlock is flushed again. An outage fails the whole batch, for the callers to answer or retry.
+ * that lost a deadlock is flushed again. An outage fails the whole batch and everything that waits behind it, for the callers
+ * to answer or retry: none of them would fare better, and all of them have waited.
  */
 export class Batcher<Item, Result> {
   private readonly queue: Waiting<Item, Result>[] = [];
@@ -84,8 +85,10 @@ export class Batcher<Item, Result> {
       const state = (error as { code?: unknown }).code;
       if ((state === DEADLOCK || state === SERIALIZATION_FAILURE) && deadlocks < 5) {
         await this.write(batch, deadlocks + 1);
-      } else if (batch.length === 1 || isOutage(error)) {
-        for (const waiting of batch) waiting.reject(error);
+      } else if (isOutage(error)) {
+        for (const waiting of [...batch, ...this.queue.splice(0)]) waiting.reject(error);
+      } else if (batch.length === 1) {
+        batch[0]!.reject(error);
       } else {
         const middle = Math.ceil(batch.length / 2);
         await this.write(batch.slice(0, middle));

@@ -27,7 +27,7 @@ export interface DatabaseOptions {
 }
 
 /** Long enough for the largest bulk, short enough that a half-open connection becomes a 503 and not a hang. */
-const QUERY_TIMEOUT_MS = 2_000;
+const QUERY_TIMEOUT_MS = 1_800;
 const CONNECT_TIMEOUT_MS = 1_500;
 
 /**

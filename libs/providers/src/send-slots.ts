@@ -1,3 +1,10 @@
+/** Waiting places for each slot: enough to keep it busy, few enough that a hanging account leaves the worker's hands free. */
+const PLACES_PER_SLOT = 20;
+const MIN_WAIT_MS = 500;
+const MAX_WAIT_MS = 60_000;
+/** How much the last send weighs in the mean. */
+const WEIGHT = 0.1;
+
 /**
  * How many sends of one account may be under way at once. A slot is taken before the intent is committed: whoever waits here
  * has promised nothing, and a worker that is killed meanwhile leaves no outcome in doubt.
@@ -5,16 +12,20 @@
 export class SendSlots {
   private taken = 0;
   private readonly waiting: (() => void)[] = [];
+  private meanMs = 100;
+  /** When the next one who is turned away may expect a slot, on this process's monotonic clock. */
+  private nextTurn = 0;
 
   /** `undefined`: no bound. */
   constructor(private readonly slots: number | undefined) {}
 
-  /** Waits for a slot. False when the signal came first; otherwise {@link leave} gives it back. */
+  /** Waits for a slot. False when too many wait already or the signal came first; otherwise {@link leave} gives it back. */
   async enter(signal: AbortSignal): Promise<boolean> {
     if (this.slots === undefined || this.taken < this.slots) {
       this.taken += 1;
       return true;
     }
+    if (this.waiting.length >= this.slots * PLACES_PER_SLOT) return false;
     return await new Promise<boolean>((resolve) => {
       const turn = (): void => {
         signal.removeEventListener('abort', late);
@@ -30,8 +41,22 @@ export class SendSlots {
     });
   }
 
-  leave(): void {
+  /** Gives the slot back after so many milliseconds. */
+  leave(tookMs: number): void {
+    this.meanMs += (tookMs - this.meanMs) * WEIGHT;
     this.taken -= 1;
     this.waiting.shift()?.();
+  }
+
+  /**
+   * Seconds after which somebody who was turned away should come back: each gets the next place in an imagined queue that
+   * moves as fast as the last sends did, so that a backlog returns as the account can take it, not all at once. Between half
+   * a second and a minute.
+   */
+  turnedAway(): number {
+    const now = performance.now();
+    const turn = Math.max(now + MIN_WAIT_MS, this.nextTurn) + this.meanMs / (this.slots ?? 1);
+    this.nextTurn = Math.min(turn, now + MAX_WAIT_MS);
+    return (this.nextTurn - now) / 1_000;
   }
 }

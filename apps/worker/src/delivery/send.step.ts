@@ -45,15 +45,16 @@ export class SendStep {
       return {
         kind: 'held',
         reason: 'provider_limit',
-        delaySeconds: BUSY_SECONDS,
+        delaySeconds: sender.slots.turnedAway(),
         detail: `all connections of the ${sender.provider} account were busy`,
         limitTaken: true,
       };
     }
+    const enteredAt = performance.now();
     try {
       return await this.attempt(addressed, lastMoment);
     } finally {
-      sender.slots.leave();
+      sender.slots.leave(performance.now() - enteredAt);
     }
   }
 
@@ -102,9 +103,6 @@ export class SendStep {
 function after(milliseconds: number): AbortSignal {
   return AbortSignal.timeout(Math.max(0, Math.ceil(milliseconds)));
 }
-
-/** Looked at again after this when an account's connections are all busy: nothing is burnt, it is only late. */
-const BUSY_SECONDS = 1;
 
 /** Every address once, under one deadline. Sent when one accepted (several only for push). */
 async function ask(addressed: Addressed, attempt: number, deadline: AbortSignal): Promise<Accepted | ProviderError> {

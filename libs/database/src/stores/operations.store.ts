@@ -4,6 +4,12 @@ import type { Database } from '../database.js';
 import { pendingMigrations } from '../migrate.js';
 
 const READINESS_POLL_MS = 500;
+const SLICE = 5_000;
+const EXPIRING = [
+  { table: 'idempotency_keys', condition: `created_at < now() - interval '48 hours'` },
+  { table: 'rate_windows', condition: 'expires_at < now()' },
+  { table: 'used_tokens', condition: 'expires_at < now()' },
+] as const;
 
 export interface QueueFigures {
   channel: ChannelId;
@@ -30,19 +36,21 @@ export class OperationsStore {
     return row!.made;
   }
 
-  /** Deletes what has served its time: idempotency keys after two days, spent limiter windows and tokens. Returns how many rows. */
+  /**
+   * Deletes what has served its time: idempotency keys after two days, spent limiter windows and tokens. In slices, each a
+   * short statement of its own, so that it keeps up with a flood and never runs into a time-out. Returns how many rows.
+   */
   async deleteExpired(): Promise<number> {
-    const statements = [
-      `delete from idempotency_keys where created_at < now() - interval '48 hours'`,
-      'delete from rate_windows where expires_at < now()',
-      'delete from used_tokens where expires_at < now()',
-    ];
     let deleted = 0;
-    for (const text of statements) {
-      const [row] = await this.database.platform.query<{ count: number }>({
-        text: `with gone as (${text} returning 1) select count(*) as count from gone`,
-      });
-      deleted += row!.count;
+    for (const { table, condition } of EXPIRING) {
+      for (let slice = SLICE; slice === SLICE; deleted += slice) {
+        const rows = await this.database.platform.query<{ count: number }>({
+          text: `with gone as (
+                   delete from ${table} where ctid = any (array(select ctid from ${table} where ${condition} limit ${SLICE})) returning 1
+                 ) select count(*) as count from gone`,
+        });
+        slice = rows[0]!.count;
+      }
     }
     return deleted;
   }

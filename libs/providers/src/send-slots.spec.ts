@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { SendSlots } from './send-slots.js';
+
+const never = (): AbortSignal => new AbortController().signal;
+
+describe('the slots of an account', () => {
+  it('let in as many as there are, the rest in order, and turn away beyond the waiting places', async () => {
+    const slots = new SendSlots(1);
+    const order: number[] = [];
+    expect(await slots.enter(never())).toBe(true);
+    const waiting = Array.from({ length: 20 }, (_, index) => slots.enter(never()).then(() => order.push(index)));
+    expect(await slots.enter(never())).toBe(false);
+    for (let left = 0; left < 20; left += 1) {
+      slots.leave(1);
+      await waiting[left];
+    }
+    expect(order).toEqual(Array.from({ length: 20 }, (_, index) => index));
+    slots.leave(1);
+    expect(await slots.enter(never())).toBe(true);
+  });
+
+  it('let go of who has waited long enough, and keep no place for them', async () => {
+    const slots = new SendSlots(1);
+    await slots.enter(never());
+    expect(await slots.enter(AbortSignal.timeout(10))).toBe(false);
+    slots.leave(1);
+    expect(await slots.enter(never())).toBe(true);
+  });
+
+  it('send those they turn away back as fast as they work, between half a second and a minute', async () => {
+    const slots = new SendSlots(5);
+    for (let send = 0; send < 100; send += 1) slots.leave(10);
+    const waits = Array.from({ length: 1_000 }, () => slots.turnedAway());
+    expect(waits[0]).toBeCloseTo(0.5, 1);
+    // Ten milliseconds a send on five connections: the thousandth comes two seconds after the first.
+    expect(waits.at(-1)! - waits[0]!).toBeCloseTo(2, 0);
+    expect(waits.toSorted((left, right) => left - right)).toEqual(waits);
+    for (let send = 0; send < 100; send += 1) slots.leave(10_000);
+    expect(Math.max(...Array.from({ length: 1_000 }, () => slots.turnedAway()))).toBeLessThanOrEqual(60);
+  });
+
+  it('without a bound let everybody in', async () => {
+    const slots = new SendSlots(undefined);
+    for (let send = 0; send < 5_000; send += 1) expect(await slots.enter(never())).toBe(true);
+  });
+});
