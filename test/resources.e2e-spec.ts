@@ -372,7 +372,8 @@ describe('a provider that hangs', () => {
       content: CONTENT.email,
     });
     await until('the other is sent', async () => (await other.notification(id)).status === 'sent');
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    // Far below the ten seconds that each hanging send takes.
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
     const { rows } = await house.sql.query(
       `select count(*)::int as held from due_deliveries where tenant_id = $1 and reason = 'provider_limit'`,
       [stuck.id],

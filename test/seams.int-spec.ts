@@ -45,9 +45,9 @@ describe('a limiter', () => {
     const [tenantId, store] = [newId(), limiter()];
     const startedAt = performance.now();
     for (let hit = 0; hit < 3; hit += 1) expect((await store.take({ tenantId, key: 'k', limit })).granted).toBe(true);
-    await until('it is granted again', async () => (await store.take({ tenantId, key: 'k', limit })).granted, 3_000);
+    await until('it is granted again', async () => (await store.take({ tenantId, key: 'k', limit })).granted, 5_000);
     expect(performance.now() - startedAt).toBeGreaterThan(900);
-    expect(performance.now() - startedAt).toBeLessThan(1_500);
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
   });
 
   it('keeps tenants and keys apart', async () => {

@@ -30,7 +30,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
   const { config, deliveries, due } = parts;
   const limiter = new PostgresLimiter(
     parts.database.platform,
-    (flush) => new Batcher({ flush, slots: 2, maxBatch: 500, maxQueue: 100_000 }),
+    (flush) => new Batcher({ flush, slots: 1, maxBatch: 500, maxQueue: 100_000 }),
   );
   // A third of the lease to send, a third to record: see LEASE_SECONDS.
   const third = (config.leaseSeconds * 1_000) / 3;

@@ -1,4 +1,3 @@
-import DataLoader from 'dataloader';
 import { type ChannelId, type Outcome, type ReceiptKind, statesBefore, type TenantSettings, tallyOf } from '#domain';
 import { Batcher } from '../batcher.js';
 import type { Database } from '../database.js';
@@ -65,30 +64,23 @@ interface ContextRow {
 /** Loading and recording in the worker. Runs as the platform: one batch holds deliveries of many tenants. */
 export class DeliveriesStore {
   private readonly records: Batcher<RecordRow, Recorded>;
-  private readonly contexts: DataLoader<DeliveryKey, DeliveryContext | null, string>;
+  private readonly contexts: Batcher<DeliveryKey, DeliveryContext | null>;
 
   constructor(
     private readonly database: Database,
     /** Told after each commit whose inbox has grown. */
     private readonly onInboxRows: (rows: { tenantId: string; recipientId: string }[]) => void,
   ) {
-    this.records = new Batcher({
-      flush: (batch) => this.writeRecords(batch),
-      slots: 2,
-      maxBatch: 500,
-      maxQueue: 100_000,
-    });
-    this.contexts = new DataLoader((keys) => this.readContexts(keys), {
-      cache: false,
-      maxBatchSize: 500,
-      // One turn of the loop, like the Batcher: deliveries handed over together are loaded together.
-      batchScheduleFn: (callback) => setImmediate(callback),
-    });
+    // One statement at a time in each stage: what comes first stays first, as far as nothing holds it up, and the batches
+    // are larger. Stages still overlap: one batch is loaded while another is recorded.
+    const inTurn = { slots: 1, maxBatch: 500, maxQueue: 100_000 };
+    this.records = new Batcher({ flush: (batch) => this.writeRecords(batch), ...inTurn });
+    this.contexts = new Batcher({ flush: (keys) => this.readContexts(keys), ...inTurn });
   }
 
   /** Everything about one delivery; null when it is gone (its partition was dropped, or its tenant deleted). */
   async load(delivery: DeliveryKey): Promise<DeliveryContext | null> {
-    return await this.contexts.load(delivery);
+    return await this.contexts.run(delivery);
   }
 
   /**

@@ -112,6 +112,8 @@ export class DueDeliveriesStore {
       // Counted from before the statement, so that it ends before the database's lease does, whatever the wall clock says.
       leaseEndsAt: startedAt + request.leaseSeconds * 1_000,
     }));
+    // In the order they were accepted: `returning` knows none.
+    deliveries.sort((left, right) => (left.deliveryId < right.deliveryId ? -1 : 1));
     const ready = rows[0]?.ready ?? 0;
     const share = Math.ceil(request.limit / Math.max(1, ready));
     const perTenant = new Map<string, number>();

@@ -1,5 +1,5 @@
-import DataLoader from 'dataloader';
 import { type ChannelId, DomainError, isId, newId } from '#domain';
+import { Batcher } from '../batcher.js';
 import type { Database, PrismaScope } from '../database.js';
 import { Prisma } from '../generated/client.js';
 import { columns } from './columns.js';
@@ -46,13 +46,14 @@ interface VersionKey {
 }
 
 export class TemplatesStore {
-  private readonly headLoader: DataLoader<HeadKey, TemplateHead[], string>;
+  private readonly headLoader: Batcher<HeadKey, TemplateHead[]>;
 
   constructor(private readonly database: Database) {
-    this.headLoader = new DataLoader((keys) => this.readHeads(keys), {
-      cache: false,
-      maxBatchSize: 500,
-      batchScheduleFn: (callback) => setImmediate(callback),
+    this.headLoader = new Batcher({
+      flush: (keys) => this.readHeads(keys),
+      slots: 1,
+      maxBatch: 1_000,
+      maxQueue: 100_000,
     });
   }
 
@@ -141,7 +142,7 @@ export class TemplatesStore {
 
   /** What a send by id or key finds on a channel, in every locale; many sends in one statement. Always the database's word, never a cache's. */
   async heads(tenantId: string, idOrKey: string, channel: ChannelId): Promise<TemplateHead[]> {
-    return await this.headLoader.load({ tenantId, idOrKey, channel });
+    return await this.headLoader.run({ tenantId, idOrKey, channel });
   }
 
   /** The content of one immutable version: may be cached for ever. Null when the template was deleted. */
