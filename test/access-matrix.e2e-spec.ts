@@ -114,6 +114,56 @@ describe('every route of the OpenAPI document', () => {
     ).toEqual(PUBLIC);
   });
 
+  it('describes itself without a dangling reference, and each with a summary and its answers', () => {
+    const references = new Set(
+      [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name!),
+    );
+    expect(references.size).toBeGreaterThan(20);
+    expect([...references].filter((name) => !document.components.schemas[name])).toEqual([]);
+    for (const { method, path } of routes()) {
+      const operation = document.paths[path][method.toLowerCase()];
+      expect(operation.summary, `${method} ${path}`).toMatch(/./);
+      expect(
+        Object.keys(operation.responses).some((status) => status.startsWith('2')),
+        `${method} ${path}`,
+      ).toBe(true);
+    }
+  });
+
+  it('answers in the shape it is documented with, no field more and none less', async () => {
+    const { notificationView, timelineView } = await import('../apps/api/src/notifications/notification.schema.js');
+    const { recipientView, deviceView, preferencesBody } = await import(
+      '../apps/api/src/recipients/recipient.schema.js'
+    );
+    const { templateView } = await import('../apps/api/src/templates/template.schema.js');
+    const { accountView, providerView } = await import('../apps/api/src/provider-accounts/provider-account.schema.js');
+    const { itemView, countsView } = await import('../apps/api/src/inbox/inbox.schema.js');
+    const as = { 'X-API-Key': theirs.apiKey, 'X-Recipient-ID': 'theirs' };
+    const shapes: [string, { strict(): { safeParse(value: unknown): { success: boolean; error?: Error } } }][] = [
+      [
+        examples['/api/v1/notifications/{id}'] && `/api/v1/notifications/${examples['/api/v1/notifications/{id}']}`,
+        notificationView,
+      ],
+      [`/api/v1/deliveries/${examples['/api/v1/deliveries/{id}']}`, timelineView],
+      ['/api/v1/notifications?limit=1', notificationView],
+      ['/api/v1/recipients/theirs', recipientView],
+      ['/api/v1/recipients/theirs/devices', deviceView],
+      ['/api/v1/recipients/theirs/preferences', preferencesBody],
+      ['/api/v1/templates/theirs', templateView],
+      ['/api/v1/provider-accounts', accountView],
+      ['/api/v1/providers', providerView],
+      ['/api/v1/inbox', itemView],
+      ['/api/v1/inbox/counts', countsView],
+    ] as never;
+    for (const [path, shape] of shapes) {
+      const { status, body } = await house.call('GET', path, { headers: as });
+      expect([path, status]).toEqual([path, 200]);
+      const one = Array.isArray(body.data) ? body.data[0] : body;
+      const parsed = shape.strict().safeParse(one);
+      expect(parsed.error?.message, path).toBeUndefined();
+    }
+  });
+
   it('refuses no key, a wrong key, a foreign kind of key, a revoked and an expired one', async () => {
     const wrong = newApiKey('live').text;
     const revoked = await keyOf(mine, {});

@@ -4,7 +4,7 @@ import { SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RawData, WebSocket } from 'ws';
 import { until } from '#testing';
-import { CONTENT, type House, type Json, startHouse, type Tenant } from './house.js';
+import { type House, type Json, startHouse, type Tenant } from './house.js';
 
 let house: House;
 let tenant: Tenant;
@@ -357,5 +357,3 @@ describe('the door of the stream', () => {
     return { streamCount: Number(/^carillon_inbox_streams\S* (\d+)/m.exec(text)?.[1]) };
   };
 });
-
-void CONTENT;

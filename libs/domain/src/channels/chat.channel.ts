@@ -4,7 +4,7 @@ import { anyAddress, defineChannel, noAddress, source } from './define-channel.j
 export const chat = defineChannel({
   id: 'chat',
   content: z
-    .strictObject({ text: source, blocks: z.array(z.record(z.string(), z.json())).max(50).optional() })
+    .strictObject({ text: source, blocks: z.array(z.record(z.string(), z.unknown())).max(50).optional() })
     .meta({ id: 'ChatContent' }),
   fields: { text: 'text', blocks: 'json' },
   maxSourceBytes: 64 * 1024,
