@@ -9,7 +9,7 @@ export const recipientId = z
   .string()
   .min(1)
   .max(255)
-  // Written out for the readers of the document: JSON Schema's regular expressions know no \p{Cc}.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused; JSON Schema knows no \p{Cc}
   .regex(/^[^\u0000-\u001f\u007f-\u009f]+$/, 'must not contain control characters')
   .meta({
     id: 'RecipientId',
