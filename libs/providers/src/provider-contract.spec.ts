@@ -3,7 +3,7 @@
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { ProviderError, type ProviderErrorKind } from '#domain';
-import { type SmtpSink, startSmtpSink } from '#testing';
+import { parseMail, type SmtpSink, startSmtpSink } from '#testing';
 import type { Connection, Provider, ProviderMessage } from './define-provider.js';
 import { maskCredentials } from './define-provider.js';
 import { providers } from './registry.js';
@@ -212,7 +212,8 @@ describe('smtp in particular', () => {
       signal: AbortSignal.timeout(3_000),
       idempotencyKey: 'abc:1',
     });
-    const [{ from, to, mail }] = sink.log as [(typeof sink.log)[0]];
+    const [{ from, to, raw }] = sink.log as [(typeof sink.log)[0]];
+    const mail = await parseMail(raw);
     expect([from, to]).toEqual(['carillon@example.com', ['someone@example.com']]);
     expect(mail.subject).toBe('Grüße');
     expect(mail.text?.trim()).toBe('Hello there');
