@@ -2,7 +2,7 @@ export { Batcher, type BatcherOptions } from './batcher.js';
 export { Database, type DatabaseOptions, isOutage, type PrismaScope, type Sql, type Statement } from './database.js';
 export { DatabaseModule } from './database.module.js';
 export { AlreadyRunning, type EmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.js';
-export { migrate, pendingMigrations } from './migrate.js';
+export { migrate } from './migrate.js';
 export { PostgresListener } from './postgres-listener.js';
 export { SecretBox, type SecretPlace } from './secret-box.js';
 export { type Acceptance, type Accepted, AcceptStore, type RecipientUpsert } from './stores/accept.store.js';

@@ -14,16 +14,14 @@ export {
   notificationStatuses,
   type SuppressedReason,
   statesBefore,
-  suppressedReasons,
   type Tally,
   tallyOf,
   type WaitingReason,
-  waitingReasons,
 } from './delivery-state.js';
 export { DomainError, type ErrorCode, errorCatalogue, type Fault, notFound } from './errors.js';
 export { isId, newId, PLATFORM_TENANT_ID } from './ids.js';
-export { type Lane, laneOf, lanes } from './lanes.js';
-export { defaultRecipientLimits, type RecipientLimits, recipientLimit } from './limits.js';
+export { laneOf } from './lanes.js';
+export { type RecipientLimits, recipientLimit } from './limits.js';
 export { localeChain } from './locale.js';
 export {
   type Attempt,

@@ -1,5 +1,5 @@
 import type { SendLimit } from './channels/define-channel.js';
-import { type ChannelId, channelIds, channelOf } from './channels/registry.js';
+import { type ChannelId, channelOf } from './channels/registry.js';
 
 /** A tenant's own limits per recipient, by channel; a channel it does not name keeps the default. */
 export type RecipientLimits = Partial<Record<ChannelId, { limit: number; window_seconds: number }>>;
@@ -8,14 +8,4 @@ export type RecipientLimits = Partial<Record<ChannelId, { limit: number; window_
 export function recipientLimit(channel: ChannelId, settings: RecipientLimits | undefined): SendLimit | null {
   const own = settings?.[channel];
   return own ? { limit: own.limit, windowSeconds: own.window_seconds } : channelOf(channel).recipientLimit;
-}
-
-/** The limits a tenant starts with, in the shape of its settings. */
-export function defaultRecipientLimits(): RecipientLimits {
-  const limits: RecipientLimits = {};
-  for (const id of channelIds) {
-    const limit = channelOf(id).recipientLimit;
-    if (limit) limits[id] = { limit: limit.limit, window_seconds: limit.windowSeconds };
-  }
-  return limits;
 }

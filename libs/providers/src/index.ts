@@ -9,4 +9,3 @@ export {
 } from './define-provider.js';
 export { type Account, ProviderDirectory, type Sender } from './provider-directory.js';
 export { providers } from './registry.js';
-export { type Simulation, simulationFor } from './sandbox/outcomes.js';

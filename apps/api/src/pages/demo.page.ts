@@ -14,7 +14,7 @@ const list = document.getElementById('items'), badge = document.getElementById('
 const call = (path, options = {}) => fetch(path, { ...options, headers: { 'X-API-Key': key, 'X-Recipient-ID': recipient, 'Content-Type': 'application/json' } });
 const element = (name, text, className) => { const node = document.createElement(name); if (text) node.textContent = text; if (className) node.className = className; return node; };
 const rows = new Map();
-let since = 0, sent = 0;
+let since = 0;
 function mark(id, readAt) {
   const row = rows.get(id);
   if (!row) return;
@@ -54,7 +54,6 @@ async function connect(wait) {
   }
 }
 document.getElementById('send').addEventListener('click', async () => {
-  sent += 1;
   const answer = await call('/api/v1/notifications', { method: 'POST', body: JSON.stringify({ recipient_id: recipient, channels: ['in_app', 'email'], template_id: 'welcome', payload: { name: ${scriptValue(demo.recipientName)} } }) });
   if (!answer.ok) status.textContent = (await answer.json()).detail;
 });
