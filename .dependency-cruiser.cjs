@@ -1,5 +1,5 @@
 // Who may import whom (docs/architecture.md): roof (apps) → first floor (libs with I/O) → ground (domain, config).
-const FIRST_FLOOR = 'database|messaging|realtime|rate-limit|providers|templates|telemetry';
+const FIRST_FLOOR = 'database|messaging|realtime|rate-limit|redis|providers|templates|telemetry';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
@@ -59,6 +59,18 @@ module.exports = {
       severity: 'error',
       from: { pathNot: '(^libs/(database|testing)/|^test/|^bench/)' },
       to: { path: 'node_modules/(pg|@prisma)/' },
+    },
+    {
+      name: 'only-redis-knows-redis',
+      severity: 'error',
+      from: { pathNot: '^(libs/(redis|testing)/|test/|bench/)' },
+      to: { path: 'node_modules/@redis/' },
+    },
+    {
+      name: 'only-messaging-knows-kafka',
+      severity: 'error',
+      from: { pathNot: '^(libs/(messaging|testing)/|test/|bench/)' },
+      to: { path: 'node_modules/kafkajs/' },
     },
     {
       name: 'only-templates-knows-handlebars',

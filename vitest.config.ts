@@ -9,10 +9,28 @@ const alias = Object.entries(imports).map(([name, { source }]) => ({
   replacement: join(import.meta.dirname, source),
 }));
 
+const endToEnd = (profile: 'postgres' | 'redis' | 'scale') => ({
+  extends: true as const,
+  test: { name: `e2e ${profile}`, include: ['test/**/*.e2e-spec.ts'], provide: { profile } },
+});
+
 export default defineConfig({
   resolve: { alias },
   test: {
-    include: ['apps/**/*.spec.ts', 'libs/**/*.spec.ts', 'test/**/*.spec.ts', 'test/**/*-spec.ts'],
+    // The end-to-end tests run once in each profile: Postgres alone, with Redis, with Redis and Kafka.
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'inside',
+          include: ['apps/**/*.spec.ts', 'libs/**/*.spec.ts', 'test/**/*.spec.ts', 'test/**/*.int-spec.ts'],
+          provide: { profile: 'postgres' },
+        },
+      },
+      endToEnd('postgres'),
+      endToEnd('redis'),
+      endToEnd('scale'),
+    ],
     globalSetup: ['test/global-setup.ts'],
     pool: 'forks',
     maxWorkers: 2,

@@ -32,7 +32,12 @@ async function openApi(): Promise<object> {
     adminToken: 'x',
   };
   const logger = createLogger({ level: 'silent', role: 'docs' });
-  const module = ApiModule.register({ config: config as never, logger, migrationsDirectory: 'prisma/migrations' });
+  const module = ApiModule.register({
+    config: config as never,
+    logger,
+    redis: undefined,
+    migrationsDirectory: 'prisma/migrations',
+  });
   const app = await NestFactory.create<NestFastifyApplication>(module, createAdapter(), {
     logger: false,
     bodyParser: false,

@@ -2,9 +2,10 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { until } from '#testing';
 import { type House, http, type Tenant, tenantWith } from './house.js';
+import { profileEnvironment } from './profiles.js';
 
 const MAIN = join(import.meta.dirname, '../dist/apps/carillon/src/main.js');
 
@@ -27,7 +28,14 @@ export function launch(
 ): { child: ChildProcess; output: () => string } {
   const { DATABASE_URL: _none, ...rest } = process.env;
   const child = spawn(process.execPath, ['--enable-source-maps', MAIN], {
-    env: { ...rest, NODE_ENV: 'development', CARILLON_HOME: home, LOG_LEVEL: 'error', ...environment },
+    env: {
+      ...rest,
+      NODE_ENV: 'development',
+      CARILLON_HOME: home,
+      LOG_LEVEL: 'error',
+      ...profileEnvironment(`postgresql://x/${basename(home)}`),
+      ...environment,
+    },
   });
   let output = '';
   for (const stream of [child.stdout!, child.stderr!]) {

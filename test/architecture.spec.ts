@@ -64,9 +64,12 @@ describe('who may do what', () => {
       'libs/database/src/stores/dead-letters.store.ts', // the operator's
       'libs/database/src/stores/deliveries.store.ts', // the worker serves all tenants
       'libs/database/src/stores/due-deliveries.store.ts',
+      'libs/database/src/stores/events.store.ts', // the relay publishes everybody's
       'libs/database/src/stores/inbox.store.ts', // streams of many recipients are fed together
       'libs/database/src/stores/mailbox.store.ts',
       'libs/database/src/stores/operations.store.ts',
+      'libs/database/src/stores/poison-messages.store.ts', // they do not say whose they are
+      'libs/database/src/stores/recent-sends.store.ts', // one batch asks for many tenants
       'libs/database/src/stores/recipients.store.ts', // addresses of many requests in one statement
       'libs/database/src/stores/templates.store.ts',
       'libs/database/src/stores/tenants.store.ts', // the operator's

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSmtpSink, until } from '#testing';
 import { CONTENT, type House, startHouse, type Tenant } from './house.js';
+import { profileEnvironment } from './profiles.js';
 
 const LEASE_SECONDS = 5;
 const DELIVERIES = 1_000;
@@ -32,6 +33,7 @@ async function startWorkerProcess(): Promise<ChildProcess> {
     env: {
       ...process.env,
       NODE_ENV: 'test',
+      ...profileEnvironment(house.databaseUrl),
       DATABASE_URL: house.databaseUrl,
       MASTER_KEY: house.config.masterKey.toString('hex'),
       ADMIN_TOKEN: house.config.adminToken,

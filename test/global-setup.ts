@@ -1,14 +1,80 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { startTestServer } from '#testing';
+import { kafkaAnswers, kafkaMissing, startKafka } from '../services/kafka.ts';
+import { redisMissing, redisVersion, startRedis } from '../services/redis.ts';
+import './profiles.ts';
 
-declare module 'vitest' {
-  export interface ProvidedContext {
-    postgresUrl: string;
-  }
+const JARS = join(import.meta.dirname, '../.services');
+
+interface Services {
+  postgresUrl: string;
+  redisUrl: string;
+  kafkaBrokers: string;
+  stop(): Promise<void>;
 }
 
+/** One set for all projects of the run, which Vitest sets up one after the other in this process. */
+let services: Promise<Services> | undefined;
+let users = 0;
+
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const server = await startTestServer();
-  project.provide('postgresUrl', server.url('postgres'));
-  return () => server.stop();
+  services ??= start();
+  users += 1;
+  const { postgresUrl, redisUrl, kafkaBrokers, stop } = await services;
+  project.provide('postgresUrl', postgresUrl);
+  project.provide('redisUrl', redisUrl);
+  project.provide('kafkaBrokers', kafkaBrokers);
+  return async () => {
+    users -= 1;
+    if (users === 0) await stop();
+  };
+}
+
+/** REDIS_URL and KAFKA_BROKERS name servers to use; where they are unset, programs of this machine are started. */
+async function start(): Promise<Services> {
+  const directory = await mkdtemp(join(tmpdir(), 'carillon-services-'));
+  const [postgres, redis, kafka] = await Promise.all([startTestServer(), theRedis(directory), theKafka(directory)]);
+  console.log(`Redis ${redis.version} · Kafka ${kafka.version}`);
+  return {
+    postgresUrl: postgres.url('postgres'),
+    redisUrl: redis.url,
+    kafkaBrokers: kafka.brokers,
+    stop: async () => {
+      await Promise.all([postgres.stop(), redis.stop(), kafka.stop()]);
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function theRedis(directory: string): Promise<{ url: string; version: string; stop(): Promise<void> }> {
+  const url = process.env.REDIS_URL;
+  if (url) return { url, version: `${await redisVersion(url)} (REDIS_URL)`, stop: async () => undefined };
+  const missing = redisMissing();
+  if (missing) return skipped('Redis', missing, { url: '' });
+  return await startRedis({ directory: join(directory, 'redis') });
+}
+
+async function theKafka(directory: string): Promise<{ brokers: string; version: string; stop(): Promise<void> }> {
+  const brokers = process.env.KAFKA_BROKERS;
+  if (brokers) {
+    await kafkaAnswers(brokers);
+    return { brokers, version: 'of KAFKA_BROKERS', stop: async () => undefined };
+  }
+  const missing = kafkaMissing(JARS);
+  if (missing) return skipped('Kafka', missing, { brokers: '' });
+  return await startKafka({ directory: join(directory, 'kafka'), jars: JARS });
+}
+
+/** Where a service cannot be had its suites are skipped, and why is said; CI has to have it. */
+function skipped<T extends object>(
+  name: string,
+  why: string,
+  empty: T,
+): T & { version: string; stop(): Promise<void> } {
+  if (process.env.CI) throw new Error(`CI runs everything, and ${name} is missing: ${why}`);
+  console.warn(`\nSKIPPED: what needs ${name}, because there is ${why}. See CONTRIBUTING.md.\n`);
+  return { ...empty, version: 'missing', stop: async () => undefined };
 }

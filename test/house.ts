@@ -11,6 +11,7 @@ import { createLogger } from '#telemetry';
 import { cloneDatabase, connect } from '#testing';
 import { startApi } from '../apps/api/src/start-api.js';
 import { startWorker } from '../apps/worker/src/start-worker.js';
+import { profileEnvironment } from './profiles.js';
 
 export const MIGRATIONS = join(import.meta.dirname, '../prisma/migrations');
 
@@ -63,6 +64,7 @@ const environment = (databaseUrl: string, home: string, more: Record<string, str
   METRICS_PORT: '0',
   LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'error',
   SANDBOX_FALLBACK: 'true',
+  ...profileEnvironment(databaseUrl),
   ...more,
 });
 

@@ -57,6 +57,7 @@ export async function acceptStatement(house: House, tenant: BenchTenant, rows: n
       },
       deliveries: [{ id: newId(), channel: 'email', address: null, addressFrom: 'email' }],
       recipient: null,
+      traceparent: null,
       idempotency: { key: `limit-${number}`, bodyHash: '00'.repeat(32) },
     };
   };

@@ -15,7 +15,9 @@ import {
   TemplatesStore,
   TenantsStore,
 } from '#database';
-import { PostgresBus, type RealtimeBus } from '#realtime';
+import { RequestLimit, SharedRequestLimit } from '#rate-limit';
+import { PostgresBus, type RealtimeBus, RedisBus } from '#realtime';
+import type { Redis } from '#redis';
 import type { Logger } from '#telemetry';
 import { TemplateRenderer } from '#templates';
 import { HealthController } from './health/health.controller.js';
@@ -39,19 +41,24 @@ import { ManageProviderAccounts } from './provider-accounts/manage-provider-acco
 import { ProviderAccountsController } from './provider-accounts/provider-accounts.controller.js';
 import { RecipientsController } from './recipients/recipients.controller.js';
 import { TemplatesController } from './templates/templates.controller.js';
-import { BUS, PEPPER } from './tokens.js';
+import { BUS, PEPPER, REDIS } from './tokens.js';
 
 export interface ApiParts {
   config: Config;
   logger: Logger;
   migrationsDirectory: string;
+  /** Undefined where there is none: limits are then kept by each process, and hints go through Postgres. */
+  redis: Redis | undefined;
 }
 
 /** The whole API: its routes, and from what each part is made. */
 @Module({})
 export class ApiModule {
-  static register({ config, logger, migrationsDirectory }: ApiParts): DynamicModule {
+  static register({ config, logger, migrationsDirectory, redis }: ApiParts): DynamicModule {
     const warn = (error: Error, what: string): void => logger.warn({ err: error }, what);
+    const requests = redis
+      ? new SharedRequestLimit(redis, (error) => warn(error, 'a request limit was kept by this process alone'))
+      : new RequestLimit();
     return {
       module: ApiModule,
       imports: [
@@ -60,6 +67,7 @@ export class ApiModule {
           poolSize: config.databasePoolSize,
           applicationName: 'carillon-api',
           masterKey: config.masterKey,
+          events: config.kafka !== undefined,
           migrationsDirectory,
           onFault: warn,
         }),
@@ -78,6 +86,7 @@ export class ApiModule {
         HealthController,
       ],
       providers: [
+        { provide: REDIS, useValue: redis },
         // ---- what every request passes
         {
           provide: APP_GUARD,
@@ -90,7 +99,8 @@ export class ApiModule {
         {
           provide: Authenticator,
           inject: [ApiKeysStore, PEPPER, BUS],
-          useFactory: (keys: ApiKeysStore, pepper: Buffer, bus: RealtimeBus) => new Authenticator(keys, pepper, bus),
+          useFactory: (keys: ApiKeysStore, pepper: Buffer, bus: RealtimeBus) =>
+            new Authenticator(keys, pepper, bus, requests),
         },
         { provide: PEPPER, inject: [SecretBox], useFactory: (box: SecretBox) => box.derive('api-keys') },
         {
@@ -119,8 +129,10 @@ export class ApiModule {
         {
           provide: BUS,
           inject: [PostgresListener],
-          useFactory: (listener: PostgresListener) =>
-            new PostgresBus(listener, (error) => warn(error, 'hints were lost')),
+          useFactory: (listener: PostgresListener): RealtimeBus =>
+            redis
+              ? new RedisBus(redis, (error) => warn(error, 'hints were lost'))
+              : new PostgresBus(listener, (error) => warn(error, 'hints were lost')),
         },
         {
           provide: StreamHub,

@@ -4,6 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from '#config';
 import { Database, OperationsStore, PostgresListener } from '#database';
 import type { RealtimeBus } from '#realtime';
+import { Redis } from '#redis';
 import { type Logger, NestLogger, startMetrics, startOperationsServer } from '#telemetry';
 import { ApiModule } from './api.module.js';
 import { HealthController } from './health/health.controller.js';
@@ -38,8 +39,14 @@ const DRAIN_MS = 10_000;
 export async function startApi(config: Config, options: StartOptions): Promise<RunningApi> {
   const { logger } = options;
   startMetrics();
+  const redis =
+    config.redis &&
+    new Redis({
+      ...config.redis,
+      onFault: (error) => logger.warn({ err: error }, 'Redis is away; streams look for themselves until it is back'),
+    });
   const app = await NestFactory.create<NestFastifyApplication>(
-    ApiModule.register({ config, ...options }),
+    ApiModule.register({ config, redis, ...options }),
     createAdapter(),
     { logger: new NestLogger(logger), abortOnError: false, bodyParser: false },
   );
@@ -56,6 +63,7 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
   await operations.untilReady((checks) => logger.warn({ checks }, 'waiting for the database'));
   // Workers do it too; an API alone must not run out of weeks.
   await operations.makePartitions();
+  await redis?.connect();
   const listener = app.get(PostgresListener);
   await listener.start();
   const authenticator = app.get(Authenticator);
@@ -78,6 +86,7 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
       clearTimeout(force);
       await authenticator.stop();
       await app.get<RealtimeBus>(BUS).close();
+      await redis?.close();
       await listener.close();
       await operationsServer.close();
       await app.get(Database).close();

@@ -2,3 +2,4 @@
 export const BUS = Symbol('RealtimeBus');
 /** The key that API keys are hashed with. */
 export const PEPPER = Symbol('ApiKeyPepper');
+export const REDIS = Symbol('Redis');

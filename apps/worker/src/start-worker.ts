@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
-import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
+import type { AsyncMicroserviceOptions, CustomTransportStrategy } from '@nestjs/microservices';
 import type { Config } from '#config';
 import { type ClaimedDelivery, Database, OperationsStore, PostgresListener } from '#database';
-import type { DirectTransport } from '#messaging';
+import type { DeliveryTransport } from '#messaging';
 import { ProviderDirectory } from '#providers';
 import type { RealtimeBus } from '#realtime';
-import { type Logger, NestLogger, startMetrics, startOperationsServer } from '#telemetry';
+import { Redis } from '#redis';
+import { type Logger, NestLogger, type Readiness, startMetrics, startOperationsServer } from '#telemetry';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { Housekeeper } from './housekeeping/housekeeper.js';
 import { observeQueue } from './housekeeping/queue-gauges.js';
@@ -32,27 +33,35 @@ const DRAIN_MS = 15_000;
 export async function startWorker(config: Config, options: StartOptions): Promise<RunningWorker> {
   const { logger } = options;
   startMetrics();
+  const redis =
+    config.redis &&
+    new Redis({
+      ...config.redis,
+      onFault: (error) => logger.warn({ err: error }, 'Redis is away; limits hold what they guard until it is back'),
+    });
   const app = await NestFactory.createMicroservice<AsyncMicroserviceOptions>(
-    WorkerModule.register({ config, ...options }),
+    WorkerModule.register({ config, redis, ...options }),
     {
       logger: new NestLogger(logger),
       abortOnError: false,
       inject: [TRANSPORT],
-      useFactory: (strategy: DirectTransport<ClaimedDelivery>) => ({ strategy }),
+      useFactory: (strategy: CustomTransportStrategy) => ({ strategy }),
     },
   );
   const operations = app.get(OperationsStore);
+  const transport = app.get<DeliveryTransport<ClaimedDelivery>>(TRANSPORT);
   const server = options.operations
     ? await startOperationsServer({
         port: config.metricsPort ?? 9_091,
         host: config.host,
-        readiness: () => operations.readiness(),
+        readiness: () => readinessOf(operations, transport, redis),
         fallback: false,
       })
     : undefined;
 
   await operations.untilReady((checks) => logger.warn({ checks }, 'waiting for the database'));
   await app.listen();
+  await redis?.connect();
   const listener = app.get(PostgresListener);
   await listener.start();
   const dispatcher = app.get(Dispatcher);
@@ -65,14 +74,32 @@ export async function startWorker(config: Config, options: StartOptions): Promis
     stop: async () => {
       housekeeper.stop();
       await dispatcher.stop();
-      const transport = app.get<DirectTransport<ClaimedDelivery>>(TRANSPORT);
       await Promise.race([transport.drain(), delay(DRAIN_MS, undefined, { ref: false })]);
       await app.get(ProviderDirectory).close();
       await app.get<RealtimeBus>(BUS).close();
+      await redis?.close();
       await listener.close();
       await server?.close();
       await app.get(Database).close();
       await app.close();
+    },
+  };
+}
+
+/** Ready when the database is, and when nothing lies in a topic that this worker's group does not read. */
+async function readinessOf(
+  operations: OperationsStore,
+  transport: DeliveryTransport<ClaimedDelivery>,
+  redis: Redis | undefined,
+): Promise<Readiness> {
+  const { ready, checks } = await operations.readiness();
+  const condition = transport.condition();
+  return {
+    ready: ready && (condition?.ready ?? true),
+    checks: {
+      ...checks,
+      ...(redis && { redis: redis.connected ? 'ok' : 'away' }),
+      ...(condition && { kafka: condition.words }),
     },
   };
 }

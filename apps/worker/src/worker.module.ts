@@ -9,13 +9,15 @@ import {
   DueDeliveriesStore,
   MailboxStore,
   OperationsStore,
+  PoisonMessagesStore,
   PostgresListener,
   ProviderAccountsStore,
   TemplatesStore,
 } from '#database';
-import { DirectTransport } from '#messaging';
+import { type DeliveryTransport, DirectTransport, KafkaTransport, makeKafka } from '#messaging';
 import { ProviderDirectory } from '#providers';
-import { PostgresBus, type RealtimeBus } from '#realtime';
+import { PostgresBus, type RealtimeBus, RedisBus } from '#realtime';
+import type { Redis } from '#redis';
 import type { Logger } from '#telemetry';
 import { DeliveryConsumer } from './delivery/delivery.consumer.js';
 import { makeDirectory } from './delivery/make-directory.js';
@@ -30,13 +32,22 @@ export interface WorkerParts {
   config: Config;
   logger: Logger;
   migrationsDirectory: string;
+  /** Undefined where there is none: limits and hints then go through Postgres. */
+  redis: Redis | undefined;
 }
 
 /** The whole worker: what it is made of, and from what each part is made. */
 @Module({})
 export class WorkerModule {
-  static register({ config, logger, migrationsDirectory }: WorkerParts): DynamicModule {
+  static register({ config, logger, migrationsDirectory, redis }: WorkerParts): DynamicModule {
     const warn = (error: Error, what: string): void => logger.warn({ err: error }, what);
+    const kafka =
+      config.kafka &&
+      makeKafka({
+        ...config.kafka,
+        clientId: 'carillon-worker',
+        onLog: (message, extra) => logger.debug(extra, message),
+      });
     return {
       module: WorkerModule,
       imports: [
@@ -45,6 +56,7 @@ export class WorkerModule {
           poolSize: config.databasePoolSize,
           applicationName: 'carillon-worker',
           masterKey: config.masterKey,
+          events: config.kafka !== undefined,
           migrationsDirectory,
           onFault: warn,
         }),
@@ -55,15 +67,29 @@ export class WorkerModule {
         {
           provide: BUS,
           inject: [PostgresListener],
-          useFactory: (listener: PostgresListener) =>
-            new PostgresBus(listener, (error) => warn(error, 'hints were lost')),
+          useFactory: (listener: PostgresListener): RealtimeBus =>
+            redis
+              ? new RedisBus(redis, (error) => warn(error, 'hints were lost'))
+              : new PostgresBus(listener, (error) => warn(error, 'hints were lost')),
         },
         {
           provide: TRANSPORT,
-          useFactory: () =>
-            new DirectTransport<ClaimedDelivery>(config.concurrency, (error, channel) =>
-              logger.error({ err: error, channel }, 'a consumer failed'),
-            ),
+          inject: [DueDeliveriesStore, PoisonMessagesStore],
+          useFactory: (due: DueDeliveriesStore, poison: PoisonMessagesStore): DeliveryTransport<ClaimedDelivery> =>
+            kafka
+              ? new KafkaTransport<ClaimedDelivery>({
+                  kafka,
+                  prefix: config.kafka!.prefix,
+                  partitions: config.kafka!.partitions,
+                  channels: config.workerChannels,
+                  concurrency: config.concurrency,
+                  confirm: (tickets) => due.confirm(tickets, config.leaseSeconds),
+                  notePoison: (message) => poison.note(message),
+                  onFault: warn,
+                })
+              : new DirectTransport<ClaimedDelivery>(config.concurrency, (error, channel) =>
+                  logger.error({ err: error, channel }, 'a consumer failed'),
+                ),
         },
         {
           provide: DeliveriesStore,
@@ -88,14 +114,14 @@ export class WorkerModule {
             templates: TemplatesStore,
             directory: ProviderDirectory,
             spool: OutcomeSpool,
-          ) => makePipeline({ config, logger, database, deliveries, due, templates, directory, spool }),
+          ) => makePipeline({ config, logger, redis, database, deliveries, due, templates, directory, spool }),
         },
         {
           provide: Dispatcher,
           inject: [DueDeliveriesStore, TRANSPORT, PostgresListener, OutcomeSpool, DeliveriesStore],
           useFactory: (
             due: DueDeliveriesStore,
-            transport: DirectTransport<ClaimedDelivery>,
+            transport: DeliveryTransport<ClaimedDelivery>,
             listener: PostgresListener,
             spool: OutcomeSpool,
             deliveries: DeliveriesStore,

@@ -7,6 +7,10 @@ export interface Config {
   readonly embedded: boolean;
   readonly databaseUrl: string;
   readonly databasePoolSize: number;
+  /** Undefined: limits and hints go through Postgres. */
+  readonly redis: { readonly url: string; readonly prefix: string } | undefined;
+  /** Undefined: deliveries go straight from the dispatcher to its own process, and there are no events. */
+  readonly kafka: KafkaConfig | undefined;
   readonly port: number;
   readonly host: string;
   readonly internalPort: number | undefined;
@@ -22,6 +26,18 @@ export interface Config {
   readonly leaseSeconds: number;
   readonly workerChannels: Settings['WORKER_CHANNELS'];
   readonly concurrency: Readonly<Record<Settings['WORKER_CHANNELS'][number], number>>;
+}
+
+export interface KafkaConfig {
+  readonly brokers: readonly string[];
+  readonly prefix: string;
+  readonly partitions: number;
+  readonly tls: boolean;
+  readonly sasl:
+    | { readonly mechanism: Settings['KAFKA_SASL_MECHANISM']; readonly username: string; readonly password: string }
+    | undefined;
+  /** Whether the API takes sends from the topic of requests. */
+  readonly requests: boolean;
 }
 
 /** All that is wrong with the environment, one line per variable. */
@@ -55,6 +71,7 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
       'DATABASE_URL: is needed by `npm run api`, `npm run worker` and `npm run migrate`; only `npm start` brings its own Postgres',
     );
   if (production) faults.push(...weakSecrets(settings));
+  faults.push(...halfSet(settings));
   if (faults.length > 0) throw new ConfigError(faults);
 
   const home = resolve(settings.CARILLON_HOME);
@@ -67,6 +84,8 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     embedded,
     databaseUrl: databaseUrl!,
     databasePoolSize: settings.DATABASE_POOL_SIZE,
+    redis: settings.REDIS_URL ? Object.freeze({ url: settings.REDIS_URL, prefix: settings.REDIS_PREFIX }) : undefined,
+    kafka: kafkaOf(settings),
     port: settings.PORT,
     host: settings.HOST ?? (embedded ? '127.0.0.1' : '0.0.0.0'),
     internalPort: settings.INTERNAL_PORT,
@@ -93,7 +112,8 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
 /** The faults of an environment without loading it: what the all-in-one asks before it starts a database. */
 export function settingFaults(environment: Environment = process.env): string[] {
   const { settings, faults } = readSettings(environment);
-  return settings?.NODE_ENV === 'production' ? [...faults, ...weakSecrets(settings)] : faults;
+  if (!settings) return faults;
+  return [...faults, ...(settings.NODE_ENV === 'production' ? weakSecrets(settings) : []), ...halfSet(settings)];
 }
 
 /** CARILLON_HOME and whether DATABASE_URL is set, before anything else is known. */
@@ -114,6 +134,32 @@ function readSettings(environment: Environment): { settings?: Settings; faults: 
       return `${name}: ${issue.message}${got}`;
     }),
   };
+}
+
+function kafkaOf(settings: Settings): KafkaConfig | undefined {
+  if (!settings.KAFKA_BROKERS) return undefined;
+  return Object.freeze({
+    brokers: settings.KAFKA_BROKERS,
+    prefix: settings.KAFKA_PREFIX,
+    partitions: settings.KAFKA_PARTITIONS,
+    tls: settings.KAFKA_TLS,
+    sasl: settings.KAFKA_USERNAME
+      ? {
+          mechanism: settings.KAFKA_SASL_MECHANISM,
+          username: settings.KAFKA_USERNAME,
+          password: settings.KAFKA_PASSWORD!,
+        }
+      : undefined,
+    requests: settings.KAFKA_REQUESTS,
+  });
+}
+
+/** Settings that mean nothing without another one. */
+function halfSet(settings: Settings): string[] {
+  const faults: string[] = [];
+  if (settings.KAFKA_USERNAME && !settings.KAFKA_PASSWORD) faults.push('KAFKA_PASSWORD: is needed with KAFKA_USERNAME');
+  if (settings.KAFKA_REQUESTS && !settings.KAFKA_BROKERS) faults.push('KAFKA_BROKERS: is needed with KAFKA_REQUESTS');
+  return faults;
 }
 
 function weakSecrets(settings: Settings): string[] {

@@ -15,6 +15,15 @@ const channelList = z
   .transform((text) => text.split(',').map((name) => name.trim()))
   .pipe(z.array(z.enum(['email', 'sms', 'push', 'in_app', 'chat', 'webhook'])).min(1));
 
+const brokerList = z
+  .string()
+  .transform((text) => text.split(',').map((broker) => broker.trim()))
+  .pipe(z.array(z.string().regex(/^[^\s:]+:\d{1,5}$/, 'must be host:port, comma-separated')).min(1));
+
+const prefix = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be 1 to 100 letters, digits, dots, dashes or underscores');
+
 /** 32 bytes, as 64 hexadecimal digits or as base64. */
 const masterKey = z.string().transform((text, context) => {
   const key = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : Buffer.from(text, 'base64');
@@ -38,6 +47,37 @@ export const settingsSchema = z.object({
     .max(500)
     .default(10)
     .describe('Connections each process may open for tenants, and again for the platform.'),
+  REDIS_URL: z
+    .url({ protocol: /^rediss?$/, error: 'must be a URL like redis://user:password@host:6379/0' })
+    .optional()
+    .describe('Shares limits and live hints between processes through Redis (6.2 or newer). Unset: through Postgres.'),
+  REDIS_PREFIX: prefix
+    .default('carillon')
+    .describe('What every Redis key and channel begins with: one for each deployment on the same Redis.'),
+  KAFKA_BROKERS: brokerList
+    .optional()
+    .describe(
+      'Carries due deliveries to workers and events to you through Kafka (3.9 or newer): host:port, comma-separated. Unset: each worker takes its deliveries from Postgres, and no events are published.',
+    ),
+  KAFKA_PREFIX: prefix
+    .default('carillon')
+    .describe('What every topic and consumer group begins with: one for each deployment on the same brokers.'),
+  KAFKA_PARTITIONS: positive
+    .max(1_000)
+    .default(6)
+    .describe(
+      'Partitions of a topic that Carillon makes: at least as many as workers of a channel. A topic that is there is left as it is.',
+    ),
+  KAFKA_TLS: flag.default(false).describe('`true` speaks TLS to the brokers.'),
+  KAFKA_SASL_MECHANISM: z
+    .enum(['plain', 'scram-sha-256', 'scram-sha-512'])
+    .default('scram-sha-512')
+    .describe('How KAFKA_USERNAME and KAFKA_PASSWORD are shown to the brokers.'),
+  KAFKA_USERNAME: z.string().min(1).optional().describe('Unset: the brokers are not shown any credentials.'),
+  KAFKA_PASSWORD: z.string().min(1).optional().describe('Belongs to KAFKA_USERNAME.'),
+  KAFKA_REQUESTS: flag
+    .default(false)
+    .describe('`true` lets the API take sends from the topic `<KAFKA_PREFIX>.requests`, too (docs/kafka.md).'),
   PORT: port.default(8080).describe('Where the API listens.'),
   HOST: z
     .string()
@@ -109,4 +149,10 @@ export type Settings = z.infer<typeof settingsSchema>;
 export type SettingName = keyof Settings;
 
 /** Settings whose values never stand in a message or a log. */
-export const secretSettings: readonly SettingName[] = ['DATABASE_URL', 'ADMIN_TOKEN', 'MASTER_KEY'];
+export const secretSettings: readonly SettingName[] = [
+  'DATABASE_URL',
+  'REDIS_URL',
+  'KAFKA_PASSWORD',
+  'ADMIN_TOKEN',
+  'MASTER_KEY',
+];

@@ -4,11 +4,13 @@ import { PostgresListener } from './postgres-listener.js';
 import { SecretBox } from './secret-box.js';
 import { ApiKeysStore } from './stores/api-keys.store.js';
 import { DueDeliveriesStore } from './stores/due-deliveries.store.js';
+import { EventsStore } from './stores/events.store.js';
 import { IdempotencyStore } from './stores/idempotency.store.js';
 import { InboxStore } from './stores/inbox.store.js';
 import { MailboxStore } from './stores/mailbox.store.js';
 import { NotificationsStore } from './stores/notifications.store.js';
 import { OperationsStore } from './stores/operations.store.js';
+import { PoisonMessagesStore } from './stores/poison-messages.store.js';
 import { ProviderAccountsStore } from './stores/provider-accounts.store.js';
 import { RecipientsStore } from './stores/recipients.store.js';
 import { TemplatesStore } from './stores/templates.store.js';
@@ -20,6 +22,8 @@ export interface DatabaseModuleOptions {
   applicationName: string;
   /** 32 bytes. */
   masterKey: Buffer;
+  /** Whether changes of state are written down as events, for a relay to publish. */
+  events: boolean;
   migrationsDirectory: string;
   /** Told when a connection was lost; everything comes back by itself. */
   onFault: (error: Error, what: string) => void;
@@ -32,11 +36,11 @@ export interface DatabaseModuleOptions {
 @Module({})
 export class DatabaseModule {
   static register(options: DatabaseModuleOptions): DynamicModule {
-    const { url, poolSize, applicationName, masterKey, migrationsDirectory, onFault } = options;
+    const { url, poolSize, applicationName, masterKey, events, migrationsDirectory, onFault } = options;
     const onIdleError = (error: Error): void => onFault(error, 'a database connection was lost');
     const onListenerFault = (error: Error): void => onFault(error, 'the listening connection was lost');
     const providers: Provider[] = [
-      { provide: Database, useFactory: () => new Database({ url, poolSize, applicationName, onIdleError }) },
+      { provide: Database, useFactory: () => new Database({ url, poolSize, applicationName, events, onIdleError }) },
       { provide: SecretBox, useFactory: () => new SecretBox(masterKey) },
       of(PostgresListener, [Database], (database: Database) => new PostgresListener(database, onListenerFault)),
       of(OperationsStore, [Database], (database: Database) => new OperationsStore(database, migrationsDirectory)),
@@ -54,10 +58,12 @@ export class DatabaseModule {
 const plainStores = [
   ApiKeysStore,
   DueDeliveriesStore,
+  EventsStore,
   IdempotencyStore,
   InboxStore,
   MailboxStore,
   NotificationsStore,
+  PoisonMessagesStore,
   RecipientsStore,
   TemplatesStore,
   TenantsStore,

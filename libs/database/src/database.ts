@@ -24,6 +24,8 @@ export interface DatabaseOptions {
   /** Told of every error on an idle connection: the server went away. */
   onIdleError?: (error: Error) => void;
   applicationName?: string;
+  /** Whether somebody takes events (EventsStore): only then are they written. */
+  events?: boolean;
 }
 
 /** Long enough for the largest bulk, short enough that a half-open connection becomes a 503 and not a hang. */
@@ -36,6 +38,9 @@ const CONNECT_TIMEOUT_MS = 1_500;
  * table has no fitting index a scan is used all the same.
  */
 const LOOK_UPS_ONLY = '-c enable_seqscan=off -c enable_mergejoin=off';
+
+/** What statements that write events ask for: see EVENTS_WANTED. */
+const EVENTS_ON = '-c carillon.events=on';
 
 /**
  * The two doors to Postgres. A tenant's door opens connections that start as role `carillon_tenant` and see nothing
@@ -152,7 +157,7 @@ export class Database {
       query_timeout: QUERY_TIMEOUT_MS,
       keepAlive: true,
       // Sent with the start-up packet: a connection never works as the login role.
-      options: `-c role=${role} -c statement_timeout=${QUERY_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000 -c jit=off ${planner}`,
+      options: `${this.options.events ? EVENTS_ON : ''} -c role=${role} -c statement_timeout=${QUERY_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000 -c jit=off ${planner}`,
       types: numericTypes,
     });
     // Without a listener an error on an idle connection (a server restart) ends the process.

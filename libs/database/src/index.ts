@@ -9,7 +9,13 @@ export { type Acceptance, type Accepted, AcceptStore, type RecipientUpsert } fro
 export { type ApiKey, ApiKeysStore, type KnownKey } from './stores/api-keys.store.js';
 export { type DeadLetter, type DeadLetterFilter, DeadLettersStore } from './stores/dead-letters.store.js';
 export { DeliveriesStore, type DeliveryContext, type RecipientProfile } from './stores/deliveries.store.js';
-export { type Claim, type ClaimedDelivery, DueDeliveriesStore } from './stores/due-deliveries.store.js';
+export {
+  type Claim,
+  type ClaimedDelivery,
+  type ClaimTicket,
+  DueDeliveriesStore,
+} from './stores/due-deliveries.store.js';
+export { EventsStore, type StoredEvent } from './stores/events.store.js';
 export { IdempotencyStore, type StoredResponse } from './stores/idempotency.store.js';
 export {
   type InboxChange,
@@ -28,7 +34,9 @@ export {
 } from './stores/notifications.store.js';
 export { OperationsStore, type QueueFigures } from './stores/operations.store.js';
 export type { Page, PageRequest } from './stores/page.js';
+export { type PoisonMessageRow, PoisonMessagesStore } from './stores/poison-messages.store.js';
 export { type OpenAccount, type ProviderAccount, ProviderAccountsStore } from './stores/provider-accounts.store.js';
+export { type RecentSends, RecentSendsStore } from './stores/recent-sends.store.js';
 export {
   type Device,
   type Recipient,

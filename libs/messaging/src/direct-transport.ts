@@ -1,11 +1,18 @@
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 import { type ChannelId, channelIds } from '#domain';
+import { callConsumer } from './call-consumer.js';
 import {
   type DeliveryBatch,
   type DeliveryTransport,
   deliveriesPattern,
+  type LaneNumber,
   type Transported,
 } from './delivery-transport.js';
+
+interface Hand {
+  count: number;
+  byTenant: Map<string, number>;
+}
 
 /**
  * The transport of the Postgres profiles: the dispatcher and the consumers are in one process, so a batch is a call. The
@@ -17,7 +24,9 @@ export class DirectTransport<Delivery extends Transported>
   extends Server
   implements CustomTransportStrategy, DeliveryTransport<Delivery>
 {
-  private readonly inHand = new Map<ChannelId, number>(channelIds.map((channel) => [channel, 0]));
+  private readonly hands = new Map<ChannelId, Hand>(
+    channelIds.map((channel) => [channel, { count: 0, byTenant: new Map() }]),
+  );
   private readonly roomHandlers: ((channel: ChannelId) => void)[] = [];
   private readonly idleHandlers: (() => void)[] = [];
   private draining = false;
@@ -44,36 +53,41 @@ export class DirectTransport<Delivery extends Transported>
   }
 
   room(channel: ChannelId): number {
-    return this.draining ? 0 : this.concurrency[channel] - this.inHand.get(channel)!;
+    return this.draining ? 0 : this.concurrency[channel] - this.hands.get(channel)!.count;
+  }
+
+  held(channel: ChannelId): ReadonlyMap<string, number> {
+    return this.hands.get(channel)!.byTenant;
+  }
+
+  condition(): null {
+    return null;
   }
 
   onRoom(handler: (channel: ChannelId) => void): void {
     this.roomHandlers.push(handler);
   }
 
-  async publish(channel: ChannelId, deliveries: Delivery[]): Promise<void> {
+  async publish(channel: ChannelId, _lane: LaneNumber, deliveries: Delivery[]): Promise<void> {
     const handler = this.getHandlerByPattern(deliveriesPattern(channel));
     if (!handler) throw new Error(`no consumer for ${deliveriesPattern(channel)}`);
-    this.inHand.set(channel, this.inHand.get(channel)! + deliveries.length);
+    const { byTenant } = this.hands.get(channel)!;
+    for (const { tenantId } of deliveries) byTenant.set(tenantId, (byTenant.get(tenantId) ?? 0) + 1);
+    this.hands.get(channel)!.count += deliveries.length;
     const open = new Set(deliveries);
     const batch: DeliveryBatch<Delivery> = {
       deliveries,
       settled: (delivery) => {
-        if (open.delete(delivery)) this.freed(channel, 1);
+        if (open.delete(delivery)) this.freed(channel, [delivery]);
       },
     };
     // Not awaited: the batch runs beside the next claim.
-    Promise.resolve(handler(batch))
-      .then((answer) =>
-        isObservable(answer)
-          ? new Promise<void>((resolve, reject) => answer.subscribe({ error: reject, complete: resolve }))
-          : undefined,
-      )
+    void callConsumer(handler, batch)
       .catch((error: Error) => this.onFault(error, channel))
       .finally(() => {
-        const left = open.size;
+        const left = [...open];
         open.clear();
-        if (left > 0) this.freed(channel, left);
+        if (left.length > 0) this.freed(channel, left);
       });
   }
 
@@ -82,23 +96,21 @@ export class DirectTransport<Delivery extends Transported>
     if (this.total() > 0) await new Promise<void>((resolve) => this.idleHandlers.push(resolve));
   }
 
-  private freed(channel: ChannelId, count: number): void {
-    this.inHand.set(channel, this.inHand.get(channel)! - count);
+  private freed(channel: ChannelId, deliveries: readonly Delivery[]): void {
+    const hand = this.hands.get(channel)!;
+    hand.count -= deliveries.length;
+    for (const { tenantId } of deliveries) {
+      const left = hand.byTenant.get(tenantId)! - 1;
+      if (left > 0) hand.byTenant.set(tenantId, left);
+      else hand.byTenant.delete(tenantId);
+    }
     for (const handler of this.roomHandlers) handler(channel);
     if (this.total() === 0) for (const resolve of this.idleHandlers.splice(0)) resolve();
   }
 
   private total(): number {
     let sum = 0;
-    for (const count of this.inHand.values()) sum += count;
+    for (const { count } of this.hands.values()) sum += count;
     return sum;
   }
-}
-
-interface ObservableLike {
-  subscribe(observer: { error: (error: Error) => void; complete: () => void }): unknown;
-}
-
-function isObservable(value: unknown): value is ObservableLike {
-  return typeof value === 'object' && value !== null && typeof (value as ObservableLike).subscribe === 'function';
 }

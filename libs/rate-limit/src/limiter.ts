@@ -5,6 +5,8 @@ export interface LimitRequest {
   /** What is limited, within the tenant: `email:user-123`. */
   key: string;
   limit: SendLimit;
+  /** Whose hit it is: the same delivery takes one token, however often it asks. */
+  deliveryId: string;
 }
 
 export type LimitAnswer =

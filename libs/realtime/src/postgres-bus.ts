@@ -1,3 +1,4 @@
+import { HintOutbox } from './outbox.js';
 import type { Hint, RealtimeBus } from './realtime-bus.js';
 
 /** What this bus needs of a database: the database room's PostgresListener. */
@@ -13,30 +14,34 @@ const MAX_PAYLOAD_BYTES = 7_900;
 
 /** LISTEN/NOTIFY: one statement for all the hints that gathered while the last one was under way. */
 export class PostgresBus implements RealtimeBus {
-  private waiting = new Map<string, string>();
-  private sending = false;
+  /** Everybody hears everything: what a process does not follow it drops. */
+  readonly live = true;
   private readonly handlers: ((hint: Hint) => void)[] = [];
+  private readonly outbox: HintOutbox;
 
   constructor(
     private readonly notifier: Notifier,
-    private readonly onFault: (error: Error) => void,
+    onFault: (error: Error) => void,
   ) {
+    this.outbox = new HintOutbox(
+      (hints) => notifier.notify(CHANNEL, payloadsOf(hints.map(({ text }) => text))),
+      onFault,
+    );
     notifier.on(CHANNEL, (payload) => {
       for (const hint of JSON.parse(payload) as Hint[]) for (const handler of this.handlers) handler(hint);
     });
   }
 
   publish(hints: Hint[]): void {
-    // The same hint twice says nothing new.
-    for (const hint of hints) {
-      const text = JSON.stringify(hint);
-      this.waiting.set(text, text);
-    }
-    if (!this.sending) void this.send();
+    this.outbox.add(hints);
   }
 
   subscribe(handler: (hint: Hint) => void): void {
     this.handlers.push(handler);
+  }
+
+  follow(): () => void {
+    return () => undefined;
   }
 
   onGap(handler: () => void): void {
@@ -44,22 +49,6 @@ export class PostgresBus implements RealtimeBus {
   }
 
   async close(): Promise<void> {}
-
-  private async send(): Promise<void> {
-    this.sending = true;
-    try {
-      while (this.waiting.size > 0) {
-        const hints = [...this.waiting.values()];
-        this.waiting = new Map();
-        await this.notifier.notify(CHANNEL, payloadsOf(hints));
-      }
-    } catch (error) {
-      // The rows are there; readers look for themselves when the server is back.
-      this.onFault(error as Error);
-    } finally {
-      this.sending = false;
-    }
-  }
 }
 
 function payloadsOf(hints: string[]): string[] {

@@ -21,8 +21,16 @@ export interface ItemChange {
  */
 export interface RealtimeBus {
   publish(hints: Hint[]): void;
+  /** Every `stale` hint, and those of the recipients that are followed. */
   subscribe(handler: (hint: Hint) => void): void;
+  /**
+   * Asks for the hints of one recipient; returns what ends it. Where it takes a moment until they arrive, one `inbox` hint
+   * is made up then, so that nothing falls into that moment. (A bus may tell of recipients nobody follows, too.)
+   */
+  follow(tenantId: string, recipientId: string): () => void;
   /** Called when hints may have been missed: the reader looks for itself. */
   onGap(handler: () => void): void;
+  /** False while hints cannot arrive: the reader looks for itself now and then. */
+  readonly live: boolean;
   close(): Promise<void>;
 }

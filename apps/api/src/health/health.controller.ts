@@ -3,8 +3,10 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { OperationsStore } from '#database';
+import type { Redis } from '#redis';
 import { Public } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { REDIS } from '../tokens.js';
 
 const healthView = z
   .object({ status: z.string(), checks: z.record(z.string(), z.string()).optional() })
@@ -16,7 +18,10 @@ export class HealthController {
   /** Set at shutdown: a balancer sends nothing more, while what is under way ends. */
   draining = false;
 
-  constructor(@Inject(OperationsStore) private readonly operations: OperationsStore) {}
+  constructor(
+    @Inject(OperationsStore) private readonly operations: OperationsStore,
+    @Inject(REDIS) private readonly redis: Redis | undefined,
+  ) {}
 
   @Get('livez')
   @Public()
@@ -32,6 +37,14 @@ export class HealthController {
     const { ready, checks } = await this.operations.readiness();
     const ok = ready && !this.draining;
     if (!ok) reply.status(503);
-    return { status: ok ? 'ok' : 'not_ready', checks: { ...checks, ...(this.draining && { process: 'draining' }) } };
+    return {
+      status: ok ? 'ok' : 'not_ready',
+      checks: {
+        ...checks,
+        // Told, not fatal: without Redis every request is still answered.
+        ...(this.redis && { redis: this.redis.connected ? 'ok' : 'away' }),
+        ...(this.draining && { process: 'draining' }),
+      },
+    };
   }
 }

@@ -4,10 +4,10 @@ import type { Reflector } from '@nestjs/core';
 import type { FastifyReply } from 'fastify';
 import type { KnownKey } from '#database';
 import { DomainError } from '#domain';
+import { RequestLimit } from '#rate-limit';
 import { ACCESS, type Access, type CarillonRequest } from './access.js';
 import type { Authenticator } from './authenticator.js';
 import type { InboxTokens } from './inbox-tokens.js';
-import { RequestLimit } from './request-limit.js';
 
 const OPERATOR_REQUESTS_PER_MINUTE = 6_000;
 const OPERATOR_FAILURES_PER_MINUTE = 60;
@@ -59,7 +59,7 @@ export class AccessGuard implements CanActivate {
     recipientId: string | null,
   ): Promise<void> {
     const key = await this.authenticator.authenticate(apiKeyOf(request), request.ip);
-    const allowance = this.authenticator.allowance(key);
+    const allowance = await this.authenticator.allowance(key);
     reply.header('RateLimit-Policy', `"requests";q=${allowance.limit};w=60`);
     reply.header('RateLimit', `"requests";r=${allowance.remaining};t=${allowance.resetSeconds}`);
     if (!allowance.granted) {
@@ -68,7 +68,14 @@ export class AccessGuard implements CanActivate {
       });
     }
     allow(key, scope);
-    request.caller = { tenantId: key.tenantId, mode: key.mode, keyId: key.keyId, settings: key.settings, recipientId };
+    request.caller = {
+      tenantId: key.tenantId,
+      mode: key.mode,
+      keyId: key.keyId,
+      settings: key.settings,
+      recipientId,
+      traceparent: request.traceparent ?? null,
+    };
   }
 
   private async recipient(request: CarillonRequest, reply: FastifyReply, scope: string): Promise<void> {
@@ -103,6 +110,7 @@ export class AccessGuard implements CanActivate {
       keyId: null,
       settings: {},
       recipientId: identity.recipientId,
+      traceparent: request.traceparent ?? null,
     };
   }
 

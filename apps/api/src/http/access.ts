@@ -37,11 +37,13 @@ export interface Caller {
   settings: TenantSettings;
   /** Set on inbox routes. */
   recipientId: string | null;
+  /** The W3C trace context the request came with, when it is one. */
+  traceparent: string | null;
 }
 
 export interface CarillonRequest extends FastifyRequest {
   caller?: Caller;
-  traceId?: string | undefined;
+  traceparent?: string | null;
 }
 
 /** The caller of a tenant or recipient route. */

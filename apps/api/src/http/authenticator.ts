@@ -2,9 +2,8 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { ApiKeysStore, KnownKey } from '#database';
 import { DEFAULT_REQUESTS_PER_MINUTE, DomainError, hashSecret, parseApiKey } from '#domain';
+import { type Allowance, type RequestAllowances, RequestLimit } from '#rate-limit';
 import type { RealtimeBus } from '#realtime';
-
-import { type Allowance, RequestLimit } from './request-limit.js';
 
 /** The worst case for a revoked key where the announcement is lost. */
 const KEY_TTL_MS = 30_000;
@@ -18,7 +17,6 @@ export class Authenticator {
   /** Keys that were right, by the digest of the whole key: an HMAC a request is a tenth of what a request costs. */
   private readonly verified = new LRUCache<string, KnownKey>({ max: 50_000, ttl: KEY_TTL_MS });
   private readonly used = new Set<string>();
-  private readonly requests = new RequestLimit();
   private readonly failures = new RequestLimit();
   private timer: NodeJS.Timeout | undefined;
 
@@ -26,6 +24,7 @@ export class Authenticator {
     private readonly keys: ApiKeysStore,
     private readonly pepper: Buffer,
     bus: RealtimeBus,
+    private readonly requests: RequestAllowances,
   ) {
     bus.subscribe((hint) => {
       if (hint.kind === 'stale' && hint.what === 'tenant') this.forget(hint.tenantId);
@@ -74,8 +73,8 @@ export class Authenticator {
   }
 
   /** Takes one request from the key's allowance. */
-  allowance(key: KnownKey): Allowance {
-    return this.requests.take(key.keyId, key.settings.requests_per_minute ?? DEFAULT_REQUESTS_PER_MINUTE);
+  async allowance(key: KnownKey): Promise<Allowance> {
+    return await this.requests.take(key.keyId, key.settings.requests_per_minute ?? DEFAULT_REQUESTS_PER_MINUTE);
   }
 
   /** Forgets a tenant's keys: one was revoked, or its settings changed. */

@@ -36,14 +36,17 @@ export function createAdapter(): FastifyAdapter {
   });
 }
 
+/** The header as it is, when it has the form of W3C Trace Context; null otherwise. */
+export function traceparentOf(header: unknown): string | null {
+  return typeof header === 'string' && /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(header) ? header : null;
+}
+
 export function prepareServer(app: NestFastifyApplication, config: Config, logger: Logger): void {
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   takeJson(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('X-Request-Id', request.id);
-    (request as CarillonRequest).traceId = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(
-      String(request.headers.traceparent ?? ''),
-    )?.[1];
+    (request as CarillonRequest).traceparent = traceparentOf(request.headers.traceparent);
     if (config.internalPort !== undefined) {
       const isInternal = request.url.startsWith('/internal');
       const onInternal = request.socket.localPort === config.internalPort;
@@ -57,14 +60,14 @@ export function prepareServer(app: NestFastifyApplication, config: Config, logge
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
-    const { caller, traceId } = request as CarillonRequest;
+    const { caller, traceparent } = request as CarillonRequest;
     // The pattern, not the path: ids and tokens stay out of logs and labels.
     const route = request.routeOptions.url ?? 'unknown';
     const seconds = reply.elapsedTime / 1_000;
     instruments().requests.record(seconds, { method: request.method, route, status: reply.statusCode });
     const line = {
       request_id: request.id,
-      trace_id: traceId,
+      trace_id: traceparent?.slice(3, 35),
       tenant_id: caller?.tenantId,
       key_id: caller?.keyId ?? undefined,
       method: request.method,

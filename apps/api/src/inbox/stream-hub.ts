@@ -25,6 +25,8 @@ export interface StreamOwner {
 interface Stream extends StreamOwner {
   wire: Wire;
   lastSeq: number;
+  /** Ends the hints of its recipient. */
+  unfollow: () => void;
   pumping: boolean;
   again: boolean;
   closed: boolean;
@@ -36,14 +38,17 @@ const PAGE = 100;
 export const MAX_STREAMS_PER_RECIPIENT = 50;
 /** After the listening connection was lost everybody looks; not all in the same millisecond. */
 const RESYNC_SPREAD_MS = 1_000;
+/** How often everybody looks while no hints arrive. */
+const AWAY_POLL_MS = 1_000;
 
 export class StreamHub {
   private readonly streams = new Map<string, Set<Stream>>();
   private count = 0;
+  private poll: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly inbox: InboxStore,
-    bus: RealtimeBus,
+    private readonly bus: RealtimeBus,
     private readonly logger: Logger,
   ) {
     bus.subscribe((hint) => this.onHint(hint));
@@ -51,6 +56,9 @@ export class StreamHub {
       for (const group of this.streams.values())
         for (const stream of group) setTimeout(() => this.pump(stream), Math.random() * RESYNC_SPREAD_MS).unref();
     });
+    this.poll = setInterval(() => {
+      if (!this.bus.live) for (const group of this.streams.values()) for (const stream of group) void this.look(stream);
+    }, AWAY_POLL_MS).unref();
     instruments().gauge('carillon_inbox_streams', 'Open inbox streams', () => this.count);
   }
 
@@ -63,15 +71,25 @@ export class StreamHub {
    * Returns what takes it away again.
    */
   open(owner: StreamOwner, wire: Wire, since: number | null): () => void {
-    const stream: Stream = { ...owner, wire, lastSeq: since ?? 0, pumping: true, again: false, closed: false };
+    const stream: Stream = {
+      ...owner,
+      wire,
+      lastSeq: since ?? 0,
+      unfollow: () => undefined,
+      pumping: true,
+      again: false,
+      closed: false,
+    };
     const key = keyOf(owner);
     // Registered before the first look, so that nothing falls between the look and the hints.
     this.streams.set(key, (this.streams.get(key) ?? new Set()).add(stream));
+    stream.unfollow = this.bus.follow(owner.tenantId, owner.recipientId);
     this.count += 1;
     void this.begin(stream, since);
     return () => {
       if (stream.closed) return;
       stream.closed = true;
+      stream.unfollow();
       this.count -= 1;
       const group = this.streams.get(key);
       group?.delete(stream);
@@ -80,6 +98,7 @@ export class StreamHub {
   }
 
   closeAll(): void {
+    clearInterval(this.poll);
     for (const group of this.streams.values()) for (const stream of group) stream.wire.closeRestarting();
   }
 
@@ -102,6 +121,13 @@ export class StreamHub {
       if (hint.kind === 'item_changed') this.send(stream, { type: 'item_changed', ...hint.item });
       this.pump(stream);
     }
+  }
+
+  /** Without hints: is there anything? Heads of many recipients are read together. */
+  private async look(stream: Stream): Promise<void> {
+    if (stream.pumping) return;
+    const head = await this.inbox.head(stream.tenantId, stream.recipientId).catch(() => null);
+    if (head && head.lastSeq > stream.lastSeq && !stream.closed) this.pump(stream);
   }
 
   /** Sends what is there after the last item sent, then the counters. One at a time for a stream. */

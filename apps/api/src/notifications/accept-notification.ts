@@ -254,5 +254,6 @@ function acceptanceOf(caller: Caller, common: Common, item: Item, idempotency: A
     })),
     recipient: item.recipient ?? null,
     idempotency,
+    traceparent: caller.traceparent,
   };
 }

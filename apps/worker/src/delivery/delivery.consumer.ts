@@ -4,7 +4,6 @@ import type { ClaimedDelivery } from '#database';
 import { channelIds, type Outcome } from '#domain';
 import { type DeliveryBatch, deliveriesPattern } from '#messaging';
 import { instruments, type Logger } from '#telemetry';
-import { Dispatcher } from '../dispatch/dispatcher.js';
 import { LOGGER } from '../tokens.js';
 import { Pipeline } from './pipeline.js';
 
@@ -13,7 +12,6 @@ import { Pipeline } from './pipeline.js';
 export class DeliveryConsumer {
   constructor(
     @Inject(Pipeline) private readonly pipeline: Pipeline,
-    @Inject(Dispatcher) private readonly dispatcher: Dispatcher,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -22,7 +20,6 @@ export class DeliveryConsumer {
     await Promise.all(
       batch.deliveries.map(async (delivery) => {
         await this.one(delivery);
-        this.dispatcher.settled(delivery);
         batch.settled(delivery);
       }),
     );
@@ -34,7 +31,12 @@ export class DeliveryConsumer {
    */
   private async one(delivery: ClaimedDelivery): Promise<void> {
     const startedAt = performance.now();
-    const ids = { tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, channel: delivery.channel };
+    const ids = {
+      tenant_id: delivery.tenantId,
+      delivery_id: delivery.deliveryId,
+      channel: delivery.channel,
+      trace_id: delivery.traceparent?.slice(3, 35),
+    };
     try {
       const outcome = await this.pipeline.run(delivery);
       const line = summaryOf(outcome);

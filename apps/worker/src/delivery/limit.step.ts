@@ -14,6 +14,7 @@ export class LimitStep {
         tenantId: delivery.tenantId,
         key: `${channel.id}:${context.notification.recipientId}`,
         limit,
+        deliveryId: delivery.deliveryId,
       });
       if (!answer.granted) {
         const detail = `at most ${limit.limit} on ${channel.id} in ${limit.windowSeconds} s`;

@@ -1,7 +1,16 @@
 import type { Config } from '#config';
-import { Batcher, type Database, type DeliveriesStore, type DueDeliveriesStore, type TemplatesStore } from '#database';
+import {
+  Batcher,
+  type Database,
+  type DeliveriesStore,
+  type DueDeliveriesStore,
+  RecentSendsStore,
+  type TemplatesStore,
+} from '#database';
+import type { ChannelId } from '#domain';
 import type { ProviderDirectory } from '#providers';
-import { PostgresLimiter } from '#rate-limit';
+import { type Limiter, PostgresLimiter, RedisLimiter } from '#rate-limit';
+import type { Redis } from '#redis';
 import type { Logger } from '#telemetry';
 import { TemplateRenderer } from '#templates';
 import { ClaimStep } from './claim.step.js';
@@ -17,6 +26,7 @@ import { SendStep } from './send.step.js';
 export interface PipelineParts {
   config: Config;
   logger: Logger;
+  redis: Redis | undefined;
   database: Database;
   deliveries: DeliveriesStore;
   due: DueDeliveriesStore;
@@ -28,19 +38,40 @@ export interface PipelineParts {
 /** The seven steps, each with what it needs and nothing else. */
 export function makePipeline(parts: PipelineParts): Pipeline {
   const { config, deliveries, due } = parts;
-  const limiter = new PostgresLimiter(
-    parts.database.platform,
-    (flush) => new Batcher({ flush, slots: 1, maxBatch: 500, maxQueue: 100_000 }),
-  );
   // A third of the lease to send, a third to record: see LEASE_SECONDS.
   const third = (config.leaseSeconds * 1_000) / 3;
   return new Pipeline({
     claim: new ClaimStep(),
     load: new LoadStep(deliveries, parts.templates),
     consent: new ConsentStep(),
-    limit: new LimitStep(limiter),
+    limit: new LimitStep(makeLimiter(parts)),
     render: new RenderStep(new TemplateRenderer()),
     send: new SendStep(due, parts.directory, { deadlineMs: third, marginMs: third }),
     record: new RecordStep(deliveries, parts.spool, parts.logger),
   });
+}
+
+function makeLimiter({ config, logger, redis, database }: PipelineParts): Limiter {
+  if (!redis) {
+    return new PostgresLimiter(
+      database.platform,
+      (flush) => new Batcher({ flush, slots: 1, maxBatch: 500, maxQueue: 100_000 }),
+    );
+  }
+  const recent = new RecentSendsStore(database, config.leaseSeconds);
+  return new RedisLimiter(
+    redis,
+    ({ tenantId, key, limit, deliveryId }, rememberedMs) => {
+      const colon = key.indexOf(':');
+      return recent.find({
+        tenantId,
+        channel: key.slice(0, colon) as ChannelId,
+        recipientId: key.slice(colon + 1),
+        windowSeconds: limit.windowSeconds,
+        deliveryId,
+        claimedBeforeMs: rememberedMs,
+      });
+    },
+    (error) => logger.warn({ err: error }, 'the limiter did not answer; what has a limit is held'),
+  );
 }

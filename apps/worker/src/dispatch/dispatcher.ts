@@ -4,10 +4,8 @@
 import type { Config } from '#config';
 import type { ClaimedDelivery, DueDeliveriesStore } from '#database';
 import { type ChannelId, newId } from '#domain';
-import type { DeliveryTransport } from '#messaging';
+import type { DeliveryTransport, LaneNumber } from '#messaging';
 import { instruments, type Logger } from '#telemetry';
-
-type LaneNumber = 1 | 2 | 3;
 
 const POLL_MS = 200;
 /** What each lane gets of the room while all three have work: bulk is never starved. */
@@ -23,7 +21,6 @@ interface ChannelQueue {
   pending: Set<LaneNumber>;
   /** The tenant each lane served last. */
   after: Record<LaneNumber, string>;
-  inFlight: Map<string, number>;
   claiming: boolean;
 }
 
@@ -50,7 +47,6 @@ export class Dispatcher {
         {
           pending: new Set(),
           after: { 1: FIRST_TENANT, 2: FIRST_TENANT, 3: FIRST_TENANT },
-          inFlight: new Map(),
           claiming: false,
         },
       ]),
@@ -72,14 +68,6 @@ export class Dispatcher {
       queue.pending.add(Number(lane) as LaneNumber);
       this.claimSoon(channel);
     }
-  }
-
-  /** A delivery has left its consumer: its tenant has one less in flight. */
-  settled(delivery: ClaimedDelivery): void {
-    const inFlight = this.queues.get(delivery.channel)?.inFlight;
-    const count = inFlight?.get(delivery.tenantId) ?? 0;
-    if (count > 1) inFlight!.set(delivery.tenantId, count - 1);
-    else inFlight?.delete(delivery.tenantId);
   }
 
   /** Claims nothing more, and waits for the claims under way. */
@@ -141,8 +129,9 @@ export class Dispatcher {
 
   private async claimLane(channel: ChannelId, lane: LaneNumber, limit: number, queue: ChannelQueue): Promise<void> {
     const cap = Math.max(1, Math.floor(this.config.concurrency[channel] * TENANT_SHARE));
+    const held = this.transport.held(channel);
     const excludedTenants =
-      queue.inFlight.size > 1 ? [...queue.inFlight].filter(([, count]) => count >= cap).map(([tenant]) => tenant) : [];
+      held.size > 1 ? [...held].filter(([, count]) => count >= cap).map(([tenant]) => tenant) : [];
     // Whatever becomes due from here on announces itself again.
     queue.pending.delete(lane);
     const after = queue.after[lane];
@@ -158,9 +147,14 @@ export class Dispatcher {
     queue.after[lane] = cut || deliveries.length === limit ? lastTenant(deliveries) : FIRST_TENANT;
     if (more || after !== FIRST_TENANT) queue.pending.add(lane);
     if (deliveries.length === 0) return;
-    for (const { tenantId } of deliveries) queue.inFlight.set(tenantId, (queue.inFlight.get(tenantId) ?? 0) + 1);
     instruments().claimed.add(deliveries.length, { channel });
-    await this.transport.publish(channel, deliveries);
+    try {
+      await this.transport.publish(channel, lane, deliveries);
+    } catch (error) {
+      // Nobody has them: somebody else, or this worker a little later, may claim them at once.
+      this.logger.warn({ err: error, channel, count: deliveries.length }, 'deliveries could not be handed on');
+      await this.store.release(deliveries);
+    }
   }
 }
 

@@ -28,6 +28,8 @@ export interface Acceptance {
   recipient: RecipientUpsert | null;
   /** SHA-256 of the canonical body, hexadecimal. */
   idempotency: { key: string; bodyHash: string } | null;
+  /** W3C trace context of the request: what its deliveries are logged and carried with. */
+  traceparent: string | null;
 }
 
 export type Accepted =
@@ -198,6 +200,7 @@ const notificationFields: ((row: Acceptance) => unknown)[] = [
   (row) => row.deliveries.length,
   (row) => row.idempotency?.key ?? null,
   (row) => row.idempotency?.bodyHash ?? null,
+  (row) => row.traceparent,
 ];
 
 /**
@@ -209,11 +212,11 @@ const ACCEPT = `
 with input as materialized (
   select * from unnest(
     $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::smallint[], $11::smallint[],
-    $12::boolean[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[]
+    $12::boolean[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[]
   ) with ordinality as i(tenant_id, id, recipient_id, type, category, channels, template_id, content, payload, priority, lane,
-                         test, ordering_key, metadata, scheduled_at, expires_at, total, key, body_hash, ord)
+                         test, ordering_key, metadata, scheduled_at, expires_at, total, key, body_hash, traceparent, ord)
 ), asked as materialized (
-  select * from unnest($20::integer[], $21::uuid[], $22::text[], $23::text[], $24::text[]) as d(ord, id, channel, address, address_from)
+  select * from unnest($21::integer[], $22::uuid[], $23::text[], $24::text[], $25::text[]) as d(ord, id, channel, address, address_from)
 ), lacking as materialized (
   select a.ord, array_agg(a.channel) as channels
   from asked a join input i on i.ord = a.ord left join recipients r on r.tenant_id = i.tenant_id and r.id = i.recipient_id
@@ -233,7 +236,7 @@ with input as materialized (
 ), profiles as (
   insert into recipients as r (tenant_id, id, email, phone, locale, timezone, attributes)
   select distinct on (a.tenant_id, u.id) a.tenant_id, u.id, u.email, u.phone, u.locale, u.timezone, coalesce(u.attributes::jsonb, '{}')
-  from unnest($25::integer[], $26::text[], $27::text[], $28::text[], $29::text[], $30::text[], $31::text[]) as u(ord, id, email, phone, locale, timezone, attributes)
+  from unnest($26::integer[], $27::text[], $28::text[], $29::text[], $30::text[], $31::text[], $32::text[]) as u(ord, id, email, phone, locale, timezone, attributes)
   join accepted a on a.ord = u.ord
   order by a.tenant_id, u.id, u.ord desc
   on conflict (tenant_id, id) do update set
@@ -246,14 +249,15 @@ with input as materialized (
          metadata::jsonb, scheduled_at, expires_at, total, created_at
   from accepted
 ), wanted as materialized (
-  select a.tenant_id, d.id, a.id as notification_id, a.recipient_id, d.channel, d.address, a.lane, a.ordering_key, a.scheduled_at, a.expires_at, a.created_at
+  select a.tenant_id, d.id, a.id as notification_id, a.recipient_id, d.channel, d.address, a.lane, a.ordering_key, a.scheduled_at, a.expires_at, a.created_at, a.traceparent
   from asked d join accepted a on a.ord = d.ord
 ), made as (
   insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, address, created_at)
   select tenant_id, id, notification_id, recipient_id, channel, address, created_at from wanted
 ), due as (
-  insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason, expires_at, ordering_key)
-  select tenant_id, id, channel, lane, coalesce(scheduled_at, created_at), case when scheduled_at > created_at then 'scheduled' end, expires_at, ordering_key from wanted
+  insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason, expires_at, ordering_key, message_key, traceparent)
+  select tenant_id, id, channel, lane, coalesce(scheduled_at, created_at), case when scheduled_at > created_at then 'scheduled' end, expires_at, ordering_key,
+         hashtext(tenant_id::text || coalesce(ordering_key, recipient_id)), traceparent from wanted
 )
 select ord::integer as ord, created_at, null::text[] as lacking from accepted
 union all

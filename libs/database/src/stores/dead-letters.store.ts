@@ -137,11 +137,11 @@ const REPLAY = `
 with marked as (
   update dead_letters set replayed_at = now() where tenant_id = $1 and id = $2
 ), revived as (
-  update deliveries set state = 'waiting', reason = null where tenant_id = $1 and id = $3 and state = 'failed' returning channel, attempts
+  update deliveries set state = 'waiting', reason = null where tenant_id = $1 and id = $3 and state = 'failed' returning channel, attempts, recipient_id
 ), counted as (
   update notifications set failed = failed - 1 where tenant_id = $1 and id = $4
 ), told as (
   insert into decisions (tenant_id, delivery_id, id, code) values ($1, $3, gen_random_uuid(), 'replayed')
 )
-insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, attempt, expires_at, ordering_key)
-select $1, $3, r.channel, $5, now(), r.attempts, n.expires_at, n.ordering_key from revived r, notifications n where n.tenant_id = $1 and n.id = $4`;
+insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, attempt, expires_at, ordering_key, message_key)
+select $1, $3, r.channel, $5, now(), r.attempts, n.expires_at, n.ordering_key, hashtext($1::uuid::text || coalesce(n.ordering_key, r.recipient_id)) from revived r, notifications n where n.tenant_id = $1 and n.id = $4`;

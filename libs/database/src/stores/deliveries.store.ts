@@ -11,6 +11,7 @@ import { Batcher } from '../batcher.js';
 import type { Database } from '../database.js';
 import { columns } from './columns.js';
 import type { ClaimedDelivery } from './due-deliveries.store.js';
+import { deliveryEvent, EVENT_COLUMNS, EVENTS_WANTED } from './events.store.js';
 import type { Notification } from './notification.js';
 import { RECORD, type Recorded, type RecordRow, recordColumns, toRecord } from './record.js';
 
@@ -218,6 +219,11 @@ cross join lateral (select * from tenants x where x.id = d.tenant_id offset 0) t
 left join lateral (select * from recipients x where x.tenant_id = d.tenant_id and x.id = d.recipient_id offset 0) r on true
 left join lateral (select * from preferences x where x.tenant_id = d.tenant_id and x.recipient_id = d.recipient_id offset 0) p on true`;
 
+/** The event of what a receipt said of the rows in `changed`. */
+const receiptEvent = (kind: string): string => `  insert into events (${EVENT_COLUMNS})
+  select x.tenant_id, 'delivery.' || ${kind}, x.recipient_id, x.delivery_id::text, ${deliveryEvent('x')}
+  from (select c.*, c.id as delivery_id, $3::text as code from changed c) x where ${EVENTS_WANTED}`;
+
 /** A permanent bounce moves the delivery from the succeeded to the failed of its notification. */
 const RECEIPT = `
 with before as (
@@ -227,12 +233,14 @@ with before as (
     state = $4,
     delivered_at = case when $4 = 'delivered' then now() else d.delivered_at end
   from before b where d.tenant_id = b.tenant_id and d.id = b.id
-  returning d.tenant_id, d.id, d.notification_id
+  returning d.*
 ), counted as (
   update notifications n set
     succeeded = n.succeeded + case when b.state = 'unknown' and not $6::boolean then 1 when b.state <> 'unknown' and $6::boolean then -1 else 0 end,
     failed = n.failed + case when b.state = 'unknown' and not $6::boolean then -1 when b.state <> 'unknown' and $6::boolean then 1 else 0 end
   from before b where n.tenant_id = b.tenant_id and n.id = b.notification_id
+), emitted as (
+${receiptEvent('$4::text')}
 ), told as (
   insert into decisions (tenant_id, delivery_id, id, code, detail) select tenant_id, id, gen_random_uuid(), $4, $3 from changed
 )
@@ -241,7 +249,9 @@ select id from changed`;
 const COMPLAINT = `
 with changed as (
   update deliveries d set complained_at = now() where tenant_id = $1 and id = $2 and complained_at is null and state in ('sent', 'delivered', 'bounced', 'unknown')
-  returning d.tenant_id, d.id
+  returning d.*
+), emitted as (
+${receiptEvent(`'complained'`)}
 ), told as (
   insert into decisions (tenant_id, delivery_id, id, code, detail) select tenant_id, id, gen_random_uuid(), 'complained', $3 from changed
 )

@@ -19,6 +19,10 @@ export interface ClaimedDelivery {
   sending: boolean;
   limitTaken: boolean;
   expired: boolean;
+  /** The hash of its ordering key or recipient: deliveries with the same one stay in order on their way. */
+  messageKey: string;
+  /** W3C trace context of the request that asked for it. */
+  traceparent: string | null;
   /** Milliseconds of this process's monotonic clock (`performance.now()`), not wall time. */
   leaseEndsAt: number;
 }
@@ -56,7 +60,20 @@ interface ClaimRow {
   sending: boolean;
   limit_taken: boolean;
   expired: boolean;
+  message_key: number;
+  traceparent: string | null;
 }
+
+interface ConfirmedRow extends Omit<ClaimRow, 'ready'> {
+  ord: number;
+  seconds_left: number;
+}
+
+/** What a message says of a claim: whose it is, and how far the delivery had come when it was made. */
+export type ClaimTicket = Pick<
+  ClaimedDelivery,
+  'tenantId' | 'deliveryId' | 'channel' | 'claimId' | 'attempt' | 'sending'
+>;
 
 export interface Intent {
   delivery: ClaimedDelivery;
@@ -109,6 +126,8 @@ export class DueDeliveriesStore {
       sending: row.sending,
       limitTaken: row.limit_taken,
       expired: row.expired,
+      messageKey: String(row.message_key),
+      traceparent: row.traceparent,
       // Counted from before the statement, so that it ends before the database's lease does, whatever the wall clock says.
       leaseEndsAt: startedAt + request.leaseSeconds * 1_000,
     }));
@@ -120,6 +139,58 @@ export class DueDeliveriesStore {
     for (const { tenantId } of deliveries) perTenant.set(tenantId, (perTenant.get(tenantId) ?? 0) + 1);
     const cut = ready === MAX_TENANTS;
     return { deliveries, cut, more: cut || [...perTenant.values()].some((count) => count >= share) };
+  }
+
+  /**
+   * The claims that still hold, in the order asked, null for the others: taken over, cancelled, recorded, or begun by
+   * somebody else with the same message. A claim with less than half a lease left is renewed. Index: due_deliveries_pkey.
+   */
+  async confirm(tickets: readonly ClaimTicket[], leaseSeconds: number): Promise<(ClaimedDelivery | null)[]> {
+    const startedAt = performance.now();
+    const rows = await this.database.platform.query<ConfirmedRow>({
+      name: 'confirm',
+      text: CONFIRM,
+      values: [
+        ...columns(tickets, [
+          (ticket) => ticket.tenantId,
+          (ticket) => ticket.deliveryId,
+          (ticket) => ticket.claimId,
+          (ticket) => ticket.attempt,
+          (ticket) => ticket.sending,
+        ]),
+        leaseSeconds,
+      ],
+    });
+    const deliveries: (ClaimedDelivery | null)[] = tickets.map(() => null);
+    for (const row of rows) {
+      deliveries[row.ord - 1] = {
+        ...tickets[row.ord - 1]!,
+        claims: row.claims,
+        retries: row.retries,
+        limitTaken: row.limit_taken,
+        expired: row.expired,
+        messageKey: String(row.message_key),
+        traceparent: row.traceparent,
+        leaseEndsAt: startedAt + row.seconds_left * 1_000,
+      };
+    }
+    return deliveries;
+  }
+
+  /** Gives claims back that were not worked on: due again now, as if they had not been claimed. Index: due_deliveries_pkey. */
+  async release(deliveries: readonly ClaimedDelivery[]): Promise<void> {
+    await this.database.platform.query({
+      name: 'release',
+      text: `update due_deliveries d set due_at = now(), claim_id = null, claims = greatest(0, d.claims - 1)
+             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[]) as i(tenant_id, delivery_id, claim_id, attempt)
+             where d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id and d.attempt = i.attempt`,
+      values: columns(deliveries, [
+        (delivery) => delivery.tenantId,
+        (delivery) => delivery.deliveryId,
+        (delivery) => delivery.claimId,
+        (delivery) => delivery.attempt,
+      ]),
+    });
   }
 
   /**
@@ -198,8 +269,27 @@ update due_deliveries d
 set due_at = now() + make_interval(secs => $7::double precision), claim_id = $6::uuid, claims = d.claims + 1
 from picked p
 where d.tenant_id = p.tenant_id and d.delivery_id = p.delivery_id
-returning d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, coalesce(d.expires_at <= now(), false) as expired,
+returning d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, d.message_key, d.traceparent, coalesce(d.expires_at <= now(), false) as expired,
           (select count(*) from ready)::integer as ready`;
+
+/** Whoever re-claims a row at this moment wins: the renewal then finds another claim, and a claim near its end is not confirmed without it. */
+const CONFIRM = `
+with asked as materialized (
+  select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::boolean[])
+    with ordinality as i(tenant_id, delivery_id, claim_id, attempt, sending, ord)
+), renewed as materialized (
+  update due_deliveries d set due_at = now() + make_interval(secs => $6::double precision)
+  from asked i
+  where d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id and d.attempt = i.attempt and d.sending = i.sending
+    and d.due_at < now() + make_interval(secs => $6::double precision / 2)
+  returning i.ord, d.due_at
+)
+select i.ord::integer as ord, d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, d.message_key, d.traceparent,
+       coalesce(d.expires_at <= now(), false) as expired, extract(epoch from coalesce(r.due_at, d.due_at) - now())::float8 as seconds_left
+from asked i
+join due_deliveries d on d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id and d.attempt = i.attempt and d.sending = i.sending
+left join renewed r on r.ord = i.ord
+where r.ord is not null or d.due_at >= now() + make_interval(secs => $6::double precision / 2)`;
 
 /**
  * The attempt that a killed worker left without an outcome is written down as unknown in the same commit: an extra send is

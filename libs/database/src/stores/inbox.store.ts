@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader';
 import type { Database, Sql } from '../database.js';
 import { columns } from './columns.js';
+import { EVENT_COLUMNS, EVENTS_WANTED } from './events.store.js';
 import { afterNumberCursor, type Page, toPage } from './page.js';
 
 export interface InboxItem {
@@ -179,6 +180,12 @@ const CHANGES: Record<InboxChange, { set: string; where: string }> = {
   unarchive: { set: 'archived_at = null', where: 'i.archived_at is not null' },
 };
 
+const READ_EVENTS = `, emitted as (
+  insert into events (${EVENT_COLUMNS})
+  select tenant_id, 'inbox.item_read', recipient_id, id::text, jsonb_build_object('item_id', id, 'seq', seq, 'recipient_id', recipient_id, 'read_at', read_at)
+  from changed where ${EVENTS_WANTED}
+)`;
+
 /** The counters move by what the changed rows were and are: the row of the counters is locked first, as a new item does. */
 async function changeItems(
   sql: Sql,
@@ -212,7 +219,7 @@ with counter as materialized (
     from changed x join before b on b.seq = x.seq
   ) d
   where c.tenant_id = $1 and c.recipient_id = $2 and d.total is not null
-)
+)${change === 'read' ? READ_EVENTS : ''}
 select ${ITEM} from changed order by seq`,
     values: [tenantId, recipientId, id],
   });

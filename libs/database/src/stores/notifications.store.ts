@@ -1,7 +1,9 @@
 import { type ChannelId, type DeliveryState, type NotificationStatus } from '#domain';
 import type { Database, Sql } from '../database.js';
+import { deliveryEvent, EVENT_COLUMNS, EVENTS_WANTED } from './events.store.js';
 import type { DeliveryRow, NotificationRow } from './notification.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from './page.js';
+import { FINISHED_EVENT } from './record.js';
 
 export interface NotificationFilter {
   status?: NotificationStatus | undefined;
@@ -199,9 +201,16 @@ with gone as (
   where d.tenant_id = $1 and d.notification_id = $2 and q.tenant_id = d.tenant_id and q.delivery_id = d.id and not q.sending
   returning q.delivery_id
 ), changed as (
-  update deliveries d set state = 'cancelled' from gone where d.tenant_id = $1 and d.id = gone.delivery_id and d.state = 'waiting' returning d.id
+  update deliveries d set state = 'cancelled' from gone where d.tenant_id = $1 and d.id = gone.delivery_id and d.state = 'waiting' returning d.*
 ), counted as (
   update notifications n set cancelled = n.cancelled + (select count(*) from changed) where n.tenant_id = $1 and n.id = $2 and exists (select 1 from changed)
+  returning n.*
+), emitted as (
+  insert into events (${EVENT_COLUMNS})
+  select x.tenant_id, 'delivery.cancelled', x.recipient_id, x.delivery_id::text, ${deliveryEvent('x')}
+  from (select c.*, c.id as delivery_id, null::text as code from changed c) x where ${EVENTS_WANTED}
+  union all
+  select tenant_id, 'notification.finished', recipient_id, id::text, ${FINISHED_EVENT} from counted where final_status is not null and ${EVENTS_WANTED}
 ), told as (
   insert into decisions (tenant_id, delivery_id, id, code) select $1, id, gen_random_uuid(), 'cancelled' from changed
 )

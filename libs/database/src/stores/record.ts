@@ -4,6 +4,7 @@ import type { DeliveryState, InboxRow, Outcome } from '#domain';
 import { newId } from '#domain';
 import { json } from './columns.js';
 import type { ClaimedDelivery } from './due-deliveries.store.js';
+import { deliveryEvent, EVENT_COLUMNS, EVENTS_WANTED } from './events.store.js';
 
 export interface RecordRow {
   tenantId: string;
@@ -126,6 +127,10 @@ export const recordColumns: ((row: RecordRow) => unknown)[] = [
   (row) => json(row.inbox?.data),
 ];
 
+/** What an event says of a notification that has come to its end. */
+export const FINISHED_EVENT = `jsonb_build_object('notification_id', id, 'status', final_status, 'counts',
+    jsonb_build_object('total', total, 'succeeded', succeeded, 'failed', failed, 'suppressed', suppressed, 'cancelled', cancelled))`;
+
 /**
  * `finished` and `deferred` are the fence: only rows whose claim is still ours go on; everything else hangs on them.
  * Indexes: the primary keys of due_deliveries, deliveries and notifications.
@@ -176,6 +181,12 @@ with input as materialized (
     from ended group by tenant_id, notification_id
   ) e
   where n.tenant_id = e.tenant_id and n.id = e.notification_id
+  returning n.tenant_id, n.id, n.recipient_id, n.final_status, n.total, n.succeeded, n.failed, n.suppressed, n.cancelled
+), emitted as (
+  insert into events (${EVENT_COLUMNS})
+  select tenant_id, 'delivery.' || state, recipient_id, delivery_id::text, ${deliveryEvent('e')} from ended e where ${EVENTS_WANTED}
+  union all
+  select tenant_id, 'notification.finished', recipient_id, id::text, ${FINISHED_EVENT} from counted where final_status is not null and ${EVENTS_WANTED}
 ), told as (
   insert into decisions (tenant_id, delivery_id, id, code, reason, detail, until)
   select tenant_id, delivery_id, row_id, decision, reason, detail, null from finished where decision is not null

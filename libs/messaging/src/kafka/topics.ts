@@ -1,0 +1,78 @@
+import { type ChannelId, channelIds } from '#domain';
+import type { LaneNumber } from '../delivery-transport.js';
+import type { Admin } from './kafka-client.js';
+
+const LANES: Record<LaneNumber, string> = { 1: 'urgent', 2: 'normal', 3: 'bulk' };
+export const laneNumbers: readonly LaneNumber[] = [1, 2, 3];
+const WEEK_MS = 7 * 86_400_000;
+const DAY_MS = 86_400_000;
+
+/** Every topic and group, by the deployment's prefix. */
+export class Topics {
+  constructor(private readonly prefix: string) {}
+
+  deliveries(channel: ChannelId, lane: LaneNumber): string {
+    return `${this.prefix}.deliveries.${channel}.${LANES[lane]}`;
+  }
+
+  /** The three topics of a channel. */
+  lanesOf(channel: ChannelId): string[] {
+    return laneNumbers.map((lane) => this.deliveries(channel, lane));
+  }
+
+  /** A group for each channel, because workers may serve different ones. */
+  workers(channel: ChannelId): string {
+    return `${this.prefix}.workers.${channel}`;
+  }
+
+  get events(): string {
+    return `${this.prefix}.events`;
+  }
+
+  get requests(): string {
+    return `${this.prefix}.requests`;
+  }
+
+  get results(): string {
+    return `${this.prefix}.requests.results`;
+  }
+
+  get acceptors(): string {
+    return `${this.prefix}.acceptors`;
+  }
+
+  get deadLetters(): string {
+    return `${this.prefix}.dead-letters`;
+  }
+
+  /** All of them, with how long Kafka keeps what is in them. */
+  private all(): { topic: string; retentionMs: number }[] {
+    return [
+      // A claim is good for a lease; what is older is not mine any more.
+      ...channelIds.flatMap((channel) => this.lanesOf(channel).map((topic) => ({ topic, retentionMs: DAY_MS }))),
+      ...[this.events, this.requests, this.results, this.deadLetters].map((topic) => ({ topic, retentionMs: WEEK_MS })),
+    ];
+  }
+
+  /**
+   * Makes the topics that are missing and checks that all are there: a consumer of a topic that comes later may never see it.
+   * Replication is the broker's default. Throws when the brokers cannot be reached or will not.
+   */
+  async ensure(admin: Admin, partitions: number): Promise<void> {
+    const wanted = this.all();
+    const there = new Set(await admin.listTopics());
+    const missing = wanted.filter(({ topic }) => !there.has(topic));
+    if (missing.length > 0) {
+      await admin.createTopics({
+        waitForLeaders: true,
+        topics: missing.map(({ topic, retentionMs }) => ({
+          topic,
+          numPartitions: partitions,
+          replicationFactor: -1,
+          configEntries: [{ name: 'retention.ms', value: String(retentionMs) }],
+        })),
+      });
+    }
+    await admin.fetchTopicMetadata({ topics: wanted.map(({ topic }) => topic) });
+  }
+}

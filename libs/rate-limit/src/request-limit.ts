@@ -1,0 +1,70 @@
+import { LRUCache } from 'lru-cache';
+import { type Scripts, TOKEN_BUCKET } from './scripts.js';
+
+export interface Allowance {
+  granted: boolean;
+  limit: number;
+  remaining: number;
+  /** Until a request is granted again, or until the bucket is full. At least 1. */
+  resetSeconds: number;
+}
+
+interface Bucket {
+  tokens: number;
+  filledAt: number;
+}
+
+/** A minute's worth of requests for each key, filling evenly. */
+export interface RequestAllowances {
+  take(key: string, perMinute: number): Allowance | Promise<Allowance>;
+}
+
+/** A token bucket per key, in this process: it holds a minute's worth and fills evenly. */
+export class RequestLimit implements RequestAllowances {
+  private readonly buckets = new LRUCache<string, Bucket>({ max: 100_000 });
+
+  take(key: string, perMinute: number): Allowance {
+    const now = performance.now();
+    const perMs = perMinute / 60_000;
+    let bucket = this.buckets.get(key);
+    if (!bucket) {
+      bucket = { tokens: perMinute, filledAt: now };
+      this.buckets.set(key, bucket);
+    }
+    bucket.tokens = Math.min(perMinute, bucket.tokens + (now - bucket.filledAt) * perMs);
+    bucket.filledAt = now;
+    const granted = bucket.tokens >= 1;
+    if (granted) bucket.tokens -= 1;
+    const waitMs = granted ? (perMinute - bucket.tokens) / perMs : (1 - bucket.tokens) / perMs;
+    return allowance(granted, perMinute, Math.floor(bucket.tokens), waitMs);
+  }
+}
+
+/** The same bucket shared by all processes through Redis; while Redis is away, each process keeps one of its own. */
+export class SharedRequestLimit implements RequestAllowances {
+  private readonly own = new RequestLimit();
+
+  constructor(
+    private readonly redis: Scripts,
+    private readonly onFault: (error: Error) => void,
+  ) {}
+
+  async take(key: string, perMinute: number): Promise<Allowance> {
+    if (!this.redis.connected) return this.own.take(key, perMinute);
+    try {
+      const [granted, remaining, waitMs] = (await this.redis.run(TOKEN_BUCKET, [`{${key}}:requests`], [perMinute])) as [
+        number,
+        number,
+        number,
+      ];
+      return allowance(granted === 1, perMinute, remaining, waitMs);
+    } catch (error) {
+      this.onFault(error as Error);
+      return this.own.take(key, perMinute);
+    }
+  }
+}
+
+function allowance(granted: boolean, limit: number, remaining: number, waitMs: number): Allowance {
+  return { granted, limit, remaining, resetSeconds: Math.max(1, Math.ceil(waitMs / 1_000)) };
+}

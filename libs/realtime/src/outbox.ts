@@ -1,0 +1,33 @@
+import type { Hint } from './realtime-bus.js';
+
+/** Hints on their way out: what gathers while one batch is sent is the next batch. The same hint twice says nothing new. */
+export class HintOutbox {
+  private waiting = new Map<string, Hint>();
+  private sending = false;
+
+  constructor(
+    private readonly send: (hints: { hint: Hint; text: string }[]) => Promise<void>,
+    private readonly onFault: (error: Error) => void,
+  ) {}
+
+  add(hints: readonly Hint[]): void {
+    for (const hint of hints) this.waiting.set(JSON.stringify(hint), hint);
+    if (!this.sending) void this.drain();
+  }
+
+  private async drain(): Promise<void> {
+    this.sending = true;
+    try {
+      while (this.waiting.size > 0) {
+        const hints = [...this.waiting].map(([text, hint]) => ({ text, hint }));
+        this.waiting = new Map();
+        await this.send(hints);
+      }
+    } catch (error) {
+      // The rows are there; readers look for themselves when the server is back.
+      this.onFault(error as Error);
+    } finally {
+      this.sending = false;
+    }
+  }
+}

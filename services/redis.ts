@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createClient } from '@redis/client';
+import { freePort, onPath } from './programs.ts';
+
+export interface RedisService {
+  url: string;
+  version: string;
+  /** SIGKILL, and again on the same port; what was not on disk is gone. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Why no Redis can be started here, or null when one can. */
+export function redisMissing(): string | null {
+  return onPath('redis-server') ? null : 'no redis-server on the PATH (Debian: apt-get install redis-server)';
+}
+
+/** A Redis of our own on the loopback interface: nothing on disk, everything forgotten when it ends. */
+export async function startRedis(options: { directory: string; port?: number }): Promise<RedisService> {
+  mkdirSync(options.directory, { recursive: true });
+  const port = options.port ?? (await freePort());
+  const url = `redis://127.0.0.1:${port}`;
+  let child: ChildProcess;
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await gone;
+  };
+  const start = async (): Promise<void> => {
+    child = spawn(
+      'redis-server',
+      ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', options.directory],
+      { stdio: ['ignore', 'ignore', 'inherit'] },
+    );
+    await redisVersion(url);
+  };
+  await start();
+  return { url, version: await redisVersion(url), kill: () => end('SIGKILL'), start, stop: () => end('SIGTERM') };
+}
+
+/** Waits until the server answers, and returns its version. */
+export async function redisVersion(url: string): Promise<string> {
+  const until = performance.now() + 10_000;
+  for (;;) {
+    const client = createClient({ url, socket: { reconnectStrategy: false, connectTimeout: 1_000 } });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return /redis_version:(\S+)/.exec(await client.info('server'))?.[1] ?? 'unknown';
+    } catch (error) {
+      if (performance.now() > until) throw error;
+      await delay(50);
+    } finally {
+      if (client.isOpen) client.destroy();
+    }
+  }
+}

@@ -1,0 +1,169 @@
+// The contract of a limiter, held by both stores; and what the Redis one does when Redis forgets or is away.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { Batcher, Database } from '#database';
+import { newId } from '#domain';
+import { type KnownHits, type Limiter, PostgresLimiter, RedisLimiter, SharedRequestLimit } from '#rate-limit';
+import { Redis } from '#redis';
+import { cloneDatabase, until } from '#testing';
+import { type RedisService, startRedis } from '../../services/redis.ts';
+
+let database: Database;
+let drop: () => Promise<void>;
+const opened: Redis[] = [];
+
+beforeAll(async () => {
+  const clone = await cloneDatabase(inject('postgresUrl'));
+  drop = clone.drop;
+  database = new Database({ url: clone.url, poolSize: 4 });
+});
+afterAll(async () => {
+  for (const redis of opened) await redis.close();
+  await database?.close();
+  await drop?.();
+});
+
+async function connectTo(url: string): Promise<Redis> {
+  const redis = new Redis({ url, prefix: newId(), onFault: () => undefined });
+  opened.push(redis);
+  await redis.connect();
+  return redis;
+}
+
+const nothingKnown = async (): Promise<KnownHits> => ({ hits: [], underWay: 0 });
+
+const stores: Record<string, () => Promise<() => Limiter>> = {
+  Postgres: async () => () =>
+    new PostgresLimiter(
+      database.platform,
+      (flush) => new Batcher({ flush, slots: 2, maxBatch: 100, maxQueue: 10_000 }),
+    ),
+  Redis: async () => {
+    const redis = await connectTo(inject('redisUrl'));
+    return () => new RedisLimiter(redis, nothingKnown, () => undefined);
+  },
+};
+
+describe.each(Object.keys(stores))('a limiter in %s', (name) => {
+  let make: () => Limiter;
+  beforeAll(async () => {
+    make = await stores[name]!();
+  });
+  const limit = { limit: 3, windowSeconds: 1 };
+  const take = (limiter: Limiter, tenantId: string, key = 'email:k', of = limit) =>
+    limiter.take({ tenantId, key, limit: of, deliveryId: newId() });
+
+  it('grants exactly its limit to a hundred at once, whoever asks', async () => {
+    const [one, two] = [make(), make()];
+    const tenantId = newId();
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, index) => take(index % 2 ? one : two, tenantId)));
+    expect(answers.filter(({ granted }) => granted)).toHaveLength(3);
+    const refused = answers.find(({ granted }) => !granted) as { retryAfterSeconds: number };
+    expect(refused.retryAfterSeconds).toBeGreaterThan(0);
+    expect(refused.retryAfterSeconds).toBeLessThanOrEqual(1);
+  });
+
+  it('slides: refused tries do not extend the block', async () => {
+    const [tenantId, store] = [newId(), make()];
+    const startedAt = performance.now();
+    for (let hit = 0; hit < 3; hit += 1) expect((await take(store, tenantId)).granted).toBe(true);
+    await until('it is granted again', async () => (await take(store, tenantId)).granted, 5_000);
+    expect(performance.now() - startedAt).toBeGreaterThan(900);
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
+  });
+
+  it('keeps tenants and keys apart', async () => {
+    const store = make();
+    const one = { limit: 1, windowSeconds: 60 };
+    const [ann, bob] = [newId(), newId()];
+    const answers = await Promise.all([
+      take(store, ann, 'email:a', one),
+      take(store, ann, 'email:b', one),
+      take(store, bob, 'email:a', one),
+      take(store, ann, 'email:a', one),
+    ]);
+    expect(answers.map(({ granted }) => granted)).toEqual([true, true, true, false]);
+  });
+});
+
+describe('a limiter whose Redis', () => {
+  let directory: string;
+  let server: RedisService;
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'carillon-redis-'));
+    server = await startRedis({ directory });
+  });
+  afterAll(async () => {
+    await server?.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+  const limit = { limit: 3, windowSeconds: 600 };
+
+  it('has forgotten finds the hits again where they were recorded, and exceeds no limit', async () => {
+    const redis = await connectTo(server.url);
+    const tenantId = newId();
+    const recorded: KnownHits = { hits: [], underWay: 0 };
+    let lookedUp = 0;
+    const limiter = new RedisLimiter(
+      redis,
+      async () => {
+        lookedUp += 1;
+        return recorded;
+      },
+      () => undefined,
+    );
+    const take = async (deliveryId = newId()) => limiter.take({ tenantId, key: 'email:a', limit, deliveryId });
+    const first = newId();
+    expect((await take(first)).granted).toBe(true);
+    // The same delivery asks again after a crash: one token.
+    expect((await take(first)).granted).toBe(true);
+    expect((await take()).granted).toBe(true);
+    expect(lookedUp).toBe(1);
+
+    await server.kill();
+    await until('it is away', () => !redis.connected);
+    expect(await take()).toEqual({ granted: false, retryAfterSeconds: 5 });
+    await server.start();
+    await until('it is back', () => redis.connected);
+
+    recorded.hits = [
+      { deliveryId: first, ageMs: 5_000 },
+      { deliveryId: newId(), ageMs: 4_000 },
+    ];
+    // One more may have taken a token that nobody remembers: it is waited for, not for a whole window.
+    recorded.underWay = 1;
+    expect(await take()).toEqual({ granted: false, retryAfterSeconds: 2 });
+    // It has ended without sending.
+    recorded.underWay = 0;
+    expect((await take()).granted).toBe(true);
+    const refused = (await take()) as { granted: false; retryAfterSeconds: number };
+    expect(refused.granted).toBe(false);
+    expect(refused.retryAfterSeconds).toBeGreaterThan(590);
+    expect(refused.retryAfterSeconds).toBeLessThan(595.1);
+  });
+
+  it('is shared counts the requests of all processes, and each counts its own while it is away', async () => {
+    const faults: Error[] = [];
+    const [one, two] = await Promise.all(
+      [1, 2].map(async () => {
+        const redis = new Redis({ url: server.url, prefix: 'requests', onFault: () => undefined });
+        opened.push(redis);
+        await redis.connect();
+        return new SharedRequestLimit(redis, (error) => faults.push(error));
+      }),
+    );
+    const granted = async (): Promise<number> => {
+      const answers = await Promise.all(
+        Array.from({ length: 30 }, (_, index) => (index % 2 ? one! : two!).take('key', 10)),
+      );
+      return answers.filter((answer) => answer.granted).length;
+    };
+    expect(await granted()).toBe(10);
+    await server.kill();
+    expect(await granted()).toBe(20);
+    await server.start();
+  });
+});

@@ -1,0 +1,321 @@
+// The contract of a delivery transport, held by both; and what the one over Kafka owes besides.
+
+import kafkajs from 'kafkajs';
+import { afterAll, afterEach, describe, expect, inject, it } from 'vitest';
+import { channelIds, newId } from '#domain';
+import {
+  type Claimable,
+  type DeliveryBatch,
+  type DeliveryTransport,
+  DirectTransport,
+  deliveriesPattern,
+  KafkaTransport,
+  makeKafka,
+  type PoisonMessage,
+  Topics,
+} from '#messaging';
+import { until } from '#testing';
+
+type Channel = (typeof channelIds)[number];
+const each = (count: number) =>
+  Object.fromEntries(channelIds.map((channel) => [channel, count])) as Record<Channel, number>;
+
+interface Made {
+  transport: DeliveryTransport<Claimable>;
+  handle(pattern: string, consumer: (batch: DeliveryBatch<Claimable>) => Promise<void>): void;
+  faults: string[];
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const tenantId = newId();
+const delivery = (channel: Channel = 'email', messageKey = newId()): Claimable => ({
+  tenantId,
+  deliveryId: newId(),
+  channel,
+  claimId: newId(),
+  attempt: 0,
+  sending: false,
+  messageKey,
+  traceparent: null,
+});
+
+/** What a database would say of the claims: those published and not settled hold. */
+const claims = new Map<string, Claimable>();
+const poisoned: PoisonMessage[] = [];
+const kafkaOf = () =>
+  makeKafka({
+    brokers: inject('kafkaBrokers').split(','),
+    tls: false,
+    sasl: undefined,
+    clientId: 'test',
+    onLog: () => undefined,
+  });
+
+function overKafka(prefix: string, concurrency: Record<Channel, number>, channels: Channel[] = ['email', 'sms']): Made {
+  const faults: string[] = [];
+  const transport = new KafkaTransport<Claimable>({
+    kafka: kafkaOf(),
+    prefix,
+    partitions: 2,
+    channels,
+    concurrency,
+    confirm: async (tickets) =>
+      tickets.map(({ deliveryId, claimId }) => {
+        const claim = claims.get(deliveryId);
+        return claim?.claimId === claimId ? claim : null;
+      }),
+    notePoison: async (message) => void poisoned.push(message),
+    onFault: (error, what) => faults.push(`${what}: ${error.message}`),
+  });
+  return {
+    transport,
+    faults,
+    handle: (pattern, consumer) => transport.addHandler(pattern, consumer as never),
+    start: async () => {
+      transport.listen(() => undefined);
+      await until('there is room', () => channels.every((channel) => transport.room(channel) > 0), 30_000);
+      await until('all have partitions', () => transport.condition().words === 'ok', 30_000);
+    },
+    close: async () => {
+      await transport.drain();
+      await transport.close();
+    },
+  };
+}
+
+const transports: Record<string, (concurrency: Record<Channel, number>) => Made> = {
+  'in one process': (concurrency) => {
+    const faults: string[] = [];
+    const transport = new DirectTransport<Claimable>(concurrency, (error) => faults.push(error.message));
+    return {
+      transport,
+      faults,
+      handle: (pattern, consumer) => transport.addHandler(pattern, consumer as never),
+      start: async () => undefined,
+      close: () => transport.drain(),
+    };
+  },
+  'over Kafka': (concurrency) => overKafka(`t${newId()}`, concurrency),
+};
+
+const publish = async (made: Made, deliveries: Claimable[]): Promise<void> => {
+  for (const one of deliveries) claims.set(one.deliveryId, one);
+  await made.transport.publish(deliveries[0]!.channel, 2, deliveries);
+};
+
+describe.each(Object.keys(transports))('a delivery transport %s', (name) => {
+  it('hands over once, leaves no room beyond what it may hold, lets no channel hold up another, and drains', async () => {
+    const made = transports[name]!(each(3));
+    const handed: string[] = [];
+    const finish = new Map<string, () => void>();
+    for (const channel of channelIds) {
+      made.handle(deliveriesPattern(channel), async (batch) => {
+        await Promise.all(
+          batch.deliveries.map(async (one) => {
+            handed.push(one.deliveryId);
+            await new Promise<void>((resolve) => finish.set(one.deliveryId, resolve));
+            batch.settled(one);
+            batch.settled(one);
+          }),
+        );
+      });
+    }
+    const rooms: string[] = [];
+    made.transport.onRoom((channel) => rooms.push(channel));
+    await made.start();
+    const { transport } = made;
+    const emails: Claimable[] = [];
+    while (transport.room('email') > 0) {
+      const one = delivery();
+      emails.push(one);
+      await publish(made, [one]);
+    }
+    expect(emails.length).toBeGreaterThanOrEqual(3);
+    expect(emails.length).toBeLessThanOrEqual(5);
+    expect(transport.room('sms')).toBe(3);
+    const sms = delivery('sms');
+    await publish(made, [sms]);
+    await until('all that may be are handed over', () => handed.length === emails.length + 1, 10_000);
+    expect(new Set(handed)).toEqual(new Set([...emails, sms].map(({ deliveryId }) => deliveryId)));
+    expect(transport.room('email')).toBe(0);
+    rooms.length = 0;
+    finish.get(sms.deliveryId)!();
+    await until('sms has room', () => rooms.includes('sms') && transport.room('sms') === 3);
+    let drained = false;
+    const draining = transport.drain().then(() => {
+      drained = true;
+    });
+    for (const { deliveryId } of emails.slice(1)) finish.get(deliveryId)!();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(drained).toBe(false);
+    finish.get(emails[0]!.deliveryId)!();
+    await draining;
+    expect(transport.room('email')).toBe(0);
+    await made.close();
+    expect(handed).toHaveLength(emails.length + 1);
+  }, 40_000);
+
+  it('frees the place of what its consumer let fall', async () => {
+    const made = transports[name]!(each(1));
+    made.handle(deliveriesPattern('email'), async () => {
+      throw new Error('dropped');
+    });
+    await made.start();
+    await publish(made, [delivery()]);
+    await until('it was dropped', () => made.faults.some((fault) => fault.includes('dropped')), 10_000);
+    await until('the place is free', () => made.transport.room('email') > 0);
+    await made.close();
+  }, 40_000);
+});
+
+describe('a delivery transport over Kafka', () => {
+  const running: Made[] = [];
+  afterEach(async () => {
+    for (const made of running.splice(0)) await made.close();
+  });
+  const admin = kafkaOf().admin();
+  afterAll(() => admin.disconnect());
+  const start = async (made: Made): Promise<Made> => {
+    running.push(made);
+    await made.start();
+    return made;
+  };
+  const settleAll = (made: Made, seen: (one: Claimable) => void | Promise<void>): void =>
+    made.handle(deliveriesPattern('email'), async (batch) => {
+      await Promise.all(
+        batch.deliveries.map(async (one) => {
+          await seen(one);
+          claims.delete(one.deliveryId);
+          batch.settled(one);
+        }),
+      );
+    });
+
+  it('keeps the order of each key, and works on other keys meanwhile', async () => {
+    const made = overKafka(`t${newId()}`, each(1_000), ['email']);
+    const byKey = new Map<string, string[]>();
+    let [atOnce, most] = [0, 0];
+    settleAll(made, async ({ messageKey, deliveryId }) => {
+      atOnce += 1;
+      most = Math.max(most, atOnce);
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
+      byKey.set(messageKey, [...(byKey.get(messageKey) ?? []), deliveryId]);
+      atOnce -= 1;
+    });
+    await start(made);
+    const all = Array.from({ length: 600 }, (_, index) => delivery('email', `key-${index % 20}`));
+    for (let at = 0; at < all.length; at += 150) await publish(made, all.slice(at, at + 150));
+    await until('all are handed over', () => [...byKey.values()].flat().length === all.length, 15_000);
+    for (const [key, order] of byKey)
+      expect(order).toEqual(all.filter(({ messageKey }) => messageKey === key).map(({ deliveryId }) => deliveryId));
+    expect(most).toBeGreaterThan(5);
+    expect(most).toBeLessThanOrEqual(20);
+  }, 40_000);
+
+  it('does nothing when a topic is read again from its start', async () => {
+    const prefix = `t${newId()}`;
+    const first = overKafka(prefix, each(100), ['email']);
+    let handed = 0;
+    const count = (): void => {
+      handed += 1;
+    };
+    settleAll(first, count);
+    await first.start();
+    await publish(
+      first,
+      Array.from({ length: 80 }, () => delivery()),
+    );
+    await until('all are handed over', () => handed === 80, 10_000);
+    await first.close();
+
+    const topics = new Topics(prefix);
+    await admin.connect();
+    await admin.resetOffsets({
+      groupId: topics.workers('email'),
+      topic: topics.deliveries('email', 2),
+      earliest: true,
+    });
+    const second = await start(overKafka(prefix, each(100), ['email']));
+    settleAll(second, count);
+    const committed = async (): Promise<number> =>
+      (
+        await admin.fetchOffsets({ groupId: topics.workers('email'), topics: [topics.deliveries('email', 2)] })
+      )[0]!.partitions.reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0);
+    await until('the topic was read again', async () => (await committed()) === 80, 15_000);
+    expect(handed).toBe(80);
+  }, 40_000);
+
+  it('puts aside what it cannot read, with why and from where, and goes on with its neighbours', async () => {
+    const prefix = `t${newId()}`;
+    const made = overKafka(prefix, each(100), ['email']);
+    const handed: string[] = [];
+    settleAll(made, ({ deliveryId }) => void handed.push(deliveryId));
+    await start(made);
+    const topic = new Topics(prefix).deliveries('email', 2);
+    const producer = kafkaOf().producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+    await producer.connect();
+    const good = [delivery(), delivery()];
+    poisoned.length = 0;
+    await publish(made, [good[0]!]);
+    const bad = [
+      Buffer.from('{"v":1,'),
+      Buffer.from('{"v":99}'),
+      Buffer.from('{"v":1,"tenant_id":"x"}'),
+      Buffer.alloc(900_000, 7),
+    ];
+    await producer.send({ topic, messages: bad.map((value) => ({ key: 'bad', value })) });
+    await publish(made, [good[1]!]);
+    await until('the good ones came through', () => handed.length === 2, 10_000);
+    await until('the bad ones are noted', () => poisoned.length === 4, 10_000);
+    expect(poisoned.map(({ reason }) => reason).sort()).toEqual([
+      'not JSON',
+      'not JSON',
+      expect.stringContaining('tenant_id: Invalid UUID'),
+      'unknown message version 99',
+    ]);
+    const letters: { value: Buffer; headers: Record<string, string> }[] = [];
+    const consumer = kafkaOf().consumer({ groupId: `${prefix}.reader`, maxWaitTimeInMs: 100 });
+    await consumer.connect();
+    await consumer.subscribe({ topics: [`${prefix}.dead-letters`], fromBeginning: true });
+    await consumer.run({
+      eachMessage: async ({ message }) =>
+        void letters.push({
+          value: message.value!,
+          headers: Object.fromEntries(Object.entries(message.headers!).map(([name, value]) => [name, String(value)])),
+        }),
+    });
+    await until('the dead letters are on their topic', () => letters.length === 4, 15_000);
+    expect(letters.map(({ value }) => value.length).sort()).toEqual(bad.map(({ length }) => length).sort());
+    expect(letters[0]!.headers).toMatchObject({
+      'carillon-topic': topic,
+      'carillon-offset': expect.stringMatching(/^\d+$/),
+    });
+    await consumer.disconnect();
+    await producer.disconnect();
+  }, 60_000);
+
+  it('leaves what a lost worker held to the others, and takes no more than the others leave', async () => {
+    const prefix = `t${newId()}`;
+    const lost = overKafka(prefix, each(50), ['email']);
+    const stuck: string[] = [];
+    // Never settles: what a worker that hangs would hold.
+    lost.handle(deliveriesPattern('email'), async (batch) => {
+      stuck.push(...batch.deliveries.map(({ deliveryId }) => deliveryId));
+      await new Promise(() => undefined);
+    });
+    await lost.start();
+    const all = Array.from({ length: 40 }, () => delivery());
+    await publish(lost, all);
+    await until('it holds them', () => stuck.length === 40, 10_000);
+    // It leaves the group without having finished: nothing of it was committed.
+    void lost.transport.drain();
+    await (lost.transport as KafkaTransport<Claimable>).close();
+    const handed: string[] = [];
+    const other = overKafka(prefix, each(50), ['email']);
+    settleAll(other, ({ deliveryId }) => void handed.push(deliveryId));
+    await start(other);
+    await until('the other has them', () => handed.length === 40, 20_000);
+    expect(new Set(handed)).toEqual(new Set(stuck));
+  }, 60_000);
+});
