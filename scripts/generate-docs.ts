@@ -1,19 +1,23 @@
-// npm run docs            writes docs/openapi.json, docs/configuration.md and .env.example from the code
+// npm run docs            writes docs/openapi.json, docs/asyncapi.yaml, docs/configuration.md and .env.example from the code
 // npm run docs -- --check  fails when one of them is not what it would write
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { secretSettings, settingsSchema } from '#config';
+import { asyncApiDocument } from '#messaging';
 import { createLogger } from '#telemetry';
 import { ApiModule } from '../apps/api/src/api.module.js';
 import { createAdapter } from '../apps/api/src/http/http-server.js';
 import { openApiDocument } from '../apps/api/src/http/openapi.js';
+import { sendBody } from '../apps/api/src/notifications/notification.schema.js';
 
 const check = process.argv.includes('--check');
 const files: Record<string, string> = {
   'docs/openapi.json': `${JSON.stringify(await openApi(), null, 2)}\n`,
+  'docs/asyncapi.yaml': asyncApi(),
   'docs/configuration.md': configuration(),
   '.env.example': environmentExample(),
 };
@@ -22,6 +26,12 @@ if (!check) for (const [file, text] of stale) writeFileSync(file, text);
 for (const [file] of stale)
   console.log(check ? `${file} is not what the code says: run \`npm run docs\`` : `wrote ${file}`);
 process.exit(check && stale.length > 0 ? 1 : 0);
+
+function asyncApi(): string {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+  const document = asyncApiDocument({ version, sendBody });
+  return `# Generated from the code by \`npm run docs\`.\n${stringify(document, { aliasDuplicateObjects: false, lineWidth: 0 })}`;
+}
 
 async function openApi(): Promise<object> {
   // Never listens and never connects: the document is made from the routes alone.

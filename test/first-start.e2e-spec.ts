@@ -66,7 +66,12 @@ describe('the first start', { timeout: 120_000 }, () => {
     expect(second.apiKey).toBe(first.apiKey);
     expect(second.output()).toContain('outlived');
     expect((await second.tenant.call('GET', '/api/v1/mailbox')).body.data.at(-1).id).toBe(mail.id);
-    await until('what waited is sent', async () => (await second.tenant.notification(waiting.id)).status === 'sent');
+    // A broker gives a killed worker's partitions to the next one when its session ends, after ten seconds.
+    await until(
+      'what waited is sent',
+      async () => (await second.tenant.notification(waiting.id)).status === 'sent',
+      20_000,
+    );
   });
 
   it('tells a second instance on the same home that there is one, and leaves the first alone', async () => {
@@ -146,7 +151,7 @@ describe('the first start', { timeout: 120_000 }, () => {
       content: { subject: marks.subject, text: '{{x}}' },
       payload: { x: marks.payload },
     });
-    await until('it is sent', async () => (await tenant.notification(sent.id)).status === 'sent');
+    await until('it is sent', async () => (await tenant.notification(sent.id)).status === 'sent', 20_000);
     await tenant.call('POST', '/api/v1/notifications', `{"${marks.payload}": ${marks.payload}}`);
     await fetch(`${loud.url}/api/v1/inbox/stream?token=${marks.token}`);
     await fetch(`${loud.url}/internal/tenants`, { headers: { 'X-Admin-Token': marks.token } });

@@ -60,6 +60,7 @@ function overKafka(prefix: string, concurrency: Record<Channel, number>, channel
     partitions: 2,
     channels,
     concurrency,
+    sessionMs: 6_000,
     confirm: async (tickets) =>
       tickets.map(({ deliveryId, claimId }) => {
         const claim = claims.get(deliveryId);
@@ -136,23 +137,39 @@ describe.each(Object.keys(transports))('a delivery transport %s', (name) => {
     expect(transport.room('sms')).toBe(3);
     const sms = delivery('sms');
     await publish(made, [sms]);
-    await until('all that may be are handed over', () => handed.length === emails.length + 1, 10_000);
-    expect(new Set(handed)).toEqual(new Set([...emails, sms].map(({ deliveryId }) => deliveryId)));
+    await until(
+      'as many as may be are handed over',
+      () => handed.length >= 4 && handed.includes(sms.deliveryId),
+      10_000,
+    );
     expect(transport.room('email')).toBe(0);
     rooms.length = 0;
     finish.get(sms.deliveryId)!();
     await until('sms has room', () => rooms.includes('sms') && transport.room('sms') === 3);
+    const inHand = (): string[] => handed.filter((id) => id !== sms.deliveryId && finish.has(id));
+    const end = (id: string): void => {
+      finish.get(id)!();
+      finish.delete(id);
+    };
+    await until(
+      'all were handed over',
+      () => {
+        for (const id of inHand().slice(0, -1)) end(id);
+        return handed.length === emails.length + 1;
+      },
+      10_000,
+    );
     let drained = false;
     const draining = transport.drain().then(() => {
       drained = true;
     });
-    for (const { deliveryId } of emails.slice(1)) finish.get(deliveryId)!();
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(drained).toBe(false);
-    finish.get(emails[0]!.deliveryId)!();
+    for (const id of inHand()) end(id);
     await draining;
     expect(transport.room('email')).toBe(0);
     await made.close();
+    expect(new Set(handed)).toEqual(new Set([...emails, sms].map(({ deliveryId }) => deliveryId)));
     expect(handed).toHaveLength(emails.length + 1);
   }, 40_000);
 

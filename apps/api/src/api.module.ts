@@ -8,6 +8,7 @@ import {
   DatabaseModule,
   DeadLettersStore,
   InboxStore,
+  PoisonMessagesStore,
   PostgresListener,
   ProviderAccountsStore,
   RecipientsStore,
@@ -15,6 +16,7 @@ import {
   TemplatesStore,
   TenantsStore,
 } from '#database';
+import { makeKafka, RequestStream } from '#messaging';
 import { RequestLimit, SharedRequestLimit } from '#rate-limit';
 import { PostgresBus, type RealtimeBus, RedisBus } from '#realtime';
 import type { Redis } from '#redis';
@@ -40,6 +42,7 @@ import { NotificationsController } from './notifications/notifications.controlle
 import { ManageProviderAccounts } from './provider-accounts/manage-provider-accounts.js';
 import { ProviderAccountsController } from './provider-accounts/provider-accounts.controller.js';
 import { RecipientsController } from './recipients/recipients.controller.js';
+import { RequestIntake } from './requests/request-intake.js';
 import { TemplatesController } from './templates/templates.controller.js';
 import { BUS, PEPPER, REDIS } from './tokens.js';
 
@@ -125,6 +128,29 @@ export class ApiModule {
           useFactory: (store: ProviderAccountsStore, bus: RealtimeBus) => new ManageProviderAccounts(store, bus),
         },
         { provide: TemplateRenderer, useFactory: () => new TemplateRenderer() },
+        ...(config.kafka?.requests
+          ? [
+              {
+                provide: RequestStream,
+                inject: [Authenticator, AcceptNotification, PoisonMessagesStore],
+                useFactory: (authenticator: Authenticator, accept: AcceptNotification, poison: PoisonMessagesStore) => {
+                  const intake = new RequestIntake(authenticator, accept, logger);
+                  return new RequestStream({
+                    kafka: makeKafka({
+                      ...config.kafka!,
+                      clientId: 'carillon-api',
+                      onLog: (message, extra) => logger.debug(extra, message),
+                    }),
+                    prefix: config.kafka!.prefix,
+                    partitions: config.kafka!.partitions,
+                    handle: (request) => intake.handle(request),
+                    notePoison: (message) => poison.note(message),
+                    onFault: warn,
+                  });
+                },
+              },
+            ]
+          : []),
         // ---- live
         {
           provide: BUS,

@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from '#config';
 import { Database, OperationsStore, PostgresListener } from '#database';
+import { RequestStream } from '#messaging';
 import type { RealtimeBus } from '#realtime';
 import { Redis } from '#redis';
 import { type Logger, NestLogger, startMetrics, startOperationsServer } from '#telemetry';
@@ -72,6 +73,8 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
   gateway.attach(app.getHttpServer());
   await app.listen(config.port, config.host);
   const internal = await listenInternally(app, config);
+  const requests = config.kafka?.requests ? app.get(RequestStream) : undefined;
+  requests?.start();
   const { port } = app.getHttpServer().address() as AddressInfo;
 
   return {
@@ -80,6 +83,7 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
     stop: async () => {
       app.get(HealthController).draining = true;
       gateway.close();
+      await requests?.stop();
       internal?.close();
       const force = setTimeout(() => app.getHttpServer().closeAllConnections(), DRAIN_MS);
       await app.close();

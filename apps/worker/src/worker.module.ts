@@ -7,6 +7,7 @@ import {
   DatabaseModule,
   DeliveriesStore,
   DueDeliveriesStore,
+  EventsStore,
   MailboxStore,
   OperationsStore,
   PoisonMessagesStore,
@@ -14,7 +15,7 @@ import {
   ProviderAccountsStore,
   TemplatesStore,
 } from '#database';
-import { type DeliveryTransport, DirectTransport, KafkaTransport, makeKafka } from '#messaging';
+import { type DeliveryTransport, DirectTransport, EventStream, KafkaTransport, makeKafka } from '#messaging';
 import { ProviderDirectory } from '#providers';
 import { PostgresBus, type RealtimeBus, RedisBus } from '#realtime';
 import type { Redis } from '#redis';
@@ -25,6 +26,7 @@ import { makePipeline } from './delivery/make-pipeline.js';
 import { OutcomeSpool } from './delivery/outcome-spool.js';
 import { Pipeline } from './delivery/pipeline.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
+import { EventRelay } from './events/event-relay.js';
 import { Housekeeper } from './housekeeping/housekeeper.js';
 import { BUS, LOGGER, TRANSPORT } from './tokens.js';
 
@@ -35,6 +37,9 @@ export interface WorkerParts {
   /** Undefined where there is none: limits and hints then go through Postgres. */
   redis: Redis | undefined;
 }
+
+/** A worker that was killed holds its partitions for a lease, within what brokers allow (six seconds) and patience does. */
+const [SHORTEST_SESSION_SECONDS, LONGEST_SESSION_SECONDS] = [6, 10];
 
 /** The whole worker: what it is made of, and from what each part is made. */
 @Module({})
@@ -83,6 +88,8 @@ export class WorkerModule {
                   partitions: config.kafka!.partitions,
                   channels: config.workerChannels,
                   concurrency: config.concurrency,
+                  sessionMs:
+                    1_000 * Math.min(LONGEST_SESSION_SECONDS, Math.max(SHORTEST_SESSION_SECONDS, config.leaseSeconds)),
                   confirm: (tickets) => due.confirm(tickets, config.leaseSeconds),
                   notePoison: (message) => poison.note(message),
                   onFault: warn,
@@ -131,6 +138,16 @@ export class WorkerModule {
             return dispatcher;
           },
         },
+        ...(kafka
+          ? [
+              {
+                provide: EventRelay,
+                inject: [EventsStore, PostgresListener],
+                useFactory: (events: EventsStore, listener: PostgresListener) =>
+                  new EventRelay(events, new EventStream({ kafka, ...config.kafka! }), listener, logger),
+              },
+            ]
+          : []),
         {
           provide: Housekeeper,
           inject: [OperationsStore, MailboxStore],

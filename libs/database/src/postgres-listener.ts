@@ -13,6 +13,8 @@ export class PostgresListener {
   private closed = false;
   private timer: NodeJS.Timeout | undefined;
   private readonly handlers = new Map<string, (payload: string) => void>();
+  /** Locks held by the connection that is there now. */
+  private held = new Set<string>();
   private readonly reconnectHandlers: (() => void)[] = [];
 
   constructor(
@@ -44,6 +46,22 @@ export class PostgresListener {
     });
   }
 
+  /**
+   * Whether this process is the one that holds the lock of this name now; takes it when nobody does. It is held by the
+   * listening connection, and falls free with it.
+   */
+  async holds(name: string): Promise<boolean> {
+    const { client } = this;
+    if (!client) return false;
+    if (this.held.has(name)) return true;
+    const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_lock(hashtext($1)) as taken', [
+      name,
+    ]);
+    if (!rows[0]!.taken || this.client !== client) return false;
+    this.held.add(name);
+    return true;
+  }
+
   async close(): Promise<void> {
     this.closed = true;
     clearTimeout(this.timer);
@@ -60,6 +78,7 @@ export class PostgresListener {
     await client.connect();
     for (const channel of this.handlers.keys()) await client.query(`listen ${channel}`);
     if (this.closed) return void (await client.end());
+    this.held = new Set();
     this.client = client;
     this.probe(client);
     for (const handler of this.reconnectHandlers) handler();

@@ -19,6 +19,14 @@ export {
   type WaitingReason,
 } from './delivery-state.js';
 export { DomainError, type ErrorCode, errorCatalogue, type Fault, notFound } from './errors.js';
+export {
+  deliveryEvent,
+  deliveryEventTypes,
+  type EventType,
+  eventTypes,
+  inboxItemRead,
+  notificationFinished,
+} from './events.js';
 export { isId, newId, PLATFORM_TENANT_ID } from './ids.js';
 export { laneOf } from './lanes.js';
 export { type RecipientLimits, recipientLimit } from './limits.js';

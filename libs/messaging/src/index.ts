@@ -1,3 +1,4 @@
+export { asyncApiDocument, cloudEventOf } from './asyncapi.js';
 export {
   type DeliveryBatch,
   type DeliveryTransport,
@@ -7,6 +8,9 @@ export {
 } from './delivery-transport.js';
 export { DirectTransport } from './direct-transport.js';
 export type { PoisonMessage } from './kafka/dead-letter-topic.js';
-export { type KafkaOptions, makeKafka } from './kafka/kafka-client.js';
-export { type Claimable, type ClaimTicket, KafkaTransport } from './kafka/kafka-transport.js';
+export type { Claimable, ClaimTicket } from './kafka/delivery-message.js';
+export { EventStream, type OutgoingEvent } from './kafka/event-stream.js';
+export { type Kafka, type KafkaOptions, makeKafka } from './kafka/kafka-client.js';
+export { KafkaTransport } from './kafka/kafka-transport.js';
+export { RequestStream, type StreamedRequest } from './kafka/request-stream.js';
 export { Topics } from './kafka/topics.js';

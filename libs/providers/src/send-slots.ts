@@ -12,7 +12,8 @@ const WEIGHT = 0.1;
 export class SendSlots {
   private taken = 0;
   private readonly waiting: (() => void)[] = [];
-  private meanMs = 100;
+  /** Until it is known the account is taken to be quick: who comes back too early is turned away with a better guess. */
+  private meanMs = 20;
   /** When the next one who is turned away may expect a slot, on this process's monotonic clock. */
   private nextTurn = 0;
 

@@ -60,6 +60,7 @@ class Instruments {
     'carillon_outcomes_spooled',
     'Outcomes written to the local spool because the database was away',
   );
+  readonly events = this.counter('carillon_events_published', 'Events that the broker has');
   readonly frames = this.counter('carillon_inbox_frames', 'Frames sent to inbox streams, by type');
 
   /** A figure read when it is scraped. */

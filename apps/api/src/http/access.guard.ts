@@ -137,7 +137,7 @@ export class AccessGuard implements CanActivate {
 }
 
 /** Throws `forbidden` for a suspended tenant or a missing scope. */
-function allow(key: KnownKey, scope: string): void {
+export function allow(key: KnownKey, scope: string): void {
   if (key.tenantStatus === 'suspended') throw new DomainError('forbidden', 'This tenant is suspended.');
   if (!key.scopes.has(scope)) throw new DomainError('forbidden', `This API key lacks the scope ${scope}.`);
 }

@@ -7,6 +7,9 @@ const READINESS_POLL_MS = 500;
 const SLICE = 5_000;
 const EXPIRING = [
   { table: 'idempotency_keys', condition: `created_at < now() - interval '48 hours'` },
+  // Left over where Kafka was configured once and is not any more.
+  { table: 'events', condition: `created_at < now() - interval '7 days'` },
+  { table: 'poison_messages', condition: `created_at < now() - interval '30 days'` },
   { table: 'rate_windows', condition: 'expires_at < now()' },
   { table: 'used_tokens', condition: 'expires_at < now()' },
 ] as const;

@@ -23,6 +23,8 @@ export interface GroupConsumerOptions {
   kafka: Kafka;
   groupId: string;
   topics: string[];
+  /** How long this member may be silent before its partitions go to others. */
+  sessionMs: number;
   /** Must not wait: it takes the messages in hand. More come until {@link GroupConsumer.pause}. */
   onMessages: (messages: Incoming[]) => void;
   /** Told of the partitions of this member whenever they change. */
@@ -30,7 +32,6 @@ export interface GroupConsumerOptions {
   onFault: (error: Error, what: string) => void;
 }
 
-const SESSION_MS = 30_000;
 const REBALANCE_MS = 60_000;
 const HEARTBEAT_MS = 1_000;
 /** How long a fetch waits at the broker; also how long a paused partition may take to be asked for again. */
@@ -110,7 +111,7 @@ export class GroupConsumer {
   private async build(): Promise<void> {
     const consumer = this.options.kafka.consumer({
       groupId: this.options.groupId,
-      sessionTimeout: SESSION_MS,
+      sessionTimeout: this.options.sessionMs,
       rebalanceTimeout: REBALANCE_MS,
       heartbeatInterval: HEARTBEAT_MS,
       maxWaitTimeInMs: FETCH_WAIT_MS,

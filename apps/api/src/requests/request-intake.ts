@@ -1,0 +1,64 @@
+// Sends that come on a topic instead of over HTTP: the same body, the same key, the same decision, the same commit.
+
+import { DomainError } from '#domain';
+import type { StreamedRequest } from '#messaging';
+import type { Logger } from '#telemetry';
+import { allow } from '../http/access.guard.js';
+import type { Authenticator } from '../http/authenticator.js';
+import { traceparentOf } from '../http/http-server.js';
+import { bodyHashOf } from '../http/idempotency.js';
+import { problemOf } from '../http/problem.filter.js';
+import { checkBodyShape, faultsOf, validationFailed } from '../http/request-schema.pipe.js';
+import type { AcceptNotification } from '../notifications/accept-notification.js';
+import { sendBody } from '../notifications/notification.schema.js';
+
+/** What an HTTP request for the same would have as its path: the two share their idempotency keys. */
+const ROUTE = '/api/v1/notifications';
+
+export class RequestIntake {
+  constructor(
+    private readonly authenticator: Authenticator,
+    private readonly accept: AcceptNotification,
+    private readonly logger: Logger,
+  ) {}
+
+  /**
+   * Accepts one request, or says why not. The tenant is the one of the key in the header `x-api-key`; the idempotency key is the
+   * header `idempotency-key`, the field of the body, the key of the message, or else the place of the message: a message that
+   * comes twice is accepted once. Throws only when the database is away.
+   */
+  async handle(request: StreamedRequest): Promise<Record<string, unknown>> {
+    try {
+      const key = await this.authenticator.authenticate(request.headers['x-api-key'], 'kafka');
+      allow(key, 'notifications:write');
+      checkBodyShape(request.body);
+      const parsed = sendBody.safeParse(request.body);
+      if (!parsed.success) throw validationFailed(faultsOf(parsed.error.issues, request.body));
+      const { idempotency_key: field, ...rest } = request.body as { idempotency_key?: string };
+      const idempotencyKey = request.headers['idempotency-key'] ?? field ?? request.key ?? request.place;
+      const { acceptance, accepted } = await this.accept.run(
+        {
+          tenantId: key.tenantId,
+          mode: key.mode,
+          keyId: key.keyId,
+          settings: key.settings,
+          recipientId: null,
+          traceparent: traceparentOf(request.headers['traceparent']),
+        },
+        parsed.data,
+        { key: idempotencyKey.slice(0, 255), bodyHash: bodyHashOf(ROUTE, rest) },
+      );
+      return accepted.kind === 'accepted'
+        ? { status: 202, notification_id: acceptance.notification.id, replayed: false }
+        : { status: 202, notification_id: accepted.notificationId, replayed: true };
+    } catch (error) {
+      if (error instanceof DomainError && error.code !== 'unavailable') return problemOf(error, request.place);
+      if (error instanceof DomainError) throw error;
+      this.logger.error({ err: error, request: request.place }, 'a request from the topic failed');
+      return problemOf(
+        new DomainError('internal', 'Something went wrong on our side. Tell us the request_id.'),
+        request.place,
+      );
+    }
+  }
+}
