@@ -9,9 +9,9 @@ const alias = Object.entries(imports).map(([name, { source }]) => ({
   replacement: join(import.meta.dirname, source),
 }));
 
-const endToEnd = (profile: 'postgres' | 'redis' | 'scale') => ({
+const endToEnd = (profile: 'postgres' | 'redis' | 'scale', ...more: string[]) => ({
   extends: true as const,
-  test: { name: `e2e ${profile}`, include: ['test/**/*.e2e-spec.ts'], provide: { profile } },
+  test: { name: `e2e ${profile}`, include: ['test/*.e2e-spec.ts', ...more], provide: { profile } },
 });
 
 export default defineConfig({
@@ -28,8 +28,8 @@ export default defineConfig({
         },
       },
       endToEnd('postgres'),
-      endToEnd('redis'),
-      endToEnd('scale'),
+      endToEnd('redis', 'test/redis/*.e2e-spec.ts'),
+      endToEnd('scale', 'test/kafka/*.e2e-spec.ts'),
     ],
     globalSetup: ['test/global-setup.ts'],
     pool: 'forks',
