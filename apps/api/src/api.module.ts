@@ -33,6 +33,7 @@ import { InboxGateway } from './inbox/inbox.gateway.js';
 import { StreamHub } from './inbox/stream-hub.js';
 import { DeadLettersController } from './internal/dead-letters.controller.js';
 import { PlatformProviderAccountsController } from './internal/platform-provider-accounts.controller.js';
+import { PoisonMessagesController } from './internal/poison-messages.controller.js';
 import { TenantsController } from './internal/tenants.controller.js';
 import { MailboxController } from './mailbox/mailbox.controller.js';
 import { AcceptNotification } from './notifications/accept-notification.js';
@@ -86,6 +87,7 @@ export class ApiModule {
         TenantsController,
         DeadLettersController,
         PlatformProviderAccountsController,
+        PoisonMessagesController,
         HealthController,
       ],
       providers: [

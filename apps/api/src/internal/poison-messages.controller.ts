@@ -1,0 +1,48 @@
+import { Controller, Get, Inject, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { PoisonMessagesStore } from '#database';
+import { OperatorToken } from '../http/access.js';
+import { Answers } from '../http/answers.js';
+import { time } from '../http/schemas.js';
+
+const poisonView = z
+  .object({
+    topic: z.string(),
+    partition: z.int(),
+    offset: z.string(),
+    key: z.string().nullable().describe('Base64.'),
+    value: z.string().nullable().describe('The first 64 kB, base64.'),
+    reason: z.string(),
+    created_at: time,
+  })
+  .meta({ id: 'PoisonMessage' });
+
+const poisonQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(200).default(50) });
+
+/** What came on a topic and could not be read, for whoever has to find out who wrote it. */
+@ApiTags('Operator')
+@Controller('internal/poison-messages')
+export class PoisonMessagesController {
+  constructor(@Inject(PoisonMessagesStore) private readonly poison: PoisonMessagesStore) {}
+
+  @Get()
+  @OperatorToken()
+  @Answers({
+    summary: 'The newest messages that no consumer could read',
+    status: 200,
+    schema: z.object({ data: z.array(poisonView) }),
+    errors: ['validation_failed'],
+  })
+  async list(@Query({ schema: poisonQuery }) { limit }: z.infer<typeof poisonQuery>) {
+    const rows = await this.poison.list(limit);
+    return {
+      data: rows.map(({ createdAt, key, value, ...row }) => ({
+        ...row,
+        key: key?.toString('base64') ?? null,
+        value: value?.toString('base64') ?? null,
+        created_at: createdAt.toISOString(),
+      })),
+    };
+  }
+}

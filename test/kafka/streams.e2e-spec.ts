@@ -1,0 +1,266 @@
+// Events out and requests in, as a program on the other side of the broker meets them; the document that describes them; and
+// what happens while the broker is away.
+
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Ajv, type ValidateFunction } from 'ajv';
+import kafkajs, { type Consumer, type Kafka, type Producer } from 'kafkajs';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { parse } from 'yaml';
+import { until } from '#testing';
+import { type KafkaService, startKafka } from '../../services/kafka.ts';
+import { CONTENT, type House, type Json, simulated, startHouse, type Tenant } from '../house.js';
+import { profileEnvironment } from '../profiles.js';
+
+interface Message {
+  topic: string;
+  key: string;
+  headers: Record<string, string>;
+  value: Json;
+}
+
+let house: House;
+let tenant: Tenant;
+let client: Kafka;
+let consumer: Consumer;
+let producer: Producer;
+let prefix: string;
+const messages: Message[] = [];
+const document = parse(readFileSync(join(import.meta.dirname, '../../docs/asyncapi.yaml'), 'utf8')) as Json;
+
+beforeAll(async () => {
+  house = await startHouse({ environment: { KAFKA_REQUESTS: 'true' } });
+  tenant = await house.tenant();
+  prefix = profileEnvironment(house.databaseUrl)['KAFKA_PREFIX']!;
+  client = new kafkajs.Kafka({
+    brokers: inject('kafkaBrokers').split(','),
+    logLevel: kafkajs.logLevel.NOTHING,
+    retry: { retries: 20 },
+  });
+  kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] ??= () => {
+    throw new Error('the product registers its codec');
+  };
+  const admin = client.admin();
+  await admin.connect();
+  await until(
+    'the topics are there',
+    async () => (await admin.listTopics()).includes(`${prefix}.requests.results`),
+    15_000,
+  );
+  await admin.disconnect();
+  consumer = client.consumer({ groupId: `${prefix}.reader`, maxWaitTimeInMs: 100 });
+  await consumer.connect();
+  await consumer.subscribe({
+    topics: [`${prefix}.events`, `${prefix}.requests.results`, `${prefix}.dead-letters`],
+    fromBeginning: true,
+  });
+  await consumer.run({
+    eachMessage: async ({ topic, message }) => {
+      const text = message.value!.toString();
+      let value: Json = text;
+      try {
+        value = JSON.parse(text);
+      } catch {}
+      messages.push({
+        topic: topic.slice(prefix.length + 1),
+        key: message.key?.toString() ?? '',
+        headers: Object.fromEntries(
+          Object.entries(message.headers ?? {}).map(([name, given]) => [name, String(given)]),
+        ),
+        value,
+      });
+    },
+  });
+  producer = client.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+  await producer.connect();
+}, 60_000);
+afterAll(async () => {
+  await consumer?.disconnect();
+  await producer?.disconnect();
+  await house?.stop();
+});
+
+const eventsOf = (recipientId: string): Message[] =>
+  messages.filter(({ topic, key }) => topic === 'events' && key === `${tenant.id}:${recipientId}`);
+const typesOf = (recipientId: string): string[] => eventsOf(recipientId).map(({ value }) => value.type);
+
+describe('docs/asyncapi.yaml', () => {
+  it('is a valid AsyncAPI 3.0 document', () => {
+    const ajv = new Ajv({ strict: false, allErrors: true, logger: false });
+    const schema = createRequire(import.meta.url)('@asyncapi/specs/schemas/3.0.0-without-$id.json');
+    const valid = ajv.compile(schema);
+    expect(valid(document), JSON.stringify(valid.errors?.slice(0, 5))).toBe(true);
+  });
+});
+
+describe('events', () => {
+  /** The schema that the document has for a message of this name. */
+  const schemas = new Map<string, ValidateFunction>();
+  beforeAll(() => {
+    const ajv = new Ajv({ strict: false, allErrors: true, logger: false });
+    ajv.addFormat('uuid', /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    ajv.addFormat('date-time', (text) => !Number.isNaN(Date.parse(text)));
+    for (const { name, payload } of Object.values<Json>(document.components.messages))
+      if (payload) schemas.set(name, ajv.compile(payload));
+  });
+
+  it('tell of every end, as the document says, in order for each recipient, once', async () => {
+    const sent = await tenant.send({ ...simulated('ok', 'ok') });
+    await tenant.send({ ...simulated('reject', 'refused') });
+    await tenant.send({ recipient_id: 'reader', channel: 'in_app', content: CONTENT.in_app });
+    const later = await tenant.send({
+      ...simulated('ok', 'later'),
+      scheduled_at: new Date(Date.now() + 3_600_000).toISOString(),
+    });
+    await tenant.call('DELETE', `/api/v1/notifications/${later.id}`);
+    const bounced = await tenant.send({ ...simulated('bounce', 'bounced') });
+    await until(
+      'all have ended',
+      () => typesOf('bounced').length >= 3 && typesOf('refused').length >= 2 && typesOf('ok').length >= 3,
+      20_000,
+    );
+    const { data: items } = (await tenant.call('GET', '/api/v1/inbox', undefined, { 'X-Recipient-ID': 'reader' })).body;
+    for (let twice = 0; twice < 2; twice += 1)
+      await tenant.call('POST', `/api/v1/inbox/${items[0].id}/read`, undefined, { 'X-Recipient-ID': 'reader' });
+    await until('it is read', () => typesOf('reader').includes('inbox.item_read'), 10_000);
+
+    expect(typesOf('ok')).toEqual(['delivery.sent', 'notification.finished', 'delivery.delivered']);
+    expect(typesOf('refused')).toEqual(['delivery.failed', 'notification.finished']);
+    expect(typesOf('reader')).toEqual(['delivery.sent', 'notification.finished', 'inbox.item_read']);
+    expect(typesOf('later')).toEqual(['delivery.cancelled', 'notification.finished']);
+    expect(typesOf('bounced')).toEqual(['delivery.sent', 'notification.finished', 'delivery.bounced']);
+    const [first] = eventsOf('ok');
+    expect(first!.headers['content-type']).toBe('application/cloudevents+json; charset=utf-8');
+    expect(first!.value).toMatchObject({
+      specversion: '1.0',
+      source: `/tenants/${tenant.id}`,
+      type: 'delivery.sent',
+      subject: sent.deliveries[0].id,
+      tenantid: tenant.id,
+      data: { notification_id: sent.id, channel: 'email', state: 'sent', provider: 'sandbox', attempts: 1 },
+    });
+    expect(eventsOf('bounced').at(-1)!.value.data).toMatchObject({ notification_id: bounced.id, state: 'bounced' });
+    const all = messages.filter(({ topic }) => topic === 'events').map(({ value }) => value);
+    expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
+    for (const event of all) {
+      const valid = schemas.get(event.type)!;
+      expect(valid(event), `${JSON.stringify(event)} ${JSON.stringify(valid.errors)}`).toBe(true);
+    }
+    await until(
+      'nothing is left behind',
+      async () => Number((await house.sql.query('select count(*) from events')).rows[0].count) === 0,
+    );
+  }, 60_000);
+});
+
+describe('requests from the topic', () => {
+  const results = (key: string): Json[] =>
+    messages.filter((message) => message.topic === 'requests.results' && message.key === key).map(({ value }) => value);
+  const ask = async (
+    key: string,
+    value: unknown,
+    headers: Record<string, string> = { 'x-api-key': tenant.apiKey },
+  ): Promise<Json[]> => {
+    const before = results(key).length;
+    await producer.send({
+      topic: `${prefix}.requests`,
+      messages: [{ key, value: typeof value === 'string' ? value : JSON.stringify(value), headers }],
+    });
+    await until('there is a result', () => results(key).length > before, 15_000);
+    return results(key);
+  };
+
+  it('are accepted like those over HTTP, once for a key, whichever way they come', async () => {
+    const body = { ...simulated('ok', 'streamed') };
+    const [result] = await ask('order-1', body);
+    expect(result).toMatchObject({
+      status: 202,
+      replayed: false,
+      request: expect.stringMatching(/\.requests:\d+:\d+$/),
+    });
+    await until('it is sent', async () => (await tenant.notification(result.notification_id)).status === 'sent');
+    expect((await ask('order-1', body)).at(-1)).toMatchObject({
+      status: 202,
+      replayed: true,
+      notification_id: result.notification_id,
+    });
+    const over = await tenant.call('POST', '/api/v1/notifications', body, { 'Idempotency-Key': 'order-1' });
+    expect([over.status, over.body.id]).toEqual([202, result.notification_id]);
+    expect((await ask('order-1', { ...body, type: 'other' })).at(-1)).toMatchObject({
+      status: 422,
+      code: 'idempotency_mismatch',
+    });
+    const named = await ask('order-2', body, { 'x-api-key': tenant.apiKey, 'idempotency-key': 'order-1' });
+    expect(named.at(-1)).toMatchObject({ status: 202, replayed: true });
+  }, 60_000);
+
+  it('are told every fault, and who they are must be known', async () => {
+    expect((await ask('bad', { recipient_id: '', chanel: 'email' })).at(-1)).toMatchObject({
+      status: 422,
+      code: 'validation_failed',
+      errors: expect.arrayContaining([expect.objectContaining({ pointer: '/chanel', code: 'unknown_field' })]),
+    });
+    expect((await ask('who', simulated('ok'), {})).at(-1)).toMatchObject({ status: 401, code: 'unauthenticated' });
+    const key = await house.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
+      name: 'r',
+      scopes: ['inbox:read'],
+    });
+    expect((await ask('scope', simulated('ok'), { 'x-api-key': key.body.api_key })).at(-1)).toMatchObject({
+      status: 403,
+      code: 'forbidden',
+    });
+    expect((await ask('json', '{"recipient_id":')).at(-1)).toMatchObject({ status: 400, code: 'malformed_json' });
+    const [letter] = messages.filter(({ topic }) => topic === 'dead-letters');
+    expect(letter).toMatchObject({
+      key: 'json',
+      value: '{"recipient_id":',
+      headers: { 'carillon-reason': 'not JSON' },
+    });
+    const poison = await house.operator('GET', '/internal/poison-messages');
+    expect(poison.body.data).toEqual([
+      expect.objectContaining({
+        topic: `${prefix}.requests`,
+        reason: 'not JSON',
+        value: Buffer.from('{"recipient_id":').toString('base64'),
+      }),
+    ]);
+  }, 60_000);
+});
+
+describe('while the broker is away', () => {
+  let directory: string;
+  let kafka: KafkaService;
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'carillon-kafka-'));
+    kafka = await startKafka({ directory, jars: join(import.meta.dirname, '../../.services') });
+  }, 60_000);
+  afterAll(async () => {
+    await kafka?.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  it('accepts go on and deliveries wait, from before the start on; it is told, and all is made good', async () => {
+    await kafka.kill();
+    const away = await startHouse({ environment: { KAFKA_BROKERS: kafka.brokers, LEASE_SECONDS: '5' } });
+    const sender = await away.tenant();
+    const first = await sender.send(simulated('ok', 'first'));
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect((await sender.notification(first.id)).status).toBe('pending');
+    await kafka.start();
+    await until('it is sent', async () => (await sender.notification(first.id)).status === 'sent', 30_000);
+    // Again, with a worker that knew it.
+    await kafka.kill();
+    const second = await sender.send(simulated('ok', 'second'));
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await kafka.start();
+    await until('it is sent', async () => (await sender.notification(second.id)).status === 'sent', 40_000);
+    const { rows } = await away.sql.query('select count(*)::int as n from mailbox_messages');
+    expect(rows[0].n).toBe(2);
+    const relayed = async (): Promise<boolean> => (await away.sql.query('select from events')).rowCount === 0;
+    await until('the events are out, too', relayed, 20_000);
+    await away.stop();
+  }, 150_000);
+});
