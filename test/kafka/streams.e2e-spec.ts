@@ -109,7 +109,7 @@ describe('events', () => {
 
   it('tell of every end, as the document says, in order for each recipient, once', async () => {
     const sent = await tenant.send({ ...simulated('ok', 'ok') });
-    await tenant.send({ ...simulated('reject', 'refused') });
+    await tenant.send({ ...simulated('rejected', 'refused') });
     await tenant.send({ recipient_id: 'reader', channel: 'in_app', content: CONTENT.in_app });
     const later = await tenant.send({
       ...simulated('ok', 'later'),
