@@ -90,7 +90,7 @@ export class GroupConsumer {
   resume(): void {
     if (!this.paused) return;
     this.paused = false;
-    this.consumer?.resume(this.options.topics.map((topic) => ({ topic })));
+    this.eachTopic((consumer, topics) => consumer.resume(topics));
   }
 
   /** Takes no more; what is in hand may still be finished and is committed by {@link stop}. */
@@ -131,8 +131,12 @@ export class GroupConsumer {
       sign();
       if (this.consumer === consumer) this.joined(payload.memberAssignment);
     });
+    // A crash while it starts ends the start; one that comes later has nobody else to tell.
+    let crash: Error | null = null;
+    let started = false;
     consumer.on(events.CRASH, ({ payload }) => {
-      if (this.consumer === consumer) this.rebuild(payload.error);
+      crash = payload.error;
+      if (started && this.consumer === consumer) this.rebuild(payload.error);
     });
     sign();
     await consumer.connect();
@@ -142,6 +146,8 @@ export class GroupConsumer {
       eachBatchAutoResolve: false,
       eachBatch: async (payload) => this.take(consumer, payload),
     });
+    if (crash) throw crash;
+    started = true;
   }
 
   /** After each join every partition is read again from where it was committed: what is in hand belongs to the past. */
@@ -212,7 +218,19 @@ export class GroupConsumer {
   }
 
   private pauseAll(): void {
-    this.consumer?.pause(this.options.topics.map((topic) => ({ topic })));
+    this.eachTopic((consumer, topics) => consumer.pause(topics));
+  }
+
+  private eachTopic(act: (consumer: Consumer, topics: { topic: string }[]) => void): void {
+    try {
+      if (this.consumer)
+        act(
+          this.consumer,
+          this.options.topics.map((topic) => ({ topic })),
+        );
+    } catch {
+      // Not in the group yet: it is done when it has joined.
+    }
   }
 
   /** One commit at a time; the next one takes what has gathered. */
