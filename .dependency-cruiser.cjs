@@ -63,13 +63,13 @@ module.exports = {
     {
       name: 'only-redis-knows-redis',
       severity: 'error',
-      from: { pathNot: '^(libs/(redis|testing)/|test/|bench/)' },
+      from: { pathNot: '^(libs/redis/|services/|test/|bench/)' },
       to: { path: 'node_modules/@redis/' },
     },
     {
       name: 'only-messaging-knows-kafka',
       severity: 'error',
-      from: { pathNot: '^(libs/(messaging|testing)/|test/|bench/)' },
+      from: { pathNot: '^(libs/messaging/|services/|test/|bench/)' },
       to: { path: 'node_modules/kafkajs/' },
     },
     {

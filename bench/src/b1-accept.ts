@@ -1,5 +1,7 @@
-import { load } from './house.ts';
+import { type BenchTenant, freePort, type House, load } from './house.ts';
 import { acceptStatement, bareHandler } from './limits.ts';
+import type { LoadOrder } from './load.ts';
+import { generateUsualClient, startPeer } from './peer.ts';
 import { type Context, check, type Figures, median, type Scenario } from './scenario.ts';
 
 const BODY = '{"recipient_id":"user-{r}","channel":"email","template_id":"welcome","payload":{"name":"Alice"}}';
@@ -12,7 +14,7 @@ const SIZES = {
 export const b1: Scenario = {
   id: 'B1',
   title: 'accept: POST one, 64 connections, an idempotency key each, commit before the 202',
-  async run({ house, size, say, profiles }: Context): Promise<Figures> {
+  async run({ house, services, size, say, profiles }: Context): Promise<Figures> {
     const { requests, runs } = SIZES[size];
     const tenant = await house.tenant(1_000);
     const api = await house.start('api', {}, profiles);
@@ -42,6 +44,13 @@ export const b1: Scenario = {
       );
     }
     await api.stop();
+    say('the usual stack');
+    const usual = await usualStack(
+      house,
+      tenant,
+      { ...order, requests: Math.ceil(requests / 4) },
+      await services.redis(),
+    );
     say('the limits');
     const bare = await bareHandler({ ...order, requests });
     await house.clean();
@@ -56,17 +65,53 @@ export const b1: Scenario = {
         requests_per_second: rate,
         p50_ms: median(p50),
         p99_ms: median(p99),
+        usual_stack_per_second: usual.rate,
+        usual_stack_p99_ms: usual.p99,
         bare_handler_per_second: bare,
         statement_64_per_second: statement,
       },
       headline: { name: 'accepts', value: rate, unit: '/s' },
       limit: { name: 'min(bare handler, the statement at 64 rows)', value: limit },
+      peers: [{ name: 'Nest + Express + Prisma + BullMQ', value: usual.rate }],
       ratio: rate / limit,
       floor: 0.15,
       targets: [
-        { name: 'accept ≥ 10,000/s', met: rate >= 10_000 },
-        { name: 'p99 ≤ 20 ms', met: median(p99) <= 20 },
+        { name: 'accept ≥ 12,000/s', met: rate >= 12_000 },
+        { name: 'p99 ≤ 15 ms', met: median(p99) <= 15 },
+        { name: '≥ 5x the usual stack', met: rate >= 5 * usual.rate },
       ],
     };
   },
 };
+
+/** The same requests at what one would write first: see bench/peers/usual-stack.ts. */
+async function usualStack(
+  house: House,
+  tenant: BenchTenant,
+  order: Omit<LoadOrder, 'port'>,
+  redisUrl: string,
+): Promise<{ rate: number; p99: number }> {
+  generateUsualClient();
+  await house.sql.query(`
+    create table usual_notifications (id uuid primary key, tenant_id uuid not null, recipient_id text not null, channel text not null, template_id text not null,
+      payload jsonb not null, idempotency_key text, created_at timestamptz(3) not null default now(), unique (tenant_id, idempotency_key));
+    create table usual_deliveries (id uuid primary key, notification_id uuid not null references usual_notifications (id), channel text not null, state text not null default 'waiting');
+    create index on usual_deliveries (notification_id)`);
+  const port = await freePort();
+  const peer = await startPeer('usual-stack.ts', [], {
+    PORT: String(port),
+    DATABASE_URL: house.databaseUrl,
+    REDIS_URL: redisUrl,
+    TENANT: tenant.id,
+    API_KEY: tenant.apiKey,
+  });
+  try {
+    await load({ ...order, port, requests: Math.ceil(order.requests / 4), keyPrefix: 'warm-' });
+    const result = await load({ ...order, port, keyPrefix: 'usual-' });
+    check('requests answered with 202', result.statuses['202'] ?? 0, order.requests);
+    return { rate: order.requests / result.seconds, p99: result.p99 };
+  } finally {
+    await peer.stop();
+    await house.sql.query('drop table usual_deliveries, usual_notifications');
+  }
+}

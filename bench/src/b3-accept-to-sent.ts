@@ -61,6 +61,7 @@ export const b3: Scenario = {
       figures,
       headline: { name: `accept to sent, p50 at ${shown}/s`, value: p50, unit: 'ms' },
       limit: { name: 'four commits and a NOTIFY, one after the other', value: limit },
+      peers: [],
       ratio: limit / p50,
       floor: 0.02,
       targets: rates.includes(500) ? [{ name: 'p50 ≤ 15 ms at 500/s', met: p50 <= 15 }] : [],

@@ -156,7 +156,7 @@ export class House {
   /** Empties what a run has written, so that the next one meets the same tables. */
   async clean(): Promise<void> {
     await this.sql.query(
-      'truncate notifications, deliveries, due_deliveries, attempts, decisions, idempotency_keys, dead_letters, inbox_items, inbox_counters, mailbox_messages, rate_windows',
+      'truncate notifications, deliveries, due_deliveries, attempts, decisions, idempotency_keys, dead_letters, inbox_items, inbox_counters, mailbox_messages, rate_windows, events',
     );
     await this.sql.query('vacuum analyze due_deliveries');
     await this.sql.query('checkpoint');

@@ -10,6 +10,7 @@ import { b4 } from './b4-drain.ts';
 import { calibrate } from './calibration.ts';
 import { House } from './house.ts';
 import type { Figures, Size } from './scenario.ts';
+import { Services } from './services.ts';
 
 const scenarios = [b1, b2, b3, b4];
 
@@ -40,25 +41,34 @@ const startedAt = performance.now();
 const say = (text: string): void =>
   console.log(`  ${((performance.now() - startedAt) / 1_000).toFixed(0).padStart(4)} s  ${text}`);
 
+const services = new Services();
 const results: Figures[] = [];
-for (const scenario of scenarios.filter(({ id }) => !only || only.includes(id))) {
-  console.log(`\n${scenario.id} ${scenario.title}`);
-  // A house of its own: no scenario inherits another's tables.
-  const house = await House.open();
-  try {
-    results.push(await scenario.run({ house, size: values.size as Size, say, profiles }));
-  } finally {
-    await house.close();
+try {
+  for (const scenario of scenarios.filter(({ id }) => !only || only.includes(id))) {
+    console.log(`\n${scenario.id} ${scenario.title}`);
+    // A house of its own: no scenario inherits another's tables.
+    const house = await House.open();
+    try {
+      results.push(await scenario.run({ house, services, size: values.size as Size, say, profiles }));
+    } finally {
+      await house.close();
+    }
   }
+} finally {
+  await services.close();
 }
 
 const number = (value: number): string =>
   value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(value >= 10 ? 1 : 2);
-console.log('\n| id | figure | ours | limit in this run | ratio | targets on 2 cores |\n|---|---|---|---|---|---|');
-for (const { id, headline, limit, ratio, targets } of results) {
+await services.close();
+console.log(
+  '\n| id | figure | ours | limit in this run | ratio | instead | targets on 2 cores |\n|---|---|---|---|---|---|---|',
+);
+for (const { id, headline, limit, peers, ratio, targets } of results) {
+  const instead = peers.map(({ name, value }) => `${name} ${number(value)}`).join('; ');
   const met = targets.map(({ name, met: yes }) => `${yes ? 'met' : 'MISSED'}: ${name}`).join('; ');
   console.log(
-    `| ${id} | ${headline.name} | ${number(headline.value)} ${headline.unit} | ${limit ? `${number(limit.value)} (${limit.name})` : ''} | ${ratio === null ? '' : ratio.toFixed(2)} | ${met} |`,
+    `| ${id} | ${headline.name} | ${number(headline.value)} ${headline.unit} | ${limit ? `${number(limit.value)} (${limit.name})` : ''} | ${ratio === null ? '' : ratio.toFixed(2)} | ${instead} | ${met} |`,
   );
 }
 for (const { id, figures } of results)

@@ -1,4 +1,5 @@
 import type { House } from './house.ts';
+import type { Services } from './services.ts';
 
 /** How much work: `smoke` proves in CI that everything still runs, `full` is what is published. */
 export type Size = 'smoke' | 'small' | 'full';
@@ -11,6 +12,8 @@ export interface Figures {
   /** What the machine could do at most, measured in the same run; the unit of `headline`. */
   limit: { name: string; value: number } | null;
   headline: { name: string; value: number; unit: string };
+  /** What one would use instead, doing the same work in the same run; the unit of `headline`. */
+  peers: { name: string; value: number }[];
   /** headline ÷ limit, or limit ÷ headline where less is better; null without a limit. */
   ratio: number | null;
   /** The ratio below which the smoke fails. */
@@ -21,6 +24,7 @@ export interface Figures {
 
 export interface Context {
   house: House;
+  services: Services;
   size: Size;
   /** One line of progress. */
   say: (text: string) => void;

@@ -3,6 +3,7 @@ export { Database, type DatabaseOptions, isOutage, type PrismaScope, type Sql, t
 export { DatabaseModule } from './database.module.js';
 export { AlreadyRunning, type EmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.js';
 export { migrate } from './migrate.js';
+export type { Page, PageRequest } from './page.js';
 export { PostgresListener } from './postgres-listener.js';
 export { SecretBox, type SecretPlace } from './secret-box.js';
 export { type Acceptance, type Accepted, AcceptStore, type RecipientUpsert } from './stores/accept.store.js';
@@ -33,7 +34,6 @@ export {
   type TimelineEntry,
 } from './stores/notifications.store.js';
 export { OperationsStore, type QueueFigures } from './stores/operations.store.js';
-export type { Page, PageRequest } from './stores/page.js';
 export { type PoisonMessageRow, PoisonMessagesStore } from './stores/poison-messages.store.js';
 export { type OpenAccount, type ProviderAccount, ProviderAccountsStore } from './stores/provider-accounts.store.js';
 export { type RecentSends, RecentSendsStore } from './stores/recent-sends.store.js';

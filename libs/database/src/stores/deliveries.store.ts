@@ -8,8 +8,8 @@ import {
   tallyOf,
 } from '#domain';
 import { Batcher } from '../batcher.js';
+import { columns } from '../columns.js';
 import type { Database } from '../database.js';
-import { columns } from './columns.js';
 import type { ClaimedDelivery } from './due-deliveries.store.js';
 import { deliveryEvent, EVENT_COLUMNS, EVENTS_WANTED } from './events.store.js';
 import type { Notification } from './notification.js';

@@ -1,7 +1,7 @@
 import type { ChannelId } from '#domain';
 import { Batcher } from '../batcher.js';
+import { columns } from '../columns.js';
 import type { Database } from '../database.js';
-import { columns } from './columns.js';
 
 /** A delivery a worker may work on until `leaseEndsAt`. Small enough to travel in a message. */
 export interface ClaimedDelivery {

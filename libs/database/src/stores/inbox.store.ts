@@ -1,8 +1,8 @@
 import DataLoader from 'dataloader';
+import { columns } from '../columns.js';
 import type { Database, Sql } from '../database.js';
-import { columns } from './columns.js';
+import { afterNumberCursor, type Page, toPage } from '../page.js';
 import { EVENT_COLUMNS, EVENTS_WANTED } from './events.store.js';
-import { afterNumberCursor, type Page, toPage } from './page.js';
 
 export interface InboxItem {
   id: string;

@@ -1,8 +1,8 @@
 import { type ChannelId, newId } from '#domain';
 import { Batcher } from '../batcher.js';
+import { columns, json } from '../columns.js';
 import type { Database } from '../database.js';
-import { columns, json } from './columns.js';
-import { afterIdCursor, type Page, type PageRequest, toPage } from './page.js';
+import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
 
 export interface MailboxMessage {
   id: string;

@@ -1,8 +1,8 @@
 import { type ChannelId, DomainError, newId, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../database.js';
 import { Prisma } from '../generated/client.js';
+import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
 import type { SecretBox } from '../secret-box.js';
-import { afterIdCursor, type Page, type PageRequest, toPage } from './page.js';
 
 export interface ProviderAccount {
   id: string;

@@ -1,9 +1,9 @@
 import DataLoader from 'dataloader';
 import { channelIds } from '#domain';
+import { columns } from '../columns.js';
 import type { Database, PrismaScope } from '../database.js';
 import { Prisma } from '../generated/client.js';
-import { columns } from './columns.js';
-import { afterCursor, type Page, type PageRequest, toPage } from './page.js';
+import { afterCursor, type Page, type PageRequest, toPage } from '../page.js';
 
 export interface Recipient {
   id: string;

@@ -2,7 +2,7 @@
 
 import type { DeliveryState, InboxRow, Outcome } from '#domain';
 import { newId } from '#domain';
-import { json } from './columns.js';
+import { json } from '../columns.js';
 import type { ClaimedDelivery } from './due-deliveries.store.js';
 import { deliveryEvent, EVENT_COLUMNS, EVENTS_WANTED } from './events.store.js';
 

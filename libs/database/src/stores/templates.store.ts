@@ -1,9 +1,9 @@
 import { type ChannelId, DomainError, isId, newId } from '#domain';
 import { Batcher } from '../batcher.js';
+import { columns } from '../columns.js';
 import type { Database, PrismaScope } from '../database.js';
 import { Prisma } from '../generated/client.js';
-import { columns } from './columns.js';
-import { afterIdCursor, type Page, type PageRequest, toPage } from './page.js';
+import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
 
 export type TemplateContent = Record<string, unknown>;
 

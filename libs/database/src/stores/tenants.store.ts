@@ -1,7 +1,7 @@
 import { newId, type TenantSettings } from '#domain';
 import type { Database } from '../database.js';
 import type { Prisma } from '../generated/client.js';
-import { afterIdCursor, type Page, type PageRequest, toPage } from './page.js';
+import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
 
 export interface Tenant {
   id: string;
