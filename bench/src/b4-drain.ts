@@ -87,7 +87,7 @@ export const b4: Scenario = {
   },
 };
 
-async function fill(house: House, tenant: BenchTenant, backlog: number, channel: Channel): Promise<void> {
+export async function fill(house: House, tenant: BenchTenant, backlog: number, channel: Channel): Promise<void> {
   await house.clean();
   const api = await house.start('api');
   const people = backlog / 5;
@@ -114,7 +114,7 @@ async function fill(house: House, tenant: BenchTenant, backlog: number, channel:
 }
 
 /** From the first delivery that is final to the last, so that the start of the worker is not counted. */
-async function drained(house: House): Promise<number> {
+export async function drained(house: House): Promise<number> {
   const left = (): Promise<number> => house.count('select count(*) from due_deliveries');
   while ((await left()) > 0) await delay(50);
   const { rows } = await house.sql.query<{ seconds: string }>(

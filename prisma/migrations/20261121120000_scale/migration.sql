@@ -18,7 +18,7 @@ create table events (
   subject text not null,
   data jsonb not null,
   created_at timestamptz not null default now(),
-  primary key (tenant_id, id)
+  primary key (tenant_id, seq)
 ) with (
   -- Inserted once, deleted moments later.
   autovacuum_vacuum_scale_factor = 0.0,

@@ -10,8 +10,10 @@ export interface StoredEvent {
   recipientId: string | null;
   /** The id of what it happened to. */
   subject: string;
-  data: Record<string, unknown>;
-  createdAt: Date;
+  /** JSON text, as it is published: it is not looked into on the way. */
+  data: string;
+  /** RFC 3339 in UTC, to the millisecond. */
+  createdAt: string;
 }
 
 /**
@@ -36,18 +38,19 @@ export class EventsStore {
   async next(limit: number): Promise<StoredEvent[]> {
     return await this.database.platform.query<StoredEvent>({
       name: 'next_events',
-      text: `select tenant_id as "tenantId", id, seq, type, recipient_id as "recipientId", subject, data, created_at as "createdAt"
+      text: `select tenant_id as "tenantId", id, seq, type, recipient_id as "recipientId", subject, data::text as data,
+                    to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "createdAt"
              from events order by seq limit $1`,
       values: [limit],
     });
   }
 
-  /** Deletes what was published. Index: events_pkey. */
+  /** Deletes what was published. Index: events_seq_idx. */
   async published(events: readonly StoredEvent[]): Promise<void> {
     await this.database.platform.query({
       name: 'published_events',
-      text: 'delete from events e using unnest($1::uuid[], $2::uuid[]) as i(tenant_id, id) where e.tenant_id = i.tenant_id and e.id = i.id',
-      values: [events.map(({ tenantId }) => tenantId), events.map(({ id }) => id)],
+      text: 'delete from events where seq = any ($1::bigint[])',
+      values: [events.map(({ seq }) => seq)],
     });
   }
 

@@ -89,20 +89,22 @@ export class ChannelIntake<Delivery extends Claimable> {
     this.flushSoon();
   }
 
-  /** One turn of the loop: everything that became ready with this goes with it. */
+  /** Claims are confirmed one statement at a time: what becomes ready meanwhile is the next batch. */
   private flushSoon(): void {
     if (this.flushing || this.ready.length === 0) return;
     this.flushing = true;
-    setImmediate(() => {
-      this.flushing = false;
-      while (this.ready.length > 0) void this.hand(this.ready.splice(0, MAX_BATCH));
-    });
+    setImmediate(() => void this.flush());
   }
 
-  /** Hands over those whose claim still holds; the others are settled as they are. */
-  private async hand(parcels: Parcel[]): Promise<void> {
-    const mine = await this.confirmed(parcels);
-    if (mine.size === 0) return;
+  private async flush(): Promise<void> {
+    while (this.ready.length > 0) {
+      const mine = await this.confirmed(this.ready.splice(0, MAX_BATCH));
+      if (mine.size > 0) void this.hand(mine);
+    }
+    this.flushing = false;
+  }
+
+  private async hand(mine: Map<Delivery, Parcel>): Promise<void> {
     try {
       await this.options.work({
         deliveries: [...mine.keys()],
@@ -118,6 +120,7 @@ export class ChannelIntake<Delivery extends Claimable> {
     }
   }
 
+  /** Those whose claim still holds; the others are settled as they are. */
   private async confirmed(parcels: Parcel[]): Promise<Map<Delivery, Parcel>> {
     let open = parcels;
     for (let told = false; ; ) {

@@ -27,9 +27,11 @@ export interface KafkaTransportOptions<Delivery extends Claimable> {
  * Of a channel's deliveries this many times the workers' concurrency may be between claim and commit: enough that no worker
  * runs dry, little enough that none waits for a lease, and that fairness stays with the dispatcher.
  */
-const AHEAD = 1.5;
-const LAG_MS = 250;
-/** With this share of the room left the lag is looked up again at once. */
+const AHEAD = 2;
+/** How often the lag is looked up by itself, and how soon again when room is short. */
+const LAG_MS = 1_000;
+const LAG_SOON_MS = 100;
+/** With this share of the room left the lag is looked up again soon. */
 const LOW_SHARE = 0.3;
 const RETRY_MS = 500;
 
@@ -206,7 +208,7 @@ export class KafkaTransport<Delivery extends Claimable>
   /** How much of the channel is between claim and commit, in all workers: what the group has not committed yet. */
   private async lookAtLag(line: Line<Delivery>): Promise<void> {
     const now = performance.now();
-    if (line.looking || !this.connected || this.draining || now - line.lookedAt < LAG_MS / 10) return;
+    if (line.looking || !this.connected || this.draining || now - line.lookedAt < LAG_SOON_MS) return;
     line.looking = true;
     line.lookedAt = now;
     try {
