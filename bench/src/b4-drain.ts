@@ -87,8 +87,14 @@ export const b4: Scenario = {
   },
 };
 
-export async function fill(house: House, tenant: BenchTenant, backlog: number, channel: Channel): Promise<void> {
-  await house.clean();
+export async function fill(
+  house: House,
+  tenant: BenchTenant,
+  backlog: number,
+  channel: Channel,
+  clean = true,
+): Promise<void> {
+  if (clean) await house.clean();
   const api = await house.start('api');
   const people = backlog / 5;
   for (let turn = 0; turn < 5; turn += 1) {
@@ -114,13 +120,17 @@ export async function fill(house: House, tenant: BenchTenant, backlog: number, c
 }
 
 /** From the first delivery that is final to the last, so that the start of the worker is not counted. */
-export async function drained(house: House): Promise<number> {
-  const left = (): Promise<number> => house.count('select count(*) from due_deliveries');
-  while ((await left()) > 0) await delay(50);
+export async function drained(house: House, since = new Date(0)): Promise<number> {
+  await untilDrained(house);
   const { rows } = await house.sql.query<{ seconds: string }>(
-    'select extract(epoch from max(sent_at) - min(sent_at)) as seconds from deliveries',
+    'select extract(epoch from max(sent_at) - min(sent_at)) as seconds from deliveries where sent_at >= $1',
+    [since],
   );
   return Number(rows[0]!.seconds);
+}
+
+export async function untilDrained(house: House): Promise<void> {
+  while ((await house.count('select count(*) from due_deliveries')) > 0) await delay(50);
 }
 
 async function verify(house: House, backlog: number, channel: Channel): Promise<void> {

@@ -2,11 +2,12 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { InboxTokens } from '../../dist/apps/api/src/http/inbox-tokens.js';
 import { migrate, SecretBox, startEmbeddedPostgres } from '../../dist/libs/database/src/index.js';
 import { hashSecret, newApiKey, scopes } from '../../dist/libs/domain/src/index.js';
 import type { LoadOrder, LoadResult } from './load.ts';
@@ -55,7 +56,7 @@ export class House {
     app: 'api' | 'worker',
     environment: Record<string, string> = {},
     cpuProfile?: string,
-  ): Promise<{ port: number; stop: () => Promise<void> }> {
+  ): Promise<{ port: number; pid: number; stop: () => Promise<void>; kill: () => Promise<void> }> {
     const [port, metricsPort] = [await freePort(), await freePort()];
     const child = spawn(
       process.execPath,
@@ -91,13 +92,16 @@ export class House {
       child.once('exit', (code) => reject(new Error(`${app} ended with ${code}: ${output.slice(-2_000)}`)));
     });
     child.stdout!.on('data', (chunk: Buffer) => process.env.BENCH_LOG && process.stderr.write(chunk));
+    const end = (signal: NodeJS.Signals): Promise<void> =>
+      new Promise((resolve) => {
+        child.once('exit', () => resolve());
+        child.kill(signal);
+      });
     return {
-      port,
-      stop: () =>
-        new Promise((resolve) => {
-          child.once('exit', () => resolve());
-          child.kill('SIGTERM');
-        }),
+      port: Number(environment['PORT'] ?? port),
+      pid: child.pid!,
+      stop: () => end('SIGTERM'),
+      kill: () => end('SIGKILL'),
     };
   }
 
@@ -147,6 +151,17 @@ export class House {
       );
     }
     return { id, apiKey: key.text };
+  }
+
+  /** A file with an inbox token a line, for `user-0` and on. */
+  async tokens(tenant: BenchTenant, recipients: number): Promise<string> {
+    const tokens = new InboxTokens(new SecretBox(this.masterKey).derive('inbox-tokens'));
+    const lines: string[] = [];
+    for (let index = 0; index < recipients; index += 1)
+      lines.push(await tokens.mint(tenant.id, `user-${index}`, ['inbox:read'], 3_600));
+    const file = join(this.home, 'tokens');
+    writeFileSync(file, lines.join('\n'));
+    return file;
   }
 
   async count(text: string, values: unknown[] = []): Promise<number> {

@@ -19,7 +19,7 @@ export async function startPeer(
   environment: Record<string, string>,
 ): Promise<Peer> {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', join(PEERS, file), ...parameters], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, NODE_ENV: 'production', ...environment },
   });
   await new Promise<void>((resolve, reject) => {

@@ -7,12 +7,19 @@ import { b1 } from './b1-accept.ts';
 import { b2 } from './b2-bulk.ts';
 import { b3 } from './b3-accept-to-sent.ts';
 import { b4 } from './b4-drain.ts';
+import { b6 } from './b6-sockets.ts';
+import { b7 } from './b7-reconnect.ts';
+import { b9 } from './b9-schedule.ts';
+import { b10 } from './b10-growth.ts';
+import { b11 } from './b11-neighbour.ts';
+import { b14 } from './b14-crash.ts';
+import { b15 } from './b15-footprint.ts';
 import { calibrate } from './calibration.ts';
 import { House } from './house.ts';
 import type { Figures, Size } from './scenario.ts';
 import { Services } from './services.ts';
 
-const scenarios = [b1, b2, b3, b4];
+const scenarios = [b1, b2, b3, b4, b6, b7, b9, b10, b11, b14, b15];
 
 const { values } = parseArgs({
   options: {

@@ -1,0 +1,29 @@
+import type { BenchTenant, House } from './house.ts';
+
+const SLICE = 50_000;
+
+/** Deliveries put into the tables past the API, many at a time: so many due at `dueAt`, or already sent when that is null. */
+export async function fillDeliveries(
+  house: House,
+  tenant: BenchTenant,
+  count: number,
+  { dueAt, tenants = 1, recipients = 10_000 }: { dueAt: Date | null; tenants?: number; recipients?: number },
+): Promise<void> {
+  for (let done = 0; done < count; done += SLICE) {
+    await house.sql.query(
+      `with one as (
+         insert into notifications (tenant_id, id, recipient_id, category, channels, template_id, payload, priority, total, succeeded)
+         select case when $5::int = 1 then $1::uuid else ('00000000-0000-7000-8000-' || lpad(to_hex(n % $5::int), 12, '0'))::uuid end, uuidv7(),
+                'user-' || (n % $4::int), 'default', '{email}', 'welcome', '{"name": "Alice"}', 5, 1, case when $3::timestamptz is null then 1 else 0 end
+         from generate_series(1, $2::int) n returning tenant_id, id, recipient_id
+       ), two as (
+         insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, state, sent_at)
+         select tenant_id, uuidv7(), id, recipient_id, 'email', case when $3::timestamptz is null then 'sent' else 'waiting' end, case when $3::timestamptz is null then now() end
+         from one returning tenant_id, id
+       )
+       insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason)
+       select tenant_id, id, 'email', 2, $3, 'scheduled' from two where $3::timestamptz is not null`,
+      [tenant.id, Math.min(SLICE, count - done), dueAt, recipients, tenants],
+    );
+  }
+}
