@@ -46,6 +46,7 @@ async function openApi(): Promise<object> {
     config: config as never,
     logger,
     redis: undefined,
+    kafka: undefined,
     migrationsDirectory: 'prisma/migrations',
   });
   const app = await NestFactory.create<NestFastifyApplication>(module, createAdapter(), {

@@ -47,7 +47,7 @@ const servers: Record<string, () => Promise<Server>> = {
     const server: RedisService = await startRedis({ directory });
     return {
       open: async () => {
-        const redis = new Redis({ url: server.url, prefix: 'test', onFault: () => undefined });
+        const redis = await Redis.make({ url: server.url, prefix: 'test', onFault: () => undefined });
         const bus = new RedisBus(redis, () => undefined);
         return { bus, start: () => redis.connect(), close: () => redis.close() };
       },

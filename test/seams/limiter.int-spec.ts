@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 async function connectTo(url: string): Promise<Redis> {
-  const redis = new Redis({ url, prefix: newId(), onFault: () => undefined });
+  const redis = await Redis.make({ url, prefix: newId(), onFault: () => undefined });
   opened.push(redis);
   await redis.connect();
   return redis;
@@ -149,7 +149,7 @@ describe('a limiter whose Redis', () => {
     const faults: Error[] = [];
     const [one, two] = await Promise.all(
       [1, 2].map(async () => {
-        const redis = new Redis({ url: server.url, prefix: 'requests', onFault: () => undefined });
+        const redis = await Redis.make({ url: server.url, prefix: 'requests', onFault: () => undefined });
         opened.push(redis);
         await redis.connect();
         return new SharedRequestLimit(redis, (error) => faults.push(error));

@@ -16,7 +16,7 @@ import {
   TemplatesStore,
   TenantsStore,
 } from '#database';
-import { makeKafka, RequestStream } from '#messaging';
+import { type Kafka, RequestStream } from '#messaging';
 import { RequestLimit, SharedRequestLimit } from '#rate-limit';
 import { PostgresBus, type RealtimeBus, RedisBus } from '#realtime';
 import type { Redis } from '#redis';
@@ -53,12 +53,14 @@ export interface ApiParts {
   migrationsDirectory: string;
   /** Undefined where there is none: limits are then kept by each process, and hints go through Postgres. */
   redis: Redis | undefined;
+  /** Undefined unless requests are taken from their topic. */
+  kafka: Kafka | undefined;
 }
 
 /** The whole API: its routes, and from what each part is made. */
 @Module({})
 export class ApiModule {
-  static register({ config, logger, migrationsDirectory, redis }: ApiParts): DynamicModule {
+  static register({ config, logger, migrationsDirectory, redis, kafka }: ApiParts): DynamicModule {
     const warn = (error: Error, what: string): void => logger.warn({ err: error }, what);
     const requests = redis
       ? new SharedRequestLimit(redis, (error) => warn(error, 'a request limit was kept by this process alone'))
@@ -130,7 +132,7 @@ export class ApiModule {
           useFactory: (store: ProviderAccountsStore, bus: RealtimeBus) => new ManageProviderAccounts(store, bus),
         },
         { provide: TemplateRenderer, useFactory: () => new TemplateRenderer() },
-        ...(config.kafka?.requests
+        ...(kafka
           ? [
               {
                 provide: RequestStream,
@@ -138,11 +140,7 @@ export class ApiModule {
                 useFactory: (authenticator: Authenticator, accept: AcceptNotification, poison: PoisonMessagesStore) => {
                   const intake = new RequestIntake(authenticator, accept, logger);
                   return new RequestStream({
-                    kafka: makeKafka({
-                      ...config.kafka!,
-                      clientId: 'carillon-api',
-                      onLog: (message, extra) => logger.debug(extra, message),
-                    }),
+                    kafka,
                     prefix: config.kafka!.prefix,
                     partitions: config.kafka!.partitions,
                     handle: (request) => intake.handle(request),

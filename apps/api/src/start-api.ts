@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from '#config';
 import { Database, OperationsStore, PostgresListener } from '#database';
-import { RequestStream } from '#messaging';
+import { makeKafka, RequestStream } from '#messaging';
 import type { RealtimeBus } from '#realtime';
 import { Redis } from '#redis';
 import { type Logger, NestLogger, startMetrics, startOperationsServer } from '#telemetry';
@@ -42,12 +42,19 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
   startMetrics();
   const redis =
     config.redis &&
-    new Redis({
+    (await Redis.make({
       ...config.redis,
       onFault: (error) => logger.warn({ err: error }, 'Redis is away; streams look for themselves until it is back'),
-    });
+    }));
+  const kafka = config.kafka?.requests
+    ? await makeKafka({
+        ...config.kafka,
+        clientId: 'carillon-api',
+        onLog: (message, extra) => logger.debug(extra, message),
+      })
+    : undefined;
   const app = await NestFactory.create<NestFastifyApplication>(
-    ApiModule.register({ config, redis, ...options }),
+    ApiModule.register({ config, redis, kafka, ...options }),
     createAdapter(),
     { logger: new NestLogger(logger), abortOnError: false, bodyParser: false },
   );
@@ -73,7 +80,7 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
   gateway.attach(app.getHttpServer());
   await app.listen(config.port, config.host);
   const internal = await listenInternally(app, config);
-  const requests = config.kafka?.requests ? app.get(RequestStream) : undefined;
+  const requests = kafka && app.get(RequestStream);
   requests?.start();
   const { port } = app.getHttpServer().address() as AddressInfo;
 

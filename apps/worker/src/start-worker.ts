@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import type { AsyncMicroserviceOptions, CustomTransportStrategy } from '@nestjs/microservices';
 import type { Config } from '#config';
 import { type ClaimedDelivery, Database, OperationsStore, PostgresListener } from '#database';
-import type { DeliveryTransport } from '#messaging';
+import { type DeliveryTransport, makeKafka } from '#messaging';
 import { ProviderDirectory } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { Redis } from '#redis';
@@ -36,12 +36,19 @@ export async function startWorker(config: Config, options: StartOptions): Promis
   startMetrics();
   const redis =
     config.redis &&
-    new Redis({
+    (await Redis.make({
       ...config.redis,
       onFault: (error) => logger.warn({ err: error }, 'Redis is away; limits hold what they guard until it is back'),
-    });
+    }));
+  const kafka =
+    config.kafka &&
+    (await makeKafka({
+      ...config.kafka,
+      clientId: 'carillon-worker',
+      onLog: (message, extra) => logger.debug(extra, message),
+    }));
   const app = await NestFactory.createMicroservice<AsyncMicroserviceOptions>(
-    WorkerModule.register({ config, redis, ...options }),
+    WorkerModule.register({ config, redis, kafka, ...options }),
     {
       logger: new NestLogger(logger),
       abortOnError: false,

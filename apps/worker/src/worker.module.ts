@@ -15,7 +15,7 @@ import {
   ProviderAccountsStore,
   TemplatesStore,
 } from '#database';
-import { type DeliveryTransport, DirectTransport, EventStream, KafkaTransport, makeKafka } from '#messaging';
+import { type DeliveryTransport, DirectTransport, EventStream, type Kafka, KafkaTransport } from '#messaging';
 import { ProviderDirectory } from '#providers';
 import { PostgresBus, type RealtimeBus, RedisBus } from '#realtime';
 import type { Redis } from '#redis';
@@ -36,6 +36,8 @@ export interface WorkerParts {
   migrationsDirectory: string;
   /** Undefined where there is none: limits and hints then go through Postgres. */
   redis: Redis | undefined;
+  /** Undefined where there is none: deliveries are then handed over within the process, and no events are written. */
+  kafka: Kafka | undefined;
 }
 
 /** A worker that was killed holds its partitions for a lease, within what brokers allow (six seconds) and patience does. */
@@ -44,15 +46,8 @@ const [SHORTEST_SESSION_SECONDS, LONGEST_SESSION_SECONDS] = [6, 10];
 /** The whole worker: what it is made of, and from what each part is made. */
 @Module({})
 export class WorkerModule {
-  static register({ config, logger, migrationsDirectory, redis }: WorkerParts): DynamicModule {
+  static register({ config, logger, migrationsDirectory, redis, kafka }: WorkerParts): DynamicModule {
     const warn = (error: Error, what: string): void => logger.warn({ err: error }, what);
-    const kafka =
-      config.kafka &&
-      makeKafka({
-        ...config.kafka,
-        clientId: 'carillon-worker',
-        onLog: (message, extra) => logger.debug(extra, message),
-      });
     return {
       module: WorkerModule,
       imports: [

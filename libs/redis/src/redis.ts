@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { createClient, type RedisClientType } from '@redis/client';
+import type { RedisClientType } from '@redis/client';
 
 export interface RedisOptions {
   /** `redis[s]://[[user]:password@]host:port[/number]` */
@@ -24,15 +24,30 @@ const MAX_RECONNECT_MS = 1_000;
  * loop travel together (auto-pipelining).
  */
 export class Redis {
-  private readonly client: RedisClientType;
   /** SHA-1 of each script's source: what the server knows it by. */
   private readonly digests = new Map<string, string>();
   private readonly readyHandlers: (() => void)[] = [];
   private closed = false;
   private away = false;
 
-  constructor(private readonly options: RedisOptions) {
-    this.client = createClient({
+  private constructor(
+    private readonly client: RedisClientType,
+    private readonly options: RedisOptions,
+  ) {
+    this.client.on('error', (error: Error) => {
+      if (!this.away && !this.closed) options.onFault(error);
+      this.away = true;
+    });
+    this.client.on('ready', () => {
+      this.away = false;
+      for (const handler of this.readyHandlers) handler();
+    });
+  }
+
+  /** Connects nowhere yet: see {@link connect}. Loads the client when it is needed: without Redis it would only take room. */
+  static async make(options: RedisOptions): Promise<Redis> {
+    const { createClient } = await import('@redis/client');
+    const client = createClient({
       url: options.url,
       RESP: 3,
       disableOfflineQueue: true,
@@ -43,14 +58,7 @@ export class Redis {
         reconnectStrategy: (tries) => Math.min(MAX_RECONNECT_MS, 50 * 2 ** tries),
       },
     }) as unknown as RedisClientType;
-    this.client.on('error', (error: Error) => {
-      if (!this.away && !this.closed) options.onFault(error);
-      this.away = true;
-    });
-    this.client.on('ready', () => {
-      this.away = false;
-      for (const handler of this.readyHandlers) handler();
-    });
+    return new Redis(client, options);
   }
 
   /** Whether the server was there a moment ago. */

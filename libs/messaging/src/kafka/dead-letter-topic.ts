@@ -1,6 +1,6 @@
 import type { IHeaders } from 'kafkajs';
 import type { Incoming } from './group-consumer.js';
-import { CompressionTypes, type Producer } from './kafka-client.js';
+import { type Producer, ZSTD } from './kafka-client.js';
 
 /** A message that nobody can work on. */
 export interface PoisonMessage {
@@ -30,7 +30,7 @@ export class DeadLetterTopic {
     await this.producer.send({
       topic: this.topic,
       acks: -1,
-      compression: CompressionTypes.ZSTD,
+      compression: ZSTD,
       messages: [{ key, value, headers: headersOf(message.headers, poison) }],
     });
     await this.note(poison);

@@ -1,4 +1,4 @@
-import { type Admin, CompressionTypes, type Kafka, makeProducer, type Producer } from './kafka-client.js';
+import { type Admin, type Kafka, makeProducer, type Producer, ZSTD } from './kafka-client.js';
 import { Topics } from './topics.js';
 
 /** One event on its way out. */
@@ -34,7 +34,7 @@ export class EventStream {
     await this.producer.send({
       topic: this.topics.events,
       acks: -1,
-      compression: CompressionTypes.ZSTD,
+      compression: ZSTD,
       messages: events.map((event) => ({
         key: `${event.tenantId}:${event.recipientId ?? event.subject}`,
         value: toCloudEvent(event),

@@ -2,9 +2,7 @@
 
 import { createRequire } from 'node:module';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import kafkajs, { type Admin, type Kafka, type PartitionerArgs, type Producer, type SASLOptions } from 'kafkajs';
-
-const { CompressionCodecs, CompressionTypes, Kafka: Client, logLevel } = kafkajs;
+import type { Admin, Kafka, PartitionerArgs, Producer, SASLOptions } from 'kafkajs';
 
 export interface KafkaOptions {
   /** `host:port` each. */
@@ -16,18 +14,22 @@ export interface KafkaOptions {
   onLog: (message: string, extra: Record<string, unknown>) => void;
 }
 
+let rested = false;
 /** Well over the eight to ten seconds a killed broker is away. */
 const PRODUCE_RETRIES = 20;
 
-// Node has zstd built in; gzip would halve the rate.
-CompressionCodecs[CompressionTypes.ZSTD] = () => ({
-  compress: async (encoder: { buffer: Buffer }) => zstdCompressSync(encoder.buffer),
-  decompress: async (buffer: Buffer) => zstdDecompressSync(buffer),
-});
+/** The number of the codec in the protocol. */
+export const ZSTD = 4;
 
-restTimer();
-
-export function makeKafka(options: KafkaOptions): Kafka {
+/** Loads the client when it is needed: where there is no Kafka it would only take room. */
+export async function makeKafka(options: KafkaOptions): Promise<Kafka> {
+  const { CompressionCodecs, Kafka: Client, logLevel } = (await import('kafkajs')).default;
+  // Node has zstd built in; gzip would halve the rate.
+  CompressionCodecs[ZSTD] = () => ({
+    compress: async (encoder: { buffer: Buffer }) => zstdCompressSync(encoder.buffer),
+    decompress: async (buffer: Buffer) => zstdDecompressSync(buffer),
+  });
+  restTimer();
   return new Client({
     clientId: options.clientId,
     brokers: [...options.brokers],
@@ -65,13 +67,13 @@ function partitionOf({ partitionMetadata, message }: PartitionerArgs): number {
   return (hash >>> 0) % partitionMetadata.length;
 }
 
-export { CompressionTypes };
-
 /**
  * kafkajs 2.2.4 sets a timer for a moment that has long passed, after every answer, whether or not anything waits: a thousand
  * wake-ups a second for each connection (github.com/tulios/kafkajs/issues/1751). Only requests that wait need it.
  */
 function restTimer(): void {
+  if (rested) return;
+  rested = true;
   const { prototype } = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as {
     prototype: { pending: unknown[]; scheduleCheckPendingRequests(): void };
   };

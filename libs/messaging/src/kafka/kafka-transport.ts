@@ -5,7 +5,7 @@ import { type DeliveryTransport, deliveriesPattern, type LaneNumber } from '../d
 import { ChannelIntake } from './channel-intake.js';
 import { DeadLetterTopic, type PoisonMessage } from './dead-letter-topic.js';
 import { type Claimable, type ClaimTicket, writeDeliveryMessage } from './delivery-message.js';
-import { type Admin, CompressionTypes, type Kafka, makeProducer, type Producer } from './kafka-client.js';
+import { type Admin, type Kafka, makeProducer, type Producer, ZSTD } from './kafka-client.js';
 import { Topics } from './topics.js';
 
 export interface KafkaTransportOptions<Delivery extends Claimable> {
@@ -116,7 +116,7 @@ export class KafkaTransport<Delivery extends Claimable>
     await this.producer.send({
       topic: this.topics.deliveries(channel, lane),
       acks: -1,
-      compression: CompressionTypes.ZSTD,
+      compression: ZSTD,
       messages: deliveries.map((delivery) => ({
         key: delivery.messageKey,
         value: writeDeliveryMessage(delivery),

@@ -1,6 +1,6 @@
 import { DeadLetterTopic, type PoisonMessage } from './dead-letter-topic.js';
 import { GroupConsumer, type Incoming } from './group-consumer.js';
-import { type Admin, CompressionTypes, type Kafka, makeProducer, type Producer } from './kafka-client.js';
+import { type Admin, type Kafka, makeProducer, type Producer, ZSTD } from './kafka-client.js';
 import { Topics } from './topics.js';
 
 /** A request that came on the topic. */
@@ -152,7 +152,7 @@ export class RequestStream {
         await this.producer.send({
           topic: this.topics.results,
           acks: -1,
-          compression: CompressionTypes.ZSTD,
+          compression: ZSTD,
           messages: batch.map(({ key, value }) => ({ key, value })),
         });
         for (const { done } of batch) done();
