@@ -82,9 +82,14 @@ export class InboxController {
       owner,
       {
         // Only an item moves the reader's place.
-        send: (frame) =>
+        send: (frames) =>
           void raw.write(
-            `${frame.type === 'item' ? `id: ${frame.item.seq}\n` : ''}event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`,
+            frames
+              .map(
+                (frame) =>
+                  `${frame.type === 'item' ? `id: ${frame.item.seq}\n` : ''}event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`,
+              )
+              .join(''),
           ),
         buffered: () => raw.writableLength,
         closeTooSlow: () => raw.destroy(),

@@ -13,7 +13,7 @@ import { MAX_STREAMS_PER_RECIPIENT, type StreamHub } from './stream-hub.js';
 
 const PATH = '/api/v1/inbox/stream';
 const PROTOCOL = 'carillon.v1';
-const PING_MS = 25_000;
+const PING_SECONDS = 25;
 const MAX_MISSED_PONGS = 2;
 const MAX_PAYLOAD = 64 * 1024;
 /** A browser has nothing to say here; a flood of messages ends the connection. */
@@ -26,6 +26,18 @@ export const CLOSE_TOO_SLOW = 4_008;
 const CLOSE_RESTARTING = 1_012;
 const CLOSE_POLICY = 1_008;
 
+/** What the one clock of all sockets needs of each: a timer each would cost ten thousand timers. */
+interface Life {
+  readonly webSocket: WebSocket;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+  /** The second of every {@link PING_SECONDS} in which it is pinged. */
+  readonly slot: number;
+  missed: number;
+  /** Since the last ping. */
+  messages: number;
+}
+
 export class InboxGateway {
   private readonly server = new WebSocketServer({
     noServer: true,
@@ -34,6 +46,10 @@ export class InboxGateway {
     maxPayload: MAX_PAYLOAD,
     handleProtocols: (protocols) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
   });
+  private readonly lives = new Set<Life>();
+  private opened = 0;
+  private second = 0;
+  private clock: NodeJS.Timeout | undefined;
   private readonly tenants = new LRUCache<string, Promise<Tenant | null>>({ max: 10_000, ttl: TENANT_TTL_MS });
 
   constructor(
@@ -45,6 +61,7 @@ export class InboxGateway {
   ) {}
 
   attach(http: Server): void {
+    this.clock = setInterval(() => this.tick(), 1_000).unref();
     http.on('upgrade', (request, socket, head) => {
       socket.on('error', () => socket.destroy());
       const late = setTimeout(() => socket.destroy(), AUTH_TIMEOUT_MS);
@@ -55,6 +72,7 @@ export class InboxGateway {
   }
 
   close(): void {
+    clearInterval(this.clock);
     this.hub.closeAll();
     this.server.close();
   }
@@ -71,31 +89,34 @@ export class InboxGateway {
       });
     }
     const since = sinceOf(url);
-    this.server.handleUpgrade(request, socket, head, (webSocket) => this.run(webSocket, owner, identity, since));
+    this.server.handleUpgrade(request, socket, head, (webSocket) =>
+      this.run(webSocket, socket, owner, identity, since),
+    );
   }
 
   private run(
     webSocket: WebSocket,
+    socket: Duplex,
     owner: { tenantId: string; recipientId: string },
     identity: InboxIdentity,
     since: number | null,
   ): void {
-    let missed = 0;
-    let messages = 0;
-    const ping = setInterval(() => {
-      if (missed >= MAX_MISSED_PONGS) return webSocket.terminate();
-      missed += 1;
-      messages = 0;
-      webSocket.ping();
-    }, PING_MS);
-    const expiry = setTimeout(
-      () => webSocket.close(CLOSE_EXPIRED, 'token expired'),
-      Math.max(0, identity.expiresAt.getTime() - Date.now()),
-    );
+    const life: Life = {
+      webSocket,
+      expiresAt: identity.expiresAt.getTime(),
+      slot: (this.opened += 1) % PING_SECONDS,
+      missed: 0,
+      messages: 0,
+    };
+    this.lives.add(life);
     const leave = this.hub.open(
       owner,
       {
-        send: (frame) => webSocket.send(JSON.stringify(frame)),
+        send: (frames) => {
+          socket.cork();
+          for (const frame of frames) webSocket.send(JSON.stringify(frame));
+          socket.uncork();
+        },
         buffered: () => webSocket.bufferedAmount,
         closeTooSlow: () => {
           webSocket.close(CLOSE_TOO_SLOW, 'too slow: resume with since');
@@ -107,18 +128,33 @@ export class InboxGateway {
       since,
     );
     webSocket.on('pong', () => {
-      missed = 0;
+      life.missed = 0;
     });
     webSocket.on('message', () => {
-      messages += 1;
-      if (messages > MESSAGES_PER_PING) webSocket.close(CLOSE_POLICY, 'too many messages');
+      life.messages += 1;
+      if (life.messages > MESSAGES_PER_PING) webSocket.close(CLOSE_POLICY, 'too many messages');
     });
     webSocket.on('error', () => webSocket.terminate());
     webSocket.on('close', () => {
-      clearInterval(ping);
-      clearTimeout(expiry);
+      this.lives.delete(life);
       leave();
     });
+  }
+
+  /** Once a second: ends what has expired or does not answer, and pings those whose turn it is. */
+  private tick(): void {
+    const now = Date.now();
+    this.second = (this.second + 1) % PING_SECONDS;
+    for (const life of this.lives) {
+      if (life.expiresAt <= now) life.webSocket.close(CLOSE_EXPIRED, 'token expired');
+      else if (life.slot !== this.second) continue;
+      else if (life.missed >= MAX_MISSED_PONGS) life.webSocket.terminate();
+      else {
+        life.missed += 1;
+        life.messages = 0;
+        life.webSocket.ping();
+      }
+    }
   }
 
   /** Authorization: Bearer, the sub-protocol pair `carillon.v1, <token>`, or a single-use `?token=`. */

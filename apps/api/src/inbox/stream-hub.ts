@@ -1,14 +1,15 @@
 // The open streams of this process, and what is sent on them. A hint from the bus only says "look": what is sent comes from
 // the table, after the last sequence number this stream has had, so nothing is missed and nothing comes twice.
 
-import type { InboxStore } from '#database';
+import type { InboxItem, InboxStore } from '#database';
 import type { Hint, RealtimeBus } from '#realtime';
 import { instruments, type Logger } from '#telemetry';
 import { type Frame, toItemView } from './inbox.schema.js';
 
 /** One connection of one recipient. */
 export interface Wire {
-  send(frame: Frame): void;
+  /** Frames that belong together travel together. */
+  send(frames: readonly Frame[]): void;
   /** Bytes written and not yet taken by the other side. */
   buffered(): number;
   /** Ends it because the other side does not read. */
@@ -152,26 +153,33 @@ export class StreamHub {
 
   private async pumpOnce(stream: Stream): Promise<void> {
     stream.again = false;
-    for (let full = true; full && !stream.closed; ) {
-      const items = await this.inbox.feed(stream.tenantId, stream.recipientId, stream.lastSeq);
-      for (const item of items) {
-        stream.lastSeq = item.seq;
-        this.send(stream, { type: 'item', item: toItemView(item) });
-      }
-      full = items.length === PAGE;
+    const { tenantId, recipientId } = stream;
+    // Side by side. Counters that know of an item which the feed does not have yet are told again with it.
+    let [items, head] = await Promise.all([
+      this.inbox.feed(tenantId, recipientId, stream.lastSeq),
+      this.inbox.head(tenantId, recipientId),
+    ]);
+    while (items.length === PAGE && !stream.closed) {
+      this.sendItems(stream, items);
+      items = await this.inbox.feed(tenantId, recipientId, stream.lastSeq);
+      head = await this.inbox.head(tenantId, recipientId);
     }
-    const { counts } = await this.inbox.head(stream.tenantId, stream.recipientId);
-    this.send(stream, { type: 'counts', counts });
+    this.sendItems(stream, items, { type: 'counts', counts: head.counts });
   }
 
-  private send(stream: Stream, frame: Frame): void {
+  private sendItems(stream: Stream, items: readonly InboxItem[], ...then: Frame[]): void {
+    stream.lastSeq = items.at(-1)?.seq ?? stream.lastSeq;
+    this.send(stream, ...items.map((item): Frame => ({ type: 'item', item: toItemView(item) })), ...then);
+  }
+
+  private send(stream: Stream, ...frames: Frame[]): void {
     if (stream.closed) return;
     if (stream.wire.buffered() > MAX_BUFFERED_BYTES) {
       stream.wire.closeTooSlow();
       return;
     }
-    stream.wire.send(frame);
-    instruments().frames.add(1, { type: frame.type });
+    stream.wire.send(frames);
+    for (const { type } of frames) instruments().frames.add(1, { type });
   }
 }
 
