@@ -163,6 +163,26 @@ describe('a zombie', () => {
       expect(await due.begin({ delivery: owner, limitTaken: false })).toBeNull();
       expect(await store.record(owner, { kind: 'failed', reason: 'rejected', code: 'x', detail: null })).toBe(true);
       expect(await store.record(owner, { kind: 'expired' })).toBe(false);
+
+      // A send in doubt that is held before it is tried again is still in doubt, and ends on record.
+      await tenant.send({
+        recipient_id: 'doubt',
+        recipient_address: 'doubt@example.com',
+        channel: 'email',
+        content: CONTENT.email,
+      });
+      const lost = await until('it is claimed', () => claim(0.05));
+      expect(await due.begin({ delivery: lost, limitTaken: true })).toBe(1);
+      const found = await until('it is claimed by another', () => claim(30));
+      expect(found).toMatchObject({ deliveryId: lost.deliveryId, sending: true });
+      expect(await store.record(found, { kind: 'held', reason: 'provider_limit', delaySeconds: 0 })).toBe(true);
+      const again = await until('it is claimed once more', () => claim(30));
+      expect(again).toMatchObject({ deliveryId: lost.deliveryId, sending: true });
+      expect(await due.begin({ delivery: again, limitTaken: true })).toBe(2);
+      const { rows } = await house.sql.query('select number, outcome, code from attempts where delivery_id = $1', [
+        lost.deliveryId,
+      ]);
+      expect(rows).toEqual([{ number: 1, outcome: 'unknown', code: 'worker_lost' }]);
     } finally {
       await database.close();
     }

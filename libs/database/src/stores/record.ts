@@ -135,6 +135,8 @@ export const FINISHED_EVENT = `jsonb_build_object('notification_id', id, 'status
  * `finished` and `deferred` are the fence: only rows whose claim is still ours go on; everything else hangs on them.
  * Indexes: the primary keys of due_deliveries, deliveries and notifications.
  *
+ * A send that an earlier worker left in doubt stays in doubt until somebody tries again: a hold alone does not settle it.
+ *
  * A wait that would outlast expires_at is cut there, so that a delivery is seen as expired when it expires.
  * Inbox counters are taken in order of recipient, so that two batches queue up instead of deadlocking, and hold the
  * recipient's row until the commit: seq has neither gaps nor repeats and is visible in order.
@@ -152,7 +154,7 @@ with input as materialized (
   returning i.*, d.attempt as attempts
 ), deferred as materialized (
   update due_deliveries d set
-    due_at = least(now() + make_interval(secs => i.delay_seconds), d.expires_at), reason = i.reason, claim_id = null, claims = 0, sending = false,
+    due_at = least(now() + make_interval(secs => i.delay_seconds), d.expires_at), reason = i.reason, claim_id = null, claims = 0, sending = d.sending and i.attempt is null,
     retries = d.retries + i.retry_weight, limit_taken = d.limit_taken or i.limit_taken
   from input i
   where i.state is null and d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id
