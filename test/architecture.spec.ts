@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { settingsSchema } from '#config';
 import { channelIds, errorCatalogue, scopes } from '#domain';
 import { providers } from '#providers';
@@ -205,3 +206,18 @@ function readdirSyncSafe(path: string): boolean {
     return false;
   }
 }
+
+describe('deployments', () => {
+  it('the compose file is one, sets only settings that there are, and runs files that are built', () => {
+    const compose = parse(read('deployments/compose.yaml'), { merge: true }) as {
+      services: Record<string, { environment?: Record<string, unknown>; command?: string[]; image?: string }>;
+    };
+    const ours = Object.entries(compose.services).filter(([, { image }]) => image === 'carillon');
+    expect(ours.map(([name]) => name).sort()).toEqual(['api', 'migrate', 'worker']);
+    for (const [, { environment = {}, command = [] }] of ours) {
+      expect(Object.keys(environment).filter((name) => !(name in settingsSchema.shape))).toEqual([]);
+      for (const file of command.filter((word) => word.startsWith('dist/')))
+        expect(sources).toContain(file.replace('dist/', '').replace(/\.js$/, '.ts'));
+    }
+  });
+});
