@@ -9,11 +9,13 @@ export async function fillDeliveries(
   count: number,
   { dueAt, tenants = 1, recipients = 10_000 }: { dueAt: Date | null; tenants?: number; recipients?: number },
 ): Promise<void> {
+  // Tenant after tenant: ten million rows in random order would take longer than all that is measured.
+  await house.sql.query('set synchronous_commit = off');
   for (let done = 0; done < count; done += SLICE) {
     await house.sql.query(
       `with one as (
          insert into notifications (tenant_id, id, recipient_id, category, channels, template_id, payload, priority, total, succeeded)
-         select case when $5::int = 1 then $1::uuid else ('00000000-0000-7000-8000-' || lpad(to_hex(n % $5::int), 12, '0'))::uuid end, uuidv7(),
+         select case when $5::int = 1 then $1::uuid else ('00000000-0000-7000-8000-' || lpad(to_hex(((n::bigint + $6::bigint) * $5::int / $7::bigint)::int), 12, '0'))::uuid end, uuidv7(),
                 'user-' || (n % $4::int), 'default', '{email}', 'welcome', '{"name": "Alice"}', 5, 1, case when $3::timestamptz is null then 1 else 0 end
          from generate_series(1, $2::int) n returning tenant_id, id, recipient_id
        ), two as (
@@ -23,7 +25,8 @@ export async function fillDeliveries(
        )
        insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason)
        select tenant_id, id, 'email', 2, $3, 'scheduled' from two where $3::timestamptz is not null`,
-      [tenant.id, Math.min(SLICE, count - done), dueAt, recipients, tenants],
+      [tenant.id, Math.min(SLICE, count - done), dueAt, recipients, tenants, done - 1, count],
     );
   }
+  await house.sql.query('reset synchronous_commit');
 }

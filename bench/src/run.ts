@@ -48,6 +48,16 @@ const startedAt = performance.now();
 const say = (text: string): void =>
   console.log(`  ${((performance.now() - startedAt) / 1_000).toFixed(0).padStart(4)} s  ${text}`);
 
+const out = resolve(
+  values.out ?? join(import.meta.dirname, '../results', `${new Date().toISOString().replaceAll(':', '-')}.json`),
+);
+mkdirSync(dirname(out), { recursive: true });
+/** After each scenario, so that a run that is ended early has told something. */
+const write = (results: Figures[]): void =>
+  writeFileSync(
+    out,
+    `${JSON.stringify({ at: new Date().toISOString(), size: values.size, machine, results }, null, 2)}\n`,
+  );
 const services = new Services();
 const results: Figures[] = [];
 try {
@@ -57,6 +67,7 @@ try {
     const house = await House.open();
     try {
       results.push(await scenario.run({ house, services, size: values.size as Size, say, profiles }));
+      write(results);
     } finally {
       await house.close();
     }
@@ -85,14 +96,6 @@ for (const { id, figures } of results)
       .join(' · ')}`,
   );
 
-const out = resolve(
-  values.out ?? join(import.meta.dirname, '../results', `${new Date().toISOString().replaceAll(':', '-')}.json`),
-);
-mkdirSync(dirname(out), { recursive: true });
-writeFileSync(
-  out,
-  `${JSON.stringify({ at: new Date().toISOString(), size: values.size, machine, results }, null, 2)}\n`,
-);
 console.log(`\nWritten to ${out}`);
 
 // The smoke holds ratios, never times: a shared machine may be slow, but not slow in one half of the same run only.
