@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { parseMail, startSmtpSink, until } from '#testing';
 import { CONTENT, type House, type Json, simulated, startHouse, type Tenant } from './house.js';
 
@@ -325,7 +325,7 @@ describe('fairness', () => {
       recipient_id: `n${index}`,
       recipient_address: `n${index}@example.com`,
     }));
-    for (let call = 0; call < 6; call += 1)
+    for (let call = 0; call < 9; call += 1)
       await noisy.call('POST', '/api/v1/notifications/bulk', { channel: 'email', content: CONTENT.email, recipients });
     const { id } = await quiet.send({
       recipient_id: 'q',
@@ -342,8 +342,8 @@ describe('fairness', () => {
       `select count(*) as before from deliveries d where d.tenant_id = $1 and d.sent_at < (select sent_at from deliveries where tenant_id = $2) and d.sent_at > (select created_at from deliveries where tenant_id = $2)`,
       [noisy.id, quiet.id],
     );
-    // What was in hand already goes first; the thousands behind it do not.
-    expect(Number(rows[0]!.before)).toBeLessThan(3_000);
+    // What was in hand already goes first, and through a broker what is on its way and read by now; the rest behind it does not.
+    expect(Number(rows[0]!.before)).toBeLessThan(inject('profile') === 'scale' ? 4_500 : 3_000);
     await until('the flood is over', async () => (await left()) === 0, 20_000);
   });
 });

@@ -27,7 +27,7 @@ export interface KafkaTransportOptions<Delivery extends Claimable> {
  * Of a channel's deliveries this many times the workers' concurrency may be between claim and commit: enough that no worker
  * runs dry, little enough that none waits for a lease, and that fairness stays with the dispatcher.
  */
-const AHEAD = 2;
+const AHEAD = 1.5;
 /** How often the lag is looked up by itself, and how soon again when room is short. */
 const LAG_MS = 1_000;
 const LAG_SOON_MS = 100;
