@@ -35,6 +35,8 @@ interface Stream extends StreamOwner {
 
 const MAX_BUFFERED_BYTES = 1_048_576;
 const PAGE = 100;
+/** Frames that leave in one write. */
+const TOGETHER = 4;
 /** Streams of one recipient in one process: tabs and devices, not a leak. */
 export const MAX_STREAMS_PER_RECIPIENT = 50;
 /** After the listening connection was lost everybody looks; not all in the same millisecond. */
@@ -172,13 +174,15 @@ export class StreamHub {
     this.send(stream, ...items.map((item): Frame => ({ type: 'item', item: toItemView(item) })), ...then);
   }
 
+  /** A few at a time travel together; before each few it is asked whether the other side still reads. */
   private send(stream: Stream, ...frames: Frame[]): void {
-    if (stream.closed) return;
-    if (stream.wire.buffered() > MAX_BUFFERED_BYTES) {
-      stream.wire.closeTooSlow();
-      return;
+    for (let at = 0; at < frames.length && !stream.closed; at += TOGETHER) {
+      if (stream.wire.buffered() > MAX_BUFFERED_BYTES) {
+        stream.wire.closeTooSlow();
+        return;
+      }
+      stream.wire.send(frames.slice(at, at + TOGETHER));
     }
-    stream.wire.send(frames);
     for (const { type } of frames) instruments().frames.add(1, { type });
   }
 }
