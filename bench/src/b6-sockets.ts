@@ -7,7 +7,7 @@ import { PostgresBus } from '../../dist/libs/realtime/src/index.js';
 import { type BenchTenant, freePort, type House } from './house.ts';
 import { type Peer, startPeer } from './peer.ts';
 import { type Context, check, type Figures, median, type Scenario } from './scenario.ts';
-import type { OpenOrder, Told } from './sockets.ts';
+import type { OpenOrder, Told } from './socket-orders.ts';
 
 const SIZES = {
   smoke: { clients: 500, rounds: 2 },
@@ -22,7 +22,7 @@ export class Clients {
   private readonly child: ChildProcess;
 
   constructor() {
-    this.child = fork(join(import.meta.dirname, 'sockets.ts'), { execArgv: ['--max-old-space-size=4096'] });
+    this.child = fork(join(import.meta.dirname, '../peers/sockets.ts'), { execArgv: ['--max-old-space-size=4096'] });
   }
 
   /** Resolves with the milliseconds it took until all were open. */

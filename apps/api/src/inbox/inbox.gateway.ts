@@ -101,10 +101,11 @@ export class InboxGateway {
     identity: InboxIdentity,
     since: number | null,
   ): void {
+    this.opened += 1;
     const life: Life = {
       webSocket,
       expiresAt: identity.expiresAt.getTime(),
-      slot: (this.opened += 1) % PING_SECONDS,
+      slot: this.opened % PING_SECONDS,
       missed: 0,
       messages: 0,
     };

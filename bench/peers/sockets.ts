@@ -3,24 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { io, type Socket } from 'socket.io-client';
 import { WebSocket } from 'ws';
-
-export interface OpenOrder {
-  kind: 'carillon' | 'ws' | 'socket.io';
-  /** Ports, taken in turn. */
-  port: number;
-  /** A file with one inbox token a line; one client each. */
-  tokens?: string;
-  clients: number;
-  /** Handshakes under way at once. */
-  atOnce: number;
-  /** Connect again by itself, with the last number seen, to this port. */
-  reconnect: boolean;
-}
-
-export type Told =
-  | { told: 'open'; ms: number }
-  | { told: 'items'; count: number; lastAt: number; gaps: number }
-  | { told: 'caught up'; at: number };
+import type { OpenOrder, Told } from '../src/socket-orders.ts';
 
 let order: OpenOrder;
 let tokens: string[] = [];
