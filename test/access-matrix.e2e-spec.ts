@@ -332,7 +332,7 @@ describe("the operator's acts", () => {
   });
 
   it('stand on a listener of their own when one is configured', async () => {
-    const { freePort } = await import('./ports.js');
+    const { freePort } = await import('../services/programs.ts');
     const port = await freePort();
     const split = await startHouse({ worker: false, environment: { INTERNAL_PORT: String(port) } }).catch(
       (error: unknown) => error as House,

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '#testing';
+import { freePort } from '../services/programs.ts';
 import { type AllInOne, ended, launch, startAllInOne } from './all-in-one.js';
-import { freePort } from './ports.js';
 
 let home: string;
 let environment: Record<string, string>;

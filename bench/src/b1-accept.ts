@@ -1,4 +1,5 @@
-import { type BenchTenant, freePort, type House, load } from './house.ts';
+import { freePort } from '../../services/programs.ts';
+import { type BenchTenant, type House, load } from './house.ts';
 import { acceptStatement, bareHandler } from './limits.ts';
 import type { LoadOrder } from './load.ts';
 import { generateUsualClient, startPeer } from './peer.ts';

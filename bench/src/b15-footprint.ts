@@ -3,8 +3,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../../services/programs.ts';
 import { rss } from './b6-sockets.ts';
-import { freePort, load } from './house.ts';
+import { load } from './house.ts';
 import { type Context, check, type Figures, median, type Scenario } from './scenario.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

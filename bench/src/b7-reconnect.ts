@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../../services/programs.ts';
 import { Clients, fileItems } from './b6-sockets.ts';
-import { freePort } from './house.ts';
+
 import { startPeer } from './peer.ts';
 import { type Context, check, type Figures, type Scenario } from './scenario.ts';
 

@@ -3,13 +3,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { InboxTokens } from '../../dist/apps/api/src/http/inbox-tokens.js';
 import { migrate, SecretBox, startEmbeddedPostgres } from '../../dist/libs/database/src/index.js';
 import { hashSecret, newApiKey, scopes } from '../../dist/libs/domain/src/index.js';
+import { freePort } from '../../services/programs.ts';
 import type { LoadOrder, LoadResult } from './load.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -202,13 +202,4 @@ export async function load(order: LoadOrder): Promise<LoadResult> {
 export function uuid7(): string {
   const time = Date.now().toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -10,7 +10,8 @@ import {
   DueDeliveriesStore,
 } from '../../dist/libs/database/src/index.js';
 import { newId } from '../../dist/libs/domain/src/index.js';
-import { type BenchTenant, freePort, type House, load } from './house.ts';
+import { freePort } from '../../services/programs.ts';
+import { type BenchTenant, type House, load } from './house.ts';
 import type { LoadOrder } from './load.ts';
 
 /** A Nest and Fastify handler that validates and answers: requests a second. */

@@ -27,6 +27,7 @@ export {
   inboxItemRead,
   notificationFinished,
 } from './events.js';
+export { fnv1a } from './hash.js';
 export { isId, newId, PLATFORM_TENANT_ID } from './ids.js';
 export { laneOf } from './lanes.js';
 export { type RecipientLimits, recipientLimit } from './limits.js';

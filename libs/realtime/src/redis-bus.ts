@@ -1,3 +1,4 @@
+import { fnv1a } from '#domain';
 import { HintOutbox } from './outbox.js';
 import type { Hint, RealtimeBus } from './realtime-bus.js';
 
@@ -137,10 +138,6 @@ export class RedisBus implements RealtimeBus {
   }
 }
 
-/** FNV-1a over the UTF-16 units: the same in every process, and spread well enough over 256. */
 function shardOf(tenantId: string, recipientId: string): number {
-  let hash = 0x811c9dc5;
-  for (const text of [tenantId, recipientId])
-    for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-  return (hash >>> 0) % SHARDS;
+  return fnv1a(tenantId + recipientId) % SHARDS;
 }
