@@ -212,6 +212,11 @@ describe('requests from the topic', () => {
       status: 403,
       code: 'forbidden',
     });
+    // Cut to fit, two long keys could become one, and the second request would be taken for the first.
+    expect((await ask('k'.repeat(256), simulated('ok'))).at(-1)).toMatchObject({
+      status: 422,
+      errors: [expect.objectContaining({ pointer: 'Idempotency-Key' })],
+    });
     expect((await ask('json', '{"recipient_id":')).at(-1)).toMatchObject({ status: 400, code: 'malformed_json' });
     const [letter] = messages.filter(({ topic }) => topic === 'dead-letters');
     expect(letter).toMatchObject({

@@ -18,7 +18,7 @@ import {
 } from '#database';
 import { type Kafka, RequestStream } from '#messaging';
 import { RequestLimit, SharedRequestLimit } from '#rate-limit';
-import { PostgresBus, type RealtimeBus, RedisBus } from '#realtime';
+import { makeBus, type RealtimeBus } from '#realtime';
 import type { Redis } from '#redis';
 import type { Logger } from '#telemetry';
 import { TemplateRenderer } from '#templates';
@@ -155,10 +155,8 @@ export class ApiModule {
         {
           provide: BUS,
           inject: [PostgresListener],
-          useFactory: (listener: PostgresListener): RealtimeBus =>
-            redis
-              ? new RedisBus(redis, (error) => warn(error, 'hints were lost'))
-              : new PostgresBus(listener, (error) => warn(error, 'hints were lost')),
+          useFactory: (listener: PostgresListener) =>
+            makeBus(redis, listener, (error) => warn(error, 'hints were lost')),
         },
         {
           provide: StreamHub,

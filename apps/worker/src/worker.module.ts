@@ -17,7 +17,7 @@ import {
 } from '#database';
 import { type DeliveryTransport, DirectTransport, EventStream, type Kafka, KafkaTransport } from '#messaging';
 import { ProviderDirectory } from '#providers';
-import { PostgresBus, type RealtimeBus, RedisBus } from '#realtime';
+import { makeBus, type RealtimeBus } from '#realtime';
 import type { Redis } from '#redis';
 import type { Logger } from '#telemetry';
 import { DeliveryConsumer } from './delivery/delivery.consumer.js';
@@ -67,10 +67,8 @@ export class WorkerModule {
         {
           provide: BUS,
           inject: [PostgresListener],
-          useFactory: (listener: PostgresListener): RealtimeBus =>
-            redis
-              ? new RedisBus(redis, (error) => warn(error, 'hints were lost'))
-              : new PostgresBus(listener, (error) => warn(error, 'hints were lost')),
+          useFactory: (listener: PostgresListener) =>
+            makeBus(redis, listener, (error) => warn(error, 'hints were lost')),
         },
         {
           provide: TRANSPORT,

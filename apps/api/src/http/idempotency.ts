@@ -5,13 +5,15 @@ import type { CarillonRequest } from './access.js';
 /** The Idempotency-Key header, or null. Throws `validation_failed` when it is not 1 to 255 printable characters. */
 export function idempotencyKeyOf(request: CarillonRequest): string | null {
   const header = request.headers['idempotency-key'];
-  if (header === undefined) return null;
-  if (typeof header !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(header)) {
-    throw new DomainError('validation_failed', 'The request has 1 fault.', {
-      errors: [{ pointer: 'Idempotency-Key', code: 'invalid', message: 'must be 1 to 255 printable ASCII characters' }],
-    });
-  }
-  return header;
+  return header === undefined ? null : checkIdempotencyKey(header);
+}
+
+/** The key, wherever it came from. Throws `validation_failed` when it is not 1 to 255 printable characters. */
+export function checkIdempotencyKey(key: unknown): string {
+  if (typeof key === 'string' && /^[\x20-\x7e]{1,255}$/.test(key)) return key;
+  throw new DomainError('validation_failed', 'The request has 1 fault.', {
+    errors: [{ pointer: 'Idempotency-Key', code: 'invalid', message: 'must be 1 to 255 printable ASCII characters' }],
+  });
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Logger } from '#telemetry';
 import { allow } from '../http/access.guard.js';
 import type { Authenticator } from '../http/authenticator.js';
 import { traceparentOf } from '../http/http-server.js';
-import { bodyHashOf } from '../http/idempotency.js';
+import { bodyHashOf, checkIdempotencyKey } from '../http/idempotency.js';
 import { problemOf } from '../http/problem.filter.js';
 import { checkBodyShape, faultsOf, validationFailed } from '../http/request-schema.pipe.js';
 import type { AcceptNotification } from '../notifications/accept-notification.js';
@@ -35,7 +35,7 @@ export class RequestIntake {
       const parsed = sendBody.safeParse(request.body);
       if (!parsed.success) throw validationFailed(faultsOf(parsed.error.issues, request.body));
       const { idempotency_key: field, ...rest } = request.body as { idempotency_key?: string };
-      const idempotencyKey = request.headers['idempotency-key'] ?? field ?? request.key ?? request.place;
+      const idempotencyKey = request.headers['idempotency-key'] ?? field ?? (request.key || request.place);
       const { acceptance, accepted } = await this.accept.run(
         {
           tenantId: key.tenantId,
@@ -46,7 +46,7 @@ export class RequestIntake {
           traceparent: traceparentOf(request.headers['traceparent']),
         },
         parsed.data,
-        { key: idempotencyKey.slice(0, 255), bodyHash: bodyHashOf(ROUTE, rest) },
+        { key: checkIdempotencyKey(idempotencyKey), bodyHash: bodyHashOf(ROUTE, rest) },
       );
       return accepted.kind === 'accepted'
         ? { status: 202, notification_id: acceptance.notification.id, replayed: false }

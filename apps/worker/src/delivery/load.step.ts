@@ -46,11 +46,10 @@ export class LoadStep {
 
   private async content(
     { delivery, channel }: Claimed,
-    { notification, recipient, tenant }: DeliveryContext,
+    { notification, recipient, tenant, templateHeads: heads }: DeliveryContext,
   ): Promise<{ content: TemplateContent; templateVersion: number | null }> {
     if (notification.content) return { content: notification.content, templateVersion: null };
     const idOrKey = notification.templateId!;
-    const heads = await this.templates.heads(delivery.tenantId, idOrKey, channel.id);
     const chain = localeChain(recipient?.locale ?? null, tenant.settings.locale ?? null);
     // By key the best locale wins; by id there is one. A key with no locale of the chain is still better sent than not.
     const head = chain.flatMap((locale) => heads.filter((found) => found.locale === locale))[0] ?? heads[0];

@@ -14,6 +14,7 @@ import type { ClaimedDelivery } from './due-deliveries.store.js';
 import { deliveryEvent, EVENT_COLUMNS, EVENTS_WANTED } from './events.store.js';
 import type { Notification } from './notification.js';
 import { RECORD, type Recorded, type RecordRow, recordColumns, toRecord } from './record.js';
+import type { TemplateHead } from './templates.store.js';
 
 export interface RecipientProfile {
   id: string;
@@ -33,6 +34,8 @@ export interface DeliveryContext {
   recipient: RecipientProfile | null;
   channelSwitches: Record<string, boolean>;
   tenant: { status: 'active' | 'suspended'; settings: TenantSettings };
+  /** What the notification's template id or key finds on this channel, in every locale: the database's word, never a cache's. */
+  templateHeads: TemplateHead[];
 }
 
 interface DeliveryKey {
@@ -73,6 +76,7 @@ interface ContextRow {
   channel_switches: Record<string, boolean> | null;
   tenant_status: 'active' | 'suspended';
   tenant_settings: TenantSettings;
+  template_heads: TemplateHead[] | null;
 }
 
 /** Loading and recording in the worker. Runs as the platform: one batch holds deliveries of many tenants. */
@@ -195,12 +199,13 @@ function toContext(row: ContextRow): DeliveryContext {
       : null,
     channelSwitches: row.channel_switches ?? {},
     tenant: { status: row.tenant_status, settings: row.tenant_settings },
+    templateHeads: row.template_heads ?? [],
   };
 }
 
 /**
  * Primary keys throughout: deliveries, notifications (one partition each, chosen at run time), tenants, recipients,
- * preferences. `offset 0` keeps each look-up a look-up: flattened, the planner once joined tenants first and walked all
+ * preferences, templates by key (in all locales) or id. `offset 0` keeps each look-up a look-up: flattened, the planner once joined tenants first and walked all
  * deliveries of a tenant for each row.
  */
 const LOAD = `
@@ -211,7 +216,16 @@ select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.r
          select json_agg(json_build_object('token', v.token, 'platform', v.platform) order by v.created_at)
          from devices v where v.tenant_id = d.tenant_id and v.recipient_id = d.recipient_id
        ) end as devices,
-       p.channels as channel_switches, t.status as tenant_status, t.settings as tenant_settings
+       p.channels as channel_switches, t.status as tenant_status, t.settings as tenant_settings,
+       case when n.template_id is not null then (
+         select json_agg(json_build_object('id', m.id, 'locale', m.locale, 'version', m.version))
+         from (
+           select id, locale, version from templates where tenant_id = d.tenant_id and key = n.template_id and channel = d.channel
+           union all
+           select id, locale, version from templates
+           where tenant_id = d.tenant_id and id = case when n.template_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then n.template_id::uuid end and channel = d.channel
+         ) m
+       ) end as template_heads
 from unnest($1::uuid[], $2::uuid[]) as i(tenant_id, id)
 cross join lateral (select * from deliveries x where x.tenant_id = i.tenant_id and x.id = i.id offset 0) d
 cross join lateral (select * from notifications x where x.tenant_id = d.tenant_id and x.id = d.notification_id offset 0) n

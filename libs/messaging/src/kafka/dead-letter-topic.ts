@@ -1,6 +1,6 @@
 import type { IHeaders } from 'kafkajs';
 import type { Incoming } from './group-consumer.js';
-import { type Producer, ZSTD } from './kafka-client.js';
+import type { TopicWriter } from './topic-writer.js';
 
 /** A message that nobody can work on. */
 export interface PoisonMessage {
@@ -17,8 +17,7 @@ const LONGEST_REASON = 500;
 /** Puts a message aside as it came, with why and from where, so that its neighbours go on. */
 export class DeadLetterTopic {
   constructor(
-    private readonly producer: Producer,
-    private readonly topic: string,
+    private readonly writer: TopicWriter,
     /** Notes it where an operator looks; a repeat of the same place changes nothing. */
     private readonly note: (message: PoisonMessage) => Promise<void>,
   ) {}
@@ -27,12 +26,9 @@ export class DeadLetterTopic {
   async bury(message: Incoming, reason: string): Promise<void> {
     const { topic, partition, offset, key, value } = message;
     const poison: PoisonMessage = { topic, partition, offset, key, value, reason: reason.slice(0, LONGEST_REASON) };
-    await this.producer.send({
-      topic: this.topic,
-      acks: -1,
-      compression: ZSTD,
-      messages: [{ key, value, headers: headersOf(message.headers, poison) }],
-    });
+    await this.writer.send(this.writer.topics.deadLetters, [
+      { key, value, headers: headersOf(message.headers, poison) },
+    ]);
     await this.note(poison);
   }
 }

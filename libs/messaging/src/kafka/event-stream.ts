@@ -1,5 +1,4 @@
-import { type Admin, type Kafka, makeProducer, type Producer, ZSTD } from './kafka-client.js';
-import { Topics } from './topics.js';
+import { TopicWriter, type TopicWriterOptions } from './topic-writer.js';
 
 /** One event on its way out. */
 export interface OutgoingEvent {
@@ -17,46 +16,27 @@ export interface OutgoingEvent {
 
 /** Publishes events as CloudEvents 1.0 in structured mode (Kafka protocol binding), keyed by tenant and recipient. */
 export class EventStream {
-  private readonly topics: Topics;
-  private readonly producer: Producer;
-  private readonly admin: Admin;
-  private connected: Promise<void> | undefined;
+  private readonly writer: TopicWriter;
 
-  constructor(private readonly options: { kafka: Kafka; prefix: string; partitions: number }) {
-    this.topics = new Topics(options.prefix);
-    this.producer = makeProducer(options.kafka);
-    this.admin = options.kafka.admin();
+  constructor(options: TopicWriterOptions) {
+    this.writer = new TopicWriter(options);
   }
 
   /** Resolves when all replicas in sync have them, in this order for each recipient. Throws when the brokers are away. */
   async publish(events: readonly OutgoingEvent[]): Promise<void> {
-    await this.connect();
-    await this.producer.send({
-      topic: this.topics.events,
-      acks: -1,
-      compression: ZSTD,
-      messages: events.map((event) => ({
+    await this.writer.connect();
+    await this.writer.send(
+      this.writer.topics.events,
+      events.map((event) => ({
         key: `${event.tenantId}:${event.recipientId ?? event.subject}`,
         value: toCloudEvent(event),
         headers: { 'content-type': 'application/cloudevents+json; charset=utf-8' },
       })),
-    });
+    );
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.producer.disconnect(), this.admin.disconnect()].map((end) => end.catch(() => undefined)));
-  }
-
-  private async connect(): Promise<void> {
-    this.connected ??= (async () => {
-      await this.admin.connect();
-      await this.topics.ensure(this.admin, this.options.partitions);
-      await this.producer.connect();
-    })().catch((error: unknown) => {
-      this.connected = undefined;
-      throw error;
-    });
-    await this.connected;
+    await this.writer.close();
   }
 }
 

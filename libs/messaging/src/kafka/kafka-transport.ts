@@ -5,13 +5,9 @@ import { type DeliveryTransport, deliveriesPattern, type LaneNumber } from '../d
 import { ChannelIntake } from './channel-intake.js';
 import { DeadLetterTopic, type PoisonMessage } from './dead-letter-topic.js';
 import { type Claimable, type ClaimTicket, writeDeliveryMessage } from './delivery-message.js';
-import { type Admin, type Kafka, makeProducer, type Producer, ZSTD } from './kafka-client.js';
-import { Topics } from './topics.js';
+import { TopicWriter, type TopicWriterOptions } from './topic-writer.js';
 
-export interface KafkaTransportOptions<Delivery extends Claimable> {
-  kafka: Kafka;
-  prefix: string;
-  partitions: number;
+export interface KafkaTransportOptions<Delivery extends Claimable> extends TopicWriterOptions {
   /** The channels this worker serves. */
   channels: readonly ChannelId[];
   concurrency: Readonly<Record<ChannelId, number>>;
@@ -33,7 +29,6 @@ const LAG_MS = 1_000;
 const LAG_SOON_MS = 100;
 /** With this share of the room left the lag is looked up again soon. */
 const LOW_SHARE = 0.3;
-const RETRY_MS = 500;
 
 /** One channel here: what this worker has in hand of it, and how much more may be published. */
 interface Line<Delivery extends Claimable> {
@@ -57,9 +52,7 @@ export class KafkaTransport<Delivery extends Claimable>
   extends Server
   implements CustomTransportStrategy, DeliveryTransport<Delivery>
 {
-  private readonly topics: Topics;
-  private readonly producer: Producer;
-  private readonly admin: Admin;
+  private readonly writer: TopicWriter;
   private readonly poison: DeadLetterTopic;
   private readonly lines = new Map<ChannelId, Line<Delivery>>();
   private readonly roomHandlers: ((channel: ChannelId) => void)[] = [];
@@ -70,10 +63,8 @@ export class KafkaTransport<Delivery extends Claimable>
 
   constructor(private readonly options: KafkaTransportOptions<Delivery>) {
     super();
-    this.topics = new Topics(options.prefix);
-    this.producer = makeProducer(options.kafka);
-    this.admin = options.kafka.admin();
-    this.poison = new DeadLetterTopic(this.producer, this.topics.deadLetters, options.notePoison);
+    this.writer = new TopicWriter(options);
+    this.poison = new DeadLetterTopic(this.writer, options.notePoison);
     for (const channel of options.channels) this.lines.set(channel, this.lineOf(channel));
   }
 
@@ -113,16 +104,14 @@ export class KafkaTransport<Delivery extends Claimable>
   async publish(channel: ChannelId, lane: LaneNumber, deliveries: Delivery[]): Promise<void> {
     const line = this.lines.get(channel)!;
     if (line.outstanding !== null) line.outstanding += deliveries.length;
-    await this.producer.send({
-      topic: this.topics.deliveries(channel, lane),
-      acks: -1,
-      compression: ZSTD,
-      messages: deliveries.map((delivery) => ({
+    await this.writer.send(
+      this.writer.topics.deliveries(channel, lane),
+      deliveries.map((delivery) => ({
         key: delivery.messageKey,
         value: writeDeliveryMessage(delivery),
         ...(delivery.traceparent && { headers: { traceparent: delivery.traceparent } }),
       })),
-    });
+    );
   }
 
   condition(): { ready: boolean; words: string } {
@@ -145,7 +134,7 @@ export class KafkaTransport<Delivery extends Claimable>
   async close(): Promise<void> {
     clearInterval(this.timer);
     await Promise.all([...this.lines.values()].map(({ intake }) => intake.consumer.stop()));
-    await Promise.all([this.producer.disconnect(), this.admin.disconnect()].map((end) => end.catch(() => undefined)));
+    await this.writer.close();
   }
 
   private lineOf(channel: ChannelId): Line<Delivery> {
@@ -155,8 +144,8 @@ export class KafkaTransport<Delivery extends Claimable>
       intake: new ChannelIntake({
         kafka,
         channel,
-        groupId: this.topics.workers(channel),
-        topics: this.topics.lanesOf(channel),
+        groupId: this.writer.topics.workers(channel),
+        topics: this.writer.topics.lanesOf(channel),
         sessionMs,
         concurrency: concurrency[channel],
         confirm,
@@ -183,18 +172,8 @@ export class KafkaTransport<Delivery extends Claimable>
 
   /** Topics first, then consumers: a group that begins before its topics may never see them. */
   private async connect(): Promise<void> {
-    for (let told = false; !this.draining; ) {
-      try {
-        await this.admin.connect();
-        await this.topics.ensure(this.admin, this.options.partitions);
-        await this.producer.connect();
-        break;
-      } catch (error) {
-        if (!told) this.options.onFault(error as Error, 'Kafka is away: deliveries wait');
-        told = true;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      }
-    }
+    const { onFault } = this.options;
+    if (!(await this.writer.connectPatiently((error) => onFault(error, 'Kafka is away: deliveries wait')))) return;
     this.connected = true;
     if (!this.draining) await Promise.all([...this.lines.values()].map(({ intake }) => intake.consumer.start()));
   }
@@ -212,10 +191,10 @@ export class KafkaTransport<Delivery extends Claimable>
     line.looking = true;
     line.lookedAt = now;
     try {
-      const topics = this.topics.lanesOf(line.channel);
+      const topics = this.writer.topics.lanesOf(line.channel);
       const [committed, ...ends] = await Promise.all([
-        this.admin.fetchOffsets({ groupId: this.topics.workers(line.channel), topics }),
-        ...topics.map((topic) => this.admin.fetchTopicOffsets(topic)),
+        this.writer.admin.fetchOffsets({ groupId: this.writer.topics.workers(line.channel), topics }),
+        ...topics.map((topic) => this.writer.admin.fetchTopicOffsets(topic)),
       ]);
       let lag = 0;
       topics.forEach((topic, at) => {

@@ -1,7 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { DeadLetterTopic, type PoisonMessage } from './dead-letter-topic.js';
 import { GroupConsumer, type Incoming } from './group-consumer.js';
-import { type Admin, type Kafka, makeProducer, type Producer, ZSTD } from './kafka-client.js';
-import { Topics } from './topics.js';
+import { TopicWriter, type TopicWriterOptions } from './topic-writer.js';
 
 /** A request that came on the topic. */
 export interface StreamedRequest {
@@ -13,10 +13,7 @@ export interface StreamedRequest {
   place: string;
 }
 
-export interface RequestStreamOptions {
-  kafka: Kafka;
-  prefix: string;
-  partitions: number;
+export interface RequestStreamOptions extends TopicWriterOptions {
   /** The result to be published. Must not throw for a bad request; what it throws is an outage, and the request is tried again. */
   handle: (request: StreamedRequest) => Promise<Record<string, unknown>>;
   notePoison: (message: PoisonMessage) => Promise<void>;
@@ -26,6 +23,8 @@ export interface RequestStreamOptions {
 /** Requests in hand at once; more wait in their topic. */
 const CONCURRENCY = 512;
 const RETRY_MS = 500;
+/** What is not answered by then stays in its topic for another. */
+const LONGEST_END_MS = 5_000;
 const SESSION_MS = 10_000;
 const NO_JSON = { status: 400, code: 'malformed_json', detail: 'The value is not JSON.' };
 
@@ -34,25 +33,22 @@ const NO_JSON = { status: 400, code: 'malformed_json', detail: 'The value is not
  * is published; one that comes again is recognised by its place. What is no JSON goes to the dead letters as well.
  */
 export class RequestStream {
-  private readonly topics: Topics;
+  private readonly writer: TopicWriter;
   private readonly consumer: GroupConsumer;
-  private readonly producer: Producer;
-  private readonly admin: Admin;
   private readonly poison: DeadLetterTopic;
-  private inHand = 0;
+  private readonly inHand = new Set<Promise<void>>();
   private stopping = false;
   private results: { key: string | null; value: string; done: () => void; failed: (error: Error) => void }[] = [];
   private sending = false;
 
   constructor(private readonly options: RequestStreamOptions) {
-    this.topics = new Topics(options.prefix);
-    this.producer = makeProducer(options.kafka);
-    this.admin = options.kafka.admin();
-    this.poison = new DeadLetterTopic(this.producer, this.topics.deadLetters, options.notePoison);
+    this.writer = new TopicWriter(options);
+    this.poison = new DeadLetterTopic(this.writer, options.notePoison);
+    const { topics } = this.writer;
     this.consumer = new GroupConsumer({
       kafka: options.kafka,
-      groupId: this.topics.acceptors,
-      topics: [this.topics.requests],
+      groupId: topics.acceptors,
+      topics: [topics.requests],
       sessionMs: SESSION_MS,
       onMessages: (messages) => this.take(messages),
       onAssigned: () => undefined,
@@ -69,36 +65,28 @@ export class RequestStream {
   async stop(): Promise<void> {
     this.stopping = true;
     this.consumer.halt();
-    for (let waits = 0; this.inHand > 0 && waits < 100; waits += 1)
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    await Promise.race([Promise.allSettled(this.inHand), delay(LONGEST_END_MS, undefined, { ref: false })]);
     await this.consumer.stop();
-    await Promise.all([this.producer.disconnect(), this.admin.disconnect()].map((end) => end.catch(() => undefined)));
+    await this.writer.close();
   }
 
   private async connect(): Promise<void> {
-    for (let told = false; !this.stopping; ) {
-      try {
-        await this.admin.connect();
-        await this.topics.ensure(this.admin, this.options.partitions);
-        await this.producer.connect();
-        return await this.consumer.start();
-      } catch (error) {
-        if (!told) this.options.onFault(error as Error, 'Kafka is away: requests wait in their topic');
-        told = true;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      }
-    }
+    const { onFault } = this.options;
+    const there = await this.writer.connectPatiently((error) =>
+      onFault(error, 'Kafka is away: requests wait in their topic'),
+    );
+    if (there && !this.stopping) await this.consumer.start();
   }
 
   private take(messages: Incoming[]): void {
-    this.inHand += messages.length;
-    if (this.inHand >= CONCURRENCY) this.consumer.pause();
     for (const message of messages) {
-      void this.one(message).finally(() => {
-        this.inHand -= 1;
-        if (this.inHand < CONCURRENCY / 2 && !this.stopping) this.consumer.resume();
+      const work = this.one(message).finally(() => {
+        this.inHand.delete(work);
+        if (this.inHand.size < CONCURRENCY / 2 && !this.stopping) this.consumer.resume();
       });
+      this.inHand.add(work);
     }
+    if (this.inHand.size >= CONCURRENCY) this.consumer.pause();
   }
 
   private async one(message: Incoming): Promise<void> {
@@ -112,7 +100,7 @@ export class RequestStream {
         if (this.stopping) return;
         if (!told) this.options.onFault(error as Error, 'a request waits');
         told = true;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        await delay(RETRY_MS);
       }
     }
   }
@@ -149,12 +137,10 @@ export class RequestStream {
       const batch = this.results;
       this.results = [];
       try {
-        await this.producer.send({
-          topic: this.topics.results,
-          acks: -1,
-          compression: ZSTD,
-          messages: batch.map(({ key, value }) => ({ key, value })),
-        });
+        await this.writer.send(
+          this.writer.topics.results,
+          batch.map(({ key, value }) => ({ key, value })),
+        );
         for (const { done } of batch) done();
       } catch (error) {
         for (const { failed } of batch) failed(error as Error);
