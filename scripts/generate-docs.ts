@@ -40,6 +40,7 @@ async function openApi(): Promise<object> {
     databasePoolSize: 1,
     masterKey: Buffer.alloc(32),
     adminToken: 'x',
+    egressAllow: [],
   };
   const logger = createLogger({ level: 'silent', role: 'docs' });
   const module = ApiModule.register({
@@ -51,6 +52,7 @@ async function openApi(): Promise<object> {
   });
   const app = await NestFactory.create<NestFastifyApplication>(module, createAdapter(), {
     logger: false,
+    abortOnError: false,
     bodyParser: false,
   });
   return openApiDocument(app);

@@ -211,7 +211,7 @@ describe('migrations', () => {
     await server.query(`create database ${name}`);
     const theirs = new URL(inject('postgresUrl'));
     theirs.pathname = `/${name}`;
-    const names = ['20261121000000_first_house', '20261121120000_scale'];
+    const names = ['20261121000000_first_house', '20261121120000_scale', '20261121160000_providers'];
     expect(await prismaMigrateDeploy(theirs.href)).toEqual(names);
     expect(await migrate(theirs.href, join(import.meta.dirname, '../prisma/migrations'))).toEqual([]);
     const ours = await cloneDatabase(inject('postgresUrl'));
@@ -228,7 +228,7 @@ describe('migrations', () => {
     const models = [
       ...readFileSync(join(import.meta.dirname, '../prisma/schema.prisma'), 'utf8').matchAll(/^model (\w)(\w+) /gm),
     ].map(([, first, rest]) => first!.toLowerCase() + rest);
-    expect(models).toHaveLength(11);
+    expect(models).toHaveLength(14);
     await database.asPlatform(async (prisma) => {
       // Prisma names every column of the model; one that is not there is an error.
       for (const model of models)
@@ -246,7 +246,7 @@ describe('migrations', () => {
     await server.query(`create database ${name} owner ${name}`);
     const url = new URL(inject('postgresUrl'));
     [url.username, url.password, url.pathname] = [name, 'x', `/${name}`];
-    expect(await migrate(url.href, join(import.meta.dirname, '../prisma/migrations'))).toHaveLength(2);
+    expect(await migrate(url.href, join(import.meta.dirname, '../prisma/migrations'))).toHaveLength(3);
     const plain = new Database({ url: url.href, poolSize: 1 });
     const { id } = await new TenantsStore(plain).create('Plain', {});
     expect(await plain.sqlForTenant(id, (sql) => sql.query({ text: 'select name from tenants' }))).toEqual([

@@ -11,17 +11,20 @@ import {
   PoisonMessagesStore,
   PostgresListener,
   ProviderAccountsStore,
+  ReceiptsStore,
   RecipientsStore,
   SecretBox,
   TemplatesStore,
   TenantsStore,
 } from '#database';
 import { type Kafka, RequestStream } from '#messaging';
+import { Connector } from '#providers';
 import { RequestLimit, SharedRequestLimit } from '#rate-limit';
 import { makeBus, type RealtimeBus } from '#realtime';
 import type { Redis } from '#redis';
 import type { Logger } from '#telemetry';
 import { TemplateRenderer } from '#templates';
+import { CategoriesController } from './categories/categories.controller.js';
 import { HealthController } from './health/health.controller.js';
 import { AccessGuard } from './http/access.guard.js';
 import { Authenticator } from './http/authenticator.js';
@@ -42,10 +45,14 @@ import { DueAnnouncer } from './notifications/due-announcer.js';
 import { NotificationsController } from './notifications/notifications.controller.js';
 import { ManageProviderAccounts } from './provider-accounts/manage-provider-accounts.js';
 import { ProviderAccountsController } from './provider-accounts/provider-accounts.controller.js';
+import { ReceiptsController } from './receipts/receipts.controller.js';
+import { TakeReceipts } from './receipts/take-receipts.js';
 import { RecipientsController } from './recipients/recipients.controller.js';
 import { RequestIntake } from './requests/request-intake.js';
+import { SuppressionsController } from './suppressions/suppressions.controller.js';
 import { TemplatesController } from './templates/templates.controller.js';
-import { BUS, PEPPER, REDIS } from './tokens.js';
+import { BUS, PEPPER, REDIS, UNSUBSCRIBE_KEY } from './tokens.js';
+import { UnsubscribeController } from './unsubscribe/unsubscribe.controller.js';
 
 export interface ApiParts {
   config: Config;
@@ -84,6 +91,10 @@ export class ApiModule {
         RecipientsController,
         TemplatesController,
         ProviderAccountsController,
+        CategoriesController,
+        SuppressionsController,
+        ReceiptsController,
+        UnsubscribeController,
         MailboxController,
         InboxController,
         TenantsController,
@@ -110,6 +121,7 @@ export class ApiModule {
             new Authenticator(keys, pepper, bus, requests),
         },
         { provide: PEPPER, inject: [SecretBox], useFactory: (box: SecretBox) => box.derive('api-keys') },
+        { provide: UNSUBSCRIBE_KEY, inject: [SecretBox], useFactory: (box: SecretBox) => box.derive('unsubscribe') },
         {
           provide: InboxTokens,
           inject: [SecretBox],
@@ -128,8 +140,25 @@ export class ApiModule {
         },
         {
           provide: ManageProviderAccounts,
-          inject: [ProviderAccountsStore, BUS],
-          useFactory: (store: ProviderAccountsStore, bus: RealtimeBus) => new ManageProviderAccounts(store, bus),
+          inject: [ProviderAccountsStore, BUS, Connector],
+          useFactory: (store: ProviderAccountsStore, bus: RealtimeBus, connector: Connector) =>
+            new ManageProviderAccounts(store, bus, connector),
+        },
+        {
+          provide: TakeReceipts,
+          inject: [ProviderAccountsStore, ReceiptsStore, Connector, BUS],
+          useFactory: (
+            accounts: ProviderAccountsStore,
+            receipts: ReceiptsStore,
+            connector: Connector,
+            bus: RealtimeBus,
+          ) => new TakeReceipts(accounts, receipts, connector, bus, config.publicUrl, logger),
+        },
+        {
+          provide: Connector,
+          // The API verifies accounts and reads receipts; it sends nothing, so nothing is ever deposited.
+          useFactory: () =>
+            new Connector({ ...config, deposit: () => Promise.reject(new Error('the API does not send')) }),
         },
         { provide: TemplateRenderer, useFactory: () => new TemplateRenderer() },
         ...(kafka

@@ -4,6 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from '#config';
 import { Database, OperationsStore, PostgresListener } from '#database';
 import { makeKafka, RequestStream } from '#messaging';
+import { Connector } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { Redis } from '#redis';
 import { type Logger, NestLogger, startMetrics, startOperationsServer } from '#telemetry';
@@ -96,6 +97,7 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
       await app.close();
       clearTimeout(force);
       await authenticator.stop();
+      await app.get(Connector).close();
       await app.get<RealtimeBus>(BUS).close();
       await redis?.close();
       await listener.close();

@@ -3,3 +3,4 @@ export const BUS = Symbol('RealtimeBus');
 /** The key that API keys are hashed with. */
 export const PEPPER = Symbol('ApiKeyPepper');
 export const REDIS = Symbol('Redis');
+export const UNSUBSCRIBE_KEY = Symbol('unsubscribe key');

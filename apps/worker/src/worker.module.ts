@@ -13,6 +13,8 @@ import {
   PoisonMessagesStore,
   PostgresListener,
   ProviderAccountsStore,
+  ReceiptsStore,
+  SecretBox,
   TemplatesStore,
 } from '#database';
 import { type DeliveryTransport, DirectTransport, EventStream, type Kafka, KafkaTransport } from '#messaging';
@@ -101,12 +103,20 @@ export class WorkerModule {
           provide: ProviderDirectory,
           inject: [ProviderAccountsStore, MailboxStore, BUS],
           useFactory: (accounts: ProviderAccountsStore, mailbox: MailboxStore, bus: RealtimeBus) =>
-            makeDirectory(config, accounts, mailbox, bus),
+            makeDirectory(config, accounts, mailbox, bus, logger),
         },
         { provide: OutcomeSpool, useFactory: () => new OutcomeSpool(join(config.home, 'spool')) },
         {
           provide: Pipeline,
-          inject: [Database, DeliveriesStore, DueDeliveriesStore, TemplatesStore, ProviderDirectory, OutcomeSpool],
+          inject: [
+            Database,
+            DeliveriesStore,
+            DueDeliveriesStore,
+            TemplatesStore,
+            ProviderDirectory,
+            OutcomeSpool,
+            SecretBox,
+          ],
           useFactory: (
             database: Database,
             deliveries: DeliveriesStore,
@@ -114,7 +124,20 @@ export class WorkerModule {
             templates: TemplatesStore,
             directory: ProviderDirectory,
             spool: OutcomeSpool,
-          ) => makePipeline({ config, logger, redis, database, deliveries, due, templates, directory, spool }),
+            box: SecretBox,
+          ) =>
+            makePipeline({
+              config,
+              logger,
+              redis,
+              database,
+              deliveries,
+              due,
+              templates,
+              directory,
+              spool,
+              unsubscribeKey: box.derive('unsubscribe'),
+            }),
         },
         {
           provide: Dispatcher,
@@ -143,9 +166,9 @@ export class WorkerModule {
           : []),
         {
           provide: Housekeeper,
-          inject: [OperationsStore, MailboxStore],
-          useFactory: (operations: OperationsStore, mailbox: MailboxStore) =>
-            new Housekeeper(operations, mailbox, logger),
+          inject: [OperationsStore, MailboxStore, ReceiptsStore],
+          useFactory: (operations: OperationsStore, mailbox: MailboxStore, receipts: ReceiptsStore) =>
+            new Housekeeper(operations, mailbox, receipts, logger),
         },
       ],
     };

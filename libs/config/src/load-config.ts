@@ -13,6 +13,10 @@ export interface Config {
   readonly kafka: KafkaConfig | undefined;
   readonly port: number;
   readonly host: string;
+  /** Without a slash at its end. */
+  readonly publicUrl: string | undefined;
+  /** CIDR. */
+  readonly egressAllow: readonly string[];
   readonly internalPort: number | undefined;
   readonly metricsPort: number | undefined;
   readonly adminToken: string;
@@ -88,6 +92,8 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     kafka: kafkaOf(settings),
     port: settings.PORT,
     host: settings.HOST ?? (embedded ? '127.0.0.1' : '0.0.0.0'),
+    publicUrl: settings.PUBLIC_URL,
+    egressAllow: settings.EGRESS_ALLOW ?? (production ? [] : ['127.0.0.0/8', '::1/128']),
     internalPort: settings.INTERNAL_PORT,
     metricsPort: settings.METRICS_PORT,
     adminToken: settings.ADMIN_TOKEN ?? made!.adminToken,

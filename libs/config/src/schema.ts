@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 /**
@@ -23,6 +24,25 @@ const brokerList = z
 const prefix = z
   .string()
   .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be 1 to 100 letters, digits, dots, dashes or underscores');
+
+/** Ranges in CIDR notation. */
+const cidrList = z
+  .string()
+  .transform((text) => text.split(',').map((range) => range.trim()))
+  .pipe(
+    z.array(
+      z.string().refine((range) => {
+        const [address, bits, ...rest] = range.split('/');
+        const version = isIP(address ?? '');
+        return (
+          version !== 0 &&
+          rest.length === 0 &&
+          /^\d{1,3}$/.test(bits ?? '') &&
+          Number(bits) <= (version === 4 ? 32 : 128)
+        );
+      }, 'must be ranges like 10.0.0.0/8, comma-separated'),
+    ),
+  );
 
 /** 32 bytes, as 64 hexadecimal digits or as base64. */
 const masterKey = z.string().transform((text, context) => {
@@ -84,6 +104,18 @@ export const settingsSchema = z.object({
     .min(1)
     .optional()
     .describe('The address the API listens on. Default 127.0.0.1 in the embedded profile, 0.0.0.0 otherwise.'),
+  PUBLIC_URL: z
+    .url({ protocol: /^https?$/, error: 'must be a URL like https://notify.example.com' })
+    .transform((url) => url.replace(/\/+$/, ''))
+    .optional()
+    .describe(
+      'Where vendors and mail clients reach the API: receipts and one-click unsubscribe need it. Unset: messages go out without either.',
+    ),
+  EGRESS_ALLOW: cidrList
+    .optional()
+    .describe(
+      'Private ranges that providers and webhooks may be sent to, over http and on any port, in CIDR notation, comma-separated. Default: loopback outside production, none in production.',
+    ),
   INTERNAL_PORT: port
     .optional()
     .describe('A listener of its own for `/internal`; the main port then answers 404 there.'),

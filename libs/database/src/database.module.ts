@@ -3,16 +3,19 @@ import { Database } from './database.js';
 import { PostgresListener } from './postgres-listener.js';
 import { SecretBox } from './secret-box.js';
 import { ApiKeysStore } from './stores/api-keys.store.js';
-import { DueDeliveriesStore } from './stores/due-deliveries.store.js';
-import { EventsStore } from './stores/events.store.js';
+import { CategoriesStore } from './stores/categories.store.js';
 import { IdempotencyStore } from './stores/idempotency.store.js';
 import { InboxStore } from './stores/inbox.store.js';
 import { MailboxStore } from './stores/mailbox.store.js';
-import { NotificationsStore } from './stores/notifications.store.js';
 import { OperationsStore } from './stores/operations.store.js';
-import { PoisonMessagesStore } from './stores/poison-messages.store.js';
 import { ProviderAccountsStore } from './stores/provider-accounts.store.js';
 import { RecipientsStore } from './stores/recipients.store.js';
+import { DueDeliveriesStore } from './stores/sending/due-deliveries.store.js';
+import { EventsStore } from './stores/sending/events.store.js';
+import { NotificationsStore } from './stores/sending/notifications.store.js';
+import { PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
+import { ReceiptsStore } from './stores/sending/receipts.store.js';
+import { SuppressionsStore } from './stores/suppressions.store.js';
 import { TemplatesStore } from './stores/templates.store.js';
 import { TenantsStore } from './stores/tenants.store.js';
 
@@ -57,6 +60,7 @@ export class DatabaseModule {
 
 const plainStores = [
   ApiKeysStore,
+  CategoriesStore,
   DueDeliveriesStore,
   EventsStore,
   IdempotencyStore,
@@ -64,7 +68,9 @@ const plainStores = [
   MailboxStore,
   NotificationsStore,
   PoisonMessagesStore,
+  ReceiptsStore,
   RecipientsStore,
+  SuppressionsStore,
   TemplatesStore,
   TenantsStore,
 ];

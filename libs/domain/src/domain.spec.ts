@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type Attempt,
   afterFailure,
+  type Consent,
   type DeliveryState,
   deliveryStates,
   isFinal,
@@ -86,7 +87,20 @@ describe('what follows a failed try', () => {
   });
   const position = { retries: 0, schedule: [5, 30], random: 0.5 };
 
-  it.each(['rejected', 'bad_address', 'misconfigured'] as const)('%s ends it', (kind) => {
+  it('misconfigured waits for somebody to mend the account, for a long time, and then fails', () => {
+    expect(afterFailure(attempt('misconfigured'), null, position, 'resend')).toMatchObject({
+      kind: 'retry',
+      reason: 'provider_down',
+      delaySeconds: 180,
+      weight: 0.04,
+    });
+    expect(afterFailure(attempt('misconfigured'), null, { ...position, retries: 2 }, 'resend')).toMatchObject({
+      kind: 'failed',
+      reason: 'misconfigured',
+    });
+  });
+
+  it.each(['rejected', 'bad_address'] as const)('%s ends it', (kind) => {
     expect(afterFailure(attempt(kind), null, position, 'resend')).toMatchObject({
       kind: 'failed',
       reason: kind,
@@ -137,10 +151,35 @@ describe('small rules', () => {
   });
 
   it('consent', () => {
-    const consent = { tenantStatus: 'active', channel: 'email', channelSwitches: {} } as const;
+    const consent: Consent = {
+      tenantStatus: 'active',
+      channel: 'email',
+      category: null,
+      channelSwitches: {},
+      categoryPreference: null,
+      suppression: null,
+    };
     expect(refusal(consent)).toBeNull();
     expect(refusal({ ...consent, channelSwitches: { email: true, sms: false } })).toBeNull();
     expect(refusal({ ...consent, channelSwitches: { email: false } })).toBe('opted_out');
     expect(refusal({ ...consent, tenantStatus: 'suspended' })).toBe('tenant_suspended');
+    const [news, bill] = [
+      { defaultEnabled: false, mandatory: false },
+      { defaultEnabled: true, mandatory: true },
+    ];
+    expect(refusal({ ...consent, category: news })).toBe('unsubscribed');
+    expect(refusal({ ...consent, category: news, categoryPreference: { enabled: true } })).toBeNull();
+    expect(refusal({ ...consent, categoryPreference: { enabled: false } })).toBe('unsubscribed');
+    // What is said of one channel wins over what is said of the category.
+    expect(refusal({ ...consent, categoryPreference: { enabled: false, channels: { email: true } } })).toBeNull();
+    expect(refusal({ ...consent, categoryPreference: { enabled: true, channels: { email: false } } })).toBe(
+      'unsubscribed',
+    );
+    const unwilling = { ...consent, channelSwitches: { email: false }, categoryPreference: { enabled: false } };
+    expect(refusal({ ...unwilling, category: bill })).toBeNull();
+    expect(refusal({ ...unwilling, category: bill, suppression: 'unsubscribed' })).toBeNull();
+    for (const suppression of ['bounced', 'complained', 'bad_address', 'manual'] as const)
+      expect(refusal({ ...consent, category: bill, suppression }), suppression).toBe('suppression_list');
+    expect(refusal({ ...consent, suppression: 'unsubscribed' })).toBe('suppression_list');
   });
 });

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { channelIds } from './channels/registry.js';
+import { suppressionReasons } from './consent.js';
 import { deliveryStates, notificationStatuses } from './delivery-state.js';
 
 export const deliveryEventTypes = [
@@ -57,6 +58,23 @@ export const inboxItemRead = z
   })
   .meta({ id: 'InboxItemRead' });
 
+/** A push service said that a device is gone for good; it is not written to any more. */
+export const deviceRemoved = z
+  .strictObject({ recipient_id: z.string(), token: z.string(), platform: z.enum(['ios', 'android', 'web']) })
+  .meta({ id: 'DeviceRemoved' });
+
+/** An address came onto the suppression list. */
+export const suppressionCreated = z
+  .strictObject({
+    suppression_id: z.uuid(),
+    channel: z.enum(channelIds),
+    address: z.string(),
+    reason: z.enum(suppressionReasons),
+    delivery_id: z.uuid().optional().describe('The delivery that taught it.'),
+    expires_at: z.iso.datetime({ offset: true }).optional(),
+  })
+  .meta({ id: 'SuppressionCreated' });
+
 /** Each type of event with the schema of its data. */
 export const eventTypes = {
   ...(Object.fromEntries(deliveryEventTypes.map((type) => [type, deliveryEvent])) as Record<
@@ -65,6 +83,8 @@ export const eventTypes = {
   >),
   'notification.finished': notificationFinished,
   'inbox.item_read': inboxItemRead,
+  'device.removed': deviceRemoved,
+  'suppression.created': suppressionCreated,
 };
 
 export type EventType = keyof typeof eventTypes;

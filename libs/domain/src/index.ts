@@ -1,7 +1,13 @@
 export { hashSecret, newApiKey, type ParsedKey, parseApiKey } from './api-key.js';
 export type { Addressable, AddressSource, Channel, FieldKind, SendLimit } from './channels/define-channel.js';
 export { type ChannelId, channelIds, channelOf, channels } from './channels/registry.js';
-export { type Consent, refusal } from './consent.js';
+export {
+  type CategoryPreference,
+  type Consent,
+  refusal,
+  type SuppressionReason,
+  suppressionReasons,
+} from './consent.js';
 export {
   type DeliveryState,
   deliveryStates,
@@ -36,10 +42,12 @@ export {
   type Attempt,
   Halt,
   type InboxRow,
+  type Lessons,
   type Outcome,
   ProviderError,
   type ProviderErrorKind,
   type ReceiptKind,
+  receiptKinds,
 } from './outcome.js';
 export { afterFailure, DEFAULT_RETRY_SCHEDULE_SECONDS, type RetryPosition } from './retry-schedule.js';
 export {
@@ -51,3 +59,4 @@ export {
   tenantSettings,
   timezone,
 } from './tenant-settings.js';
+export { readUnsubscription, signUnsubscription, type Unsubscription } from './unsubscribe-token.js';

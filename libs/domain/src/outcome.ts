@@ -15,7 +15,8 @@ export interface Attempt {
   durationMs: number;
 }
 
-export type ReceiptKind = 'delivered' | 'bounced' | 'complained';
+export const receiptKinds = ['delivered', 'bounced', 'complained', 'opened'] as const;
+export type ReceiptKind = (typeof receiptKinds)[number];
 
 /** A row to be written into the recipient's inbox: for `in_app` that is the send. */
 export interface InboxRow {
@@ -27,18 +28,41 @@ export interface InboxRow {
   data: Record<string, string> | null;
 }
 
+/** What a send taught of the recipient's addresses; written down with its outcome. */
+export interface Lessons {
+  /** Device tokens that are gone for good. */
+  goneDevices?: string[];
+  /** An address that goes onto the suppression list. */
+  suppress?: { address: string; reason: 'bad_address' | 'unsubscribed' };
+}
+
 /**
  * How one run of the pipeline ended. Ended in one switch, in the record step.
  * `attempt` is there when a provider was asked.
  */
 export type Outcome =
-  | { kind: 'sent'; attempt: Attempt; templateVersion: number | null; receipt?: ReceiptKind }
+  | ({ kind: 'sent'; attempt: Attempt; templateVersion: number | null; receipt?: ReceiptKind } & Lessons)
   | { kind: 'in_inbox'; row: InboxRow; templateVersion: number | null }
   | { kind: 'suppressed'; reason: SuppressedReason; detail?: string }
   | { kind: 'expired' }
-  | { kind: 'held'; reason: WaitingReason; delaySeconds: number; detail?: string; limitTaken?: boolean }
-  | { kind: 'retry'; reason: WaitingReason; delaySeconds: number; weight: number; attempt: Attempt }
-  | { kind: 'failed'; reason: FailedReason; code: string | null; detail: string | null; attempt?: Attempt }
+  | {
+      kind: 'held';
+      reason: WaitingReason;
+      delaySeconds: number;
+      detail?: string;
+      limitTaken?: boolean;
+      paced?: boolean;
+    }
+  /** `passedAccount`: the next try goes to another account. */
+  | ({
+      kind: 'retry';
+      reason: WaitingReason;
+      delaySeconds: number;
+      weight: number;
+      attempt: Attempt;
+      passedAccount?: string;
+    } & Lessons)
+  | ({ kind: 'failed'; reason: FailedReason; code: string | null; detail: string | null; attempt?: Attempt } & Lessons)
   | { kind: 'unknown'; detail: string; attempt?: Attempt }
   /** Another worker has it, or it was cancelled: nothing is recorded. */
   | { kind: 'not_mine'; detail: string };
@@ -55,14 +79,17 @@ export class Halt extends Error {
 export class ProviderError extends Error {
   readonly code: string | null;
   readonly retryAfterSeconds: number | null;
+  /** The vendor says that this person does not want to be written to (an SMS answered with STOP). */
+  readonly optedOut: boolean;
   constructor(
     readonly kind: ProviderErrorKind,
     message: string,
-    options: { code?: string | null; retryAfterSeconds?: number | null; cause?: unknown } = {},
+    options: { code?: string | null; retryAfterSeconds?: number | null; optedOut?: boolean; cause?: unknown } = {},
   ) {
     super(message, { cause: options.cause });
     this.name = 'ProviderError';
     this.code = options.code ?? null;
     this.retryAfterSeconds = options.retryAfterSeconds ?? null;
+    this.optedOut = options.optedOut ?? false;
   }
 }

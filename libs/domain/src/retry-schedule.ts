@@ -7,6 +7,12 @@ const RETRY_AFTER_FLOOR_SECONDS = 1;
 const RETRY_AFTER_CAP_SECONDS = 3_600;
 /** A throttled try is the vendor's wish, not a fault of the message: it burns a quarter of a retry. */
 const THROTTLED_WEIGHT = 0.25;
+/**
+ * An account that does not work is somebody's to mend, not the message's fault: the backlog waits, some twelve hours with the
+ * default schedule, and is tried again now and then.
+ */
+const MISCONFIGURED_WEIGHT = 0.04;
+const MISCONFIGURED_SECONDS = { from: 60, to: 300 };
 
 export interface RetryPosition {
   /** What has been burnt so far: 1 for each transient failure, a quarter for each throttled one. */
@@ -22,6 +28,7 @@ export interface RetryPosition {
  * `transient` and (where policy allows sending again) `unknown`: exponential back-off with full jitter, a delay drawn
  * evenly from zero to the schedule's step (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
  * `throttled`: exactly what the vendor asked, between one second and one hour.
+ * `misconfigured`: between one and five minutes, for a long time.
  * The rest end the delivery.
  */
 export function afterFailure(
@@ -34,8 +41,9 @@ export function afterFailure(
   switch (kind) {
     case 'rejected':
     case 'bad_address':
-    case 'misconfigured':
       return { kind: 'failed', reason: kind, code, detail, attempt };
+    case 'misconfigured':
+      return waitForRepair(attempt, position);
     case 'unknown':
       if (unknownOutcome === 'hold') {
         return { kind: 'unknown', detail: detail ?? 'the provider may or may not have it', attempt };
@@ -48,6 +56,14 @@ export function afterFailure(
     case 'sent':
       throw new Error('a sent attempt has no failure to follow');
   }
+}
+
+function waitForRepair(attempt: Attempt, { retries, schedule, random }: RetryPosition): Outcome {
+  const { from, to } = MISCONFIGURED_SECONDS;
+  if (Math.floor(retries) >= schedule.length)
+    return { kind: 'failed', reason: 'misconfigured', code: attempt.code, detail: attempt.detail, attempt };
+  const delaySeconds = from + random * (to - from);
+  return { kind: 'retry', reason: 'provider_down', delaySeconds, weight: MISCONFIGURED_WEIGHT, attempt };
 }
 
 function retry(attempt: Attempt, position: RetryPosition, weight: number, retryAfterSeconds: number | null): Outcome {

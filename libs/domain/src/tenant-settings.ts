@@ -55,6 +55,10 @@ export const scopes = [
   'provider_accounts:read',
   'inbox:write',
   'inbox:read',
+  'categories:write',
+  'categories:read',
+  'suppressions:write',
+  'suppressions:read',
   'mailbox:write',
   'mailbox:read',
 ] as const;

@@ -21,6 +21,8 @@ const TITLES: Record<EventType, string> = {
   'delivery.unknown': 'The provider may have it, and policy forbids sending again.',
   'notification.finished': 'The last delivery of a notification came to its end.',
   'inbox.item_read': 'A person has read an item of their inbox.',
+  'device.removed': 'A push service said that a device is gone; it is not written to any more.',
+  'suppression.created': 'An address came onto the suppression list.',
 };
 
 const problem = {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { ChannelId, ReceiptKind } from '#domain';
+import { type ChannelId, isId, type ReceiptKind } from '#domain';
+import type { VendorHttp } from './http/vendor-http.js';
 
 /** A rendered message for one address of one delivery. */
 export interface ProviderMessage {
@@ -14,6 +15,10 @@ export interface ProviderMessage {
   to: string | null;
   /** The channel's content, rendered. */
   content: Record<string, unknown>;
+  /** Of an e-mail: where a click ends this category for this recipient (RFC 8058); null where nothing may end it. */
+  unsubscribe?: { url: string; listId: string } | null;
+  /** Seconds after which nobody wants it any more, where that is known. */
+  ttlSeconds?: number | null;
 }
 
 export interface SendOptions {
@@ -42,6 +47,9 @@ export interface Connection {
 
 /** What a provider may use of the house it runs in. */
 export interface Surroundings {
+  http: VendorHttp;
+  /** Where this account's vendor can report to, or null where nobody told us our public address. */
+  receiptsUrl: string | null;
   /** Keeps what a sandbox took. */
   deposit(message: ProviderMessage & { outcome: string }): Promise<void>;
 }
@@ -54,6 +62,60 @@ export interface Provider<Id extends string = string, Credentials extends z.ZodO
   /** Secret fields carry `.meta({ secret: true })`: sealed at rest, masked in every answer. */
   readonly credentials: Credentials;
   connect(credentials: z.infer<Credentials>, surroundings: Surroundings): Connection;
+  /** Whether it can reach this address, where a channel has several kinds of them (push). */
+  reaches?(address: string): boolean;
+  /** Sends a second, where the vendor sets a pace for everybody. */
+  readonly pacePerSecond?: number;
+  /** What a vendor's call says. Throws {@link ReceiptRefused} where it is not surely the vendor's. */
+  parseReceipts?(call: ReceiptCall, credentials: z.infer<Credentials>, http: VendorHttp): Promise<Receipt[]>;
+}
+
+/** A vendor's call to `/receipts/{provider}/{account}`. */
+export interface ReceiptCall {
+  /** As the vendor was told to call it. */
+  url: string;
+  /** Names in lower case. */
+  headers: Readonly<Record<string, string>>;
+  /** The bytes as they came: signatures are over them. */
+  body: string;
+  signal: AbortSignal;
+}
+
+/** One thing that a vendor reports of one delivery. */
+export interface Receipt {
+  tenantId: string;
+  deliveryId: string;
+  kind: ReceiptKind;
+  /** The vendor's words or code. */
+  detail: string | null;
+  /** Writes the address on the suppression list. */
+  suppress?: 'bounced' | 'complained' | 'unsubscribed' | 'bad_address' | undefined;
+}
+
+/** The call is not the vendor's, or not for this account. Nothing of it is looked at. */
+export class ReceiptRefused extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ReceiptRefused';
+  }
+}
+
+/** What goes with a message to the vendor and comes back with its receipts. */
+export function referenceOf({ tenantId, deliveryId }: Pick<ProviderMessage, 'tenantId' | 'deliveryId'>): string {
+  return `${tenantId}.${deliveryId}`;
+}
+
+/** The other way; null for what is not ours. */
+export function parseReference(text: unknown): { tenantId: string; deliveryId: string } | null {
+  const [tenantId, deliveryId, ...rest] = typeof text === 'string' ? text.split('.') : [];
+  return rest.length === 0 && isReference(tenantId, deliveryId)
+    ? { tenantId: tenantId!, deliveryId: deliveryId! }
+    : null;
+}
+
+/** Whether the two came back as ids. */
+export function isReference(tenantId: string | undefined, deliveryId: string | undefined): boolean {
+  return isId(tenantId ?? '') && isId(deliveryId ?? '');
 }
 
 /** A provider is a value in one file plus one line in `registry.ts`. */
@@ -67,6 +129,18 @@ export function defineProvider<const Id extends string, Credentials extends z.Zo
 export function secret(description: string): z.ZodString {
   return z.string().min(1).max(8_192).meta({ secret: true, description });
 }
+
+/** A URL that is a secret by itself, such as an incoming webhook. Where it may lead is checked when it is used. */
+export function secretUrl(description: string): z.ZodString {
+  return secret(description).regex(/^https?:\/\/[^\s/]/, 'must be an https URL');
+}
+
+/** Another address of the vendor's API, for tests and look-alikes. Refused in production. */
+export const endpoint = z
+  .url({ protocol: /^https?$/ })
+  .transform((url) => url.replace(/\/+$/, ''))
+  .optional()
+  .meta({ description: 'Another address of the API, for tests. Refused in production' });
 
 /** Credentials as they may be shown: secret texts keep their last four characters where they are long enough not to tell. */
 export function maskCredentials(schema: z.ZodObject, credentials: Record<string, unknown>): Record<string, unknown> {

@@ -1,9 +1,14 @@
+export { BreakerOpen, type BreakerState } from './breaker.js';
+export { Connector, type ConnectorOptions } from './connector.js';
 export {
   type Accepted,
   type Connection,
   maskCredentials,
   type Provider,
   type ProviderMessage,
+  type Receipt,
+  type ReceiptCall,
+  ReceiptRefused,
   type SendOptions,
   type Surroundings,
 } from './define-provider.js';

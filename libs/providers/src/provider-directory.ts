@@ -1,6 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import type { ChannelId } from '#domain';
-import type { Connection, Surroundings } from './define-provider.js';
+import type { ChannelId, ProviderError } from '#domain';
+import { Breaker, type BreakerState } from './breaker.js';
+import type { Connector } from './connector.js';
+import type { Connection } from './define-provider.js';
 import { providers } from './registry.js';
 import { SendSlots } from './send-slots.js';
 
@@ -11,24 +13,38 @@ export interface Account {
   provider: string;
   channel: ChannelId;
   credentials: Record<string, unknown>;
+  pacePerSecond: number | null;
   updatedAt: Date;
 }
 
 /** A ready way to send. */
 export interface Sender {
   /** Null for the sandbox that stands in. */
-  accountId: string | null;
+  account: Pick<Account, 'tenantId' | 'id'> | null;
   provider: string;
   connection: Connection;
   slots: SendSlots;
+  breaker: Breaker;
+  /** Sends a second over all workers; null for no bound. */
+  pacePerSecond: number | null;
+  /** Whether an address is of the kind that this provider reaches. */
+  reaches(address: string): boolean;
+  /** Until when the vendor wants to be left alone, on this process's monotonic clock. */
+  pausedUntil: number;
 }
 
 export interface DirectoryOptions {
   /** The enabled accounts for a tenant and channel, in order. */
   accounts: (tenantId: string, channel: ChannelId) => Promise<Account[]>;
-  surroundings: Surroundings;
+  connector: Connector;
   /** Whether the sandbox takes what no account would. */
   sandboxFallback: boolean;
+  /** Told when an account stops working, is tried again, and works again. */
+  onHealth: (
+    account: Pick<Account, 'tenantId' | 'id' | 'provider'>,
+    state: BreakerState,
+    cause: ProviderError | null,
+  ) => void;
 }
 
 const ACCOUNTS_TTL_MS = 30_000;
@@ -41,16 +57,20 @@ export class ProviderDirectory {
 
   constructor(private readonly options: DirectoryOptions) {
     this.accounts = new LRUCache({ max: 10_000, ttl: ACCOUNTS_TTL_MS });
-    this.connections = new LRUCache({ max: 1_000, dispose: ({ sender }) => void sender.connection.close?.() });
-    this.sandbox = toSender(null, 'sandbox', providers['sandbox']!.connect({}, options.surroundings));
+    this.connections = new LRUCache({ max: 1_000, dispose: ({ sender }) => void closeSender(sender) });
+    this.sandbox = toSender(
+      null,
+      options.connector.open({ id: '', provider: 'sandbox', credentials: {} }),
+      new Breaker(),
+    );
   }
 
-  /** The first account's sender, or null when there is nobody to send. A test notification only ever gets the sandbox. */
-  async senderFor(tenantId: string, channel: ChannelId, test: boolean): Promise<Sender | null> {
-    if (test) return this.sandbox;
-    const [account] = await this.accountsOf(tenantId, channel);
-    if (account) return this.connect(account);
-    return this.options.sandboxFallback ? this.sandbox : null;
+  /** Everybody who may send, in order; empty when there is nobody. A test notification only ever gets the sandbox. */
+  async sendersFor(tenantId: string, channel: ChannelId, test: boolean): Promise<Sender[]> {
+    if (test) return [this.sandbox];
+    const accounts = await this.accountsOf(tenantId, channel);
+    if (accounts.length > 0) return accounts.map((account) => this.connect(account));
+    return this.options.sandboxFallback ? [this.sandbox] : [];
   }
 
   /** Forgets what was cached of a tenant; of all tenants without one (the platform's accounts serve everybody). */
@@ -61,8 +81,9 @@ export class ProviderDirectory {
   }
 
   async close(): Promise<void> {
-    for (const { sender } of this.connections.values()) await sender.connection.close?.();
+    for (const { sender } of this.connections.values()) await closeSender(sender);
     this.connections.clear();
+    await this.options.connector.close();
   }
 
   private accountsOf(tenantId: string, channel: ChannelId): Promise<Account[]> {
@@ -81,16 +102,30 @@ export class ProviderDirectory {
     const version = account.updatedAt.getTime();
     const cached = this.connections.get(account.id);
     if (cached?.version === version) return cached.sender;
-    const provider = providers[account.provider];
-    if (!provider)
-      throw new Error(`provider account ${account.id} is of the unknown provider ${JSON.stringify(account.provider)}`);
-    const credentials = provider.credentials.parse(account.credentials);
-    const sender = toSender(account.id, provider.id, provider.connect(credentials, this.options.surroundings));
+    const breaker = new Breaker((state, cause) => this.options.onHealth(account, state, cause));
+    const sender = toSender(account, this.options.connector.open(account), breaker);
     this.connections.set(account.id, { version, sender });
+    // Whatever was wrong with it before, it has been changed since.
+    if (cached && cached.sender.breaker.state !== 'closed') this.options.onHealth(account, 'closed', null);
     return sender;
   }
 }
 
-function toSender(accountId: string | null, provider: string, connection: Connection): Sender {
-  return { accountId, provider, connection, slots: new SendSlots(connection.maxInFlight) };
+function toSender(account: Account | null, connection: Connection, breaker: Breaker): Sender {
+  const provider = providers[account?.provider ?? 'sandbox'];
+  return {
+    account,
+    provider: provider?.id ?? account!.provider,
+    connection,
+    slots: new SendSlots(connection.maxInFlight),
+    breaker,
+    pacePerSecond: account ? (account.pacePerSecond ?? provider?.pacePerSecond ?? null) : null,
+    reaches: (address) => provider?.reaches?.(address) ?? true,
+    pausedUntil: 0,
+  };
+}
+
+async function closeSender({ connection, breaker }: Sender): Promise<void> {
+  breaker.close();
+  await connection.close?.();
 }

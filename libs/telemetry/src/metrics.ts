@@ -60,6 +60,14 @@ class Instruments {
     'carillon_outcomes_spooled',
     'Outcomes written to the local spool because the database was away',
   );
+  readonly receipts = this.counter(
+    'carillon_receipts',
+    'What vendors reported of deliveries, by provider, kind and what came of it',
+  );
+  readonly breakers = this.counter(
+    'carillon_breaker_changes',
+    'Changes of the breakers of provider accounts, by provider and new state',
+  );
   readonly events = this.counter('carillon_events_published', 'Events that the broker has');
   readonly frames = this.counter('carillon_inbox_frames', 'Frames sent to inbox streams, by type');
 

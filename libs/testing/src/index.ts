@@ -2,3 +2,12 @@ export { cloneDatabase, connect, startTestServer, type TestServer } from './post
 export { parseMail, type SmtpSink, startSmtpSink } from './smtp-sink.js';
 export { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 export { until } from './until.js';
+export {
+  type Behaviour,
+  type Received,
+  startVendor,
+  type Vendor,
+  type VendorDescription,
+} from './vendors/http-vendor.js';
+export { browserSubscription } from './vendors/push-vendors.js';
+export { vendors } from './vendors/registry.js';

@@ -12,6 +12,7 @@ import { instruments, type Logger } from '#telemetry';
 import type { CarillonRequest } from './access.js';
 import { openApiDocument } from './openapi.js';
 import { sendProblem } from './problem.filter.js';
+import { RAW_PATHS, type RawRequest } from './raw-body.js';
 import { checkBodyShape } from './request-schema.pipe.js';
 
 const BODY_LIMIT = 256 * 1024;
@@ -44,6 +45,7 @@ export function traceparentOf(header: unknown): string | null {
 export function prepareServer(app: NestFastifyApplication, config: Config, logger: Logger): void {
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   takeJson(fastify);
+  takeRaw(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('X-Request-Id', request.id);
     (request as CarillonRequest).traceparent = traceparentOf(request.headers.traceparent);
@@ -97,6 +99,7 @@ function takeJson(fastify: FastifyInstance): void {
         return done(
           new DomainError('payload_too_large', `The body has ${bytes} bytes, at most ${limit} are allowed here.`),
         );
+      if (isRaw(request)) return keepRaw(request, body, done);
       // A POST that needs no body may say that it is JSON all the same.
       if (body === '') return done(null, undefined);
       parse(request, body, (error, parsed) => {
@@ -110,6 +113,29 @@ function takeJson(fastify: FastifyInstance): void {
       });
     },
   );
+}
+
+/** Vendors' calls and mail clients' clicks, in whatever type they come. */
+function takeRaw(fastify: FastifyInstance): void {
+  fastify.addContentTypeParser('*', { parseAs: 'string', bodyLimit: BODY_LIMIT }, (request, body, done) => {
+    if (isRaw(request)) return keepRaw(request, String(body), done);
+    const given = request.headers['content-type'] ?? 'none';
+    done(
+      new DomainError(
+        'unsupported_media_type',
+        `The body must be application/json, got ${JSON.stringify(given.slice(0, 100))}.`,
+      ),
+    );
+  });
+}
+
+function isRaw({ url }: FastifyRequest): boolean {
+  return RAW_PATHS.some((path) => url.startsWith(path));
+}
+
+function keepRaw(request: FastifyRequest, body: string, done: (error: null, body: undefined) => void): void {
+  (request as RawRequest).rawBody = body;
+  done(null, undefined);
 }
 
 function serveDocumentation(app: NestFastifyApplication, fastify: FastifyInstance): void {

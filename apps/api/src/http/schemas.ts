@@ -17,6 +17,13 @@ export const recipientId = z
     examples: ['user-123'],
   });
 
+/** A category's key, as it stands in a send. */
+export const categoryKey = z
+  .string()
+  .min(1)
+  .max(255)
+  .meta({ id: 'CategoryKey', examples: ['news'] });
+
 export const time = z.iso
   .datetime({ offset: true, error: 'must be an RFC 3339 time like 2026-11-21T09:30:00Z' })
   .meta({ description: 'RFC 3339, in UTC with milliseconds where we write it' });

@@ -14,7 +14,6 @@ import {
   accountPatch,
   accountView,
 } from '../provider-accounts/provider-account.schema.js';
-import { toAccountView } from '../provider-accounts/provider-account-view.js';
 
 /** The platform's own accounts: what a tenant without one sends through. */
 @ApiTags('Operator')
@@ -41,7 +40,7 @@ export class PlatformProviderAccountsController {
     const account = await this.accounts.create(PLATFORM_TENANT_ID, body);
     await this.audit(request, 'provider_account.created', account.id);
     reply.header('Location', `/internal/provider-accounts/${account.id}`);
-    return toAccountView(account);
+    return this.accounts.view(account);
   }
 
   @Get()
@@ -53,7 +52,7 @@ export class PlatformProviderAccountsController {
     errors: ['validation_failed'],
   })
   async list(@Query({ schema: pageQuery }) page: { limit: number; cursor?: string }) {
-    return listView(await this.accounts.list(PLATFORM_TENANT_ID, page), toAccountView);
+    return listView(await this.accounts.list(PLATFORM_TENANT_ID, page), (account) => this.accounts.view(account));
   }
 
   @Patch(':id')
@@ -71,7 +70,7 @@ export class PlatformProviderAccountsController {
   ) {
     const account = await this.accounts.update(PLATFORM_TENANT_ID, id, body);
     await this.audit(request, 'provider_account.changed', id);
-    return toAccountView(account);
+    return this.accounts.view(account);
   }
 
   @Delete(':id')

@@ -1,17 +1,31 @@
-import { Controller, Get, Inject, Param } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { NotificationsStore } from '#database';
-import { notFound } from '#domain';
+import { z } from 'zod';
+import { NotificationsStore, ReceiptsStore } from '#database';
+import { DomainError, notFound } from '#domain';
 import { type Caller, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam } from '../http/schemas.js';
 import { timelineView } from './notification.schema.js';
 import { type TimelineView, toTimelineView } from './notification-view.js';
 
+const settleBody = z
+  .strictObject({
+    state: z.enum(['sent', 'failed']).meta({ description: 'sent: the recipient has it; failed: they have not' }),
+    note: z.string().min(1).max(1_000).optional().meta({ description: 'How you know; it stands in the timeline' }),
+  })
+  .meta({ id: 'SettleBody' });
+type SettleBody = z.infer<typeof settleBody>;
+
 @ApiTags('Sending')
 @Controller('api/v1/deliveries')
+@UseInterceptors(IdempotencyInterceptor)
 export class DeliveriesController {
-  constructor(@Inject(NotificationsStore) private readonly notifications: NotificationsStore) {}
+  constructor(
+    @Inject(NotificationsStore) private readonly notifications: NotificationsStore,
+    @Inject(ReceiptsStore) private readonly receipts: ReceiptsStore,
+  ) {}
 
   @Get(':id')
   @TenantKey('notifications:read')
@@ -20,5 +34,26 @@ export class DeliveriesController {
     const found = await this.notifications.delivery(caller.tenantId, id);
     if (!found) throw notFound('delivery', id);
     return toTimelineView(found.delivery, found.timeline);
+  }
+
+  @Post(':id/settle')
+  @HttpCode(200)
+  @TenantKey('notifications:write')
+  @Answers({
+    summary: 'Say what became of an unknown outcome',
+    status: 200,
+    schema: timelineView,
+    errors: ['not_found', 'conflict', 'validation_failed'],
+  })
+  async settle(
+    @FromCaller() caller: Caller,
+    @Param({ schema: idParam }) { id }: { id: string },
+    @Body({ schema: settleBody }) { state, note }: SettleBody,
+  ): Promise<TimelineView> {
+    const before = await this.receipts.settle(caller.tenantId, id, state, note ?? null);
+    if (before === null) throw notFound('delivery', id);
+    if (before !== 'unknown')
+      throw new DomainError('conflict', `Only a delivery in state unknown can be settled; this one is ${before}.`);
+    return await this.get(caller, { id });
   }
 }

@@ -23,19 +23,25 @@ iframe { width: 100%; min-height: 12rem; border: 1px solid var(--line); border-r
 
 /** A page without a framework: readable on a phone, in the dark, by keyboard and by a screen reader. */
 export function layout(title: string, body: string, script: string): string {
+  const nav =
+    '<nav aria-label="Pages"><a href="/mailbox">Mailbox</a><a href="/demo">Inbox</a><a href="/docs">API</a></nav>';
+  return page(title, `<main>${body}</main>\n<script>${script}</script>`, nav);
+}
+
+/** The same for somebody who is no user of Carillon: nothing of ours on it. */
+export function page(title: string, body: string, nav = ''): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title} · Carillon</title>
+<title>${title}${nav && ' · Carillon'}</title>
 <link rel="icon" href="data:,">
 <style>${STYLE}</style>
 </head>
 <body>
-<header><h1>${title}</h1><nav aria-label="Pages"><a href="/mailbox">Mailbox</a><a href="/demo">Inbox</a><a href="/docs">API</a></nav></header>
-<main>${body}</main>
-<script>${script}</script>
+<header><h1>${title}</h1>${nav}</header>
+${body}
 </body>
 </html>
 `;

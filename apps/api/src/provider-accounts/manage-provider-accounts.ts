@@ -1,9 +1,10 @@
 import { type Page, type PageRequest, type ProviderAccount, type ProviderAccountsStore } from '#database';
 import { notFound, ProviderError } from '#domain';
-import { maskCredentials, type Provider, providers, type Surroundings } from '#providers';
+import { type Connector, maskCredentials, type Provider, providers } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { faultsOf, validationFailed } from '../http/request-schema.pipe.js';
 import type { AccountBody, AccountPatch } from './provider-account.schema.js';
+import { toAccountView } from './provider-account-view.js';
 
 export interface Verification {
   ok: boolean;
@@ -13,16 +14,13 @@ export interface Verification {
 }
 
 const VERIFY_MS = 10_000;
-/** `verify` sends nothing, so nothing is ever deposited. */
-const nowhere: Surroundings = {
-  deposit: () => Promise.reject(new Error('verify must not send')),
-};
 
 /** Provider accounts of one owner: a tenant, or the platform. */
 export class ManageProviderAccounts {
   constructor(
     private readonly store: ProviderAccountsStore,
     private readonly bus: RealtimeBus,
+    private readonly connector: Connector,
   ) {}
 
   async create(owner: string, body: AccountBody): Promise<ProviderAccount> {
@@ -46,12 +44,13 @@ export class ManageProviderAccounts {
         },
       ]);
     }
-    const credentials = checkCredentials(provider, body.credentials);
-    const { name, order, enabled } = body;
+    const credentials = this.checkCredentials(provider, body.credentials);
+    const { name, order, enabled, pace_per_second: pacePerSecond } = body;
     const account = await this.store.create(owner, {
       name,
       order,
       enabled,
+      pacePerSecond,
       provider: provider.id,
       channel,
       credentials,
@@ -73,11 +72,12 @@ export class ManageProviderAccounts {
 
   async update(owner: string, id: string, patch: AccountPatch): Promise<ProviderAccount> {
     const { provider: providerId } = await this.get(owner, id);
-    const { credentials: given, ...rest } = patch;
+    const { credentials: given, pace_per_second: pacePerSecond, ...rest } = patch;
     const provider = providers[providerId]!;
-    const credentials = given && checkCredentials(provider, given);
+    const credentials = given && this.checkCredentials(provider, given);
     const account = await this.store.update(owner, id, {
       ...rest,
+      ...(pacePerSecond !== undefined && { pacePerSecond }),
       ...(credentials && { credentials, masked: maskCredentials(provider.credentials, credentials) }),
     });
     if (!account) throw notFound('provider account', id);
@@ -94,8 +94,7 @@ export class ManageProviderAccounts {
   async verify(owner: string, id: string): Promise<Verification> {
     const account = await this.store.opened(owner, id);
     if (!account) throw notFound('provider account', id);
-    const provider = providers[account.provider]!;
-    const connection = provider.connect(provider.credentials.parse(account.credentials), nowhere);
+    const connection = this.connector.open(account);
     try {
       await connection.verify({ signal: AbortSignal.timeout(VERIFY_MS) });
       return { ok: true, kind: null, code: null, detail: null };
@@ -107,19 +106,25 @@ export class ManageProviderAccounts {
     }
   }
 
+  view(account: ProviderAccount) {
+    return toAccountView(account, this.connector.receiptsUrlOf(account));
+  }
+
   private announce(owner: string): void {
     this.bus.publish([{ kind: 'stale', tenantId: owner, what: 'provider_accounts' }]);
   }
-}
 
-function checkCredentials(provider: Provider, given: Record<string, unknown>): Record<string, unknown> {
-  const parsed = provider.credentials.safeParse(given);
-  if (parsed.success) return parsed.data;
-  // What was given for a secret must not come back in a message.
-  const faults = faultsOf(parsed.error.issues, given).map((fault) => ({
-    ...fault,
-    pointer: `/credentials${fault.pointer}`,
-    message: fault.message.replace(/, got .*$/s, ''),
-  }));
-  throw validationFailed(faults);
+  private checkCredentials(provider: Provider, given: Record<string, unknown>): Record<string, unknown> {
+    const endpoint = this.connector.endpointFault(given);
+    if (endpoint) throw validationFailed([{ pointer: '/credentials/endpoint', code: 'invalid', message: endpoint }]);
+    const parsed = provider.credentials.safeParse(given);
+    if (parsed.success) return parsed.data;
+    // What was given for a secret must not come back in a message.
+    const faults = faultsOf(parsed.error.issues, given).map((fault) => ({
+      ...fault,
+      pointer: `/credentials${fault.pointer}`,
+      message: fault.message.replace(/, got .*$/s, ''),
+    }));
+    throw validationFailed(faults);
+  }
 }

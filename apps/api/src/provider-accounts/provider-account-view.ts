@@ -1,6 +1,16 @@
 import type { ProviderAccount } from '#database';
 
-export function toAccountView(account: ProviderAccount) {
-  const { createdAt, updatedAt, ...fields } = account;
-  return { ...fields, created_at: createdAt.toISOString(), updated_at: updatedAt.toISOString() };
+/** `receiptsUrl`: where the account's vendor reports to, or null. */
+export function toAccountView(account: ProviderAccount, receiptsUrl: string | null) {
+  const { createdAt, updatedAt, pacePerSecond, health, ...fields } = account;
+  return {
+    ...fields,
+    pace_per_second: pacePerSecond,
+    health: health
+      ? { ...health, since: health.since.toISOString() }
+      : { breaker: 'closed' as const, code: null, detail: null, since: null },
+    receipts_url: receiptsUrl,
+    created_at: createdAt.toISOString(),
+    updated_at: updatedAt.toISOString(),
+  };
 }

@@ -4,6 +4,12 @@ import { id, jsonObject, time } from '../http/schemas.js';
 
 const name = z.string().min(1).max(100);
 const order = z.int().min(0).max(1_000).meta({ description: 'Lowest first' });
+const pace = z
+  .number()
+  .positive()
+  .max(100_000)
+  .nullable()
+  .meta({ description: 'Sends a second over all workers; null for what the vendor allows everybody' });
 const credentials = jsonObject.meta({
   description: 'Write-only; GET /api/v1/providers tells what each provider wants',
 });
@@ -16,6 +22,7 @@ export const accountBody = z
     credentials,
     order: order.default(0),
     enabled: z.boolean().default(true),
+    pace_per_second: pace.default(null),
   })
   .meta({ id: 'ProviderAccountBody' });
 export type AccountBody = z.infer<typeof accountBody>;
@@ -26,6 +33,7 @@ export const accountPatch = z
     credentials: credentials.optional(),
     order: order.optional(),
     enabled: z.boolean().optional(),
+    pace_per_second: pace.optional(),
   })
   .meta({ id: 'ProviderAccountPatch' });
 export type AccountPatch = z.infer<typeof accountPatch>;
@@ -39,6 +47,19 @@ export const accountView = z
     credentials: jsonObject.meta({ description: 'Secrets masked' }),
     order: z.int(),
     enabled: z.boolean(),
+    pace_per_second: z.number().nullable(),
+    health: z
+      .object({
+        breaker: z.enum(['closed', 'half_open', 'open']),
+        code: z.string().nullable(),
+        detail: z.string().nullable(),
+        since: time.nullable(),
+      })
+      .meta({ description: 'As the workers see it: open while nothing is sent because it fails' }),
+    receipts_url: z
+      .string()
+      .nullable()
+      .meta({ description: 'What the vendor calls to report; null where it does not, or PUBLIC_URL is not set' }),
     created_at: time,
     updated_at: time,
   })

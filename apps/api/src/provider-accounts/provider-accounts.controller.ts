@@ -30,7 +30,6 @@ import {
   providerView,
   verifyView,
 } from './provider-account.schema.js';
-import { toAccountView } from './provider-account-view.js';
 
 @ApiTags('Providers')
 @Controller('api/v1')
@@ -66,7 +65,7 @@ export class ProviderAccountsController {
   ) {
     const account = await this.accounts.create(tenantId, body);
     reply.header('Location', `/api/v1/provider-accounts/${account.id}`);
-    return toAccountView(account);
+    return this.accounts.view(account);
   }
 
   @Get('provider-accounts')
@@ -81,14 +80,14 @@ export class ProviderAccountsController {
     @FromCaller() { tenantId }: Caller,
     @Query({ schema: pageQuery }) page: { limit: number; cursor?: string },
   ) {
-    return listView(await this.accounts.list(tenantId, page), toAccountView);
+    return listView(await this.accounts.list(tenantId, page), (account) => this.accounts.view(account));
   }
 
   @Get('provider-accounts/:id')
   @TenantKey('provider_accounts:read')
   @Answers({ summary: 'Get a provider account', status: 200, schema: accountView, errors: ['not_found'] })
   async get(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: { id: string }) {
-    return toAccountView(await this.accounts.get(tenantId, id));
+    return this.accounts.view(await this.accounts.get(tenantId, id));
   }
 
   @Patch('provider-accounts/:id')
@@ -104,7 +103,7 @@ export class ProviderAccountsController {
     @Param({ schema: idParam }) { id }: { id: string },
     @Body({ schema: accountPatch }) body: AccountPatch,
   ) {
-    return toAccountView(await this.accounts.update(tenantId, id, body));
+    return this.accounts.view(await this.accounts.update(tenantId, id, body));
   }
 
   @Delete('provider-accounts/:id')

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { channelIds, localeTag, timezone } from '#domain';
-import { jsonObject, recipientId, time } from '../http/schemas.js';
+import { categoryKey, jsonObject, recipientId, time } from '../http/schemas.js';
 
 const email = z.email({ error: 'must be one e-mail address' }).max(254);
 const phone = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000');
@@ -40,9 +40,18 @@ export const deviceView = z
   .object({ token: z.string(), platform: z.enum(['ios', 'android', 'web']), created_at: time, last_seen_at: time })
   .meta({ id: 'Device' });
 
+const byChannel = z.partialRecord(z.enum(channelIds), z.boolean());
+
 export const preferencesBody = z
-  .strictObject({ channels: z.partialRecord(z.enum(channelIds), z.boolean()).default({}) })
-  .meta({ id: 'Preferences', description: 'The whole set; a channel that is not named is on' });
+  .strictObject({
+    channels: byChannel.default({}),
+    categories: z
+      .record(categoryKey, z.strictObject({ enabled: z.boolean().optional(), channels: byChannel.optional() }))
+      .refine((categories) => Object.keys(categories).length <= 200, 'must name at most 200 categories')
+      .default({})
+      .meta({ description: 'What is said of one channel wins over what is said of the category' }),
+  })
+  .meta({ id: 'Preferences', description: 'The whole set; what is not named is as the category says, or on' });
 
 export const recipientParam = z.object({ id: recipientId });
 export const deviceParam = z.object({ id: recipientId, token: z.string().min(1).max(4_096) });

@@ -15,7 +15,7 @@ import {
 } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type Device, type Recipient, type RecipientFields, RecipientsStore } from '#database';
+import { type Device, type Preferences, type Recipient, type RecipientFields, RecipientsStore } from '#database';
 import { notFound, type Scope } from '#domain';
 import { type Caller, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
@@ -169,7 +169,7 @@ export class RecipientsController {
   @TenantKey('recipients:read')
   @Answers({ summary: 'Get preferences', status: 200, schema: preferencesBody })
   async preferences(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
-    return { channels: await this.recipients.channelSwitches(tenantId, id) };
+    return await this.recipients.preferences(tenantId, id);
   }
 
   @Put(':id/preferences')
@@ -178,10 +178,10 @@ export class RecipientsController {
   async putPreferences(
     @FromCaller() { tenantId }: Caller,
     @Param({ schema: recipientParam }) { id }: Id,
-    @Body({ schema: preferencesBody }) { channels }: { channels: Record<string, boolean> },
+    @Body({ schema: preferencesBody }) preferences: Preferences,
   ) {
-    await this.recipients.putChannelSwitches(tenantId, id, channels);
-    return { channels };
+    await this.recipients.putPreferences(tenantId, id, preferences);
+    return preferences;
   }
 
   @Post(':id/inbox-token')

@@ -1,6 +1,5 @@
 import type { ClaimedDelivery } from '#database';
 import { channelOf, Halt } from '#domain';
-import { instruments } from '#telemetry';
 import type { Claimed } from './stages.js';
 
 /** A delivery that keeps killing its worker before an attempt is taken out of circulation. */
@@ -12,17 +11,8 @@ export class ClaimStep {
     if (performance.now() >= delivery.leaseEndsAt)
       throw new Halt({ kind: 'not_mine', detail: 'the lease was over before the work began' });
     const channel = channelOf(delivery.channel);
-    if (delivery.sending) {
-      // An earlier worker had begun to send and was lost: it may or may not have been sent.
-      instruments().unknown.add(1, { channel: delivery.channel, policy: channel.unknownOutcome });
-      if (channel.unknownOutcome === 'hold') {
-        throw new Halt({
-          kind: 'unknown',
-          detail: `the worker was lost during attempt ${delivery.attempt}; the provider may or may not have it`,
-        });
-      }
-    }
-    if (delivery.expired) throw new Halt({ kind: 'expired' });
+    // What may have been sent already did not expire: that is decided when its category is known.
+    if (delivery.expired && !delivery.sending) throw new Halt({ kind: 'expired' });
     if (delivery.claims > MAX_CLAIMS_WITHOUT_ATTEMPT) {
       throw new Halt({
         kind: 'failed',

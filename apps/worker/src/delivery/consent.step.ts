@@ -1,15 +1,20 @@
 import { Halt, refusal } from '#domain';
 import type { Consented, Loaded } from './stages.js';
 
-/** Does the recipient want it, on this channel? */
+/** Does the recipient want it, on this channel, and may the address be used at all? */
 export class ConsentStep {
   async run(loaded: Loaded): Promise<Consented> {
+    const { tenant, category, channelSwitches, categoryPreference, suppression } = loaded.context;
     const reason = refusal({
-      tenantStatus: loaded.context.tenant.status,
+      tenantStatus: tenant.status,
       channel: loaded.channel.id,
-      channelSwitches: loaded.context.channelSwitches,
+      category,
+      channelSwitches,
+      categoryPreference,
+      suppression,
     });
-    if (reason) throw new Halt({ kind: 'suppressed', reason });
-    return { ...loaded, consented: true };
+    if (!reason) return { ...loaded, consented: true };
+    const detail = reason === 'suppression_list' ? `the address is on the suppression list: ${suppression}` : undefined;
+    throw new Halt({ kind: 'suppressed', reason, ...(detail && { detail }) });
   }
 }

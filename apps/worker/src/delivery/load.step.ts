@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { DeliveriesStore, DeliveryContext, TemplateContent, TemplatesStore } from '#database';
 import { Halt, localeChain } from '#domain';
+import { instruments } from '#telemetry';
 import type { Claimed, Loaded } from './stages.js';
 
 /** Contents of template versions, which never change. */
@@ -30,6 +31,7 @@ export class LoadStep {
   async run(claimed: Claimed): Promise<Loaded> {
     const context = await this.deliveries.load(claimed.delivery);
     if (!context) throw new Halt({ kind: 'not_mine', detail: 'the delivery is gone' });
+    if (claimed.delivery.sending) decideInDoubt(claimed, context);
     const { content, templateVersion } = await this.content(claimed, context);
     const own = context.recipient ? claimed.channel.addressesOf(context.recipient) : [];
     const addresses = context.address ? [context.address] : own;
@@ -65,4 +67,18 @@ export class LoadStep {
       });
     return { content, templateVersion: head.version };
   }
+}
+
+/** An earlier worker had begun to send and was lost: it may or may not have been sent. The category says what follows, or the channel. */
+function decideInDoubt({ delivery, channel }: Claimed, { category }: DeliveryContext): void {
+  const policy = category?.unknownOutcome ?? channel.unknownOutcome;
+  instruments().unknown.add(1, { channel: delivery.channel, policy });
+  if (policy === 'resend') {
+    if (delivery.expired) throw new Halt({ kind: 'expired' });
+    return;
+  }
+  throw new Halt({
+    kind: 'unknown',
+    detail: `the worker was lost during attempt ${delivery.attempt}; the provider may or may not have it`,
+  });
 }

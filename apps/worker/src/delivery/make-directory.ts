@@ -1,8 +1,9 @@
 import type { Config } from '#config';
 import type { MailboxStore, ProviderAccountsStore } from '#database';
 import { PLATFORM_TENANT_ID } from '#domain';
-import { ProviderDirectory } from '#providers';
+import { Connector, ProviderDirectory } from '#providers';
 import type { RealtimeBus } from '#realtime';
+import { instruments, type Logger } from '#telemetry';
 
 /** The directory over this house's accounts and mailbox, which forgets what the bus says has changed. */
 export function makeDirectory(
@@ -10,12 +11,33 @@ export function makeDirectory(
   accounts: ProviderAccountsStore,
   mailbox: MailboxStore,
   bus: RealtimeBus,
+  logger: Logger,
 ): ProviderDirectory {
   const directory = new ProviderDirectory({
     accounts: (tenantId, channel) => accounts.openAll(tenantId, channel),
-    surroundings: {
+    connector: new Connector({
+      ...config,
       deposit: (message) =>
         mailbox.deposit({ ...message, to: message.to ?? message.recipientId, message: message.content }),
+    }),
+    onHealth: (account, state, cause) => {
+      const { provider, id } = account;
+      const words = {
+        provider,
+        provider_account_id: id,
+        tenant_id: account.tenantId,
+        breaker: state,
+        code: cause?.code,
+      };
+      if (state === 'open')
+        logger.error({ ...words, kind: cause?.kind }, 'a provider account fails: nothing is sent through it');
+      else logger.info(words, state === 'closed' ? 'a provider account works again' : 'a provider account is probed');
+      instruments().breakers.add(1, { provider, state });
+      accounts
+        .noteHealth(account, state, cause && { code: cause.code, detail: cause.message })
+        .catch((error: unknown) =>
+          logger.warn({ err: error, ...words }, 'the health of an account could not be noted'),
+        );
     },
     sandboxFallback: config.sandboxFallback,
   });

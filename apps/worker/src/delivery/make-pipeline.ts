@@ -1,9 +1,11 @@
 import type { Config } from '#config';
 import {
+  AccountPacesStore,
   Batcher,
   type Database,
   type DeliveriesStore,
   type DueDeliveriesStore,
+  ReceiptsStore,
   RecentSendsStore,
   type TemplatesStore,
 } from '#database';
@@ -22,6 +24,7 @@ import { Pipeline } from './pipeline.js';
 import { RecordStep } from './record.step.js';
 import { RenderStep } from './render.step.js';
 import { SendStep } from './send.step.js';
+import { UnsubscribeLinks } from './unsubscribe-links.js';
 
 export interface PipelineParts {
   config: Config;
@@ -33,6 +36,8 @@ export interface PipelineParts {
   templates: TemplatesStore;
   directory: ProviderDirectory;
   spool: OutcomeSpool;
+  /** Signs what stands in unsubscribe links. */
+  unsubscribeKey: Buffer;
 }
 
 /** The seven steps, each with what it needs and nothing else. */
@@ -45,9 +50,12 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     load: new LoadStep(deliveries, parts.templates),
     consent: new ConsentStep(),
     limit: new LimitStep(makeLimiter(parts)),
-    render: new RenderStep(new TemplateRenderer()),
-    send: new SendStep(due, parts.directory, { deadlineMs: third, marginMs: third }),
-    record: new RecordStep(deliveries, parts.spool, parts.logger),
+    render: new RenderStep(new TemplateRenderer(), new UnsubscribeLinks(config.publicUrl, parts.unsubscribeKey)),
+    send: new SendStep(due, new AccountPacesStore(parts.database), parts.directory, {
+      deadlineMs: third,
+      marginMs: third,
+    }),
+    record: new RecordStep(deliveries, new ReceiptsStore(parts.database), parts.spool, parts.logger),
   });
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ClaimedDelivery, type DeliveriesStore, isOutage } from '#database';
+import { type ClaimedDelivery, type DeliveriesStore, isOutage, type ReceiptsStore } from '#database';
 import type { Outcome } from '#domain';
 import { instruments, type Logger } from '#telemetry';
 import type { OutcomeSpool } from './outcome-spool.js';
@@ -10,6 +10,7 @@ const RETRY_MS = 250;
 export class RecordStep {
   constructor(
     private readonly deliveries: DeliveriesStore,
+    private readonly receipts: ReceiptsStore,
     private readonly spool: OutcomeSpool,
     private readonly logger: Logger,
   ) {}
@@ -27,7 +28,8 @@ export class RecordStep {
         'the claim was lost before the record: somebody else decides',
       );
     } else if (outcome.kind === 'sent' && outcome.receipt) {
-      await this.deliveries.applyReceipt(delivery, outcome.receipt, 'simulated by the sandbox');
+      const { tenantId, deliveryId } = delivery;
+      await this.receipts.apply({ tenantId, deliveryId, kind: outcome.receipt, detail: 'simulated by the sandbox' });
     }
   }
 

@@ -1,20 +1,26 @@
 import { Halt } from '#domain';
 import { TemplateFault, type TemplateRenderer } from '#templates';
 import type { Limited, Rendered } from './stages.js';
+import type { UnsubscribeLinks } from './unsubscribe-links.js';
 
 /** The message, every variable in its place. */
 export class RenderStep {
-  constructor(private readonly renderer: TemplateRenderer) {}
+  constructor(
+    private readonly renderer: TemplateRenderer,
+    private readonly links: UnsubscribeLinks,
+  ) {}
 
   async run(limited: Limited): Promise<Rendered> {
     const { notification, recipient } = limited.context;
+    const unsubscribe = this.links.linkFor(limited.channel.id, limited.context);
     // The payload wins over what we add; a template written for a send never changes its meaning under it.
     const payload = {
       recipient: { id: notification.recipientId, ...recipient?.attributes, locale: recipient?.locale ?? null },
+      ...(unsubscribe && { unsubscribe_url: unsubscribe.url }),
       ...notification.payload,
     };
     try {
-      return { ...limited, message: this.renderer.render(limited.channel, limited.content, payload) };
+      return { ...limited, unsubscribe, message: this.renderer.render(limited.channel, limited.content, payload) };
     } catch (error) {
       if (!(error instanceof TemplateFault)) throw error;
       throw new Halt({ kind: 'failed', reason: 'render_error', code: 'render_error', detail: error.message });

@@ -1,7 +1,16 @@
-import type { DueDeliveriesStore } from '#database';
-import { type Attempt, afterFailure, DEFAULT_RETRY_SCHEDULE_SECONDS, Halt, type Outcome, ProviderError } from '#domain';
-import type { Accepted, ProviderDirectory, ProviderMessage, Sender } from '#providers';
+import type { AccountPacesStore, DueDeliveriesStore } from '#database';
+import {
+  type Attempt,
+  afterFailure,
+  DEFAULT_RETRY_SCHEDULE_SECONDS,
+  Halt,
+  type Outcome,
+  type ProviderError,
+  type ProviderErrorKind,
+} from '#domain';
+import { BreakerOpen, type ProviderDirectory, type Sender } from '#providers';
 import { instruments } from '#telemetry';
+import { ask, attemptOf, type Reply } from './ask.js';
 import type { Addressed, Rendered } from './stages.js';
 
 export interface SendTimes {
@@ -11,13 +20,21 @@ export interface SendTimes {
   marginMs: number;
 }
 
+/** The account refused before it took anything, and another one might not. */
+const FAILS_OVER: ReadonlySet<ProviderErrorKind | 'sent'> = new Set(['transient', 'throttled', 'misconfigured']);
+/** A turn in an account's pace that is nearer than this is not worth a hold. */
+const AT_ONCE_SECONDS = 0.02;
+/** Over how long those return that found no account working. */
+const RETURN_SECONDS = 10;
+
 /**
- * Intent, then the provider, once. In-app needs neither: the row in the inbox is the send, and it is written by the
- * record.
+ * Picks an account, then intent, then the provider, once. In-app needs none of it: the row in the inbox is the send, and it is
+ * written by the record.
  */
 export class SendStep {
   constructor(
     private readonly due: DueDeliveriesStore,
+    private readonly paces: AccountPacesStore,
     private readonly directory: ProviderDirectory,
     private readonly times: SendTimes,
   ) {}
@@ -25,155 +42,166 @@ export class SendStep {
   async run(rendered: Rendered): Promise<Outcome> {
     if (rendered.channel.sends === 'inbox') return intoInbox(rendered);
     const { delivery, context } = rendered;
-    const sender = await this.directory.senderFor(delivery.tenantId, delivery.channel, context.notification.test);
-    if (!sender)
-      return {
-        kind: 'failed',
-        reason: 'no_provider',
-        code: null,
-        detail: `neither the tenant nor the platform has a provider account for ${delivery.channel}`,
-      };
-    return await this.throughProvider({ ...rendered, sender });
+    const senders = await this.directory.sendersFor(delivery.tenantId, delivery.channel, context.notification.test);
+    if (senders.length === 0)
+      return failed(
+        'no_provider',
+        `neither the tenant nor the platform has a provider account for ${delivery.channel}`,
+      );
+    const reaching = senders.filter(
+      (sender) => addressesFor(sender, rendered).length > 0 || rendered.addresses.length === 0,
+    );
+    if (reaching.length === 0) return failed('no_address', 'none of the accounts reaches an address of this kind');
+    // Those that have refused it already come last: by then it is a new round.
+    const fresh = reaching.filter(({ account }) => !account || !delivery.passedAccounts.includes(account.id));
+    const round = fresh.length > 0 ? fresh : reaching;
+    const sender = round.find((one) => waitOf(one) === 0);
+    if (!sender) return allDown(round);
+    const wait = await this.turnAt(sender, rendered);
+    if (wait > AT_ONCE_SECONDS) {
+      const detail = `the ${sender.provider} account sends ${sender.pacePerSecond} a second`;
+      return { kind: 'held', reason: 'provider_limit', delaySeconds: wait, detail, limitTaken: true, paced: true };
+    }
+    const others = round.filter((one) => one !== sender && waitOf(one) === 0);
+    return await this.inSlot({ ...rendered, addresses: addressesFor(sender, rendered), sender }, others.length > 0);
   }
 
-  private async throughProvider(addressed: Addressed): Promise<Outcome> {
+  /** Seconds until this send's turn in the pace of its account. */
+  private async turnAt(sender: Sender, { delivery }: Rendered): Promise<number> {
+    if (!sender.account || sender.pacePerSecond === null || delivery.paced) return 0;
+    const { tenantId, id } = sender.account;
+    return await this.paces.reserve({ tenantId, accountId: id, perSecond: sender.pacePerSecond });
+  }
+
+  private async inSlot(addressed: Addressed, othersLeft: boolean): Promise<Outcome> {
     const { delivery, sender } = addressed;
     const lastMoment = delivery.leaseEndsAt - this.times.marginMs;
     // Waiting for a connection must not eat the time to send: who waited too long has sent nothing and is only late.
     const patience = after(lastMoment - this.times.deadlineMs - performance.now());
     if (!(await sender.slots.enter(patience))) {
-      return {
-        kind: 'held',
-        reason: 'provider_limit',
-        delaySeconds: sender.slots.turnedAway(),
-        detail: `all connections of the ${sender.provider} account were busy`,
-        limitTaken: true,
-      };
+      const detail = `all connections of the ${sender.provider} account were busy`;
+      const delaySeconds = sender.slots.turnedAway();
+      return { kind: 'held', reason: 'provider_limit', delaySeconds, detail, limitTaken: true, paced: true };
     }
     const enteredAt = performance.now();
     try {
-      return await this.attempt(addressed, lastMoment);
+      return await this.attempt(addressed, lastMoment, othersLeft);
+    } catch (error) {
+      if (error instanceof BreakerOpen) return allDown([sender]);
+      throw error;
     } finally {
       sender.slots.leave(performance.now() - enteredAt);
     }
   }
 
-  private async attempt(addressed: Addressed, lastMoment: number): Promise<Outcome> {
-    const { delivery, channel, context, sender } = addressed;
-    if (performance.now() >= lastMoment)
-      throw new Halt({ kind: 'not_mine', detail: 'too little was left of the lease to send' });
-    // From here to the record is the one gap in which a crash leaves the outcome unknown.
-    const number = await this.due.begin({ delivery, limitTaken: true });
-    if (number === null) throw new Halt({ kind: 'not_mine', detail: 'the claim was lost or the delivery cancelled' });
-
-    const startedAt = performance.now();
-    const deadline = after(Math.min(this.times.deadlineMs, lastMoment - startedAt));
-    const answer = await ask(addressed, number, deadline);
+  private async attempt(addressed: Addressed, lastMoment: number, othersLeft: boolean): Promise<Outcome> {
+    const { delivery, sender } = addressed;
+    let number = 0;
+    let startedAt = 0;
+    const reply = await throughBreaker(sender, async () => {
+      if (performance.now() >= lastMoment)
+        throw new Halt({ kind: 'not_mine', detail: 'too little was left of the lease to send' });
+      // From here to the record is the one gap in which a crash leaves the outcome unknown.
+      const begun = await this.due.begin({ delivery, limitTaken: true });
+      if (begun === null) throw new Halt({ kind: 'not_mine', detail: 'the claim was lost or the delivery cancelled' });
+      number = begun;
+      startedAt = performance.now();
+      return await ask(addressed, begun, after(Math.min(this.times.deadlineMs, lastMoment - startedAt)));
+    });
     const durationMs = Math.round(performance.now() - startedAt);
     const attempt: Attempt = {
-      ...attemptOf(answer),
+      ...attemptOf(reply),
       number,
       provider: sender.provider,
-      providerAccountId: sender.accountId,
+      providerAccountId: sender.account?.id ?? null,
       durationMs,
     };
     instruments().attempts.record(durationMs / 1_000, { provider: sender.provider, outcome: attempt.outcome });
-
-    if (!(answer instanceof ProviderError)) {
-      return {
-        kind: 'sent',
-        attempt,
-        templateVersion: addressed.templateVersion,
-        ...(answer.receipt && { receipt: answer.receipt }),
-      };
-    }
-    if (answer.kind === 'unknown')
-      instruments().unknown.add(1, { channel: delivery.channel, policy: channel.unknownOutcome });
-    const schedule = context.tenant.settings.retry_schedule_seconds ?? DEFAULT_RETRY_SCHEDULE_SECONDS;
-    return afterFailure(
-      attempt,
-      answer.retryAfterSeconds,
-      { retries: delivery.retries, schedule, random: Math.random() },
-      channel.unknownOutcome,
-    );
+    return conclude(addressed, attempt, reply, othersLeft);
   }
+}
+
+/** What follows from the provider's reply. */
+function conclude(addressed: Addressed, attempt: Attempt, reply: Reply, othersLeft: boolean): Outcome {
+  const { delivery, channel, context, sender } = addressed;
+  const { accepted, refused, lessons } = reply;
+  if (accepted) {
+    const { templateVersion } = addressed;
+    return {
+      kind: 'sent',
+      attempt,
+      templateVersion,
+      ...(accepted.receipt && { receipt: accepted.receipt }),
+      ...lessons,
+    };
+  }
+  if (refused.kind === 'throttled' && sender.account) sender.pausedUntil = performance.now() + pauseMs(refused);
+  if (othersLeft && sender.account && FAILS_OVER.has(refused.kind)) {
+    const passedAccount = sender.account.id;
+    return { kind: 'retry', reason: 'provider_down', delaySeconds: 0, weight: 0, attempt, passedAccount, ...lessons };
+  }
+  const policy = context.category?.unknownOutcome ?? channel.unknownOutcome;
+  if (refused.kind === 'unknown') instruments().unknown.add(1, { channel: delivery.channel, policy });
+  const schedule = context.tenant.settings.retry_schedule_seconds ?? DEFAULT_RETRY_SCHEDULE_SECONDS;
+  const position = { retries: delivery.retries, schedule, random: Math.random() };
+  return { ...afterFailure(attempt, refused.retryAfterSeconds, position, policy), ...lessons };
+}
+
+/** Counts a refusal that is the account's fault against it. Throws BreakerOpen before anything has begun. */
+async function throughBreaker(sender: Sender, work: () => Promise<Reply>): Promise<Reply> {
+  // The sandbox never fails but when it is asked to.
+  if (!sender.account) return await work();
+  let reply: Reply | undefined;
+  try {
+    await sender.breaker.run(async () => {
+      reply = await work();
+      if (reply.refused) throw reply.refused;
+    });
+  } catch (error) {
+    if (!reply) throw error;
+  }
+  return reply!;
+}
+
+/** The addresses of the delivery that this account reaches. */
+function addressesFor(sender: Sender, { addresses }: Rendered): readonly string[] {
+  return addresses.filter((address) => sender.reaches(address));
+}
+
+/** Seconds until this account may be asked; 0 for now. */
+function waitOf({ breaker, pausedUntil }: Sender): number {
+  return Math.max(0, breaker.waitSeconds, (pausedUntil - performance.now()) / 1_000);
+}
+
+/** None of the accounts may be asked now: the delivery comes back when one may, and burns nothing. They do not all come at once. */
+function allDown(senders: readonly Sender[]): Outcome {
+  const wait = Math.min(...senders.map(waitOf));
+  const down = senders.some(({ breaker }) => breaker.state !== 'closed');
+  const names = senders.map(({ provider }) => provider).join(', ');
+  return {
+    kind: 'held',
+    reason: down ? 'provider_down' : 'provider_limit',
+    delaySeconds: wait + Math.random() * RETURN_SECONDS,
+    detail: down ? `the breaker is open (${names})` : `the provider asked for a pause (${names})`,
+    limitTaken: true,
+  };
+}
+
+const PAUSE_FLOOR_SECONDS = 1;
+const PAUSE_CAP_SECONDS = 60;
+
+/** A pause of the whole account: as long as was asked, but an account is looked at again after a minute. */
+function pauseMs({ retryAfterSeconds }: ProviderError): number {
+  return Math.min(PAUSE_CAP_SECONDS, Math.max(PAUSE_FLOOR_SECONDS, retryAfterSeconds ?? 0)) * 1_000;
+}
+
+function failed(reason: 'no_provider' | 'no_address', detail: string): Outcome {
+  return { kind: 'failed', reason, code: null, detail };
 }
 
 /** A signal that comes after so many milliseconds; AbortSignal takes whole ones only. */
 function after(milliseconds: number): AbortSignal {
   return AbortSignal.timeout(Math.max(0, Math.ceil(milliseconds)));
-}
-
-/** Every address once, under one deadline. Sent when one accepted (several only for push). */
-async function ask(addressed: Addressed, attempt: number, deadline: AbortSignal): Promise<Accepted | ProviderError> {
-  const targets = addressed.addresses.length > 0 ? addressed.addresses : [null];
-  const answers = await Promise.all(
-    targets.map((to) => askOnce(addressed.sender, messageTo(addressed, attempt, to), deadline)),
-  );
-  return answers.find((answer): answer is Accepted => !(answer instanceof ProviderError)) ?? answers[0]!;
-}
-
-/** A provider that throws anything but ProviderError has a bug, and nobody knows how far it came. */
-async function askOnce(
-  sender: Sender,
-  message: ProviderMessage,
-  signal: AbortSignal,
-): Promise<Accepted | ProviderError> {
-  try {
-    return await Promise.race([
-      sender.connection.send(message, { signal, idempotencyKey: `${message.deliveryId}:${message.attempt}` }),
-      cutOff(signal),
-    ]);
-  } catch (error) {
-    if (error instanceof ProviderError) return error;
-    return new ProviderError(
-      'unknown',
-      `provider ${sender.provider} failed unexpectedly: ${(error as Error).message}`,
-      { code: 'provider_bug', cause: error },
-    );
-  }
-}
-
-const GRACE_MS = 250;
-
-/** For a provider that ignores its signal: a slot is never held beyond the deadline. */
-function cutOff(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener(
-      'abort',
-      () =>
-        setTimeout(
-          () =>
-            reject(
-              new ProviderError('unknown', 'The provider did not answer before the deadline', { code: 'deadline' }),
-            ),
-          GRACE_MS,
-        ).unref(),
-      { once: true },
-    );
-  });
-}
-
-function messageTo({ delivery, context, message }: Addressed, attempt: number, to: string | null): ProviderMessage {
-  const { tenantId, deliveryId, channel } = delivery;
-  return {
-    tenantId,
-    notificationId: context.notification.id,
-    deliveryId,
-    recipientId: context.notification.recipientId,
-    attempt,
-    channel,
-    to,
-    content: message,
-  };
-}
-
-function attemptOf(
-  answer: Accepted | ProviderError,
-): Pick<Attempt, 'outcome' | 'code' | 'detail' | 'providerMessageId'> {
-  if (answer instanceof ProviderError)
-    return { outcome: answer.kind, code: answer.code, detail: answer.message.slice(0, 1_000), providerMessageId: null };
-  return { outcome: 'sent', code: null, detail: null, providerMessageId: answer.messageId };
 }
 
 function intoInbox({ context, message, templateVersion }: Rendered): Outcome {

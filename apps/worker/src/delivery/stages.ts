@@ -3,6 +3,7 @@
 import type { ClaimedDelivery, DeliveryContext } from '#database';
 import type { Channel, ChannelId } from '#domain';
 import type { Sender } from '#providers';
+import type { UnsubscribeLink } from './unsubscribe-links.js';
 
 declare const passed: unique symbol;
 
@@ -30,6 +31,8 @@ export interface Limited extends Consented {
 }
 
 export interface Rendered extends Limited {
+  /** Where a click ends the category, where that is possible. */
+  unsubscribe: UnsubscribeLink | null;
   message: Record<string, unknown>;
 }
 

@@ -1,5 +1,5 @@
-import type { MailboxStore, OperationsStore } from '#database';
-import type { Logger } from '#telemetry';
+import type { MailboxStore, OperationsStore, ReceiptsStore } from '#database';
+import { instruments, type Logger } from '#telemetry';
 
 const SECOND = 1_000;
 
@@ -17,11 +17,22 @@ export class Housekeeper {
   constructor(
     operations: OperationsStore,
     mailbox: MailboxStore,
+    receipts: ReceiptsStore,
     private readonly logger: Logger,
   ) {
     this.chores = [
       { name: 'make partitions', everyMs: 6 * 3_600 * SECOND, run: () => operations.makePartitions() },
       { name: 'delete what has expired', everyMs: 600 * SECOND, run: () => operations.deleteExpired() },
+      {
+        name: 'apply receipts that came early',
+        everyMs: 2 * SECOND,
+        run: async () => {
+          const { applied, dropped } = await receipts.retryParked();
+          const parked = { provider: '', kind: '' };
+          if (applied > 0) instruments().receipts.add(applied, { ...parked, result: 'applied_later' });
+          if (dropped > 0) instruments().receipts.add(dropped, { ...parked, result: 'dropped' });
+        },
+      },
       { name: 'trim mailboxes', everyMs: 5 * SECOND, run: () => mailbox.trim() },
     ];
   }

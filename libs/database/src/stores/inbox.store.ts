@@ -2,7 +2,7 @@ import DataLoader from 'dataloader';
 import { columns } from '../columns.js';
 import type { Database, Sql } from '../database.js';
 import { afterNumberCursor, type Page, toPage } from '../page.js';
-import { EVENT_COLUMNS, EVENTS_WANTED } from './events.store.js';
+import { EVENT_COLUMNS, EVENTS_WANTED } from './sending/events.store.js';
 
 export interface InboxItem {
   id: string;

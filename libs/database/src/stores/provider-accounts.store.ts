@@ -13,8 +13,19 @@ export interface ProviderAccount {
   credentials: Record<string, unknown>;
   order: number;
   enabled: boolean;
+  /** Sends a second over all workers; null for the provider's own. */
+  pacePerSecond: number | null;
+  health: AccountHealth | null;
   createdAt: Date;
   updatedAt: Date;
+}
+
+/** How an account did when a worker last saw that change; null in an account that has never failed. */
+export interface AccountHealth {
+  breaker: 'closed' | 'half_open' | 'open';
+  code: string | null;
+  detail: string | null;
+  since: Date;
 }
 
 export interface ProviderAccountFields {
@@ -26,6 +37,7 @@ export interface ProviderAccountFields {
   masked: Record<string, unknown>;
   order: number;
   enabled: boolean;
+  pacePerSecond: number | null;
 }
 
 /** An account with its credentials in clear: for the worker, and for `verify`. */
@@ -35,11 +47,13 @@ export interface OpenAccount {
   provider: string;
   channel: ChannelId;
   credentials: Record<string, unknown>;
+  pacePerSecond: number | null;
   /** Changes with the credentials: a connection made with an older one is closed. */
   updatedAt: Date;
 }
 
 const TABLE = 'provider_accounts';
+const HEALTH = { health: { select: { breaker: true, code: true, detail: true, since: true } } } as const;
 
 /** Provider accounts of a tenant, or of the platform under {@link PLATFORM_TENANT_ID}. */
 export class ProviderAccountsStore {
@@ -61,7 +75,7 @@ export class ProviderAccountsStore {
     };
     return toAccount(
       await this.uniqueName(fields.name, () =>
-        this.database.forTenant(tenantId, (prisma) => prisma.providerAccount.create({ data })),
+        this.database.forTenant(tenantId, (prisma) => prisma.providerAccount.create({ data, include: HEALTH })),
       ),
     );
   }
@@ -73,6 +87,7 @@ export class ProviderAccountsStore {
         where: { tenantId, ...(before && { id: { lt: before } }) },
         orderBy: { id: 'desc' },
         take: page.limit + 1,
+        include: HEALTH,
       }),
     );
     return toPage(rows.map(toAccount), page.limit, (row) => row.id);
@@ -80,7 +95,7 @@ export class ProviderAccountsStore {
 
   async get(tenantId: string, id: string): Promise<ProviderAccount | null> {
     const row = await this.database.forTenant(tenantId, (prisma) =>
-      prisma.providerAccount.findUnique({ where: { tenantId_id: { tenantId, id } } }),
+      prisma.providerAccount.findUnique({ where: { tenantId_id: { tenantId, id } }, include: HEALTH }),
     );
     return row && toAccount(row);
   }
@@ -105,7 +120,12 @@ export class ProviderAccountsStore {
         const { count } = await prisma.providerAccount.updateMany({ where: { tenantId, id }, data });
         return count === 0
           ? null
-          : toAccount(await prisma.providerAccount.findUniqueOrThrow({ where: { tenantId_id: { tenantId, id } } }));
+          : toAccount(
+              await prisma.providerAccount.findUniqueOrThrow({
+                where: { tenantId_id: { tenantId, id } },
+                include: HEALTH,
+              }),
+            );
       }),
     );
   }
@@ -139,12 +159,39 @@ export class ProviderAccountsStore {
     return [];
   }
 
+  /** One account by its id alone, with its credentials in clear: whose it is says the row. For calls that come from vendors. */
+  async openedById(id: string): Promise<OpenAccount | null> {
+    const [row] = await this.database.platform.query<{ tenant_id: string }>({
+      name: 'account_owner',
+      text: 'select tenant_id from provider_accounts where id = $1',
+      values: [id],
+    });
+    return row ? await this.opened(row.tenant_id, id) : null;
+  }
+
+  /** Notes that an account stopped working, is tried again, or works again. The account may be gone meanwhile. */
+  async noteHealth(
+    account: { tenantId: string; id: string },
+    breaker: AccountHealth['breaker'],
+    cause: { code: string | null; detail: string } | null,
+  ): Promise<void> {
+    await this.database.platform.query({
+      name: 'note_health',
+      text: `insert into provider_account_health as h (tenant_id, account_id, breaker, code, detail)
+             select tenant_id, id, $3, $4, $5 from provider_accounts where tenant_id = $1 and id = $2
+             on conflict (tenant_id, account_id) do update set
+               breaker = excluded.breaker, code = excluded.code, detail = excluded.detail, since = now()`,
+      values: [account.tenantId, account.id, breaker, cause?.code ?? null, cause?.detail ?? null],
+    });
+  }
+
   private open(row: {
     tenantId: string;
     id: string;
     provider: string;
     channel: string;
     credentialsSealed: string;
+    pacePerSecond: number | null;
     updatedAt: Date;
   }): OpenAccount {
     const clear = this.box.open(row.credentialsSealed, { tenantId: row.tenantId, table: TABLE, id: row.id });
@@ -154,6 +201,7 @@ export class ProviderAccountsStore {
       provider: row.provider,
       channel: row.channel as ChannelId,
       credentials: JSON.parse(clear) as Record<string, unknown>,
+      pacePerSecond: row.pacePerSecond,
       updatedAt: row.updatedAt,
     };
   }
@@ -178,6 +226,8 @@ function toAccount(row: {
   credentialsMasked: unknown;
   position: number;
   enabled: boolean;
+  pacePerSecond: number | null;
+  health: { breaker: string; code: string | null; detail: string | null; since: Date } | null;
   createdAt: Date;
   updatedAt: Date;
 }): ProviderAccount {
@@ -189,6 +239,8 @@ function toAccount(row: {
     credentials: row.credentialsMasked as Record<string, unknown>,
     order: row.position,
     enabled: row.enabled,
+    pacePerSecond: row.pacePerSecond,
+    health: row.health && { ...row.health, breaker: row.health.breaker as AccountHealth['breaker'] },
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
   };

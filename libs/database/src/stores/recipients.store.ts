@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader';
-import { channelIds } from '#domain';
+import { type CategoryPreference, channelIds } from '#domain';
 import { columns } from '../columns.js';
 import type { Database, PrismaScope } from '../database.js';
 import { Prisma } from '../generated/client.js';
@@ -23,6 +23,12 @@ export interface Device {
   platform: 'ios' | 'android' | 'web';
   createdAt: Date;
   lastSeenAt: Date;
+}
+
+/** What a recipient wants, by channel and by category; what is not named is left to the category. */
+export interface Preferences {
+  channels: Record<string, boolean>;
+  categories: Record<string, CategoryPreference>;
 }
 
 export interface RecipientAddresses {
@@ -152,21 +158,33 @@ export class RecipientsStore {
     return count > 0;
   }
 
-  /** The recipient's switches by channel; whoever has set none has an empty set. */
-  async channelSwitches(tenantId: string, id: string): Promise<Record<string, boolean>> {
+  /** What the recipient wants; whoever has said nothing has empty sets. */
+  async preferences(tenantId: string, id: string): Promise<Preferences> {
     const row = await this.database.forTenant(tenantId, (prisma) =>
       prisma.preference.findUnique({ where: { tenantId_recipientId: { tenantId, recipientId: id } } }),
     );
-    return (row?.channels as Record<string, boolean> | undefined) ?? {};
+    return toPreferences(row);
   }
 
-  async putChannelSwitches(tenantId: string, id: string, channels: Record<string, boolean>): Promise<void> {
+  async putPreferences(tenantId: string, id: string, { channels, categories }: Preferences): Promise<void> {
+    const data = { channels, categories: categories as Prisma.InputJsonObject };
     await this.database.forTenant(tenantId, (prisma) =>
       prisma.preference.upsert({
         where: { tenantId_recipientId: { tenantId, recipientId: id } },
-        create: { tenantId, recipientId: id, channels },
-        update: { channels },
+        create: { tenantId, recipientId: id, ...data },
+        update: data,
       }),
+    );
+  }
+
+  /** Switches one category off, on every channel, and leaves the rest as it is. A repeat changes nothing. */
+  async leaveCategory(tenantId: string, id: string, category: string): Promise<void> {
+    await this.database.forTenant(
+      tenantId,
+      (prisma) => prisma.$executeRaw`
+        insert into preferences as p (tenant_id, recipient_id, categories)
+        values (${tenantId}::uuid, ${id}, jsonb_build_object(${category}::text, '{"enabled": false}'::jsonb))
+        on conflict (tenant_id, recipient_id) do update set categories = p.categories || excluded.categories, updated_at = now()`,
     );
   }
 
@@ -252,3 +270,10 @@ select (select count(*) from profile_gone)::int as profile, (select count(*) fro
        (select count(*) from preferences_gone)::int as preferences, (select count(*) from items_gone)::int as inbox_items,
        (select count(*) from deliveries_blanked)::int as deliveries, (select count(*) from waiting_gone)::int as cancelled,
        (select count(*) from notifications_blanked)::int as notifications, (select count(*) from mail_gone)::int as mailbox_messages`;
+
+function toPreferences(row: { channels: unknown; categories: unknown } | null): Preferences {
+  return {
+    channels: (row?.channels ?? {}) as Preferences['channels'],
+    categories: (row?.categories ?? {}) as Preferences['categories'],
+  };
+}

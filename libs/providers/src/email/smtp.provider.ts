@@ -1,11 +1,11 @@
 // Codes: RFC 5321 (replies), RFC 3463 (enhanced status codes), and what large servers make of them.
 
-import { convert } from 'html-to-text';
 import nodemailer from 'nodemailer';
 import type SMTPPool from 'nodemailer/lib/smtp-pool/index.js';
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, type ProviderMessage, secret } from '../define-provider.js';
+import { emailOf, partsOf, sender } from './email.js';
 
 const CONNECTIONS = 5;
 const MESSAGES_PER_CONNECTION = 100;
@@ -19,7 +19,7 @@ const credentials = z.strictObject({
   }),
   user: z.string().max(255).optional(),
   password: secret('The password of the user').optional(),
-  from: z.string().min(3).max(320).meta({ description: 'The sender: an address, or "Name <address>"' }),
+  from: sender,
 });
 
 /** Reply code and enhanced status → kind; the first line that fits. */
@@ -78,29 +78,19 @@ export const smtp = defineProvider({
   },
 });
 
-interface EmailContent {
-  subject: string;
-  html?: string;
-  text?: string;
-  from?: string;
-  reply_to?: string;
-}
-
 function toMail(message: ProviderMessage, from: string, idempotencyKey: string) {
-  const content = message.content as unknown as EmailContent;
-  const sender = content.from || from;
-  const domain = /@([^>\s]+)>?$/.exec(sender)?.[1] ?? 'carillon.invalid';
+  const mail = emailOf(message, from);
+  const domain = partsOf(mail.from).address.split('@')[1] ?? 'carillon.invalid';
   return {
-    from: sender,
-    // One recipient, never a list or a group: the address was parsed strictly when it came in.
-    to: { name: '', address: message.to! },
-    ...(content.reply_to && { replyTo: content.reply_to }),
-    subject: content.subject,
-    text: content.text ?? convert(content.html!, { wordwrap: 78 }),
-    ...(content.html !== undefined && { html: content.html }),
+    from: mail.from,
+    to: { name: '', address: mail.to },
+    ...(mail.replyTo && { replyTo: mail.replyTo }),
+    subject: mail.subject,
+    text: mail.text,
+    ...(mail.html !== undefined && { html: mail.html }),
     // The same id when the same attempt is made twice: the one thing a receiving server can de-duplicate by.
     messageId: `<${idempotencyKey.replace(':', '.')}@${domain}>`,
-    headers: { 'Auto-Submitted': 'auto-generated' },
+    headers: mail.headers,
     disableFileAccess: true,
     disableUrlAccess: true,
   };

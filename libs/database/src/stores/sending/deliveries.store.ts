@@ -1,20 +1,18 @@
 import {
+  type CategoryPreference,
   type ChannelId,
   channelOf,
   type Outcome,
-  type ReceiptKind,
-  statesBefore,
+  type SuppressionReason,
   type TenantSettings,
-  tallyOf,
 } from '#domain';
-import { Batcher } from '../batcher.js';
-import { columns } from '../columns.js';
-import type { Database } from '../database.js';
+import { Batcher } from '../../batcher.js';
+import { columns } from '../../columns.js';
+import type { Database } from '../../database.js';
+import type { TemplateHead } from '../templates.store.js';
 import type { ClaimedDelivery } from './due-deliveries.store.js';
-import { deliveryEvent, EVENT_COLUMNS, EVENTS_WANTED } from './events.store.js';
 import type { Notification } from './notification.js';
 import { RECORD, type Recorded, type RecordRow, recordColumns, toRecord } from './record.js';
-import type { TemplateHead } from './templates.store.js';
 
 export interface RecipientProfile {
   id: string;
@@ -33,6 +31,11 @@ export interface DeliveryContext {
   address: string | null;
   recipient: RecipientProfile | null;
   channelSwitches: Record<string, boolean>;
+  /** Null where the tenant has not described it. */
+  category: { defaultEnabled: boolean; mandatory: boolean; unknownOutcome: 'resend' | 'hold' | null } | null;
+  categoryPreference: CategoryPreference | null;
+  /** Why the address is on the suppression list, if it is. */
+  suppression: SuppressionReason | null;
   tenant: { status: 'active' | 'suspended'; settings: TenantSettings };
   /** What the notification's template id or key finds on this channel, in every locale: the database's word, never a cache's. */
   templateHeads: TemplateHead[];
@@ -74,6 +77,9 @@ interface ContextRow {
   attributes: Record<string, unknown> | null;
   devices: { token: string; platform: string }[] | null;
   channel_switches: Record<string, boolean> | null;
+  category_policy: { default_enabled: boolean; mandatory: boolean; unknown_outcome: 'resend' | 'hold' | null } | null;
+  category_preference: CategoryPreference | null;
+  suppression: SuppressionReason | null;
   tenant_status: 'active' | 'suspended';
   tenant_settings: TenantSettings;
   template_heads: TemplateHead[] | null;
@@ -107,26 +113,6 @@ export class DeliveriesStore {
   async record(delivery: ClaimedDelivery, outcome: Outcome): Promise<boolean> {
     if (outcome.kind === 'not_mine') return false;
     return (await this.stagesOf(delivery).record.run(toRecord(delivery, outcome))).recorded;
-  }
-
-  /** Takes a provider's receipt: compare-and-set along the table of states; a repeat changes nothing. Returns whether anything changed. */
-  async applyReceipt(delivery: DeliveryKey, receipt: ReceiptKind, detail: string | null): Promise<boolean> {
-    const rows = await this.database.platform.query({
-      name: `receipt_${receipt}`,
-      text: receipt === 'complained' ? COMPLAINT : RECEIPT,
-      values:
-        receipt === 'complained'
-          ? [delivery.tenantId, delivery.deliveryId, detail]
-          : [
-              delivery.tenantId,
-              delivery.deliveryId,
-              detail,
-              receipt,
-              statesBefore(receipt, 'receipt'),
-              tallyOf(receipt) === 'failed',
-            ],
-    });
-    return rows.length > 0;
   }
 
   private stages(slots: number): Stages {
@@ -198,6 +184,13 @@ function toContext(row: ContextRow): DeliveryContext {
         }
       : null,
     channelSwitches: row.channel_switches ?? {},
+    category: row.category_policy && {
+      defaultEnabled: row.category_policy.default_enabled,
+      mandatory: row.category_policy.mandatory,
+      unknownOutcome: row.category_policy.unknown_outcome,
+    },
+    categoryPreference: row.category_preference,
+    suppression: row.suppression,
     tenant: { status: row.tenant_status, settings: row.tenant_settings },
     templateHeads: row.template_heads ?? [],
   };
@@ -205,7 +198,7 @@ function toContext(row: ContextRow): DeliveryContext {
 
 /**
  * Primary keys throughout: deliveries, notifications (one partition each, chosen at run time), tenants, recipients,
- * preferences, templates by key (in all locales) or id. `offset 0` keeps each look-up a look-up: flattened, the planner once joined tenants first and walked all
+ * preferences, categories, suppressions by address, templates by key (in all locales) or id. `offset 0` keeps each look-up a look-up: flattened, the planner once joined tenants first and walked all
  * deliveries of a tenant for each row.
  */
 const LOAD = `
@@ -216,7 +209,13 @@ select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.r
          select json_agg(json_build_object('token', v.token, 'platform', v.platform) order by v.created_at)
          from devices v where v.tenant_id = d.tenant_id and v.recipient_id = d.recipient_id
        ) end as devices,
-       p.channels as channel_switches, t.status as tenant_status, t.settings as tenant_settings,
+       p.channels as channel_switches, p.categories -> n.category as category_preference, c.policy as category_policy,
+       (
+         select s.reason from suppressions s
+         where s.tenant_id = d.tenant_id and s.channel = d.channel and (s.expires_at is null or s.expires_at > now())
+           and s.address = case d.channel when 'email' then lower(coalesce(d.address, r.email)) when 'sms' then coalesce(d.address, r.phone) else d.address end
+       ) as suppression,
+       t.status as tenant_status, t.settings as tenant_settings,
        case when n.template_id is not null then (
          select json_agg(json_build_object('id', m.id, 'locale', m.locale, 'version', m.version))
          from (
@@ -231,42 +230,8 @@ cross join lateral (select * from deliveries x where x.tenant_id = i.tenant_id a
 cross join lateral (select * from notifications x where x.tenant_id = d.tenant_id and x.id = d.notification_id offset 0) n
 cross join lateral (select * from tenants x where x.id = d.tenant_id offset 0) t
 left join lateral (select * from recipients x where x.tenant_id = d.tenant_id and x.id = d.recipient_id offset 0) r on true
-left join lateral (select * from preferences x where x.tenant_id = d.tenant_id and x.recipient_id = d.recipient_id offset 0) p on true`;
-
-/** The event of what a receipt said of the rows in `changed`. */
-const receiptEvent = (kind: string): string => `  insert into events (${EVENT_COLUMNS})
-  select x.tenant_id, 'delivery.' || ${kind}, x.recipient_id, x.delivery_id::text, ${deliveryEvent('x')}
-  from (select c.*, c.id as delivery_id, $3::text as code from changed c) x where ${EVENTS_WANTED}`;
-
-/** A permanent bounce moves the delivery from the succeeded to the failed of its notification. */
-const RECEIPT = `
-with before as (
-  select tenant_id, id, notification_id, state from deliveries where tenant_id = $1 and id = $2 and state = any ($5) for update
-), changed as (
-  update deliveries d set
-    state = $4,
-    delivered_at = case when $4 = 'delivered' then now() else d.delivered_at end
-  from before b where d.tenant_id = b.tenant_id and d.id = b.id
-  returning d.*
-), counted as (
-  update notifications n set
-    succeeded = n.succeeded + case when b.state = 'unknown' and not $6::boolean then 1 when b.state <> 'unknown' and $6::boolean then -1 else 0 end,
-    failed = n.failed + case when b.state = 'unknown' and not $6::boolean then -1 when b.state <> 'unknown' and $6::boolean then 1 else 0 end
-  from before b where n.tenant_id = b.tenant_id and n.id = b.notification_id
-), emitted as (
-${receiptEvent('$4::text')}
-), told as (
-  insert into decisions (tenant_id, delivery_id, id, code, detail) select tenant_id, id, gen_random_uuid(), $4, $3 from changed
-)
-select id from changed`;
-
-const COMPLAINT = `
-with changed as (
-  update deliveries d set complained_at = now() where tenant_id = $1 and id = $2 and complained_at is null and state in ('sent', 'delivered', 'bounced', 'unknown')
-  returning d.*
-), emitted as (
-${receiptEvent(`'complained'`)}
-), told as (
-  insert into decisions (tenant_id, delivery_id, id, code, detail) select tenant_id, id, gen_random_uuid(), 'complained', $3 from changed
-)
-select id from changed`;
+left join lateral (select * from preferences x where x.tenant_id = d.tenant_id and x.recipient_id = d.recipient_id offset 0) p on true
+left join lateral (
+  select json_build_object('default_enabled', x.default_enabled, 'mandatory', x.mandatory, 'unknown_outcome', x.unknown_outcome) as policy
+  from categories x where x.tenant_id = d.tenant_id and x.key = n.category offset 0
+) c on true`;

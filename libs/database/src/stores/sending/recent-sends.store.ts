@@ -1,7 +1,7 @@
 import type { ChannelId } from '#domain';
-import { Batcher } from '../batcher.js';
-import { columns } from '../columns.js';
-import type { Database } from '../database.js';
+import { Batcher } from '../../batcher.js';
+import { columns } from '../../columns.js';
+import type { Database } from '../../database.js';
 
 export interface RecentSendsQuery {
   tenantId: string;

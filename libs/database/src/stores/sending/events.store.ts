@@ -1,4 +1,4 @@
-import type { Database } from '../database.js';
+import type { Database } from '../../database.js';
 
 /** One thing that happened to a delivery, a notification or an inbox item. */
 export interface StoredEvent {
@@ -29,6 +29,9 @@ export const EVENT_COLUMNS = 'tenant_id, type, recipient_id, subject, data';
 export const deliveryEvent = (x: string): string => `jsonb_strip_nulls(jsonb_build_object(
     'notification_id', ${x}.notification_id, 'delivery_id', ${x}.delivery_id, 'recipient_id', ${x}.recipient_id, 'channel', ${x}.channel, 'state', ${x}.state,
     'reason', ${x}.reason, 'provider', ${x}.provider, 'provider_message_id', ${x}.provider_message_id, 'code', ${x}.code, 'attempts', ${x}.attempts))`;
+
+/** What an event says of a row of the suppression list. */
+export const SUPPRESSION_EVENT = `jsonb_strip_nulls(jsonb_build_object('suppression_id', id, 'channel', channel, 'address', address, 'reason', reason, 'delivery_id', delivery_id, 'expires_at', expires_at))`;
 
 /** Events on their way out. A row is there until the broker has it; there is no position to lose. Runs as the platform. */
 export class EventsStore {

@@ -1,7 +1,7 @@
 import type { ChannelId } from '#domain';
-import { Batcher } from '../batcher.js';
-import { columns } from '../columns.js';
-import type { Database } from '../database.js';
+import { Batcher } from '../../batcher.js';
+import { columns } from '../../columns.js';
+import type { Database } from '../../database.js';
 
 /** A delivery a worker may work on until `leaseEndsAt`. Small enough to travel in a message. */
 export interface ClaimedDelivery {
@@ -19,6 +19,10 @@ export interface ClaimedDelivery {
   sending: boolean;
   limitTaken: boolean;
   expired: boolean;
+  /** Accounts that refused it since its last retry. */
+  passedAccounts: readonly string[];
+  /** It has waited for its turn in its account's pace. */
+  paced: boolean;
   /** The hash of its ordering key or recipient: deliveries with the same one stay in order on their way. */
   messageKey: string;
   /** W3C trace context of the request that asked for it. */
@@ -60,6 +64,8 @@ interface ClaimRow {
   sending: boolean;
   limit_taken: boolean;
   expired: boolean;
+  passed_accounts: string[] | null;
+  paced: boolean;
   message_key: number;
   traceparent: string | null;
 }
@@ -126,6 +132,8 @@ export class DueDeliveriesStore {
       sending: row.sending,
       limitTaken: row.limit_taken,
       expired: row.expired,
+      passedAccounts: row.passed_accounts ?? [],
+      paced: row.paced,
       messageKey: String(row.message_key),
       traceparent: row.traceparent,
       // Counted from before the statement, so that it ends before the database's lease does, whatever the wall clock says.
@@ -169,6 +177,8 @@ export class DueDeliveriesStore {
         retries: row.retries,
         limitTaken: row.limit_taken,
         expired: row.expired,
+        passedAccounts: row.passed_accounts ?? [],
+        paced: row.paced,
         messageKey: String(row.message_key),
         traceparent: row.traceparent,
         leaseEndsAt: startedAt + row.seconds_left * 1_000,
@@ -269,7 +279,7 @@ update due_deliveries d
 set due_at = now() + make_interval(secs => $7::double precision), claim_id = $6::uuid, claims = d.claims + 1
 from picked p
 where d.tenant_id = p.tenant_id and d.delivery_id = p.delivery_id
-returning d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, d.message_key, d.traceparent, coalesce(d.expires_at <= now(), false) as expired,
+returning d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, d.passed_accounts, d.paced, d.message_key, d.traceparent, coalesce(d.expires_at <= now(), false) as expired,
           (select count(*) from ready)::integer as ready`;
 
 /** Whoever re-claims a row at this moment wins: the renewal then finds another claim, and a claim near its end is not confirmed without it. */
@@ -284,7 +294,7 @@ with asked as materialized (
     and d.due_at < now() + make_interval(secs => $6::double precision / 2)
   returning i.ord, d.due_at
 )
-select i.ord::integer as ord, d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, d.message_key, d.traceparent,
+select i.ord::integer as ord, d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, d.passed_accounts, d.paced, d.message_key, d.traceparent,
        coalesce(d.expires_at <= now(), false) as expired, extract(epoch from coalesce(r.due_at, d.due_at) - now())::float8 as seconds_left
 from asked i
 join due_deliveries d on d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id and d.attempt = i.attempt and d.sending = i.sending

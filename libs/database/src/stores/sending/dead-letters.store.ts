@@ -1,6 +1,6 @@
 import { type ChannelId, DomainError, laneOf, notFound } from '#domain';
-import type { Database } from '../database.js';
-import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
+import type { Database } from '../../database.js';
+import { afterIdCursor, type Page, type PageRequest, toPage } from '../../page.js';
 
 export interface DeadLetter {
   id: string;

@@ -1,5 +1,5 @@
 import { PLATFORM_TENANT_ID } from '#domain';
-import type { Database } from '../database.js';
+import type { Database } from '../../database.js';
 
 /** A message nobody could take, and where it stood. */
 export interface PoisonMessageRow {

@@ -2,9 +2,9 @@
 
 import type { DeliveryState, InboxRow, Outcome } from '#domain';
 import { newId } from '#domain';
-import { json } from '../columns.js';
+import { json } from '../../columns.js';
 import type { ClaimedDelivery } from './due-deliveries.store.js';
-import { deliveryEvent, EVENT_COLUMNS, EVENTS_WANTED } from './events.store.js';
+import { deliveryEvent, EVENT_COLUMNS, EVENTS_WANTED, SUPPRESSION_EVENT } from './events.store.js';
 
 export interface RecordRow {
   tenantId: string;
@@ -16,6 +16,10 @@ export interface RecordRow {
   delaySeconds: number | null;
   retryWeight: number;
   limitTaken: boolean;
+  paced: boolean;
+  passedAccount: string | null;
+  goneDevices: string[] | null;
+  suppress: { address: string; reason: string } | null;
   attempt: { number: number; outcome: string; durationMs: number } | null;
   provider: string | null;
   providerAccountId: string | null;
@@ -44,6 +48,10 @@ export function toRecord(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { 
     delaySeconds: null,
     retryWeight: 0,
     limitTaken: false,
+    paced: false,
+    passedAccount: null,
+    goneDevices: ('goneDevices' in outcome && outcome.goneDevices) || null,
+    suppress: ('suppress' in outcome && outcome.suppress) || null,
     attempt: attempt ? { number: attempt.number, outcome: attempt.outcome, durationMs: attempt.durationMs } : null,
     provider: attempt?.provider ?? null,
     providerAccountId: attempt?.providerAccountId ?? null,
@@ -77,6 +85,7 @@ export function toRecord(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { 
         detail: outcome.detail ?? null,
         decision: 'held',
         limitTaken: outcome.limitTaken ?? false,
+        paced: outcome.paced ?? false,
       };
     case 'retry':
       return {
@@ -85,6 +94,7 @@ export function toRecord(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { 
         delaySeconds: outcome.delaySeconds,
         retryWeight: outcome.weight,
         limitTaken: true,
+        passedAccount: outcome.passedAccount ?? null,
       };
     case 'failed':
       return {
@@ -125,6 +135,11 @@ export const recordColumns: ((row: RecordRow) => unknown)[] = [
   (row) => row.inbox?.body ?? null,
   (row) => row.inbox?.actionUrl ?? null,
   (row) => json(row.inbox?.data),
+  (row) => row.paced,
+  (row) => row.passedAccount,
+  (row) => json(row.goneDevices),
+  (row) => row.suppress?.address ?? null,
+  (row) => row.suppress?.reason ?? null,
 ];
 
 /** What an event says of a notification that has come to its end. */
@@ -145,9 +160,11 @@ export const RECORD = `
 with input as materialized (
   select * from unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::double precision[], $7::real[], $8::boolean[], $9::smallint[], $10::text[], $11::integer[],
-    $12::text[], $13::uuid[], $14::text[], $15::text[], $16::text[], $17::integer[], $18::text[], $19::uuid[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[]
+    $12::text[], $13::uuid[], $14::text[], $15::text[], $16::text[], $17::integer[], $18::text[], $19::uuid[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
+    $25::boolean[], $26::uuid[], $27::text[], $28::text[], $29::text[]
   ) as i(tenant_id, delivery_id, claim_id, state, reason, delay_seconds, retry_weight, limit_taken, attempt, attempt_outcome, duration_ms,
-         provider, provider_account_id, provider_message_id, code, detail, template_version, decision, row_id, category, title, body, action_url, data)
+         provider, provider_account_id, provider_message_id, code, detail, template_version, decision, row_id, category, title, body, action_url, data,
+         paced, passed_account, gone_devices, suppress_address, suppress_reason)
 ), finished as materialized (
   delete from due_deliveries d using input i
   where i.state is not null and d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id
@@ -155,7 +172,8 @@ with input as materialized (
 ), deferred as materialized (
   update due_deliveries d set
     due_at = least(now() + make_interval(secs => i.delay_seconds), d.expires_at), reason = i.reason, claim_id = null, claims = 0, sending = d.sending and i.attempt is null,
-    retries = d.retries + i.retry_weight, limit_taken = d.limit_taken or i.limit_taken
+    retries = d.retries + i.retry_weight, limit_taken = d.limit_taken or i.limit_taken, paced = i.paced,
+    passed_accounts = case when i.attempt is null then d.passed_accounts when i.passed_account is not null then d.passed_accounts || i.passed_account end
   from input i
   where i.state is null and d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id
   returning i.*, d.due_at
@@ -197,6 +215,29 @@ with input as materialized (
 ), buried as (
   insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, provider, reason, code, detail, attempts)
   select tenant_id, row_id, delivery_id, notification_id, recipient_id, channel, provider, reason, code, detail, attempts from ended where state = 'failed'
+), taught as materialized (
+  select i.tenant_id, i.delivery_id, d.recipient_id, d.channel, i.gone_devices, i.suppress_address, i.suppress_reason, i.detail, i.row_id
+  from (
+    select tenant_id, delivery_id, gone_devices, suppress_address, suppress_reason, detail, row_id from finished
+    union all
+    select tenant_id, delivery_id, gone_devices, suppress_address, suppress_reason, detail, row_id from deferred
+  ) i
+  join deliveries d on d.tenant_id = i.tenant_id and d.id = i.delivery_id
+  where i.gone_devices is not null or i.suppress_address is not null
+), removed as (
+  delete from devices v using (select t.tenant_id, t.recipient_id, g.token from taught t cross join lateral jsonb_array_elements_text(t.gone_devices::jsonb) as g(token)) g
+  where v.tenant_id = g.tenant_id and v.recipient_id = g.recipient_id and v.token = g.token
+  returning v.tenant_id, v.recipient_id, v.token, v.platform
+), suppressed as (
+  insert into suppressions (tenant_id, id, channel, address, reason, detail, delivery_id)
+  select tenant_id, row_id, channel, suppress_address, suppress_reason, detail, delivery_id from taught where suppress_address is not null
+  on conflict do nothing
+  returning *
+), learnt as (
+  insert into events (${EVENT_COLUMNS})
+  select tenant_id, 'device.removed', recipient_id, recipient_id, jsonb_build_object('recipient_id', recipient_id, 'token', token, 'platform', platform) from removed where ${EVENTS_WANTED}
+  union all
+  select tenant_id, 'suppression.created', null, id::text, ${SUPPRESSION_EVENT} from suppressed where ${EVENTS_WANTED}
 ), arrived as materialized (
   select tenant_id, recipient_id, row_id, category, title, body, action_url, data,
          row_number() over (partition by tenant_id, recipient_id order by delivery_id) as place,

@@ -1,6 +1,6 @@
 import { type ChannelId, type DeliveryState, type NotificationStatus } from '#domain';
-import type { Database, Sql } from '../database.js';
-import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
+import type { Database, Sql } from '../../database.js';
+import { afterIdCursor, type Page, type PageRequest, toPage } from '../../page.js';
 import { deliveryEvent, EVENT_COLUMNS, EVENTS_WANTED } from './events.store.js';
 import type { DeliveryRow, NotificationRow } from './notification.js';
 import { FINISHED_EVENT } from './record.js';

@@ -1,7 +1,7 @@
 import { type AddressSource, type ChannelId, DomainError, laneOf } from '#domain';
-import { Batcher } from '../batcher.js';
-import { columns, json } from '../columns.js';
-import type { Database } from '../database.js';
+import { Batcher } from '../../batcher.js';
+import { columns, json } from '../../columns.js';
+import type { Database } from '../../database.js';
 import type { Notification } from './notification.js';
 
 /** A profile that came with a send: what it names is replaced, what it does not name is kept. */

@@ -1,0 +1,111 @@
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Put, Query, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { CategoriesStore, type Category } from '#database';
+import { notFound } from '#domain';
+import { type Caller, FromCaller, TenantKey } from '../http/access.js';
+import { Answers } from '../http/answers.js';
+import { categoryKey, listOf, listView, pageQuery, time } from '../http/schemas.js';
+
+const fields = {
+  name: z.string().min(1).max(100),
+  default_enabled: z.boolean().default(true).meta({ description: 'Whether somebody who has said nothing gets it' }),
+  mandatory: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'Passes what people switched off and unsubscribed from; never a bounce or a complaint' }),
+  unknown_outcome: z.enum(['resend', 'hold']).nullable().default(null).meta({
+    description: 'What follows when a provider may or may not have taken a message; null: as the channel says',
+  }),
+};
+const categoryBody = z.strictObject(fields).meta({ id: 'CategoryBody' });
+type CategoryBody = z.infer<typeof categoryBody>;
+const categoryView = z
+  .object({ key: categoryKey, ...fields, created_at: time, updated_at: time })
+  .meta({ id: 'Category' });
+const keyParam = z.object({ key: categoryKey });
+
+interface Key {
+  key: string;
+}
+
+@ApiTags('Consent')
+@Controller('api/v1/categories')
+export class CategoriesController {
+  constructor(@Inject(CategoriesStore) private readonly categories: CategoriesStore) {}
+
+  @Get()
+  @TenantKey('categories:read')
+  @Answers({
+    summary: 'List categories, by key',
+    status: 200,
+    schema: listOf(categoryView),
+    errors: ['validation_failed'],
+  })
+  async list(
+    @FromCaller() { tenantId }: Caller,
+    @Query({ schema: pageQuery }) page: { limit: number; cursor?: string },
+  ) {
+    return listView(await this.categories.list(tenantId, page), toView);
+  }
+
+  @Put(':key')
+  @TenantKey('categories:write')
+  @Answers({
+    summary: 'Create or replace a category',
+    status: 200,
+    schema: categoryView,
+    errors: ['validation_failed'],
+  })
+  async put(
+    @FromCaller() { tenantId }: Caller,
+    @Param({ schema: keyParam }) { key }: Key,
+    @Body({ schema: categoryBody }) body: CategoryBody,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const { name, default_enabled: defaultEnabled, mandatory, unknown_outcome: unknownOutcome } = body;
+    const { category, created } = await this.categories.put(tenantId, key, {
+      name,
+      defaultEnabled,
+      mandatory,
+      unknownOutcome,
+    });
+    if (created) reply.status(201).header('Location', `/api/v1/categories/${encodeURIComponent(key)}`);
+    return toView(category);
+  }
+
+  @Get(':key')
+  @TenantKey('categories:read')
+  @Answers({ summary: 'Get a category', status: 200, schema: categoryView, errors: ['not_found'] })
+  async get(@FromCaller() { tenantId }: Caller, @Param({ schema: keyParam }) { key }: Key) {
+    const category = await this.categories.get(tenantId, key);
+    if (!category) throw notFound('category', key);
+    return toView(category);
+  }
+
+  @Delete(':key')
+  @HttpCode(204)
+  @TenantKey('categories:write')
+  @Answers({
+    summary: 'Remove a category: it is then on for everybody who has not switched it off',
+    status: 204,
+    errors: ['not_found'],
+  })
+  async delete(@FromCaller() { tenantId }: Caller, @Param({ schema: keyParam }) { key }: Key): Promise<void> {
+    if (!(await this.categories.delete(tenantId, key))) throw notFound('category', key);
+  }
+}
+
+function toView(category: Category) {
+  const { key, name, mandatory } = category;
+  return {
+    key,
+    name,
+    default_enabled: category.defaultEnabled,
+    mandatory,
+    unknown_outcome: category.unknownOutcome,
+    created_at: category.createdAt.toISOString(),
+    updated_at: category.updatedAt.toISOString(),
+  };
+}

@@ -1,0 +1,43 @@
+import { Controller, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { Public } from '../http/access.js';
+import { Answers } from '../http/answers.js';
+import { RawBody, type RawRequest } from '../http/raw-body.js';
+import { id } from '../http/schemas.js';
+import { TakeReceipts } from './take-receipts.js';
+
+const receiptParam = z.object({ provider: z.string().min(1).max(64), account_id: id });
+const takenView = z.object({ taken: z.int() }).meta({ id: 'ReceiptsTaken' });
+
+/** Where vendors report what became of a message. Who they are is proved by their signature. */
+@ApiTags('Receipts')
+@Controller('receipts')
+export class ReceiptsController {
+  constructor(@Inject(TakeReceipts) private readonly receipts: TakeReceipts) {}
+
+  @Post(':provider/:account_id')
+  @HttpCode(200)
+  @Public()
+  @RawBody()
+  @Answers({
+    summary: 'A provider reports',
+    status: 200,
+    schema: takenView,
+    errors: ['not_found', 'forbidden', 'malformed_json'],
+  })
+  async take(
+    @Param({ schema: receiptParam }) { provider, account_id: accountId }: { provider: string; account_id: string },
+    @Req() request: RawRequest,
+  ) {
+    return {
+      taken: await this.receipts.run({
+        provider,
+        accountId,
+        url: request.url,
+        headers: request.headers,
+        body: request.rawBody ?? '',
+      }),
+    };
+  }
+}

@@ -1,0 +1,128 @@
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  Query,
+  Res,
+  UseInterceptors,
+} from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { type Suppression, SuppressionsStore } from '#database';
+import { type ChannelId, channelIds, channelOf, notFound, type SuppressionReason, suppressionReasons } from '#domain';
+import { type Caller, FromCaller, TenantKey } from '../http/access.js';
+import { Answers } from '../http/answers.js';
+import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
+import { filteredPage, id, idParam, listOf, listView, time } from '../http/schemas.js';
+
+const address = z.string().min(1).max(4_096);
+const channel = z.enum(channelIds.filter((one): one is Exclude<ChannelId, 'in_app'> => one !== 'in_app'));
+const suppressionBody = z
+  .strictObject({
+    channel,
+    address,
+    reason: z.enum(suppressionReasons).default('manual'),
+    expires_at: time.nullish().meta({ description: 'Until when; for good without' }),
+  })
+  .superRefine((body, context) => {
+    const fault = channelOf(body.channel).addressFault(body.address);
+    if (fault) context.addIssue({ code: 'custom', path: ['address'], message: fault });
+    if (body.expires_at && Date.parse(body.expires_at) <= Date.now())
+      context.addIssue({ code: 'custom', path: ['expires_at'], message: 'must be in the future' });
+  })
+  .meta({ id: 'SuppressionBody' });
+type SuppressionBody = z.infer<typeof suppressionBody>;
+
+const suppressionView = z
+  .object({
+    id,
+    channel: z.enum(channelIds),
+    address: z.string(),
+    reason: z.enum(suppressionReasons),
+    detail: z.string().nullable().meta({ description: 'What the vendor said' }),
+    delivery_id: id.nullable().meta({ description: 'The delivery that taught it' }),
+    created_at: time,
+    expires_at: time.nullable(),
+  })
+  .meta({ id: 'Suppression' });
+
+const suppressionsQuery = filteredPage({
+  channel: z.enum(channelIds).optional(),
+  address: address.optional(),
+  reason: z.enum(suppressionReasons).optional(),
+});
+interface SuppressionsQuery {
+  limit: number;
+  cursor?: string;
+  channel?: ChannelId;
+  address?: string;
+  reason?: SuppressionReason;
+}
+
+@ApiTags('Consent')
+@Controller('api/v1/suppressions')
+@UseInterceptors(IdempotencyInterceptor)
+export class SuppressionsController {
+  constructor(@Inject(SuppressionsStore) private readonly suppressions: SuppressionsStore) {}
+
+  @Get()
+  @TenantKey('suppressions:read')
+  @Answers({
+    summary: 'List the addresses that nothing is sent to, newest first',
+    status: 200,
+    schema: listOf(suppressionView),
+    errors: ['validation_failed'],
+  })
+  async list(@FromCaller() { tenantId }: Caller, @Query({ schema: suppressionsQuery }) query: SuppressionsQuery) {
+    return listView(await this.suppressions.list(tenantId, query, query), toView);
+  }
+
+  @Post()
+  @TenantKey('suppressions:write')
+  @Answers({
+    summary: 'Suppress an address',
+    status: 201,
+    schema: suppressionView,
+    errors: ['validation_failed', 'conflict'],
+  })
+  async create(
+    @FromCaller() { tenantId }: Caller,
+    @Body({ schema: suppressionBody }) body: SuppressionBody,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const { expires_at: expires, ...rest } = body;
+    const created = await this.suppressions.create(tenantId, {
+      ...rest,
+      expiresAt: expires ? new Date(expires) : null,
+    });
+    reply.header('Location', `/api/v1/suppressions/${created.id}`);
+    return toView(created);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @TenantKey('suppressions:write')
+  @Answers({ summary: 'Allow an address again', status: 204, errors: ['not_found'] })
+  async delete(
+    @FromCaller() { tenantId }: Caller,
+    @Param({ schema: idParam }) { id: wanted }: { id: string },
+  ): Promise<void> {
+    if (!(await this.suppressions.delete(tenantId, wanted))) throw notFound('suppression', wanted);
+  }
+}
+
+function toView(suppression: Suppression) {
+  const { deliveryId, createdAt, expiresAt, ...rest } = suppression;
+  return {
+    ...rest,
+    delivery_id: deliveryId,
+    created_at: createdAt.toISOString(),
+    expires_at: expiresAt?.toISOString() ?? null,
+  };
+}

@@ -1,0 +1,64 @@
+import type { Database } from '../database.js';
+import { afterCursor, type Page, type PageRequest, toPage } from '../page.js';
+
+export interface Category {
+  key: string;
+  name: string;
+  defaultEnabled: boolean;
+  mandatory: boolean;
+  /** Null for what the channel says. */
+  unknownOutcome: 'resend' | 'hold' | null;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+export type CategoryFields = Pick<Category, 'name' | 'defaultEnabled' | 'mandatory' | 'unknownOutcome'>;
+
+/** What recipients of a tenant can say yes or no to. */
+export class CategoriesStore {
+  constructor(private readonly database: Database) {}
+
+  /** Creates or replaces. Returns whether it is new. */
+  async put(tenantId: string, key: string, fields: CategoryFields): Promise<{ category: Category; created: boolean }> {
+    return await this.database.forTenant(tenantId, async (prisma) => {
+      const where = { tenantId_key: { tenantId, key } };
+      const before = await prisma.category.findUnique({ where, select: { key: true } });
+      const row = await prisma.category.upsert({ where, create: { tenantId, key, ...fields }, update: fields });
+      return { category: toCategory(row), created: before === null };
+    });
+  }
+
+  async get(tenantId: string, key: string): Promise<Category | null> {
+    const row = await this.database.forTenant(tenantId, (prisma) =>
+      prisma.category.findUnique({ where: { tenantId_key: { tenantId, key } } }),
+    );
+    return row && toCategory(row);
+  }
+
+  /** By key. */
+  async list(tenantId: string, page: PageRequest): Promise<Page<Category>> {
+    const after = afterCursor(page.cursor);
+    const rows = await this.database.forTenant(tenantId, (prisma) =>
+      prisma.category.findMany({
+        where: { tenantId, ...(after !== null && { key: { gt: after } }) },
+        orderBy: { key: 'asc' },
+        take: page.limit + 1,
+      }),
+    );
+    return toPage(rows.map(toCategory), page.limit, (row) => row.key);
+  }
+
+  async delete(tenantId: string, key: string): Promise<boolean> {
+    const { count } = await this.database.forTenant(tenantId, (prisma) =>
+      prisma.category.deleteMany({ where: { tenantId, key } }),
+    );
+    return count > 0;
+  }
+}
+
+function toCategory(
+  row: Omit<Category, 'unknownOutcome'> & { tenantId: string; unknownOutcome: string | null },
+): Category {
+  const { tenantId: _tenant, ...fields } = row;
+  return { ...fields, unknownOutcome: row.unknownOutcome as Category['unknownOutcome'] };
+}

@@ -1,0 +1,94 @@
+import CircuitBreaker from 'opossum';
+import { ProviderError, type ProviderErrorKind } from '#domain';
+
+/** Failures are counted over this long … */
+const WINDOW_MS = 10_000;
+/** … when there were at least so many sends in it … */
+const MIN_VOLUME = 10;
+/** … and this share of them makes an account a bad one: a fifth of sends that hang is an outage to those who wait for them. */
+const FAILURE_PERCENT = 15;
+/** How long nothing is sent before one probe is let through. */
+const OPEN_MS = 5_000;
+
+export type BreakerState = 'closed' | 'half_open' | 'open';
+
+/** Refusals that say nothing of the account. */
+const FINE: ReadonlySet<ProviderErrorKind> = new Set(['rejected', 'bad_address', 'throttled']);
+
+/** What is thrown, before anything is done, while the breaker is open or its one probe is under way. */
+export class BreakerOpen extends Error {
+  constructor() {
+    super('The breaker of this account is open');
+    this.name = 'BreakerOpen';
+  }
+}
+
+/**
+ * The breaker of one account in one process (opossum). Opens on the failure rate over a window, lets one probe through
+ * after a while, and closes when that succeeds.
+ */
+export class Breaker {
+  private readonly circuit: CircuitBreaker<[() => Promise<unknown>], unknown>;
+  private openedAt = 0;
+  private cause: ProviderError | null = null;
+
+  /** `onChange` is told of each change of state, with what led to it where something did. */
+  constructor(private readonly onChange: (state: BreakerState, cause: ProviderError | null) => void = () => undefined) {
+    this.circuit = new CircuitBreaker((work) => work(), {
+      timeout: false,
+      errorThresholdPercentage: FAILURE_PERCENT,
+      volumeThreshold: MIN_VOLUME,
+      rollingCountTimeout: WINDOW_MS,
+      resetTimeout: OPEN_MS,
+      rollingPercentilesEnabled: false,
+      enableSnapshots: false,
+      errorFilter: (error: unknown) => !(error instanceof ProviderError) || FINE.has(error.kind),
+    });
+    this.circuit.on('open', () => {
+      this.openedAt = performance.now();
+      this.onChange('open', this.cause);
+    });
+    this.circuit.on('halfOpen', () => this.onChange('half_open', this.cause));
+    this.circuit.on('close', () => {
+      this.cause = null;
+      this.onChange('closed', null);
+    });
+  }
+
+  get state(): BreakerState {
+    if (this.circuit.opened) return 'open';
+    return this.circuit.halfOpen ? 'half_open' : 'closed';
+  }
+
+  /** Seconds until a probe is let through; 0 when sends are. */
+  get waitSeconds(): number {
+    return this.circuit.opened ? Math.max(0, OPEN_MS - (performance.now() - this.openedAt)) / 1_000 : 0;
+  }
+
+  /**
+   * Does the work and counts how it ends: ProviderErrors that are the account's fault count against it. Throws what the work
+   * throws, or {@link BreakerOpen} without having begun it. Credentials that do not work open it at once.
+   */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return (await this.circuit.fire(() => this.noting(work))) as T;
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 'EOPENBREAKER') throw new BreakerOpen();
+      if (error instanceof ProviderError && error.kind === 'misconfigured' && !this.circuit.opened) this.circuit.open();
+      throw error;
+    }
+  }
+
+  private async noting<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof ProviderError && !FINE.has(error.kind)) this.cause = error;
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.circuit.shutdown();
+  }
+}

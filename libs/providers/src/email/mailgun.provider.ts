@@ -1,0 +1,119 @@
+// Codes: https://documentation.mailgun.com/docs/mailgun/api-reference/mg-errors (statuses and texts, no codes). Receipts:
+// https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks.
+
+import { createHmac } from 'node:crypto';
+import { z } from 'zod';
+import type { ProviderErrorKind } from '#domain';
+import {
+  defineProvider,
+  endpoint,
+  parseReference,
+  type Receipt,
+  ReceiptRefused,
+  referenceOf,
+  secret,
+} from '../define-provider.js';
+import { same } from '../http/signatures.js';
+import { kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
+import { emailOf, sender } from './email.js';
+
+const MAX_IN_FLIGHT = 50;
+const REGIONS = { us: 'https://api.mailgun.net', eu: 'https://api.eu.mailgun.net' } as const;
+
+export const mailgun = defineProvider({
+  id: 'mailgun',
+  name: 'Mailgun',
+  channels: ['email'],
+  credentials: z.strictObject({
+    api_key: secret('An API or sending key'),
+    domain: z
+      .string()
+      .regex(/^[a-z0-9.-]{3,253}$/i, 'must be a domain')
+      .meta({ description: 'The sending domain' }),
+    region: z.enum(['us', 'eu']).default('us'),
+    from: sender,
+    webhook_signing_key: secret('The HTTP webhook signing key').optional(),
+    endpoint,
+  }),
+  connect: (account, { http }) => {
+    const api = `${account.endpoint ?? REGIONS[account.region]}/v3`;
+    const headers = { authorization: `Basic ${Buffer.from(`api:${account.api_key}`).toString('base64')}` };
+    return {
+      maxInFlight: MAX_IN_FLIGHT,
+      async send(message, { signal }) {
+        const mail = emailOf(message, account.from);
+        const body = new URLSearchParams({ from: mail.from, to: mail.to, subject: mail.subject, text: mail.text });
+        if (mail.html !== undefined) body.set('html', mail.html);
+        if (mail.replyTo) body.set('h:Reply-To', mail.replyTo);
+        for (const [name, value] of Object.entries(mail.headers)) body.set(`h:${name}`, value);
+        body.set('v:carillon', referenceOf(message));
+        const answer = await http.ask({ url: `${api}/${account.domain}/messages`, headers, body, signal });
+        if (!answer.ok) throw toError(answer);
+        if (typeof answer.json['id'] !== 'string') throw unreadable(answer);
+        return { messageId: answer.json['id'] };
+      },
+      async verify({ signal }) {
+        const answer = await http.ask({ method: 'GET', url: `${api}/domains/${account.domain}`, headers, signal });
+        if (!answer.ok) throw toError(answer);
+      },
+    };
+  },
+  async parseReceipts(call, account) {
+    const { signature, 'event-data': event } = JSON.parse(call.body) as MailgunCall;
+    const { timestamp = '', token = '', signature: given = '' } = signature ?? {};
+    const expected = createHmac('sha256', account.webhook_signing_key ?? '')
+      .update(timestamp + token)
+      .digest('hex');
+    if (!account.webhook_signing_key || !same(given, expected))
+      throw new ReceiptRefused('The signature is not that of this account');
+    const reference = parseReference(event?.['user-variables']?.['carillon']);
+    const receipt = event && receiptOf(event);
+    return reference && receipt ? [{ ...reference, ...receipt }] : [];
+  },
+});
+
+interface MailgunEvent {
+  event?: string;
+  severity?: string;
+  reason?: string;
+  'delivery-status'?: { message?: string; description?: string };
+  'user-variables'?: Record<string, string>;
+}
+
+interface MailgunCall {
+  signature?: { timestamp?: string; token?: string; signature?: string };
+  'event-data'?: MailgunEvent;
+}
+
+function receiptOf(event: MailgunEvent): Pick<Receipt, 'kind' | 'detail' | 'suppress'> | null {
+  const status = event['delivery-status'];
+  switch (event.event) {
+    case 'delivered':
+      return { kind: 'delivered', detail: null };
+    case 'opened':
+      return { kind: 'opened', detail: null };
+    case 'complained':
+      return { kind: 'complained', detail: null, suppress: 'complained' };
+    case 'failed':
+      if (event.severity !== 'permanent') return null;
+      return {
+        kind: 'bounced',
+        detail: status?.message || status?.description || event.reason || null,
+        suppress: 'bounced',
+      };
+    default:
+      return null;
+  }
+}
+
+function toError(answer: VendorAnswer): Error {
+  const message = answer.json['message'] as string | undefined;
+  return refused(answer, { kind: kindOf(answer.status, message ?? ''), message });
+}
+
+function kindOf(status: number, message: string): ProviderErrorKind {
+  if (status === 400 && /'?\bto'? parameter/i.test(message)) return 'bad_address';
+  if (status === 404 || (status === 400 && /'?\bfrom'? parameter|sandbox subdomains/i.test(message)))
+    return 'misconfigured';
+  return kindOfStatus(status);
+}

@@ -1,0 +1,157 @@
+// Codes: https://postmarkapp.com/developer/api/overview#error-codes. Postmark does not sign what it reports: it shows the user and
+// password that stand in the address it was given (https://postmarkapp.com/developer/webhooks/webhooks-overview).
+
+import { z } from 'zod';
+import type { ProviderErrorKind } from '#domain';
+import {
+  defineProvider,
+  endpoint,
+  parseReference,
+  type Receipt,
+  ReceiptRefused,
+  referenceOf,
+  secret,
+} from '../define-provider.js';
+import { same } from '../http/signatures.js';
+import { kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
+import { emailOf, sender } from './email.js';
+
+const MAX_IN_FLIGHT = 50;
+
+const codes: Readonly<Record<number, ProviderErrorKind>> = {
+  10: 'misconfigured',
+  100: 'transient',
+  300: 'rejected',
+  400: 'misconfigured',
+  401: 'misconfigured',
+  402: 'rejected',
+  403: 'rejected',
+  405: 'misconfigured',
+  406: 'bad_address',
+  412: 'misconfigured',
+  413: 'misconfigured',
+  429: 'throttled',
+  701: 'rejected',
+  1235: 'misconfigured',
+};
+
+export const postmark = defineProvider({
+  id: 'postmark',
+  name: 'Postmark',
+  channels: ['email'],
+  credentials: z.strictObject({
+    server_token: secret('The API token of the server'),
+    from: sender,
+    message_stream: z
+      .string()
+      .min(1)
+      .max(100)
+      .optional()
+      .meta({ description: 'The stream, where it is not the default one' }),
+    webhook_password: secret('The password in the address of the webhook (https://carillon:PASSWORD@…)').optional(),
+    endpoint,
+  }),
+  connect: (account, { http }) => {
+    const api = account.endpoint ?? 'https://api.postmarkapp.com';
+    const headers = { 'x-postmark-server-token': account.server_token, accept: 'application/json' };
+    return {
+      maxInFlight: MAX_IN_FLIGHT,
+      async send(message, { signal }) {
+        const mail = emailOf(message, account.from);
+        const answer = await http.ask({
+          url: `${api}/email`,
+          signal,
+          headers,
+          body: {
+            From: mail.from,
+            To: mail.to,
+            Subject: mail.subject,
+            TextBody: mail.text,
+            ...(mail.html !== undefined && { HtmlBody: mail.html }),
+            ...(mail.replyTo && { ReplyTo: mail.replyTo }),
+            Headers: Object.entries(mail.headers).map(([Name, Value]) => ({ Name, Value })),
+            Metadata: { carillon: referenceOf(message) },
+            ...(account.message_stream && { MessageStream: account.message_stream }),
+          },
+        });
+        if (!answer.ok || (answer.json['ErrorCode'] ?? 0) !== 0) throw toError(answer);
+        if (typeof answer.json['MessageID'] !== 'string') throw unreadable(answer);
+        return { messageId: answer.json['MessageID'] };
+      },
+      async verify({ signal }) {
+        const answer = await http.ask({ method: 'GET', url: `${api}/server`, headers, signal });
+        if (!answer.ok) throw toError(answer);
+      },
+    };
+  },
+  async parseReceipts(call, account) {
+    const shown = Buffer.from(
+      /^Basic (.+)$/i.exec(call.headers['authorization'] ?? '')?.[1] ?? '',
+      'base64',
+    ).toString();
+    const password = shown.slice(shown.indexOf(':') + 1);
+    if (!account.webhook_password || !same(password, account.webhook_password))
+      throw new ReceiptRefused('The password is not that of this account');
+    const record = JSON.parse(call.body) as PostmarkRecord;
+    const reference = parseReference(record.Metadata?.['carillon']);
+    const receipt = receiptOf(record);
+    return reference && receipt ? [{ ...reference, ...receipt }] : [];
+  },
+});
+
+interface PostmarkRecord {
+  RecordType?: string;
+  Type?: string;
+  Description?: string;
+  Metadata?: Record<string, string>;
+}
+
+/** Bounces that say something of the address for good: https://postmarkapp.com/developer/api/bounce-api#bounce-types. */
+const PERMANENT = new Set(['HardBounce', 'BadEmailAddress', 'ManuallyDeactivated']);
+const PASSING = new Set([
+  'Transient',
+  'SoftBounce',
+  'DnsError',
+  'AutoResponder',
+  'Subscribe',
+  'AddressChange',
+  'ChallengeVerification',
+  'VirusNotification',
+  'OpenRelayTest',
+]);
+
+function receiptOf(record: PostmarkRecord): Pick<Receipt, 'kind' | 'detail' | 'suppress'> | null {
+  switch (record.RecordType) {
+    case 'Delivery':
+      return { kind: 'delivered', detail: null };
+    case 'Open':
+      return { kind: 'opened', detail: null };
+    case 'SpamComplaint':
+      return { kind: 'complained', detail: null, suppress: 'complained' };
+    case 'Bounce':
+      if (PASSING.has(record.Type ?? '')) return null;
+      return {
+        kind: 'bounced',
+        detail: record.Description ?? record.Type ?? null,
+        suppress: PERMANENT.has(record.Type ?? '') ? 'bounced' : undefined,
+      };
+    default:
+      return null;
+  }
+}
+
+function toError(answer: VendorAnswer): Error {
+  const { ErrorCode: code, Message: message } = answer.json as { ErrorCode?: number; Message?: string };
+  // 300 is any invalid field; the address has a text of its own.
+  const kind =
+    code === 300 && /invalid '?to'?/i.test(message ?? '')
+      ? 'bad_address'
+      : code === undefined
+        ? undefined
+        : codes[code];
+  return refused(answer, {
+    kind: kind ?? kindOfStatus(answer.status),
+    code: code === undefined ? null : String(code),
+    message,
+  });
+}

@@ -1,0 +1,138 @@
+// Codes: https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/responses. Receipts:
+// https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features.
+
+import { createPublicKey, verify as verifySignature } from 'node:crypto';
+import { z } from 'zod';
+import { type ProviderErrorKind } from '#domain';
+import {
+  defineProvider,
+  endpoint,
+  parseReference,
+  type Receipt,
+  ReceiptRefused,
+  referenceOf,
+  secret,
+} from '../define-provider.js';
+import { kindOfStatus, refused, type VendorAnswer } from '../http/vendor-http.js';
+import { emailOf, partsOf, sender } from './email.js';
+
+const MAX_IN_FLIGHT = 100;
+
+export const sendgrid = defineProvider({
+  id: 'sendgrid',
+  name: 'SendGrid',
+  channels: ['email'],
+  credentials: z.strictObject({
+    api_key: secret('An API key with the permission to send mail (SG.…)'),
+    from: sender,
+    webhook_public_key: z
+      .string()
+      .min(1)
+      .max(1_000)
+      .optional()
+      .meta({ description: 'The verification key of the signed event webhook' }),
+    endpoint,
+  }),
+  connect: (account, { http }) => {
+    const api = `${account.endpoint ?? 'https://api.sendgrid.com'}/v3`;
+    const headers = { authorization: `Bearer ${account.api_key}` };
+    return {
+      maxInFlight: MAX_IN_FLIGHT,
+      async send(message, { signal }) {
+        const mail = emailOf(message, account.from);
+        const from = partsOf(mail.from);
+        const answer = await http.ask({
+          url: `${api}/mail/send`,
+          signal,
+          headers,
+          body: {
+            personalizations: [{ to: [{ email: mail.to }], custom_args: { carillon: referenceOf(message) } }],
+            from: { email: from.address, ...(from.name && { name: from.name }) },
+            ...(mail.replyTo && { reply_to: { email: partsOf(mail.replyTo).address } }),
+            subject: mail.subject,
+            content: [
+              { type: 'text/plain', value: mail.text },
+              ...(mail.html === undefined ? [] : [{ type: 'text/html', value: mail.html }]),
+            ],
+            headers: mail.headers,
+          },
+        });
+        if (!answer.ok) throw toError(answer);
+        return { messageId: answer.header('x-message-id') };
+      },
+      async verify({ signal }) {
+        const answer = await http.ask({ method: 'GET', url: `${api}/scopes`, headers, signal });
+        if (!answer.ok) throw toError(answer);
+      },
+    };
+  },
+  async parseReceipts(call, account) {
+    checkSignature(call.headers, call.body, account.webhook_public_key);
+    const events = JSON.parse(call.body) as SendGridEvent[];
+    return (Array.isArray(events) ? events : []).flatMap((event) => {
+      const reference = parseReference(event.carillon);
+      const receipt = receiptOf(event);
+      return reference && receipt ? [{ ...reference, ...receipt }] : [];
+    });
+  },
+});
+
+interface SendGridEvent {
+  carillon?: string;
+  event?: string;
+  type?: string;
+  reason?: string;
+}
+
+function receiptOf({
+  event,
+  type,
+  reason = null,
+}: Omit<SendGridEvent, 'reason'> & { reason?: string | null }): Pick<Receipt, 'kind' | 'detail' | 'suppress'> | null {
+  switch (event) {
+    case 'delivered':
+      return { kind: 'delivered', detail: null };
+    case 'open':
+      return { kind: 'opened', detail: null };
+    case 'bounce':
+      // `blocked` is this message now, not this address for ever.
+      return { kind: 'bounced', detail: reason, suppress: type === 'blocked' ? undefined : 'bounced' };
+    case 'dropped':
+      return { kind: 'bounced', detail: reason };
+    case 'spamreport':
+      return { kind: 'complained', detail: null, suppress: 'complained' };
+    default:
+      return null;
+  }
+}
+
+/** ECDSA over the time and the bytes. The time is not looked at: calls are repeated for a day, and a receipt twice changes nothing. */
+function checkSignature(headers: Readonly<Record<string, string>>, body: string, key: string | undefined): void {
+  if (!key) throw new ReceiptRefused('The account has no webhook_public_key');
+  const time = headers['x-twilio-email-event-webhook-timestamp'] ?? '';
+  const signature = Buffer.from(headers['x-twilio-email-event-webhook-signature'] ?? '', 'base64');
+  const good = (() => {
+    try {
+      const publicKey = createPublicKey({ key: Buffer.from(key, 'base64'), format: 'der', type: 'spki' });
+      return verifySignature('sha256', Buffer.from(time + body), publicKey, signature);
+    } catch {
+      return false;
+    }
+  })();
+  if (!good) throw new ReceiptRefused('The signature is not that of this account');
+}
+
+function toError(answer: VendorAnswer): Error {
+  const [first] = (answer.json['errors'] ?? []) as { message?: string; field?: string | null }[];
+  return refused(answer, {
+    kind: kindOf(answer.status, first?.field ?? ''),
+    code: first?.field,
+    message: first?.message,
+  });
+}
+
+function kindOf(status: number, field: string): ProviderErrorKind {
+  if (status === 400 && /^personalizations\.\d+\.to/.test(field)) return 'bad_address';
+  if (status === 400 && field.startsWith('from')) return 'misconfigured';
+  return kindOfStatus(status);
+}

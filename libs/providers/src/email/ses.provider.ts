@@ -1,0 +1,210 @@
+// Codes: https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html and SendEmail. Receipts come through SNS: sns.ts.
+
+import type { SESv2Client, SESv2ServiceException } from '@aws-sdk/client-sesv2';
+import { z } from 'zod';
+import { ProviderError, type ProviderErrorKind } from '#domain';
+import { defineProvider, endpoint, isReference, type Receipt, secret } from '../define-provider.js';
+import { kindOfStatus } from '../http/vendor-http.js';
+import { emailOf, sender } from './email.js';
+import { notificationOf } from './sns.js';
+
+const MAX_IN_FLIGHT = 50;
+const CONNECT_MS = 5_000;
+
+const codes: Readonly<Record<string, ProviderErrorKind>> = {
+  TooManyRequestsException: 'throttled',
+  ThrottlingException: 'throttled',
+  Throttling: 'throttled',
+  LimitExceededException: 'throttled',
+  MessageRejected: 'rejected',
+  MailFromDomainNotVerifiedException: 'misconfigured',
+  AccountSuspendedException: 'misconfigured',
+  SendingPausedException: 'misconfigured',
+  NotFoundException: 'misconfigured',
+  UnrecognizedClientException: 'misconfigured',
+  InvalidClientTokenId: 'misconfigured',
+  InvalidSignatureException: 'misconfigured',
+  SignatureDoesNotMatch: 'misconfigured',
+  ExpiredTokenException: 'misconfigured',
+  AccessDeniedException: 'misconfigured',
+};
+
+const credentials = z.strictObject({
+  region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be a region such as eu-west-1'),
+  access_key_id: z.string().min(16).max(128),
+  secret_access_key: secret('The secret of the access key'),
+  session_token: secret('Where the credentials are temporary').optional(),
+  from: sender,
+  configuration_set: z
+    .string()
+    .regex(/^[\w-]{1,64}$/)
+    .optional()
+    .meta({ description: 'The configuration set whose events go to the topic' }),
+  topic_arn: z
+    .string()
+    .regex(/^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+$/, 'must be the ARN of an SNS topic')
+    .optional()
+    .meta({ description: 'The topic that reports what became of a mail; its signature version must be 2' }),
+  endpoint,
+});
+
+export const ses = defineProvider({
+  id: 'ses',
+  name: 'Amazon SES',
+  channels: ['email'],
+  credentials,
+  connect: (account) => {
+    // The SDK takes room, and is loaded where there is such an account.
+    const opened = open(account);
+    opened.catch(() => undefined);
+    return {
+      maxInFlight: MAX_IN_FLIGHT,
+      async send(message, { signal }) {
+        const mail = emailOf(message, account.from);
+        const { sdk, client } = await opened;
+        const command = new sdk.SendEmailCommand({
+          FromEmailAddress: mail.from,
+          Destination: { ToAddresses: [mail.to] },
+          ...(mail.replyTo && { ReplyToAddresses: [mail.replyTo] }),
+          Content: {
+            Simple: {
+              Subject: { Data: mail.subject, Charset: 'UTF-8' },
+              Body: {
+                Text: { Data: mail.text, Charset: 'UTF-8' },
+                ...(mail.html !== undefined && { Html: { Data: mail.html, Charset: 'UTF-8' } }),
+              },
+              Headers: Object.entries(mail.headers).map(([Name, Value]) => ({ Name, Value })),
+            },
+          },
+          ...(account.configuration_set && { ConfigurationSetName: account.configuration_set }),
+          EmailTags: [
+            { Name: 'carillon-tenant', Value: message.tenantId },
+            { Name: 'carillon-delivery', Value: message.deliveryId },
+          ],
+        });
+        const sent = await client.send(command, { abortSignal: signal }).catch((error: Error) => {
+          throw toProviderError(error, signal);
+        });
+        if (!sent.MessageId)
+          throw new ProviderError('unknown', 'SES answered without a message id', { code: 'unreadable_answer' });
+        return { messageId: sent.MessageId };
+      },
+      async verify({ signal }) {
+        const { sdk, client } = await opened;
+        const found = await client
+          .send(new sdk.GetAccountCommand({}), { abortSignal: signal })
+          .catch((error: Error) => {
+            throw toProviderError(error, signal);
+          });
+        if (found.SendingEnabled === false)
+          throw new ProviderError('misconfigured', 'Sending is switched off for this account', {
+            code: 'SendingPaused',
+          });
+      },
+      async close() {
+        (await opened).client.destroy();
+      },
+    };
+  },
+  async parseReceipts(call, account, http) {
+    const event = (await notificationOf(call, account, http)) as SesEvent | null;
+    const tenantId = event?.mail?.tags?.['carillon-tenant']?.[0];
+    const deliveryId = event?.mail?.tags?.['carillon-delivery']?.[0];
+    const receipt = event && receiptOf(event);
+    return receipt && isReference(tenantId, deliveryId)
+      ? [{ tenantId: tenantId!, deliveryId: deliveryId!, ...receipt }]
+      : [];
+  },
+});
+
+async function open(
+  account: z.infer<typeof credentials>,
+): Promise<{ sdk: typeof import('@aws-sdk/client-sesv2'); client: SESv2Client }> {
+  const [sdk, { NodeHttpHandler }] = await Promise.all([
+    import('@aws-sdk/client-sesv2'),
+    import('@smithy/node-http-handler'),
+  ]);
+  const agent = { maxSockets: MAX_IN_FLIGHT, keepAlive: true };
+  const client = new sdk.SESv2Client({
+    region: account.region,
+    ...(account.endpoint && { endpoint: account.endpoint }),
+    credentials: {
+      accessKeyId: account.access_key_id,
+      secretAccessKey: account.secret_access_key,
+      ...(account.session_token && { sessionToken: account.session_token }),
+    },
+    // One request for each attempt: the tries are ours to make and to record.
+    maxAttempts: 1,
+    requestHandler: new NodeHttpHandler({ connectionTimeout: CONNECT_MS, httpsAgent: agent, httpAgent: agent }),
+  });
+  return { sdk, client };
+}
+
+interface SesEvent {
+  eventType?: string;
+  mail?: { tags?: Record<string, string[]> };
+  bounce?: {
+    bounceType?: string;
+    bounceSubType?: string;
+    bouncedRecipients?: { diagnosticCode?: string; status?: string }[];
+  };
+  complaint?: { complaintFeedbackType?: string };
+  reject?: { reason?: string };
+  failure?: { errorMessage?: string };
+}
+
+/** https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html */
+function receiptOf(event: SesEvent): Pick<Receipt, 'kind' | 'detail' | 'suppress'> | null {
+  switch (event.eventType) {
+    case 'Delivery':
+      return { kind: 'delivered', detail: null };
+    case 'Open':
+      return { kind: 'opened', detail: null };
+    case 'Complaint':
+      return { kind: 'complained', detail: event.complaint?.complaintFeedbackType ?? null, suppress: 'complained' };
+    case 'Bounce': {
+      // Transient and Undetermined are tried on by SES itself, or are nobody's fault: a note at most.
+      if (event.bounce?.bounceType !== 'Permanent') return null;
+      const [first] = event.bounce.bouncedRecipients ?? [];
+      return {
+        kind: 'bounced',
+        detail: first?.diagnosticCode ?? first?.status ?? event.bounce.bounceSubType ?? null,
+        suppress: 'bounced',
+      };
+    }
+    case 'Reject':
+      return { kind: 'bounced', detail: event.reject?.reason ?? 'rejected' };
+    case 'Rendering Failure':
+      return { kind: 'bounced', detail: event.failure?.errorMessage ?? 'rendering failure' };
+    default:
+      return null;
+  }
+}
+
+interface NetworkError extends Error {
+  code?: string;
+  syscall?: string;
+}
+
+function toProviderError(error: NetworkError | SESv2ServiceException, signal: AbortSignal): ProviderError {
+  if ('$metadata' in error && '$fault' in error && error.$metadata.httpStatusCode) {
+    const { $metadata: metadata, name, message } = error;
+    const aboutAddress =
+      name === 'BadRequestException' &&
+      /illegal address|missing final|local part|domain (name )?(contains|missing)/i.test(message);
+    const kind = aboutAddress ? 'bad_address' : (codes[name] ?? kindOfStatus(metadata.httpStatusCode!));
+    const wait = Number(error.$response?.headers?.['retry-after'] ?? NaN);
+    return new ProviderError(kind, message.slice(0, 500), {
+      code: name,
+      retryAfterSeconds: Number.isNaN(wait) ? null : wait,
+    });
+  }
+  const { code, syscall } = error as NetworkError;
+  if (syscall === 'connect' || syscall === 'getaddrinfo')
+    return new ProviderError('transient', `No connection was made (${code})`, { code: code ?? null });
+  if (signal.aborted)
+    return new ProviderError('unknown', 'SES did not answer before the deadline', { code: 'deadline' });
+  return new ProviderError('unknown', `The connection ended without an answer (${code ?? error.name})`, {
+    code: code ?? error.name,
+  });
+}

@@ -1,0 +1,191 @@
+// Codes: https://firebase.google.com/docs/cloud-messaging/error-codes. HTTP v1, one post: the vendor's own SDK posts up to five
+// times (docs/adr/0011). The access token is had by a signed assertion (RFC 7523), as Google's service accounts do.
+
+import { importPKCS8, SignJWT } from 'jose';
+import { z } from 'zod';
+import { ProviderError, type ProviderErrorKind } from '#domain';
+import { defineProvider, endpoint, type ProviderMessage, secret } from '../define-provider.js';
+import { kindOfStatus, refused, unreadable, type VendorAnswer, type VendorHttp } from '../http/vendor-http.js';
+
+const MAX_IN_FLIGHT = 100;
+const LARGEST_BYTES = 4_096;
+const SCOPE = 'https://www.googleapis.com/auth/firebase.messaging';
+/** A token is renewed this long before it ends. */
+const EARLY_MS = 60_000;
+
+const codes: Readonly<Record<string, ProviderErrorKind>> = {
+  UNREGISTERED: 'bad_address',
+  SENDER_ID_MISMATCH: 'bad_address',
+  NOT_FOUND: 'bad_address',
+  QUOTA_EXCEEDED: 'throttled',
+  RESOURCE_EXHAUSTED: 'throttled',
+  UNAVAILABLE: 'transient',
+  INTERNAL: 'transient',
+  THIRD_PARTY_AUTH_ERROR: 'misconfigured',
+  UNAUTHENTICATED: 'misconfigured',
+  PERMISSION_DENIED: 'misconfigured',
+  INVALID_ARGUMENT: 'rejected',
+};
+
+const serviceAccount = z.object({
+  project_id: z.string().min(1),
+  client_email: z.string().min(1),
+  private_key: z.string().includes('PRIVATE KEY'),
+});
+type ServiceAccount = z.infer<typeof serviceAccount>;
+
+export const fcm = defineProvider({
+  id: 'fcm',
+  name: 'Firebase Cloud Messaging',
+  channels: ['push'],
+  reaches: (address) => !address.startsWith('{'),
+  credentials: z.strictObject({
+    service_account: secret('The JSON file of a service account, as text').refine(
+      (text) => readServiceAccount(text) !== null,
+      'must be the JSON of a service account, with project_id, client_email and private_key',
+    ),
+    endpoint,
+  }),
+  connect: (account, { http }) => {
+    const service = readServiceAccount(account.service_account)!;
+    const token = new AccessToken(service, http, account.endpoint ?? 'https://oauth2.googleapis.com');
+    const url = `${account.endpoint ?? 'https://fcm.googleapis.com'}/v1/projects/${encodeURIComponent(service.project_id)}/messages:send`;
+    const post = async (body: object, signal: AbortSignal): Promise<VendorAnswer> => {
+      const authorization = `Bearer ${await token.get(signal)}`;
+      const answer = await http.ask({ url, headers: { authorization }, body, signal });
+      if (answer.status === 401) token.forget();
+      if (!answer.ok) throw toError(answer);
+      return answer;
+    };
+    return {
+      maxInFlight: MAX_IN_FLIGHT,
+      async send(message, { signal }) {
+        const body = { message: toFcm(message) };
+        const bytes = Buffer.byteLength(JSON.stringify({ ...body.message, token: '' }));
+        if (bytes > LARGEST_BYTES)
+          throw new ProviderError('rejected', `A push holds ${LARGEST_BYTES} bytes, this has ${bytes}`, {
+            code: 'too_long',
+          });
+        const answer = await post(body, signal);
+        if (typeof answer.json['name'] !== 'string') throw unreadable(answer);
+        return { messageId: answer.json['name'] };
+      },
+      async verify({ signal }) {
+        await post({ validate_only: true, message: { topic: 'carillon-verify', data: {} } }, signal);
+      },
+    };
+  },
+});
+
+function toFcm(message: ProviderMessage) {
+  const {
+    title,
+    body,
+    data,
+    image_url: image,
+  } = message.content as {
+    title: string;
+    body: string;
+    data?: Record<string, string>;
+    image_url?: string;
+  };
+  const ttl = message.ttlSeconds;
+  return {
+    token: message.to,
+    notification: { title, body, ...(image && { image }) },
+    data: { ...data, carillon_delivery_id: message.deliveryId },
+    ...(ttl != null && {
+      android: { ttl: `${Math.floor(ttl)}s` },
+      apns: { headers: { 'apns-expiration': String(Math.floor(Date.now() / 1_000 + ttl)) } },
+      webpush: { headers: { TTL: String(Math.floor(ttl)) } },
+    }),
+  };
+}
+
+interface Detail {
+  '@type'?: string;
+  errorCode?: string;
+  fieldViolations?: { field?: string }[];
+}
+
+function toError(answer: VendorAnswer): ProviderError {
+  const error = (answer.json['error'] ?? {}) as { status?: string; message?: string; details?: Detail[] };
+  const code = error.details?.find(({ errorCode }) => errorCode)?.errorCode ?? error.status ?? null;
+  const aboutToken = error.details?.some(({ fieldViolations }) =>
+    fieldViolations?.some(({ field }) => field === 'message.token'),
+  );
+  const kind = code === 'INVALID_ARGUMENT' && aboutToken ? 'bad_address' : code === null ? undefined : codes[code];
+  return refused(answer, { kind: kind ?? kindOfStatus(answer.status), code, message: error.message });
+}
+
+function readServiceAccount(text: string): ServiceAccount | null {
+  try {
+    return serviceAccount.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+/** Fetched once for many sends, and again a minute before it ends. */
+class AccessToken {
+  private current: { token: string; endsAt: number } | undefined;
+  private fetching: Promise<string> | undefined;
+
+  constructor(
+    private readonly service: ServiceAccount,
+    private readonly http: VendorHttp,
+    private readonly base: string,
+  ) {}
+
+  /** Throws ProviderError; never `unknown`, since no message is on its way yet. */
+  async get(signal: AbortSignal): Promise<string> {
+    if (this.current && this.current.endsAt > performance.now()) return this.current.token;
+    this.fetching ??= this.fetch(signal).finally(() => {
+      this.fetching = undefined;
+    });
+    return await this.fetching;
+  }
+
+  forget(): void {
+    this.current = undefined;
+  }
+
+  private async fetch(signal: AbortSignal): Promise<string> {
+    const url = `${this.base}/token`;
+    const key = await importPKCS8(this.service.private_key, 'RS256').catch(() => {
+      throw new ProviderError('misconfigured', 'The private key of the service account cannot be read', {
+        code: 'private_key',
+      });
+    });
+    const assertion = await new SignJWT({ scope: SCOPE })
+      .setProtectedHeader({ alg: 'RS256', typ: 'JWT' })
+      .setIssuer(this.service.client_email)
+      .setAudience('https://oauth2.googleapis.com/token')
+      .setIssuedAt()
+      .setExpirationTime('1h')
+      .sign(key);
+    const answer = await this.http
+      .ask({
+        url,
+        signal,
+        body: new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion }),
+      })
+      .catch((error: ProviderError) => {
+        throw error.kind === 'unknown'
+          ? new ProviderError('transient', `No access token: ${error.message}`, { code: error.code })
+          : error;
+      });
+    if (!answer.ok) {
+      const kind = answer.status === 400 ? 'misconfigured' : kindOfStatus(answer.status);
+      throw refused(answer, {
+        kind,
+        code: answer.json['error'] as string | undefined,
+        message: 'Google gave no access token for this service account',
+      });
+    }
+    const { access_token: token, expires_in: seconds } = answer.json as { access_token?: string; expires_in?: number };
+    if (!token) throw new ProviderError('transient', 'Google answered without an access token', { code: 'no_token' });
+    this.current = { token, endsAt: performance.now() + (seconds ?? 3_600) * 1_000 - EARLY_MS };
+    return token;
+  }
+}

@@ -1,0 +1,154 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ProviderErrorKind } from '#domain';
+
+/** A request as it reached the vendor. */
+export interface Received {
+  method: string;
+  /** Path and query. */
+  path: string;
+  headers: Readonly<Record<string, string>>;
+  body: string;
+  /** Whether it asks for a message to be sent; others fetch tokens or verify. */
+  send: boolean;
+  at: number;
+}
+
+export interface Reply {
+  status: number;
+  headers?: Record<string, string>;
+  /** A text as it is, anything else as JSON. */
+  body?: unknown;
+}
+
+/**
+ * What the vendor does with a send: answers as told; keeps the line open and says nothing; ends it before or after the body has
+ * come; or answers byte by byte, for ever.
+ */
+export type Behaviour =
+  | 'accept'
+  | 'hang'
+  | 'reset'
+  | 'reset_early'
+  | 'drip'
+  | Reply
+  | ((request: Received) => Reply | 'hang');
+
+/** How one vendor speaks. */
+export interface VendorDescription {
+  /** The provider's id. */
+  id: string;
+  /** Good credentials for a vendor at this address. */
+  credentials: (url: string) => Record<string, unknown>;
+  /** Everything in the credentials that must never be told. */
+  secrets: string[];
+  /** An address that the vendor takes; null where the account decides. */
+  to: string | null | ((url: string) => string);
+  isSend: (request: Omit<Received, 'send' | 'at'>) => boolean;
+  /** The answer to a good send, and to anything else that is good. */
+  accept: (request: Received, number: number) => Reply;
+  other?: (request: Received) => Reply;
+  /** What it refuses with, and as which kind that must be understood. */
+  refusals: Record<string, { kind: ProviderErrorKind; reply: Reply; retryAfterSeconds?: number }>;
+}
+
+/** A vendor on loopback that speaks its protocol, keeps a log, and does what it is told. */
+export interface Vendor {
+  readonly description: VendorDescription;
+  readonly url: string;
+  readonly to: string | null;
+  /** Every request, in order. */
+  readonly log: Received[];
+  /** Those that asked for a message. */
+  readonly sends: Received[];
+  readonly credentials: Record<string, unknown>;
+  behave(behaviour: Behaviour): void;
+  close(): Promise<void>;
+}
+
+const DRIP_MS = 50;
+
+export async function startVendor(description: VendorDescription): Promise<Vendor> {
+  const log: Received[] = [];
+  let behaviour: Behaviour = 'accept';
+  const server = createServer((incoming, response) => {
+    void handle(incoming, response).catch(() => incoming.socket.destroy());
+  });
+
+  async function handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const early = {
+      method: incoming.method!,
+      path: incoming.url!,
+      headers: incoming.headers as Record<string, string>,
+      body: '',
+    };
+    if (behaviour === 'reset_early' && description.isSend(early)) {
+      incoming.socket.resetAndDestroy();
+      return;
+    }
+    let body = '';
+    for await (const chunk of incoming) body += chunk;
+    const whole = { ...early, body };
+    const request: Received = { ...whole, send: description.isSend(whole), at: Date.now() };
+    log.push(request);
+    if (!request.send) {
+      reply(response, description.other?.(request) ?? { status: 200, body: {} });
+      return;
+    }
+    const told = typeof behaviour === 'function' ? behaviour(request) : behaviour;
+    if (told === 'hang') return;
+    if (told === 'reset') incoming.socket.resetAndDestroy();
+    else if (told === 'drip') await drip(response);
+    else reply(response, typeof told === 'object' ? told : description.accept(request, log.length));
+  }
+
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    description,
+    url,
+    to: typeof description.to === 'function' ? description.to(url) : description.to,
+    log,
+    get sends() {
+      return log.filter(({ send }) => send);
+    },
+    credentials: description.credentials(url),
+    behave: (next) => {
+      behaviour = next;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function reply(response: ServerResponse, { status, headers = {}, body }: Reply): void {
+  const text = typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body);
+  response.writeHead(status, {
+    'content-type': typeof body === 'string' ? 'text/plain' : 'application/json',
+    ...headers,
+  });
+  response.end(text);
+}
+
+async function drip(response: ServerResponse): Promise<void> {
+  response.writeHead(200, { 'content-type': 'application/json' });
+  while (!response.destroyed) {
+    response.write(' ');
+    await delay(DRIP_MS);
+  }
+}
+
+/** A refusal as JSON. */
+export function refuses(kind: ProviderErrorKind, status: number, body: unknown, headers?: Record<string, string>) {
+  return { kind, reply: { status, body, ...(headers && { headers }) } };
+}
+
+/** The two that every HTTP vendor knows: slow down, in so many seconds; and out of order. */
+export const commonRefusals = {
+  'slow down': { ...refuses('throttled', 429, {}, { 'retry-after': '7' }), retryAfterSeconds: 7 },
+  'out of order': refuses('transient', 503, 'upstream connect error'),
+} satisfies VendorDescription['refusals'];

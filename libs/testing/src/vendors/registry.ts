@@ -1,0 +1,22 @@
+import { discordVendor, slackVendor, teamsVendor, telegramVendor } from './chat-vendors.js';
+import { mailgunVendor, postmarkVendor, resendVendor, sendgridVendor, sesVendor } from './email-vendors.js';
+import type { VendorDescription } from './http-vendor.js';
+import { fcmVendor, webPushVendor } from './push-vendors.js';
+import { twilioVendor, vonageVendor } from './sms-vendors.js';
+
+/** ONE LINE PER VENDOR with an HTTP API, by the id of its provider. */
+export const vendors: Readonly<Record<string, VendorDescription>> = {
+  ses: sesVendor,
+  resend: resendVendor,
+  sendgrid: sendgridVendor,
+  postmark: postmarkVendor,
+  mailgun: mailgunVendor,
+  twilio: twilioVendor,
+  vonage: vonageVendor,
+  fcm: fcmVendor,
+  'web-push': webPushVendor,
+  slack: slackVendor,
+  discord: discordVendor,
+  teams: teamsVendor,
+  telegram: telegramVendor,
+};
