@@ -148,9 +148,10 @@ export async function http(
   path: string,
   { body, headers = {} }: { body?: unknown; headers?: Record<string, string> } = {},
 ): Promise<Answer> {
+  const named = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');
   const response = await fetch(base + path, {
     method,
-    headers: { ...(body !== undefined && { 'Content-Type': 'application/json' }), ...headers },
+    headers: { ...(body !== undefined && !named && { 'Content-Type': 'application/json' }), ...headers },
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   const text = await response.text();

@@ -258,7 +258,7 @@ describe('provider accounts', () => {
     expect(
       (await mine.call('POST', '/api/v1/provider-accounts', { name: 'x', provider: 'pigeon', credentials: {} })).body
         .errors[0].message,
-    ).toContain('must be one of sandbox, smtp, got "pigeon"');
+    ).toMatch(/^must be one of sandbox, smtp, ses, .*, got "pigeon"$/);
     expect(
       (await mine.call('GET', '/api/v1/providers')).body.data.find(({ id }: Json) => id === 'smtp').credentials
         .properties.password,

@@ -4,9 +4,19 @@
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type ChannelId, ProviderError, type ProviderErrorKind } from '#domain';
-import { parseMail, type SmtpSink, startSmtpSink, startVendor, type VendorDescription, vendors } from '#testing';
-import type { Connection, Provider, ProviderMessage, Surroundings } from './define-provider.js';
-import { maskCredentials } from './define-provider.js';
+import {
+  parseMail,
+  type Report,
+  reporters,
+  type SmtpSink,
+  snsReport,
+  startSmtpSink,
+  startVendor,
+  type VendorDescription,
+  vendors,
+} from '#testing';
+import type { Connection, Provider, ProviderMessage, Receipt, Surroundings } from './define-provider.js';
+import { maskCredentials, ReceiptRefused } from './define-provider.js';
 import { EgressGuard } from './http/egress-guard.js';
 import { VendorHttp } from './http/vendor-http.js';
 import { providers } from './registry.js';
@@ -247,6 +257,130 @@ describe.each(Object.values(providers))('$id keeps the contract of a provider:',
     const { exchange, connection } = await connect(provider);
     await connection.verify({ signal: AbortSignal.timeout(3_000) });
     if (!PROBES.has(provider.id)) expect(exchange.log()).toEqual([]);
+  });
+});
+
+const TENANT = '01939d05-0000-7000-8000-000000000001';
+const DELIVERY = '01939d05-0000-7000-8000-000000000002';
+const URL_OF_ACCOUNT = 'https://carillon.example.com/receipts/x/y';
+
+const reporting = Object.values(providers).filter(({ parseReceipts }) => parseReceipts);
+
+it('every provider that reads reports has somebody who signs them', () => {
+  expect(Object.keys(reporters).sort()).toEqual(reporting.map(({ id }) => id).sort());
+});
+
+describe.each(reporting)('what $id reports', (provider) => {
+  const reporter = reporters[provider.id]!;
+  const prepare = async () => {
+    const vendor = await startVendor(vendors[provider.id]!);
+    open.push(() => vendor.close());
+    const options = { credentials: vendor.credentials, url: URL_OF_ACCOUNT, tenantId: TENANT, deliveryId: DELIVERY };
+    const { http } = around();
+    const credentials = provider.credentials.parse(vendor.credentials);
+    const read = ({ headers, body }: Report, url = reporter.urlOf?.(options) ?? URL_OF_ACCOUNT): Promise<Receipt[]> =>
+      provider.parseReceipts!({ url, headers, body, signal: AbortSignal.timeout(3_000) }, credentials, http);
+    return { options, read };
+  };
+
+  it.each(reporter.kinds)('%s is read with its delivery, and the same however often it comes', async (kind) => {
+    const { options, read } = await prepare();
+    const report = reporter.report(kind, options);
+    const [receipt, ...rest] = await read(report);
+    expect(rest).toEqual([]);
+    expect(receipt).toMatchObject({ kind, tenantId: TENANT, deliveryId: DELIVERY });
+    if (kind === 'bounced') expect(receipt!.detail).toMatch(/./);
+    if (kind === 'bounced' || kind === 'complained')
+      expect(receipt!.suppress).toMatch(/bounced|complained|bad_address/);
+    expect(await read(report)).toEqual([receipt]);
+  });
+
+  it('of others is left alone', async () => {
+    const { options, read } = await prepare();
+    expect(
+      await read(
+        reporter.report('delivered', { ...options, deliveryId: 'theirs' }),
+        reporter.urlOf?.({ ...options, deliveryId: 'theirs' }),
+      ),
+    ).toEqual([]);
+  });
+
+  it('is refused where it is forged, altered, or not signed at all', async () => {
+    const { options, read } = await prepare();
+    const good = reporter.report('delivered', options);
+    const other = Object.fromEntries(
+      Object.entries(options.credentials).map(([name, value]) => [
+        name,
+        name === 'endpoint' ? value : String(value).replace(/^(whsec_)?/, '$1eHh4'),
+      ]),
+    );
+    const forged =
+      provider.id === 'sendgrid'
+        ? { ...good, body: `${good.body} ` }
+        : forge(provider.id, good, reporter.report('delivered', { ...options, credentials: other }));
+    await expect(read(forged), 'forged').rejects.toBeInstanceOf(ReceiptRefused);
+    const signed = Object.entries(good.headers).filter(([name]) => !/signature|authorization/.test(name));
+    const naked = {
+      headers: Object.fromEntries(signed),
+      body: good.body.replace(/"Signature":"[^"]*"|"signature":"[0-9a-f]{64}"/, (found) =>
+        found.replace(/:"[^"]*"/, ':""'),
+      ),
+    };
+    await expect(read(naked), 'not signed').rejects.toBeInstanceOf(ReceiptRefused);
+  });
+});
+
+/** SNS signs with one key for everybody: there it is the message that is changed. */
+function forge(id: string, good: Report, signedByAnother: Report): Report {
+  return id === 'ses' ? { ...good, body: good.body.replace('Delivery', 'Open') } : signedByAnother;
+}
+
+describe('ses in particular', () => {
+  const ses = providers['ses']!;
+
+  it('confirms the subscription of its own topic, takes no other topic, no other host, and no older signature', async () => {
+    const vendor = await startVendor(vendors['ses']!);
+    open.push(() => vendor.close());
+    const { http } = around();
+    const credentials = ses.credentials.parse(vendor.credentials);
+    const read = (report: Report): Promise<Receipt[]> =>
+      ses.parseReceipts!({ url: URL_OF_ACCOUNT, ...report, signal: AbortSignal.timeout(3_000) }, credentials, http);
+    const confirmed = (): number => vendor.log.filter(({ path }) => path.includes('ConfirmSubscription')).length;
+    expect(await read(snsReport('SubscriptionConfirmation', 'confirm', vendor.credentials))).toEqual([]);
+    expect(confirmed()).toBe(1);
+    const refused = async (report: Report, words: RegExp): Promise<void> => {
+      const error = await read(report).catch((caught: Error) => caught);
+      expect(error).toBeInstanceOf(ReceiptRefused);
+      expect((error as Error).message).toMatch(words);
+    };
+    const elsewhere = { ...vendor.credentials, topic_arn: 'arn:aws:sns:eu-west-1:123456789012:another' };
+    await refused(snsReport('SubscriptionConfirmation', 'confirm', elsewhere), /not the topic_arn/);
+    const host = { ...vendor.credentials, endpoint: 'https://sns.eu-west-1.amazonaws.com.evil.example' };
+    await refused(snsReport('Notification', '{}', host), /host/);
+    const old = snsReport('Notification', '{}', vendor.credentials);
+    await refused(
+      { ...old, body: old.body.replace('"SignatureVersion":"2"', '"SignatureVersion":"1"') },
+      /signature version/,
+    );
+    expect(confirmed()).toBe(1);
+  });
+});
+
+describe('twilio in particular', () => {
+  it('checks the signature of the example in the documentation', async () => {
+    // https://www.twilio.com/docs/usage/security#explore-the-algorithm-yourself
+    const { http } = around();
+    const account = { account_sid: `AC${'0'.repeat(32)}`, auth_token: '12345', from: '+15005550006' };
+    const call = {
+      url: 'https://example.com/myapp.php?foo=1&bar=2',
+      headers: { 'x-twilio-signature': 'L/OH5YylLD5NRKLltdqwSvS0BnU=' },
+      body: 'CallSid=CA1234567890ABCDE&Caller=%2B14158675310&Digits=1234&From=%2B14158675310&To=%2B18005551212',
+      signal: AbortSignal.timeout(1_000),
+    };
+    expect(await providers['twilio']!.parseReceipts!(call, account, http)).toEqual([]);
+    await expect(
+      providers['twilio']!.parseReceipts!({ ...call, body: `${call.body}0` }, account, http),
+    ).rejects.toBeInstanceOf(ReceiptRefused);
   });
 });
 

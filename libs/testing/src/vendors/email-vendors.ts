@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { commonRefusals, refuses, type VendorDescription } from './http-vendor.js';
+import { SENDGRID_PUBLIC_KEY, SNS_CERTIFICATE } from './receipts.js';
 
 const FROM = 'Carillon <carillon@example.com>';
 const SECRET = 'a-secret-of-the-account-1234567890';
@@ -26,7 +27,7 @@ export const sesVendor: VendorDescription = {
   to: TO,
   isSend: ({ path }) => path.startsWith('/v2/email/outbound-emails'),
   accept: () => ({ status: 200, body: { MessageId: `0102018${randomUUID()}` } }),
-  other: () => ({ status: 200, body: { SendingEnabled: true } }),
+  other: ({ path }) => ({ status: 200, body: path.endsWith('.pem') ? SNS_CERTIFICATE : { SendingEnabled: true } }),
   refusals: {
     'too many': { kind: 'throttled', reply: amazon(429, 'TooManyRequestsException', 'Too many requests') },
     'over the daily quota': { kind: 'throttled', reply: amazon(400, 'LimitExceededException', 'Daily quota exceeded') },
@@ -88,7 +89,7 @@ const sendgridError = (field: string | null, message: string) => ({ errors: [{ m
 
 export const sendgridVendor: VendorDescription = {
   id: 'sendgrid',
-  credentials: (endpoint) => ({ api_key: SECRET, from: FROM, endpoint }),
+  credentials: (endpoint) => ({ api_key: SECRET, from: FROM, webhook_public_key: SENDGRID_PUBLIC_KEY, endpoint }),
   secrets: [SECRET],
   to: TO,
   isSend: ({ path }) => path === '/v3/mail/send',

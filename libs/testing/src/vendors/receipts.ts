@@ -1,0 +1,197 @@
+// What vendors post when they report, signed as they sign.
+
+import { createHmac, createSign, generateKeyPairSync, randomUUID, sign as signBytes } from 'node:crypto';
+import { generate } from 'selfsigned';
+import { Webhook } from 'standardwebhooks';
+
+export type ReportKind = 'delivered' | 'bounced' | 'complained' | 'opened';
+
+/** A call as a vendor makes it. */
+export interface Report {
+  headers: Record<string, string>;
+  body: string;
+}
+
+export interface ReportOptions {
+  credentials: Record<string, unknown>;
+  /** The address the vendor was given. */
+  url: string;
+  tenantId: string;
+  deliveryId: string;
+}
+
+/** Signs reports of one vendor. The kinds that it knows, by the name under which it reports them. */
+export interface Reporter {
+  kinds: readonly ReportKind[];
+  /** The address to be called where it differs from delivery to delivery. */
+  urlOf?: (options: ReportOptions) => string;
+  report: (kind: ReportKind, options: ReportOptions) => Report;
+}
+
+const json = { 'content-type': 'application/json' };
+const reference = ({ tenantId, deliveryId }: ReportOptions): string => `${tenantId}.${deliveryId}`;
+
+const { private: snsKey, cert: snsCertificate } = await generate([{ name: 'commonName', value: 'sns.amazonaws.com' }], {
+  keySize: 2_048,
+});
+/** What a fake SNS serves as its certificate. */
+export const SNS_CERTIFICATE = snsCertificate;
+
+/** A message of SNS, signature version 2, with the certificate at the account's endpoint. */
+export function snsReport(
+  type: 'Notification' | 'SubscriptionConfirmation',
+  message: string,
+  credentials: Record<string, unknown>,
+): Report {
+  const endpoint = String(credentials['endpoint']);
+  const fields: Record<string, string> = {
+    Type: type,
+    MessageId: randomUUID(),
+    TopicArn: String(credentials['topic_arn']),
+    Message: message,
+    Timestamp: new Date().toISOString(),
+    ...(type === 'SubscriptionConfirmation' && {
+      SubscribeURL: `${endpoint}/?Action=ConfirmSubscription`,
+      Token: 'token',
+    }),
+  };
+  const signed = Object.keys(fields)
+    .sort()
+    .map((name) => `${name}\n${fields[name]}\n`)
+    .join('');
+  return {
+    headers: { 'content-type': 'text/plain; charset=UTF-8', 'x-amz-sns-message-type': type },
+    body: JSON.stringify({
+      ...fields,
+      SignatureVersion: '2',
+      Signature: createSign('RSA-SHA256').update(signed).sign(snsKey, 'base64'),
+      SigningCertURL: `${endpoint}/SimpleNotificationService-0123.pem`,
+    }),
+  };
+}
+
+const SES_EVENTS: Record<ReportKind, object> = {
+  delivered: { eventType: 'Delivery', delivery: { recipients: ['x@example.com'] } },
+  bounced: {
+    eventType: 'Bounce',
+    bounce: {
+      bounceType: 'Permanent',
+      bounceSubType: 'General',
+      bouncedRecipients: [
+        { emailAddress: 'x@example.com', status: '5.1.1', diagnosticCode: 'smtp; 550 5.1.1 no such user' },
+      ],
+    },
+  },
+  complained: { eventType: 'Complaint', complaint: { complaintFeedbackType: 'abuse', complainedRecipients: [] } },
+  opened: { eventType: 'Open', open: {} },
+};
+
+const { privateKey: sendgridKey, publicKey: sendgridPublic } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+/** What SendGrid shows as the verification key. */
+export const SENDGRID_PUBLIC_KEY = sendgridPublic.export({ format: 'der', type: 'spki' }).toString('base64');
+
+export const reporters: Readonly<Record<string, Reporter>> = {
+  ses: {
+    kinds: ['delivered', 'bounced', 'complained', 'opened'],
+    report: (kind, { credentials, tenantId, deliveryId }) => {
+      const tags = { 'carillon-tenant': [tenantId], 'carillon-delivery': [deliveryId] };
+      return snsReport(
+        'Notification',
+        JSON.stringify({ ...SES_EVENTS[kind], mail: { messageId: 'm', tags } }),
+        credentials,
+      );
+    },
+  },
+  twilio: {
+    kinds: ['delivered', 'bounced'],
+    urlOf: (options) => `${options.url}?reference=${reference(options)}`,
+    report: (kind, options) => {
+      const fields: Record<string, string> = {
+        MessageSid: 'SM0123',
+        AccountSid: String(options.credentials['account_sid']),
+        MessageStatus: kind === 'delivered' ? 'delivered' : 'undelivered',
+        ...(kind === 'bounced' && { ErrorCode: '30005' }),
+      };
+      const url = `${options.url}?reference=${reference(options)}`;
+      const signed = Object.keys(fields)
+        .sort()
+        .reduce((text, name) => text + name + fields[name], url);
+      const signature = createHmac('sha1', String(options.credentials['auth_token'])).update(signed).digest('base64');
+      return {
+        headers: { 'content-type': 'application/x-www-form-urlencoded', 'x-twilio-signature': signature },
+        body: new URLSearchParams(fields).toString(),
+      };
+    },
+  },
+  resend: {
+    kinds: ['delivered', 'bounced', 'complained', 'opened'],
+    report: (kind, options) => {
+      const bounce = kind === 'bounced' && {
+        bounce: { type: 'Permanent', subType: 'General', message: 'no such user' },
+      };
+      const tags = { carillon: reference(options).replace('.', '_') };
+      const body = JSON.stringify({ type: `email.${kind}`, data: { email_id: 'm', tags, ...bounce } });
+      const [id, at] = [`msg_${randomUUID()}`, new Date()];
+      const signature = new Webhook(String(options.credentials['webhook_secret'])).sign(id, at, body);
+      const timestamp = String(Math.floor(at.getTime() / 1_000));
+      return { headers: { ...json, 'svix-id': id, 'svix-timestamp': timestamp, 'svix-signature': signature }, body };
+    },
+  },
+  sendgrid: {
+    kinds: ['delivered', 'bounced', 'complained', 'opened'],
+    report: (kind, options) => {
+      const event = { delivered: 'delivered', bounced: 'bounce', complained: 'spamreport', opened: 'open' }[kind];
+      const body = JSON.stringify([
+        { event, type: 'bounce', reason: '550 no such user', carillon: reference(options), sg_event_id: 'e' },
+      ]);
+      const timestamp = String(Math.floor(Date.now() / 1_000));
+      const signature = signBytes('sha256', Buffer.from(timestamp + body), sendgridKey).toString('base64');
+      return {
+        headers: {
+          ...json,
+          'x-twilio-email-event-webhook-timestamp': timestamp,
+          'x-twilio-email-event-webhook-signature': signature,
+        },
+        body,
+      };
+    },
+  },
+  postmark: {
+    kinds: ['delivered', 'bounced', 'complained', 'opened'],
+    report: (kind, options) => {
+      const type = { delivered: 'Delivery', bounced: 'Bounce', complained: 'SpamComplaint', opened: 'Open' }[kind];
+      const body = JSON.stringify({
+        RecordType: type,
+        Type: 'HardBounce',
+        Description: 'no such user',
+        Metadata: { carillon: reference(options) },
+      });
+      const password = String(options.credentials['webhook_password']);
+      return {
+        headers: { ...json, authorization: `Basic ${Buffer.from(`carillon:${password}`).toString('base64')}` },
+        body,
+      };
+    },
+  },
+  mailgun: {
+    kinds: ['delivered', 'bounced', 'complained', 'opened'],
+    report: (kind, options) => {
+      const event = { delivered: 'delivered', bounced: 'failed', complained: 'complained', opened: 'opened' }[kind];
+      const [timestamp, token] = [String(Math.floor(Date.now() / 1_000)), randomUUID()];
+      const key = String(options.credentials['webhook_signing_key']);
+      const signature = createHmac('sha256', key)
+        .update(timestamp + token)
+        .digest('hex');
+      const data = {
+        event,
+        severity: 'permanent',
+        'delivery-status': { message: '550 no such user' },
+        'user-variables': { carillon: reference(options) },
+      };
+      return {
+        headers: json,
+        body: JSON.stringify({ signature: { timestamp, token, signature }, 'event-data': data }),
+      };
+    },
+  },
+};
