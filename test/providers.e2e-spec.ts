@@ -102,8 +102,7 @@ describe('two e-mail accounts', () => {
       expect(delivery.provider).toBe('postmark');
       const tried = delivery.timeline.filter((entry: Json) => entry.code === 'attempt');
       // Those that met the open breaker went to the second at once; the others are on record at both.
-      if (tried.length > 1)
-        expect(tried.map((entry: Json) => entry.provider)).toEqual(['sendgrid', 'postmark']);
+      if (tried.length > 1) expect(tried.map((entry: Json) => entry.provider)).toEqual(['sendgrid', 'postmark']);
     }
     expect(second.sends).toHaveLength(40);
     const open = await until('the breaker is open', async () => {

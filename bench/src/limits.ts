@@ -55,6 +55,7 @@ export async function acceptStatement(house: House, tenant: BenchTenant, rows: n
         metadata: null,
         scheduledAt: null,
         expiresAt: null,
+        endpointId: null,
       },
       deliveries: [{ id: newId(), channel: 'email', address: null, addressFrom: 'email' }],
       recipient: null,

@@ -7,7 +7,9 @@ import {
   Database,
   DatabaseModule,
   DeadLettersStore,
+  EventsStore,
   InboxStore,
+  NotificationsStore,
   PoisonMessagesStore,
   PostgresListener,
   ProviderAccountsStore,
@@ -16,6 +18,7 @@ import {
   SecretBox,
   TemplatesStore,
   TenantsStore,
+  WebhookEndpointsStore,
 } from '#database';
 import { type Kafka, RequestStream } from '#messaging';
 import { Connector } from '#providers';
@@ -53,6 +56,8 @@ import { SuppressionsController } from './suppressions/suppressions.controller.j
 import { TemplatesController } from './templates/templates.controller.js';
 import { BUS, PEPPER, REDIS, UNSUBSCRIBE_KEY } from './tokens.js';
 import { UnsubscribeController } from './unsubscribe/unsubscribe.controller.js';
+import { ManageWebhooks } from './webhooks/manage-webhooks.js';
+import { WebhooksController } from './webhooks/webhooks.controller.js';
 
 export interface ApiParts {
   config: Config;
@@ -93,6 +98,7 @@ export class ApiModule {
         ProviderAccountsController,
         CategoriesController,
         SuppressionsController,
+        WebhooksController,
         ReceiptsController,
         UnsubscribeController,
         MailboxController,
@@ -143,6 +149,27 @@ export class ApiModule {
           inject: [ProviderAccountsStore, BUS, Connector],
           useFactory: (store: ProviderAccountsStore, bus: RealtimeBus, connector: Connector) =>
             new ManageProviderAccounts(store, bus, connector),
+        },
+        {
+          provide: ManageWebhooks,
+          inject: [
+            WebhookEndpointsStore,
+            EventsStore,
+            NotificationsStore,
+            DeadLettersStore,
+            AcceptStore,
+            BUS,
+            Connector,
+          ],
+          useFactory: (
+            endpoints: WebhookEndpointsStore,
+            events: EventsStore,
+            notifications: NotificationsStore,
+            letters: DeadLettersStore,
+            accept: AcceptStore,
+            bus: RealtimeBus,
+            connector: Connector,
+          ) => new ManageWebhooks({ endpoints, events, notifications, letters, accept }, bus, connector),
         },
         {
           provide: TakeReceipts,

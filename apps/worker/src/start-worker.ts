@@ -9,10 +9,10 @@ import type { RealtimeBus } from '#realtime';
 import { Redis } from '#redis';
 import { type Logger, NestLogger, type Readiness, startMetrics, startOperationsServer } from '#telemetry';
 import { Dispatcher } from './dispatch/dispatcher.js';
-import { EventRelay } from './events/event-relay.js';
+import type { Relay } from './events/relay.js';
 import { Housekeeper } from './housekeeping/housekeeper.js';
 import { observeQueue } from './housekeeping/queue-gauges.js';
-import { BUS, TRANSPORT } from './tokens.js';
+import { BUS, RELAYS, TRANSPORT } from './tokens.js';
 import { WorkerModule } from './worker.module.js';
 
 export interface RunningWorker {
@@ -75,8 +75,8 @@ export async function startWorker(config: Config, options: StartOptions): Promis
   const dispatcher = app.get(Dispatcher);
   dispatcher.start();
   observeQueue(operations, config.workerChannels);
-  const relay = config.kafka && app.get(EventRelay);
-  relay?.start();
+  const relays = app.get<Relay[]>(RELAYS);
+  for (const relay of relays) relay.start();
   const housekeeper = app.get(Housekeeper);
   housekeeper.start();
 
@@ -85,7 +85,7 @@ export async function startWorker(config: Config, options: StartOptions): Promis
       housekeeper.stop();
       await dispatcher.stop();
       await Promise.race([transport.drain(), delay(DRAIN_MS, undefined, { ref: false })]);
-      await relay?.stop();
+      await Promise.all(relays.map((relay) => relay.stop()));
       await app.get(ProviderDirectory).close();
       await app.get<RealtimeBus>(BUS).close();
       await redis?.close();

@@ -2,3 +2,5 @@
 export const LOGGER = Symbol('Logger');
 export const TRANSPORT = Symbol('DeliveryTransport');
 export const BUS = Symbol('RealtimeBus');
+/** Those that carry events away. */
+export const RELAYS = Symbol('Relays');

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Config } from '#config';
 import {
+  AcceptStore,
   type ClaimedDelivery,
   Database,
   DatabaseModule,
@@ -16,21 +17,23 @@ import {
   ReceiptsStore,
   SecretBox,
   TemplatesStore,
+  WebhookEndpointsStore,
 } from '#database';
 import { type DeliveryTransport, DirectTransport, EventStream, type Kafka, KafkaTransport } from '#messaging';
 import { ProviderDirectory } from '#providers';
 import { makeBus, type RealtimeBus } from '#realtime';
 import type { Redis } from '#redis';
-import type { Logger } from '#telemetry';
+import { instruments, type Logger } from '#telemetry';
 import { DeliveryConsumer } from './delivery/delivery.consumer.js';
 import { makeDirectory } from './delivery/make-directory.js';
 import { makePipeline } from './delivery/make-pipeline.js';
 import { OutcomeSpool } from './delivery/outcome-spool.js';
 import { Pipeline } from './delivery/pipeline.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
-import { EventRelay } from './events/event-relay.js';
+import { toBroker, toEndpoints } from './events/carriers.js';
+import { Relay, type RelayOptions } from './events/relay.js';
 import { Housekeeper } from './housekeeping/housekeeper.js';
-import { BUS, LOGGER, TRANSPORT } from './tokens.js';
+import { BUS, LOGGER, RELAYS, TRANSPORT } from './tokens.js';
 
 export interface WorkerParts {
   config: Config;
@@ -101,9 +104,13 @@ export class WorkerModule {
         },
         {
           provide: ProviderDirectory,
-          inject: [ProviderAccountsStore, MailboxStore, BUS],
-          useFactory: (accounts: ProviderAccountsStore, mailbox: MailboxStore, bus: RealtimeBus) =>
-            makeDirectory(config, accounts, mailbox, bus, logger),
+          inject: [ProviderAccountsStore, WebhookEndpointsStore, MailboxStore, BUS],
+          useFactory: (
+            accounts: ProviderAccountsStore,
+            endpoints: WebhookEndpointsStore,
+            mailbox: MailboxStore,
+            bus: RealtimeBus,
+          ) => makeDirectory(config, accounts, endpoints, mailbox, bus, logger),
         },
         { provide: OutcomeSpool, useFactory: () => new OutcomeSpool(join(config.home, 'spool')) },
         {
@@ -116,6 +123,7 @@ export class WorkerModule {
             ProviderDirectory,
             OutcomeSpool,
             SecretBox,
+            WebhookEndpointsStore,
           ],
           useFactory: (
             database: Database,
@@ -125,6 +133,7 @@ export class WorkerModule {
             directory: ProviderDirectory,
             spool: OutcomeSpool,
             box: SecretBox,
+            endpoints: WebhookEndpointsStore,
           ) =>
             makePipeline({
               config,
@@ -135,6 +144,7 @@ export class WorkerModule {
               due,
               templates,
               directory,
+              endpoints,
               spool,
               unsubscribeKey: box.derive('unsubscribe'),
             }),
@@ -154,21 +164,41 @@ export class WorkerModule {
             return dispatcher;
           },
         },
-        ...(kafka
-          ? [
-              {
-                provide: EventRelay,
-                inject: [EventsStore, PostgresListener],
-                useFactory: (events: EventsStore, listener: PostgresListener) =>
-                  new EventRelay(events, new EventStream({ kafka, ...config.kafka! }), listener, logger),
-              },
-            ]
-          : []),
+        {
+          provide: RELAYS,
+          inject: [EventsStore, WebhookEndpointsStore, Database, Dispatcher, PostgresListener],
+          useFactory: (
+            events: EventsStore,
+            endpoints: WebhookEndpointsStore,
+            database: Database,
+            dispatcher: Dispatcher,
+            listener: PostgresListener,
+          ) => {
+            const accept = new AcceptStore(database, (lanes) => dispatcher.wake(lanes));
+            const relay = (options: RelayOptions): Relay => new Relay(options, listener, logger);
+            const relays = [relay({ name: 'carillon_webhooks', carry: toEndpoints(events, endpoints, accept) })];
+            if (kafka) {
+              const stream = new EventStream({ kafka, ...config.kafka! });
+              instruments().gauge(
+                'carillon_events_oldest_seconds',
+                'Age of the oldest event that is not published',
+                async () => [{ value: await events.oldestSeconds().catch(() => 0), attributes: {} }],
+              );
+              const close = () => stream.close();
+              relays.push(relay({ name: 'carillon_event_relay', carry: toBroker(events, stream), close }));
+            }
+            return relays;
+          },
+        },
         {
           provide: Housekeeper,
-          inject: [OperationsStore, MailboxStore, ReceiptsStore],
-          useFactory: (operations: OperationsStore, mailbox: MailboxStore, receipts: ReceiptsStore) =>
-            new Housekeeper(operations, mailbox, receipts, logger),
+          inject: [OperationsStore, MailboxStore, ReceiptsStore, EventsStore],
+          useFactory: (
+            operations: OperationsStore,
+            mailbox: MailboxStore,
+            receipts: ReceiptsStore,
+            events: EventsStore,
+          ) => new Housekeeper({ operations, mailbox, receipts, events }, logger),
         },
       ],
     };

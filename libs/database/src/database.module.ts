@@ -18,6 +18,7 @@ import { ReceiptsStore } from './stores/sending/receipts.store.js';
 import { SuppressionsStore } from './stores/suppressions.store.js';
 import { TemplatesStore } from './stores/templates.store.js';
 import { TenantsStore } from './stores/tenants.store.js';
+import { WebhookEndpointsStore } from './stores/webhook-endpoints.store.js';
 
 export interface DatabaseModuleOptions {
   url: string;
@@ -51,6 +52,11 @@ export class DatabaseModule {
         ProviderAccountsStore,
         [Database, SecretBox],
         (database: Database, box: SecretBox) => new ProviderAccountsStore(database, box),
+      ),
+      of(
+        WebhookEndpointsStore,
+        [Database, SecretBox],
+        (database: Database, box: SecretBox) => new WebhookEndpointsStore(database, box),
       ),
       ...plainStores.map((Store) => of(Store, [Database], (database: Database) => new Store(database))),
     ];

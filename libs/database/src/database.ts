@@ -39,7 +39,7 @@ const CONNECT_TIMEOUT_MS = 1_500;
  */
 const LOOK_UPS_ONLY = '-c enable_seqscan=off -c enable_mergejoin=off';
 
-/** What statements that write events ask for: see EVENTS_WANTED. */
+/** What statements that write events ask for: see `emit` in events.store.ts. */
 const EVENTS_ON = '-c carillon.events=on';
 
 /**

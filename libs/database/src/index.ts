@@ -42,6 +42,7 @@ export {
   type ClaimTicket,
   DueDeliveriesStore,
 } from './stores/sending/due-deliveries.store.js';
+export { type EventTarget, eventAcceptance, eventNotificationId, wants } from './stores/sending/event-acceptance.js';
 export { EventsStore, type StoredEvent } from './stores/sending/events.store.js';
 export type { DeliveryRow, Notification, NotificationRow } from './stores/sending/notification.js';
 export {
@@ -62,3 +63,9 @@ export {
   TemplatesStore,
 } from './stores/templates.store.js';
 export { type Tenant, TenantsStore } from './stores/tenants.store.js';
+export {
+  type ListeningEndpoint,
+  type WebhookEndpoint,
+  type WebhookEndpointFields,
+  WebhookEndpointsStore,
+} from './stores/webhook-endpoints.store.js';

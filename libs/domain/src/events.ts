@@ -75,6 +75,14 @@ export const suppressionCreated = z
   })
   .meta({ id: 'SuppressionCreated' });
 
+/** An endpoint was switched off: it said that it is gone (410), or nothing but failures came back for five days. */
+export const webhookDisabled = z
+  .strictObject({ webhook_id: z.uuid(), url: z.string(), reason: z.enum(['gone', 'failing']) })
+  .meta({ id: 'WebhookDisabled' });
+
+/** Somebody asked for it, to see whether an endpoint hears. It goes to that endpoint alone. */
+export const webhookTest = z.strictObject({ webhook_id: z.uuid() }).meta({ id: 'WebhookTest' });
+
 /** Each type of event with the schema of its data. */
 export const eventTypes = {
   ...(Object.fromEntries(deliveryEventTypes.map((type) => [type, deliveryEvent])) as Record<
@@ -85,6 +93,7 @@ export const eventTypes = {
   'inbox.item_read': inboxItemRead,
   'device.removed': deviceRemoved,
   'suppression.created': suppressionCreated,
+  'webhook.disabled': webhookDisabled,
 };
 
 export type EventType = keyof typeof eventTypes;

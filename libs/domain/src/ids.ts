@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto';
+import { createHash, randomFillSync } from 'node:crypto';
 
 const pool = Buffer.alloc(16 * 256);
 let used = pool.length;
@@ -43,3 +43,14 @@ export function isId(text: string): boolean {
 
 /** The tenant under which the platform's own provider accounts are kept: the nil UUID, which no tenant can have. */
 export const PLATFORM_TENANT_ID = '00000000-0000-0000-0000-000000000000';
+
+/**
+ * A UUIDv7 that is always the same for the same thing: its time in milliseconds since 1970, and 74 bits of SHA-256 over what it
+ * stands for instead of random ones (RFC 9562, section 6.6 allows any source).
+ */
+export function derivedId(atMs: number, of: string): string {
+  const time = atMs.toString(16).padStart(12, '0');
+  const digest = createHash('sha256').update(of).digest('hex');
+  const variant = (8 | (Number.parseInt(digest[3]!, 16) & 3)).toString(16);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${digest.slice(0, 3)}-${variant}${digest.slice(4, 7)}-${digest.slice(7, 19)}`;
+}

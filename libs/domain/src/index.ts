@@ -32,9 +32,10 @@ export {
   eventTypes,
   inboxItemRead,
   notificationFinished,
+  webhookTest,
 } from './events.js';
 export { fnv1a } from './hash.js';
-export { isId, newId, PLATFORM_TENANT_ID } from './ids.js';
+export { derivedId, isId, newId, PLATFORM_TENANT_ID } from './ids.js';
 export { laneOf } from './lanes.js';
 export { type RecipientLimits, recipientLimit } from './limits.js';
 export { localeChain } from './locale.js';
@@ -49,7 +50,12 @@ export {
   type ReceiptKind,
   receiptKinds,
 } from './outcome.js';
-export { afterFailure, DEFAULT_RETRY_SCHEDULE_SECONDS, type RetryPosition } from './retry-schedule.js';
+export {
+  afterFailure,
+  DEFAULT_RETRY_SCHEDULE_SECONDS,
+  type RetryPosition,
+  WEBHOOK_RETRY_SCHEDULE_SECONDS,
+} from './retry-schedule.js';
 export {
   DEFAULT_REQUESTS_PER_MINUTE,
   localeTag,

@@ -3,6 +3,9 @@ import type { Attempt, Outcome } from './outcome.js';
 /** Delays before the second, third … try, in seconds. Six retries by default, so seven tries. */
 export const DEFAULT_RETRY_SCHEDULE_SECONDS: readonly number[] = [5, 30, 120, 600, 3_600, 10_800];
 
+/** For events on their way to a tenant's endpoint: 28 hours in all, as Standard Webhooks suggests. */
+export const WEBHOOK_RETRY_SCHEDULE_SECONDS: readonly number[] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
+
 const RETRY_AFTER_FLOOR_SECONDS = 1;
 const RETRY_AFTER_CAP_SECONDS = 3_600;
 /** A throttled try is the vendor's wish, not a fault of the message: it burns a quarter of a retry. */

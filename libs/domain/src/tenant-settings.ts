@@ -59,6 +59,8 @@ export const scopes = [
   'categories:read',
   'suppressions:write',
   'suppressions:read',
+  'webhooks:write',
+  'webhooks:read',
   'mailbox:write',
   'mailbox:read',
 ] as const;

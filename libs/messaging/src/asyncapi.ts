@@ -22,6 +22,7 @@ const TITLES: Record<EventType, string> = {
   'notification.finished': 'The last delivery of a notification came to its end.',
   'inbox.item_read': 'A person has read an item of their inbox.',
   'device.removed': 'A push service said that a device is gone; it is not written to any more.',
+  'webhook.disabled': 'An endpoint was switched off after a 410 or five days of failures.',
   'suppression.created': 'An address came onto the suppression list.',
 };
 

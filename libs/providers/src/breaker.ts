@@ -4,7 +4,7 @@ import { ProviderError, type ProviderErrorKind } from '#domain';
 /** Failures are counted over this long … */
 const WINDOW_MS = 10_000;
 /** … when there were at least so many sends in it … */
-const MIN_VOLUME = 10;
+const MIN_VOLUME = 20;
 /** … and this share of them makes an account a bad one: a fifth of sends that hang is an outage to those who wait for them. */
 const FAILURE_PERCENT = 15;
 /** How long nothing is sent before one probe is let through. */
@@ -30,6 +30,8 @@ export class BreakerOpen extends Error {
 export class Breaker {
   private readonly circuit: CircuitBreaker<[() => Promise<unknown>], unknown>;
   private openedAt = 0;
+  /** When it opened first, since it last worked; null while it does. */
+  private downSince: number | null = null;
   private cause: ProviderError | null = null;
 
   /** `onChange` is told of each change of state, with what led to it where something did. */
@@ -46,11 +48,13 @@ export class Breaker {
     });
     this.circuit.on('open', () => {
       this.openedAt = performance.now();
+      this.downSince ??= this.openedAt;
       this.onChange('open', this.cause);
     });
     this.circuit.on('halfOpen', () => this.onChange('half_open', this.cause));
     this.circuit.on('close', () => {
       this.cause = null;
+      this.downSince = null;
       this.onChange('closed', null);
     });
   }
@@ -63,6 +67,11 @@ export class Breaker {
   /** Seconds until a probe is let through; 0 when sends are. */
   get waitSeconds(): number {
     return this.circuit.opened ? Math.max(0, OPEN_MS - (performance.now() - this.openedAt)) / 1_000 : 0;
+  }
+
+  /** Seconds since it last worked; 0 while it does. */
+  get downSeconds(): number {
+    return this.downSince === null ? 0 : (performance.now() - this.downSince) / 1_000;
   }
 
   /**

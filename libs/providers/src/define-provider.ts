@@ -17,6 +17,8 @@ export interface ProviderMessage {
   content: Record<string, unknown>;
   /** Of an e-mail: where a click ends this category for this recipient (RFC 8058); null where nothing may end it. */
   unsubscribe?: { url: string; listId: string } | null;
+  /** Of an event on its way to an endpoint: its id, the same when it is sent again. */
+  eventId?: string | null;
   /** Seconds after which nobody wants it any more, where that is known. */
   ttlSeconds?: number | null;
 }

@@ -142,6 +142,7 @@ const contents: Partial<Record<ChannelId, Record<string, unknown>>> = {
   sms: { text: 'Grüße' },
   push: { title: 'Grüße', body: 'Hello there', data: { order: '7' } },
   chat: { text: 'Grüße' },
+  webhook: { body: '{"hello":"there"}' },
 };
 
 const open: (() => Promise<void>)[] = [];

@@ -31,11 +31,15 @@ export interface Sender {
   reaches(address: string): boolean;
   /** Until when the vendor wants to be left alone, on this process's monotonic clock. */
   pausedUntil: number;
+  /** Whether the last try failed; true until it is known, because another process may have seen it fail. */
+  failing: boolean;
 }
 
 export interface DirectoryOptions {
   /** The enabled accounts for a tenant and channel, in order. */
   accounts: (tenantId: string, channel: ChannelId) => Promise<Account[]>;
+  /** A tenant's enabled endpoint as an account of the provider `webhook`; null when there is none. */
+  endpoint: (tenantId: string, id: string) => Promise<Account | null>;
   connector: Connector;
   /** Whether the sandbox takes what no account would. */
   sandboxFallback: boolean;
@@ -52,7 +56,7 @@ const ACCOUNTS_TTL_MS = 30_000;
 /** Finds who sends for a tenant on a channel, and keeps connections open across deliveries. */
 export class ProviderDirectory {
   private readonly accounts: LRUCache<string, Promise<Account[]>>;
-  private readonly connections: LRUCache<string, { version: number; sender: Sender }>;
+  private readonly connections: LRUCache<string, { version: string; sender: Sender }>;
   private readonly sandbox: Sender;
 
   constructor(private readonly options: DirectoryOptions) {
@@ -73,6 +77,15 @@ export class ProviderDirectory {
     return this.options.sandboxFallback ? [this.sandbox] : [];
   }
 
+  /** The sender of a tenant's own endpoint, for its events; empty when it is gone or switched off. */
+  async endpointSender(tenantId: string, id: string): Promise<Sender[]> {
+    const accounts = await this.cached(`${tenantId} ${id}`, async () => {
+      const endpoint = await this.options.endpoint(tenantId, id);
+      return endpoint ? [endpoint] : [];
+    });
+    return accounts.map((account) => this.connect(account));
+  }
+
   /** Forgets what was cached of a tenant; of all tenants without one (the platform's accounts serve everybody). */
   forget(tenantId?: string): void {
     for (const key of this.accounts.keys()) {
@@ -87,10 +100,13 @@ export class ProviderDirectory {
   }
 
   private accountsOf(tenantId: string, channel: ChannelId): Promise<Account[]> {
-    const key = `${tenantId} ${channel}`;
+    return this.cached(`${tenantId} ${channel}`, () => this.options.accounts(tenantId, channel));
+  }
+
+  private cached(key: string, read: () => Promise<Account[]>): Promise<Account[]> {
     let found = this.accounts.get(key);
     if (!found) {
-      found = this.options.accounts(tenantId, channel);
+      found = read();
       this.accounts.set(key, found);
       found.catch(() => this.accounts.delete(key));
     }
@@ -99,7 +115,8 @@ export class ProviderDirectory {
 
   /** Kept per account; changed credentials take the old connection's place, and that one is closed. */
   private connect(account: Account): Sender {
-    const version = account.updatedAt.getTime();
+    // A second secret of an endpoint comes and goes by the clock alone.
+    const version = `${account.updatedAt.getTime()} ${Object.keys(account.credentials).join()}`;
     const cached = this.connections.get(account.id);
     if (cached?.version === version) return cached.sender;
     const breaker = new Breaker((state, cause) => this.options.onHealth(account, state, cause));
@@ -122,6 +139,7 @@ function toSender(account: Account | null, connection: Connection, breaker: Brea
     pacePerSecond: account ? (account.pacePerSecond ?? provider?.pacePerSecond ?? null) : null,
     reaches: (address) => provider?.reaches?.(address) ?? true,
     pausedUntil: 0,
+    failing: true,
   };
 }
 

@@ -14,6 +14,7 @@ import { webPushProvider } from './push/web-push.provider.js';
 import { sandbox } from './sandbox/sandbox.provider.js';
 import { twilio } from './sms/twilio.provider.js';
 import { vonage } from './sms/vonage.provider.js';
+import { webhook } from './webhook/webhook.provider.js';
 
 /** ONE LINE PER PROVIDER. */
 export const providers: Readonly<Record<string, Provider>> = {
@@ -32,4 +33,5 @@ export const providers: Readonly<Record<string, Provider>> = {
   discord,
   teams,
   telegram,
+  webhook,
 };

@@ -68,7 +68,7 @@ class Instruments {
     'carillon_breaker_changes',
     'Changes of the breakers of provider accounts, by provider and new state',
   );
-  readonly events = this.counter('carillon_events_published', 'Events that the broker has');
+  readonly events = this.counter('carillon_events_published', 'Events carried away, by where to');
   readonly frames = this.counter('carillon_inbox_frames', 'Frames sent to inbox streams, by type');
 
   /** A figure read when it is scraped. */

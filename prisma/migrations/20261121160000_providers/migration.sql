@@ -78,6 +78,42 @@ create table parked_receipts (
 );
 create index parked_receipts_created_at_idx on parked_receipts (created_at);
 
+-- Where a tenant hears what happens. Its events become deliveries of the webhook channel, one notification for each event and
+-- endpoint.
+create table webhook_endpoints (
+  tenant_id uuid not null references tenants (id) on delete cascade,
+  id uuid not null,
+  url text not null,
+  events text[] not null,
+  description text,
+  -- One at a time for each recipient.
+  ordered boolean not null default false,
+  enabled boolean not null default true,
+  -- 'gone' (410) or 'failing' (five days of failures only) when it was not a person.
+  disabled_reason text,
+  failing_since timestamptz,
+  secret_sealed text not null,
+  old_secret_sealed text,
+  old_secret_until timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (tenant_id, id)
+);
+
+alter table notifications add column endpoint_id uuid;
+alter table deliveries add column endpoint_id uuid;
+create index deliveries_tenant_id_endpoint_id_id_idx on deliveries (tenant_id, endpoint_id, id) where endpoint_id is not null;
+
+-- Who still has to take an event: the broker's relay, the webhooks' fan-out. `kept` stays for a week, so that an endpoint can be
+-- told what it missed.
+alter table events add column broker boolean not null default true;
+alter table events add column webhooks boolean not null default false;
+alter table events add column kept boolean not null default false;
+drop index events_seq_idx;
+create index events_broker_idx on events (seq) where broker;
+create index events_webhooks_idx on events (seq) where webhooks;
+create index events_kept_idx on events (tenant_id, created_at) where kept;
+
 select carillon_protect(t::regclass) from unnest(array[
-  'provider_account_health', 'account_paces', 'categories', 'suppressions', 'parked_receipts'
+  'provider_account_health', 'account_paces', 'categories', 'suppressions', 'parked_receipts', 'webhook_endpoints'
 ]) as t;

@@ -243,6 +243,7 @@ function acceptanceOf(caller: Caller, common: Common, item: Item, idempotency: A
     metadata: common.metadata ?? null,
     scheduledAt: common.scheduled_at === undefined ? null : new Date(common.scheduled_at),
     expiresAt: common.expires_at === undefined ? null : new Date(common.expires_at),
+    endpointId: null,
   };
   return {
     notification,

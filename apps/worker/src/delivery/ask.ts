@@ -123,7 +123,7 @@ function messageTo(
   to: string | null,
 ): ProviderMessage {
   const { tenantId, deliveryId, channel } = delivery;
-  const { id, recipientId, expiresAt } = context.notification;
+  const { id, recipientId, expiresAt, metadata, endpointId } = context.notification;
   return {
     tenantId,
     notificationId: id,
@@ -134,6 +134,7 @@ function messageTo(
     to,
     content: message,
     unsubscribe,
+    eventId: endpointId && (metadata?.['event_id'] ?? null),
     ttlSeconds: expiresAt && Math.max(0, (expiresAt.getTime() - Date.now()) / 1_000),
   };
 }

@@ -50,6 +50,9 @@ export class LoadStep {
     { delivery, channel }: Claimed,
     { notification, recipient, tenant, templateHeads: heads }: DeliveryContext,
   ): Promise<{ content: TemplateContent; templateVersion: number | null }> {
+    // An event is its own content.
+    if (notification.endpointId)
+      return { content: { body: JSON.stringify(notification.payload) }, templateVersion: null };
     if (notification.content) return { content: notification.content, templateVersion: null };
     const idOrKey = notification.templateId!;
     const chain = localeChain(recipient?.locale ?? null, tenant.settings.locale ?? null);

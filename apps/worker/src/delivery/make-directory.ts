@@ -1,5 +1,5 @@
 import type { Config } from '#config';
-import type { MailboxStore, ProviderAccountsStore } from '#database';
+import type { MailboxStore, ProviderAccountsStore, WebhookEndpointsStore } from '#database';
 import { PLATFORM_TENANT_ID } from '#domain';
 import { Connector, ProviderDirectory } from '#providers';
 import type { RealtimeBus } from '#realtime';
@@ -9,12 +9,20 @@ import { instruments, type Logger } from '#telemetry';
 export function makeDirectory(
   config: Config,
   accounts: ProviderAccountsStore,
+  endpoints: WebhookEndpointsStore,
   mailbox: MailboxStore,
   bus: RealtimeBus,
   logger: Logger,
 ): ProviderDirectory {
   const directory = new ProviderDirectory({
     accounts: (tenantId, channel) => accounts.openAll(tenantId, channel),
+    endpoint: async (tenantId, id) => {
+      const endpoint = await endpoints.opened(tenantId, id);
+      if (!endpoint) return null;
+      const { url, secret, oldSecret, updatedAt } = endpoint;
+      const credentials = { url, secret, ...(oldSecret && { old_secret: oldSecret }) };
+      return { tenantId, id, provider: 'webhook', channel: 'webhook', credentials, pacePerSecond: null, updatedAt };
+    },
     connector: new Connector({
       ...config,
       deposit: (message) =>

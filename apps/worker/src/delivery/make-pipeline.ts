@@ -8,6 +8,7 @@ import {
   ReceiptsStore,
   RecentSendsStore,
   type TemplatesStore,
+  type WebhookEndpointsStore,
 } from '#database';
 import type { ChannelId } from '#domain';
 import type { ProviderDirectory } from '#providers';
@@ -35,6 +36,7 @@ export interface PipelineParts {
   due: DueDeliveriesStore;
   templates: TemplatesStore;
   directory: ProviderDirectory;
+  endpoints: WebhookEndpointsStore;
   spool: OutcomeSpool;
   /** Signs what stands in unsubscribe links. */
   unsubscribeKey: Buffer;
@@ -51,7 +53,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     consent: new ConsentStep(),
     limit: new LimitStep(makeLimiter(parts)),
     render: new RenderStep(new TemplateRenderer(), new UnsubscribeLinks(config.publicUrl, parts.unsubscribeKey)),
-    send: new SendStep(due, new AccountPacesStore(parts.database), parts.directory, {
+    send: new SendStep(due, new AccountPacesStore(parts.database), parts.endpoints, parts.directory, {
       deadlineMs: third,
       marginMs: third,
     }),

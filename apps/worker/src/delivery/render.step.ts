@@ -12,6 +12,8 @@ export class RenderStep {
 
   async run(limited: Limited): Promise<Rendered> {
     const { notification, recipient } = limited.context;
+    // No template: what braces stand in an event are its own.
+    if (notification.endpointId) return { ...limited, unsubscribe: null, message: limited.content };
     const unsubscribe = this.links.linkFor(limited.channel.id, limited.context);
     // The payload wins over what we add; a template written for a send never changes its meaning under it.
     const payload = {

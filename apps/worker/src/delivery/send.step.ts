@@ -1,4 +1,4 @@
-import type { AccountPacesStore, DueDeliveriesStore } from '#database';
+import type { AccountPacesStore, DueDeliveriesStore, WebhookEndpointsStore } from '#database';
 import {
   type Attempt,
   afterFailure,
@@ -7,6 +7,7 @@ import {
   type Outcome,
   type ProviderError,
   type ProviderErrorKind,
+  WEBHOOK_RETRY_SCHEDULE_SECONDS,
 } from '#domain';
 import { BreakerOpen, type ProviderDirectory, type Sender } from '#providers';
 import { instruments } from '#telemetry';
@@ -24,8 +25,8 @@ export interface SendTimes {
 const FAILS_OVER: ReadonlySet<ProviderErrorKind | 'sent'> = new Set(['transient', 'throttled', 'misconfigured']);
 /** A turn in an account's pace that is nearer than this is not worth a hold. */
 const AT_ONCE_SECONDS = 0.02;
-/** Over how long those return that found no account working. */
-const RETURN_SECONDS = 10;
+/** Those that found no account working return spread over as long as it has been down, within these bounds. */
+const RETURN_SECONDS = { atLeast: 2, atMost: 300 };
 
 /**
  * Picks an account, then intent, then the provider, once. In-app needs none of it: the row in the inbox is the send, and it is
@@ -35,6 +36,7 @@ export class SendStep {
   constructor(
     private readonly due: DueDeliveriesStore,
     private readonly paces: AccountPacesStore,
+    private readonly endpoints: WebhookEndpointsStore,
     private readonly directory: ProviderDirectory,
     private readonly times: SendTimes,
   ) {}
@@ -42,7 +44,11 @@ export class SendStep {
   async run(rendered: Rendered): Promise<Outcome> {
     if (rendered.channel.sends === 'inbox') return intoInbox(rendered);
     const { delivery, context } = rendered;
-    const senders = await this.directory.sendersFor(delivery.tenantId, delivery.channel, context.notification.test);
+    const { endpointId, test } = context.notification;
+    const senders = endpointId
+      ? await this.directory.endpointSender(delivery.tenantId, endpointId)
+      : await this.directory.sendersFor(delivery.tenantId, delivery.channel, test);
+    if (senders.length === 0 && endpointId) return failed('no_provider', 'the endpoint is gone or switched off');
     if (senders.length === 0)
       return failed(
         'no_provider',
@@ -71,6 +77,22 @@ export class SendStep {
     if (!sender.account || sender.pacePerSecond === null || delivery.paced) return 0;
     const { tenantId, id } = sender.account;
     return await this.paces.reserve({ tenantId, accountId: id, perSecond: sender.pacePerSecond });
+  }
+
+  /** An endpoint that is gone, or has failed for days, is switched off by what comes back. Returns whether it is off now. */
+  private async noteEndpoint(sender: Sender, { refused }: Reply): Promise<boolean> {
+    const { tenantId, id } = sender.account!;
+    if (refused) {
+      sender.failing = true;
+      const off = await this.endpoints.failed(tenantId, id, refused.code === '410');
+      if (off) this.directory.forget(tenantId);
+      return off;
+    }
+    if (sender.failing) {
+      await this.endpoints.succeeded(tenantId, id);
+      sender.failing = false;
+    }
+    return false;
   }
 
   private async inSlot(addressed: Addressed, othersLeft: boolean): Promise<Outcome> {
@@ -117,6 +139,8 @@ export class SendStep {
       durationMs,
     };
     instruments().attempts.record(durationMs / 1_000, { provider: sender.provider, outcome: attempt.outcome });
+    if (addressed.context.notification.endpointId && (await this.noteEndpoint(sender, reply)))
+      return { kind: 'failed', reason: 'misconfigured', code: attempt.code, detail: attempt.detail, attempt };
     return conclude(addressed, attempt, reply, othersLeft);
   }
 }
@@ -142,7 +166,9 @@ function conclude(addressed: Addressed, attempt: Attempt, reply: Reply, othersLe
   }
   const policy = context.category?.unknownOutcome ?? channel.unknownOutcome;
   if (refused.kind === 'unknown') instruments().unknown.add(1, { channel: delivery.channel, policy });
-  const schedule = context.tenant.settings.retry_schedule_seconds ?? DEFAULT_RETRY_SCHEDULE_SECONDS;
+  const schedule = context.notification.endpointId
+    ? WEBHOOK_RETRY_SCHEDULE_SECONDS
+    : (context.tenant.settings.retry_schedule_seconds ?? DEFAULT_RETRY_SCHEDULE_SECONDS);
   const position = { retries: delivery.retries, schedule, random: Math.random() };
   return { ...afterFailure(attempt, refused.retryAfterSeconds, position, policy), ...lessons };
 }
@@ -176,12 +202,14 @@ function waitOf({ breaker, pausedUntil }: Sender): number {
 /** None of the accounts may be asked now: the delivery comes back when one may, and burns nothing. They do not all come at once. */
 function allDown(senders: readonly Sender[]): Outcome {
   const wait = Math.min(...senders.map(waitOf));
+  const downSeconds = Math.min(...senders.map(({ breaker }) => breaker.downSeconds));
+  const spread = Math.min(RETURN_SECONDS.atMost, Math.max(RETURN_SECONDS.atLeast, downSeconds));
   const down = senders.some(({ breaker }) => breaker.state !== 'closed');
   const names = senders.map(({ provider }) => provider).join(', ');
   return {
     kind: 'held',
     reason: down ? 'provider_down' : 'provider_limit',
-    delaySeconds: wait + Math.random() * RETURN_SECONDS,
+    delaySeconds: wait + Math.random() * spread,
     detail: down ? `the breaker is open (${names})` : `the provider asked for a pause (${names})`,
     limitTaken: true,
   };

@@ -1,4 +1,4 @@
-import type { MailboxStore, OperationsStore, ReceiptsStore } from '#database';
+import type { EventsStore, MailboxStore, OperationsStore, ReceiptsStore } from '#database';
 import { instruments, type Logger } from '#telemetry';
 
 const SECOND = 1_000;
@@ -9,15 +9,20 @@ interface Chore {
   run: () => Promise<unknown>;
 }
 
+interface Stores {
+  operations: OperationsStore;
+  mailbox: MailboxStore;
+  receipts: ReceiptsStore;
+  events: EventsStore;
+}
+
 /** Small chores beside the deliveries. Each may run in any number of workers at once. */
 export class Housekeeper {
   private readonly chores: Chore[];
   private readonly timers: NodeJS.Timeout[] = [];
 
   constructor(
-    operations: OperationsStore,
-    mailbox: MailboxStore,
-    receipts: ReceiptsStore,
+    { operations, mailbox, receipts, events }: Stores,
     private readonly logger: Logger,
   ) {
     this.chores = [
@@ -33,6 +38,7 @@ export class Housekeeper {
           if (dropped > 0) instruments().receipts.add(dropped, { ...parked, result: 'dropped' });
         },
       },
+      { name: 'delete old events', everyMs: 600 * SECOND, run: () => events.deleteOld() },
       { name: 'trim mailboxes', everyMs: 5 * SECOND, run: () => mailbox.trim() },
     ];
   }

@@ -2,7 +2,7 @@ import DataLoader from 'dataloader';
 import { columns } from '../columns.js';
 import type { Database, Sql } from '../database.js';
 import { afterNumberCursor, type Page, toPage } from '../page.js';
-import { EVENT_COLUMNS, EVENTS_WANTED } from './sending/events.store.js';
+import { emit } from './sending/events.store.js';
 
 export interface InboxItem {
   id: string;
@@ -181,9 +181,8 @@ const CHANGES: Record<InboxChange, { set: string; where: string }> = {
 };
 
 const READ_EVENTS = `, emitted as (
-  insert into events (${EVENT_COLUMNS})
-  select tenant_id, 'inbox.item_read', recipient_id, id::text, jsonb_build_object('item_id', id, 'seq', seq, 'recipient_id', recipient_id, 'read_at', read_at)
-  from changed where ${EVENTS_WANTED}
+  ${emit(`select tenant_id, 'inbox.item_read', recipient_id, id::text, jsonb_build_object('item_id', id, 'seq', seq, 'recipient_id', recipient_id, 'read_at', read_at)
+  from changed`)}
 )`;
 
 /** The counters move by what the changed rows were and are: the row of the counters is locked first, as a new item does. */

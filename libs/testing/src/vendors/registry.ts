@@ -3,6 +3,7 @@ import { mailgunVendor, postmarkVendor, resendVendor, sendgridVendor, sesVendor 
 import type { VendorDescription } from './http-vendor.js';
 import { fcmVendor, webPushVendor } from './push-vendors.js';
 import { twilioVendor, vonageVendor } from './sms-vendors.js';
+import { webhookReceiver } from './webhook-receiver.js';
 
 /** ONE LINE PER VENDOR with an HTTP API, by the id of its provider. */
 export const vendors: Readonly<Record<string, VendorDescription>> = {
@@ -19,4 +20,5 @@ export const vendors: Readonly<Record<string, VendorDescription>> = {
   discord: discordVendor,
   teams: teamsVendor,
   telegram: telegramVendor,
+  webhook: webhookReceiver,
 };

@@ -201,6 +201,7 @@ const notificationFields: ((row: Acceptance) => unknown)[] = [
   (row) => row.idempotency?.key ?? null,
   (row) => row.idempotency?.bodyHash ?? null,
   (row) => row.traceparent,
+  (row) => row.notification.endpointId,
 ];
 
 /**
@@ -212,11 +213,11 @@ const ACCEPT = `
 with input as materialized (
   select * from unnest(
     $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::smallint[], $11::smallint[],
-    $12::boolean[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[]
+    $12::boolean[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[], $21::uuid[]
   ) with ordinality as i(tenant_id, id, recipient_id, type, category, channels, template_id, content, payload, priority, lane,
-                         test, ordering_key, metadata, scheduled_at, expires_at, total, key, body_hash, traceparent, ord)
+                         test, ordering_key, metadata, scheduled_at, expires_at, total, key, body_hash, traceparent, endpoint_id, ord)
 ), asked as materialized (
-  select * from unnest($21::integer[], $22::uuid[], $23::text[], $24::text[], $25::text[]) as d(ord, id, channel, address, address_from)
+  select * from unnest($22::integer[], $23::uuid[], $24::text[], $25::text[], $26::text[]) as d(ord, id, channel, address, address_from)
 ), lacking as materialized (
   select a.ord, array_agg(a.channel) as channels
   from asked a join input i on i.ord = a.ord left join recipients r on r.tenant_id = i.tenant_id and r.id = i.recipient_id
@@ -236,7 +237,7 @@ with input as materialized (
 ), profiles as (
   insert into recipients as r (tenant_id, id, email, phone, locale, timezone, attributes)
   select distinct on (a.tenant_id, u.id) a.tenant_id, u.id, u.email, u.phone, u.locale, u.timezone, coalesce(u.attributes::jsonb, '{}')
-  from unnest($26::integer[], $27::text[], $28::text[], $29::text[], $30::text[], $31::text[], $32::text[]) as u(ord, id, email, phone, locale, timezone, attributes)
+  from unnest($27::integer[], $28::text[], $29::text[], $30::text[], $31::text[], $32::text[], $33::text[]) as u(ord, id, email, phone, locale, timezone, attributes)
   join accepted a on a.ord = u.ord
   order by a.tenant_id, u.id, u.ord desc
   on conflict (tenant_id, id) do update set
@@ -244,16 +245,16 @@ with input as materialized (
     timezone = coalesce(excluded.timezone, r.timezone), attributes = r.attributes || excluded.attributes, updated_at = now()
 ), stored as (
   insert into notifications (tenant_id, id, recipient_id, type, category, channels, template_id, content, payload, priority, test, ordering_key,
-                             metadata, scheduled_at, expires_at, total, created_at)
+                             metadata, scheduled_at, expires_at, total, created_at, endpoint_id)
   select tenant_id, id, recipient_id, type, category, string_to_array(channels, ','), template_id, content::jsonb, payload::jsonb, priority, test, ordering_key,
-         metadata::jsonb, scheduled_at, expires_at, total, created_at
+         metadata::jsonb, scheduled_at, expires_at, total, created_at, endpoint_id
   from accepted
 ), wanted as materialized (
-  select a.tenant_id, d.id, a.id as notification_id, a.recipient_id, d.channel, d.address, a.lane, a.ordering_key, a.scheduled_at, a.expires_at, a.created_at, a.traceparent
+  select a.tenant_id, d.id, a.id as notification_id, a.recipient_id, d.channel, d.address, a.lane, a.ordering_key, a.scheduled_at, a.expires_at, a.created_at, a.traceparent, a.endpoint_id
   from asked d join accepted a on a.ord = d.ord
 ), made as (
-  insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, address, created_at)
-  select tenant_id, id, notification_id, recipient_id, channel, address, created_at from wanted
+  insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, address, created_at, endpoint_id)
+  select tenant_id, id, notification_id, recipient_id, channel, address, created_at, endpoint_id from wanted
 ), due as (
   insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason, expires_at, ordering_key, message_key, traceparent)
   select tenant_id, id, channel, lane, coalesce(scheduled_at, created_at), case when scheduled_at > created_at then 'scheduled' end, expires_at, ordering_key,

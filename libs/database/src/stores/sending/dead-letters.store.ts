@@ -89,6 +89,17 @@ export class DeadLettersStore {
     return (await this.get(id))!;
   }
 
+  /** What failed on its way to one endpoint since a time and was not replayed, oldest first. Index: dead_letters_pkey. */
+  async ofEndpoint(tenantId: string, endpointId: string, since: Date, limit: number): Promise<string[]> {
+    const rows = await this.database.platform.query<{ id: string }>({
+      text: `select id from dead_letters
+             where tenant_id = $1 and channel = 'webhook' and recipient_id = $2 and failed_at >= $3 and replayed_at is null
+             order by id limit $4`,
+      values: [tenantId, endpointId, since, limit],
+    });
+    return rows.map(({ id }) => id);
+  }
+
   /** Discards the entry; the delivery stays failed. */
   async delete(id: string): Promise<boolean> {
     const rows = await this.database.platform.query({

@@ -12,18 +12,24 @@ export interface StoredEvent {
   subject: string;
   /** JSON text, as it is published: it is not looked into on the way. */
   data: string;
-  /** RFC 3339 in UTC, to the millisecond. */
+  /** RFC 3339 in UTC. */
   createdAt: string;
 }
 
-/**
- * Statements that change a state write their event in the same commit, where this holds: `insert into events ... select ...
- * where EVENTS_WANTED`. Connections say so at their start (Database), so that nobody pays for events that nobody takes.
- */
-export const EVENTS_WANTED = `current_setting('carillon.events', true) = 'on'`;
+/** Connections of a deployment with a broker say so at their start (Database). */
+const TO_BROKER = `coalesce(current_setting('carillon.events', true) = 'on', false)`;
 
-/** The columns every one of those inserts fills. */
-export const EVENT_COLUMNS = 'tenant_id, type, recipient_id, subject, data';
+/**
+ * Writes events in the commit that makes them true, where somebody listens: the broker's relay, or an endpoint of the tenant.
+ * `rows` selects tenant_id, type, recipient_id, subject and data; nothing of it is made where nobody does.
+ */
+export const emit = (
+  rows: string,
+): string => `insert into events (tenant_id, type, recipient_id, subject, data, broker, webhooks, kept)
+  select e.tenant_id, e.type, e.recipient_id, e.subject, e.data, ${TO_BROKER}, w.there, w.there
+  from (${rows}) e(tenant_id, type, recipient_id, subject, data)
+  cross join lateral (select exists (select from webhook_endpoints x where x.tenant_id = e.tenant_id) as there) w
+  where ${TO_BROKER} or w.there`;
 
 /** What an event says of a delivery, from the columns of a row called `x`. */
 export const deliveryEvent = (x: string): string => `jsonb_strip_nulls(jsonb_build_object(
@@ -37,31 +43,79 @@ export const SUPPRESSION_EVENT = `jsonb_strip_nulls(jsonb_build_object('suppress
 export class EventsStore {
   constructor(private readonly database: Database) {}
 
-  /** The oldest events, in order. Index: events_seq_idx. */
+  /** The oldest events the broker has not got, in order. Index: events_broker_idx. */
   async next(limit: number): Promise<StoredEvent[]> {
     return await this.database.platform.query<StoredEvent>({
       name: 'next_events',
-      text: `select tenant_id as "tenantId", id, seq, type, recipient_id as "recipientId", subject, data::text as data,
-                    to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "createdAt"
-             from events order by seq limit $1`,
+      text: `select ${EVENT} from events where broker order by seq limit $1`,
       values: [limit],
     });
   }
 
-  /** Deletes what was published. Index: events_seq_idx. */
+  /** The broker has them: deletes those that nobody else wants. Index: events_broker_idx. */
   async published(events: readonly StoredEvent[]): Promise<void> {
     await this.database.platform.query({
       name: 'published_events',
-      text: 'delete from events where seq = any ($1::bigint[])',
+      text: `with gone as (delete from events where broker and seq = any ($1::bigint[]) and not kept)
+             update events set broker = false where broker and seq = any ($1::bigint[]) and kept`,
       values: [events.map(({ seq }) => seq)],
     });
   }
 
-  /** Age of the oldest event that waits, in seconds; 0 when none does. Index: events_seq_idx. */
+  /** Age of the oldest event that waits for the broker, in seconds; 0 when none does. Index: events_broker_idx. */
   async oldestSeconds(): Promise<number> {
     const [row] = await this.database.platform.query<{ seconds: number }>({
-      text: `select greatest(0, extract(epoch from now() - created_at))::float8 as seconds from events order by seq limit 1`,
+      text: `select greatest(0, extract(epoch from now() - created_at))::float8 as seconds from events where broker order by seq limit 1`,
     });
     return row?.seconds ?? 0;
   }
+
+  /** The oldest events that have not been handed to endpoints, in order. Index: events_webhooks_idx. */
+  async nextForEndpoints(limit: number): Promise<StoredEvent[]> {
+    return await this.database.platform.query<StoredEvent>({
+      name: 'next_for_endpoints',
+      text: `select ${EVENT} from events where webhooks order by seq limit $1`,
+      values: [limit],
+    });
+  }
+
+  /** Every endpoint that wants them has them. Index: events_webhooks_idx. */
+  async handedOut(events: readonly StoredEvent[]): Promise<void> {
+    await this.database.platform.query({
+      name: 'handed_out_events',
+      text: 'update events set webhooks = false where webhooks and seq = any ($1::bigint[])',
+      values: [events.map(({ seq }) => seq)],
+    });
+  }
+
+  /** A tenant's events since a time, oldest first, after one of them. Index: events_kept_idx. */
+  async since(
+    tenantId: string,
+    since: Date,
+    after: { createdAt: string; seq: number } | null,
+    limit: number,
+  ): Promise<StoredEvent[]> {
+    return await this.database.sqlForTenant(tenantId, (sql) =>
+      sql.query<StoredEvent>({
+        text: `select ${EVENT} from events
+               where tenant_id = $1 and kept and created_at >= $2 and ($3::timestamptz is null or (created_at, seq) > ($3, $4::bigint))
+               order by created_at, seq limit $5`,
+        values: [tenantId, since, after?.createdAt ?? null, after?.seq ?? null, limit],
+      }),
+    );
+  }
+
+  /** Deletes what was kept for a week. Index: events_kept_idx, tenant by tenant. */
+  async deleteOld(): Promise<void> {
+    await this.database.platform.query({
+      text: `delete from events e using webhook_endpoints w
+             where e.tenant_id = w.tenant_id and e.kept and not e.webhooks and not e.broker and e.created_at < now() - interval '${KEPT_DAYS} days'`,
+    });
+  }
 }
+
+/** How long an endpoint can be told what it missed. */
+const KEPT_DAYS = 7;
+
+const EVENT = `tenant_id as "tenantId", id, seq, type, recipient_id as "recipientId", subject, data::text as data,
+  to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "createdAt"`;

@@ -18,6 +18,8 @@ export interface Notification {
   metadata: Record<string, string> | null;
   scheduledAt: Date | null;
   expiresAt: Date | null;
+  /** Of an event on its way to a tenant's endpoint: which. */
+  endpointId: string | null;
 }
 
 export interface NotificationRow extends Notification {

@@ -1,7 +1,7 @@
 import { type ChannelId, type DeliveryState, type NotificationStatus } from '#domain';
 import type { Database, Sql } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../../page.js';
-import { deliveryEvent, EVENT_COLUMNS, EVENTS_WANTED } from './events.store.js';
+import { deliveryEvent, emit } from './events.store.js';
 import type { DeliveryRow, NotificationRow } from './notification.js';
 import { FINISHED_EVENT } from './record.js';
 
@@ -61,7 +61,8 @@ export class NotificationsStore {
     page: PageRequest & { offset?: number | undefined },
   ): Promise<Page<NotificationWithDeliveries>> {
     const values: unknown[] = [tenantId];
-    const conditions = ['n.tenant_id = $1'];
+    // What goes to the tenant's own endpoints is listed with them.
+    const conditions = ['n.tenant_id = $1', 'n.endpoint_id is null'];
     const where = (condition: (parameter: string) => string, value: unknown): void => {
       if (value === undefined || value === null) return;
       values.push(value);
@@ -112,6 +113,45 @@ export class NotificationsStore {
     });
   }
 
+  /** What went to one of the tenant's endpoints, newest first, with the event that each carries. Index: deliveries_tenant_id_endpoint_id_id_idx. */
+  async ofEndpoint(
+    tenantId: string,
+    endpointId: string,
+    page: PageRequest,
+  ): Promise<Page<DeliveryRow & { type: string; eventId: string }>> {
+    return await this.database.sqlForTenant(tenantId, async (sql) => {
+      const rows = await sql.query<DeliveryRow>({
+        text: `${DELIVERIES} where d.tenant_id = $1 and d.endpoint_id = $2 and ($3::uuid is null or d.id < $3) order by d.id desc limit $4`,
+        values: [tenantId, endpointId, afterIdCursor(page.cursor), page.limit + 1],
+      });
+      const events = await sql.query<{ id: string; type: string; eventId: string }>({
+        text: `select id, type, metadata->>'event_id' as "eventId" from notifications where tenant_id = $1 and id = any ($2::uuid[])`,
+        values: [tenantId, rows.map(({ notificationId }) => notificationId)],
+      });
+      const byId = new Map(events.map((event) => [event.id, event]));
+      return toPage(
+        rows.map((row) => ({
+          ...row,
+          type: byId.get(row.notificationId)!.type,
+          eventId: byId.get(row.notificationId)!.eventId,
+        })),
+        page.limit,
+        (row) => row.id,
+      );
+    });
+  }
+
+  /** Which of these there are. Index: notifications_pkey. */
+  async existing(tenantId: string, ids: readonly string[]): Promise<Set<string>> {
+    const rows = await this.database.sqlForTenant(tenantId, (sql) =>
+      sql.query<{ id: string }>({
+        text: 'select id from notifications where tenant_id = $1 and id = any ($2::uuid[])',
+        values: [tenantId, ids],
+      }),
+    );
+    return new Set(rows.map(({ id }) => id));
+  }
+
   async delivery(tenantId: string, id: string): Promise<{ delivery: DeliveryRow; timeline: TimelineEntry[] } | null> {
     return await this.database.sqlForTenant(tenantId, async (sql) => {
       const [delivery] = await sql.query<DeliveryRow>({
@@ -148,7 +188,7 @@ const STATUS = `coalesce(n.final_status, case when n.succeeded + n.failed + n.su
 async function select(sql: Sql, where: string, values: unknown[], rest = ''): Promise<NotificationRow[]> {
   return await sql.query<NotificationRow>({
     text: `select n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.type, n.category, n.channels, n.template_id as "templateId", n.content, n.payload,
-                  n.priority, n.test, n.ordering_key as "orderingKey", n.metadata, n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt",
+                  n.priority, n.test, n.ordering_key as "orderingKey", n.metadata, n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt", n.endpoint_id as "endpointId",
                   n.created_at as "createdAt", n.total, ${STATUS} as status
            from notifications n where ${where} ${rest}`,
     values,
@@ -206,11 +246,11 @@ with gone as (
   update notifications n set cancelled = n.cancelled + (select count(*) from changed) where n.tenant_id = $1 and n.id = $2 and exists (select 1 from changed)
   returning n.*
 ), emitted as (
-  insert into events (${EVENT_COLUMNS})
-  select x.tenant_id, 'delivery.cancelled', x.recipient_id, x.delivery_id::text, ${deliveryEvent('x')}
-  from (select c.*, c.id as delivery_id, null::text as code from changed c) x where ${EVENTS_WANTED}
-  union all
-  select tenant_id, 'notification.finished', recipient_id, id::text, ${FINISHED_EVENT} from counted where final_status is not null and ${EVENTS_WANTED}
+  ${emit(`
+    select x.tenant_id, 'delivery.cancelled', x.recipient_id, x.delivery_id::text, ${deliveryEvent('x')}
+    from (select c.*, c.id as delivery_id, null::text as code from changed c) x where endpoint_id is null
+    union all
+    select tenant_id, 'notification.finished', recipient_id, id::text, ${FINISHED_EVENT} from counted where final_status is not null and endpoint_id is null`)}
 ), told as (
   insert into decisions (tenant_id, delivery_id, id, code) select $1, id, gen_random_uuid(), 'cancelled' from changed
 )

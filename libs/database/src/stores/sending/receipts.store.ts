@@ -1,6 +1,6 @@
 import { newId, type ReceiptKind, type SuppressionReason, statesBefore, tallyOf } from '#domain';
 import type { Database } from '../../database.js';
-import { deliveryEvent, EVENT_COLUMNS, EVENTS_WANTED, SUPPRESSION_EVENT } from './events.store.js';
+import { deliveryEvent, emit, SUPPRESSION_EVENT } from './events.store.js';
 
 /** What a vendor reports of one delivery. */
 export interface DeliveryReceipt {
@@ -118,14 +118,13 @@ const SUPPRESS = `listed as (
   on conflict do nothing
   returning *
 ), announced as (
-  insert into events (${EVENT_COLUMNS})
-  select tenant_id, 'suppression.created', null, id::text, ${SUPPRESSION_EVENT} from listed where ${EVENTS_WANTED}
+  ${emit(`select tenant_id, 'suppression.created', null, id::text, ${SUPPRESSION_EVENT} from listed`)}
 )`;
 
 /** The event of what a receipt said of the rows in `changed`. */
-const event = (kind: string): string => `insert into events (${EVENT_COLUMNS})
-  select x.tenant_id, 'delivery.' || ${kind}, x.recipient_id, x.delivery_id::text, ${deliveryEvent('x')}
-  from (select c.*, c.id as delivery_id, $3::text as code from changed c) x where ${EVENTS_WANTED}`;
+const event = (kind: string): string =>
+  emit(`select x.tenant_id, 'delivery.' || ${kind}, x.recipient_id, x.delivery_id::text, ${deliveryEvent('x')}
+  from (select c.*, c.id as delivery_id, $3::text as code from changed c) x`);
 
 const told = (code: string): string => `told as (
   insert into decisions (tenant_id, delivery_id, id, code, detail) select tenant_id, id, gen_random_uuid(), ${code}, $3 from changed
@@ -171,9 +170,8 @@ with ${BEFORE}, changed as (
   update notifications n set succeeded = n.succeeded + 1, failed = n.failed - 1
   from changed c where $3 = 'sent' and n.tenant_id = c.tenant_id and n.id = c.notification_id
 ), emitted as (
-  insert into events (${EVENT_COLUMNS})
-  select x.tenant_id, 'delivery.' || $3, x.recipient_id, x.delivery_id::text, ${deliveryEvent('x')}
-  from (select c.*, c.id as delivery_id, 'settled' as code from changed c) x where ${EVENTS_WANTED}
+  ${emit(`select x.tenant_id, 'delivery.' || $3::text, x.recipient_id, x.delivery_id::text, ${deliveryEvent('x')}
+  from (select c.*, c.id as delivery_id, 'settled' as code from changed c) x`)}
 ), buried as (
   insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, provider, reason, code, detail, attempts)
   select tenant_id, $5, id, notification_id, recipient_id, channel, provider, 'rejected', 'settled', $4, attempts from changed where $3 = 'failed'

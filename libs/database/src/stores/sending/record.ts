@@ -4,7 +4,7 @@ import type { DeliveryState, InboxRow, Outcome } from '#domain';
 import { newId } from '#domain';
 import { json } from '../../columns.js';
 import type { ClaimedDelivery } from './due-deliveries.store.js';
-import { deliveryEvent, EVENT_COLUMNS, EVENTS_WANTED, SUPPRESSION_EVENT } from './events.store.js';
+import { deliveryEvent, emit, SUPPRESSION_EVENT } from './events.store.js';
 
 export interface RecordRow {
   tenantId: string;
@@ -189,7 +189,7 @@ with input as materialized (
     provider_account_id = f.provider_account_id, provider_message_id = f.provider_message_id, sent_at = case when f.state = 'sent' then now() end
   from finished f
   where d.tenant_id = f.tenant_id and d.id = f.delivery_id and d.state = 'waiting'
-  returning f.*, d.notification_id, d.recipient_id, d.channel
+  returning f.*, d.notification_id, d.recipient_id, d.channel, d.endpoint_id
 ), counted as (
   update notifications n set
     succeeded = n.succeeded + e.succeeded, failed = n.failed + e.failed, suppressed = n.suppressed + e.suppressed
@@ -201,12 +201,12 @@ with input as materialized (
     from ended group by tenant_id, notification_id
   ) e
   where n.tenant_id = e.tenant_id and n.id = e.notification_id
-  returning n.tenant_id, n.id, n.recipient_id, n.final_status, n.total, n.succeeded, n.failed, n.suppressed, n.cancelled
+  returning n.tenant_id, n.id, n.recipient_id, n.endpoint_id, n.final_status, n.total, n.succeeded, n.failed, n.suppressed, n.cancelled
 ), emitted as (
-  insert into events (${EVENT_COLUMNS})
-  select tenant_id, 'delivery.' || state, recipient_id, delivery_id::text, ${deliveryEvent('e')} from ended e where ${EVENTS_WANTED}
-  union all
-  select tenant_id, 'notification.finished', recipient_id, id::text, ${FINISHED_EVENT} from counted where final_status is not null and ${EVENTS_WANTED}
+  ${emit(`
+    select tenant_id, 'delivery.' || state, recipient_id, delivery_id::text, ${deliveryEvent('e')} from ended e where endpoint_id is null
+    union all
+    select tenant_id, 'notification.finished', recipient_id, id::text, ${FINISHED_EVENT} from counted where final_status is not null and endpoint_id is null`)}
 ), told as (
   insert into decisions (tenant_id, delivery_id, id, code, reason, detail, until)
   select tenant_id, delivery_id, row_id, decision, reason, detail, null from finished where decision is not null
@@ -234,10 +234,10 @@ with input as materialized (
   on conflict do nothing
   returning *
 ), learnt as (
-  insert into events (${EVENT_COLUMNS})
-  select tenant_id, 'device.removed', recipient_id, recipient_id, jsonb_build_object('recipient_id', recipient_id, 'token', token, 'platform', platform) from removed where ${EVENTS_WANTED}
-  union all
-  select tenant_id, 'suppression.created', null, id::text, ${SUPPRESSION_EVENT} from suppressed where ${EVENTS_WANTED}
+  ${emit(`
+    select tenant_id, 'device.removed', recipient_id, recipient_id, jsonb_build_object('recipient_id', recipient_id, 'token', token, 'platform', platform) from removed
+    union all
+    select tenant_id, 'suppression.created', null, id::text, ${SUPPRESSION_EVENT} from suppressed`)}
 ), arrived as materialized (
   select tenant_id, recipient_id, row_id, category, title, body, action_url, data,
          row_number() over (partition by tenant_id, recipient_id order by delivery_id) as place,

@@ -1,0 +1,210 @@
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Patch,
+  Post,
+  Query,
+  Res,
+  UseInterceptors,
+} from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import {
+  type DeliveryRow,
+  NotificationsStore,
+  type PageRequest,
+  type WebhookEndpoint,
+  WebhookEndpointsStore,
+} from '#database';
+import { type Caller, FromCaller, TenantKey } from '../http/access.js';
+import { Answers } from '../http/answers.js';
+import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
+import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
+import { ManageWebhooks } from './manage-webhooks.js';
+import {
+  createdWebhookView,
+  endpointDeliveryView,
+  type ReplayBody,
+  replayBody,
+  replayView,
+  rotatedView,
+  testView,
+  type WebhookBody,
+  type WebhookPatch,
+  webhookBody,
+  webhookPatch,
+  webhookView,
+} from './webhook.schema.js';
+
+interface Id {
+  id: string;
+}
+
+@ApiTags('Webhooks')
+@Controller('api/v1/webhooks')
+@UseInterceptors(IdempotencyInterceptor)
+export class WebhooksController {
+  constructor(
+    @Inject(ManageWebhooks) private readonly webhooks: ManageWebhooks,
+    @Inject(WebhookEndpointsStore) private readonly endpoints: WebhookEndpointsStore,
+    @Inject(NotificationsStore) private readonly notifications: NotificationsStore,
+  ) {}
+
+  @Post()
+  @TenantKey('webhooks:write')
+  @Answers({
+    summary: 'Hear what happens: add an endpoint',
+    status: 201,
+    schema: createdWebhookView,
+    errors: ['validation_failed'],
+  })
+  async create(
+    @FromCaller() { tenantId }: Caller,
+    @Body({ schema: webhookBody }) body: WebhookBody,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const { endpoint, secret } = await this.webhooks.create(tenantId, body);
+    reply.header('Location', `/api/v1/webhooks/${endpoint.id}`);
+    return { ...toView(endpoint), secret };
+  }
+
+  @Get()
+  @TenantKey('webhooks:read')
+  @Answers({
+    summary: 'List endpoints, newest first',
+    status: 200,
+    schema: listOf(webhookView),
+    errors: ['validation_failed'],
+  })
+  async list(@FromCaller() { tenantId }: Caller, @Query({ schema: pageQuery }) page: PageRequest) {
+    return listView(await this.endpoints.list(tenantId, page), toView);
+  }
+
+  @Get(':id')
+  @TenantKey('webhooks:read')
+  @Answers({ summary: 'Get an endpoint', status: 200, schema: webhookView, errors: ['not_found'] })
+  async get(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id) {
+    return toView(await this.webhooks.get(tenantId, id));
+  }
+
+  @Patch(':id')
+  @TenantKey('webhooks:write')
+  @Answers({
+    summary: 'Change an endpoint',
+    status: 200,
+    schema: webhookView,
+    errors: ['not_found', 'validation_failed'],
+  })
+  async update(
+    @FromCaller() { tenantId }: Caller,
+    @Param({ schema: idParam }) { id }: Id,
+    @Body({ schema: webhookPatch }) body: WebhookPatch,
+  ) {
+    return toView(await this.webhooks.update(tenantId, id, body));
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @TenantKey('webhooks:write')
+  @Answers({ summary: 'Remove an endpoint: what still waits for it is given up', status: 204, errors: ['not_found'] })
+  async delete(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id): Promise<void> {
+    await this.webhooks.delete(tenantId, id);
+  }
+
+  @Post(':id/rotate-secret')
+  @HttpCode(200)
+  @TenantKey('webhooks:write')
+  @Answers({
+    summary: 'A new secret; the old one signs beside it for a day',
+    status: 200,
+    schema: rotatedView,
+    errors: ['not_found'],
+  })
+  async rotate(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id) {
+    const { secret, until } = await this.webhooks.rotate(tenantId, id);
+    return { secret, old_secret_valid_until: until.toISOString() };
+  }
+
+  @Post(':id/test')
+  @HttpCode(202)
+  @TenantKey('webhooks:write')
+  @Answers({
+    summary: 'Send it an event of type webhook.test',
+    status: 202,
+    schema: testView,
+    errors: ['not_found', 'conflict'],
+  })
+  async test(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id) {
+    return { delivery_id: await this.webhooks.test(tenantId, id) };
+  }
+
+  @Get(':id/deliveries')
+  @TenantKey('webhooks:read')
+  @Answers({
+    summary: 'What went to an endpoint, newest first; GET /api/v1/deliveries/{id} has each with its timeline',
+    status: 200,
+    schema: listOf(endpointDeliveryView),
+    errors: ['not_found', 'validation_failed'],
+  })
+  async deliveries(
+    @FromCaller() { tenantId }: Caller,
+    @Param({ schema: idParam }) { id }: Id,
+    @Query({ schema: pageQuery }) page: PageRequest,
+  ) {
+    await this.webhooks.get(tenantId, id);
+    return listView(await this.notifications.ofEndpoint(tenantId, id, page), toDeliveryView);
+  }
+
+  @Post(':id/replay')
+  @HttpCode(202)
+  @TenantKey('webhooks:write')
+  @Answers({
+    summary: 'Send again what failed, or what it was never sent',
+    status: 202,
+    schema: replayView,
+    errors: ['not_found', 'conflict', 'validation_failed'],
+  })
+  async replay(
+    @FromCaller() { tenantId }: Caller,
+    @Param({ schema: idParam }) { id }: Id,
+    @Body({ schema: replayBody }) body: ReplayBody,
+  ) {
+    return await this.webhooks.replay(tenantId, id, body);
+  }
+}
+
+function toView(endpoint: WebhookEndpoint) {
+  const { id, url, events, description, ordered, enabled } = endpoint;
+  return {
+    id,
+    url,
+    events,
+    description,
+    ordered,
+    enabled,
+    disabled_reason: endpoint.disabledReason,
+    failing_since: endpoint.failingSince?.toISOString() ?? null,
+    created_at: endpoint.createdAt.toISOString(),
+    updated_at: endpoint.updatedAt.toISOString(),
+  };
+}
+
+function toDeliveryView(row: DeliveryRow & { type: string; eventId: string }) {
+  const { id, type, state, reason, attempts } = row;
+  return {
+    id,
+    event_id: row.eventId,
+    type,
+    state,
+    reason,
+    attempts,
+    due_at: row.dueAt?.toISOString() ?? null,
+    created_at: row.createdAt.toISOString(),
+    sent_at: row.sentAt?.toISOString() ?? null,
+  };
+}
