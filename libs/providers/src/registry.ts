@@ -3,6 +3,7 @@ import { slack } from './chat/slack.provider.js';
 import { teams } from './chat/teams.provider.js';
 import { telegram } from './chat/telegram.provider.js';
 import type { Provider } from './define-provider.js';
+import { brevo } from './email/brevo.provider.js';
 import { mailgun } from './email/mailgun.provider.js';
 import { postmark } from './email/postmark.provider.js';
 import { resend } from './email/resend.provider.js';
@@ -25,6 +26,7 @@ export const providers: Readonly<Record<string, Provider>> = {
   sendgrid,
   postmark,
   mailgun,
+  brevo,
   twilio,
   vonage,
   fcm,

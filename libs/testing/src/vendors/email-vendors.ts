@@ -162,3 +162,27 @@ export const mailgunVendor: VendorDescription = {
     'account disabled': refuses('misconfigured', 403, { message: 'Domain is not allowed to send' }),
   },
 };
+
+const brevoError = (code: string, message: string) => ({ code, message });
+
+export const brevoVendor: VendorDescription = {
+  id: 'brevo',
+  credentials: (endpoint) => ({ api_key: SECRET, from: FROM, endpoint }),
+  secrets: [SECRET],
+  to: TO,
+  isSend: ({ path }) => path === '/v3/smtp/email',
+  accept: () => ({ status: 201, body: { messageId: `<${randomUUID()}@smtp-relay.mailin.fr>` } }),
+  refusals: {
+    ...commonRefusals,
+    'wrong key': refuses('misconfigured', 401, brevoError('unauthorized', 'Key not found')),
+    'no credit': refuses('misconfigured', 402, brevoError('not_enough_credits', 'Not enough credits')),
+    'bad address': refuses('bad_address', 400, brevoError('invalid_parameter', 'email is not valid in to')),
+    'bad sender': refuses(
+      'misconfigured',
+      400,
+      brevoError('invalid_parameter', 'Sending has been rejected because the sender you used is not valid'),
+    ),
+    'bad field': refuses('rejected', 400, brevoError('invalid_parameter', 'subject is too long')),
+    'missing field': refuses('rejected', 400, brevoError('missing_parameter', 'subject is missing')),
+  },
+};

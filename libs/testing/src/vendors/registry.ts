@@ -1,5 +1,12 @@
 import { discordVendor, slackVendor, teamsVendor, telegramVendor } from './chat-vendors.js';
-import { mailgunVendor, postmarkVendor, resendVendor, sendgridVendor, sesVendor } from './email-vendors.js';
+import {
+  brevoVendor,
+  mailgunVendor,
+  postmarkVendor,
+  resendVendor,
+  sendgridVendor,
+  sesVendor,
+} from './email-vendors.js';
 import type { VendorDescription } from './http-vendor.js';
 import { fcmVendor, webPushVendor } from './push-vendors.js';
 import { twilioVendor, vonageVendor } from './sms-vendors.js';
@@ -12,6 +19,7 @@ export const vendors: Readonly<Record<string, VendorDescription>> = {
   sendgrid: sendgridVendor,
   postmark: postmarkVendor,
   mailgun: mailgunVendor,
+  brevo: brevoVendor,
   twilio: twilioVendor,
   vonage: vonageVendor,
   fcm: fcmVendor,
