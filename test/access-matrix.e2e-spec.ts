@@ -51,6 +51,10 @@ beforeAll(async () => {
     channel: 'email',
     address: 'no@example.com',
   });
+  const webhook = await theirs.call('POST', '/api/v1/webhooks', {
+    url: 'https://example.com/',
+    events: ['inbox.item_read'],
+  });
   const notification = await theirs
     .send({ recipient_id: 'theirs', channels: ['email', 'in_app'], template_id: 'none' })
     .catch(() => theirs.send({ recipient_id: 'theirs', channel: 'email', content: CONTENT.email }));
@@ -68,6 +72,7 @@ beforeAll(async () => {
     '/api/v1/recipients/{id}': 'theirs',
     '/api/v1/templates/{id}': template.body.id,
     '/api/v1/provider-accounts/{id}': account.body.id,
+    '/api/v1/webhooks/{id}': webhook.body.id,
     '/api/v1/suppressions/{id}': suppression.body.id,
     '/api/v1/mailbox/{id}': await one('mailbox_messages'),
     '/api/v1/inbox/{id}': await one('inbox_items'),
@@ -223,9 +228,11 @@ describe('every route of the OpenAPI document', () => {
         ? { token: 'x', platform: 'ios' }
         : route.path.endsWith('/settle')
           ? { state: 'sent' }
-          : route.method === 'PUT'
-            ? { content: CONTENT.email }
-            : {};
+          : route.path.endsWith('/replay')
+            ? { since: new Date().toISOString(), only: 'failed' }
+            : route.method === 'PUT'
+              ? { content: CONTENT.email }
+              : {};
       const ask = (id: string): Promise<Answer> =>
         http(house.url, route.method, route.path.replace('{id}', id).replace('{token}', 'tok'), {
           headers: { 'X-API-Key': mine.apiKey, 'X-Recipient-ID': 'theirs' },

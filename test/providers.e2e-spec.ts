@@ -366,6 +366,11 @@ describe('credentials that do not work', () => {
       breaker: 'open',
       detail: 'authorization required',
     });
+    const overview = (await house.operator('GET', '/internal/overview')).body;
+    expect(overview.breakers).toContainEqual(
+      expect.objectContaining({ account_id: made.id, tenant_id: tenant.id, provider: 'sendgrid', breaker: 'open' }),
+    );
+    expect(overview.channels.email.waiting).toBeGreaterThanOrEqual(3);
     const tried = vendor.sends.length;
     const ids = await sendMany(tenant, 30, 'held');
     await held(ids);

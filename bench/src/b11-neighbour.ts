@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fillDeliveries } from './fill.ts';
-import { type BenchTenant, type House, load } from './house.ts';
-import { type Context, check, type Figures, percentile, type Scenario } from './scenario.ts';
+import { type Context, type Figures, percentile, type Scenario } from './scenario.ts';
+import { sendTimes } from './send-times.ts';
 
 const SIZES = {
   smoke: { flood: 5_000, seconds: 3 },
@@ -18,9 +18,10 @@ export const b11: Scenario = {
     const [noisy, quiet] = [await house.tenant(flood / 5), await house.tenant(1_000)];
     const api = await house.start('api');
     const worker = await house.start('worker');
-    const alone = await quietTimes(house, quiet, api.port, seconds, 'alone');
+    const stream = { house, tenant: quiet, port: api.port, rate: RATE, seconds };
+    const alone = await sendTimes({ ...stream, prefix: 'alone' });
     await fillDeliveries(house, noisy, flood, { dueAt: new Date(), recipients: flood / 5 });
-    const beside = await quietTimes(house, quiet, api.port, seconds, 'beside');
+    const beside = await sendTimes({ ...stream, prefix: 'beside' });
     const left = await house.count('select count(*) from due_deliveries where tenant_id = $1', [noisy.id]);
     while ((await house.count('select count(*) from due_deliveries')) > 0) await delay(200);
     await worker.stop();
@@ -48,41 +49,3 @@ export const b11: Scenario = {
     };
   },
 };
-
-async function quietTimes(
-  house: House,
-  tenant: BenchTenant,
-  port: number,
-  seconds: number,
-  prefix: string,
-): Promise<number[]> {
-  // The first second warms up: connections, plans, the worker's first claims.
-  const requests = RATE * (seconds + 1);
-  const result = await load({
-    port,
-    path: '/api/v1/notifications',
-    connections: 16,
-    headers: { 'X-API-Key': tenant.apiKey },
-    body: '{"recipient_id":"user-{n}","channel":"email","template_id":"welcome","payload":{"name":"Alice"}}',
-    recipients: 1,
-    requests,
-    rate: RATE,
-    keyPrefix: prefix,
-  });
-  check('requests answered with 202', result.statuses['202'] ?? 0, requests);
-  const sent = async (): Promise<Map<string, number>> => {
-    const { rows } = await house.sql.query<{ id: string; sent: string }>(
-      `select d.notification_id as id, extract(epoch from a.ended_at) * 1000 as sent from deliveries d join attempts a on a.tenant_id = d.tenant_id and a.delivery_id = d.id
-       where d.tenant_id = $1 and d.notification_id = any ($2::uuid[])`,
-      [tenant.id, result.ids],
-    );
-    return new Map(rows.map((row) => [row.id, Number(row.sent)]));
-  };
-  let found = await sent();
-  for (let tries = 0; found.size < requests && tries < 200; tries += 1) {
-    await delay(100);
-    found = await sent();
-  }
-  check('sent', found.size, requests);
-  return result.ids!.map((id, number) => found.get(id)! - result.sentAt![number]!).slice(RATE);
-}

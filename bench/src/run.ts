@@ -12,6 +12,7 @@ import { b7 } from './b7-reconnect.ts';
 import { b9 } from './b9-schedule.ts';
 import { b10 } from './b10-growth.ts';
 import { b11 } from './b11-neighbour.ts';
+import { b12 } from './b12-bad-provider.ts';
 import { b14 } from './b14-crash.ts';
 import { b15 } from './b15-footprint.ts';
 import { calibrate } from './calibration.ts';
@@ -19,7 +20,7 @@ import { House } from './house.ts';
 import type { Figures, Size } from './scenario.ts';
 import { Services } from './services.ts';
 
-const scenarios = [b1, b2, b3, b4, b6, b7, b9, b10, b11, b14, b15];
+const scenarios = [b1, b2, b3, b4, b6, b7, b9, b10, b11, b12, b14, b15];
 
 const { values } = parseArgs({
   options: {

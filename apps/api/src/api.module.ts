@@ -38,6 +38,7 @@ import { InboxController } from './inbox/inbox.controller.js';
 import { InboxGateway } from './inbox/inbox.gateway.js';
 import { StreamHub } from './inbox/stream-hub.js';
 import { DeadLettersController } from './internal/dead-letters.controller.js';
+import { OverviewController } from './internal/overview.controller.js';
 import { PlatformProviderAccountsController } from './internal/platform-provider-accounts.controller.js';
 import { PoisonMessagesController } from './internal/poison-messages.controller.js';
 import { TenantsController } from './internal/tenants.controller.js';
@@ -107,6 +108,7 @@ export class ApiModule {
         DeadLettersController,
         PlatformProviderAccountsController,
         PoisonMessagesController,
+        OverviewController,
         HealthController,
       ],
       providers: [

@@ -192,13 +192,9 @@ export class WorkerModule {
         },
         {
           provide: Housekeeper,
-          inject: [OperationsStore, MailboxStore, ReceiptsStore, EventsStore],
-          useFactory: (
-            operations: OperationsStore,
-            mailbox: MailboxStore,
-            receipts: ReceiptsStore,
-            events: EventsStore,
-          ) => new Housekeeper({ operations, mailbox, receipts, events }, logger),
+          inject: [OperationsStore, MailboxStore, ReceiptsStore],
+          useFactory: (operations: OperationsStore, mailbox: MailboxStore, receipts: ReceiptsStore) =>
+            new Housekeeper({ operations, mailbox, receipts }, logger),
         },
       ],
     };

@@ -16,6 +16,7 @@ import {
   newId,
   parseApiKey,
   refusal,
+  smsSegments,
   statesBefore,
   tallyOf,
 } from './index.js';
@@ -142,6 +143,25 @@ describe('what follows a failed try', () => {
 describe('small rules', () => {
   it('lanes', () => {
     expect([1, 3, 4, 6, 7, 10].map(laneOf)).toEqual([1, 1, 2, 2, 3, 3]);
+  });
+
+  it.each([
+    ['', 'gsm7', 1, 0],
+    ['a'.repeat(160), 'gsm7', 1, 160],
+    ['a'.repeat(161), 'gsm7', 2, 161],
+    ['a'.repeat(306), 'gsm7', 2, 306],
+    ['a'.repeat(307), 'gsm7', 3, 307],
+    ['€'.repeat(80), 'gsm7', 1, 160],
+    // An escape and its character stay together: 76 of them in a part of 153.
+    ['€'.repeat(153), 'gsm7', 3, 306],
+    ['Grüße, çedille', 'ucs2', 1, 14],
+    ['ж'.repeat(70), 'ucs2', 1, 70],
+    ['ж'.repeat(71), 'ucs2', 2, 71],
+    // Two units each, 33 in a part of 67.
+    ['😀'.repeat(35), 'ucs2', 1, 70],
+    ['😀'.repeat(67), 'ucs2', 3, 134],
+  ])('an SMS of %j is %s, %i segments', (text, encoding, segments, units) => {
+    expect(smsSegments(text)).toEqual({ encoding, segments, units });
   });
 
   it('locales fall back from the particular to the general', () => {

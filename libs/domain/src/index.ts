@@ -56,6 +56,7 @@ export {
   type RetryPosition,
   WEBHOOK_RETRY_SCHEDULE_SECONDS,
 } from './retry-schedule.js';
+export { type SmsSegments, smsSegments } from './sms-segments.js';
 export {
   DEFAULT_REQUESTS_PER_MINUTE,
   localeTag,

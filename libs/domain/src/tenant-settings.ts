@@ -34,6 +34,7 @@ export const tenantSettings = z
     recipient_limits: z.partialRecord(z.enum(channelIds), limit).optional(),
     requests_per_minute: z.int().min(1).max(10_000_000).optional(),
     retry_schedule_seconds: z.array(z.number().min(0).max(604_800)).max(20).optional(),
+    sms_max_segments: z.int().min(1).max(100).optional(),
     locale: localeTag.optional(),
     allowed_origins: z.array(z.url()).max(50).optional(),
   })

@@ -39,9 +39,10 @@ export class Connector {
     const credentials = provider.credentials.safeParse(account.credentials);
     // What is wrong with a secret must not be told with its value.
     if (!credentials.success) return refusing('The stored credentials do not fit the provider; give them again');
-    const { http, options } = this;
+    const { http, guard, options } = this;
     return provider.connect(credentials.data, {
       http,
+      guard,
       deposit: options.deposit,
       receiptsUrl: this.receiptsUrlOf(account),
     });

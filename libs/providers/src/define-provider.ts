@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type ChannelId, isId, type ReceiptKind } from '#domain';
+import type { EgressGuard } from './http/egress-guard.js';
 import type { VendorHttp } from './http/vendor-http.js';
 
 /** A rendered message for one address of one delivery. */
@@ -50,6 +51,8 @@ export interface Connection {
 /** What a provider may use of the house it runs in. */
 export interface Surroundings {
   http: VendorHttp;
+  /** For protocols other than HTTP: connections that go only where requests may go. */
+  guard: EgressGuard;
   /** Where this account's vendor can report to, or null where nobody told us our public address. */
   receiptsUrl: string | null;
   /** Keeps what a sandbox took. */

@@ -152,9 +152,10 @@ afterEach(async () => {
 
 /** The house as a provider sees it; loopback is where the vendors are. */
 function around(deposit: (message: ProviderMessage) => Promise<void> = async () => undefined): Surroundings {
-  const http = new VendorHttp(new EgressGuard(['127.0.0.0/8']));
+  const guard = new EgressGuard(['127.0.0.0/8']);
+  const http = new VendorHttp(guard);
   open.push(() => http.close());
-  return { http, deposit, receiptsUrl: 'https://carillon.example.com/receipts/x/y' };
+  return { http, guard, deposit, receiptsUrl: 'https://carillon.example.com/receipts/x/y' };
 }
 
 async function connect(provider: Provider): Promise<{ exchange: Exchange; connection: Connection }> {
@@ -415,6 +416,17 @@ describe('smtp in particular', () => {
     expect(mail.messageId).toBe('<abc.1@example.com>');
     expect(sent.messageId).toBe('<abc.1@example.com>');
     expect(mail.headers.get('auto-submitted')).toBe('auto-generated');
+  });
+
+  it('is kept from private networks like any other', async () => {
+    const guard = new EgressGuard([]);
+    for (const host of ['127.0.0.1', '169.254.169.254', 'localhost', '::1']) {
+      const account = smtp.credentials.parse({ host, port: 25, tls: 'none', from: 'a@example.com' });
+      const connection = smtp.connect(account, { ...around(), guard });
+      open.push(async () => connection.close?.());
+      const error = await failure(connection, 'x@example.com');
+      expect([host, error.kind, error.code]).toEqual([host, 'misconfigured', 'forbidden_address']);
+    }
   });
 
   it('says misconfigured for a wrong password, transient where nobody listens', async () => {

@@ -86,6 +86,18 @@ export class ProviderDirectory {
     return accounts.map((account) => this.connect(account));
   }
 
+  /** How many of the accounts in use here are in which state, by provider. */
+  breakers(): { provider: string; state: BreakerState; count: number }[] {
+    const counts = new Map<string, { provider: string; state: BreakerState; count: number }>();
+    for (const { sender } of this.connections.values()) {
+      const { provider, breaker } = sender;
+      const key = `${provider} ${breaker.state}`;
+      const row = counts.get(key) ?? { provider, state: breaker.state, count: 0 };
+      counts.set(key, { ...row, count: row.count + 1 });
+    }
+    return [...counts.values()];
+  }
+
   /** Forgets what was cached of a tenant; of all tenants without one (the platform's accounts serve everybody). */
   forget(tenantId?: string): void {
     for (const key of this.accounts.keys()) {

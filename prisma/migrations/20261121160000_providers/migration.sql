@@ -104,6 +104,9 @@ alter table notifications add column endpoint_id uuid;
 alter table deliveries add column endpoint_id uuid;
 create index deliveries_tenant_id_endpoint_id_id_idx on deliveries (tenant_id, endpoint_id, id) where endpoint_id is not null;
 
+-- What endpoints were told of a person, to be erased with them.
+create index notifications_event_recipient_idx on notifications (tenant_id, (payload->'data'->>'recipient_id')) where endpoint_id is not null;
+
 -- Who still has to take an event: the broker's relay, the webhooks' fan-out. `kept` stays for a week, so that an endpoint can be
 -- told what it missed.
 alter table events add column broker boolean not null default true;

@@ -31,7 +31,9 @@ interface Life {
   readonly webSocket: WebSocket;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
-  /** The second of every {@link PING_SECONDS} in which it is pinged. */
+  /** The second of every {@link PING_SECONDS  /** Ticks since it was told that it is too slow; null while it is not. */
+  leaving: number | null;
+} in which it is pinged. */
   readonly slot: number;
   missed: number;
   /** Since the last ping. */
@@ -108,6 +110,7 @@ export class InboxGateway {
       slot: this.opened % PING_SECONDS,
       missed: 0,
       messages: 0,
+      leaving: null,
     };
     this.lives.add(life);
     const leave = this.hub.open(
@@ -121,8 +124,7 @@ export class InboxGateway {
         buffered: () => webSocket.bufferedAmount,
         closeTooSlow: () => {
           webSocket.close(CLOSE_TOO_SLOW, 'too slow: resume with since');
-          // Whoever does not read does not answer a close either.
-          setTimeout(() => webSocket.terminate(), 1_000).unref();
+          life.leaving ??= 0;
         },
         closeRestarting: () => webSocket.close(CLOSE_RESTARTING, 'restarting'),
       },
@@ -147,7 +149,9 @@ export class InboxGateway {
     const now = Date.now();
     this.second = (this.second + 1) % PING_SECONDS;
     for (const life of this.lives) {
-      if (life.expiresAt <= now) life.webSocket.close(CLOSE_EXPIRED, 'token expired');
+      // Whoever does not read does not answer a close either.
+      if (life.leaving !== null && ++life.leaving > 1) life.webSocket.terminate();
+      else if (life.expiresAt <= now) life.webSocket.close(CLOSE_EXPIRED, 'token expired');
       else if (life.slot !== this.second) continue;
       else if (life.missed >= MAX_MISSED_PONGS) life.webSocket.terminate();
       else {

@@ -39,6 +39,8 @@ const PAGE = 100;
 const TOGETHER = 4;
 /** Streams of one recipient in one process: tabs and devices, not a leak. */
 export const MAX_STREAMS_PER_RECIPIENT = 50;
+/** How soon a read that failed is made again. */
+const RETRY_MS = 500;
 /** After the listening connection was lost everybody looks; not all in the same millisecond. */
 const RESYNC_SPREAD_MS = 1_000;
 /** How often everybody looks while no hints arrive. */
@@ -141,9 +143,11 @@ export class StreamHub {
     }
     stream.pumping = true;
     this.pumpOnce(stream)
-      .catch((error: unknown) =>
-        this.logger.warn({ err: error }, 'an inbox stream could not be fed; the next hint tries again'),
-      )
+      .catch((error: unknown) => {
+        this.logger.warn({ err: error }, 'an inbox stream could not be fed; it is tried again');
+        // Not with the next hint: this may have been the last one for a day.
+        setTimeout(() => !stream.closed && this.pump(stream), RETRY_MS * (1 + Math.random())).unref();
+      })
       .finally(() => {
         stream.pumping = false;
         if (stream.again && !stream.closed) {

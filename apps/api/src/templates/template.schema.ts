@@ -62,7 +62,16 @@ export const previewBody = z
   .strictObject({ payload: jsonObject.default({}), locale: localeTag.optional() })
   .meta({ id: 'PreviewBody' });
 export const previewView = z
-  .object({ channel, locale: z.string(), version: z.int(), message: jsonObject })
+  .object({
+    channel,
+    locale: z.string(),
+    version: z.int(),
+    message: jsonObject,
+    sms: z
+      .object({ encoding: z.enum(['gsm7', 'ucs2']), segments: z.int(), units: z.int() })
+      .optional()
+      .meta({ description: 'What an SMS is cut into, each part paid for' }),
+  })
   .meta({ id: 'Preview' });
 
 export const templateParam = z.object({ id: z.string().min(1).max(255) });

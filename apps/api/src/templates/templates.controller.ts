@@ -15,7 +15,7 @@ import {
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type Template, type TemplateContent, TemplatesStore } from '#database';
-import { type ChannelId, channelOf, DomainError, localeChain, notFound } from '#domain';
+import { type ChannelId, channelOf, DomainError, localeChain, notFound, smsSegments } from '#domain';
 import { TemplateFault, TemplateRenderer } from '#templates';
 import { type Caller, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
@@ -180,11 +180,14 @@ export class TemplatesController {
     const found = await this.inBestLocale(tenantId, id, query, body.locale ?? null, settings.locale ?? null);
     const payload = Object.keys(body.payload).length > 0 ? body.payload : (found.samplePayload ?? {});
     try {
+      const message = this.renderer.render(channelOf(found.channel), found.content, payload);
+      const { channel, locale, version } = found;
       return {
-        channel: found.channel,
-        locale: found.locale,
-        version: found.version,
-        message: this.renderer.render(channelOf(found.channel), found.content, payload),
+        channel,
+        locale,
+        version,
+        message,
+        ...(channel === 'sms' && { sms: smsSegments(String(message['text'])) }),
       };
     } catch (error) {
       if (!(error instanceof TemplateFault)) throw error;

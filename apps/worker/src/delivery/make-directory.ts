@@ -49,6 +49,11 @@ export function makeDirectory(
     },
     sandboxFallback: config.sandboxFallback,
   });
+  instruments().gauge(
+    'carillon_provider_accounts',
+    'Provider accounts in use by this worker, by provider and breaker',
+    async () => directory.breakers().map(({ count, ...attributes }) => ({ value: count, attributes })),
+  );
   bus.subscribe((hint) => {
     // The platform's accounts serve everybody.
     if (hint.kind === 'stale' && hint.what === 'provider_accounts')

@@ -11,7 +11,7 @@ export class RenderStep {
   ) {}
 
   async run(limited: Limited): Promise<Rendered> {
-    const { notification, recipient } = limited.context;
+    const { notification, recipient, tenant } = limited.context;
     // No template: what braces stand in an event are its own.
     if (notification.endpointId) return { ...limited, unsubscribe: null, message: limited.content };
     const unsubscribe = this.links.linkFor(limited.channel.id, limited.context);
@@ -22,7 +22,10 @@ export class RenderStep {
       ...notification.payload,
     };
     try {
-      return { ...limited, unsubscribe, message: this.renderer.render(limited.channel, limited.content, payload) };
+      const message = this.renderer.render(limited.channel, limited.content, payload);
+      const fault = limited.channel.messageFault?.(message, { smsMaxSegments: tenant.settings.sms_max_segments });
+      if (fault) throw new Halt({ kind: 'failed', reason: 'rejected', code: 'too_long', detail: fault });
+      return { ...limited, unsubscribe, message };
     } catch (error) {
       if (!(error instanceof TemplateFault)) throw error;
       throw new Halt({ kind: 'failed', reason: 'render_error', code: 'render_error', detail: error.message });

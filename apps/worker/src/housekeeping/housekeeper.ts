@@ -1,4 +1,4 @@
-import type { EventsStore, MailboxStore, OperationsStore, ReceiptsStore } from '#database';
+import type { MailboxStore, OperationsStore, ReceiptsStore } from '#database';
 import { instruments, type Logger } from '#telemetry';
 
 const SECOND = 1_000;
@@ -13,7 +13,6 @@ interface Stores {
   operations: OperationsStore;
   mailbox: MailboxStore;
   receipts: ReceiptsStore;
-  events: EventsStore;
 }
 
 /** Small chores beside the deliveries. Each may run in any number of workers at once. */
@@ -22,7 +21,7 @@ export class Housekeeper {
   private readonly timers: NodeJS.Timeout[] = [];
 
   constructor(
-    { operations, mailbox, receipts, events }: Stores,
+    { operations, mailbox, receipts }: Stores,
     private readonly logger: Logger,
   ) {
     this.chores = [
@@ -38,7 +37,6 @@ export class Housekeeper {
           if (dropped > 0) instruments().receipts.add(dropped, { ...parked, result: 'dropped' });
         },
       },
-      { name: 'delete old events', everyMs: 600 * SECOND, run: () => events.deleteOld() },
       { name: 'trim mailboxes', everyMs: 5 * SECOND, run: () => mailbox.trim() },
     ];
   }

@@ -7,7 +7,7 @@ const READINESS_POLL_MS = 500;
 const SLICE = 5_000;
 const EXPIRING = [
   { table: 'idempotency_keys', condition: `created_at < now() - interval '48 hours'` },
-  // Left over where Kafka was configured once and is not any more.
+  // What endpoints could still be told, and what is left over where Kafka was configured once and is not any more.
   { table: 'events', condition: `created_at < now() - interval '7 days'` },
   { table: 'poison_messages', condition: `created_at < now() - interval '30 days'` },
   { table: 'rate_windows', condition: 'expires_at < now()' },
@@ -23,6 +23,31 @@ export interface QueueFigures {
   inFlight: number;
   oldestDueSeconds: number;
 }
+
+/** What an operator looks at first. */
+export interface Overview {
+  channels: QueueFigures[];
+  /** Unreplayed; counted up to {@link COUNTED_LETTERS}. */
+  deadLetters: number;
+  /** Those with the most that is due. */
+  tenants: { id: string; name: string; due: number }[];
+  /** Accounts that do not work, longest first. */
+  breakers: {
+    tenantId: string;
+    accountId: string;
+    name: string;
+    provider: string;
+    channel: ChannelId;
+    breaker: 'half_open' | 'open';
+    code: string | null;
+    detail: string | null;
+    since: Date;
+  }[];
+}
+
+const COUNTED_LETTERS = 10_000;
+const SHOWN_TENANTS = 20;
+const SHOWN_BREAKERS = 100;
 
 /** What keeps the house in order: partitions, old rows, figures, audit. */
 export class OperationsStore {
@@ -67,6 +92,28 @@ export class OperationsStore {
                     coalesce(extract(epoch from now() - min(due_at) filter (where due_at <= now())), 0)::float8 as "oldestDueSeconds"
              from due_deliveries group by channel`,
     });
+  }
+
+  /** The queue, the dead letters, the busiest tenants and the accounts that do not work. Everything is bounded by what is not final. */
+  async overview(): Promise<Overview> {
+    const { platform } = this.database;
+    const [channels, letters, tenants, breakers] = await Promise.all([
+      this.queueFigures(),
+      platform.query<{ count: number }>({
+        text: `select count(*) as count from (select from dead_letters where replayed_at is null limit ${COUNTED_LETTERS}) l`,
+      }),
+      platform.query<Overview['tenants'][number]>({
+        text: `select t.id, t.name, q.due from (
+                 select tenant_id, count(*) as due from due_deliveries where due_at <= now() group by tenant_id order by count(*) desc limit ${SHOWN_TENANTS}
+               ) q join tenants t on t.id = q.tenant_id order by q.due desc`,
+      }),
+      platform.query<Overview['breakers'][number]>({
+        text: `select h.tenant_id as "tenantId", h.account_id as "accountId", a.name, a.provider, a.channel, h.breaker, h.code, h.detail, h.since
+               from provider_account_health h join provider_accounts a on a.tenant_id = h.tenant_id and a.id = h.account_id
+               where h.breaker <> 'closed' order by h.since limit ${SHOWN_BREAKERS}`, // index: provider_account_health_open_idx
+      }),
+    ]);
+    return { channels, deadLetters: letters[0]!.count, tenants, breakers };
   }
 
   /** Whether the server is reachable and has the migrations this program wants, and what was found, in words. Never throws. */

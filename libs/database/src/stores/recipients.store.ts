@@ -258,6 +258,11 @@ deliveries_blanked as (
   returning d.id
 ),
 letters_blanked as (update dead_letters set recipient_id = 'erased' where tenant_id = $1 and delivery_id in (select id from deliveries_blanked)),
+told_gone as (delete from events where tenant_id = $1 and kept and not webhooks and not broker and recipient_id = $2),
+told_blanked as (
+  update notifications set payload = jsonb_set(payload, '{data,recipient_id}', '"erased"')
+  where tenant_id = $1 and endpoint_id is not null and payload->'data'->>'recipient_id' = $2
+),
 windows_gone as (delete from rate_windows where tenant_id = $1 and key = any (select c || ':' || $2 from unnest($3::text[]) as c)),
 mail_gone as (delete from mailbox_messages m where m.tenant_id = $1 and m.delivery_id in (select id from deliveries_blanked) returning 1),
 notifications_blanked as (

@@ -16,6 +16,11 @@ export interface Addressable {
   devices: readonly { token: string }[];
 }
 
+/** What a tenant may set of it. */
+export interface MessageLimits {
+  smsMaxSegments?: number | undefined;
+}
+
 export type AddressSource = 'email' | 'phone' | 'devices';
 
 export interface Channel<Id extends string = string> {
@@ -36,6 +41,8 @@ export interface Channel<Id extends string = string> {
   readonly unknownOutcome: 'resend' | 'hold';
   /** The default limit per recipient, or null for none. */
   readonly recipientLimit: SendLimit | null;
+  /** Why a rendered message is too much for the channel whatever the provider, or null. */
+  readonly messageFault?: (message: Readonly<Record<string, unknown>>, limits: MessageLimits) => string | null;
   /** `inbox`: the row in the inbox is the send; no provider is asked. */
   readonly sends: 'provider' | 'inbox';
 }

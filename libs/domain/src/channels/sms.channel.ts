@@ -1,5 +1,9 @@
 import { z } from 'zod';
+import { smsSegments } from '../sms-segments.js';
 import { defineChannel, source } from './define-channel.js';
+
+/** Each is paid for. */
+const DEFAULT_MAX_SEGMENTS = 10;
 
 /** ITU-T E.164: a plus, a country code that does not begin with 0, at most 15 digits in all. */
 const E164 = /^\+[1-9]\d{6,14}$/;
@@ -15,6 +19,12 @@ export const sms = defineChannel({
     E164.test(address)
       ? null
       : `must be an E.164 number like +15005550000, got ${JSON.stringify(address.slice(0, 80))}`,
+  messageFault: ({ text }, { smsMaxSegments = DEFAULT_MAX_SEGMENTS }) => {
+    const { segments } = smsSegments(String(text));
+    return segments > smsMaxSegments
+      ? `the text takes ${segments} segments, at most ${smsMaxSegments} are allowed`
+      : null;
+  },
   // An SMS costs money and cannot be taken back: somebody decides.
   unknownOutcome: 'hold',
   recipientLimit: { limit: 3, windowSeconds: 3_600 },

@@ -5,9 +5,11 @@ import type SMTPPool from 'nodemailer/lib/smtp-pool/index.js';
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, type ProviderMessage, secret } from '../define-provider.js';
+import { EgressRefused } from '../http/egress-guard.js';
 import { emailOf, partsOf, sender } from './email.js';
 
 const CONNECTIONS = 5;
+const CONNECT_MS = 8_000;
 const MESSAGES_PER_CONNECTION = 100;
 
 const credentials = z.strictObject({
@@ -39,7 +41,7 @@ export const smtp = defineProvider({
   name: 'SMTP',
   channels: ['email'],
   credentials,
-  connect: (account) => {
+  connect: (account, { guard }) => {
     const options: SMTPPool.Options = {
       pool: true,
       maxConnections: CONNECTIONS,
@@ -50,7 +52,13 @@ export const smtp = defineProvider({
       requireTLS: account.tls === 'starttls',
       ignoreTLS: account.tls === 'none',
       ...(account.user !== undefined && { auth: { user: account.user, pass: account.password ?? '' } }),
-      connectionTimeout: 8_000,
+      connectionTimeout: CONNECT_MS,
+      getSocket: (_options, callback) => {
+        guard.dial(account.host, account.port, CONNECT_MS).then(
+          (connection) => callback(null, { connection }),
+          (error: Error) => callback(error, false),
+        );
+      },
       greetingTimeout: 8_000,
       socketTimeout: 30_000,
       disableFileAccess: true,
@@ -108,6 +116,8 @@ interface SmtpError extends Error {
  */
 function toProviderError(error: SmtpError): ProviderError {
   if (error instanceof ProviderError) return error;
+  if (error instanceof EgressRefused)
+    return new ProviderError('misconfigured', error.message, { code: 'forbidden_address' });
   if (error.responseCode) {
     const reply = error.response ?? String(error.responseCode);
     const kind = codes.find(({ pattern }) => pattern.test(normalise(reply)))?.kind ?? 'transient';
@@ -136,7 +146,11 @@ function toProviderError(error: SmtpError): ProviderError {
  * does not tell how far it had come, so that is unknown, even where a pooled connection had merely gone stale.
  */
 function nothingSent(error: SmtpError): boolean {
-  return error.syscall === 'connect' || /^(Connection timeout|Greeting never received)/.test(error.message);
+  return (
+    error.syscall === 'connect' ||
+    error.syscall === 'getaddrinfo' ||
+    /^(Connection timeout|Greeting never received)/.test(error.message)
+  );
 }
 
 /** `550-5.1.1 text` and `550 5.1.1 text` alike; `550 text` without an enhanced code keeps a blank after the number. */

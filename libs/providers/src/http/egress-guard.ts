@@ -2,7 +2,7 @@
 // a resolver that changes its mind (DNS rebinding). Ranges: IANA special-purpose address registries (RFC 6890 and its successors).
 
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
-import { BlockList, isIP, isIPv6, type LookupFunction } from 'node:net';
+import { BlockList, connect, isIP, isIPv6, type LookupFunction, type Socket } from 'node:net';
 
 const FORBIDDEN = [
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
@@ -98,6 +98,31 @@ export class EgressGuard {
         (error: Error) => callback(error, ''),
       );
     };
+  }
+
+  /**
+   * A TCP connection to a server that speaks no HTTP, on any port. Throws {@link EgressRefused}, or what `net.connect` says; gives
+   * up after `timeoutMs`.
+   */
+  async dial(host: string, port: number, timeoutMs: number): Promise<Socket> {
+    if (isIP(host) !== 0) this.check(host, true);
+    return await new Promise((resolve, reject) => {
+      const socket = connect({ host, port, lookup: this.lookup(true), autoSelectFamily: true });
+      const late = setTimeout(() => {
+        socket.destroy(
+          Object.assign(new Error(`no connection after ${timeoutMs} ms`), { code: 'ETIMEDOUT', syscall: 'connect' }),
+        );
+      }, timeoutMs);
+      socket.once('error', (error) => {
+        clearTimeout(late);
+        reject(error);
+      });
+      socket.once('connect', () => {
+        clearTimeout(late);
+        socket.removeAllListeners('error');
+        resolve(socket);
+      });
+    });
   }
 
   private mayBeUsed(address: string): boolean {

@@ -104,18 +104,7 @@ export class EventsStore {
       }),
     );
   }
-
-  /** Deletes what was kept for a week. Index: events_kept_idx, tenant by tenant. */
-  async deleteOld(): Promise<void> {
-    await this.database.platform.query({
-      text: `delete from events e using webhook_endpoints w
-             where e.tenant_id = w.tenant_id and e.kept and not e.webhooks and not e.broker and e.created_at < now() - interval '${KEPT_DAYS} days'`,
-    });
-  }
 }
-
-/** How long an endpoint can be told what it missed. */
-const KEPT_DAYS = 7;
 
 const EVENT = `tenant_id as "tenantId", id, seq, type, recipient_id as "recipientId", subject, data::text as data,
   to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "createdAt"`;

@@ -1,0 +1,75 @@
+import { Controller, Get, Inject } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { OperationsStore, type QueueFigures } from '#database';
+import { channelIds } from '#domain';
+import { OperatorToken } from '../http/access.js';
+import { Answers } from '../http/answers.js';
+import { id, time } from '../http/schemas.js';
+
+const figures = {
+  waiting: z.int().meta({ description: 'Not final' }),
+  due: z.int().meta({ description: 'Due now and not claimed' }),
+  in_flight: z.int(),
+  oldest_due_seconds: z.number(),
+};
+const overviewView = z
+  .object({
+    ...figures,
+    dead_letters: z.int().meta({ description: 'Not replayed; counted up to 10,000' }),
+    channels: z.record(z.enum(channelIds), z.object(figures)),
+    tenants: z
+      .array(z.object({ id, name: z.string(), due: z.int() }))
+      .meta({ description: 'The 20 with the most that is due' }),
+    breakers: z
+      .array(
+        z.object({
+          tenant_id: id,
+          account_id: id,
+          name: z.string(),
+          provider: z.string(),
+          channel: z.enum(channelIds),
+          breaker: z.enum(['half_open', 'open']),
+          code: z.string().nullable(),
+          detail: z.string().nullable(),
+          since: time,
+        }),
+      )
+      .meta({ description: 'Provider accounts through which nothing is sent, longest first, at most 100' }),
+  })
+  .meta({ id: 'Overview' });
+
+@ApiTags('Operator')
+@Controller('internal/overview')
+export class OverviewController {
+  constructor(@Inject(OperationsStore) private readonly operations: OperationsStore) {}
+
+  @Get()
+  @OperatorToken()
+  @Answers({ summary: 'How the house does', status: 200, schema: overviewView })
+  async get() {
+    const { channels, deadLetters, tenants, breakers } = await this.operations.overview();
+    const byChannel = new Map(channels.map((row) => [row.channel, row]));
+    const sum = (of: 'waiting' | 'due' | 'inFlight'): number => channels.reduce((total, row) => total + row[of], 0);
+    return {
+      waiting: sum('waiting'),
+      due: sum('due'),
+      in_flight: sum('inFlight'),
+      oldest_due_seconds: Math.max(0, ...channels.map((row) => row.oldestDueSeconds)),
+      dead_letters: deadLetters,
+      channels: Object.fromEntries(channelIds.map((channel) => [channel, toView(byChannel.get(channel))])),
+      tenants,
+      breakers: breakers.map(({ tenantId, accountId, since, ...rest }) => ({
+        tenant_id: tenantId,
+        account_id: accountId,
+        ...rest,
+        since: since.toISOString(),
+      })),
+    };
+  }
+}
+
+function toView(row: QueueFigures | undefined) {
+  const { waiting = 0, due = 0, inFlight = 0, oldestDueSeconds = 0 } = row ?? {};
+  return { waiting, due, in_flight: inFlight, oldest_due_seconds: oldestDueSeconds };
+}

@@ -1,0 +1,37 @@
+/** GSM 03.38, the basic table: one septet each. */
+const BASIC = new Set(
+  '@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&\'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà',
+);
+/** The extension table: an escape and a septet. */
+const EXTENSION = new Set('\f^{}\\[~]|€');
+
+export interface SmsSegments {
+  encoding: 'gsm7' | 'ucs2';
+  segments: number;
+  /** Septets, or UTF-16 units. */
+  units: number;
+}
+
+/**
+ * How many messages a text is cut into (3GPP TS 23.040): 160 septets or 70 UTF-16 units in one; 153 or 67 in each of several,
+ * because a header joins them. A character that takes two units is not cut.
+ */
+export function smsSegments(text: string): SmsSegments {
+  const characters = [...text];
+  const gsm = characters.every((character) => BASIC.has(character) || EXTENSION.has(character));
+  const sizeOf = (character: string): number => (gsm ? (EXTENSION.has(character) ? 2 : 1) : character.length);
+  const [whole, part] = gsm ? [160, 153] : [70, 67];
+  const units = characters.reduce((sum, character) => sum + sizeOf(character), 0);
+  const encoding = gsm ? 'gsm7' : 'ucs2';
+  if (units <= whole) return { encoding, segments: 1, units };
+  let [segments, room] = [1, part];
+  for (const character of characters) {
+    const size = sizeOf(character);
+    if (size > room) {
+      segments += 1;
+      room = part;
+    }
+    room -= size;
+  }
+  return { encoding, segments, units };
+}
