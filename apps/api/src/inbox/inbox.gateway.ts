@@ -31,13 +31,13 @@ interface Life {
   readonly webSocket: WebSocket;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
-  /** The second of every {@link PING_SECONDS  /** Ticks since it was told that it is too slow; null while it is not. */
-  leaving: number | null;
-} in which it is pinged. */
+  /** The second of every {@link PING_SECONDS} in which it is pinged. */
   readonly slot: number;
   missed: number;
   /** Since the last ping. */
   messages: number;
+  /** Ticks since it was told that it is too slow; null while it is not. */
+  leaving: number | null;
 }
 
 export class InboxGateway {
