@@ -1,5 +1,6 @@
-/** Waiting places for each slot: enough to keep it busy, few enough that a hanging account leaves the worker's hands free. */
+/** Waiting places for each slot, and at most: enough to keep it busy, few enough that a hanging account leaves the worker's hands free. */
 const PLACES_PER_SLOT = 20;
+const MAX_PLACES = 100;
 const MIN_WAIT_MS = 500;
 const MAX_WAIT_MS = 60_000;
 /** How much the last send weighs in the mean. */
@@ -26,7 +27,7 @@ export class SendSlots {
       this.taken += 1;
       return true;
     }
-    if (this.waiting.length >= this.slots * PLACES_PER_SLOT) return false;
+    if (this.waiting.length >= Math.min(MAX_PLACES, this.slots * PLACES_PER_SLOT)) return false;
     return await new Promise<boolean>((resolve) => {
       const turn = (): void => {
         signal.removeEventListener('abort', late);
@@ -52,12 +53,13 @@ export class SendSlots {
   /**
    * Seconds after which somebody who was turned away should come back: each gets the next place in an imagined queue that
    * moves as fast as the last sends did, so that a backlog returns as the account can take it, not all at once. Between half
-   * a second and a minute.
+   * a second and a minute, and not before the given moment.
    */
-  turnedAway(): number {
+  turnedAway(notBeforeSeconds = 0): number {
     const now = performance.now();
-    const turn = Math.max(now + MIN_WAIT_MS, this.nextTurn) + this.meanMs / (this.slots ?? 1);
-    this.nextTurn = Math.min(turn, now + MAX_WAIT_MS);
+    const earliest = now + Math.max(MIN_WAIT_MS, notBeforeSeconds * 1_000);
+    const turn = Math.max(earliest, this.nextTurn) + this.meanMs / (this.slots ?? 1);
+    this.nextTurn = Math.min(turn, Math.max(earliest, now + MAX_WAIT_MS));
     return (this.nextTurn - now) / 1_000;
   }
 }

@@ -25,8 +25,8 @@ export interface SendTimes {
 const FAILS_OVER: ReadonlySet<ProviderErrorKind | 'sent'> = new Set(['transient', 'throttled', 'misconfigured']);
 /** A turn in an account's pace that is nearer than this is not worth a hold. */
 const AT_ONCE_SECONDS = 0.02;
-/** Those that found no account working return spread over as long as it has been down, within these bounds. */
-const RETURN_SECONDS = { atLeast: 2, atMost: 300 };
+/** Those that found no account working return spread over as long as it has been down, and over this at most. */
+const LONGEST_RETURN_SECONDS = 300;
 
 /**
  * Picks an account, then intent, then the provider, once. In-app needs none of it: the row in the inbox is the send, and it is
@@ -199,17 +199,20 @@ function waitOf({ breaker, pausedUntil }: Sender): number {
   return Math.max(0, breaker.waitSeconds, (pausedUntil - performance.now()) / 1_000);
 }
 
-/** None of the accounts may be asked now: the delivery comes back when one may, and burns nothing. They do not all come at once. */
+/**
+ * None of the accounts may be asked now: the delivery comes back when one may, and burns nothing. A backlog comes back as fast as the
+ * account worked, and the more slowly the longer it has been down: looking again costs everybody else.
+ */
 function allDown(senders: readonly Sender[]): Outcome {
-  const wait = Math.min(...senders.map(waitOf));
-  const downSeconds = Math.min(...senders.map(({ breaker }) => breaker.downSeconds));
-  const spread = Math.min(RETURN_SECONDS.atMost, Math.max(RETURN_SECONDS.atLeast, downSeconds));
-  const down = senders.some(({ breaker }) => breaker.state !== 'closed');
+  const [next] = senders.toSorted((left, right) => waitOf(left) - waitOf(right)) as [Sender];
+  const wait = waitOf(next);
+  const spread = Math.min(LONGEST_RETURN_SECONDS, next.breaker.downSeconds);
+  const down = next.breaker.state !== 'closed';
   const names = senders.map(({ provider }) => provider).join(', ');
   return {
     kind: 'held',
     reason: down ? 'provider_down' : 'provider_limit',
-    delaySeconds: wait + Math.random() * spread,
+    delaySeconds: Math.max(next.slots.turnedAway(wait), wait + Math.random() * spread),
     detail: down ? `the breaker is open (${names})` : `the provider asked for a pause (${names})`,
     limitTaken: true,
   };
