@@ -1,5 +1,6 @@
 // Providers that fail, answer late and call back, through the whole product, against vendors that speak the real protocols.
 
+import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   browserSubscription,
@@ -200,6 +201,11 @@ describe('receipts', () => {
     const vendor = await vendorOf('ses');
     const made = await account(tenant, vendor);
     expect(made.receipts_url).toBe(`${PUBLIC_URL}/receipts/ses/${made.id}`);
+    const listener = await vendorOf('webhook');
+    const endpoint = await tenant.call('POST', '/api/v1/webhooks', {
+      url: `${listener.url}/hook`,
+      events: ['delivery.bounced', 'suppression.created'],
+    });
     const { deliveries } = await tenant.send(mail('Gone@Example.com'));
     const { id } = deliveries[0];
     await ended(tenant, id, 'sent');
@@ -217,6 +223,17 @@ describe('receipts', () => {
     expect(body.data).toMatchObject([
       { channel: 'email', address: 'gone@example.com', reason: 'bounced', delivery_id: id },
     ]);
+    await until('the tenant was told', () => listener.sends.length === 2);
+    const told = listener.sends.map(
+      ({ headers, body: text }) => new Webhook(endpoint.body.secret).verify(text, headers) as Json,
+    );
+    expect(told.map(({ type }) => type).sort()).toEqual(['delivery.bounced', 'suppression.created']);
+    expect(told.find(({ type }) => type === 'delivery.bounced').data).toMatchObject({
+      delivery_id: id,
+      state: 'bounced',
+      provider: 'ses',
+      code: 'smtp; 550 5.1.1 no such user',
+    });
     const next = await tenant.send(mail('gone@example.com'));
     expect(await ended(tenant, next.deliveries[0].id, 'suppressed')).toMatchObject({ reason: 'suppression_list' });
     expect(vendor.sends).toHaveLength(1);

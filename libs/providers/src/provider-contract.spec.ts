@@ -12,6 +12,7 @@ import {
   snsReport,
   startSmtpSink,
   startVendor,
+  UNTRUSTED_TLS,
   type VendorDescription,
   vendors,
 } from '#testing';
@@ -416,6 +417,21 @@ describe('smtp in particular', () => {
     expect(mail.messageId).toBe('<abc.1@example.com>');
     expect(sent.messageId).toBe('<abc.1@example.com>');
     expect(mail.headers.get('auto-submitted')).toBe('auto-generated');
+  });
+
+  it('does not speak to a server whose certificate is not trusted', async () => {
+    const sink = await startSmtpSink({ tls: UNTRUSTED_TLS });
+    const account = { host: '127.0.0.1', port: sink.port, tls: 'implicit', from: 'a@example.com' };
+    const connection = smtp.connect(smtp.credentials.parse(account), around());
+    open.push(async () => {
+      await connection.close?.();
+      await sink.close();
+    });
+    expect(await failure(connection, 'x@example.com')).toMatchObject({
+      kind: 'misconfigured',
+      code: expect.stringContaining('CERT'),
+    });
+    expect(sink.log).toEqual([]);
   });
 
   it('is kept from private networks like any other', async () => {

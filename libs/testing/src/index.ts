@@ -10,5 +10,5 @@ export {
   type VendorDescription,
 } from './vendors/http-vendor.js';
 export { browserSubscription } from './vendors/push-vendors.js';
-export { type Report, type ReportKind, reporters, snsReport } from './vendors/receipts.js';
+export { type Report, type ReportKind, reporters, snsReport, UNTRUSTED_TLS } from './vendors/receipts.js';
 export { vendors } from './vendors/registry.js';

@@ -21,14 +21,16 @@ export interface SmtpSink {
 }
 
 /** A real SMTP server on loopback (smtp-server) that keeps a log and answers what it is told. */
-export async function startSmtpSink(options: { user?: string; password?: string } = {}): Promise<SmtpSink> {
+export async function startSmtpSink(
+  options: { user?: string; password?: string; tls?: { key: string; cert: string } } = {},
+): Promise<SmtpSink> {
   let rcpt: Reply | null = null;
   let data: Reply | 'hang' | 'reset' | null = null;
   const held: (() => void)[] = [];
   const log: SmtpSink['log'] = [];
   const sockets = new Set<import('node:net').Socket>();
   const server = new SMTPServer({
-    disabledCommands: ['STARTTLS'],
+    ...(options.tls ? { ...options.tls, secure: true } : { disabledCommands: ['STARTTLS'] }),
     authOptional: options.user === undefined,
     allowInsecureAuth: true,
     logger: false,
@@ -77,7 +79,8 @@ export async function startSmtpSink(options: { user?: string; password?: string 
     },
     close: () =>
       new Promise((resolve) => {
-        for (const socket of sockets) socket.destroy();
+        // Node 24 crashes when the socket under a TLS server is taken away; there the client goes first.
+        if (!options.tls) for (const socket of sockets) socket.destroy();
         server.close(() => resolve());
       }),
   };

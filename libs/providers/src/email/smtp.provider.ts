@@ -104,11 +104,16 @@ function toMail(message: ProviderMessage, from: string, idempotencyKey: string) 
   };
 }
 
+/** The handshake failed, before anything was said. */
+const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME|^ERR_(SSL|TLS)/;
+
 interface SmtpError extends Error {
   code?: string;
   response?: string;
   responseCode?: number;
   syscall?: string;
+  /** What the socket said, where nodemailer has a code of its own for it. */
+  originalCode?: string;
 }
 
 /**
@@ -123,6 +128,10 @@ function toProviderError(error: SmtpError): ProviderError {
     const kind = codes.find(({ pattern }) => pattern.test(normalise(reply)))?.kind ?? 'transient';
     return new ProviderError(kind, reply.slice(0, 500), { code: normalise(reply).split(' ').slice(0, 2).join(' ') });
   }
+  if (UNTRUSTED.test(error.originalCode ?? ''))
+    return new ProviderError('misconfigured', `The certificate of the server is not trusted (${error.originalCode})`, {
+      code: error.originalCode!,
+    });
   switch (error.code) {
     case 'EAUTH':
       return new ProviderError('misconfigured', 'The server refused the credentials', { code: 'EAUTH' });

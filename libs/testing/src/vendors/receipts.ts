@@ -34,6 +34,8 @@ const reference = ({ tenantId, deliveryId }: ReportOptions): string => `${tenant
 const { private: snsKey, cert: snsCertificate } = await generate([{ name: 'commonName', value: 'sns.amazonaws.com' }], {
   keySize: 2_048,
 });
+/** A key and a certificate that nobody trusts. */
+export const UNTRUSTED_TLS = { key: snsKey, cert: snsCertificate };
 /** What a fake SNS serves as its certificate. */
 export const SNS_CERTIFICATE = snsCertificate;
 
