@@ -1,7 +1,8 @@
 // Finding and running the programs that the services are.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { type AddressInfo, createServer } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { createServer } from 'node:net';
 
 /** Whether a program of this name is on the PATH. */
 export function onPath(program: string): boolean {
@@ -22,11 +23,20 @@ export async function run(program: string, parameters: string[], options: { cwd?
   return said;
 }
 
-/** A port of the loopback interface that is free now. */
+/** Below the ports that systems hand out by themselves (from 32,768 on Linux): nobody is given one of these between now and its use. */
+const PORTS = { from: 20_000, to: 32_000 };
+
+/** A port of the loopback interface that is free now, and that nobody gets by chance. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = randomInt(PORTS.from, PORTS.to);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
