@@ -321,6 +321,15 @@ describe('what a vendor says of an address', () => {
     );
   }, 30_000);
 
+  it('the sandbox only pretends it, as often as it is asked to', async () => {
+    const tenant = await house.tenant();
+    for (let time = 0; time < 2; time += 1) {
+      const { deliveries } = await tenant.send(mail('bad-address@simulator.test'));
+      expect(await ended(tenant, deliveries[0].id, 'failed')).toMatchObject({ reason: 'bad_address' });
+    }
+    expect((await tenant.call('GET', '/api/v1/suppressions')).body.data).toEqual([]);
+  }, 30_000);
+
   it('a device that is gone is removed, and the other one still gets it', async () => {
     const tenant = await house.tenant();
     const vendor = await vendorOf('fcm');

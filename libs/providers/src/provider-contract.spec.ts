@@ -16,6 +16,7 @@ import {
   type VendorDescription,
   vendors,
 } from '#testing';
+import { Connector } from './connector.js';
 import type { Connection, Provider, ProviderMessage, Receipt, Surroundings } from './define-provider.js';
 import { maskCredentials, ReceiptRefused } from './define-provider.js';
 import { EgressGuard } from './http/egress-guard.js';
@@ -337,6 +338,32 @@ describe.each(reporting)('what $id reports', (provider) => {
 function forge(id: string, good: Report, signedByAnother: Report): Report {
   return id === 'ses' ? { ...good, body: good.body.replace('Delivery', 'Open') } : signedByAnother;
 }
+
+describe('another address of an API', () => {
+  it('is for tests: in production nothing is sent there', async () => {
+    const vendor = await startVendor(vendors['sendgrid']!);
+    open.push(() => vendor.close());
+    const connectorFor = (production: boolean): Connector => {
+      const egressAllow = ['127.0.0.0/8'];
+      const connector = new Connector({
+        production,
+        publicUrl: undefined,
+        egressAllow,
+        deposit: async () => undefined,
+      });
+      open.push(() => connector.close());
+      return connector;
+    };
+    const account = { id: 'a', provider: 'sendgrid', credentials: vendor.credentials };
+    const strict = connectorFor(true);
+    expect(strict.endpointFault(vendor.credentials)).toBe('is refused in production');
+    expect(await failure(strict.open(account), 'x@example.com')).toMatchObject({ kind: 'misconfigured' });
+    expect(vendor.log).toEqual([]);
+    const options = { signal: AbortSignal.timeout(3_000), idempotencyKey: 'd:1' };
+    await connectorFor(false).open(account).send(message('x@example.com'), options);
+    expect(vendor.sends).toHaveLength(1);
+  });
+});
 
 describe('ses in particular', () => {
   const ses = providers['ses']!;

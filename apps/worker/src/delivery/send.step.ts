@@ -1,4 +1,4 @@
-import type { AccountPacesStore, DueDeliveriesStore, WebhookEndpointsStore } from '#database';
+import { type AccountPacesStore, type DueDeliveriesStore, isOutage, type WebhookEndpointsStore } from '#database';
 import {
   type Attempt,
   afterFailure,
@@ -82,17 +82,22 @@ export class SendStep {
   /** An endpoint that is gone, or has failed for days, is switched off by what comes back. Returns whether it is off now. */
   private async noteEndpoint(sender: Sender, { refused }: Reply): Promise<boolean> {
     const { tenantId, id } = sender.account!;
-    if (refused) {
+    try {
+      if (!refused) {
+        if (sender.failing) await this.endpoints.succeeded(tenantId, id);
+        sender.failing = false;
+        return false;
+      }
       sender.failing = true;
       const off = await this.endpoints.failed(tenantId, id, refused.code === '410');
       if (off) this.directory.forget(tenantId);
       return off;
+    } catch (error) {
+      // While the database is away nothing may come between the answer and its record. The next try notes it.
+      if (!isOutage(error)) throw error;
+      sender.failing = true;
+      return false;
     }
-    if (sender.failing) {
-      await this.endpoints.succeeded(tenantId, id);
-      sender.failing = false;
-    }
-    return false;
   }
 
   private async inSlot(addressed: Addressed, othersLeft: boolean): Promise<Outcome> {
