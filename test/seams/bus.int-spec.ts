@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Database, PostgresListener } from '#database';
 import { newId } from '#domain';
@@ -142,4 +143,35 @@ describe.each(Object.keys(servers))('a realtime bus over %s', (name) => {
     await until('the hint is there', () => one.seen.length === 1);
     await one.close();
   });
+});
+
+describe('a realtime bus over Redis', () => {
+  it('follows in the end, however slow the server was when it was asked', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'carillon-redis-'));
+    const server = await startRedis({ directory });
+    const redis = await Redis.make({ url: server.url, prefix: 'test', onFault: () => undefined });
+    const faults: string[] = [];
+    const bus = new RedisBus(redis, (error) => faults.push(error.message));
+    const seen: Hint[] = [];
+    bus.subscribe((told) => seen.push(told));
+    await redis.connect();
+    await until('it is live', () => bus.live);
+    const admin = createClient({ url: server.url });
+    await admin.connect();
+    // Longer than anybody waits for an answer.
+    await admin.sendCommand(['CLIENT', 'PAUSE', '1300', 'ALL']);
+    const hint: Hint = { kind: 'inbox', tenantId: newId(), recipientId: 'late' };
+    bus.follow(hint.tenantId, hint.recipientId);
+    await until('it was given up once', () => faults.length > 0, 5_000);
+    await until('the reader is told to look', () => seen.length > 0, 5_000);
+    seen.length = 0;
+    bus.publish([hint]);
+    await until('a hint arrives', () => seen.length > 0, 5_000);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(seen).toEqual([hint]);
+    admin.destroy();
+    await redis.close();
+    await server.stop();
+    await rm(directory, { recursive: true, force: true });
+  }, 30_000);
 });

@@ -14,6 +14,8 @@ export interface PubSub {
 /** Recipients are spread over so many channels: a gateway hears only those of its own, and a flush is few messages. */
 const SHARDS = 256;
 const EVERYBODY = 'hints:all';
+/** How soon a subscription that failed is asked for again. */
+const REOPEN_MS = 500;
 /** A channel nobody here follows is kept for a while: a reader that reconnects finds it open. */
 const LINGER_MS = 30_000;
 
@@ -85,26 +87,34 @@ export class RedisBus implements RealtimeBus {
 
   /** Connected, for the first time or again: subscriptions that the server had taken are taken again by the connection. */
   private async ready(): Promise<void> {
+    await this.openEverybody();
+    for (const [number, shard] of this.shards) if (!shard.open) void this.open(number, shard);
+    for (const handler of this.gapHandlers) handler();
+  }
+
+  private async openEverybody(): Promise<void> {
+    if (this.everybodyOpen || !this.redis.connected) return;
     try {
-      if (!this.everybodyOpen) await this.redis.subscribe(EVERYBODY, (payload) => this.receive(payload));
+      await this.redis.subscribe(EVERYBODY, this.receive);
       this.everybodyOpen = true;
     } catch (error) {
       this.onFault(error as Error);
+      setTimeout(() => void this.openEverybody(), REOPEN_MS).unref();
     }
-    for (const [number, shard] of this.shards) if (!shard.open) void this.open(number, shard);
-    for (const handler of this.gapHandlers) handler();
   }
 
   private async open(number: number, shard: Shard): Promise<void> {
     if (shard.opening || !this.redis.connected) return;
     shard.opening = true;
     try {
-      await this.redis.subscribe(`hints:${number}`, (payload) => this.receive(payload));
+      await this.redis.subscribe(`hints:${number}`, this.receive);
       shard.open = true;
       for (const { tenantId, recipientId } of [...shard.followers.values()])
         this.tell({ kind: 'inbox', tenantId, recipientId });
     } catch (error) {
       this.onFault(error as Error);
+      // The server may be slow, or this process: whoever follows must not be forgotten until the next connection.
+      setTimeout(() => this.shards.get(number) === shard && void this.open(number, shard), REOPEN_MS).unref();
     } finally {
       shard.opening = false;
     }
@@ -116,9 +126,10 @@ export class RedisBus implements RealtimeBus {
     if (shard.open) this.redis.unsubscribe(`hints:${number}`).catch(this.onFault);
   }
 
-  private receive(payload: string): void {
+  /** One function, so that a subscription that is taken twice is heard once. */
+  private readonly receive = (payload: string): void => {
     for (const hint of JSON.parse(payload) as Hint[]) this.tell(hint);
-  }
+  };
 
   private tell(hint: Hint): void {
     for (const handler of this.handlers) handler(hint);
