@@ -1,7 +1,7 @@
 // One request to a vendor: one connection, one try, a deadline, and an answer that is read only so far.
 
 import { isIP } from 'node:net';
-import { Agent, request as ask, buildConnector } from 'undici';
+import type { Agent } from 'undici';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { type EgressGuard, EgressRefused } from './egress-guard.js';
 
@@ -35,32 +35,9 @@ export interface VendorAnswer {
  * only where the guard lets it.
  */
 export class VendorHttp {
-  private readonly agent: Agent;
+  private opened: Promise<{ undici: typeof import('undici'); agent: Agent }> | undefined;
 
-  constructor(guard: EgressGuard) {
-    const connectors = new Map(
-      [true, false].map((open) => [open, buildConnector({ timeout: CONNECT_MS, lookup: guard.lookup(open) })]),
-    );
-    this.agent = new Agent({
-      keepAliveTimeout: IDLE_MS,
-      pipelining: 1,
-      // The caller's signal is the deadline.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: (options, callback) => {
-        const open = guard.isOpen(options.protocol, options.port);
-        const failed = (error: Error): void => callback(Object.assign(error, { [NOT_CONNECTED]: true }), null);
-        try {
-          // A host that is an address already is not looked up.
-          if (isIP(options.hostname) !== 0) guard.check(options.hostname, open);
-        } catch (error) {
-          failed(error as Error);
-          return;
-        }
-        connectors.get(open)!(options, (error, socket) => (error ? failed(error) : callback(null, socket)));
-      },
-    });
-  }
+  constructor(private readonly guard: EgressGuard) {}
 
   /**
    * Sends one request and reads its answer, whatever its status. Throws ProviderError: `misconfigured` where the guard
@@ -68,9 +45,11 @@ export class VendorHttp {
    */
   async ask({ method = 'POST', url, headers = {}, body, signal }: VendorRequest): Promise<VendorAnswer> {
     try {
-      const answer = await ask(url, {
+      this.opened ??= open(this.guard);
+      const { undici, agent } = await this.opened;
+      const answer = await undici.request(url, {
         method,
-        dispatcher: this.agent,
+        dispatcher: agent,
         signal,
         headers: { 'user-agent': 'Carillon', ...typeOf(body), ...headers },
         ...(body !== undefined && { body: bytesOf(body) }),
@@ -92,8 +71,36 @@ export class VendorHttp {
   }
 
   async close(): Promise<void> {
-    await this.agent.destroy();
+    await (await this.opened)?.agent.destroy();
   }
+}
+
+/** The client takes room, and is loaded by the first request. */
+async function open(guard: EgressGuard): Promise<{ undici: typeof import('undici'); agent: Agent }> {
+  const undici = await import('undici');
+  const connectors = new Map(
+    [true, false].map((open) => [open, undici.buildConnector({ timeout: CONNECT_MS, lookup: guard.lookup(open) })]),
+  );
+  const agent = new undici.Agent({
+    keepAliveTimeout: IDLE_MS,
+    pipelining: 1,
+    // The caller's signal is the deadline.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: (options, callback) => {
+      const open = guard.isOpen(options.protocol, options.port);
+      const failed = (error: Error): void => callback(Object.assign(error, { [NOT_CONNECTED]: true }), null);
+      try {
+        // A host that is an address already is not looked up.
+        if (isIP(options.hostname) !== 0) guard.check(options.hostname, open);
+      } catch (error) {
+        failed(error as Error);
+        return;
+      }
+      connectors.get(open)!(options, (error, socket) => (error ? failed(error) : callback(null, socket)));
+    },
+  });
+  return { undici, agent };
 }
 
 /** The kind of a refusal that the vendor's own codes do not tell better. */

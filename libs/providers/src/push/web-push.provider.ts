@@ -1,6 +1,6 @@
 // RFC 8030 (protocol), RFC 8291 (encryption), RFC 8292 (VAPID). The library encrypts and signs; the request is ours.
 
-import webPush from 'web-push';
+import type webPush from 'web-push';
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, secret } from '../define-provider.js';
@@ -48,7 +48,7 @@ export const webPushProvider = defineProvider({
           `A push holds ${LARGEST_BYTES} bytes, this has ${Buffer.byteLength(payload)}`,
           { code: 'too_long' },
         );
-      const { endpoint, headers, body } = detailsOf(
+      const { endpoint, headers, body } = await detailsOf(
         target,
         payload,
         account,
@@ -64,7 +64,7 @@ export const webPushProvider = defineProvider({
     },
     async verify() {
       // There is nobody to ask: a push service sees the keys with the first message. They are checked by signing with them.
-      detailsOf({ endpoint: 'https://push.example.com/', keys: undefined }, undefined, account, 1);
+      await detailsOf({ endpoint: 'https://push.example.com/', keys: undefined }, undefined, account, 1);
     },
   }),
 });
@@ -75,14 +75,16 @@ interface Account {
   private_key: string;
 }
 
-function detailsOf(
+async function detailsOf(
   target: { endpoint: string; keys: { p256dh: string; auth: string } | undefined },
   payload: string | undefined,
   account: Account,
   ttlSeconds: number,
-): { endpoint: string; headers: Record<string, string>; body: Buffer } {
+): Promise<{ endpoint: string; headers: Record<string, string>; body: Buffer }> {
+  // Loaded where there is such an account.
+  const { default: library } = await import('web-push');
   try {
-    const details = webPush.generateRequestDetails(target as webPush.PushSubscription, payload, {
+    const details = library.generateRequestDetails(target as webPush.PushSubscription, payload, {
       vapidDetails: { subject: account.subject, publicKey: account.public_key, privateKey: account.private_key },
       TTL: Math.floor(ttlSeconds),
       contentEncoding: 'aes128gcm',
