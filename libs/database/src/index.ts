@@ -43,7 +43,7 @@ export {
   DueDeliveriesStore,
 } from './stores/sending/due-deliveries.store.js';
 export { type EventTarget, eventAcceptance, eventNotificationId, wants } from './stores/sending/event-acceptance.js';
-export { EventsStore, type StoredEvent } from './stores/sending/events.store.js';
+export { EVENTS_KEPT_DAYS, EventsStore, type StoredEvent } from './stores/sending/events.store.js';
 export type { DeliveryRow, Notification, NotificationRow } from './stores/sending/notification.js';
 export {
   type NotificationFilter,

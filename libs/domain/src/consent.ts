@@ -5,6 +5,11 @@ import type { SuppressedReason } from './delivery-state.js';
 export const suppressionReasons = ['bounced', 'complained', 'unsubscribed', 'bad_address', 'manual'] as const;
 export type SuppressionReason = (typeof suppressionReasons)[number];
 
+/** An address in the form in which the suppression list keeps and compares it. */
+export function comparableAddress(channel: ChannelId, address: string): string {
+  return channel === 'email' ? address.toLowerCase() : address;
+}
+
 /** What a recipient has said of one category: as a whole, and for single channels, which win. */
 export interface CategoryPreference {
   enabled?: boolean | undefined;

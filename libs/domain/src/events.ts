@@ -80,9 +80,6 @@ export const webhookDisabled = z
   .strictObject({ webhook_id: z.uuid(), url: z.string(), reason: z.enum(['gone', 'failing']) })
   .meta({ id: 'WebhookDisabled' });
 
-/** Somebody asked for it, to see whether an endpoint hears. It goes to that endpoint alone. */
-export const webhookTest = z.strictObject({ webhook_id: z.uuid() }).meta({ id: 'WebhookTest' });
-
 /** Each type of event with the schema of its data. */
 export const eventTypes = {
   ...(Object.fromEntries(deliveryEventTypes.map((type) => [type, deliveryEvent])) as Record<

@@ -4,6 +4,7 @@ export { type ChannelId, channelIds, channelOf, channels } from './channels/regi
 export {
   type CategoryPreference,
   type Consent,
+  comparableAddress,
   refusal,
   type SuppressionReason,
   suppressionReasons,
@@ -32,7 +33,6 @@ export {
   eventTypes,
   inboxItemRead,
   notificationFinished,
-  webhookTest,
 } from './events.js';
 export { fnv1a } from './hash.js';
 export { derivedId, isId, newId, PLATFORM_TENANT_ID } from './ids.js';

@@ -111,16 +111,19 @@ export function referenceOf({ tenantId, deliveryId }: Pick<ProviderMessage, 'ten
 }
 
 /** The other way; null for what is not ours. */
-export function parseReference(text: unknown): { tenantId: string; deliveryId: string } | null {
+export function parseReference(text: unknown): Pick<Receipt, 'tenantId' | 'deliveryId'> | null {
   const [tenantId, deliveryId, ...rest] = typeof text === 'string' ? text.split('.') : [];
-  return rest.length === 0 && isReference(tenantId, deliveryId)
-    ? { tenantId: tenantId!, deliveryId: deliveryId! }
-    : null;
+  if (rest.length > 0 || !isId(tenantId ?? '') || !isId(deliveryId ?? '')) return null;
+  return { tenantId: tenantId!, deliveryId: deliveryId! };
 }
 
-/** Whether the two came back as ids. */
-export function isReference(tenantId: string | undefined, deliveryId: string | undefined): boolean {
-  return isId(tenantId ?? '') && isId(deliveryId ?? '');
+/** What a vendor says, without of which delivery. */
+export type Finding = Omit<Receipt, 'tenantId' | 'deliveryId'>;
+
+/** The receipt of a delivery that is ours and of a finding that means something; none otherwise. */
+export function receiptsOf(reference: unknown, finding: Finding | null): Receipt[] {
+  const ours = parseReference(reference);
+  return ours && finding ? [{ ...ours, ...finding }] : [];
 }
 
 /** A provider is a value in one file plus one line in `registry.ts`. */

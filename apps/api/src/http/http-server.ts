@@ -4,7 +4,7 @@
 import { createServer, type Server } from 'node:http';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule } from '@nestjs/swagger';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { errorCodes, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Config } from '#config';
 import { DomainError, newId } from '#domain';
 import { instruments, type Logger } from '#telemetry';
@@ -119,13 +119,7 @@ function takeJson(fastify: FastifyInstance): void {
 function takeRaw(fastify: FastifyInstance): void {
   fastify.addContentTypeParser('*', { parseAs: 'string', bodyLimit: BODY_LIMIT }, (request, body, done) => {
     if (isRaw(request)) return keepRaw(request, String(body), done);
-    const given = request.headers['content-type'] ?? 'none';
-    done(
-      new DomainError(
-        'unsupported_media_type',
-        `The body must be application/json, got ${JSON.stringify(given.slice(0, 100))}.`,
-      ),
-    );
+    done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(request.headers['content-type'] ?? 'none'));
   });
 }
 

@@ -15,7 +15,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { type Suppression, SuppressionsStore } from '#database';
-import { type ChannelId, channelIds, channelOf, notFound, type SuppressionReason, suppressionReasons } from '#domain';
+import { type ChannelId, channelIds, channelOf, notFound, suppressionReasons } from '#domain';
 import { type Caller, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
@@ -57,13 +57,7 @@ const suppressionsQuery = filteredPage({
   address: address.optional(),
   reason: z.enum(suppressionReasons).optional(),
 });
-interface SuppressionsQuery {
-  limit: number;
-  cursor?: string;
-  channel?: ChannelId;
-  address?: string;
-  reason?: SuppressionReason;
-}
+type SuppressionsQuery = z.infer<typeof suppressionsQuery>;
 
 @ApiTags('Consent')
 @Controller('api/v1/suppressions')

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import {
   type AcceptStore,
   type DeadLettersStore,
+  EVENTS_KEPT_DAYS,
   type EventsStore,
   eventAcceptance,
   eventNotificationId,
@@ -21,7 +22,6 @@ import type { ReplayBody, WebhookBody, WebhookPatch } from './webhook.schema.js'
 const REPLAY_LIMIT = 1_000;
 const PAGE = 500;
 const DAY_MS = 86_400_000;
-const KEPT_DAYS = 7;
 
 interface Stores {
   endpoints: WebhookEndpointsStore;
@@ -100,9 +100,13 @@ export class ManageWebhooks {
   ): Promise<{ replayed: number; more: boolean }> {
     const endpoint = await this.enabled(tenantId, id);
     const from = new Date(since);
-    if (from.getTime() < Date.now() - KEPT_DAYS * DAY_MS)
+    if (from.getTime() < Date.now() - EVENTS_KEPT_DAYS * DAY_MS)
       throw validationFailed([
-        { pointer: '/since', code: 'too_old', message: `may be ${KEPT_DAYS} days ago, got ${JSON.stringify(since)}` },
+        {
+          pointer: '/since',
+          code: 'too_old',
+          message: `may be ${EVENTS_KEPT_DAYS} days ago, got ${JSON.stringify(since)}`,
+        },
       ]);
     return only === 'failed'
       ? await this.replayFailed(tenantId, id, from)

@@ -1,6 +1,6 @@
 // One attempt at a provider: every address once, under one deadline, and what the answers together mean.
 
-import { type Attempt, type Lessons, ProviderError } from '#domain';
+import { type Attempt, comparableAddress, type Lessons, ProviderError } from '#domain';
 import type { Accepted, ProviderMessage } from '#providers';
 import type { Addressed } from './stages.js';
 
@@ -63,7 +63,7 @@ function lessonsOf({ delivery, sender }: Addressed, answers: readonly Answer[]):
   if (!first) return {};
   if (delivery.channel === 'push') return { goneDevices: bad.map(({ to }) => to) };
   if (delivery.channel !== 'email' && delivery.channel !== 'sms') return {};
-  const address = delivery.channel === 'email' ? first.to.toLowerCase() : first.to;
+  const address = comparableAddress(delivery.channel, first.to);
   return { suppress: { address, reason: first.optedOut ? 'unsubscribed' : 'bad_address' } };
 }
 

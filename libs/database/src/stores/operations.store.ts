@@ -2,13 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type ChannelId, newId, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../database.js';
 import { pendingMigrations } from '../migrate.js';
+import { EVENTS_KEPT_DAYS } from './sending/events.store.js';
 
 const READINESS_POLL_MS = 500;
 const SLICE = 5_000;
 const EXPIRING = [
   { table: 'idempotency_keys', condition: `created_at < now() - interval '48 hours'` },
   // What endpoints could still be told, and what is left over where Kafka was configured once and is not any more.
-  { table: 'events', condition: `created_at < now() - interval '7 days'` },
+  { table: 'events', condition: `created_at < now() - interval '${EVENTS_KEPT_DAYS} days'` },
   { table: 'poison_messages', condition: `created_at < now() - interval '30 days'` },
   { table: 'rate_windows', condition: 'expires_at < now()' },
   { table: 'used_tokens', condition: 'expires_at < now()' },

@@ -1,4 +1,4 @@
-import { type ChannelId, DomainError, newId, type SuppressionReason } from '#domain';
+import { type ChannelId, comparableAddress, DomainError, newId, type SuppressionReason } from '#domain';
 import type { Database } from '../database.js';
 import { Prisma } from '../generated/client.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
@@ -20,11 +20,6 @@ export interface SuppressionFilter {
   reason?: SuppressionReason | undefined;
 }
 
-/** An address in the form in which it is stored and compared. */
-export function comparable(channel: ChannelId, address: string): string {
-  return channel === 'email' ? address.toLowerCase() : address;
-}
-
 /** Addresses of a tenant that nothing is sent to. */
 export class SuppressionsStore {
   constructor(private readonly database: Database) {}
@@ -34,7 +29,7 @@ export class SuppressionsStore {
     tenantId: string,
     { channel, address, reason, expiresAt }: Pick<Suppression, 'channel' | 'address' | 'reason' | 'expiresAt'>,
   ): Promise<Suppression> {
-    const data = { tenantId, id: newId(), channel, address: comparable(channel, address), reason, expiresAt };
+    const data = { tenantId, id: newId(), channel, address: comparableAddress(channel, address), reason, expiresAt };
     try {
       return await this.database.forTenant(tenantId, async (prisma) => {
         // One that has run out makes room.

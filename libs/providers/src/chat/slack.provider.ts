@@ -4,13 +4,13 @@
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, endpoint, secret, secretUrl } from '../define-provider.js';
-import { kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
+import { allAre, kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
 
 /** A message a second for each webhook or channel (docs.slack.dev/apis/web-api/rate-limits). */
 const PACE = 1;
 
 const codes: Readonly<Record<string, ProviderErrorKind>> = {
-  ...all(
+  ...allAre(
     'rejected',
     'invalid_payload',
     'too_many_attachments',
@@ -19,7 +19,7 @@ const codes: Readonly<Record<string, ProviderErrorKind>> = {
     'invalid_blocks',
     'invalid_blocks_format',
   ),
-  ...all(
+  ...allAre(
     'misconfigured',
     'no_service',
     'no_service_id',
@@ -28,8 +28,14 @@ const codes: Readonly<Record<string, ProviderErrorKind>> = {
     'invalid_token',
     'action_prohibited',
   ),
-  ...all('misconfigured', 'posting_to_general_channel_denied', 'not_in_channel', 'is_archived', 'channel_is_archived'),
-  ...all(
+  ...allAre(
+    'misconfigured',
+    'posting_to_general_channel_denied',
+    'not_in_channel',
+    'is_archived',
+    'channel_is_archived',
+  ),
+  ...allAre(
     'misconfigured',
     'invalid_auth',
     'not_authed',
@@ -38,10 +44,10 @@ const codes: Readonly<Record<string, ProviderErrorKind>> = {
     'token_expired',
     'missing_scope',
   ),
-  ...all('misconfigured', 'channel_not_found', 'restricted_action', 'ekm_access_denied', 'access_denied'),
+  ...allAre('misconfigured', 'channel_not_found', 'restricted_action', 'ekm_access_denied', 'access_denied'),
   user_not_found: 'bad_address',
-  ...all('throttled', 'ratelimited', 'rate_limited', 'message_limit_exceeded'),
-  ...all('transient', 'rollup_error', 'internal_error', 'fatal_error', 'service_unavailable', 'request_timeout'),
+  ...allAre('throttled', 'ratelimited', 'rate_limited', 'message_limit_exceeded'),
+  ...allAre('transient', 'rollup_error', 'internal_error', 'fatal_error', 'service_unavailable', 'request_timeout'),
 };
 
 const credentials = z
@@ -115,8 +121,4 @@ function toError(answer: VendorAnswer, word: string): Error {
     code: known ? word : null,
     message: known ? word : undefined,
   });
-}
-
-function all(kind: ProviderErrorKind, ...words: string[]): Record<string, ProviderErrorKind> {
-  return Object.fromEntries(words.map((word) => [word, kind]));
 }

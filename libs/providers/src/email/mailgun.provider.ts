@@ -7,9 +7,9 @@ import type { ProviderErrorKind } from '#domain';
 import {
   defineProvider,
   endpoint,
-  parseReference,
-  type Receipt,
+  type Finding,
   ReceiptRefused,
+  receiptsOf,
   referenceOf,
   secret,
 } from '../define-provider.js';
@@ -66,9 +66,7 @@ export const mailgun = defineProvider({
       .digest('hex');
     if (!account.webhook_signing_key || !same(given, expected))
       throw new ReceiptRefused('The signature is not that of this account');
-    const reference = parseReference(event?.['user-variables']?.['carillon']);
-    const receipt = event && receiptOf(event);
-    return reference && receipt ? [{ ...reference, ...receipt }] : [];
+    return event ? receiptsOf(event['user-variables']?.['carillon'], findingOf(event)) : [];
   },
 });
 
@@ -85,7 +83,7 @@ interface MailgunCall {
   'event-data'?: MailgunEvent;
 }
 
-function receiptOf(event: MailgunEvent): Pick<Receipt, 'kind' | 'detail' | 'suppress'> | null {
+function findingOf(event: MailgunEvent): Finding | null {
   const status = event['delivery-status'];
   switch (event.event) {
     case 'delivered':

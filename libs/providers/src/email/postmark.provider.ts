@@ -6,9 +6,9 @@ import type { ProviderErrorKind } from '#domain';
 import {
   defineProvider,
   endpoint,
-  parseReference,
-  type Receipt,
+  type Finding,
   ReceiptRefused,
+  receiptsOf,
   referenceOf,
   secret,
 } from '../define-provider.js';
@@ -93,9 +93,7 @@ export const postmark = defineProvider({
     if (!account.webhook_password || !same(password, account.webhook_password))
       throw new ReceiptRefused('The password is not that of this account');
     const record = JSON.parse(call.body) as PostmarkRecord;
-    const reference = parseReference(record.Metadata?.['carillon']);
-    const receipt = receiptOf(record);
-    return reference && receipt ? [{ ...reference, ...receipt }] : [];
+    return receiptsOf(record.Metadata?.['carillon'], findingOf(record));
   },
 });
 
@@ -120,7 +118,7 @@ const PASSING = new Set([
   'OpenRelayTest',
 ]);
 
-function receiptOf(record: PostmarkRecord): Pick<Receipt, 'kind' | 'detail' | 'suppress'> | null {
+function findingOf(record: PostmarkRecord): Finding | null {
   switch (record.RecordType) {
     case 'Delivery':
       return { kind: 'delivered', detail: null };

@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import type { ProviderErrorKind } from '#domain';
-import { defineProvider, endpoint, parseReference, type Receipt, referenceOf, secret } from '../define-provider.js';
+import { defineProvider, endpoint, type Finding, receiptsOf, referenceOf, secret } from '../define-provider.js';
 import { verifyStandardWebhook } from '../http/signatures.js';
 import { kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
 import { emailOf, sender } from './email.js';
@@ -76,10 +76,7 @@ export const resend = defineProvider({
   },
   async parseReceipts(call, account) {
     const event = verifyStandardWebhook(call, account.webhook_secret, 'svix') as ResendEvent;
-    const reference = parseReference(event.data?.tags?.['carillon']?.replace('_', '.'));
-    if (!reference) return [];
-    const receipt = receiptOf(event);
-    return receipt ? [{ ...reference, ...receipt }] : [];
+    return receiptsOf(event.data?.tags?.['carillon']?.replace('_', '.'), findingOf(event));
   },
 });
 
@@ -88,7 +85,7 @@ interface ResendEvent {
   data?: { tags?: Record<string, string>; bounce?: { type?: string; message?: string } };
 }
 
-function receiptOf({ type, data }: ResendEvent): Pick<Receipt, 'kind' | 'detail' | 'suppress'> | null {
+function findingOf({ type, data }: ResendEvent): Finding | null {
   switch (type) {
     case 'email.delivered':
       return { kind: 'delivered', detail: null };

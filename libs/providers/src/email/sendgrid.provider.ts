@@ -7,9 +7,9 @@ import { type ProviderErrorKind } from '#domain';
 import {
   defineProvider,
   endpoint,
-  parseReference,
-  type Receipt,
+  type Finding,
   ReceiptRefused,
+  receiptsOf,
   referenceOf,
   secret,
 } from '../define-provider.js';
@@ -69,11 +69,7 @@ export const sendgrid = defineProvider({
   async parseReceipts(call, account) {
     checkSignature(call.headers, call.body, account.webhook_public_key);
     const events = JSON.parse(call.body) as SendGridEvent[];
-    return (Array.isArray(events) ? events : []).flatMap((event) => {
-      const reference = parseReference(event.carillon);
-      const receipt = receiptOf(event);
-      return reference && receipt ? [{ ...reference, ...receipt }] : [];
-    });
+    return (Array.isArray(events) ? events : []).flatMap((event) => receiptsOf(event.carillon, findingOf(event)));
   },
 });
 
@@ -84,11 +80,11 @@ interface SendGridEvent {
   reason?: string;
 }
 
-function receiptOf({
+function findingOf({
   event,
   type,
   reason = null,
-}: Omit<SendGridEvent, 'reason'> & { reason?: string | null }): Pick<Receipt, 'kind' | 'detail' | 'suppress'> | null {
+}: Omit<SendGridEvent, 'reason'> & { reason?: string | null }): Finding | null {
   switch (event) {
     case 'delivered':
       return { kind: 'delivered', detail: null };

@@ -3,7 +3,7 @@
 import type { SESv2Client, SESv2ServiceException } from '@aws-sdk/client-sesv2';
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
-import { defineProvider, endpoint, isReference, type Receipt, secret } from '../define-provider.js';
+import { defineProvider, endpoint, type Finding, receiptsOf, secret } from '../define-provider.js';
 import { kindOfStatus } from '../http/vendor-http.js';
 import { emailOf, sender } from './email.js';
 import { notificationOf } from './sns.js';
@@ -108,12 +108,9 @@ export const ses = defineProvider({
   },
   async parseReceipts(call, account, http) {
     const event = (await notificationOf(call, account, http)) as SesEvent | null;
-    const tenantId = event?.mail?.tags?.['carillon-tenant']?.[0];
-    const deliveryId = event?.mail?.tags?.['carillon-delivery']?.[0];
-    const receipt = event && receiptOf(event);
-    return receipt && isReference(tenantId, deliveryId)
-      ? [{ tenantId: tenantId!, deliveryId: deliveryId!, ...receipt }]
-      : [];
+    if (!event) return [];
+    const tag = (name: string): string | undefined => event.mail?.tags?.[`carillon-${name}`]?.[0];
+    return receiptsOf(`${tag('tenant')}.${tag('delivery')}`, findingOf(event));
   },
 });
 
@@ -154,7 +151,7 @@ interface SesEvent {
 }
 
 /** https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html */
-function receiptOf(event: SesEvent): Pick<Receipt, 'kind' | 'detail' | 'suppress'> | null {
+function findingOf(event: SesEvent): Finding | null {
   switch (event.eventType) {
     case 'Delivery':
       return { kind: 'delivered', detail: null };

@@ -111,6 +111,11 @@ export function kindOfStatus(status: number): ProviderErrorKind {
   return 'rejected';
 }
 
+/** A part of a vendor's table of codes: these all mean the same. */
+export function allAre(kind: ProviderErrorKind, ...codes: (string | number)[]): Record<string, ProviderErrorKind> {
+  return Object.fromEntries(codes.map((code) => [code, kind]));
+}
+
 export interface Refusal {
   kind: ProviderErrorKind;
   /** The vendor's own code; the status where it gives none. */

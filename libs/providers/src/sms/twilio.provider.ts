@@ -1,6 +1,6 @@
 // Codes: https://www.twilio.com/docs/api/errors. Plain HTTP and not the vendor's SDK, which cannot be aborted: docs/adr/0011.
 
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { z } from 'zod';
 import type { ProviderErrorKind } from '#domain';
 import {
@@ -12,17 +12,18 @@ import {
   referenceOf,
   secret,
 } from '../define-provider.js';
-import { kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
+import { same } from '../http/signatures.js';
+import { allAre, kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
 
 const MAX_IN_FLIGHT = 100;
 
 const codes: Readonly<Record<string, ProviderErrorKind>> = {
   20429: 'throttled',
   14107: 'throttled',
-  ...all('misconfigured', 20003, 20005, 20404, 21606, 21659, 21660, 21703, 30002, 30034),
-  ...all('bad_address', 21211, 21214, 21217, 21612, 21614, 30004, 30005, 30006, 21610),
-  ...all('rejected', 21408, 21602, 21605, 21617, 30007),
-  ...all('transient', 30001, 30003, 30008),
+  ...allAre('misconfigured', 20003, 20005, 20404, 21606, 21659, 21660, 21703, 30002, 30034),
+  ...allAre('bad_address', 21211, 21214, 21217, 21612, 21614, 30004, 30005, 30006, 21610),
+  ...allAre('rejected', 21408, 21602, 21605, 21617, 30007),
+  ...allAre('transient', 30001, 30003, 30008),
 };
 /** The person has answered STOP. */
 const OPTED_OUT = '21610';
@@ -107,9 +108,7 @@ function checkSignature(url: string, fields: URLSearchParams, given: string | un
   const signed = [...new Set(fields.keys())]
     .sort()
     .reduce((text, name) => text + name + fields.getAll(name).join(''), url);
-  const expected = createHmac('sha1', token).update(signed).digest();
-  const found = Buffer.from(given ?? '', 'base64');
-  if (found.length !== expected.length || !timingSafeEqual(found, expected))
+  if (!same(given ?? '', createHmac('sha1', token).update(signed).digest('base64')))
     throw new ReceiptRefused('The signature is not that of this account');
 }
 
@@ -126,8 +125,4 @@ function toError(answer: VendorAnswer): Error {
     message: answer.json['message'] as string | undefined,
     optedOut: code === OPTED_OUT,
   });
-}
-
-function all(kind: ProviderErrorKind, ...numbers: number[]): Record<string, ProviderErrorKind> {
-  return Object.fromEntries(numbers.map((number) => [number, kind]));
 }

@@ -31,6 +31,9 @@ export const emit = (
   cross join lateral (select exists (select from webhook_endpoints x where x.tenant_id = e.tenant_id) as there) w
   where ${TO_BROKER} or w.there`;
 
+/** How long an endpoint can be told what it missed. */
+export const EVENTS_KEPT_DAYS = 7;
+
 /** What an event says of a delivery, from the columns of a row called `x`. */
 export const deliveryEvent = (x: string): string => `jsonb_strip_nulls(jsonb_build_object(
     'notification_id', ${x}.notification_id, 'delivery_id', ${x}.delivery_id, 'recipient_id', ${x}.recipient_id, 'channel', ${x}.channel, 'state', ${x}.state,
