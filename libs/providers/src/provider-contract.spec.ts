@@ -331,6 +331,7 @@ describe.each(reporting)('what $id reports', (provider) => {
       ),
     };
     await expect(read(naked), 'not signed').rejects.toBeInstanceOf(ReceiptRefused);
+    await expect(read({ headers: {}, body: 'null' }), 'nothing at all').rejects.toBeInstanceOf(ReceiptRefused);
   });
 });
 

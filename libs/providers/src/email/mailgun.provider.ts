@@ -59,7 +59,7 @@ export const mailgun = defineProvider({
     };
   },
   async parseReceipts(call, account) {
-    const { signature, 'event-data': event } = JSON.parse(call.body) as MailgunCall;
+    const { signature, 'event-data': event } = (JSON.parse(call.body) ?? {}) as MailgunCall;
     const { timestamp = '', token = '', signature: given = '' } = signature ?? {};
     const expected = createHmac('sha256', account.webhook_signing_key ?? '')
       .update(timestamp + token)
