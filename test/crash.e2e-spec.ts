@@ -149,7 +149,7 @@ describe('a zombie', () => {
             claimId: newId(),
             leaseSeconds,
             afterTenant: '00000000-0000-0000-0000-000000000000',
-            excludedTenants: [],
+            rooms: new Map(),
           })
         ).deliveries;
         return delivery;

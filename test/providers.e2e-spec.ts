@@ -402,6 +402,11 @@ describe('credentials that do not work', () => {
     await held(ids);
     // Not one request for each of them: a probe or two.
     expect(vendor.sends.length - tried).toBeLessThanOrEqual(2);
+    // Nor were they all taken up to be put back: they stand in the queue, and still say what they wait for.
+    const takenUp = (await Promise.all(ids.map((id) => tenant.delivery(id)))).filter(({ timeline }) =>
+      timeline.some((entry: Json) => entry.code === 'held'),
+    );
+    expect(takenUp.length).toBeLessThanOrEqual(16);
     vendor.behave('accept');
     for (const id of ids) await ended(tenant, id, 'sent', 40_000);
     expect((await house.operator('GET', `/internal/dlq?tenant_id=${tenant.id}`)).body.data).toEqual([]);

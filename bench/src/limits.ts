@@ -94,7 +94,7 @@ export async function drainStatements(house: House, deliveries: number, channel:
           claimId: newId(),
           leaseSeconds: 60,
           afterTenant: '00000000-0000-0000-0000-000000000000',
-          excludedTenants: [],
+          rooms: new Map(),
         });
         if (claim.deliveries.length === 0) break;
         await Promise.all(

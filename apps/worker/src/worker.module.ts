@@ -19,6 +19,7 @@ import {
   TemplatesStore,
   WebhookEndpointsStore,
 } from '#database';
+import type { ChannelId } from '#domain';
 import { type DeliveryTransport, DirectTransport, EventStream, type Kafka, KafkaTransport } from '#messaging';
 import { ProviderDirectory } from '#providers';
 import { makeBus, type RealtimeBus } from '#realtime';
@@ -151,15 +152,18 @@ export class WorkerModule {
         },
         {
           provide: Dispatcher,
-          inject: [DueDeliveriesStore, TRANSPORT, PostgresListener, OutcomeSpool, DeliveriesStore],
+          inject: [DueDeliveriesStore, TRANSPORT, PostgresListener, OutcomeSpool, DeliveriesStore, ProviderDirectory],
           useFactory: (
             due: DueDeliveriesStore,
             transport: DeliveryTransport<ClaimedDelivery>,
             listener: PostgresListener,
             spool: OutcomeSpool,
             deliveries: DeliveriesStore,
+            { headroom }: ProviderDirectory,
           ) => {
-            const dispatcher = new Dispatcher(config, due, transport, () => spool.replay(deliveries, logger), logger);
+            const places = (channel: ChannelId): ReadonlyMap<string, number> => headroom.of(channel);
+            const recover = (): Promise<unknown> => spool.replay(deliveries, logger);
+            const dispatcher = new Dispatcher(config, due, transport, places, recover, logger);
             listener.on('carillon_due', (payload) => dispatcher.wake(payload.split(',')));
             return dispatcher;
           },

@@ -32,9 +32,12 @@ export class Breaker {
   private openedAt = 0;
   /** When it opened first, since it last worked; null while it does. */
   private downSince: number | null = null;
+  private closedAt = Number.NEGATIVE_INFINITY;
+  /** What stands on record of the account, perhaps since a worker that is gone. */
+  onRecord: BreakerState = 'closed';
   private cause: ProviderError | null = null;
 
-  /** `onChange` is told of each change of state, with what led to it where something did. */
+  /** `onChange` is told of each change of state, with what led to it where something did, and when it works against what is on record. */
   constructor(private readonly onChange: (state: BreakerState, cause: ProviderError | null) => void = () => undefined) {
     this.circuit = new CircuitBreaker((work) => work(), {
       timeout: false,
@@ -49,13 +52,14 @@ export class Breaker {
     this.circuit.on('open', () => {
       this.openedAt = performance.now();
       this.downSince ??= this.openedAt;
-      this.onChange('open', this.cause);
+      this.tell('open', this.cause);
     });
-    this.circuit.on('halfOpen', () => this.onChange('half_open', this.cause));
+    this.circuit.on('halfOpen', () => this.tell('half_open', this.cause));
     this.circuit.on('close', () => {
       this.cause = null;
       this.downSince = null;
-      this.onChange('closed', null);
+      this.closedAt = performance.now();
+      this.tell('closed', null);
     });
   }
 
@@ -74,18 +78,35 @@ export class Breaker {
     return this.downSince === null ? 0 : (performance.now() - this.downSince) / 1_000;
   }
 
+  /** Whether it is tried again, and the one who tries is under way. */
+  get probing(): boolean {
+    return this.circuit.halfOpen && !this.circuit.pendingClose;
+  }
+
+  /** Seconds since it was closed last; infinite when it never was open. */
+  get worksSinceSeconds(): number {
+    return (performance.now() - this.closedAt) / 1_000;
+  }
+
   /**
    * Does the work and counts how it ends: ProviderErrors that are the account's fault count against it. Throws what the work
    * throws, or {@link BreakerOpen} without having begun it. Credentials that do not work open it at once.
    */
   async run<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return (await this.circuit.fire(() => this.noting(work))) as T;
+      const done = (await this.circuit.fire(() => this.noting(work))) as T;
+      if (this.onRecord !== 'closed' && this.state === 'closed') this.tell('closed', null);
+      return done;
     } catch (error) {
       if ((error as { code?: unknown }).code === 'EOPENBREAKER') throw new BreakerOpen();
       if (error instanceof ProviderError && error.kind === 'misconfigured' && !this.circuit.opened) this.circuit.open();
       throw error;
     }
+  }
+
+  private tell(state: BreakerState, cause: ProviderError | null): void {
+    this.onRecord = state;
+    this.onChange(state, cause);
   }
 
   private async noting<T>(work: () => Promise<T>): Promise<T> {

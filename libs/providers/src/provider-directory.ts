@@ -3,6 +3,7 @@ import type { ChannelId, ProviderError } from '#domain';
 import { Breaker, type BreakerState } from './breaker.js';
 import type { Connector } from './connector.js';
 import type { Connection } from './define-provider.js';
+import { Headroom } from './headroom.js';
 import { providers } from './registry.js';
 import { SendSlots } from './send-slots.js';
 
@@ -14,6 +15,8 @@ export interface Account {
   channel: ChannelId;
   credentials: Record<string, unknown>;
   pacePerSecond: number | null;
+  /** Its condition as it is on record; `closed` for an endpoint, of which nothing is. */
+  breaker: BreakerState;
   updatedAt: Date;
 }
 
@@ -53,9 +56,19 @@ export interface DirectoryOptions {
 
 const ACCOUNTS_TTL_MS = 30_000;
 
+interface Looked {
+  accounts: Promise<Account[]>;
+  /** Undefined until they are there. */
+  known?: Account[];
+}
+
 /** Finds who sends for a tenant on a channel, and keeps connections open across deliveries. */
 export class ProviderDirectory {
-  private readonly accounts: LRUCache<string, Promise<Account[]>>;
+  /** How many deliveries it is worth to take up for whom. */
+  readonly headroom = new Headroom((tenantId, channel) =>
+    this.accounts.get(`${tenantId} ${channel}`)?.known?.map((account) => this.connect(account)),
+  );
+  private readonly accounts: LRUCache<string, Looked>;
   private readonly connections: LRUCache<string, { version: string; sender: Sender }>;
   private readonly sandbox: Sender;
 
@@ -116,13 +129,23 @@ export class ProviderDirectory {
   }
 
   private cached(key: string, read: () => Promise<Account[]>): Promise<Account[]> {
-    let found = this.accounts.get(key);
-    if (!found) {
-      found = read();
-      this.accounts.set(key, found);
-      found.catch(() => this.accounts.delete(key));
+    let looked = this.accounts.get(key);
+    if (!looked) {
+      const now: Looked = { accounts: read() };
+      looked = now;
+      this.accounts.set(key, now);
+      now.accounts.then(
+        (accounts) => {
+          now.known = accounts;
+          for (const { id, breaker } of accounts) {
+            const sender = this.connections.peek(id)?.sender;
+            if (sender) sender.breaker.onRecord = breaker;
+          }
+        },
+        () => this.accounts.delete(key),
+      );
     }
-    return found;
+    return looked.accounts;
   }
 
   /** Kept per account; changed credentials take the old connection's place, and that one is closed. */
@@ -132,6 +155,7 @@ export class ProviderDirectory {
     const cached = this.connections.get(account.id);
     if (cached?.version === version) return cached.sender;
     const breaker = new Breaker((state, cause) => this.options.onHealth(account, state, cause));
+    breaker.onRecord = account.breaker;
     const sender = toSender(account, this.options.connector.open(account), breaker);
     this.connections.set(account.id, { version, sender });
     // Whatever was wrong with it before, it has been changed since.

@@ -21,13 +21,22 @@ export class SendSlots {
   /** `undefined`: no bound. */
   constructor(private readonly slots: number | undefined) {}
 
+  /** How many may be sending or waiting at once; infinite without a bound. */
+  get places(): number {
+    return this.slots === undefined ? Number.POSITIVE_INFINITY : this.slots + this.waitingPlaces;
+  }
+
+  private get waitingPlaces(): number {
+    return Math.min(MAX_PLACES, (this.slots ?? 0) * PLACES_PER_SLOT);
+  }
+
   /** Waits for a slot. False when too many wait already or the signal came first; otherwise {@link leave} gives it back. */
   async enter(signal: AbortSignal): Promise<boolean> {
     if (this.slots === undefined || this.taken < this.slots) {
       this.taken += 1;
       return true;
     }
-    if (this.waiting.length >= Math.min(MAX_PLACES, this.slots * PLACES_PER_SLOT)) return false;
+    if (this.waiting.length >= this.waitingPlaces) return false;
     return await new Promise<boolean>((resolve) => {
       const turn = (): void => {
         signal.removeEventListener('abort', late);

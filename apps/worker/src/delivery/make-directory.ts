@@ -21,7 +21,8 @@ export function makeDirectory(
       if (!endpoint) return null;
       const { url, secret, oldSecret, updatedAt } = endpoint;
       const credentials = { url, secret, ...(oldSecret && { old_secret: oldSecret }) };
-      return { tenantId, id, provider: 'webhook', channel: 'webhook', credentials, pacePerSecond: null, updatedAt };
+      const account = { tenantId, id, provider: 'webhook', channel: 'webhook', credentials, updatedAt } as const;
+      return { ...account, pacePerSecond: null, breaker: 'closed' };
     },
     connector: new Connector({
       ...config,

@@ -9,7 +9,7 @@ import {
   type ProviderErrorKind,
   WEBHOOK_RETRY_SCHEDULE_SECONDS,
 } from '#domain';
-import { BreakerOpen, type ProviderDirectory, type Sender } from '#providers';
+import { BreakerOpen, type ProviderDirectory, type Sender, waitOf } from '#providers';
 import { instruments } from '#telemetry';
 import { ask, attemptOf, type Reply } from './ask.js';
 import type { Addressed, Rendered } from './stages.js';
@@ -25,7 +25,7 @@ export interface SendTimes {
 const FAILS_OVER: ReadonlySet<ProviderErrorKind | 'sent'> = new Set(['transient', 'throttled', 'misconfigured']);
 /** A turn in an account's pace that is nearer than this is not worth a hold. */
 const AT_ONCE_SECONDS = 0.02;
-/** Those that found no account working return spread over as long as it has been down, and over this at most. */
+/** Events that found their endpoint down return spread over as long as it has been, and over this at most. */
 const LONGEST_RETURN_SECONDS = 300;
 
 /**
@@ -62,7 +62,7 @@ export class SendStep {
     const fresh = reaching.filter(({ account }) => !account || !delivery.passedAccounts.includes(account.id));
     const round = fresh.length > 0 ? fresh : reaching;
     const sender = round.find((one) => waitOf(one) === 0);
-    if (!sender) return allDown(round);
+    if (!sender) return this.allDown(round, rendered);
     const wait = await this.turnAt(sender, rendered);
     if (wait > AT_ONCE_SECONDS) {
       const detail = `the ${sender.provider} account sends ${sender.pacePerSecond} a second`;
@@ -108,17 +108,47 @@ export class SendStep {
     if (!(await sender.slots.enter(patience))) {
       const detail = `all connections of the ${sender.provider} account were busy`;
       const delaySeconds = sender.slots.turnedAway();
+      this.noteLack(addressed);
       return { kind: 'held', reason: 'provider_limit', delaySeconds, detail, limitTaken: true, paced: true };
     }
     const enteredAt = performance.now();
     try {
-      return await this.attempt(addressed, lastMoment, othersLeft);
+      const outcome = await this.attempt(addressed, lastMoment, othersLeft);
+      if (waitOf(sender) > 0) this.noteLack(addressed);
+      return outcome;
     } catch (error) {
-      if (error instanceof BreakerOpen) return allDown([sender]);
+      if (error instanceof BreakerOpen) return this.allDown([sender], addressed);
       throw error;
     } finally {
       sender.slots.leave(performance.now() - enteredAt);
     }
+  }
+
+  /**
+   * None of the accounts may be asked now: the delivery comes back when one may, and burns nothing. What stands behind it is left in
+   * the queue, but for an endpoint, whose backlog comes back the more slowly the longer it has been down.
+   */
+  private allDown(senders: readonly Sender[], rendered: Rendered): Outcome {
+    this.noteLack(rendered);
+    const [next] = senders.toSorted((left, right) => waitOf(left) - waitOf(right)) as [Sender];
+    const wait = waitOf(next);
+    const spread = rendered.context.notification.endpointId
+      ? Math.min(LONGEST_RETURN_SECONDS, next.breaker.downSeconds)
+      : 0;
+    const down = next.breaker.state !== 'closed';
+    const names = senders.map(({ provider }) => provider).join(', ');
+    return {
+      kind: 'held',
+      reason: down ? 'provider_down' : 'provider_limit',
+      delaySeconds: Math.max(next.slots.turnedAway(wait), wait + Math.random() * spread),
+      detail: down ? `the breaker is open (${names})` : `the provider asked for a pause (${names})`,
+      limitTaken: true,
+    };
+  }
+
+  /** What is due behind it is worth no more than its accounts can take. An endpoint says nothing of the tenant's other endpoints. */
+  private noteLack({ delivery, context }: Rendered): void {
+    if (!context.notification.endpointId) this.directory.headroom.note(delivery.tenantId, delivery.channel);
   }
 
   private async attempt(addressed: Addressed, lastMoment: number, othersLeft: boolean): Promise<Outcome> {
@@ -197,30 +227,6 @@ async function throughBreaker(sender: Sender, work: () => Promise<Reply>): Promi
 /** The addresses of the delivery that this account reaches. */
 function addressesFor(sender: Sender, { addresses }: Rendered): readonly string[] {
   return addresses.filter((address) => sender.reaches(address));
-}
-
-/** Seconds until this account may be asked; 0 for now. */
-function waitOf({ breaker, pausedUntil }: Sender): number {
-  return Math.max(0, breaker.waitSeconds, (pausedUntil - performance.now()) / 1_000);
-}
-
-/**
- * None of the accounts may be asked now: the delivery comes back when one may, and burns nothing. A backlog comes back as fast as the
- * account worked, and the more slowly the longer it has been down: looking again costs everybody else.
- */
-function allDown(senders: readonly Sender[]): Outcome {
-  const [next] = senders.toSorted((left, right) => waitOf(left) - waitOf(right)) as [Sender];
-  const wait = waitOf(next);
-  const spread = Math.min(LONGEST_RETURN_SECONDS, next.breaker.downSeconds);
-  const down = next.breaker.state !== 'closed';
-  const names = senders.map(({ provider }) => provider).join(', ');
-  return {
-    kind: 'held',
-    reason: down ? 'provider_down' : 'provider_limit',
-    delaySeconds: Math.max(next.slots.turnedAway(wait), wait + Math.random() * spread),
-    detail: down ? `the breaker is open (${names})` : `the provider asked for a pause (${names})`,
-    limitTaken: true,
-  };
 }
 
 const PAUSE_FLOOR_SECONDS = 1;

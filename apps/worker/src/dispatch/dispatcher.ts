@@ -8,6 +8,8 @@ import type { DeliveryTransport, LaneNumber } from '#messaging';
 import { instruments, type Logger } from '#telemetry';
 
 const POLL_MS = 200;
+/** Room comes with every delivery that is done; whether it is enough for those left out is looked up this often at most. */
+const LOOK_MS = 5;
 /** What each lane gets of the room while all three have work: bulk is never starved. */
 const LANE_SHARES: Record<LaneNumber, number> = { 1: 6, 2: 3, 3: 1 };
 /** A claim smaller than this is not worth a statement while more room is about to come. */
@@ -22,6 +24,9 @@ interface ChannelQueue {
   /** The tenant each lane served last. */
   after: Record<LaneNumber, string>;
   claiming: boolean;
+  /** Tenants left out of the last claims for want of room, and the lanes in which something of theirs may be due. */
+  leftOut: Map<string, Set<LaneNumber>>;
+  lookedAt: number;
 }
 
 export class Dispatcher {
@@ -37,6 +42,8 @@ export class Dispatcher {
     private readonly config: Pick<Config, 'workerChannels' | 'leaseSeconds' | 'concurrency'>,
     private readonly store: DueDeliveriesStore,
     private readonly transport: DeliveryTransport<ClaimedDelivery>,
+    /** How many deliveries may be in hand for the tenants whose provider accounts take few or none just now. */
+    private readonly places: (channel: ChannelId) => ReadonlyMap<string, number>,
     /** Done before the first claim, and before claiming again once the database is back. */
     private readonly recover: () => Promise<unknown>,
     private readonly logger: Logger,
@@ -48,10 +55,15 @@ export class Dispatcher {
           pending: new Set(),
           after: { 1: FIRST_TENANT, 2: FIRST_TENANT, 3: FIRST_TENANT },
           claiming: false,
+          leftOut: new Map(),
+          lookedAt: 0,
         },
       ]),
     );
-    transport.onRoom((channel) => this.claimSoon(channel));
+    transport.onRoom((channel) => {
+      this.letBackIn(channel);
+      this.claimSoon(channel);
+    });
   }
 
   start(): void {
@@ -75,6 +87,46 @@ export class Dispatcher {
     this.running = false;
     clearTimeout(this.timer);
     await Promise.all(this.claims);
+  }
+
+  /** How many more may be taken up of the tenants that have less room than their share: enough in hand, or nobody to send it. */
+  private roomsOf(channel: ChannelId): Map<string, number> {
+    const rooms = new Map<string, number>();
+    const held = this.transport.held(channel);
+    for (const [tenant, places] of this.places(channel)) {
+      const room = places - (held.get(tenant) ?? 0);
+      rooms.set(tenant, room < places * MIN_CLAIM_SHARE ? 0 : room);
+    }
+    const cap = Math.max(1, Math.floor(this.config.concurrency[channel] * TENANT_SHARE));
+    if (held.size > 1) for (const [tenant, count] of held) if (count >= cap) rooms.set(tenant, 0);
+    return rooms;
+  }
+
+  /** Remembers who had too little room for what may be due, so that room is enough to look again. */
+  private noteLeftOut(
+    lane: LaneNumber,
+    rooms: ReadonlyMap<string, number>,
+    taken: readonly ClaimedDelivery[],
+    { leftOut }: ChannelQueue,
+  ): void {
+    const counts = new Map<string, number>();
+    for (const { tenantId } of taken) counts.set(tenantId, (counts.get(tenantId) ?? 0) + 1);
+    for (const [tenant, room] of rooms) {
+      if ((counts.get(tenant) ?? 0) < room) continue;
+      leftOut.set(tenant, (leftOut.get(tenant) ?? new Set()).add(lane));
+    }
+  }
+
+  private letBackIn(channel: ChannelId): void {
+    const queue = this.queues.get(channel);
+    if (!queue || queue.leftOut.size === 0 || performance.now() - queue.lookedAt < LOOK_MS) return;
+    queue.lookedAt = performance.now();
+    const rooms = this.roomsOf(channel);
+    for (const [tenant, lanes] of queue.leftOut) {
+      if (rooms.get(tenant) === 0) continue;
+      for (const lane of lanes) queue.pending.add(lane);
+      queue.leftOut.delete(tenant);
+    }
   }
 
   /** The backstop behind the wake-ups, and what finds scheduled work. */
@@ -128,10 +180,7 @@ export class Dispatcher {
   }
 
   private async claimLane(channel: ChannelId, lane: LaneNumber, limit: number, queue: ChannelQueue): Promise<void> {
-    const cap = Math.max(1, Math.floor(this.config.concurrency[channel] * TENANT_SHARE));
-    const held = this.transport.held(channel);
-    const excludedTenants =
-      held.size > 1 ? [...held].filter(([, count]) => count >= cap).map(([tenant]) => tenant) : [];
+    const rooms = this.roomsOf(channel);
     // Whatever becomes due from here on announces itself again.
     queue.pending.delete(lane);
     const after = queue.after[lane];
@@ -142,10 +191,11 @@ export class Dispatcher {
       claimId: newId(),
       leaseSeconds: this.config.leaseSeconds,
       afterTenant: after,
-      excludedTenants,
+      rooms,
     });
     queue.after[lane] = cut || deliveries.length === limit ? lastTenant(deliveries) : FIRST_TENANT;
     if (more || after !== FIRST_TENANT) queue.pending.add(lane);
+    this.noteLeftOut(lane, rooms, deliveries, queue);
     if (deliveries.length === 0) return;
     instruments().claimed.add(deliveries.length, { channel });
     try {

@@ -48,6 +48,8 @@ export interface OpenAccount {
   channel: ChannelId;
   credentials: Record<string, unknown>;
   pacePerSecond: number | null;
+  /** Its breaker as a worker noted it last. */
+  breaker: AccountHealth['breaker'];
   /** Changes with the credentials: a connection made with an older one is closed. */
   updatedAt: Date;
 }
@@ -140,7 +142,7 @@ export class ProviderAccountsStore {
   /** One account with its credentials in clear. */
   async opened(tenantId: string, id: string): Promise<OpenAccount | null> {
     const row = await this.database.forTenant(tenantId, (prisma) =>
-      prisma.providerAccount.findUnique({ where: { tenantId_id: { tenantId, id } } }),
+      prisma.providerAccount.findUnique({ where: { tenantId_id: { tenantId, id } }, include: HEALTH }),
     );
     return row && this.open(row);
   }
@@ -152,6 +154,7 @@ export class ProviderAccountsStore {
         prisma.providerAccount.findMany({
           where: { tenantId: owner, channel, enabled: true },
           orderBy: [{ position: 'asc' }, { id: 'asc' }],
+          include: HEALTH,
         }),
       );
       if (rows.length > 0) return rows.map((row) => this.open(row));
@@ -192,6 +195,7 @@ export class ProviderAccountsStore {
     channel: string;
     credentialsSealed: string;
     pacePerSecond: number | null;
+    health: { breaker: string } | null;
     updatedAt: Date;
   }): OpenAccount {
     const clear = this.box.open(row.credentialsSealed, { tenantId: row.tenantId, table: TABLE, id: row.id });
@@ -202,6 +206,7 @@ export class ProviderAccountsStore {
       channel: row.channel as ChannelId,
       credentials: JSON.parse(clear) as Record<string, unknown>,
       pacePerSecond: row.pacePerSecond,
+      breaker: (row.health?.breaker ?? 'closed') as AccountHealth['breaker'],
       updatedAt: row.updatedAt,
     };
   }

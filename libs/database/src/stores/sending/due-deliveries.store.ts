@@ -39,8 +39,8 @@ export interface ClaimRequest {
   leaseSeconds: number;
   /** The tenant served last: the round goes on after it. */
   afterTenant: string;
-  /** Tenants that have enough in flight here. */
-  excludedTenants: string[];
+  /** How many of a tenant may be taken at most, where that is less than its share; 0 for none. */
+  rooms: ReadonlyMap<string, number>;
 }
 
 export interface Claim {
@@ -115,10 +115,11 @@ export class DueDeliveriesStore {
         request.channel,
         request.lane,
         request.afterTenant,
-        request.excludedTenants,
+        [...request.rooms.keys()],
         request.limit,
         request.claimId,
         request.leaseSeconds,
+        [...request.rooms.values()],
       ],
     });
     const deliveries = rows.map((row) => ({
@@ -244,8 +245,8 @@ where exists (
 
 /**
  * Walks the tenants of a channel and lane in order of id, from the one after the last served, by a loose index scan (one
- * probe per tenant); keeps the first 32 that have something due now, where the walk stops; and takes an equal share of each,
- * oldest first. A delivery with an ordering key is taken only while it is the first of its key.
+ * probe per tenant); keeps the first 32 that have something due now, where the walk stops; and takes an equal share of each
+ * (less of a tenant that has less room), oldest first. A delivery with an ordering key is taken only while it is the first of its key.
  *
  * A row that another worker is claiming at this moment is skipped, not waited for.
  */
@@ -256,8 +257,8 @@ with recursive walk(tenant_id) as (
   select (select d.tenant_id from due_deliveries d where d.channel = $1 and d.lane = $2 and d.tenant_id > w.tenant_id order by d.tenant_id limit 1)
   from walk w where w.tenant_id is not null
 ), ready as materialized (
-  select w.tenant_id from walk w
-  where w.tenant_id is not null and w.tenant_id <> all ($4::uuid[])
+  select w.tenant_id, coalesce(m.room, $5) as room from walk w left join unnest($4::uuid[], $8::bigint[]) as m(tenant_id, room) on m.tenant_id = w.tenant_id
+  where w.tenant_id is not null and coalesce(m.room, 1) > 0
     and exists (select 1 from due_deliveries d where d.channel = $1 and d.lane = $2 and d.tenant_id = w.tenant_id and d.due_at <= now())
   limit ${MAX_TENANTS}
 ), share as (
@@ -270,7 +271,7 @@ with recursive walk(tenant_id) as (
       and (d.ordering_key is null or not exists (
         select 1 from due_deliveries o where o.tenant_id = d.tenant_id and o.ordering_key = d.ordering_key and o.delivery_id < d.delivery_id))
     order by d.due_at
-    limit (select rows from share)
+    limit (select least(rows, r.room) from share)
     for update skip locked
   ) d
   limit $5

@@ -211,11 +211,22 @@ async function withDeliveries(
   return notifications.map((notification) => ({ notification, deliveries: byNotification.get(notification.id) ?? [] }));
 }
 
+/**
+ * Left in the queue because none of the tenant's own accounts works: the workers take such deliveries up only to see whether one does
+ * again, so what is not written on the row is looked up. The platform's accounts are none of the tenant's business.
+ */
+const ALL_DOWN = `
+q.due_at <= now() and d.endpoint_id is null
+and exists (select from provider_accounts a where a.tenant_id = d.tenant_id and a.channel = d.channel and a.enabled)
+and not exists (
+  select from provider_accounts a left join provider_account_health h on h.tenant_id = a.tenant_id and h.account_id = a.id
+  where a.tenant_id = d.tenant_id and a.channel = d.channel and a.enabled and coalesce(h.breaker, 'closed') = 'closed')`;
+
 /** While a due row is there it tells the state; afterwards the delivery itself does. */
 const DELIVERIES = `
 select d.id, d.notification_id as "notificationId", d.recipient_id as "recipientId", d.channel, d.address,
        case when q.delivery_id is null then d.state when q.sending or (q.claim_id is not null and q.due_at > now()) then 'sending' else 'waiting' end as state,
-       case when q.delivery_id is null then d.reason else q.reason end as reason,
+       case when q.delivery_id is null then d.reason when q.reason is null and not q.sending and ${ALL_DOWN} then 'provider_down' else q.reason end as reason,
        case when q.sending or q.claim_id is not null then null else q.due_at end as "dueAt",
        d.provider, d.provider_message_id as "providerMessageId", d.template_version as "templateVersion",
        coalesce(q.attempt, d.attempts)::int as attempts, d.created_at as "createdAt", d.sent_at as "sentAt",
