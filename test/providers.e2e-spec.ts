@@ -160,6 +160,60 @@ describe('two e-mail accounts', () => {
 });
 
 describe('an unknown outcome', () => {
+  it('that is to be tried again is not, when a receipt tells that it arrived', async () => {
+    const tenant = await house.tenant({ retry_schedule_seconds: [600, 600] });
+    const vendor = await vendorOf('resend');
+    const made = await account(tenant, vendor);
+    const listener = await vendorOf('webhook');
+    await tenant.call('POST', '/api/v1/webhooks', {
+      url: `${listener.url}/hook`,
+      events: ['delivery.sent', 'delivery.delivered', 'notification.finished'],
+    });
+    vendor.behave('reset');
+    const late = await tenant.send(mail('late@example.com'));
+    const { id } = late.deliveries[0];
+    await until('it waits for its retry', async () => (await tenant.delivery(id)).reason === 'retry');
+    expect((await report(vendor, made, tenant, 'delivered', id)).status).toBe(200);
+    const delivered = await ended(tenant, id, 'delivered');
+    expect(delivered).toMatchObject({ provider: 'resend', attempts: 1, reason: null, due_at: null });
+    expect(delivered.timeline.map(({ code }: Json) => code)).toEqual([
+      'accepted',
+      'attempt',
+      'sent',
+      'settled',
+      'delivered',
+    ]);
+    expect((await tenant.notification(late.id)).status).toBe('sent');
+    await until('the tenant was told', () => listener.sends.length === 3);
+    const told = listener.sends.map(({ body }) => (JSON.parse(body) as Json).type);
+    expect(told.sort()).toEqual(['delivery.delivered', 'delivery.sent', 'notification.finished']);
+
+    // And the other way round: the vendor tells while its answer is waited for.
+    vendor.behave('hang');
+    const early = await tenant.send(mail('early@example.com'));
+    const hanging = early.deliveries[0].id;
+    await until('the vendor has it', () => vendor.sends.length === 2);
+    expect((await report(vendor, made, tenant, 'bounced', hanging)).status).toBe(200);
+    await ended(tenant, hanging, 'bounced');
+    expect((await tenant.notification(early.id)).status).toBe('failed');
+    expect(vendor.sends).toHaveLength(2);
+  }, 30_000);
+
+  it('of an earlier try does not stop the one that is under way', async () => {
+    const tenant = await house.tenant({ retry_schedule_seconds: [1, 600] });
+    const vendor = await vendorOf('resend');
+    const made = await account(tenant, vendor);
+    vendor.behave('reset');
+    const { deliveries } = await tenant.send(mail('again@example.com'));
+    const { id } = deliveries[0];
+    await until('the first try', () => vendor.sends.length === 1);
+    vendor.behave('hang');
+    await until('the second try is under way', () => vendor.sends.length === 2);
+    await report(vendor, made, tenant, 'delivered', id);
+    expect(await tenant.delivery(id)).toMatchObject({ state: 'sending', attempts: 2 });
+    expect(await ended(tenant, id, 'delivered')).toMatchObject({ attempts: 2 });
+  }, 30_000);
+
   it('is settled by somebody who knows, once', async () => {
     const tenant = await house.tenant();
     const vendor = await vendorOf('twilio');

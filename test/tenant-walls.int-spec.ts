@@ -211,7 +211,12 @@ describe('migrations', () => {
     await server.query(`create database ${name}`);
     const theirs = new URL(inject('postgresUrl'));
     theirs.pathname = `/${name}`;
-    const names = ['20261121000000_first_house', '20261121120000_scale', '20261121160000_providers'];
+    const names = [
+      '20261121000000_first_house',
+      '20261121120000_scale',
+      '20261121160000_providers',
+      '20261121180000_late_receipts',
+    ];
     expect(await prismaMigrateDeploy(theirs.href)).toEqual(names);
     expect(await migrate(theirs.href, join(import.meta.dirname, '../prisma/migrations'))).toEqual([]);
     const ours = await cloneDatabase(inject('postgresUrl'));
@@ -246,7 +251,7 @@ describe('migrations', () => {
     await server.query(`create database ${name} owner ${name}`);
     const url = new URL(inject('postgresUrl'));
     [url.username, url.password, url.pathname] = [name, 'x', `/${name}`];
-    expect(await migrate(url.href, join(import.meta.dirname, '../prisma/migrations'))).toHaveLength(3);
+    expect(await migrate(url.href, join(import.meta.dirname, '../prisma/migrations'))).toHaveLength(4);
     const plain = new Database({ url: url.href, poolSize: 1 });
     const { id } = await new TenantsStore(plain).create('Plain', {});
     expect(await plain.sqlForTenant(id, (sql) => sql.query({ text: 'select name from tenants' }))).toEqual([

@@ -54,7 +54,8 @@ export type Mover = 'pipeline' | 'tenant' | 'receipt' | 'operator';
 const moves: Record<DeliveryState, Partial<Record<DeliveryState, readonly Mover[]>>> = {
   waiting: {
     sending: ['pipeline'],
-    sent: ['pipeline'],
+    // A receipt: an earlier send whose outcome nobody knew did arrive, so there is nothing to try again.
+    sent: ['pipeline', 'receipt'],
     suppressed: ['pipeline'],
     expired: ['pipeline'],
     failed: ['pipeline'],

@@ -27,10 +27,14 @@ export class RecordStep {
         { tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind },
         'the claim was lost before the record: somebody else decides',
       );
-    } else if (outcome.kind === 'sent' && outcome.receipt) {
-      const { tenantId, deliveryId } = delivery;
-      await this.receipts.apply({ tenantId, deliveryId, kind: outcome.receipt, detail: 'simulated by the sandbox' });
+      return;
     }
+    const { tenantId, deliveryId } = delivery;
+    if (outcome.kind === 'sent' && outcome.receipt)
+      await this.receipts.apply({ tenantId, deliveryId, kind: outcome.receipt, detail: 'simulated by the sandbox' });
+    // The vendor may have told already what it did not answer: then it is not sent again.
+    if ('attempt' in outcome && outcome.attempt?.outcome === 'unknown' && recorded === true)
+      await this.receipts.retryParkedOf(tenantId, deliveryId);
   }
 
   /**

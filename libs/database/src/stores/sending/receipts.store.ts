@@ -1,6 +1,7 @@
 import { newId, type ReceiptKind, type SuppressionReason, statesBefore, tallyOf } from '#domain';
 import type { Database } from '../../database.js';
 import { deliveryEvent, emit, SUPPRESSION_EVENT } from './events.store.js';
+import { FINISHED_EVENT } from './record.js';
 
 /** What a vendor reports of one delivery. */
 export interface DeliveryReceipt {
@@ -44,7 +45,18 @@ export class ReceiptsStore {
     });
     if (!row || row.state === null) return 'gone';
     if (row.changed) return 'applied';
-    return row.state === 'waiting' ? 'early' : 'repeated';
+    if (row.state !== 'waiting') return 'repeated';
+    return (await this.prove(tenantId, deliveryId)) ? await this.apply(receipt) : 'early';
+  }
+
+  /** Whoever has a receipt was sent to. Returns false where no send is in doubt, or one is under way. */
+  private async prove(tenantId: string, deliveryId: string): Promise<boolean> {
+    const rows = await this.database.platform.query({
+      name: 'prove_send',
+      text: PROVE,
+      values: [tenantId, deliveryId, newId()],
+    });
+    return rows.length > 0;
   }
 
   /** The same, and keeps what came too early until it can be applied. */
@@ -60,16 +72,30 @@ export class ReceiptsStore {
     return result;
   }
 
-  /** Tries parked receipts again, oldest first. Returns how many were applied and how many were given up. */
+  /** Tries parked receipts again whose send is on record by now, oldest first. Returns how many were applied and how many were given up. */
   async retryParked(limit = 500): Promise<{ applied: number; dropped: number }> {
     const rows = await this.database.platform.query<ParkedRow>({
       name: 'parked_receipts',
-      text: `select p.*, p.created_at < now() - make_interval(mins => $2) as old from parked_receipts p
-             left join deliveries d on d.tenant_id = p.tenant_id and d.id = p.delivery_id
-             where d.state is distinct from 'waiting' or p.created_at < now() - make_interval(mins => $2)
+      text: `${PARKED} left join deliveries d on d.tenant_id = p.tenant_id and d.id = p.delivery_id
+             where d.state is distinct from 'waiting' or p.created_at < now() - make_interval(mins => ${PARKED_MINUTES})
+               or exists (select from attempts a where a.tenant_id = p.tenant_id and a.delivery_id = p.delivery_id and a.outcome = 'unknown')
              order by p.created_at limit $1`,
-      values: [limit, PARKED_MINUTES],
+      values: [limit],
     });
+    return await this.unpark(rows);
+  }
+
+  /** The same for one delivery whose outcome nobody knew until now. */
+  async retryParkedOf(tenantId: string, deliveryId: string): Promise<{ applied: number; dropped: number }> {
+    const rows = await this.database.platform.query<ParkedRow>({
+      name: 'parked_receipts_of',
+      text: `${PARKED} where p.tenant_id = $1 and p.delivery_id = $2 order by p.created_at`, // index: parked_receipts_delivery_id_idx
+      values: [tenantId, deliveryId],
+    });
+    return await this.unpark(rows);
+  }
+
+  private async unpark(rows: readonly ParkedRow[]): Promise<{ applied: number; dropped: number }> {
     let [applied, dropped] = [0, 0];
     for (const row of rows) {
       const { tenant_id: tenantId, delivery_id: deliveryId, kind, detail, suppress } = row;
@@ -101,6 +127,8 @@ export class ReceiptsStore {
     return row?.state ?? null;
   }
 }
+
+const PARKED = `select p.*, p.created_at < now() - make_interval(mins => ${PARKED_MINUTES}) as old from parked_receipts p`;
 
 /** The delivery as it was, locked. Index: the primary key of deliveries. */
 const BEFORE = `before as materialized (
@@ -159,6 +187,37 @@ with ${BEFORE}, changed as (
   returning d.*
 ), ${SUPPRESS}, ${kind === 'complained' ? `emitted as (\n  ${event(`'complained'`)}\n), ` : ''}${told(`'${kind}'`)}
 ${ANSWER}`;
+
+/**
+ * A send of which nobody knew the end is to be tried again, and its receipt comes first: it was sent, and is not sent again. Deleting the due row is
+ * what decides: an intent or a record that comes later finds no row. A send that is under way at this moment is left alone.
+ */
+const PROVE = `
+with proof as materialized (
+  select provider, provider_account_id, ended_at from attempts where tenant_id = $1 and delivery_id = $2 and outcome = 'unknown' order by number desc limit 1
+), spared as (
+  delete from due_deliveries q using proof where q.tenant_id = $1 and q.delivery_id = $2 and not q.sending
+  returning q.tenant_id, q.delivery_id, q.attempt
+), changed as (
+  update deliveries d set
+    state = 'sent', reason = null, attempts = s.attempt, provider = p.provider, provider_account_id = p.provider_account_id, sent_at = p.ended_at
+  from spared s cross join proof p
+  where d.tenant_id = s.tenant_id and d.id = s.delivery_id and d.state = 'waiting'
+  returning d.*
+), counted as (
+  update notifications n set succeeded = n.succeeded + 1 from changed c where n.tenant_id = c.tenant_id and n.id = c.notification_id
+  returning n.*
+), emitted as (
+  ${emit(`
+    select x.tenant_id, 'delivery.sent', x.recipient_id, x.delivery_id::text, ${deliveryEvent('x')}
+    from (select c.*, c.id as delivery_id, 'settled' as code from changed c) x where endpoint_id is null
+    union all
+    select tenant_id, 'notification.finished', recipient_id, id::text, ${FINISHED_EVENT} from counted where final_status is not null and endpoint_id is null`)}
+), told as (
+  insert into decisions (tenant_id, delivery_id, id, code, reason, detail)
+  select tenant_id, id, $3, 'settled', 'sent', 'a receipt came for a send whose outcome was unknown' from changed
+)
+select id from changed`;
 
 /** An unknown outcome counts as failed; settled as sent it counts as succeeded. Settled as failed it is a dead letter. */
 const SETTLE = `
