@@ -6,6 +6,8 @@ import { sendTimes } from './send-times.ts';
 /** Half the rate each, so that together they are the 500 a second of the promise. */
 const RATE = 250;
 const SIZES = { smoke: 3, small: 15, full: 60 };
+/** Before anything is counted: what comes first is slower than what comes later, whatever it is beside. */
+const WARM_UP = { smoke: 1, small: 5, full: 15 };
 const EVERY = 5;
 /** Accounts at another address, and on loopback, are refused in production. */
 const FAKES = { NODE_ENV: 'development' };
@@ -13,64 +15,76 @@ const FAKES = { NODE_ENV: 'development' };
 export const b12: Scenario = {
   id: 'B12',
   title:
-    "bad provider: a fifth of one tenant's sends hang until the deadline, another tenant has an account of its own",
+    'bad provider: one tenant has an account that is out of order, and another beside it; then one has an account that hangs with a fifth of its sends; another tenant has an account of its own',
   async run({ house, size, say }: Context): Promise<Figures> {
     const seconds = SIZES[size];
-    const [bad, good] = [await vendor(), await vendor()];
     const api = await house.start('api', FAKES);
     const worker = await house.start('worker', FAKES);
+    const vendors = { first: await vendor(), second: await vendor(), hanging: await vendor(), good: await vendor() };
     const count = RATE * (seconds + 1);
-    const [unlucky, healthy] = [await house.tenant(count), await house.tenant(count)];
-    await account(api.port, unlucky, bad);
-    await account(api.port, healthy, good);
-    const both = async (prefix: string, atLeast?: number): Promise<number[]> => {
+    const [healthy, twice, unlucky] = [await house.tenant(count), await house.tenant(count), await house.tenant(count)];
+    await account(api.port, healthy, vendors.good);
+    await account(api.port, twice, vendors.first);
+    await account(api.port, twice, vendors.second);
+    await account(api.port, unlucky, vendors.hanging);
+    /** The healthy tenant's times beside another tenant, of whose mail so much must have gone out. */
+    const beside = async (
+      what: string,
+      tenant: BenchTenant,
+      { atLeast, seconds = SIZES[size] }: { atLeast?: number; seconds?: number } = {},
+    ): Promise<number[]> => {
+      const prefix = what.replaceAll(' ', '-');
       const stream = { house, port: api.port, rate: RATE, seconds };
       const [, times] = await Promise.all([
-        sendTimes({
-          ...stream,
-          tenant: unlucky,
-          prefix: `unlucky-${prefix}`,
-          ...(atLeast !== undefined && { atLeast }),
-        }),
+        sendTimes({ ...stream, tenant, prefix: `other-${prefix}`, ...(atLeast !== undefined && { atLeast }) }),
         sendTimes({ ...stream, tenant: healthy, prefix: `healthy-${prefix}` }),
       ]);
+      say(`${what}: p50 ${percentile(times, 0.5).toFixed(0)} ms, p99 ${percentile(times, 0.99).toFixed(0)} ms`);
       return times;
     };
-    const before = await both('before');
-    say(
-      `without the fault: p50 ${percentile(before, 0.5).toFixed(0)} ms, p99 ${percentile(before, 0.99).toFixed(0)} ms`,
-    );
+
+    await beside('warming up', twice, { seconds: WARM_UP[size] });
+    const warmedUp = vendors.first.sends.length;
+    const before = await beside('without a fault', twice);
+    vendors.first.behave({ status: 503, body: '{}' });
+    const failover = await beside('beside a fail-over', twice);
     let number = 0;
-    bad.behave(() => {
+    vendors.hanging.behave(() => {
       number += 1;
       return number % EVERY === 0 ? 'hang' : ACCEPTED;
     });
-    const asked = bad.sends.length;
-    const beside = await both('beside', 0);
-    const [p99Before, p99Beside] = [percentile(before, 0.99), percentile(beside, 0.99)];
-    say(`beside the fault: p50 ${percentile(beside, 0.5).toFixed(0)} ms, p99 ${p99Beside.toFixed(0)} ms`);
+    const hang = await beside('beside what hangs', unlucky, { atLeast: 0 });
+    const p99 = {
+      before: percentile(before, 0.99),
+      failover: percentile(failover, 0.99),
+      hang: percentile(hang, 0.99),
+    };
+    const worst = Math.max(p99.failover, p99.hang);
     const figures = {
       rate: RATE,
       seconds,
       p50_before_ms: percentile(before, 0.5),
-      p99_before_ms: p99Before,
-      p50_beside_ms: percentile(beside, 0.5),
-      p99_beside_ms: p99Beside,
-      asked_of_the_bad_one: bad.sends.length - asked,
+      p99_before_ms: p99.before,
+      p50_beside_failover_ms: percentile(failover, 0.5),
+      p99_beside_failover_ms: p99.failover,
+      asked_of_the_first: vendors.first.sends.length - warmedUp - count,
+      p50_beside_hang_ms: percentile(hang, 0.5),
+      p99_beside_hang_ms: p99.hang,
+      asked_of_what_hangs: vendors.hanging.sends.length,
     };
     await worker.stop();
     await api.stop();
-    await Promise.all([bad.close(), good.close()]);
+    await Promise.all(Object.values(vendors).map((one) => one.close()));
     return {
       id: 'B12',
       work: this.title,
       figures,
-      headline: { name: "the healthy tenant's p99 beside the fault", value: p99Beside, unit: 'ms' },
-      limit: { name: 'without the fault', value: p99Before },
+      headline: { name: "the healthy tenant's p99 beside the worse fault", value: worst, unit: 'ms' },
+      limit: { name: 'without a fault', value: p99.before },
       peers: [],
-      ratio: p99Before / p99Beside,
+      ratio: p99.before / worst,
       floor: 0.1,
-      targets: [{ name: '≤ 1.2x without the fault', met: p99Beside <= 1.2 * p99Before }],
+      targets: [{ name: '≤ 1.2x without a fault', met: worst <= 1.2 * p99.before }],
     };
   },
 };
@@ -94,7 +108,7 @@ async function account(port: number, tenant: BenchTenant, vendor: Vendor): Promi
   const answer = await fetch(`http://127.0.0.1:${port}/api/v1/provider-accounts`, {
     method: 'POST',
     headers: { 'X-API-Key': tenant.apiKey, 'Content-Type': 'application/json' },
-    body: JSON.stringify({ name: 'vendor', provider: vendor.description.id, credentials: vendor.credentials }),
+    body: JSON.stringify({ name: vendor.url, provider: vendor.description.id, credentials: vendor.credentials }),
   });
   if (answer.status !== 201) throw new Error(`no account: ${answer.status} ${await answer.text()}`);
 }
