@@ -1,5 +1,6 @@
 // What happens, told to the tenants' own systems: real HTTP receivers, whose signatures are checked by the published library.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Received, startVendor, until, type Vendor, vendors } from '#testing';
@@ -232,6 +233,32 @@ describe('an endpoint', () => {
       20_000,
     );
   }, 40_000);
+
+  it('that is switched off is left alone by all workers, also with what they wanted to try again', async () => {
+    const tenant = await house.tenant();
+    const hook = await receiver();
+    const second = await house.startWorker();
+    const made = await listen(tenant, hook, { events: ['delivery.sent'] });
+    hook.behave({ status: 500, body: 'not now' });
+    for (let mails = 0; mails < 12; mails += 1) await tenant.send(mail('ok'));
+    await until('each was tried', () => new Set(heard(hook).map(({ data }) => data.delivery_id)).size === 12);
+    hook.behave({ status: 410, body: 'gone' });
+    await until('one of them is tried again', async () => {
+      const { body } = await tenant.call('GET', `/api/v1/webhooks/${made.id}`);
+      return !body.enabled;
+    });
+    // What is on its way at this moment.
+    await delay(300);
+    const tried = hook.sends.length;
+    // Those that had their second try before wait for minutes now.
+    const settled = async (): Promise<boolean> => {
+      const { body } = await tenant.call('GET', `/api/v1/webhooks/${made.id}/deliveries?limit=100`);
+      return body.data.every(({ state, attempts }: Json) => state === 'failed' || attempts > 1);
+    };
+    await until('all were given up', settled, 20_000);
+    expect(hook.sends.length).toBe(tried);
+    await second.stop();
+  }, 60_000);
 
   it("that hangs does not delay another tenant's, or another of its own tenant", async () => {
     const [tenant, other] = [await house.tenant(), await house.tenant()];

@@ -170,10 +170,13 @@ async function connect(provider: Provider): Promise<{ exchange: Exchange; connec
   return { exchange, connection };
 }
 
+const TENANT = '01939d05-0000-7000-8000-000000000001';
+const DELIVERY = '01939d05-0000-7000-8000-000000000002';
+
 const message = (to: string | null, channel: ChannelId = 'email'): ProviderMessage => ({
-  tenantId: '01939d05-0000-7000-8000-000000000001',
+  tenantId: TENANT,
   notificationId: 'n',
-  deliveryId: '01939d05-0000-7000-8000-000000000002',
+  deliveryId: DELIVERY,
   recipientId: 'r',
   attempt: 1,
   channel,
@@ -264,8 +267,6 @@ describe.each(Object.values(providers))('$id keeps the contract of a provider:',
   });
 });
 
-const TENANT = '01939d05-0000-7000-8000-000000000001';
-const DELIVERY = '01939d05-0000-7000-8000-000000000002';
 const URL_OF_ACCOUNT = 'https://carillon.example.com/receipts/x/y';
 
 const reporting = Object.values(providers).filter(({ parseReceipts }) => parseReceipts);
@@ -284,8 +285,22 @@ describe.each(reporting)('what $id reports', (provider) => {
     const credentials = provider.credentials.parse(vendor.credentials);
     const read = ({ headers, body }: Report, url = reporter.urlOf?.(options) ?? URL_OF_ACCOUNT): Promise<Receipt[]> =>
       provider.parseReceipts!({ url, headers, body, signal: AbortSignal.timeout(3_000) }, credentials, http);
-    return { options, read };
+    const connection = provider.connect(credentials, around());
+    open.push(async () => connection.close?.());
+    return { vendor, connection, options, read };
   };
+
+  it('is about a delivery that its send has named', async () => {
+    const { vendor, connection } = await prepare();
+    const sent = message(vendor.to, provider.channels[0]);
+    await connection.send(sent, { signal: AbortSignal.timeout(3_000), idempotencyKey: 'd:1' });
+    const carried = decodeURIComponent(vendor.sends[0]!.body);
+    expect(carried).toContain(TENANT);
+    expect(carried).toContain(DELIVERY);
+    // As much as Vonage takes.
+    const reference = new URLSearchParams(vendor.sends[0]!.body).get('client-ref') ?? '';
+    expect(reference.length).toBeLessThanOrEqual(100);
+  });
 
   it.each(reporter.kinds)('%s is read with its delivery, and the same however often it comes', async (kind) => {
     const { options, read } = await prepare();
@@ -326,9 +341,9 @@ describe.each(reporting)('what $id reports', (provider) => {
     const signed = Object.entries(good.headers).filter(([name]) => !/signature|authorization/.test(name));
     const naked = {
       headers: Object.fromEntries(signed),
-      body: good.body.replace(/"Signature":"[^"]*"|"signature":"[0-9a-f]{64}"/, (found) =>
-        found.replace(/:"[^"]*"/, ':""'),
-      ),
+      body: good.body
+        .replace(/"Signature":"[^"]*"|"signature":"[0-9a-f]{64}"/, (found) => found.replace(/:"[^"]*"/, ':""'))
+        .replace(/("client-ref":"[^"]*)\.[\w-]+"/, '$1"'),
     };
     await expect(read(naked), 'not signed').rejects.toBeInstanceOf(ReceiptRefused);
     await expect(read({ headers: {}, body: 'null' }), 'nothing at all').rejects.toBeInstanceOf(ReceiptRefused);

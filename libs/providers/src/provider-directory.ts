@@ -52,6 +52,8 @@ export interface DirectoryOptions {
     state: BreakerState,
     cause: ProviderError | null,
   ) => void;
+  /** Told when something of a tenant changed here, so that other processes forget it too. */
+  onChange: (tenantId: string) => void;
 }
 
 const ACCOUNTS_TTL_MS = 30_000;
@@ -116,6 +118,12 @@ export class ProviderDirectory {
     for (const key of this.accounts.keys()) {
       if (tenantId === undefined || key.startsWith(tenantId)) this.accounts.delete(key);
     }
+  }
+
+  /** Something of a tenant was changed from here: nobody goes on with what it was. */
+  changed(tenantId: string): void {
+    this.forget(tenantId);
+    this.options.onChange(tenantId);
   }
 
   async close(): Promise<void> {

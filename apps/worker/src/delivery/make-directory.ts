@@ -48,6 +48,7 @@ export function makeDirectory(
           logger.warn({ err: error, ...words }, 'the health of an account could not be noted'),
         );
     },
+    onChange: (tenantId) => bus.publish([{ kind: 'stale', tenantId, what: 'provider_accounts' }]),
     sandboxFallback: config.sandboxFallback,
   });
   instruments().gauge(

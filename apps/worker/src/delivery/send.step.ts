@@ -90,7 +90,7 @@ export class SendStep {
       }
       sender.failing = true;
       const off = await this.endpoints.failed(tenantId, id, refused.code === '410');
-      if (off) this.directory.forget(tenantId);
+      if (off) this.directory.changed(tenantId);
       return off;
     } catch (error) {
       // While the database is away nothing may come between the answer and its record. The next try notes it.

@@ -1,8 +1,18 @@
-// Codes: https://developers.brevo.com/docs/how-it-works#error-codes.
+// Codes: https://developers.brevo.com/docs/how-it-works#error-codes. Receipts: https://developers.brevo.com/docs/transactional-webhooks,
+// with the token of https://developers.brevo.com/docs/secured-webhooks.
 
 import { z } from 'zod';
 import type { ProviderErrorKind } from '#domain';
-import { defineProvider, endpoint, secret } from '../define-provider.js';
+import {
+  defineProvider,
+  endpoint,
+  type Finding,
+  ReceiptRefused,
+  receiptsOf,
+  referenceOf,
+  secret,
+} from '../define-provider.js';
+import { same } from '../http/signatures.js';
 import { kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
 import { emailOf, partsOf, sender } from './email.js';
 
@@ -23,6 +33,7 @@ export const brevo = defineProvider({
   credentials: z.strictObject({
     api_key: secret('From SMTP & API, under API keys (xkeysib-…)'),
     from: sender,
+    webhook_token: secret('Of your choice: what Brevo shows as the bearer token of the webhook').optional(),
     endpoint,
   }),
   connect: (account, { http }) => {
@@ -43,7 +54,7 @@ export const brevo = defineProvider({
             subject: mail.subject,
             textContent: mail.text,
             ...(mail.html !== undefined && { htmlContent: mail.html }),
-            headers: mail.headers,
+            headers: { ...mail.headers, 'X-Mailin-custom': referenceOf(message) },
           },
         });
         if (!answer.ok) throw toError(answer);
@@ -56,7 +67,41 @@ export const brevo = defineProvider({
       },
     };
   },
+  async parseReceipts(call, account) {
+    const shown = /^Bearer (.+)$/i.exec(call.headers['authorization'] ?? '')?.[1] ?? '';
+    if (!account.webhook_token || !same(shown, account.webhook_token))
+      throw new ReceiptRefused('The token is not that of this account');
+    // One event, or many where the webhook is a batched one.
+    const events = [JSON.parse(call.body) as BrevoEvent | BrevoEvent[] | null].flat();
+    return events.flatMap((event) => (event ? receiptsOf(event['X-Mailin-custom'], findingOf(event)) : []));
+  },
 });
+
+interface BrevoEvent {
+  event?: string;
+  reason?: string;
+  'X-Mailin-custom'?: string;
+}
+
+function findingOf({ event = '', reason = event }: BrevoEvent): Finding | null {
+  switch (event) {
+    case 'delivered':
+      return { kind: 'delivered', detail: null };
+    case 'opened':
+    case 'unique_opened':
+      return { kind: 'opened', detail: null };
+    case 'spam':
+      return { kind: 'complained', detail: null, suppress: 'complained' };
+    case 'hard_bounce':
+    case 'invalid_email':
+      return { kind: 'bounced', detail: reason, suppress: 'bounced' };
+    // Brevo has the address, or the sender, on a list of its own and did not try.
+    case 'blocked':
+      return { kind: 'bounced', detail: reason };
+    default:
+      return null;
+  }
+}
 
 function personOf(text: string): { email: string; name?: string } {
   const { address, name } = partsOf(text);

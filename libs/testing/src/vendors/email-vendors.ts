@@ -167,7 +167,7 @@ const brevoError = (code: string, message: string) => ({ code, message });
 
 export const brevoVendor: VendorDescription = {
   id: 'brevo',
-  credentials: (endpoint) => ({ api_key: SECRET, from: FROM, endpoint }),
+  credentials: (endpoint) => ({ api_key: SECRET, from: FROM, webhook_token: `token-${SECRET}`, endpoint }),
   secrets: [SECRET],
   to: TO,
   isSend: ({ path }) => path === '/v3/smtp/email',

@@ -196,4 +196,25 @@ export const reporters: Readonly<Record<string, Reporter>> = {
       };
     },
   },
+  brevo: {
+    kinds: ['delivered', 'bounced', 'complained', 'opened'],
+    report: (kind, options) => {
+      const event = { delivered: 'delivered', bounced: 'hard_bounce', complained: 'spam', opened: 'unique_opened' }[
+        kind
+      ];
+      const body = JSON.stringify({ event, reason: '550 no such user', 'X-Mailin-custom': reference(options) });
+      return { headers: { ...json, authorization: `Bearer ${options.credentials['webhook_token']}` }, body };
+    },
+  },
+  vonage: {
+    kinds: ['delivered', 'bounced'],
+    report: (kind, options) => {
+      const text = reference(options);
+      const key = String(options.credentials['webhook_secret']);
+      const seal = createHmac('sha256', key).update(text).digest('base64url').slice(0, 26);
+      const [status, code] = kind === 'delivered' ? ['delivered', '0'] : ['failed', '9'];
+      const body = JSON.stringify({ messageId: 'm', status, 'err-code': code, 'client-ref': `${text}.${seal}` });
+      return { headers: json, body };
+    },
+  },
 };

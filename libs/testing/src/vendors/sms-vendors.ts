@@ -51,7 +51,13 @@ const vonageAnswer = (status: string, text: string) => ({
 
 export const vonageVendor: VendorDescription = {
   id: 'vonage',
-  credentials: (endpoint) => ({ api_key: 'abcd1234', api_secret: SECRET, from: 'Carillon', endpoint }),
+  credentials: (endpoint) => ({
+    api_key: 'abcd1234',
+    api_secret: SECRET,
+    from: 'Carillon',
+    webhook_secret: `webhook-${SECRET}`,
+    endpoint,
+  }),
   secrets: [SECRET],
   to: '+4915112345678',
   isSend: ({ path }) => path === '/sms/json',
