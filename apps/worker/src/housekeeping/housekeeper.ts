@@ -37,6 +37,14 @@ export class Housekeeper {
           if (dropped > 0) instruments().receipts.add(dropped, { ...parked, result: 'dropped' });
         },
       },
+      {
+        name: 'tell the planner what has grown',
+        everyMs: SECOND,
+        run: async () => {
+          const table = await operations.analyzeGrown();
+          if (table) this.logger.debug({ table }, 'new statistics of a table that has grown');
+        },
+      },
       { name: 'trim mailboxes', everyMs: 5 * SECOND, run: () => mailbox.trim() },
     ];
   }

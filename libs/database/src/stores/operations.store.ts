@@ -65,6 +65,15 @@ export class OperationsStore {
     return row!.made;
   }
 
+  /** Takes new statistics of a table that has doubled, so that nobody goes on with a plan made for a small one; returns which, or null. */
+  async analyzeGrown(): Promise<string | null> {
+    const [row] = await this.database.platform.query<{ grown: string | null }>({
+      name: 'analyze_grown',
+      text: 'select carillon_analyze_grown() as grown',
+    });
+    return row!.grown;
+  }
+
   /**
    * Deletes what has served its time: idempotency keys after two days, spent limiter windows and tokens. In slices, each a
    * short statement of its own, so that it keeps up with a flood and never runs into a time-out. Returns how many rows.

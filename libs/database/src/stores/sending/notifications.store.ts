@@ -54,7 +54,7 @@ export class NotificationsStore {
     );
   }
 
-  /** Newest first. Index: the primary key backwards, or notifications_tenant_id_recipient_id_id_idx. */
+  /** Newest first. Index: the primary key backwards, or notifications_recipient_id_tenant_id_id_idx. */
   async list(
     tenantId: string,
     filter: NotificationFilter,
@@ -106,7 +106,7 @@ export class NotificationsStore {
       if (found.length === 0) return null;
       const rows = await sql.query<DeliveryRow>({
         text: `select * from (${DELIVERIES} where d.tenant_id = $1 and d.notification_id = $2 and ($3::uuid is null or d.id > $3)) x
-               where $4::text is null or x.state = $4 order by x.id limit $5`, // index: deliveries_tenant_id_notification_id_id_idx
+               where $4::text is null or x.state = $4 order by x.id limit $5`, // index: deliveries_notification_id_tenant_id_id_idx
         values: [tenantId, id, after, state ?? null, page.limit + 1],
       });
       return toPage(rows, page.limit, (row) => row.id);
@@ -204,7 +204,7 @@ async function withDeliveries(
   const rows = await sql.query<DeliveryRow>({
     text: `select x.* from unnest($2::uuid[]) as w(id) cross join lateral (
              ${DELIVERIES} where d.tenant_id = $1 and d.notification_id = w.id order by d.id limit ${SHOWN_DELIVERIES}
-           ) x`, // index: deliveries_tenant_id_notification_id_id_idx
+           ) x`, // index: deliveries_notification_id_tenant_id_id_idx
     values: [tenantId, notifications.map((notification) => notification.id)],
   });
   const byNotification = Map.groupBy(rows, (row) => row.notificationId);

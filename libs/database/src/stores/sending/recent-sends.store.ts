@@ -45,7 +45,7 @@ export class RecentSendsStore {
     });
   }
 
-  /** Looks at the recipient's thousand newest notifications. Indexes: notifications_tenant_id_recipient_id_id_idx, then primary keys. */
+  /** Looks at the recipient's thousand newest notifications. Indexes: notifications_recipient_id_tenant_id_id_idx, then primary keys. */
   async find(query: RecentSendsQuery): Promise<RecentSends> {
     return await this.batcher.run(query);
   }

@@ -1,0 +1,85 @@
+// What the planner does with our statements, where its figures are those of an empty or a small table.
+
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { Database, OperationsStore } from '#database';
+import { newId } from '#domain';
+import { cloneDatabase, connect } from '#testing';
+import { MIGRATIONS } from './house.js';
+
+let database: Database;
+let admin: pg.Client;
+let drop: () => Promise<void>;
+
+beforeAll(async () => {
+  const clone = await cloneDatabase(inject('postgresUrl'));
+  drop = clone.drop;
+  database = new Database({ url: clone.url, poolSize: 1 });
+  admin = await connect(clone.url);
+});
+afterAll(async () => {
+  await database?.close();
+  await admin?.end();
+  await drop?.();
+});
+
+/** The indexes of a plan, at any depth. */
+function indexesOf(plan: unknown): string[] {
+  if (Array.isArray(plan)) return plan.flatMap(indexesOf);
+  if (typeof plan !== 'object' || plan === null) return [];
+  return Object.entries(plan).flatMap(([name, value]) => (name === 'Index Name' ? [value] : indexesOf(value)));
+}
+
+describe('a row is looked up', () => {
+  it('without walking over its tenant, in every table, while all of them are empty and every index costs the same', async () => {
+    const { rows } = await admin.query<{ table: string; columns: string[] }>(`
+      select c.relname as table, array(
+               select a.attname::text from unnest(i.indkey) with ordinality as k(attnum, place)
+               join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum order by k.place) as columns
+      from pg_index i join pg_class c on c.oid = i.indrelid
+      where i.indisprimary and c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition`);
+    expect(rows.length).toBeGreaterThan(20);
+    // What finds many rows of a tenant, and goes through them for the one.
+    const { rows: walking } = await admin.query<{ index: string }>(`
+      select c.relname as index from pg_index i join pg_class c on c.oid = i.indexrelid
+      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+      where not i.indisunique and a.attname = 'tenant_id'`);
+    await admin.query('set enable_seqscan = off');
+    for (const { table, columns } of rows) {
+      const where = columns.map((column, at) => `"${column}" = $${at + 1}`).join(' and ');
+      const plan = await admin.query(`explain (generic_plan, format json) select * from ${table} where ${where}`);
+      const indexes = indexesOf(plan.rows[0]['QUERY PLAN']);
+      expect(indexes.length, table).toBeGreaterThan(0);
+      expect(indexes.filter((found) => walking.some(({ index }) => index === found)).join(), table).toBe('');
+    }
+    await admin.query('reset enable_seqscan');
+  });
+});
+
+describe('a table that has grown', () => {
+  it('is analyzed again, once for each doubling, and a small one is left alone', async () => {
+    const operations = new OperationsStore(database, MIGRATIONS);
+    const tenant = newId();
+    const fill = async (count: number): Promise<void> => {
+      await admin.query(
+        `insert into suppressions (tenant_id, id, channel, address, reason) select $1, gen_random_uuid(), 'email', 'user-' || gen_random_uuid() || '@example.com', 'manual' from generate_series(1, $2)`,
+        [tenant, count],
+      );
+    };
+    const known = async (): Promise<number> =>
+      (await admin.query(`select reltuples from pg_class where relname = 'suppressions'`)).rows[0].reltuples;
+    await admin.query(`insert into tenants (id, name) values ($1, 'growing')`, [tenant]);
+    await fill(100);
+    await admin.query('analyze suppressions');
+    expect(await operations.analyzeGrown()).toBeNull();
+    await fill(10_000);
+    expect(await known()).toBe(100);
+    expect(await operations.analyzeGrown()).toBe('suppressions');
+    expect(await known()).toBe(10_100);
+    await fill(1_000);
+    expect(await operations.analyzeGrown()).toBeNull();
+    await fill(20_000);
+    expect(await operations.analyzeGrown()).toBe('suppressions');
+    expect(await operations.analyzeGrown()).toBeNull();
+  });
+});
