@@ -4,7 +4,7 @@ import type { SESv2Client, SESv2ServiceException } from '@aws-sdk/client-sesv2';
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, endpoint, type Finding, receiptsOf, secret } from '../define-provider.js';
-import { kindOfStatus } from '../http/vendor-http.js';
+import { kindOfStatus, UNTRUSTED } from '../http/vendor-http.js';
 import { emailOf, sender } from './email.js';
 import { notificationOf } from './sns.js';
 
@@ -197,7 +197,7 @@ function toProviderError(error: NetworkError | SESv2ServiceException, signal: Ab
     });
   }
   const { code, syscall } = error as NetworkError;
-  if (syscall === 'connect' || syscall === 'getaddrinfo')
+  if (syscall === 'connect' || syscall === 'getaddrinfo' || (code && UNTRUSTED.test(code)))
     return new ProviderError('transient', `No connection was made (${code})`, { code: code ?? null });
   if (signal.aborted)
     return new ProviderError('unknown', 'SES did not answer before the deadline', { code: 'deadline' });

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, type ProviderMessage, secret } from '../define-provider.js';
 import { EgressRefused } from '../http/egress-guard.js';
+import { UNTRUSTED } from '../http/vendor-http.js';
 import { emailOf, partsOf, sender } from './email.js';
 
 const CONNECTIONS = 5;
@@ -103,9 +104,6 @@ function toMail(message: ProviderMessage, from: string, idempotencyKey: string) 
     disableUrlAccess: true,
   };
 }
-
-/** The handshake failed, before anything was said. */
-const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME|^ERR_(SSL|TLS)/;
 
 interface SmtpError extends Error {
   code?: string;

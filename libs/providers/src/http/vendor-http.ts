@@ -103,6 +103,9 @@ async function open(guard: EgressGuard): Promise<{ undici: typeof import('undici
   return { undici, agent };
 }
 
+/** Codes of a TLS handshake that came to nothing because of the certificate, in Node's and OpenSSL's words: nothing was sent. */
+export const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME|^ERR_(SSL|TLS)/;
+
 /** The kind of a refusal that the vendor's own codes do not tell better. */
 export function kindOfStatus(status: number): ProviderErrorKind {
   if (status === 401 || status === 402 || status === 403) return 'misconfigured';

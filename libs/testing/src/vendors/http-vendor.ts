@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ProviderErrorKind } from '#domain';
@@ -69,12 +70,17 @@ export interface Vendor {
 
 const DRIP_MS = 50;
 
-export async function startVendor(description: VendorDescription): Promise<Vendor> {
+/** With a key and a certificate for `localhost` it speaks HTTPS under that name. */
+export async function startVendor(
+  description: VendorDescription,
+  tls?: { key: string; cert: string },
+): Promise<Vendor> {
   const log: Received[] = [];
   let behaviour: Behaviour = 'accept';
-  const server = createServer((incoming, response) => {
+  const onRequest = (incoming: IncomingMessage, response: ServerResponse): void => {
     void handle(incoming, response).catch(() => incoming.socket.destroy());
-  });
+  };
+  const server = tls ? createTlsServer(tls, onRequest) : createServer(onRequest);
 
   async function handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const early = {
@@ -104,7 +110,8 @@ export async function startVendor(description: VendorDescription): Promise<Vendo
   }
 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { port } = server.address() as AddressInfo;
+  const url = tls ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
   return {
     description,
     url,
