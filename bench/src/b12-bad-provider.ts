@@ -1,7 +1,7 @@
-import { startVendor, type Vendor } from '../../libs/testing/src/vendors/http-vendor.ts';
 import type { BenchTenant } from './house.ts';
 import { type Context, type Figures, percentile, type Scenario } from './scenario.ts';
 import { sendTimes } from './send-times.ts';
+import { ACCEPTED, account, FAKES, vendor } from './vendor.ts';
 
 /** Half the rate each, so that together they are the 500 a second of the promise. */
 const RATE = 250;
@@ -9,8 +9,6 @@ const SIZES = { smoke: 3, small: 15, full: 60 };
 /** Before anything is counted: what comes first is slower than what comes later, whatever it is beside. */
 const WARM_UP = { smoke: 1, small: 5, full: 15 };
 const EVERY = 5;
-/** Accounts at another address, and on loopback, are refused in production. */
-const FAKES = { NODE_ENV: 'development' };
 
 export const b12: Scenario = {
   id: 'B12',
@@ -88,27 +86,3 @@ export const b12: Scenario = {
     };
   },
 };
-
-const ACCEPTED = { status: 202, headers: { 'x-message-id': 'm' }, body: '' };
-
-/** Speaks as SendGrid does. */
-function vendor(): Promise<Vendor> {
-  return startVendor({
-    id: 'sendgrid',
-    credentials: (endpoint) => ({ api_key: 'a-secret-of-the-account', from: 'bench@example.com', endpoint }),
-    secrets: [],
-    to: 'user@example.com',
-    isSend: ({ path }) => path === '/v3/mail/send',
-    accept: () => ACCEPTED,
-    refusals: {},
-  });
-}
-
-async function account(port: number, tenant: BenchTenant, vendor: Vendor): Promise<void> {
-  const answer = await fetch(`http://127.0.0.1:${port}/api/v1/provider-accounts`, {
-    method: 'POST',
-    headers: { 'X-API-Key': tenant.apiKey, 'Content-Type': 'application/json' },
-    body: JSON.stringify({ name: vendor.url, provider: vendor.description.id, credentials: vendor.credentials }),
-  });
-  if (answer.status !== 201) throw new Error(`no account: ${answer.status} ${await answer.text()}`);
-}

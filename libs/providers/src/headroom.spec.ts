@@ -92,6 +92,22 @@ describe('headroom', () => {
     expect(placesIn(headroom)).toBe(200);
   });
 
+  it('lasts as long as somebody waits for a place', async () => {
+    const account = new Account();
+    const headroom = over(() => [account]);
+    const never = new AbortController().signal;
+    for (let send = 0; send < 100; send += 1) await account.slots.enter(never);
+    const waiting = account.slots.enter(never);
+    for (let minute = 0; minute < 3; minute += 1) {
+      await vi.advanceTimersByTimeAsync(50_000);
+      expect(placesIn(headroom)).toBe(200);
+    }
+    account.slots.leave(1);
+    await waiting;
+    await vi.advanceTimersByTimeAsync(61_000);
+    expect(placesIn(headroom)).toBeUndefined();
+  });
+
   it('lasts as long as the account is down, and is forgotten a minute after it was of use', async () => {
     const account = new Account();
     const headroom = over(() => [account]);

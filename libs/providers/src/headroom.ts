@@ -14,7 +14,7 @@ const NOTED_MS = 60_000;
 
 /** What can be seen of an account's condition from here. */
 export interface Condition {
-  slots: Pick<SendSlots, 'places'>;
+  slots: Pick<SendSlots, 'places' | 'busy'>;
   breaker: Pick<Breaker, 'state' | 'waitSeconds' | 'probing' | 'worksSinceSeconds'>;
   /** Until when the vendor wants to be left alone, on this process's monotonic clock. */
   pausedUntil: number;
@@ -65,8 +65,8 @@ export class Headroom {
       const room = conditions ? conditions.reduce((sum, one) => sum + placesOf(one), 0) : PROBE_PLACES;
       if (room === Number.POSITIVE_INFINITY) continue;
       places.set(tenantId, Math.floor(room));
-      // What is down stays noted for as long as it is.
-      if (room === 0) tenants.set(tenantId, now + NOTED_MS);
+      // What is down, or has somebody waiting, stays noted for as long as it is.
+      if (room === 0 || conditions?.some(({ slots }) => slots.busy)) tenants.set(tenantId, now + NOTED_MS);
     }
     return places;
   }

@@ -26,6 +26,11 @@ export class SendSlots {
     return this.slots === undefined ? Number.POSITIVE_INFINITY : this.slots + this.waitingPlaces;
   }
 
+  /** Whether somebody waits. */
+  get busy(): boolean {
+    return this.waiting.length > 0;
+  }
+
   private get waitingPlaces(): number {
     return Math.min(MAX_PLACES, (this.slots ?? 0) * PLACES_PER_SLOT);
   }
