@@ -461,6 +461,12 @@ describe('credentials that do not work', () => {
       timeline.some((entry: Json) => entry.code === 'held'),
     );
     expect(takenUp.length).toBeLessThanOrEqual(16);
+    // Who waits there too long expires there.
+    const { deliveries } = await tenant.send(
+      mail('late@example.com', { expires_at: new Date(Date.now() + 1_000).toISOString() }),
+    );
+    await ended(tenant, deliveries[0].id, 'expired', 5_000);
+    expect((await accountOf(tenant, made.id)).health.breaker).not.toBe('closed');
     vendor.behave('accept');
     for (const id of ids) await ended(tenant, id, 'sent', 40_000);
     expect((await house.operator('GET', `/internal/dlq?tenant_id=${tenant.id}`)).body.data).toEqual([]);

@@ -9,8 +9,8 @@ create index deliveries_notification_id_tenant_id_id_idx on deliveries (notifica
 drop index deliveries_tenant_id_notification_id_id_idx;
 
 -- Brings the statistics of one table that has doubled since they were taken, and with that new plans for everybody. Autovacuum does the same once a
--- minute; a flood into a table that was small a moment ago cannot wait for that. Very large tables are left to it: they do not double
--- unnoticed. Returns the table, or null when none has grown. security definer: only owners may analyze.
+-- minute; a flood into a table that was small a moment ago cannot wait for that. A table of more than 16,384 pages (128 MB) is left to it: there the choice of
+-- an index is clear, and sampling takes its time. Returns the table, or null when none has grown. security definer: only owners may analyze.
 create function carillon_analyze_grown() returns text
 language plpgsql security definer set search_path from current as $$
 declare
@@ -22,7 +22,7 @@ begin
   select c.oid into grown
   from pg_class c cross join lateral (select pg_relation_size(c.oid) / current_setting('block_size')::integer as pages) size
   where c.relkind = 'r' and c.relnamespace = current_schema()::regnamespace and c.relowner = current_user::regrole
-    and size.pages between greatest(16, 2 * c.relpages) and 100000
+    and size.pages between greatest(16, 2 * c.relpages) and 16384
   order by size.pages desc limit 1;
   if grown is not null then
     execute format('analyze (skip_locked) %s', grown);

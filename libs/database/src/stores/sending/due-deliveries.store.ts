@@ -248,6 +248,9 @@ where exists (
  * probe per tenant); keeps the first 32 that have something due now, where the walk stops; and takes an equal share of each
  * (less of a tenant that has less room), oldest first. A delivery with an ordering key is taken only while it is the first of its key.
  *
+ * Of the tenants with less room, what has expired is taken nevertheless: it is not sent. The index is due_deliveries_expiry_idx; the sums that change
+ * nothing keep the planner from going through all that is due instead.
+ *
  * A row that another worker is claiming at this moment is skipped, not waited for.
  */
 const CLAIM = `
@@ -275,10 +278,17 @@ with recursive walk(tenant_id) as (
     for update skip locked
   ) d
   limit $5
+), overdue as materialized (
+  select d.tenant_id, d.delivery_id, d.sending
+  from due_deliveries d
+  where d.tenant_id = any ($4::uuid[]) and d.expires_at <= now() and not d.sending
+    and d.channel || '' = $1 and d.lane + 0 = $2 and d.due_at + interval '0' <= now()
+  limit greatest(0, $5 - (select count(*) from picked))
+  for update skip locked
 )
 update due_deliveries d
 set due_at = now() + make_interval(secs => $7::double precision), claim_id = $6::uuid, claims = d.claims + 1
-from picked p
+from (select * from picked union all select * from overdue) p
 where d.tenant_id = p.tenant_id and d.delivery_id = p.delivery_id
 returning d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, d.passed_accounts, d.paced, d.message_key, d.traceparent, coalesce(d.expires_at <= now(), false) as expired,
           (select count(*) from ready)::integer as ready`;
