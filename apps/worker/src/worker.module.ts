@@ -21,7 +21,7 @@ import {
 } from '#database';
 import type { ChannelId } from '#domain';
 import { type DeliveryTransport, DirectTransport, EventStream, type Kafka, KafkaTransport } from '#messaging';
-import { ProviderDirectory } from '#providers';
+import { type Places, ProviderDirectory } from '#providers';
 import { makeBus, type RealtimeBus } from '#realtime';
 import type { Redis } from '#redis';
 import { instruments, type Logger } from '#telemetry';
@@ -161,7 +161,7 @@ export class WorkerModule {
             deliveries: DeliveriesStore,
             { headroom }: ProviderDirectory,
           ) => {
-            const places = (channel: ChannelId): ReadonlyMap<string, number> => headroom.of(channel);
+            const places = (channel: ChannelId): ReadonlyMap<string, Places> => headroom.of(channel);
             const recover = (): Promise<unknown> => spool.replay(deliveries, logger);
             const dispatcher = new Dispatcher(config, due, transport, places, recover, logger);
             listener.on('carillon_due', (payload) => dispatcher.wake(payload.split(',')));

@@ -25,7 +25,7 @@ function over(accounts: () => readonly Account[] | undefined): Headroom {
   return headroom;
 }
 
-const placesIn = (headroom: Headroom): number | undefined => headroom.of('email').get('tenant');
+const placesIn = (headroom: Headroom): number | undefined => headroom.of('email').get('tenant')?.total;
 
 describe('headroom', () => {
   beforeEach(() => {
@@ -97,7 +97,9 @@ describe('headroom', () => {
     const headroom = over(() => [account]);
     const never = new AbortController().signal;
     for (let send = 0; send < 100; send += 1) await account.slots.enter(never);
+    expect(headroom.of('email').get('tenant')).toEqual({ total: 200, free: 100 });
     const waiting = account.slots.enter(never);
+    expect(headroom.of('email').get('tenant')).toEqual({ total: 200, free: 99 });
     for (let minute = 0; minute < 3; minute += 1) {
       await vi.advanceTimersByTimeAsync(50_000);
       expect(placesIn(headroom)).toBe(200);

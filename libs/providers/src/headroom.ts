@@ -14,10 +14,16 @@ const NOTED_MS = 60_000;
 
 /** What can be seen of an account's condition from here. */
 export interface Condition {
-  slots: Pick<SendSlots, 'places' | 'busy'>;
+  slots: Pick<SendSlots, 'places' | 'free' | 'busy'>;
   breaker: Pick<Breaker, 'state' | 'waitSeconds' | 'probing' | 'worksSinceSeconds'>;
   /** Until when the vendor wants to be left alone, on this process's monotonic clock. */
   pausedUntil: number;
+}
+
+/** How many deliveries of a tenant this process may have in hand at once, and how many of those places nobody has taken. */
+export interface Places {
+  total: number;
+  free: number;
 }
 
 /** Seconds until this account may be asked; 0 for now. */
@@ -48,11 +54,11 @@ export class Headroom {
     tenants.set(tenantId, performance.now() + NOTED_MS);
   }
 
-  /** How many deliveries may be in this process's hands at once, for each tenant to whom that applies; all others are free. */
-  of(channel: ChannelId): ReadonlyMap<string, number> {
-    const places = new Map<string, number>();
+  /** The places of each tenant to whom that applies; all others are free. */
+  of(channel: ChannelId): ReadonlyMap<string, Places> {
+    const found = new Map<string, Places>();
     const tenants = this.noted.get(channel);
-    if (!tenants) return places;
+    if (!tenants) return found;
     const now = performance.now();
     for (const [tenantId, until] of [...tenants.entries()]) {
       if (until < now) {
@@ -62,19 +68,28 @@ export class Headroom {
       const conditions = this.conditions(tenantId, channel);
       // Nobody to send through: that is for the pipeline to say.
       if (conditions?.length === 0) continue;
-      const room = conditions ? conditions.reduce((sum, one) => sum + placesOf(one), 0) : PROBE_PLACES;
-      if (room === Number.POSITIVE_INFINITY) continue;
-      places.set(tenantId, Math.floor(room));
+      const places = conditions ? sum(conditions.map(placesOf)) : FEW;
+      if (places.total === Number.POSITIVE_INFINITY) continue;
+      found.set(tenantId, places);
       // What is down, or has somebody waiting, stays noted for as long as it is.
-      if (room === 0 || conditions?.some(({ slots }) => slots.busy)) tenants.set(tenantId, now + NOTED_MS);
+      if (places.total === 0 || conditions?.some(({ slots }) => slots.busy)) tenants.set(tenantId, now + NOTED_MS);
     }
-    return places;
+    return found;
   }
 }
 
-function placesOf(condition: Condition): number {
-  if (waitOf(condition) > 0) return 0;
+const FEW: Places = { total: PROBE_PLACES, free: PROBE_PLACES };
+const NONE: Places = { total: 0, free: 0 };
+
+function placesOf(condition: Condition): Places {
+  if (waitOf(condition) > 0) return NONE;
   const { breaker, slots } = condition;
-  if (breaker.state !== 'closed') return breaker.probing ? 0 : PROBE_PLACES;
-  return Math.min(slots.places, PROBE_PLACES * 2 ** (breaker.worksSinceSeconds / DOUBLES_EVERY_SECONDS));
+  if (breaker.state !== 'closed') return breaker.probing ? NONE : FEW;
+  const ramp = Math.floor(PROBE_PLACES * 2 ** (breaker.worksSinceSeconds / DOUBLES_EVERY_SECONDS));
+  const total = Math.min(slots.places, ramp);
+  return { total, free: Math.min(slots.free, total) };
+}
+
+function sum(places: readonly Places[]): Places {
+  return places.reduce((all, one) => ({ total: all.total + one.total, free: all.free + one.free }), NONE);
 }

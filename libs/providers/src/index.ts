@@ -12,6 +12,6 @@ export {
   type SendOptions,
   type Surroundings,
 } from './define-provider.js';
-export { waitOf } from './headroom.js';
+export { type Places, waitOf } from './headroom.js';
 export { type Account, ProviderDirectory, type Sender } from './provider-directory.js';
 export { providers } from './registry.js';

@@ -26,6 +26,11 @@ export class SendSlots {
     return this.slots === undefined ? Number.POSITIVE_INFINITY : this.slots + this.waitingPlaces;
   }
 
+  /** How many of the places are free. */
+  get free(): number {
+    return this.places - this.taken - this.waiting.length;
+  }
+
   /** Whether somebody waits. */
   get busy(): boolean {
     return this.waiting.length > 0;

@@ -5,6 +5,7 @@ import type { Config } from '#config';
 import type { ClaimedDelivery, DueDeliveriesStore } from '#database';
 import { type ChannelId, newId } from '#domain';
 import type { DeliveryTransport, LaneNumber } from '#messaging';
+import type { Places } from '#providers';
 import { instruments, type Logger } from '#telemetry';
 
 const POLL_MS = 200;
@@ -43,7 +44,7 @@ export class Dispatcher {
     private readonly store: DueDeliveriesStore,
     private readonly transport: DeliveryTransport<ClaimedDelivery>,
     /** How many deliveries may be in hand for the tenants whose provider accounts take few or none just now. */
-    private readonly places: (channel: ChannelId) => ReadonlyMap<string, number>,
+    private readonly places: (channel: ChannelId) => ReadonlyMap<string, Places>,
     /** Done before the first claim, and before claiming again once the database is back. */
     private readonly recover: () => Promise<unknown>,
     private readonly logger: Logger,
@@ -93,9 +94,10 @@ export class Dispatcher {
   private roomsOf(channel: ChannelId): Map<string, number> {
     const rooms = new Map<string, number>();
     const held = this.transport.held(channel);
-    for (const [tenant, places] of this.places(channel)) {
-      const room = places - (held.get(tenant) ?? 0);
-      rooms.set(tenant, room < places * MIN_CLAIM_SHARE ? 0 : room);
+    for (const [tenant, { total, free }] of this.places(channel)) {
+      // On their way to a place, or in one; through a broker only the latter are known here.
+      const room = Math.min(free, total - (held.get(tenant) ?? 0));
+      rooms.set(tenant, room < total * MIN_CLAIM_SHARE ? 0 : room);
     }
     const cap = Math.max(1, Math.floor(this.config.concurrency[channel] * TENANT_SHARE));
     if (held.size > 1) for (const [tenant, count] of held) if (count >= cap) rooms.set(tenant, 0);
