@@ -9,9 +9,9 @@ const SIZES = {
   full: { few: 100_000, many: 10_000_000, tenants: 10_000, work: 15_000, runs: 3 },
 };
 /** The large ones; the bench itself counts the due ones. */
-/** Of a table smaller than this it does not matter how it is read. */
-const LARGE_BYTES = 16 * 1024 * 1024;
 const TABLES = ['idempotency_keys', 'recipients', 'templates', 'tenants'];
+/** Housekeeping looks for old keys: while there are few, reading all of them is as good as their index, which only tells blocks. */
+const FEW_KEYS_BYTES = 16 * 1024 * 1024;
 
 export const b10: Scenario = {
   id: 'B10',
@@ -88,7 +88,8 @@ async function both(
     await worker.stop();
     // A full read of a large table, even one, would show here.
     const read = [...(await scanned(house))]
-      .filter(([table, { times, bytes }]) => bytes > LARGE_BYTES && times > (scans.get(table)?.times ?? 0))
+      .filter(([table, { times }]) => times > (scans.get(table)?.times ?? 0))
+      .filter(([table, { bytes }]) => table !== 'idempotency_keys' || bytes > FEW_KEYS_BYTES)
       .map(([table]) => table);
     check(`tables read from end to end (${read.join(', ')})`, read.length, 0);
     drains.push(work / (await drained(house, since)));
