@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type ClaimedDelivery, type DeliveriesStore, isOutage, type ReceiptsStore } from '#database';
 import type { Outcome } from '#domain';
 import { instruments, type Logger } from '#telemetry';
+import { countLateReceipts } from '../late-receipts.js';
 import type { OutcomeSpool } from './outcome-spool.js';
 
 const RETRY_MS = 250;
@@ -34,7 +35,7 @@ export class RecordStep {
       await this.receipts.apply({ tenantId, deliveryId, kind: outcome.receipt, detail: 'simulated by the sandbox' });
     // The vendor may have told already what it did not answer: then it is not sent again.
     if ('attempt' in outcome && outcome.attempt?.outcome === 'unknown' && recorded === true)
-      await this.receipts.retryParkedOf(tenantId, deliveryId);
+      countLateReceipts(await this.receipts.retryParkedOf(tenantId, deliveryId));
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { MailboxStore, OperationsStore, ReceiptsStore } from '#database';
-import { instruments, type Logger } from '#telemetry';
+import type { Logger } from '#telemetry';
+import { countLateReceipts } from '../late-receipts.js';
 
 const SECOND = 1_000;
 
@@ -30,12 +31,7 @@ export class Housekeeper {
       {
         name: 'apply receipts that came early',
         everyMs: 2 * SECOND,
-        run: async () => {
-          const { applied, dropped } = await receipts.retryParked();
-          const parked = { provider: '', kind: '' };
-          if (applied > 0) instruments().receipts.add(applied, { ...parked, result: 'applied_later' });
-          if (dropped > 0) instruments().receipts.add(dropped, { ...parked, result: 'dropped' });
-        },
+        run: async () => countLateReceipts(await receipts.retryParked()),
       },
       {
         name: 'tell the planner what has grown',

@@ -1,9 +1,8 @@
 import { type ChannelId, type DeliveryState, type NotificationStatus } from '#domain';
 import type { Database, Sql } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../../page.js';
-import { deliveryEvent, emit } from './events.store.js';
+import { changedDeliveries, emit, FINISHED_NOTIFICATIONS } from './events.store.js';
 import type { DeliveryRow, NotificationRow } from './notification.js';
-import { FINISHED_EVENT } from './record.js';
 
 export interface NotificationFilter {
   status?: NotificationStatus | undefined;
@@ -258,10 +257,9 @@ with gone as (
   returning n.*
 ), emitted as (
   ${emit(`
-    select x.tenant_id, 'delivery.cancelled', x.recipient_id, x.delivery_id::text, ${deliveryEvent('x')}
-    from (select c.*, c.id as delivery_id, null::text as code from changed c) x where endpoint_id is null
+    ${changedDeliveries("'cancelled'", 'null::text')} where endpoint_id is null
     union all
-    select tenant_id, 'notification.finished', recipient_id, id::text, ${FINISHED_EVENT} from counted where final_status is not null and endpoint_id is null`)}
+    ${FINISHED_NOTIFICATIONS}`)}
 ), told as (
   insert into decisions (tenant_id, delivery_id, id, code) select $1, id, gen_random_uuid(), 'cancelled' from changed
 )

@@ -1,7 +1,6 @@
 import { newId, type ReceiptKind, type SuppressionReason, statesBefore, tallyOf } from '#domain';
 import type { Database } from '../../database.js';
-import { deliveryEvent, emit, SUPPRESSION_EVENT } from './events.store.js';
-import { FINISHED_EVENT } from './record.js';
+import { changedDeliveries, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from './events.store.js';
 
 /** What a vendor reports of one delivery. */
 export interface DeliveryReceipt {
@@ -150,9 +149,7 @@ const SUPPRESS = `listed as (
 )`;
 
 /** The event of what a receipt said of the rows in `changed`. */
-const event = (kind: string): string =>
-  emit(`select x.tenant_id, 'delivery.' || ${kind}, x.recipient_id, x.delivery_id::text, ${deliveryEvent('x')}
-  from (select c.*, c.id as delivery_id, $3::text as code from changed c) x`);
+const event = (kind: string): string => emit(changedDeliveries(kind, '$3::text'));
 
 const told = (code: string): string => `told as (
   insert into decisions (tenant_id, delivery_id, id, code, detail) select tenant_id, id, gen_random_uuid(), ${code}, $3 from changed
@@ -209,10 +206,9 @@ with proof as materialized (
   returning n.*
 ), emitted as (
   ${emit(`
-    select x.tenant_id, 'delivery.sent', x.recipient_id, x.delivery_id::text, ${deliveryEvent('x')}
-    from (select c.*, c.id as delivery_id, 'settled' as code from changed c) x where endpoint_id is null
+    ${changedDeliveries("'sent'", "'settled'")} where endpoint_id is null
     union all
-    select tenant_id, 'notification.finished', recipient_id, id::text, ${FINISHED_EVENT} from counted where final_status is not null and endpoint_id is null`)}
+    ${FINISHED_NOTIFICATIONS}`)}
 ), told as (
   insert into decisions (tenant_id, delivery_id, id, code, reason, detail)
   select tenant_id, id, $3, 'settled', 'sent', 'a receipt came for a send whose outcome was unknown' from changed
@@ -229,8 +225,7 @@ with ${BEFORE}, changed as (
   update notifications n set succeeded = n.succeeded + 1, failed = n.failed - 1
   from changed c where $3 = 'sent' and n.tenant_id = c.tenant_id and n.id = c.notification_id
 ), emitted as (
-  ${emit(`select x.tenant_id, 'delivery.' || $3::text, x.recipient_id, x.delivery_id::text, ${deliveryEvent('x')}
-  from (select c.*, c.id as delivery_id, 'settled' as code from changed c) x`)}
+  ${emit(changedDeliveries('$3::text', "'settled'"))}
 ), buried as (
   insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, provider, reason, code, detail, attempts)
   select tenant_id, $5, id, notification_id, recipient_id, channel, provider, 'rejected', 'settled', $4, attempts from changed where $3 = 'failed'

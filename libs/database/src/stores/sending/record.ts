@@ -4,7 +4,7 @@ import type { DeliveryState, InboxRow, Outcome } from '#domain';
 import { newId } from '#domain';
 import { json } from '../../columns.js';
 import type { ClaimedDelivery } from './due-deliveries.store.js';
-import { deliveryEvent, emit, SUPPRESSION_EVENT } from './events.store.js';
+import { deliveryEvent, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from './events.store.js';
 
 export interface RecordRow {
   tenantId: string;
@@ -142,10 +142,6 @@ export const recordColumns: ((row: RecordRow) => unknown)[] = [
   (row) => row.suppress?.reason ?? null,
 ];
 
-/** What an event says of a notification that has come to its end. */
-export const FINISHED_EVENT = `jsonb_build_object('notification_id', id, 'status', final_status, 'counts',
-    jsonb_build_object('total', total, 'succeeded', succeeded, 'failed', failed, 'suppressed', suppressed, 'cancelled', cancelled))`;
-
 /**
  * `finished` and `deferred` are the fence: only rows whose claim is still ours go on; everything else hangs on them.
  * Indexes: the primary keys of due_deliveries, deliveries and notifications.
@@ -206,7 +202,7 @@ with input as materialized (
   ${emit(`
     select tenant_id, 'delivery.' || state, recipient_id, delivery_id::text, ${deliveryEvent('e')} from ended e where endpoint_id is null
     union all
-    select tenant_id, 'notification.finished', recipient_id, id::text, ${FINISHED_EVENT} from counted where final_status is not null and endpoint_id is null`)}
+    ${FINISHED_NOTIFICATIONS}`)}
 ), told as (
   insert into decisions (tenant_id, delivery_id, id, code, reason, detail, until)
   select tenant_id, delivery_id, row_id, decision, reason, detail, null from finished where decision is not null
