@@ -1,19 +1,27 @@
 // The load, in a process of its own: plain sockets with one request under way each, so that the generator costs a tenth of
 // what it measures. Reads its orders as JSON from argv, prints its findings as JSON.
 
+import { readFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 
 export interface LoadOrder {
   port: number;
+  /** POST without. */
+  method?: string;
+  /** In the path, the headers and the body, `{n}` becomes the number of the request and `{r}` that number modulo `recipients`. */
   path: string;
   connections: number;
   /** Requests in all. */
   requests: number;
   headers: Record<string, string>;
-  /** `{n}` becomes the number of the request, `{r}` that number modulo `recipients`. */
-  body: string;
+  /** Absent: no body and no Content-Type. */
+  body?: string;
   recipients: number;
+  /** A file whose lines are used in turn: `{v1}`, `{v2}` … become the tab-separated columns of the line. */
+  valuesFile?: string;
+  /** The status to expect, 202 without. The first answer with another one is printed. */
+  expect?: number;
   /** Adds an Idempotency-Key of its own to each request. */
   keyPrefix?: string;
   /** Requests a second, arriving at random (Poisson), whether or not earlier ones are answered; closed loop without. */
@@ -39,29 +47,53 @@ const latencies: number[] = [];
 const statuses: Record<string, number> = {};
 const sentAt: number[] = [];
 const ids: string[] = [];
-const fixedHeaders = Object.entries(order.headers)
-  .map(([name, value]) => `${name}: ${value}\r\n`)
-  .join('');
 let sent = 0;
 let answered = 0;
 
-// The generator shares the cores with what it measures: what can be done once is done once.
-const head = `POST ${order.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${fixedHeaders}`;
-const bodyParts = order.body.split(/(\{[nr]\})/);
+const lines = order.valuesFile === undefined ? [] : readFileSync(order.valuesFile, 'utf8').trimEnd().split('\n');
+const columns = lines.map((line) => line.split('\t'));
 
-function requestText(number: number): string {
-  let body = '';
-  for (const part of bodyParts) body += part === '{n}' ? number : part === '{r}' ? number % order.recipients : part;
-  const key = order.keyPrefix === undefined ? '' : `Idempotency-Key: ${order.keyPrefix}${number}\r\n`;
-  return `${head}${key}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+/** The text with its placeholders filled in for a request. The generator shares the cores with what it measures: text without placeholders is used as it is. */
+function filled(text: string): (number: number) => string {
+  const parts = text.split(/(\{(?:n|r|v\d+)\})/);
+  if (parts.length === 1) return () => text;
+  const values = parts.map((part, index): string | ((number: number) => string) => {
+    if (index % 2 === 0) return part;
+    if (part === '{n}') return String;
+    if (part === '{r}') return (number) => String(number % order.recipients);
+    const column = Number(part.slice(2, -1)) - 1;
+    return (number) => columns[number % columns.length]![column]!;
+  });
+  return (number) => {
+    let result = '';
+    for (const value of values) result += typeof value === 'string' ? value : value(number);
+    return result;
+  };
 }
 
-const LENGTH = /content-length: /i;
+const { method = 'POST', expect = 202 } = order;
+const contentType = order.body === undefined ? '' : 'Content-Type: application/json\r\n';
+const fixedHeaders = Object.entries(order.headers)
+  .map(([name, value]) => `${name}: ${value}\r\n`)
+  .join('');
+const headOf = filled(`${method} ${order.path} HTTP/1.1\r\nHost: localhost\r\n${contentType}${fixedHeaders}`);
+const bodyOf = filled(order.body ?? '');
+
+function requestText(number: number): string {
+  const key = order.keyPrefix === undefined ? '' : `Idempotency-Key: ${order.keyPrefix}${number}\r\n`;
+  if (order.body === undefined) return `${headOf(number)}${key}\r\n`;
+  const body = bodyOf(number);
+  return `${headOf(number)}${key}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+}
+
+const LENGTH = /content-length: (\d+)/i;
 
 /** One connection: `ask` sends one request and calls back when its answer is there. */
 class Connection {
   readonly socket: Socket;
   private text = '';
+  private bodyAt = 0;
+  private length: number | undefined;
   private startedAt = 0;
   private number = 0;
   private done: () => void = () => undefined;
@@ -87,17 +119,21 @@ class Connection {
 
   private read(chunk: string): void {
     this.text = this.text === '' ? chunk : this.text + chunk;
-    const head = this.text.indexOf('\r\n\r\n');
-    if (head === -1) return;
-    const at = this.text.search(LENGTH);
-    const length = Number.parseInt(this.text.slice(at + 16, at + 26), 10);
-    if (this.text.length < head + 4 + length) return;
+    if (this.length === undefined) {
+      this.bodyAt = this.text.indexOf('\r\n\r\n') + 4;
+      if (this.bodyAt === 3) return;
+      // A 204 has no length.
+      this.length = Number(LENGTH.exec(this.text.slice(0, this.bodyAt))?.[1] ?? 0);
+    }
+    if (this.text.length < this.bodyAt + this.length) return;
     latencies.push(performance.now() - this.startedAt);
     const status = this.text.slice(9, 12);
     statuses[status] = (statuses[status] ?? 0) + 1;
-    if (status !== '202' && statuses[status] === 1) console.error(this.text.slice(head + 4, head + 400));
-    if (order.rate !== undefined) ids[this.number] = this.text.slice(head + 11, head + 47);
+    if (Number(status) !== expect && statuses[status] === 1)
+      console.error(this.text.slice(this.bodyAt, this.bodyAt + 400));
+    if (order.rate !== undefined) ids[this.number] = this.text.slice(this.bodyAt + 7, this.bodyAt + 43);
     this.text = '';
+    this.length = undefined;
     answered += 1;
     this.done();
   }
