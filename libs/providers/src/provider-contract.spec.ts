@@ -35,12 +35,16 @@ interface Exchange {
   to: string | null;
   /** Makes the vendor answer so from now on; returns the address to send to. */
   answer(answer: Answer): string | null;
+  /** Answers what hangs. */
+  release(): void;
   /** The refusals this vendor knows. */
   refusals: { kind: ProviderErrorKind; name: string; retryAfterSeconds?: number }[];
   deposit(message: ProviderMessage): Promise<void>;
   close(): Promise<void>;
 }
 
+/** As many sends at once as show a queue behind the slots. */
+const MANY = 10;
 /** Vendors that give a message no id. */
 const NAMELESS = new Set(['slack', 'teams']);
 /** Vendors that can only be asked at the address of a send: with one that is refused for sure, or only looked at. */
@@ -75,6 +79,7 @@ const exchanges: Record<string, () => Promise<Exchange>> = {
             : answer === 'reset'
               ? 'down@simulator.test'
               : `${answer.name}@simulator.test`,
+      release: () => undefined,
       refusals: [
         { kind: 'transient', name: 'down' },
         { kind: 'transient', name: 'flaky' },
@@ -114,6 +119,7 @@ const exchanges: Record<string, () => Promise<Exchange>> = {
         );
         return 'someone@example.com';
       },
+      release: () => sink.release(),
       refusals: Object.entries(smtpRefusals).map(([name, { kind }]) => ({ kind, name })),
       deposit: async () => undefined,
       close: () => sink.close(),
@@ -133,6 +139,7 @@ async function overHttp(description: VendorDescription): Promise<Exchange> {
       vendor.behave(typeof answer === 'object' ? description.refusals[answer.name]!.reply : answer);
       return vendor.to;
     },
+    release: () => vendor.release(),
     refusals: Object.entries(description.refusals).map(([name, refusal]) => ({ name, ...refusal })),
     deposit: async () => undefined,
     close: () => vendor.close(),
@@ -233,6 +240,25 @@ describe.each(Object.values(providers))('$id keeps the contract of a provider:',
     const error = await fails(connection, exchange.answer(behaviour), AbortSignal.timeout(300));
     expect(error.kind).toBe('unknown');
     expect(performance.now() - startedAt).toBeLessThan(2_000);
+  });
+
+  it('sends nothing later of what was given up', async () => {
+    const { exchange, connection } = await connect(provider);
+    const atOnce = Math.min(connection.maxInFlight ?? MANY, MANY);
+    const to = exchange.answer('hang');
+    for (let round = 0; round < 2; round += 1) {
+      const deadline = AbortSignal.timeout(500);
+      await Promise.all(Array.from({ length: atOnce }, () => fails(connection, to, deadline)));
+    }
+    const arrived = exchange.log().length;
+    const good = exchange.answer('accept');
+    exchange.release();
+    const deadline = AbortSignal.timeout(3_000);
+    const sends = Array.from({ length: atOnce }, () =>
+      connection.send(message(good, channel), { signal: deadline, idempotencyKey: 'd:1' }),
+    );
+    await Promise.all(sends);
+    expect(exchange.log().length - arrived).toBe(atOnce);
   });
 
   it('takes a reset after the message was written for unknown, or knows better', async () => {

@@ -8,6 +8,8 @@ export interface Reply {
   message: string;
 }
 
+export type SmtpStep = 'greeting' | 'login' | 'sender' | 'recipient' | 'body';
+
 export interface SmtpSink {
   readonly port: number;
   /** Every transaction that reached DATA, oldest first; never shortened. */
@@ -15,8 +17,14 @@ export interface SmtpSink {
   /** What RCPT TO and DATA answer from now on; null accepts. */
   answerRcpt(reply: Reply | null): void;
   answerData(reply: Reply | 'hang' | 'reset' | null): void;
-  /** Accepts what hung. */
+  /** Answers nothing from this step of a session on; `body`: does not even read the message. Null answers again. */
+  holdAt(step: SmtpStep | null): void;
+  /** Accepts what hung, and answers every step that is held. */
   release(): void;
+  /** Connections that are open now. */
+  connections(): number;
+  /** Resets all connections. */
+  drop(): void;
   close(): Promise<void>;
 }
 
@@ -26,7 +34,9 @@ export async function startSmtpSink(
 ): Promise<SmtpSink> {
   let rcpt: Reply | null = null;
   let data: Reply | 'hang' | 'reset' | null = null;
+  let heldStep: SmtpStep | null = null;
   const held: (() => void)[] = [];
+  const at = (step: SmtpStep, go: () => void): void => void (heldStep === step ? held.push(go) : go());
   const log: SmtpSink['log'] = [];
   const sockets = new Set<import('node:net').Socket>();
   const server = new SMTPServer({
@@ -34,13 +44,18 @@ export async function startSmtpSink(
     authOptional: options.user === undefined,
     allowInsecureAuth: true,
     logger: false,
+    onConnect: (_session, callback) => at('greeting', () => callback(null)),
     onAuth: (auth, _session, callback) =>
-      auth.username === options.user && auth.password === options.password
-        ? callback(null, { user: auth.username })
-        : callback(Object.assign(new Error('5.7.8 wrong'), { responseCode: 535 })),
-    onRcptTo: (_address, _session, callback) => callback(rcpt ? refusal(rcpt) : null),
+      at('login', () =>
+        auth.username === options.user && auth.password === options.password
+          ? callback(null, { user: auth.username })
+          : callback(Object.assign(new Error('5.7.8 wrong'), { responseCode: 535 })),
+      ),
+    onMailFrom: (_address, _session, callback) => at('sender', () => callback(null)),
+    onRcptTo: (_address, _session, callback) => at('recipient', () => callback(rcpt ? refusal(rcpt) : null)),
     onData: (stream: SMTPServerDataStream, session: SMTPServerSession, callback) => {
-      buffer(stream).then((raw) => {
+      const read = new Promise<Buffer>((resolve, reject) => at('body', () => buffer(stream).then(resolve, reject)));
+      read.then((raw) => {
         log.push({
           from: session.envelope.mailFrom ? session.envelope.mailFrom.address : '',
           to: session.envelope.rcptTo.map(({ address }) => address),
@@ -74,7 +89,15 @@ export async function startSmtpSink(
     answerData: (reply) => {
       data = reply;
     },
+    holdAt: (step) => {
+      heldStep = step;
+    },
+    connections: () => sockets.size,
+    drop: () => {
+      for (const socket of sockets) socket.resetAndDestroy();
+    },
     release: () => {
+      heldStep = null;
       for (const accept of held.splice(0)) accept();
     },
     close: () =>

@@ -1,5 +1,6 @@
 // Codes: RFC 5321 (replies), RFC 3463 (enhanced status codes), and what large servers make of them.
 
+import type { Readable } from 'node:stream';
 import nodemailer from 'nodemailer';
 import type SMTPPool from 'nodemailer/lib/smtp-pool/index.js';
 import { z } from 'zod';
@@ -62,22 +63,42 @@ export const smtp = defineProvider({
       },
       greetingTimeout: 8_000,
       socketTimeout: 30_000,
+      // A send that is given up closes its connection at once: a polite close would first write what is still buffered.
+      socketCloseTimeout: 0,
+      // A pooled connection that the server has closed meanwhile is replaced once, before anything of the message was written.
+      maxRequeues: 1,
       disableFileAccess: true,
       disableUrlAccess: true,
     };
     const transport = nodemailer.createTransport(options);
+    transport.use('stream', (mail, done) => {
+      mail.message.processFunc((stream) => {
+        (mail.data as Mail).onStream(stream);
+        return stream;
+      });
+      done();
+    });
     return {
       maxInFlight: CONNECTIONS,
       async send(message, { signal, idempotencyKey }) {
-        const mail = toMail(message, account.from, idempotencyKey);
-        const sent = await withSignal(signal, transport.sendMail(mail)).catch((error: SmtpError) => {
-          throw toProviderError(error);
+        let stream: Readable | undefined;
+        const mail: Mail = {
+          ...toMail(message, account.from, idempotencyKey),
+          // nodemailer takes a message whose signal aborts from its queue, and closes the connection that is sending it.
+          signal,
+          onStream: (opened) => {
+            stream = opened;
+          },
+        };
+        const sent = await transport.sendMail(mail).catch((error: SmtpError) => {
+          // It is read after the server's reply to DATA. Only its end is followed by the dot that makes it a message.
+          throw toProviderError(error, stream?.readableEnded === true);
         });
         return { messageId: sent.messageId };
       },
       async verify({ signal }) {
         await withSignal(signal, transport.verify()).catch((error: SmtpError) => {
-          throw toProviderError(error);
+          throw toProviderError(error, false);
         });
       },
       async close() {
@@ -86,6 +107,9 @@ export const smtp = defineProvider({
     };
   },
 });
+
+/** A message for nodemailer. `onStream` is called with its bytes, for each connection that it is offered to. */
+type Mail = SMTPPool.MailOptions & { onStream(stream: Readable): void };
 
 function toMail(message: ProviderMessage, from: string, idempotencyKey: string) {
   const mail = emailOf(message, from);
@@ -109,15 +133,12 @@ interface SmtpError extends Error {
   code?: string;
   response?: string;
   responseCode?: number;
-  syscall?: string;
   /** What the socket said, where nodemailer has a code of its own for it. */
   originalCode?: string;
 }
 
-/**
- * nodemailer makes no tries of its own.
- */
-function toProviderError(error: SmtpError): ProviderError {
+/** `written`: whether the message was written to its end, so that the server may have accepted it. */
+function toProviderError(error: SmtpError, written: boolean): ProviderError {
   if (error instanceof ProviderError) return error;
   if (error instanceof EgressRefused)
     return new ProviderError('misconfigured', error.message, { code: 'forbidden_address' });
@@ -131,6 +152,8 @@ function toProviderError(error: SmtpError): ProviderError {
       code: error.originalCode!,
     });
   switch (error.code) {
+    case 'EABORT':
+      return deadlineOver(written);
     case 'EAUTH':
       return new ProviderError('misconfigured', 'The server refused the credentials', { code: 'EAUTH' });
     case 'EENVELOPE':
@@ -140,24 +163,18 @@ function toProviderError(error: SmtpError): ProviderError {
     case 'EDNS':
       return new ProviderError('transient', 'The host was not found', { code: 'EDNS' });
     default:
-      return nothingSent(error)
-        ? new ProviderError('transient', `The connection failed (${error.code ?? error.message})`, {
+      return written
+        ? new ProviderError('unknown', 'The connection ended without a reply', { code: error.code ?? null })
+        : new ProviderError('transient', `The connection failed (${error.code ?? error.message})`, {
             code: error.code ?? null,
-          })
-        : new ProviderError('unknown', 'The connection ended without a reply', { code: error.code ?? null });
+          });
   }
 }
 
-/**
- * Whether the connection failed before it stood. What ends later may have ended after the message was written: nodemailer
- * does not tell how far it had come, so that is unknown, even where a pooled connection had merely gone stale.
- */
-function nothingSent(error: SmtpError): boolean {
-  return (
-    error.syscall === 'connect' ||
-    error.syscall === 'getaddrinfo' ||
-    /^(Connection timeout|Greeting never received)/.test(error.message)
-  );
+function deadlineOver(written: boolean): ProviderError {
+  return written
+    ? new ProviderError('unknown', 'The server did not answer before the deadline', { code: 'deadline' })
+    : new ProviderError('transient', 'The deadline was over before the message was written', { code: 'deadline' });
 }
 
 /** `550-5.1.1 text` and `550 5.1.1 text` alike; `550 text` without an enhanced code keeps a blank after the number. */
@@ -165,11 +182,10 @@ function normalise(reply: string): string {
   return reply.replace(/^(\d{3})[- ]/, '$1 ');
 }
 
-/** Cuts the wait off at the deadline. The message may have been written by then. */
+/** Stops waiting at the deadline, where nodemailer takes no signal. */
 function withSignal<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const abort = (): void =>
-      reject(new ProviderError('unknown', 'The server did not answer before the deadline', { code: 'deadline' }));
+    const abort = (): void => reject(deadlineOver(false));
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));

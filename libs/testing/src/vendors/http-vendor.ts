@@ -65,6 +65,8 @@ export interface Vendor {
   readonly sends: Received[];
   readonly credentials: Record<string, unknown>;
   behave(behaviour: Behaviour): void;
+  /** Answers what hangs, as a good send is answered. */
+  release(): void;
   close(): Promise<void>;
 }
 
@@ -76,6 +78,7 @@ export async function startVendor(
   tls?: { key: string; cert: string },
 ): Promise<Vendor> {
   const log: Received[] = [];
+  const hanging: (() => void)[] = [];
   let behaviour: Behaviour = 'accept';
   const onRequest = (incoming: IncomingMessage, response: ServerResponse): void => {
     void handle(incoming, response).catch(() => incoming.socket.destroy());
@@ -103,7 +106,10 @@ export async function startVendor(
       return;
     }
     const told = typeof behaviour === 'function' ? behaviour(request) : behaviour;
-    if (told === 'hang') return;
+    if (told === 'hang') {
+      hanging.push(() => reply(response, description.accept(request, log.length)));
+      return;
+    }
     if (told === 'reset') incoming.socket.resetAndDestroy();
     else if (told === 'drip') await drip(response);
     else reply(response, typeof told === 'object' ? told : description.accept(request, log.length));
@@ -123,6 +129,9 @@ export async function startVendor(
     credentials: description.credentials(url),
     behave: (next) => {
       behaviour = next;
+    },
+    release: () => {
+      for (const answer of hanging.splice(0)) answer();
     },
     close: () =>
       new Promise((resolve) => {

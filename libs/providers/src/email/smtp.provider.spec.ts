@@ -1,0 +1,138 @@
+// An SMTP server that stops answering, at each step of a session: a send that was given up must not arrive later.
+
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ProviderError } from '#domain';
+import { type SmtpSink, type SmtpStep, startSmtpSink, until } from '#testing';
+import type { Connection, ProviderMessage } from '../define-provider.js';
+import { EgressGuard } from '../http/egress-guard.js';
+import { VendorHttp } from '../http/vendor-http.js';
+import { smtp } from './smtp.provider.js';
+
+const PASSWORD = 'a-secret-password-1234';
+const DEADLINE_MS = 400;
+const SENDS = 10;
+
+const open: (() => Promise<unknown> | undefined)[] = [];
+afterEach(async () => {
+  for (const close of open.splice(0)) await close();
+});
+
+function connectTo(port: number, more: Record<string, unknown> = {}): Connection {
+  const guard = new EgressGuard(['127.0.0.0/8']);
+  const account = { host: '127.0.0.1', port, tls: 'none', from: 'Carillon <carillon@example.com>', ...more };
+  const connection = smtp.connect(smtp.credentials.parse(account), {
+    guard,
+    http: new VendorHttp(guard),
+    deposit: async () => undefined,
+    receiptsUrl: null,
+  });
+  open.push(() => connection.close?.());
+  return connection;
+}
+
+const mail = (to: string, text = 'Hello'): ProviderMessage => ({
+  tenantId: 't',
+  notificationId: 'n',
+  deliveryId: 'd',
+  recipientId: 'r',
+  attempt: 1,
+  channel: 'email',
+  to,
+  content: { subject: 'Hello', text },
+});
+
+async function outcome(connection: Connection, to: string, text?: string): Promise<string> {
+  const options = { signal: AbortSignal.timeout(DEADLINE_MS), idempotencyKey: 'd:1' };
+  return await connection.send(mail(to, text), options).then(
+    () => 'sent',
+    (error: unknown) => (error instanceof ProviderError ? `${error.kind} ${error.code}` : String(error)),
+  );
+}
+
+const recipients = (sink: SmtpSink): string[] => sink.log.flatMap(({ to }) => to);
+
+describe('an SMTP server that stops answering', () => {
+  it.each<[SmtpStep, string]>([
+    ['greeting', 'Hello'],
+    ['login', 'Hello'],
+    ['sender', 'Hello'],
+    ['recipient', 'Hello'],
+    // More than the buffers of both ends hold.
+    ['body', 'Hello, hello, hello, hello, hello.\n'.repeat(400_000)],
+  ])('at the %s gets nothing later of ten sends that were given up, and none counts as sent', async (step, text) => {
+    const sink = await startSmtpSink({ user: 'user', password: PASSWORD });
+    open.push(() => sink.close());
+    const connection = connectTo(sink.port, { user: 'user', password: PASSWORD });
+    sink.holdAt(step);
+    const outcomes = await Promise.all(
+      Array.from({ length: SENDS }, (_, n) => outcome(connection, `late${n}@example.com`, text)),
+    );
+    sink.release();
+    expect(await outcome(connection, 'last@example.com')).toBe('sent');
+    expect(recipients(sink)).toEqual(['last@example.com']);
+    expect(outcomes).toEqual(Array.from({ length: SENDS }, () => 'transient deadline'));
+    await until('every connection that was given up is closed', () => sink.connections() === 1);
+  });
+
+  it('after the message is in doubt about it, once, and its connection is not used again', async () => {
+    const sink = await startSmtpSink();
+    open.push(() => sink.close());
+    const connection = connectTo(sink.port);
+    sink.answerData('hang');
+    const outcomes = await Promise.all(
+      Array.from({ length: SENDS }, (_, n) => outcome(connection, `late${n}@example.com`)),
+    );
+    const arrived = recipients(sink).length;
+    // As many as have a connection each; the others have not been begun.
+    expect(outcomes.filter((one) => one === 'unknown deadline')).toHaveLength(arrived);
+    expect(outcomes.filter((one) => one === 'transient deadline')).toHaveLength(SENDS - arrived);
+    sink.answerData(null);
+    sink.release();
+    expect(await outcome(connection, 'last@example.com')).toBe('sent');
+    expect(recipients(sink)).toHaveLength(arrived + 1);
+    await until('every connection that was given up is closed', () => sink.connections() === 1);
+  });
+
+  it('in the TLS handshake is left, with nothing sent', async () => {
+    for (const tls of ['implicit', 'starttls']) {
+      const silent = await startSilent(tls === 'starttls');
+      const connection = connectTo(silent.port, { tls });
+      expect(await outcome(connection, 'someone@example.com')).toBe('transient deadline');
+      await until('the connection is closed', () => silent.sockets.size === 0);
+    }
+  });
+
+  it('and comes back gets the next message over a new connection where it closed the old one', async () => {
+    const sink = await startSmtpSink();
+    open.push(() => sink.close());
+    const connection = connectTo(sink.port);
+    expect(await outcome(connection, 'one@example.com')).toBe('sent');
+    sink.drop();
+    expect(await outcome(connection, 'two@example.com')).toBe('sent');
+    expect(recipients(sink)).toEqual(['one@example.com', 'two@example.com']);
+  });
+});
+
+/** Says nothing, or greets, offers STARTTLS and then says nothing more. */
+async function startSilent(greets: boolean): Promise<{ port: number; sockets: Set<Socket> }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => undefined);
+    socket.resume();
+    if (!greets) return;
+    socket.write('220 silent\r\n');
+    socket.on('data', (data) => {
+      if (data.toString().startsWith('EHLO')) socket.write('250-silent\r\n250 STARTTLS\r\n');
+      else if (data.toString().startsWith('STARTTLS')) socket.write('220 go ahead\r\n');
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  open.push(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return { port: (server.address() as AddressInfo).port, sockets };
+}
