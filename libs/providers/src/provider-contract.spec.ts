@@ -438,6 +438,30 @@ describe('ses in particular', () => {
   });
 });
 
+describe('fcm in particular', () => {
+  it('waits for its access token no longer than its own deadline, and posts nothing after that', async () => {
+    const { accept, ...rest } = vendors['fcm']!;
+    const token = () => ({ status: 200, body: { access_token: 'an-access-token', expires_in: 3_600 } });
+    // Behaves as it is told where tokens are fetched.
+    const isSend = ({ path }: { path: string }): boolean => path === '/token';
+    const vendor = await startVendor({ ...rest, isSend, accept: token, other: (request) => accept(request, 1) });
+    open.push(() => vendor.close());
+    const { fcm } = providers as { fcm: Provider };
+    const connection = fcm.connect(fcm.credentials.parse(vendor.credentials), around());
+    vendor.behave('hang');
+    const patient = AbortSignal.timeout(3_000);
+    const early = failure(connection, vendor.to, AbortSignal.timeout(200), 'push');
+    const late = connection.send(message(vendor.to, 'push'), { signal: patient, idempotencyKey: 'd:2' });
+    const last = failure(connection, vendor.to, AbortSignal.timeout(400), 'push');
+    expect(await early).toMatchObject({ kind: 'transient', code: 'deadline' });
+    expect(await last).toMatchObject({ kind: 'transient', code: 'deadline' });
+    expect(patient.aborted).toBe(false);
+    vendor.release();
+    expect((await late).messageId).toMatch(/./);
+    expect(vendor.log.filter(({ path }) => path.endsWith('messages:send'))).toHaveLength(1);
+  });
+});
+
 describe('twilio in particular', () => {
   it('checks the signature of the example in the documentation', async () => {
     // https://www.twilio.com/docs/usage/security#explore-the-algorithm-yourself

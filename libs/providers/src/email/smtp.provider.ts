@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, type ProviderMessage, secret } from '../define-provider.js';
 import { EgressRefused } from '../http/egress-guard.js';
-import { UNTRUSTED } from '../http/vendor-http.js';
+import { beforeDeadline, UNTRUSTED } from '../http/vendor-http.js';
 import { emailOf, partsOf, sender } from './email.js';
 
 const CONNECTIONS = 5;
@@ -97,7 +97,8 @@ export const smtp = defineProvider({
         return { messageId: sent.messageId };
       },
       async verify({ signal }) {
-        await withSignal(signal, transport.verify()).catch((error: SmtpError) => {
+        // nodemailer takes no signal here; nothing but a greeting is on its way.
+        await beforeDeadline(signal, transport.verify()).catch((error: SmtpError) => {
           throw toProviderError(error, false);
         });
       },
@@ -153,7 +154,9 @@ function toProviderError(error: SmtpError, written: boolean): ProviderError {
     });
   switch (error.code) {
     case 'EABORT':
-      return deadlineOver(written);
+      return written
+        ? new ProviderError('unknown', 'The server did not answer before the deadline', { code: 'deadline' })
+        : new ProviderError('transient', 'The deadline was over before the message was written', { code: 'deadline' });
     case 'EAUTH':
       return new ProviderError('misconfigured', 'The server refused the credentials', { code: 'EAUTH' });
     case 'EENVELOPE':
@@ -171,23 +174,7 @@ function toProviderError(error: SmtpError, written: boolean): ProviderError {
   }
 }
 
-function deadlineOver(written: boolean): ProviderError {
-  return written
-    ? new ProviderError('unknown', 'The server did not answer before the deadline', { code: 'deadline' })
-    : new ProviderError('transient', 'The deadline was over before the message was written', { code: 'deadline' });
-}
-
 /** `550-5.1.1 text` and `550 5.1.1 text` alike; `550 text` without an enhanced code keeps a blank after the number. */
 function normalise(reply: string): string {
   return reply.replace(/^(\d{3})[- ]/, '$1 ');
-}
-
-/** Stops waiting at the deadline, where nodemailer takes no signal. */
-function withSignal<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(deadlineOver(false));
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

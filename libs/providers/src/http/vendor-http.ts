@@ -44,6 +44,7 @@ export class VendorHttp {
    * refused, `transient` where no connection was made, `unknown` for everything after that.
    */
   async ask({ method = 'POST', url, headers = {}, body, signal }: VendorRequest): Promise<VendorAnswer> {
+    if (signal.aborted) throw nothingSentInTime();
     try {
       this.opened ??= open(this.guard);
       const { undici, agent } = await this.opened;
@@ -101,6 +102,20 @@ async function open(guard: EgressGuard): Promise<{ undici: typeof import('undici
     },
   });
   return { undici, agent };
+}
+
+/** Waits for something that comes before the message, and no longer than until the deadline. Throws ProviderError, `transient`, then. */
+export function beforeDeadline<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(nothingSentInTime());
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+function nothingSentInTime(): ProviderError {
+  return new ProviderError('transient', 'The deadline was over before anything was sent', { code: 'deadline' });
 }
 
 /** Codes of a TLS handshake that came to nothing because of the certificate, in Node's and OpenSSL's words: nothing was sent. */

@@ -5,11 +5,20 @@ import { importPKCS8, SignJWT } from 'jose';
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, endpoint, type ProviderMessage, secret } from '../define-provider.js';
-import { kindOfStatus, refused, unreadable, type VendorAnswer, type VendorHttp } from '../http/vendor-http.js';
+import {
+  beforeDeadline,
+  kindOfStatus,
+  refused,
+  unreadable,
+  type VendorAnswer,
+  type VendorHttp,
+} from '../http/vendor-http.js';
 
 const MAX_IN_FLIGHT = 100;
 const LARGEST_BYTES = 4_096;
 const SCOPE = 'https://www.googleapis.com/auth/firebase.messaging';
+/** The longest that Google may take to give a token. */
+const FETCH_MS = 8_000;
 /** A token is renewed this long before it ends. */
 const EARLY_MS = 60_000;
 
@@ -140,10 +149,11 @@ class AccessToken {
   /** Throws ProviderError; never `unknown`, since no message is on its way yet. */
   async get(signal: AbortSignal): Promise<string> {
     if (this.current && this.current.endsAt > performance.now()) return this.current.token;
-    this.fetching ??= this.fetch(signal).finally(() => {
+    // Many sends wait for one fetch, each with a deadline of its own.
+    this.fetching ??= this.fetch(AbortSignal.timeout(FETCH_MS)).finally(() => {
       this.fetching = undefined;
     });
-    return await this.fetching;
+    return await beforeDeadline(signal, this.fetching);
   }
 
   forget(): void {
