@@ -203,6 +203,10 @@ describe('requests from the topic', () => {
       code: 'validation_failed',
       errors: expect.arrayContaining([expect.objectContaining({ pointer: '/chanel', code: 'unknown_field' })]),
     });
+    expect((await ask('nul', { ...simulated('ok'), payload: { a: ['\u0000'] } })).at(-1)).toMatchObject({
+      status: 422,
+      errors: [expect.objectContaining({ pointer: '/payload/a/0', code: 'invalid_text' })],
+    });
     expect((await ask('who', simulated('ok'), {})).at(-1)).toMatchObject({ status: 401, code: 'unauthenticated' });
     const key = await house.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
       name: 'r',

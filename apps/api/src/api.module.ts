@@ -31,6 +31,7 @@ import { CategoriesController } from './categories/categories.controller.js';
 import { HealthController } from './health/health.controller.js';
 import { AccessGuard } from './http/access.guard.js';
 import { Authenticator } from './http/authenticator.js';
+import { AuthorizeRequest } from './http/authorize-request.js';
 import { InboxTokens } from './http/inbox-tokens.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RequestSchemaPipe } from './http/request-schema.pipe.js';
@@ -116,9 +117,14 @@ export class ApiModule {
         // ---- what every request passes
         {
           provide: APP_GUARD,
-          inject: [Reflector, Authenticator, InboxTokens],
-          useFactory: (reflector: Reflector, authenticator: Authenticator, tokens: InboxTokens) =>
-            new AccessGuard(reflector, authenticator, tokens, config.adminToken),
+          inject: [Reflector],
+          useFactory: (reflector: Reflector) => new AccessGuard(reflector),
+        },
+        {
+          provide: AuthorizeRequest,
+          inject: [Authenticator, InboxTokens],
+          useFactory: (authenticator: Authenticator, tokens: InboxTokens) =>
+            new AuthorizeRequest(authenticator, tokens, config.adminToken),
         },
         { provide: APP_PIPE, useClass: RequestSchemaPipe },
         { provide: APP_FILTER, useFactory: () => new ProblemFilter(logger) },

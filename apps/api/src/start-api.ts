@@ -11,6 +11,7 @@ import { type Logger, NestLogger, startMetrics, startOperationsServer } from '#t
 import { ApiModule } from './api.module.js';
 import { HealthController } from './health/health.controller.js';
 import { Authenticator } from './http/authenticator.js';
+import { AuthorizeRequest } from './http/authorize-request.js';
 import { createAdapter, listenInternally, prepareServer } from './http/http-server.js';
 import { InboxGateway } from './inbox/inbox.gateway.js';
 import type { DemoTenant } from './pages/demo-tenant.js';
@@ -59,7 +60,7 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
     createAdapter(),
     { logger: new NestLogger(logger), abortOnError: false, bodyParser: false },
   );
-  prepareServer(app, config, logger);
+  prepareServer(app, { config, logger, authorize: app.get(AuthorizeRequest) });
   if (config.pages && options.demo) servePages(app, options.demo);
   const operations = app.get(OperationsStore);
   const operationsServer = await startOperationsServer({

@@ -1,156 +1,18 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { Reflector } from '@nestjs/core';
-import type { FastifyReply } from 'fastify';
-import type { KnownKey } from '#database';
-import { DomainError } from '#domain';
-import { RequestLimit } from '#rate-limit';
 import { ACCESS, type Access, type CarillonRequest } from './access.js';
-import type { Authenticator } from './authenticator.js';
-import type { InboxTokens } from './inbox-tokens.js';
 
-const OPERATOR_REQUESTS_PER_MINUTE = 6_000;
-const OPERATOR_FAILURES_PER_MINUTE = 60;
-
-/** The one door: asks every request who it is, as its route demands. */
+/** Lets no request reach a handler that has not been authorized by the rule of its route, and no route be without a rule. */
 export class AccessGuard implements CanActivate {
-  private readonly adminToken: Buffer;
-  private readonly operatorRequests = new RequestLimit();
-  private readonly operatorFailures = new RequestLimit();
+  constructor(private readonly reflector: Reflector) {}
 
-  constructor(
-    private readonly reflector: Reflector,
-    private readonly authenticator: Authenticator,
-    private readonly inboxTokens: InboxTokens,
-    adminToken: string,
-  ) {
-    this.adminToken = digest(adminToken);
+  canActivate(context: ExecutionContext): boolean {
+    const name = `${context.getClass().name}.${context.getHandler().name}`;
+    const access = this.reflector.get<Access | undefined>(ACCESS, context.getHandler());
+    if (!access) throw new Error(`the route ${name} does not say who may call it`);
+    // The same object: Fastify's route options hold the rule that the decorator made.
+    if (context.switchToHttp().getRequest<CarillonRequest>().authorized !== access)
+      throw new Error(`a request reached ${name} without being authorized`);
+    return true;
   }
-
-  async canActivate(context: ExecutionContext): Promise<boolean> {
-    const access = this.reflector.getAllAndOverride<Access | undefined>(ACCESS, [
-      context.getHandler(),
-      context.getClass(),
-    ]);
-    if (!access)
-      throw new Error(`the route ${context.getClass().name}.${context.getHandler().name} does not say who may call it`);
-    const http = context.switchToHttp();
-    const request = http.getRequest<CarillonRequest>();
-    const reply = http.getResponse<FastifyReply>();
-    switch (access.kind) {
-      case 'public':
-        return true;
-      case 'operator':
-        this.operator(request);
-        return true;
-      case 'tenant':
-        await this.tenant(request, reply, access.scope, null);
-        return true;
-      case 'recipient':
-        await this.recipient(request, reply, access.scope);
-        return true;
-    }
-  }
-
-  private async tenant(
-    request: CarillonRequest,
-    reply: FastifyReply,
-    scope: string,
-    recipientId: string | null,
-  ): Promise<void> {
-    const key = await this.authenticator.authenticate(apiKeyOf(request), request.ip);
-    const allowance = await this.authenticator.allowance(key);
-    reply.header('RateLimit-Policy', `"requests";q=${allowance.limit};w=60`);
-    reply.header('RateLimit', `"requests";r=${allowance.remaining};t=${allowance.resetSeconds}`);
-    if (!allowance.granted) {
-      throw new DomainError('rate_limited', `This API key may make ${allowance.limit} requests a minute.`, {
-        retryAfterSeconds: allowance.resetSeconds,
-      });
-    }
-    allow(key, scope);
-    request.caller = {
-      tenantId: key.tenantId,
-      mode: key.mode,
-      keyId: key.keyId,
-      settings: key.settings,
-      recipientId,
-      traceparent: request.traceparent ?? null,
-    };
-  }
-
-  private async recipient(request: CarillonRequest, reply: FastifyReply, scope: string): Promise<void> {
-    const bearer = bearerOf(request);
-    if (request.headers['x-api-key'] !== undefined || bearer?.startsWith('car_')) {
-      const recipientId = request.headers['x-recipient-id'];
-      await this.tenant(request, reply, scope, typeof recipientId === 'string' ? recipientId : null);
-      if (!request.caller!.recipientId) {
-        throw new DomainError('validation_failed', 'The request has 1 fault.', {
-          errors: [
-            {
-              pointer: 'X-Recipient-ID',
-              code: 'required',
-              message: 'name the recipient whose inbox is meant in the X-Recipient-ID header',
-            },
-          ],
-        });
-      }
-      return;
-    }
-    if (!bearer)
-      throw new DomainError(
-        'unauthenticated',
-        'Send a recipient token as Authorization: Bearer, or an API key and X-Recipient-ID.',
-      );
-    const identity = await this.inboxTokens.verify(bearer);
-    if (!identity.scopes.has(scope))
-      throw new DomainError('forbidden', `This recipient token lacks the scope ${scope}.`);
-    request.caller = {
-      tenantId: identity.tenantId,
-      mode: 'live',
-      keyId: null,
-      settings: {},
-      recipientId: identity.recipientId,
-      traceparent: request.traceparent ?? null,
-    };
-  }
-
-  private operator(request: CarillonRequest): void {
-    const given = request.headers['x-admin-token'];
-    // Digests have one length, so that comparing tells nothing of the token's.
-    if (typeof given === 'string' && timingSafeEqual(digest(given), this.adminToken)) {
-      const allowance = this.operatorRequests.take('operator', OPERATOR_REQUESTS_PER_MINUTE);
-      if (allowance.granted) return;
-      throw new DomainError('rate_limited', 'Too many operator requests.', {
-        retryAfterSeconds: allowance.resetSeconds,
-      });
-    }
-    const allowance = this.operatorFailures.take(request.ip, OPERATOR_FAILURES_PER_MINUTE);
-    if (!allowance.granted)
-      throw new DomainError('rate_limited', 'Too many wrong tokens from this address.', {
-        retryAfterSeconds: allowance.resetSeconds,
-      });
-    throw new DomainError(
-      'unauthenticated',
-      given ? 'The admin token is not valid.' : "Send the operator's token in the X-Admin-Token header.",
-    );
-  }
-}
-
-/** Throws `forbidden` for a suspended tenant or a missing scope. */
-export function allow(key: KnownKey, scope: string): void {
-  if (key.tenantStatus === 'suspended') throw new DomainError('forbidden', 'This tenant is suspended.');
-  if (!key.scopes.has(scope)) throw new DomainError('forbidden', `This API key lacks the scope ${scope}.`);
-}
-
-export function apiKeyOf(request: CarillonRequest): string | undefined {
-  const header = request.headers['x-api-key'];
-  return typeof header === 'string' ? header : bearerOf(request);
-}
-
-export function bearerOf(request: CarillonRequest): string | undefined {
-  return /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

@@ -2,8 +2,9 @@ import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetada
 import { ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Scope, TenantSettings } from '#domain';
+import { routeConfig } from './route-config.js';
 
-/** Who may call a route. Every route says it; a structural test holds that, and the guard refuses one that does not. */
+/** Who may call a route. Every route says it: the guard refuses one that does not. */
 export type Access =
   | { kind: 'public' }
   | { kind: 'tenant'; scope: Scope }
@@ -13,20 +14,18 @@ export type Access =
 
 export const ACCESS = 'carillon:access';
 
-type Decorator = ClassDecorator & MethodDecorator;
-
 /** Nobody is asked who they are. */
-export const Public = (): Decorator => access({ kind: 'public' });
+export const Public = (): MethodDecorator => access({ kind: 'public' });
 /** A tenant's API key with this scope. */
-export const TenantKey = (scope: Scope): Decorator => access({ kind: 'tenant', scope }, ApiSecurity('tenant'));
+export const TenantKey = (scope: Scope): MethodDecorator => access({ kind: 'tenant', scope }, ApiSecurity('tenant'));
 /** The operator's token. */
-export const OperatorToken = (): Decorator => access({ kind: 'operator' }, ApiSecurity('operator'));
+export const OperatorToken = (): MethodDecorator => access({ kind: 'operator' }, ApiSecurity('operator'));
 /** A recipient's token, or a tenant's key and X-Recipient-ID. */
-export const RecipientToken = (scope: Scope): Decorator =>
+export const RecipientToken = (scope: Scope): MethodDecorator =>
   access({ kind: 'recipient', scope }, ApiSecurity('recipient'), ApiSecurity('tenant'));
 
-function access(rule: Access, ...documented: Decorator[]): Decorator {
-  return applyDecorators(SetMetadata(ACCESS, rule), ...documented) as Decorator;
+function access(rule: Access, ...documented: MethodDecorator[]): MethodDecorator {
+  return applyDecorators(SetMetadata(ACCESS, rule), routeConfig({ access: rule }), ...documented);
 }
 
 /** The tenant that asks, and how. */
@@ -42,6 +41,8 @@ export interface Caller {
 }
 
 export interface CarillonRequest extends FastifyRequest {
+  /** The rule of its route that the request has passed. */
+  authorized?: Access;
   caller?: Caller;
   traceparent?: string | null;
 }

@@ -6,24 +6,25 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { SwaggerModule } from '@nestjs/swagger';
 import { errorCodes, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Config } from '#config';
-import { DomainError, newId } from '#domain';
+import { DomainError, type Fault, newId } from '#domain';
 import { instruments, type Logger } from '#telemetry';
 
 import type { CarillonRequest } from './access.js';
+import type { AuthorizeRequest } from './authorize-request.js';
+import { checkJsonText, DEFAULT_BODY_LIMITS, shapeFaults, textFault } from './body-shape.js';
 import { openApiDocument } from './openapi.js';
-import { sendProblem } from './problem.filter.js';
-import { RAW_PATHS, type RawRequest } from './raw-body.js';
-import { checkBodyShape } from './request-schema.pipe.js';
+import type { RawRequest } from './raw-body.js';
+import { validationFailed } from './request-schema.pipe.js';
+import { type CarillonRouteConfig, routeConfigOf } from './route-config.js';
 
-const BODY_LIMIT = 256 * 1024;
-const BULK_BODY_LIMIT = 5 * 1024 * 1024;
-const BULK = '/api/v1/notifications/bulk';
+/** A body that is refused unread is drained up to this size, so that its connection can be used again; a larger one is closed. */
+const DRAINED_BYTES = 5 * 1024 * 1024;
 const TIMEOUT_MS = 10_000;
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
 export function createAdapter(): FastifyAdapter {
   return new FastifyAdapter({
-    bodyLimit: BULK_BODY_LIMIT,
+    bodyLimit: DEFAULT_BODY_LIMITS.bytes,
     requestTimeout: TIMEOUT_MS,
     connectionTimeout: 0,
     keepAliveTimeout: 72_000,
@@ -42,24 +43,33 @@ export function traceparentOf(header: unknown): string | null {
   return typeof header === 'string' && /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(header) ? header : null;
 }
 
-export function prepareServer(app: NestFastifyApplication, config: Config, logger: Logger): void {
+export interface ServerParts {
+  config: Config;
+  logger: Logger;
+  authorize: AuthorizeRequest;
+}
+
+/** Must run before Nest adds its routes. */
+export function prepareServer(app: NestFastifyApplication, { config, logger, authorize }: ServerParts): void {
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   takeJson(fastify);
   takeRaw(fastify);
+  fastify.addHook('onRoute', (route) => {
+    const { body } = (route.config ?? {}) as CarillonRouteConfig;
+    if (body) route.bodyLimit = body.bytes;
+  });
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('X-Request-Id', request.id);
     (request as CarillonRequest).traceparent = traceparentOf(request.headers.traceparent);
-    if (config.internalPort !== undefined) {
-      const isInternal = request.url.startsWith('/internal');
-      const onInternal = request.socket.localPort === config.internalPort;
-      if (isInternal !== onInternal)
-        return sendProblem(
-          reply,
-          request,
-          new DomainError('not_found', `There is no route ${request.method} ${request.url.split('?')[0]}.`),
-        );
-    }
-    done();
+    if (!(Number(request.headers['content-length'] ?? 0) <= DRAINED_BYTES)) reply.header('Connection', 'close');
+    done(request.is404 || isOnWrongPort(request, config) ? noSuchRoute(request) : undefined);
+  });
+  // Who asks, and how much comes, is known from the headers: nothing of a body is read or parsed for a request that is refused.
+  fastify.addHook('onRequest', async (request, reply) => {
+    const { access } = routeConfigOf(request);
+    if (access) await authorize.run(request, reply, access);
+    checkLength(request);
+    checkAddressText(request);
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     const { caller, traceparent } = request as CarillonRequest;
@@ -85,7 +95,36 @@ export function prepareServer(app: NestFastifyApplication, config: Config, logge
   serveDocumentation(app, fastify);
 }
 
-/** JSON only; the larger limit is the bulk's alone; keys that reach for a prototype are refused by Fastify's parser. */
+function isOnWrongPort(request: FastifyRequest, { internalPort }: Config): boolean {
+  if (internalPort === undefined) return false;
+  return request.url.startsWith('/internal') !== (request.socket.localPort === internalPort);
+}
+
+function noSuchRoute(request: FastifyRequest): DomainError {
+  return new DomainError('not_found', `There is no route ${request.method} ${request.url.split('?')[0]}.`);
+}
+
+/** A body that does not say its length is measured by Fastify while it comes. */
+function checkLength(request: FastifyRequest): void {
+  const bytes = Number(request.headers['content-length'] ?? 0);
+  const { bytes: most } = routeConfigOf(request).body ?? DEFAULT_BODY_LIMITS;
+  if (bytes > most)
+    throw new DomainError('payload_too_large', `The body has ${bytes} bytes, at most ${most} are allowed here.`);
+}
+
+/** What Postgres could not store, in the path or the query. Of all that textFault knows, a URL can only bring NUL. */
+function checkAddressText(request: FastifyRequest): void {
+  if (!request.url.includes('%00')) return;
+  const faultsIn = (values: unknown, root: string): Fault[] =>
+    Object.entries(values ?? {}).flatMap(([name, value]) => {
+      const message = textFault(name) ?? textFault([value].flat().join());
+      return message ? [{ pointer: `${root}${name}`, code: 'invalid_text', message }] : [];
+    });
+  const faults = [...faultsIn(request.params, '/'), ...faultsIn(request.query, '?')];
+  if (faults.length > 0) throw validationFailed(faults);
+}
+
+/** JSON only; keys that reach for a prototype are refused by Fastify's parser. */
 function takeJson(fastify: FastifyInstance): void {
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeAllContentTypeParsers();
@@ -93,23 +132,19 @@ function takeJson(fastify: FastifyInstance): void {
     'application/json',
     { parseAs: 'string' },
     (request: FastifyRequest, body: string, done) => {
-      const limit = request.routeOptions.url === BULK ? BULK_BODY_LIMIT : BODY_LIMIT;
-      const bytes = Buffer.byteLength(body);
-      if (bytes > limit)
-        return done(
-          new DomainError('payload_too_large', `The body has ${bytes} bytes, at most ${limit} are allowed here.`),
-        );
       if (isRaw(request)) return keepRaw(request, body, done);
       // A POST that needs no body may say that it is JSON all the same.
       if (body === '') return done(null, undefined);
+      const limits = routeConfigOf(request).body ?? DEFAULT_BODY_LIMITS;
+      try {
+        checkJsonText(body, limits);
+      } catch (fault) {
+        return done(fault as Error);
+      }
       parse(request, body, (error, parsed) => {
         if (error) return done(new DomainError('malformed_json', `The body is not JSON: ${error.message}`));
-        try {
-          checkBodyShape(parsed);
-          done(null, parsed);
-        } catch (fault) {
-          done(fault as Error);
-        }
+        const faults = shapeFaults(parsed, limits);
+        done(faults.length > 0 ? validationFailed(faults) : null, parsed);
       });
     },
   );
@@ -117,14 +152,14 @@ function takeJson(fastify: FastifyInstance): void {
 
 /** Vendors' calls and mail clients' clicks, in whatever type they come. */
 function takeRaw(fastify: FastifyInstance): void {
-  fastify.addContentTypeParser('*', { parseAs: 'string', bodyLimit: BODY_LIMIT }, (request, body, done) => {
+  fastify.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
     if (isRaw(request)) return keepRaw(request, String(body), done);
     done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(request.headers['content-type'] ?? 'none'));
   });
 }
 
-function isRaw({ url }: FastifyRequest): boolean {
-  return RAW_PATHS.some((path) => url.startsWith(path));
+function isRaw(request: FastifyRequest): boolean {
+  return routeConfigOf(request).rawBody === true;
 }
 
 function keepRaw(request: FastifyRequest, body: string, done: (error: null, body: undefined) => void): void {

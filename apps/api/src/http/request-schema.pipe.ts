@@ -2,10 +2,6 @@ import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
 import type { z } from 'zod';
 import { DomainError, type Fault } from '#domain';
 
-const MAX_DEPTH = 20;
-const MAX_KEYS = 1_000;
-const MAX_STRING = 64 * 1024;
-
 /** Checks what comes in against the zod schema of its parameter: `@Body({ schema })`, `@Query({ schema })`, `@Param({ schema })`. */
 export class RequestSchemaPipe implements PipeTransform {
   transform(value: unknown, metadata: ArgumentMetadata): unknown {
@@ -65,53 +61,14 @@ function missing(issue: z.core.$ZodIssue): string {
   return issue.code === 'custom' ? issue.message : 'is required';
 }
 
-function pointerOf(path: string[], root: string): string {
+/** RFC 6901 for a body; `?name` for a query. */
+export function pointerOf(path: readonly (string | number)[], root: string): string {
   if (root === '?') return `?${path.join('.')}`;
   // RFC 6901: ~ and / are written ~0 and ~1.
-  return `/${path.map((key) => key.replaceAll('~', '~0').replaceAll('/', '~1')).join('/')}`;
+  return `/${path.map((key) => String(key).replaceAll('~', '~0').replaceAll('/', '~1')).join('/')}`;
 }
 
 function excerpt(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
-}
-
-/** Refuses a body that is built to hurt: too deep, too many keys, endless strings. */
-export function checkBodyShape(body: unknown): void {
-  const faults: Fault[] = [];
-  let keys = 0;
-  const visit = (value: unknown, path: string[]): void => {
-    if (faults.length > 0) return;
-    if (typeof value === 'string') {
-      if (value.length > 4 * MAX_STRING)
-        faults.push({
-          pointer: pointerOf(path, '/'),
-          code: 'too_long',
-          message: `a string of ${value.length} characters is too long`,
-        });
-      return;
-    }
-    if (typeof value !== 'object' || value === null) return;
-    if (path.length >= MAX_DEPTH) {
-      faults.push({ pointer: pointerOf(path, '/'), code: 'too_deep', message: `JSON may be nested ${MAX_DEPTH} deep` });
-      return;
-    }
-    if (Array.isArray(value)) {
-      for (let index = 0; index < value.length; index += 1) visit(value[index], [...path, String(index)]);
-      return;
-    }
-    for (const key in value) {
-      keys += 1;
-      visit((value as Record<string, unknown>)[key], [...path, key]);
-    }
-  };
-  visit(body, []);
-  const most = Array.isArray((body as { recipients?: unknown } | null)?.recipients) ? 100 * MAX_KEYS : MAX_KEYS;
-  if (keys > most)
-    faults.push({
-      pointer: '/',
-      code: 'too_many_keys',
-      message: `the body has ${keys} keys, at most ${most} are allowed`,
-    });
-  if (faults.length > 0) throw validationFailed(faults);
 }

@@ -14,6 +14,7 @@ import type {
 import { type AddressSource, type ChannelId, channelOf, DomainError, type Fault, newId } from '#domain';
 import type { TemplateRenderer } from '#templates';
 import type { Caller } from '../http/access.js';
+import { shapeFaults } from '../http/body-shape.js';
 import { faultsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { type BulkBody, type BulkItem, bulkItem, type SendBody } from './notification.schema.js';
 
@@ -73,7 +74,13 @@ export class AcceptNotification {
     const good: { index: number; item: BulkItem; acceptance: Acceptance }[] = [];
     body.recipients.forEach((given, index) => {
       const parsed = bulkItem.safeParse(given);
-      const faults = parsed.success ? addressFaults(body, parsed.data) : faultsOf(parsed.error.issues, given);
+      const shape = shapeFaults(given);
+      const faults =
+        shape.length > 0
+          ? shape
+          : parsed.success
+            ? addressFaults(body, parsed.data)
+            : faultsOf(parsed.error.issues, given);
       if (faults.length > 0) {
         reject(index, faults);
         return;

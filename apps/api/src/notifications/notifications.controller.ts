@@ -6,6 +6,7 @@ import { DomainError, notFound } from '#domain';
 import { type Caller, type CarillonRequest, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { bodyHashOf, idempotencyKeyOf } from '../http/idempotency.js';
+import { LargeBody } from '../http/route-config.js';
 import { idParam, listOf, listView } from '../http/schemas.js';
 import { AcceptNotification } from './accept-notification.js';
 import {
@@ -31,6 +32,7 @@ import {
   toNotificationView,
 } from './notification-view.js';
 
+const BULK_BODY_LIMITS = { bytes: 5 * 1024 * 1024, keys: 100_000, containers: 100_000, items: 'recipients' };
 const SEND_ERRORS = [
   'validation_failed',
   'no_address',
@@ -63,6 +65,7 @@ export class NotificationsController {
   @Post('notifications/bulk')
   @HttpCode(202)
   @TenantKey('notifications:write')
+  @LargeBody(BULK_BODY_LIMITS)
   @Answers({
     summary: 'Send to up to 1,000 recipients',
     status: 202,

@@ -3,12 +3,13 @@
 import { DomainError } from '#domain';
 import type { StreamedRequest } from '#messaging';
 import type { Logger } from '#telemetry';
-import { allow } from '../http/access.guard.js';
 import type { Authenticator } from '../http/authenticator.js';
+import { allow } from '../http/authorize-request.js';
+import { checkBodyShape } from '../http/body-shape.js';
 import { traceparentOf } from '../http/http-server.js';
 import { bodyHashOf, checkIdempotencyKey } from '../http/idempotency.js';
 import { problemOf } from '../http/problem.filter.js';
-import { checkBodyShape, faultsOf, validationFailed } from '../http/request-schema.pipe.js';
+import { faultsOf, validationFailed } from '../http/request-schema.pipe.js';
 import type { AcceptNotification } from '../notifications/accept-notification.js';
 import { sendBody } from '../notifications/notification.schema.js';
 

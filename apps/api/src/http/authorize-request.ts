@@ -1,0 +1,157 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { FastifyReply } from 'fastify';
+import type { KnownKey } from '#database';
+import { DomainError } from '#domain';
+import { RequestLimit } from '#rate-limit';
+import type { Access, CarillonRequest } from './access.js';
+import type { Authenticator } from './authenticator.js';
+import type { InboxTokens } from './inbox-tokens.js';
+import { validationFailed } from './request-schema.pipe.js';
+import { recipientId as recipientIdSchema } from './schemas.js';
+
+const OPERATOR_REQUESTS_PER_MINUTE = 6_000;
+const OPERATOR_FAILURES_PER_MINUTE = 60;
+
+/**
+ * Authenticates a request from its headers and checks the scope and the request limit, as its route demands. Runs before
+ * the body is read: a caller without credentials causes no parsing.
+ */
+export class AuthorizeRequest {
+  private readonly adminToken: Buffer;
+  private readonly operatorRequests = new RequestLimit();
+  private readonly operatorFailures = new RequestLimit();
+
+  constructor(
+    private readonly authenticator: Authenticator,
+    private readonly inboxTokens: InboxTokens,
+    adminToken: string,
+  ) {
+    this.adminToken = digest(adminToken);
+  }
+
+  /** Throws `unauthenticated`, `forbidden`, `rate_limited`, `unavailable`. */
+  async run(request: CarillonRequest, reply: FastifyReply, access: Access): Promise<void> {
+    switch (access.kind) {
+      case 'public':
+        break;
+      case 'operator':
+        this.operator(request);
+        break;
+      case 'tenant':
+        await this.tenant(request, reply, access.scope, null);
+        break;
+      case 'recipient':
+        await this.recipient(request, reply, access.scope);
+        break;
+    }
+    request.authorized = access;
+  }
+
+  private async tenant(
+    request: CarillonRequest,
+    reply: FastifyReply,
+    scope: string,
+    recipientId: string | null,
+  ): Promise<void> {
+    const key = await this.authenticator.authenticate(apiKeyOf(request), request.ip);
+    const allowance = await this.authenticator.allowance(key);
+    reply.header('RateLimit-Policy', `"requests";q=${allowance.limit};w=60`);
+    reply.header('RateLimit', `"requests";r=${allowance.remaining};t=${allowance.resetSeconds}`);
+    if (!allowance.granted) {
+      throw new DomainError('rate_limited', `This API key may make ${allowance.limit} requests a minute.`, {
+        retryAfterSeconds: allowance.resetSeconds,
+      });
+    }
+    allow(key, scope);
+    request.caller = {
+      tenantId: key.tenantId,
+      mode: key.mode,
+      keyId: key.keyId,
+      settings: key.settings,
+      recipientId,
+      traceparent: request.traceparent ?? null,
+    };
+  }
+
+  private async recipient(request: CarillonRequest, reply: FastifyReply, scope: string): Promise<void> {
+    const bearer = bearerOf(request);
+    if (request.headers['x-api-key'] !== undefined || bearer?.startsWith('car_')) {
+      await this.tenant(request, reply, scope, namedRecipient(request));
+      if (!request.caller!.recipientId) {
+        throw validationFailed([
+          {
+            pointer: 'X-Recipient-ID',
+            code: 'required',
+            message: 'name the recipient whose inbox is meant in the X-Recipient-ID header',
+          },
+        ]);
+      }
+      return;
+    }
+    if (!bearer)
+      throw new DomainError(
+        'unauthenticated',
+        'Send a recipient token as Authorization: Bearer, or an API key and X-Recipient-ID.',
+      );
+    const identity = await this.inboxTokens.verify(bearer);
+    if (!identity.scopes.has(scope))
+      throw new DomainError('forbidden', `This recipient token lacks the scope ${scope}.`);
+    request.caller = {
+      tenantId: identity.tenantId,
+      mode: 'live',
+      keyId: null,
+      settings: {},
+      recipientId: identity.recipientId,
+      traceparent: request.traceparent ?? null,
+    };
+  }
+
+  private operator(request: CarillonRequest): void {
+    const given = request.headers['x-admin-token'];
+    // Digests have one length, so that comparing tells nothing of the token's.
+    if (typeof given === 'string' && timingSafeEqual(digest(given), this.adminToken)) {
+      const allowance = this.operatorRequests.take('operator', OPERATOR_REQUESTS_PER_MINUTE);
+      if (allowance.granted) return;
+      throw new DomainError('rate_limited', 'Too many operator requests.', {
+        retryAfterSeconds: allowance.resetSeconds,
+      });
+    }
+    const allowance = this.operatorFailures.take(request.ip, OPERATOR_FAILURES_PER_MINUTE);
+    if (!allowance.granted)
+      throw new DomainError('rate_limited', 'Too many wrong tokens from this address.', {
+        retryAfterSeconds: allowance.resetSeconds,
+      });
+    throw new DomainError(
+      'unauthenticated',
+      given ? 'The admin token is not valid.' : "Send the operator's token in the X-Admin-Token header.",
+    );
+  }
+}
+
+/** Throws `forbidden` for a suspended tenant or a missing scope. */
+export function allow(key: KnownKey, scope: string): void {
+  if (key.tenantStatus === 'suspended') throw new DomainError('forbidden', 'This tenant is suspended.');
+  if (!key.scopes.has(scope)) throw new DomainError('forbidden', `This API key lacks the scope ${scope}.`);
+}
+
+export function apiKeyOf(request: CarillonRequest): string | undefined {
+  const header = request.headers['x-api-key'];
+  return typeof header === 'string' ? header : bearerOf(request);
+}
+
+export function bearerOf(request: CarillonRequest): string | undefined {
+  return /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
+}
+
+/** The recipient a tenant names, or null. Throws `validation_failed` for what cannot be a recipient's id. */
+function namedRecipient(request: CarillonRequest): string | null {
+  const given = request.headers['x-recipient-id'];
+  if (typeof given !== 'string' || given === '') return null;
+  const parsed = recipientIdSchema.safeParse(given);
+  if (parsed.success) return given;
+  throw validationFailed([{ pointer: 'X-Recipient-ID', code: 'invalid', message: parsed.error.issues[0]!.message }]);
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

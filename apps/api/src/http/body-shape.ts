@@ -1,0 +1,124 @@
+// What a JSON body may look like, whatever its route makes of it. Depth and size are checked on the text, before it is
+// parsed; strings and keys on the parsed value.
+
+import type { Fault } from '#domain';
+import { pointerOf, validationFailed } from './request-schema.pipe.js';
+
+export interface BodyLimits {
+  bytes: number;
+  /** Keys of all objects together. */
+  keys: number;
+  /** Objects and arrays together: parsed, each takes twenty times the two bytes of its text. */
+  containers: number;
+  /** The array whose items are checked one by one, by what accepts them: one faulty item must not refuse the others. */
+  items?: string;
+}
+
+export const DEFAULT_BODY_LIMITS: BodyLimits = { bytes: 256 * 1024, keys: 1_000, containers: 10_000 };
+
+/** Levels of objects and arrays. */
+const MAX_DEPTH = 20;
+/** Characters. */
+const MAX_STRING = 256 * 1024;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Reads the text once, without parsing it. Throws `validation_failed` when it is nested too deep or has too many parts. */
+export function checkJsonText(text: string, { containers: most }: BodyLimits): void {
+  let depth = 0;
+  let containers = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at);
+    // `[` and `{` differ from `]` and `}` by two, and from each other by 0x20.
+    else if ((code | 0x20) === 0x7b) {
+      depth += 1;
+      containers += 1;
+      if (depth > MAX_DEPTH) throw validationFailed([tooDeep([])]);
+    } else if ((code | 0x20) === 0x7d) depth -= 1;
+  }
+  if (containers > most)
+    throw validationFailed([
+      {
+        pointer: '/',
+        code: 'too_many_values',
+        message: `the body has ${containers} objects and arrays, at most ${most} are allowed here`,
+      },
+    ]);
+}
+
+/** The place of the quote that ends the string which begins at `start`, or the end of the text. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes += 1;
+    if (backslashes % 2 === 0) return end;
+  }
+  return text.length;
+}
+
+/** Throws `validation_failed` for a body that is too deep or too large in its parts, or has text that cannot be stored. */
+export function checkBodyShape(body: unknown, limits: BodyLimits = DEFAULT_BODY_LIMITS): void {
+  const faults = shapeFaults(body, limits);
+  if (faults.length > 0) throw validationFailed(faults);
+}
+
+/** The first fault of a value's shape; none when it may be stored as it is. */
+export function shapeFaults(value: unknown, limits: BodyLimits = DEFAULT_BODY_LIMITS): Fault[] {
+  const path: (string | number)[] = [];
+  let keys = 0;
+  const faultAt = (name: string | number, given: unknown): Fault | null => {
+    if (typeof given !== 'string' && (typeof given !== 'object' || given === null)) return null;
+    path.push(name);
+    const fault = visit(given);
+    path.pop();
+    return fault;
+  };
+  const visit = (given: string | object): Fault | null => {
+    if (typeof given === 'string') return stringFault(given, path);
+    if (path.length >= MAX_DEPTH) return tooDeep(path);
+    if (Array.isArray(given)) {
+      for (let index = 0; index < given.length; index += 1) {
+        const fault = faultAt(index, given[index]);
+        if (fault) return fault;
+      }
+      return null;
+    }
+    for (const key in given) {
+      keys += 1;
+      const bad = textFault(key);
+      if (bad) return { pointer: pointerOf([...path, key], '/'), code: 'invalid_text', message: `the key ${bad}` };
+      if (path.length === 0 && key === limits.items) continue;
+      const fault = faultAt(key, (given as Record<string, unknown>)[key]);
+      if (fault) return fault;
+    }
+    return null;
+  };
+  const fault = typeof value === 'string' || (typeof value === 'object' && value !== null) ? visit(value) : null;
+  if (fault) return [fault];
+  if (keys <= limits.keys) return [];
+  return [{ pointer: '/', code: 'too_many_keys', message: `it has ${keys} keys, at most ${limits.keys} are allowed` }];
+}
+
+/** Why Postgres could not store a text, or null: NUL has no place in its text type, half a character none in UTF-8. */
+export function textFault(text: string): string | null {
+  if (text.includes('\u0000')) return 'must not contain NUL (\\u0000)';
+  if (!text.isWellFormed()) return 'must not contain a lone surrogate (half of a UTF-16 pair)';
+  return null;
+}
+
+function stringFault(text: string, path: readonly (string | number)[]): Fault | null {
+  const message = textFault(text);
+  if (message) return { pointer: pointerOf(path, '/'), code: 'invalid_text', message };
+  if (text.length <= MAX_STRING) return null;
+  return {
+    pointer: pointerOf(path, '/'),
+    code: 'too_long',
+    message: `a string of ${text.length} characters is too long`,
+  };
+}
+
+function tooDeep(path: readonly (string | number)[]): Fault {
+  return { pointer: pointerOf(path, '/'), code: 'too_deep', message: `JSON may be nested ${MAX_DEPTH} deep` };
+}
