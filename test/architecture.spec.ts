@@ -65,6 +65,7 @@ describe('who may do what', () => {
       'libs/database/src/stores/inbox.store.ts', // streams of many recipients are fed together
       'libs/database/src/stores/mailbox.store.ts',
       'libs/database/src/stores/operations.store.ts',
+      'libs/database/src/stores/partitions.store.ts', // no rows, only tables
       'libs/database/src/stores/provider-accounts.store.ts', // a vendor names an account, not its tenant
       'libs/database/src/stores/recipients.store.ts', // addresses of many requests in one statement
       'libs/database/src/stores/sending/accept.store.ts', // requests of many tenants in one commit

@@ -218,6 +218,7 @@ describe('migrations', () => {
       '20261121180000_late_receipts',
       '20261121190000_plans',
       '20261121200000_expired_in_the_queue',
+      '20261125100000_partitions',
     ];
     expect(await prismaMigrateDeploy(theirs.href)).toEqual(names);
     expect(await migrate(theirs.href, join(import.meta.dirname, '../prisma/migrations'))).toEqual([]);
@@ -253,7 +254,7 @@ describe('migrations', () => {
     await server.query(`create database ${name} owner ${name}`);
     const url = new URL(inject('postgresUrl'));
     [url.username, url.password, url.pathname] = [name, 'x', `/${name}`];
-    expect(await migrate(url.href, join(import.meta.dirname, '../prisma/migrations'))).toHaveLength(6);
+    expect(await migrate(url.href, join(import.meta.dirname, '../prisma/migrations'))).toHaveLength(7);
     const plain = new Database({ url: url.href, poolSize: 1 });
     const { id } = await new TenantsStore(plain).create('Plain', {});
     expect(await plain.sqlForTenant(id, (sql) => sql.query({ text: 'select name from tenants' }))).toEqual([

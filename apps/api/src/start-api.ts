@@ -2,12 +2,12 @@ import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from '#config';
-import { Database, OperationsStore, PostgresListener } from '#database';
+import { Database, OperationsStore, PartitionsStore, PostgresListener } from '#database';
 import { makeKafka, RequestStream } from '#messaging';
 import { Connector } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { Redis } from '#redis';
-import { type Logger, NestLogger, startMetrics, startOperationsServer } from '#telemetry';
+import { instruments, type Logger, NestLogger, startMetrics, startOperationsServer } from '#telemetry';
 import { ApiModule } from './api.module.js';
 import { HealthController } from './health/health.controller.js';
 import { Authenticator } from './http/authenticator.js';
@@ -71,8 +71,9 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
   });
 
   await operations.untilReady((checks) => logger.warn({ checks }, 'waiting for the database'));
-  // Workers do it too; an API alone must not run out of weeks.
-  await operations.makePartitions();
+  const partitions = app.get(PartitionsStore);
+  await makePartitions(partitions, logger);
+  instruments().partitionHorizon(() => partitions.horizonDays());
   await redis?.connect();
   const listener = app.get(PostgresListener);
   await listener.start();
@@ -106,4 +107,15 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
       await app.get(Database).close();
     },
   };
+}
+
+/** Workers make them too; an API alone must not run out of weeks. While there are some, a lock that is not to be had is no reason not to start. */
+async function makePartitions(partitions: PartitionsStore, logger: Logger): Promise<void> {
+  try {
+    await partitions.make();
+  } catch (error) {
+    const days = await partitions.horizonDays();
+    if (days <= 0) throw error;
+    logger.warn({ err: error, days }, 'partitions could not be made; workers try again every minute');
+  }
 }

@@ -11,6 +11,7 @@ import {
   EventsStore,
   MailboxStore,
   OperationsStore,
+  PartitionsStore,
   PoisonMessagesStore,
   PostgresListener,
   ProviderAccountsStore,
@@ -196,9 +197,13 @@ export class WorkerModule {
         },
         {
           provide: Housekeeper,
-          inject: [OperationsStore, MailboxStore, ReceiptsStore],
-          useFactory: (operations: OperationsStore, mailbox: MailboxStore, receipts: ReceiptsStore) =>
-            new Housekeeper({ operations, mailbox, receipts }, logger),
+          inject: [OperationsStore, PartitionsStore, MailboxStore, ReceiptsStore],
+          useFactory: (
+            operations: OperationsStore,
+            partitions: PartitionsStore,
+            mailbox: MailboxStore,
+            receipts: ReceiptsStore,
+          ) => new Housekeeper({ operations, partitions, mailbox, receipts }, logger),
         },
       ],
     };

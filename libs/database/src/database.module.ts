@@ -8,6 +8,7 @@ import { IdempotencyStore } from './stores/idempotency.store.js';
 import { InboxStore } from './stores/inbox.store.js';
 import { MailboxStore } from './stores/mailbox.store.js';
 import { OperationsStore } from './stores/operations.store.js';
+import { PartitionsStore } from './stores/partitions.store.js';
 import { ProviderAccountsStore } from './stores/provider-accounts.store.js';
 import { RecipientsStore } from './stores/recipients.store.js';
 import { DueDeliveriesStore } from './stores/sending/due-deliveries.store.js';
@@ -73,6 +74,7 @@ const plainStores = [
   InboxStore,
   MailboxStore,
   NotificationsStore,
+  PartitionsStore,
   PoisonMessagesStore,
   ReceiptsStore,
   RecipientsStore,

@@ -39,6 +39,9 @@ const CONNECT_TIMEOUT_MS = 1_500;
  */
 const LOOK_UPS_ONLY = '-c enable_seqscan=off -c enable_mergejoin=off';
 
+/** Bounds of partitions and days of reports must not depend on the zone of the server (docs/adr/0016). */
+export const IN_UTC = '-c timezone=UTC';
+
 /** What statements that write events ask for: see `emit` in events.store.ts. */
 const EVENTS_ON = '-c carillon.events=on';
 
@@ -116,7 +119,7 @@ export class Database {
       application_name: `${this.options.applicationName ?? 'carillon'}-listen`,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
-      options: '-c role=carillon_platform',
+      options: `${IN_UTC} -c role=carillon_platform`,
     });
   }
 
@@ -157,7 +160,7 @@ export class Database {
       query_timeout: QUERY_TIMEOUT_MS,
       keepAlive: true,
       // Sent with the start-up packet: a connection never works as the login role.
-      options: `${this.options.events ? EVENTS_ON : ''} -c role=${role} -c statement_timeout=${QUERY_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000 -c jit=off ${planner}`,
+      options: `${IN_UTC} ${this.options.events ? EVENTS_ON : ''} -c role=${role} -c statement_timeout=${QUERY_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000 -c jit=off ${planner}`,
       types: numericTypes,
     });
     // Without a listener an error on an idle connection (a server restart) ends the process.

@@ -18,6 +18,7 @@ export {
 } from './stores/inbox.store.js';
 export { type Deposit, type MailboxMessage, MailboxStore } from './stores/mailbox.store.js';
 export { OperationsStore, type QueueFigures } from './stores/operations.store.js';
+export { PartitionsStore } from './stores/partitions.store.js';
 export {
   type AccountHealth,
   type OpenAccount,

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
+import { IN_UTC } from './database.js';
 
 /** Any number: what two processes that migrate at the same time agree on. */
 const MIGRATION_LOCK = 7_271_964_002;
@@ -21,7 +22,11 @@ interface Migration {
  * Returns the names applied now. Throws when a migration fails, or when one applied before has been edited since.
  */
 export async function migrate(databaseUrl: string, directory: string): Promise<string[]> {
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'carillon-migrate' });
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    application_name: 'carillon-migrate',
+    options: IN_UTC,
+  });
   await client.connect();
   try {
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);

@@ -69,6 +69,8 @@ class Instruments {
     'Changes of the breakers of provider accounts, by provider and new state',
   );
   readonly events = this.counter('carillon_events_published', 'Events carried away, by where to');
+  readonly pruned = this.counter('carillon_rows_pruned', 'Rows deleted because their time had passed, by table');
+  readonly choreFailures = this.counter('carillon_chore_failures', 'Housekeeping chores that failed, by chore');
   readonly frames = this.counter('carillon_inbox_frames', 'Frames sent to inbox streams, by type');
 
   /** A figure read when it is scraped. */
@@ -82,6 +84,15 @@ class Instruments {
       if (typeof found === 'number') result.observe(found);
       else for (const { value, attributes } of found) result.observe(value, attributes);
     });
+  }
+
+  /** The same figure from the API and the worker: an API may run alone. */
+  partitionHorizon(readDays: () => Promise<number>): void {
+    this.gauge(
+      'carillon_partition_horizon_days',
+      'Days for which weekly partitions are made; below 7 something keeps workers from making them, at 0 sends are refused',
+      async () => [{ value: await readDays(), attributes: {} }],
+    );
   }
 
   private counter(name: string, description: string): Counter {

@@ -1,5 +1,5 @@
-import type { MailboxStore, OperationsStore, ReceiptsStore } from '#database';
-import type { Logger } from '#telemetry';
+import type { MailboxStore, OperationsStore, PartitionsStore, ReceiptsStore } from '#database';
+import { instruments, type Logger } from '#telemetry';
 import { countLateReceipts } from '../late-receipts.js';
 
 const SECOND = 1_000;
@@ -12,6 +12,7 @@ interface Chore {
 
 interface Stores {
   operations: OperationsStore;
+  partitions: PartitionsStore;
   mailbox: MailboxStore;
   receipts: ReceiptsStore;
 }
@@ -22,11 +23,12 @@ export class Housekeeper {
   private readonly timers: NodeJS.Timeout[] = [];
 
   constructor(
-    { operations, mailbox, receipts }: Stores,
+    { operations, partitions, mailbox, receipts }: Stores,
     private readonly logger: Logger,
   ) {
     this.chores = [
-      { name: 'make partitions', everyMs: 6 * 3_600 * SECOND, run: () => operations.makePartitions() },
+      // Often, because a lock that was not to be had must not cost a week.
+      { name: 'make partitions', everyMs: 60 * SECOND, run: () => partitions.make() },
       { name: 'delete what has expired', everyMs: 600 * SECOND, run: () => operations.deleteExpired() },
       {
         name: 'apply receipts that came early',
@@ -62,6 +64,7 @@ export class Housekeeper {
     try {
       await chore.run();
     } catch (error) {
+      instruments().choreFailures.add(1, { chore: chore.name });
       this.logger.warn({ err: error, chore: chore.name }, 'a chore failed; it comes round again');
     }
   }

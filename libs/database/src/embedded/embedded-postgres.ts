@@ -62,6 +62,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
       unix_socket_directories: '',
       port: String(port),
       jit: 'off',
+      timezone: 'UTC',
       ...options.settings,
     }).map(([name, value]) => `-c ${name}='${value}'`);
     const started = await run('pg_ctl', [

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type ChannelId, newId, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../database.js';
 import { pendingMigrations } from '../migrate.js';
+import { PartitionsStore } from './partitions.store.js';
 import { EVENTS_KEPT_DAYS } from './sending/events.store.js';
 
 const READINESS_POLL_MS = 500;
@@ -50,19 +51,18 @@ const COUNTED_LETTERS = 10_000;
 const SHOWN_TENANTS = 20;
 const SHOWN_BREAKERS = 100;
 
-/** What keeps the house in order: partitions, old rows, figures, audit. */
+/** Workers make partitions four weeks ahead: with less than this, something has kept them from it for weeks. */
+const LOW_HORIZON_DAYS = 7;
+
+/** What keeps the house in order: readiness, old rows, figures, audit. */
 export class OperationsStore {
+  private readonly partitions: PartitionsStore;
+
   constructor(
     private readonly database: Database,
     private readonly migrationsDirectory: string,
-  ) {}
-
-  /** Makes missing partitions; returns how many. */
-  async makePartitions(): Promise<number> {
-    const [row] = await this.database.platform.query<{ made: number }>({
-      text: 'select carillon_make_partitions() as made',
-    });
-    return row!.made;
+  ) {
+    this.partitions = new PartitionsStore(database);
   }
 
   /** Takes new statistics of a table that has doubled, so that nobody goes on with a plan made for a small one; returns which, or null. */
@@ -133,12 +133,14 @@ export class OperationsStore {
       const missing = (
         await pendingMigrations((text) => this.database.platform.query({ text }), this.migrationsDirectory)
       ).length;
+      if (missing > 0)
+        return {
+          ready: false,
+          checks: { postgres: 'ok', migrations: `${missing} missing: run \`npm run migrate\`` },
+        };
       return {
-        ready: missing === 0,
-        checks: {
-          postgres: 'ok',
-          migrations: missing === 0 ? 'current' : `${missing} missing: run \`npm run migrate\``,
-        },
+        ready: true,
+        checks: { postgres: 'ok', migrations: 'current', partitions: horizonText(await this.partitions.horizonDays()) },
       };
     } catch {
       return { ready: false, checks: { postgres: 'away' } };
@@ -173,4 +175,9 @@ export class OperationsStore {
       ],
     });
   }
+}
+
+function horizonText(days: number): string {
+  if (days >= LOW_HORIZON_DAYS) return 'ok';
+  return `warning: made for ${Math.max(0, days).toFixed(1)} more days only; workers log why they cannot make more`;
 }
