@@ -35,6 +35,7 @@ export {
 } from './stores/recipients.store.js';
 export { type Acceptance, type Accepted, AcceptStore, type RecipientUpsert } from './stores/sending/accept.store.js';
 export { AccountPacesStore } from './stores/sending/account-paces.store.js';
+export type { DeliveryReceipt, ReceiptResult } from './stores/sending/apply-receipts.js';
 export { type DeadLetter, type DeadLetterFilter, DeadLettersStore } from './stores/sending/dead-letters.store.js';
 export { DeliveriesStore, type DeliveryContext, type RecipientProfile } from './stores/sending/deliveries.store.js';
 export {
@@ -53,7 +54,7 @@ export {
   type TimelineEntry,
 } from './stores/sending/notifications.store.js';
 export { type PoisonMessageRow, PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
-export { type DeliveryReceipt, type ReceiptResult, ReceiptsStore } from './stores/sending/receipts.store.js';
+export { ReceiptsStore } from './stores/sending/receipts.store.js';
 export { type RecentSends, RecentSendsStore } from './stores/sending/recent-sends.store.js';
 export { type Suppression, type SuppressionFilter, SuppressionsStore } from './stores/suppressions.store.js';
 export {

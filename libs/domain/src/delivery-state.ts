@@ -51,10 +51,14 @@ export type FailedReason = (typeof failedReasons)[number];
 /** Who may make a move: the pipeline, the tenant (cancel), a receipt, or an operator (replay, settlement). */
 export type Mover = 'pipeline' | 'tenant' | 'receipt' | 'operator';
 
+/**
+ * A receipt moves a delivery to `sent` only where one of its attempts has an unknown outcome: the receipt proves that this
+ * attempt was sent. That holds while the delivery waits for its next try (which is then not made) and after it ended without
+ * a send. Where the provider refused every attempt, a receipt contradicts the provider's own answers and changes nothing.
+ */
 const moves: Record<DeliveryState, Partial<Record<DeliveryState, readonly Mover[]>>> = {
   waiting: {
     sending: ['pipeline'],
-    // A receipt: an earlier send whose outcome nobody knew did arrive, so there is nothing to try again.
     sent: ['pipeline', 'receipt'],
     suppressed: ['pipeline'],
     expired: ['pipeline'],
@@ -79,10 +83,10 @@ const moves: Record<DeliveryState, Partial<Record<DeliveryState, readonly Mover[
     bounced: ['receipt'],
     failed: ['operator'],
   },
-  suppressed: {},
-  expired: {},
-  cancelled: {},
-  failed: { waiting: ['operator'] },
+  suppressed: { sent: ['receipt'] },
+  expired: { sent: ['receipt'] },
+  cancelled: { sent: ['receipt'] },
+  failed: { waiting: ['operator'], sent: ['receipt'] },
 };
 
 /** Whether a delivery may go from one state to another at this mover's hand. */

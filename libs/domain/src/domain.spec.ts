@@ -62,6 +62,15 @@ describe('the states of a delivery', () => {
     expect(mayMove('bounced', 'delivered', 'receipt')).toBe(false);
     expect(statesBefore('delivered', 'receipt')).toEqual(['sent', 'unknown']);
     expect(statesBefore('waiting', 'operator')).toEqual(['failed']);
+    // What ended without a send is never `delivered` at once: the receipt must first prove the send.
+    expect(statesBefore('sent', 'receipt')).toEqual([
+      'waiting',
+      'unknown',
+      'suppressed',
+      'expired',
+      'cancelled',
+      'failed',
+    ]);
   });
 
   it('end in any order of events in a state that has a tally, or wait', () => {

@@ -22,6 +22,7 @@ const letterView = z
     attempts: z.int(),
     failed_at: time,
     replayed_at: time.nullable(),
+    settled_at: time.nullable().meta({ description: 'When a receipt proved that the delivery was sent after all' }),
   })
   .meta({ id: 'DeadLetter' });
 
@@ -128,5 +129,6 @@ function toView(letter: DeadLetter) {
     attempts: letter.attempts,
     failed_at: letter.failedAt.toISOString(),
     replayed_at: letter.replayedAt?.toISOString() ?? null,
+    settled_at: letter.settledAt?.toISOString() ?? null,
   };
 }

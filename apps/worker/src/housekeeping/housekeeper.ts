@@ -3,6 +3,8 @@ import { instruments, type Logger } from '#telemetry';
 import { countLateReceipts } from '../late-receipts.js';
 
 const SECOND = 1_000;
+/** Of parked receipts, 500 a turn, each time the chore runs. */
+const PARKED_TURNS = 10;
 
 interface Chore {
   name: string;
@@ -33,7 +35,7 @@ export class Housekeeper {
       {
         name: 'apply receipts that came early',
         everyMs: 2 * SECOND,
-        run: async () => countLateReceipts(await receipts.retryParked()),
+        run: () => applyParked(receipts),
       },
       {
         name: 'tell the planner what has grown',
@@ -67,5 +69,14 @@ export class Housekeeper {
       instruments().choreFailures.add(1, { chore: chore.name });
       this.logger.warn({ err: error, chore: chore.name }, 'a chore failed; it comes round again');
     }
+  }
+}
+
+/** Turn after turn while there is something to be done, and then it is the next chore's time. */
+async function applyParked(receipts: ReceiptsStore): Promise<void> {
+  for (let turn = 0; turn < PARKED_TURNS; turn += 1) {
+    const found = await receipts.retryParked();
+    countLateReceipts(found);
+    if (found.applied + found.dropped === 0) return;
   }
 }

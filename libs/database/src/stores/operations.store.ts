@@ -110,7 +110,7 @@ export class OperationsStore {
     const [channels, letters, tenants, breakers] = await Promise.all([
       this.queueFigures(),
       platform.query<{ count: number }>({
-        text: `select count(*) as count from (select from dead_letters where replayed_at is null limit ${COUNTED_LETTERS}) l`,
+        text: `select count(*) as count from (select from dead_letters where replayed_at is null and settled_at is null limit ${COUNTED_LETTERS}) l`,
       }),
       platform.query<Overview['tenants'][number]>({
         text: `select t.id, t.name, q.due from (

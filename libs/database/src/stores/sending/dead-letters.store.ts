@@ -16,6 +16,8 @@ export interface DeadLetter {
   attempts: number;
   failedAt: Date;
   replayedAt: Date | null;
+  /** When a receipt proved that the delivery was sent after all. */
+  settledAt: Date | null;
 }
 
 export interface DeadLetterFilter {
@@ -25,6 +27,7 @@ export interface DeadLetterFilter {
   reason?: string | undefined;
   failedAfter?: Date | undefined;
   failedBefore?: Date | undefined;
+  /** Neither replayed nor settled. */
   unreplayed?: boolean | undefined;
 }
 
@@ -58,6 +61,8 @@ export class DeadLettersStore {
    */
   async replay(id: string): Promise<DeadLetter> {
     const lane = await this.database.sqlAsPlatform(async (sql) => {
+      // The delivery first: a receipt that settles it locks in the same order.
+      await sql.query({ text: LOCK_DELIVERY, values: [id] });
       const [letter] = await sql.query<DeadLetter & { state: string; expired: boolean; priority: number }>({
         text: LOCK,
         values: [id],
@@ -93,7 +98,7 @@ export class DeadLettersStore {
   async ofEndpoint(tenantId: string, endpointId: string, since: Date, limit: number): Promise<string[]> {
     const rows = await this.database.platform.query<{ id: string }>({
       text: `select id from dead_letters
-             where tenant_id = $1 and channel = 'webhook' and recipient_id = $2 and failed_at >= $3 and replayed_at is null
+             where tenant_id = $1 and channel = 'webhook' and recipient_id = $2 and failed_at >= $3 and replayed_at is null and settled_at is null
              order by id limit $4`,
       values: [tenantId, endpointId, since, limit],
     });
@@ -125,14 +130,19 @@ function conditionsOf(filter: DeadLetterFilter, before: string | null): { where:
   add('reason = ?', filter.reason);
   add('failed_at > ?', filter.failedAfter);
   add('failed_at < ?', filter.failedBefore);
-  add('(replayed_at is null) = ?', filter.unreplayed);
+  add('(replayed_at is null and settled_at is null) = ?', filter.unreplayed);
   return { where: conditions.length > 0 ? `where ${conditions.join(' and ')}` : '', values };
 }
 
 const SELECT = `
 select id, tenant_id as "tenantId", delivery_id as "deliveryId", notification_id as "notificationId", recipient_id as "recipientId", channel, provider,
-       reason, code, detail, attempts, failed_at as "failedAt", replayed_at as "replayedAt"
+       reason, code, detail, attempts, failed_at as "failedAt", replayed_at as "replayedAt", settled_at as "settledAt"
 from dead_letters`;
+
+const LOCK_DELIVERY = `
+select from deliveries d
+where (d.tenant_id, d.id) = (select l.tenant_id, l.delivery_id from dead_letters l where l.id = $1)
+for update of d`;
 
 const LOCK = `
 select l.id, l.tenant_id as "tenantId", l.delivery_id as "deliveryId", l.notification_id as "notificationId", l.channel, l.replayed_at as "replayedAt",
@@ -141,7 +151,7 @@ from dead_letters l
 join deliveries d on d.tenant_id = l.tenant_id and d.id = l.delivery_id
 join notifications n on n.tenant_id = l.tenant_id and n.id = l.notification_id
 where l.id = $1
-for update of l, d`;
+for update of l`;
 
 /** The attempt counter goes on where it stopped, so that attempts keep their numbers; the retries begin anew. */
 const REPLAY = `

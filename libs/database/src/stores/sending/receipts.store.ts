@@ -1,19 +1,9 @@
-import { newId, type ReceiptKind, type SuppressionReason, statesBefore, tallyOf } from '#domain';
-import type { Database } from '../../database.js';
-import { changedDeliveries, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from './events.store.js';
-
-/** What a vendor reports of one delivery. */
-export interface DeliveryReceipt {
-  tenantId: string;
-  deliveryId: string;
-  kind: ReceiptKind;
-  detail: string | null;
-  /** Puts the address of an e-mail or SMS on the suppression list. */
-  suppress?: SuppressionReason | undefined;
-}
-
-/** `early`: the record of the send is not committed yet. `gone`: there is no such delivery (any more). */
-export type ReceiptResult = 'applied' | 'repeated' | 'early' | 'gone';
+import { newId, type ReceiptKind, type SuppressionReason } from '#domain';
+import { Batcher } from '../../batcher.js';
+import { columns } from '../../columns.js';
+import { type Database, isOutage } from '../../database.js';
+import { applyReceipts, type DeliveryReceipt, type ReceiptResult } from './apply-receipts.js';
+import { changedDeliveries, emit } from './events.store.js';
 
 interface ParkedRow {
   tenant_id: string;
@@ -25,89 +15,111 @@ interface ParkedRow {
   old: boolean;
 }
 
+/** A receipt, and whether it is kept when it comes before the record of its send. */
+interface Taken {
+  receipt: DeliveryReceipt;
+  park: boolean;
+}
+
 /** How long a receipt waits for its send to be recorded. */
 const PARKED_MINUTES = 60;
+/** The pause before a parked receipt is tried again: a quarter of its age, within these. */
+const [SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS] = [2, 30];
+/** Tenants whose parked receipts are looked at in one turn. */
+const TENANTS_A_TURN = 50;
+const FIRST_TENANT = '00000000-0000-0000-0000-000000000000';
 
 /** What vendors report, and what people settle, of deliveries that the pipeline is done with. Runs as the platform. */
 export class ReceiptsStore {
-  constructor(private readonly database: Database) {}
+  private readonly batcher: Batcher<Taken, ReceiptResult>;
+  /** The last tenant whose parked receipts were looked at. */
+  private after = FIRST_TENANT;
 
-  /** Compare-and-set along the table of states; a repeat changes nothing. */
-  async apply(receipt: DeliveryReceipt): Promise<ReceiptResult> {
-    const { tenantId, deliveryId, kind, detail, suppress } = receipt;
-    const isFlag = kind === 'complained' || kind === 'opened';
-    const common = [tenantId, deliveryId, detail, newId(), suppress ?? null];
-    const [row] = await this.database.platform.query<{ state: string | null; changed: boolean }>({
-      name: `receipt_${kind}`,
-      text: isFlag ? flag(kind) : MOVE,
-      values: isFlag ? common : [...common, kind, statesBefore(kind, 'receipt'), tallyOf(kind) === 'failed'],
-    });
-    if (!row || row.state === null) return 'gone';
-    if (row.changed) return 'applied';
-    if (row.state !== 'waiting') return 'repeated';
-    return (await this.prove(tenantId, deliveryId)) ? await this.apply(receipt) : 'early';
+  constructor(private readonly database: Database) {
+    this.batcher = new Batcher({ flush: (batch) => this.write(batch), slots: 2, maxBatch: 500, maxQueue: 100_000 });
   }
 
-  /** Whoever has a receipt was sent to. Returns false where no send is in doubt, or one is under way. */
-  private async prove(tenantId: string, deliveryId: string): Promise<boolean> {
-    const rows = await this.database.platform.query({
-      name: 'prove_send',
-      text: PROVE,
-      values: [tenantId, deliveryId, newId()],
-    });
-    return rows.length > 0;
+  /** Applies one receipt together with all that wait at the moment. A repeat changes nothing. */
+  async apply(receipt: DeliveryReceipt): Promise<ReceiptResult> {
+    return await this.batcher.run({ receipt, park: false });
   }
 
   /** The same, and keeps what came too early until it can be applied. */
   async take(receipt: DeliveryReceipt): Promise<ReceiptResult> {
-    const result = await this.apply(receipt);
-    if (result !== 'early') return result;
-    const { tenantId, deliveryId, kind, detail, suppress } = receipt;
-    await this.database.platform.query({
-      name: 'park_receipt',
-      text: 'insert into parked_receipts (tenant_id, id, delivery_id, kind, detail, suppress) values ($1, $2, $3, $4, $5, $6)',
-      values: [tenantId, newId(), deliveryId, kind, detail, suppress ?? null],
-    });
-    return result;
+    return await this.batcher.run({ receipt, park: true });
   }
 
-  /** Tries parked receipts again whose send is on record by now, oldest first. Returns how many were applied and how many were given up. */
+  private async write(batch: readonly Taken[]): Promise<ReceiptResult[]> {
+    const { platform } = this.database;
+    const results = await applyReceipts(
+      platform,
+      batch.map(({ receipt }) => receipt),
+    );
+    const early = batch.flatMap(({ receipt, park }, at) => (park && results[at] === 'early' ? [receipt] : []));
+    if (early.length > 0)
+      await platform.query({
+        name: 'park_receipts',
+        text: PARK,
+        values: columns(early, [
+          (receipt) => receipt.tenantId,
+          () => newId(),
+          (receipt) => receipt.deliveryId,
+          (receipt) => receipt.kind,
+          (receipt) => receipt.detail,
+          (receipt) => receipt.suppress ?? null,
+        ]),
+      });
+    return results;
+  }
+
+  /**
+   * Tries parked receipts again whose turn it is: an equal share of each of the next tenants that have some, oldest first.
+   * Returns how many were applied and how many were given up.
+   */
   async retryParked(limit = 500): Promise<{ applied: number; dropped: number }> {
-    const rows = await this.database.platform.query<ParkedRow>({
+    const rows = await this.database.platform.query<(ParkedRow | { id: null }) & { turn: string }>({
       name: 'parked_receipts',
-      text: `${PARKED} left join deliveries d on d.tenant_id = p.tenant_id and d.id = p.delivery_id
-             where d.state is distinct from 'waiting' or p.created_at < now() - make_interval(mins => ${PARKED_MINUTES})
-               or exists (select from attempts a where a.tenant_id = p.tenant_id and a.delivery_id = p.delivery_id and a.outcome = 'unknown')
-             order by p.created_at limit $1`,
-      values: [limit],
+      text: NEXT_PARKED,
+      values: [this.after, limit],
     });
-    return await this.unpark(rows);
+    const tenants = [...new Set(rows.map(({ turn }) => turn))].sort();
+    this.after = tenants.length === TENANTS_A_TURN ? tenants.at(-1)! : FIRST_TENANT;
+    return await this.unpark(rows.filter((row) => row.id !== null));
   }
 
   /** The same for one delivery whose outcome nobody knew until now. */
   async retryParkedOf(tenantId: string, deliveryId: string): Promise<{ applied: number; dropped: number }> {
     const rows = await this.database.platform.query<ParkedRow>({
       name: 'parked_receipts_of',
-      text: `${PARKED} where p.tenant_id = $1 and p.delivery_id = $2 order by p.created_at`, // index: parked_receipts_delivery_id_idx
+      text: `select p.*, ${OLD} from parked_receipts p where p.tenant_id = $1 and p.delivery_id = $2 order by p.created_at`, // index: parked_receipts_delivery_id_idx
       values: [tenantId, deliveryId],
     });
     return await this.unpark(rows);
   }
 
+  /** A receipt that cannot be written is kept until it is too old, and does not keep the others. */
   private async unpark(rows: readonly ParkedRow[]): Promise<{ applied: number; dropped: number }> {
+    const tried = await Promise.allSettled(
+      rows.map(({ tenant_id: tenantId, delivery_id: deliveryId, kind, detail, suppress }) =>
+        this.apply({ tenantId, deliveryId, kind, detail, suppress: suppress ?? undefined }),
+      ),
+    );
     let [applied, dropped] = [0, 0];
-    for (const row of rows) {
-      const { tenant_id: tenantId, delivery_id: deliveryId, kind, detail, suppress } = row;
-      const result = await this.apply({ tenantId, deliveryId, kind, detail, suppress: suppress ?? undefined });
-      if (result === 'early' && !row.old) continue;
+    const done: ParkedRow[] = [];
+    tried.forEach((ended, at) => {
+      if (ended.status === 'rejected' && isOutage(ended.reason)) throw ended.reason;
+      const result = ended.status === 'fulfilled' ? ended.value : 'early';
+      if (result === 'early' && !rows[at]!.old) return;
+      done.push(rows[at]!);
       if (result === 'applied') applied += 1;
-      if (result === 'early' || result === 'gone') dropped += 1;
+      else if (result !== 'repeated') dropped += 1;
+    });
+    if (rows.length > 0)
       await this.database.platform.query({
-        name: 'unpark_receipt',
-        text: 'delete from parked_receipts where tenant_id = $1 and id = $2',
-        values: [tenantId, row.id],
+        name: 'unpark_receipts',
+        text: UNPARK,
+        values: columns(rows, [(row) => row.tenant_id, (row) => row.id, (row) => done.includes(row)]),
       });
-    }
     return { applied, dropped };
   }
 
@@ -127,93 +139,48 @@ export class ReceiptsStore {
   }
 }
 
-const PARKED = `select p.*, p.created_at < now() - make_interval(mins => ${PARKED_MINUTES}) as old from parked_receipts p`;
+const OLD = `p.created_at < now() - make_interval(mins => ${PARKED_MINUTES}) as old`;
+
+/** One receipt of a kind is enough, however often the vendor repeats it. Index: parked_receipts_delivery_id_idx. */
+const PARK = `
+insert into parked_receipts (tenant_id, id, delivery_id, kind, detail, suppress)
+select distinct on (i.tenant_id, i.delivery_id, i.kind, i.suppress) i.*
+from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[]) as i(tenant_id, id, delivery_id, kind, detail, suppress)
+where not exists (
+  select from parked_receipts p
+  where p.tenant_id = i.tenant_id and p.delivery_id = i.delivery_id and p.kind = i.kind and p.suppress is not distinct from i.suppress)`;
+
+/** A loose index scan over the tenants, then the receipts of each whose turn it is; a tenant without any has one empty row. Index: parked_receipts_try_at_idx. */
+const NEXT_PARKED = `
+with recursive walk(tenant_id) as (
+  (select p.tenant_id from parked_receipts p where p.tenant_id > $1::uuid order by p.tenant_id limit 1)
+  union all
+  select (select p.tenant_id from parked_receipts p where p.tenant_id > w.tenant_id order by p.tenant_id limit 1)
+  from walk w where w.tenant_id is not null
+), turn as materialized (
+  select tenant_id from walk where tenant_id is not null limit ${TENANTS_A_TURN}
+)
+select t.tenant_id as turn, p.*, ${OLD}
+from turn t left join lateral (
+  select * from parked_receipts x where x.tenant_id = t.tenant_id and x.try_at <= now() order by x.try_at
+  limit (select greatest(1, $2::bigint / greatest(1, count(*))) from turn)
+) p on true`;
+
+/** Deletes what is done with; the rest waits for its next turn. Index: parked_receipts_pkey. */
+const UNPARK = `
+with tried as (
+  select * from unnest($1::uuid[], $2::uuid[], $3::boolean[]) as i(tenant_id, id, done)
+), gone as (
+  delete from parked_receipts p using tried t where t.done and p.tenant_id = t.tenant_id and p.id = t.id
+)
+update parked_receipts p
+set try_at = now() + least(greatest((now() - p.created_at) / 4, interval '${SHORTEST_PAUSE_SECONDS} seconds'), interval '${LONGEST_PAUSE_SECONDS} seconds')
+from tried t where not t.done and p.tenant_id = t.tenant_id and p.id = t.id`;
 
 /** The delivery as it was, locked. Index: the primary key of deliveries. */
 const BEFORE = `before as materialized (
   select tenant_id, id, notification_id, state from deliveries where tenant_id = $1 and id = $2 for update
 )`;
-
-/** The suppression that a receipt brings, and its event. Whatever else the receipt changes, the address is what it is. */
-const SUPPRESS = `listed as (
-  insert into suppressions (tenant_id, id, channel, address, reason, detail, delivery_id)
-  select d.tenant_id, $4, d.channel, a.address, $5::text, $3::text, d.id
-  from before b join deliveries d on d.tenant_id = b.tenant_id and d.id = b.id
-  left join recipients r on r.tenant_id = d.tenant_id and r.id = d.recipient_id
-  cross join lateral (select case d.channel when 'email' then lower(coalesce(d.address, r.email)) when 'sms' then coalesce(d.address, r.phone) end) a(address)
-  where $5::text is not null and a.address is not null and b.state <> 'waiting'
-  on conflict do nothing
-  returning *
-), announced as (
-  ${emit(`select tenant_id, 'suppression.created', null, id::text, ${SUPPRESSION_EVENT} from listed`)}
-)`;
-
-/** The event of what a receipt said of the rows in `changed`. */
-const event = (kind: string): string => emit(changedDeliveries(kind, '$3::text'));
-
-const told = (code: string): string => `told as (
-  insert into decisions (tenant_id, delivery_id, id, code, detail) select tenant_id, id, gen_random_uuid(), ${code}, $3 from changed
-)`;
-
-const ANSWER = 'select (select state from before) as state, exists (select from changed) as changed';
-
-/** A permanent bounce moves the delivery from the succeeded to the failed of its notification; an unknown outcome that was delivered the other way. */
-const MOVE = `
-with ${BEFORE}, changed as (
-  update deliveries d set
-    state = $6,
-    delivered_at = case when $6 = 'delivered' then now() else d.delivered_at end
-  from before b where d.tenant_id = b.tenant_id and d.id = b.id and b.state = any ($7)
-  returning d.*
-), counted as (
-  update notifications n set
-    succeeded = n.succeeded + case when b.state = 'unknown' and not $8::boolean then 1 when b.state <> 'unknown' and $8::boolean then -1 else 0 end,
-    failed = n.failed + case when b.state = 'unknown' and not $8::boolean then -1 when b.state <> 'unknown' and $8::boolean then 1 else 0 end
-  from before b join changed c on c.tenant_id = b.tenant_id and c.id = b.id
-  where n.tenant_id = b.tenant_id and n.id = b.notification_id
-), ${SUPPRESS}, emitted as (
-  ${event('$6::text')}
-), ${told('$6')}
-${ANSWER}`;
-
-/** A complaint and an opened mail are marks on a delivery, not states. */
-const flag = (kind: 'complained' | 'opened'): string => `
-with ${BEFORE}, changed as (
-  update deliveries d set ${kind}_at = now()
-  from before b where d.tenant_id = b.tenant_id and d.id = b.id and d.${kind}_at is null and b.state in ('sent', 'delivered', 'bounced', 'unknown')
-  returning d.*
-), ${SUPPRESS}, ${kind === 'complained' ? `emitted as (\n  ${event(`'complained'`)}\n), ` : ''}${told(`'${kind}'`)}
-${ANSWER}`;
-
-/**
- * A send of which nobody knew the end is to be tried again, and its receipt comes first: it was sent, and is not sent again. Deleting the due row is
- * what decides: an intent or a record that comes later finds no row. A send that is under way at this moment is left alone.
- */
-const PROVE = `
-with proof as materialized (
-  select provider, provider_account_id, ended_at from attempts where tenant_id = $1 and delivery_id = $2 and outcome = 'unknown' order by number desc limit 1
-), spared as (
-  delete from due_deliveries q using proof where q.tenant_id = $1 and q.delivery_id = $2 and not q.sending
-  returning q.tenant_id, q.delivery_id, q.attempt
-), changed as (
-  update deliveries d set
-    state = 'sent', reason = null, attempts = s.attempt, provider = p.provider, provider_account_id = p.provider_account_id, sent_at = p.ended_at
-  from spared s cross join proof p
-  where d.tenant_id = s.tenant_id and d.id = s.delivery_id and d.state = 'waiting'
-  returning d.*
-), counted as (
-  update notifications n set succeeded = n.succeeded + 1 from changed c where n.tenant_id = c.tenant_id and n.id = c.notification_id
-  returning n.*
-), emitted as (
-  ${emit(`
-    ${changedDeliveries("'sent'", "'settled'")} where endpoint_id is null
-    union all
-    ${FINISHED_NOTIFICATIONS}`)}
-), told as (
-  insert into decisions (tenant_id, delivery_id, id, code, reason, detail)
-  select tenant_id, id, $3, 'settled', 'sent', 'a receipt came for a send whose outcome was unknown' from changed
-)
-select id from changed`;
 
 /** An unknown outcome counts as failed; settled as sent it counts as succeeded. Settled as failed it is a dead letter. */
 const SETTLE = `

@@ -146,7 +146,8 @@ export const recordColumns: ((row: RecordRow) => unknown)[] = [
  * `finished` and `deferred` are the fence: only rows whose claim is still ours go on; everything else hangs on them.
  * Indexes: the primary keys of due_deliveries, deliveries and notifications.
  *
- * A send that an earlier worker left in doubt stays in doubt until somebody tries again: a hold alone does not settle it.
+ * A send that an earlier worker left in doubt stays in doubt until somebody tries again: a hold alone does not settle it. Where the delivery
+ * ends without another try, the lost one is written down as unknown, so that its receipt is believed.
  *
  * A wait that would outlast expires_at is cut there, so that a delivery is seen as expired when it expires.
  * Inbox counters are taken in order of recipient, so that two batches queue up instead of deadlocking, and hold the
@@ -164,7 +165,7 @@ with input as materialized (
 ), finished as materialized (
   delete from due_deliveries d using input i
   where i.state is not null and d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id
-  returning i.*, d.attempt as attempts
+  returning i.*, d.attempt as attempts, d.sending as in_doubt
 ), deferred as materialized (
   update due_deliveries d set
     due_at = least(now() + make_interval(secs => i.delay_seconds), d.expires_at), reason = i.reason, claim_id = null, claims = 0, sending = d.sending and i.attempt is null,
@@ -178,6 +179,8 @@ with input as materialized (
   select tenant_id, delivery_id, attempt, provider, provider_account_id, attempt_outcome, code, detail, provider_message_id, duration_ms from finished where attempt is not null
   union all
   select tenant_id, delivery_id, attempt, provider, provider_account_id, attempt_outcome, code, detail, provider_message_id, duration_ms from deferred where attempt is not null
+  union all
+  select tenant_id, delivery_id, attempts, null, null, 'unknown', 'worker_lost', 'the worker was lost between the send and its record', null, 0 from finished where attempt is null and in_doubt
   on conflict do nothing
 ), ended as (
   update deliveries d set

@@ -1,0 +1,139 @@
+// Receipts through the whole product: HTTP calls signed as the vendors sign them.
+
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type ReportKind, reporters, startVendor, until, type Vendor, vendors } from '#testing';
+import { type Answer, CONTENT, type House, http, type Json, startHouse, type Tenant } from './house.js';
+
+const PUBLIC_URL = 'https://notify.example.com';
+const open: (() => Promise<unknown>)[] = [];
+let house: House;
+
+beforeAll(async () => {
+  // A third of the lease is the deadline: what hangs is given up after two seconds.
+  house = await startHouse({ environment: { PUBLIC_URL, LEASE_SECONDS: '6' } });
+});
+afterAll(() => house?.stop());
+afterEach(async () => {
+  for (const close of open.splice(0)) await close();
+});
+
+async function accountAt(id: string, tenant: Tenant): Promise<{ vendor: Vendor; account: Json }> {
+  const vendor = await startVendor(vendors[id]!);
+  open.push(() => vendor.close());
+  const { status, body } = await tenant.call('POST', '/api/v1/provider-accounts', {
+    name: id,
+    provider: id,
+    credentials: vendor.credentials,
+  });
+  expect([status, body.detail]).toEqual([201, undefined]);
+  return { vendor, account: body };
+}
+
+const mail = (to: string): Record<string, unknown> => ({
+  recipient_id: to,
+  recipient_address: `${to}@example.com`,
+  channel: 'email',
+  content: CONTENT.email,
+});
+
+async function ended(tenant: Tenant, deliveryId: string, state: string, waitMs = 15_000): Promise<Json> {
+  return await until(
+    `${deliveryId} is ${state}`,
+    async () => {
+      const delivery = await tenant.delivery(deliveryId);
+      return delivery.state === state && delivery;
+    },
+    waitMs,
+  );
+}
+
+function report(
+  { vendor, account }: { vendor: Vendor; account: Json },
+  tenant: Tenant,
+  kind: ReportKind,
+  deliveryId: string,
+): Promise<Answer> {
+  const reporter = reporters[vendor.description.id]!;
+  const options = { credentials: vendor.credentials, url: account.receipts_url, tenantId: tenant.id, deliveryId };
+  const { headers, body } = reporter.report(kind, options);
+  const path = (reporter.urlOf?.(options) ?? account.receipts_url).slice(PUBLIC_URL.length);
+  return http(house.url, 'POST', path, { headers, body });
+}
+
+describe('a delivery that was given up after a try whose outcome nobody knew', () => {
+  it('is delivered when its receipt comes, counts as such, and cannot be replayed', async () => {
+    const tenant = await house.tenant({ retry_schedule_seconds: [0.05] });
+    const at = await accountAt('resend', tenant);
+    at.vendor.behave(() => (at.vendor.sends.length === 1 ? 'hang' : { status: 503 }));
+    const sent = await tenant.send(mail('late'));
+    const { id } = sent.deliveries[0];
+    const failed = await ended(tenant, id, 'failed');
+    expect(failed.timeline.filter(({ code }: Json) => code === 'attempt').map(({ outcome }: Json) => outcome)).toEqual([
+      'unknown',
+      'transient',
+    ]);
+    expect((await tenant.notification(sent.id)).status).toBe('failed');
+    const [letter] = (await house.operator('GET', `/internal/dlq?tenant_id=${tenant.id}`)).body.data;
+    expect(letter).toMatchObject({ delivery_id: id, settled_at: null });
+
+    expect((await report(at, tenant, 'delivered', id)).body).toEqual({ taken: 1 });
+    const delivered = await ended(tenant, id, 'delivered');
+    expect(delivered).toMatchObject({ reason: null, provider: 'resend', attempts: 2 });
+    expect(delivered.timeline.map(({ code }: Json) => code)).toEqual(
+      expect.arrayContaining(['failed', 'settled', 'delivered']),
+    );
+    expect((await tenant.notification(sent.id)).status).toBe('sent');
+
+    const replayed = await house.operator('POST', `/internal/dlq/${letter.id}/replay`);
+    expect([replayed.status, replayed.body.code]).toEqual([409, 'conflict']);
+    expect(replayed.body.detail).toContain('delivered');
+    expect((await house.operator('GET', `/internal/dlq/${letter.id}`)).body.settled_at).not.toBeNull();
+    expect((await house.operator('GET', `/internal/dlq?tenant_id=${tenant.id}&unreplayed=true`)).body.data).toEqual([]);
+    expect(at.vendor.sends).toHaveLength(2);
+  }, 30_000);
+
+  it('is so, too, when it was cancelled or had expired meanwhile', async () => {
+    const tenant = await house.tenant({ retry_schedule_seconds: [600, 600] });
+    const at = await accountAt('resend', tenant);
+    at.vendor.behave('reset');
+    const waits = async (body: Record<string, unknown>): Promise<Json> => {
+      const sent = await tenant.send(body);
+      await until('it was tried', async () => (await tenant.delivery(sent.deliveries[0].id)).reason === 'retry');
+      return sent;
+    };
+    const cancelled = await waits(mail('cancelled'));
+    expect((await tenant.call('DELETE', `/api/v1/notifications/${cancelled.id}`)).status).toBe(200);
+    const expired = await waits({ ...mail('expired'), expires_at: new Date(Date.now() + 1_500).toISOString() });
+    await ended(tenant, cancelled.deliveries[0].id, 'cancelled');
+    await ended(tenant, expired.deliveries[0].id, 'expired');
+    for (const { id, deliveries } of [cancelled, expired]) {
+      await report(at, tenant, 'delivered', deliveries[0].id);
+      await ended(tenant, deliveries[0].id, 'delivered');
+      expect((await tenant.notification(id)).status).toBe('sent');
+    }
+    expect(at.vendor.sends).toHaveLength(2);
+  }, 30_000);
+
+  it('of which its worker was lost, too', async () => {
+    const tenant = await house.tenant();
+    await tenant.call('PUT', '/api/v1/recipients/ann', { email: 'ann@example.com' });
+    const at = await accountAt('resend', tenant);
+    at.vendor.behave('hang');
+    const { deliveries } = await tenant.send({ recipient_id: 'ann', channel: 'email', content: CONTENT.email });
+    const { id } = deliveries[0];
+    await until('the vendor has it', () => at.vendor.sends.length === 1);
+    // What a worker leaves that dies now; and nobody may send it again, because the recipient has no address any more.
+    await house.sql.query(
+      `update due_deliveries set claim_id = gen_random_uuid(), due_at = now() where delivery_id = $1`,
+      [id],
+    );
+    await tenant.call('PATCH', '/api/v1/recipients/ann', { email: null });
+    const failed = await ended(tenant, id, 'failed');
+    expect(failed.reason).toBe('no_address');
+    expect(failed.timeline.filter(({ code }: Json) => code === 'attempt')).toMatchObject([
+      { outcome: 'unknown', attempt: 1 },
+    ]);
+    await report(at, tenant, 'delivered', id);
+    await ended(tenant, id, 'delivered');
+  }, 30_000);
+});
