@@ -19,6 +19,7 @@ export type DeliveryState = (typeof deliveryStates)[number];
 export const waitingReasons = [
   'scheduled',
   'quiet_hours',
+  'ordering',
   'recipient_limit',
   'provider_limit',
   'retry',

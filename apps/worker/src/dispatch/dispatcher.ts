@@ -19,11 +19,18 @@ const MIN_CLAIM_SHARE = 0.25;
 const TENANT_SHARE = 0.5;
 const FIRST_TENANT = '00000000-0000-0000-0000-000000000000';
 
+interface Round {
+  /** The tenant after which the next claim goes on. */
+  after: string;
+  /** Whether a tenant served in this round may have more: then another round follows at once. */
+  more: boolean;
+}
+
 interface ChannelQueue {
   /** Lanes in which something may be due. */
   pending: Set<LaneNumber>;
-  /** The tenant each lane served last. */
-  after: Record<LaneNumber, string>;
+  /** How far each lane's round over the tenants has come. */
+  rounds: Record<LaneNumber, Round>;
   claiming: boolean;
   /** Tenants left out of the last claims for want of room, and the lanes in which something of theirs may be due. */
   leftOut: Map<string, Set<LaneNumber>>;
@@ -54,7 +61,7 @@ export class Dispatcher {
         channel,
         {
           pending: new Set(),
-          after: { 1: FIRST_TENANT, 2: FIRST_TENANT, 3: FIRST_TENANT },
+          rounds: { 1: newRound(), 2: newRound(), 3: newRound() },
           claiming: false,
           leftOut: new Map(),
           lookedAt: 0,
@@ -185,18 +192,19 @@ export class Dispatcher {
     const rooms = this.roomsOf(channel);
     // Whatever becomes due from here on announces itself again.
     queue.pending.delete(lane);
-    const after = queue.after[lane];
-    const { deliveries, more, cut } = await this.store.claim({
+    const round = queue.rounds[lane];
+    const { deliveries, more, endedAt } = await this.store.claim({
       channel,
       lane,
       limit,
       claimId: newId(),
       leaseSeconds: this.config.leaseSeconds,
-      afterTenant: after,
+      afterTenant: round.after,
       rooms,
     });
-    queue.after[lane] = cut || deliveries.length === limit ? lastTenant(deliveries) : FIRST_TENANT;
-    if (more || after !== FIRST_TENANT) queue.pending.add(lane);
+    round.more ||= more;
+    if (endedAt !== null || round.more) queue.pending.add(lane);
+    queue.rounds[lane] = endedAt === null ? newRound() : { ...round, after: endedAt };
     this.noteLeftOut(lane, rooms, deliveries, queue);
     if (deliveries.length === 0) return;
     instruments().claimed.add(deliveries.length, { channel });
@@ -210,12 +218,6 @@ export class Dispatcher {
   }
 }
 
-/** Where the next round goes on. */
-function lastTenant(deliveries: ClaimedDelivery[]): string {
-  return (
-    deliveries
-      .map(({ tenantId }) => tenantId)
-      .sort()
-      .at(-1) ?? FIRST_TENANT
-  );
+function newRound(): Round {
+  return { after: FIRST_TENANT, more: false };
 }

@@ -249,6 +249,8 @@ waiting_gone as (
   delete from due_deliveries q using deliveries d
   where d.tenant_id = $1 and d.notification_id in (select id from notifications where tenant_id = $1 and recipient_id = $2)
     and q.tenant_id = d.tenant_id and q.delivery_id = d.id and not q.sending
+    and (select carillon_lock_ordering_keys(array(
+      select carillon_ordering_lock(tenant_id, ordering_key) from notifications where tenant_id = $1 and recipient_id = $2 and ordering_key is not null)))
   returning q.delivery_id, d.notification_id
 ),
 deliveries_blanked as (

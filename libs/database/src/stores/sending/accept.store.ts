@@ -208,6 +208,8 @@ const notificationFields: ((row: Acceptance) => unknown)[] = [
  * What lacks an address is told and writes nothing, not even its key. Keys go next, in order (two batches with the same keys then wait for, and do not deadlock with, each other); a request
  * whose key was there already writes nothing else. created_at is cut to milliseconds because the answer shows it so, and a
  * replayed answer must be the same text.
+ *
+ * Due rows go in order of id: a trigger blocks each that has an ordering key with a row already (docs/adr/0017).
  */
 const ACCEPT = `
 with input as materialized (
@@ -258,7 +260,10 @@ with input as materialized (
 ), due as (
   insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason, expires_at, ordering_key, message_key, traceparent)
   select tenant_id, id, channel, lane, coalesce(scheduled_at, created_at), case when scheduled_at > created_at then 'scheduled' end, expires_at, ordering_key,
-         hashtext(tenant_id::text || coalesce(ordering_key, recipient_id)), traceparent from wanted
+         hashtext(tenant_id::text || coalesce(ordering_key, recipient_id)), traceparent
+  from wanted
+  where (select carillon_lock_ordering_keys(array(select carillon_ordering_lock(tenant_id, ordering_key) from accepted where ordering_key is not null)))
+  order by id
 )
 select ord::integer as ord, created_at, null::text[] as lacking from accepted
 union all

@@ -1,4 +1,4 @@
-// Applies many receipts in a few statements. Lock order: due_deliveries, deliveries by (tenant_id, id), notifications,
+// Applies many receipts in a few statements. Lock order: ordering keys, due_deliveries, deliveries by (tenant_id, id), notifications,
 // dead_letters.
 
 import {
@@ -235,6 +235,9 @@ with input as materialized (
   ) a
 ), spared as (
   delete from due_deliveries q using proof p where q.tenant_id = p.tenant_id and q.delivery_id = p.id and not q.sending
+    and (select carillon_lock_ordering_keys(array(
+      select carillon_ordering_lock(o.tenant_id, o.ordering_key) from proof p join due_deliveries o on o.tenant_id = p.tenant_id and o.delivery_id = p.id
+      where o.ordering_key is not null)))
   returning q.tenant_id, q.delivery_id as id, q.attempt
 ), before as materialized (
   select p.ord, p.row_id, p.provider, p.provider_account_id, p.ended_at, s.attempt, d.tenant_id, d.id, d.state

@@ -12,7 +12,7 @@ import type { Database } from '../../database.js';
 import type { TemplateHead } from '../templates.store.js';
 import type { ClaimedDelivery } from './due-deliveries.store.js';
 import type { Notification } from './notification.js';
-import { RECORD, type Recorded, type RecordRow, recordColumns, toRecord } from './record.js';
+import { RECORD, type Recorded, type RecordRow, recordValues, toRecord } from './record.js';
 
 export interface RecipientProfile {
   id: string;
@@ -142,7 +142,7 @@ export class DeliveriesStore {
     const rows = await this.database.platform.query<{ delivery_id: string }>({
       name: 'record',
       text: RECORD,
-      values: columns(batch, recordColumns),
+      values: recordValues(batch),
     });
     const recorded = new Set(rows.map((row) => row.delivery_id));
     const inbox = batch.flatMap((row) =>

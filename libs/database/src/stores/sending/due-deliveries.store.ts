@@ -25,6 +25,8 @@ export interface ClaimedDelivery {
   paced: boolean;
   /** The hash of its ordering key or recipient: deliveries with the same one stay in order on their way. */
   messageKey: string;
+  /** It has an ordering key: the next delivery of that key waits for its end. */
+  ordered: boolean;
   /** W3C trace context of the request that asked for it. */
   traceparent: string | null;
   /** Milliseconds of this process's monotonic clock (`performance.now()`), not wall time. */
@@ -37,7 +39,7 @@ export interface ClaimRequest {
   limit: number;
   claimId: string;
   leaseSeconds: number;
-  /** The tenant served last: the round goes on after it. */
+  /** Where the last claim's walk over the tenants ended, or the nil UUID to begin a round. */
   afterTenant: string;
   /** How many of a tenant may be taken at most, where that is less than its share; 0 for none. */
   rooms: ReadonlyMap<string, number>;
@@ -45,17 +47,21 @@ export interface ClaimRequest {
 
 export interface Claim {
   deliveries: ClaimedDelivery[];
-  /** Whether the same lane surely or probably has more due rows now. */
+  /** Whether a tenant surely or probably has more due rows now than its share. */
   more: boolean;
-  /** Whether the walk stopped at {@link MAX_TENANTS} tenants: the next claim goes on after the last. */
-  cut: boolean;
+  /** The tenant after which the next claim goes on; null when the round is over: no tenant is left behind it. */
+  endedAt: string | null;
 }
 
 /** Tenants served by one claim. */
 const MAX_TENANTS = 32;
+/** Tenants looked at by one claim, whether or not they have something due: some ten milliseconds. */
+const MAX_PROBES = 1_000;
+
+/** Comes once, without a delivery, where nothing was claimed. */
+type ClaimedRow = ClaimRow & { ready: number; ended_at: string | null };
 
 interface ClaimRow {
-  ready: number;
   tenant_id: string;
   delivery_id: string;
   claims: number;
@@ -67,10 +73,11 @@ interface ClaimRow {
   passed_accounts: string[] | null;
   paced: boolean;
   message_key: number;
+  ordered: boolean;
   traceparent: string | null;
 }
 
-interface ConfirmedRow extends Omit<ClaimRow, 'ready'> {
+interface ConfirmedRow extends ClaimRow {
   ord: number;
   seconds_left: number;
 }
@@ -108,7 +115,7 @@ export class DueDeliveriesStore {
   /** Claims up to `limit` due deliveries, fairly over the tenants that have some. Index: due_deliveries_claim_idx. */
   async claim(request: ClaimRequest): Promise<Claim> {
     const startedAt = performance.now();
-    const rows = await this.database.platform.query<ClaimRow>({
+    const rows = await this.database.platform.query<ClaimedRow>({
       name: 'claim',
       text: CLAIM,
       values: [
@@ -122,7 +129,8 @@ export class DueDeliveriesStore {
         [...request.rooms.values()],
       ],
     });
-    const deliveries = rows.map((row) => ({
+    const claimed = rows.filter((row) => row.delivery_id !== null);
+    const deliveries = claimed.map((row) => ({
       tenantId: row.tenant_id,
       deliveryId: row.delivery_id,
       channel: request.channel,
@@ -136,18 +144,18 @@ export class DueDeliveriesStore {
       passedAccounts: row.passed_accounts ?? [],
       paced: row.paced,
       messageKey: String(row.message_key),
+      ordered: row.ordered,
       traceparent: row.traceparent,
       // Counted from before the statement, so that it ends before the database's lease does, whatever the wall clock says.
       leaseEndsAt: startedAt + request.leaseSeconds * 1_000,
     }));
     // In the order they were accepted: `returning` knows none.
     deliveries.sort((left, right) => (left.deliveryId < right.deliveryId ? -1 : 1));
-    const ready = rows[0]?.ready ?? 0;
+    const { ready, ended_at: endedAt } = rows[0]!;
     const share = Math.ceil(request.limit / Math.max(1, ready));
     const perTenant = new Map<string, number>();
     for (const { tenantId } of deliveries) perTenant.set(tenantId, (perTenant.get(tenantId) ?? 0) + 1);
-    const cut = ready === MAX_TENANTS;
-    return { deliveries, cut, more: cut || [...perTenant.values()].some((count) => count >= share) };
+    return { deliveries, endedAt, more: [...perTenant.values()].some((count) => count >= share) };
   }
 
   /**
@@ -181,6 +189,7 @@ export class DueDeliveriesStore {
         passedAccounts: row.passed_accounts ?? [],
         paced: row.paced,
         messageKey: String(row.message_key),
+        ordered: row.ordered,
         traceparent: row.traceparent,
         leaseEndsAt: startedAt + row.seconds_left * 1_000,
       };
@@ -244,9 +253,12 @@ where exists (
 )`;
 
 /**
- * Walks the tenants of a channel and lane in order of id, from the one after the last served, by a loose index scan (one
- * probe per tenant); keeps the first 32 that have something due now, where the walk stops; and takes an equal share of each
- * (less of a tenant that has less room), oldest first. A delivery with an ordering key is taken only while it is the first of its key.
+ * Walks the tenants of a channel and lane in order of id, from the one after $3, by a loose index scan: one probe for the next tenant and
+ * one for whether it has something due. The walk stops at ${MAX_TENANTS} that have, or at ${MAX_PROBES} tenants. Takes an equal share of
+ * each (less of a tenant that has less room), oldest first. Blocked deliveries are due at infinity and never met.
+ *
+ * The next claim goes on where this walk ended, whatever was taken: tenants of which nothing could be taken (another worker
+ * has their rows locked) do not keep those behind them waiting. Only when the limit ended it earlier, it goes on after the last tenant served.
  *
  * Of the tenants with less room, what has expired is taken nevertheless: it is not sent. The index is due_deliveries_expiry_idx; the sums that change
  * nothing keep the planner from going through all that is due instead.
@@ -254,25 +266,26 @@ where exists (
  * A row that another worker is claiming at this moment is skipped, not waited for.
  */
 const CLAIM = `
-with recursive walk(tenant_id) as (
-  (select d.tenant_id from due_deliveries d where d.channel = $1 and d.lane = $2 and d.tenant_id > $3::uuid order by d.tenant_id limit 1)
+with recursive walk(tenant_id, room, is_ready, ready, probes) as (
+  select $3::uuid, 0::bigint, false, 0, 0
   union all
-  select (select d.tenant_id from due_deliveries d where d.channel = $1 and d.lane = $2 and d.tenant_id > w.tenant_id order by d.tenant_id limit 1)
-  from walk w where w.tenant_id is not null
+  select t.tenant_id, t.room, t.is_ready, w.ready + t.is_ready::integer, w.probes + 1
+  from walk w cross join lateral (
+    select n.tenant_id, r.room, r.room > 0 and exists (
+             select from due_deliveries d where d.channel = $1 and d.lane = $2 and d.tenant_id = n.tenant_id and d.due_at <= now()) as is_ready
+    from (select d.tenant_id from due_deliveries d where d.channel = $1 and d.lane = $2 and d.tenant_id > w.tenant_id order by d.tenant_id limit 1) n
+    cross join lateral (select coalesce(($8::bigint[])[array_position($4::uuid[], n.tenant_id)], $5::bigint) as room) r
+  ) t
+  where w.ready < ${MAX_TENANTS} and w.probes < ${MAX_PROBES}
 ), ready as materialized (
-  select w.tenant_id, coalesce(m.room, $5) as room from walk w left join unnest($4::uuid[], $8::bigint[]) as m(tenant_id, room) on m.tenant_id = w.tenant_id
-  where w.tenant_id is not null and coalesce(m.room, 1) > 0
-    and exists (select 1 from due_deliveries d where d.channel = $1 and d.lane = $2 and d.tenant_id = w.tenant_id and d.due_at <= now())
-  limit ${MAX_TENANTS}
+  select tenant_id, room, row_number() over (order by probes) as place from walk where is_ready
 ), share as (
   select greatest(1, ceil($5::numeric / greatest(1, (select count(*) from ready))))::bigint as rows
 ), picked as materialized (
-  select d.* from ready r cross join lateral (
+  select d.*, r.place from (select * from ready order by place) r cross join lateral (
     select d.tenant_id, d.delivery_id, d.sending
     from due_deliveries d
     where d.channel = $1 and d.lane = $2 and d.tenant_id = r.tenant_id and d.due_at <= now()
-      and (d.ordering_key is null or not exists (
-        select 1 from due_deliveries o where o.tenant_id = d.tenant_id and o.ordering_key = d.ordering_key and o.delivery_id < d.delivery_id))
     order by d.due_at
     limit (select least(rows, r.room) from share)
     for update skip locked
@@ -281,17 +294,27 @@ with recursive walk(tenant_id) as (
 ), overdue as materialized (
   select d.tenant_id, d.delivery_id, d.sending
   from due_deliveries d
-  where d.tenant_id = any ($4::uuid[]) and d.expires_at <= now() and not d.sending
+  where d.tenant_id = any ($4::uuid[]) and d.expires_at <= now() and not d.sending and d.due_at < 'infinity'
     and d.channel || '' = $1 and d.lane + 0 = $2 and d.due_at + interval '0' <= now()
   limit greatest(0, $5 - (select count(*) from picked))
   for update skip locked
+), claimed as (
+  update due_deliveries d
+  set due_at = now() + make_interval(secs => $7::double precision), claim_id = $6::uuid, claims = d.claims + 1
+  from (select tenant_id, delivery_id from picked union all select tenant_id, delivery_id from overdue) p
+  where d.tenant_id = p.tenant_id and d.delivery_id = p.delivery_id
+  returning d.*
+), ended as (
+  select case
+    when (select count(*) = $5 and max(place) < (select count(*) from ready) from picked) then (select tenant_id from picked order by place desc limit 1)
+    when w.ready = ${MAX_TENANTS} or w.probes = ${MAX_PROBES} then w.tenant_id
+  end as at
+  from walk w order by w.probes desc limit 1
 )
-update due_deliveries d
-set due_at = now() + make_interval(secs => $7::double precision), claim_id = $6::uuid, claims = d.claims + 1
-from (select * from picked union all select * from overdue) p
-where d.tenant_id = p.tenant_id and d.delivery_id = p.delivery_id
-returning d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, d.passed_accounts, d.paced, d.message_key, d.traceparent, coalesce(d.expires_at <= now(), false) as expired,
-          (select count(*) from ready)::integer as ready`;
+select (select count(*) from ready)::integer as ready, e.at as ended_at,
+       d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, d.passed_accounts, d.paced, d.message_key,
+       d.ordering_key is not null as ordered, d.traceparent, coalesce(d.expires_at <= now(), false) as expired
+from ended e left join claimed d on true`;
 
 /** Whoever re-claims a row at this moment wins: the renewal then finds another claim, and a claim near its end is not confirmed without it. */
 const CONFIRM = `
@@ -305,7 +328,7 @@ with asked as materialized (
     and d.due_at < now() + make_interval(secs => $6::double precision / 2)
   returning i.ord, d.due_at
 )
-select i.ord::integer as ord, d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, d.passed_accounts, d.paced, d.message_key, d.traceparent,
+select i.ord::integer as ord, d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, d.passed_accounts, d.paced, d.message_key, d.ordering_key is not null as ordered, d.traceparent,
        coalesce(d.expires_at <= now(), false) as expired, extract(epoch from coalesce(r.due_at, d.due_at) - now())::float8 as seconds_left
 from asked i
 join due_deliveries d on d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id and d.attempt = i.attempt and d.sending = i.sending

@@ -226,7 +226,7 @@ const DELIVERIES = `
 select d.id, d.notification_id as "notificationId", d.recipient_id as "recipientId", d.channel, d.address,
        case when q.delivery_id is null then d.state when q.sending or (q.claim_id is not null and q.due_at > now()) then 'sending' else 'waiting' end as state,
        case when q.delivery_id is null then d.reason when q.reason is null and not q.sending and ${ALL_DOWN} then 'provider_down' else q.reason end as reason,
-       case when q.sending or q.claim_id is not null then null else q.due_at end as "dueAt",
+       case when q.sending or q.claim_id is not null or q.due_at = 'infinity' then null else q.due_at end as "dueAt",
        d.provider, d.provider_message_id as "providerMessageId", d.template_version as "templateVersion",
        coalesce(q.attempt, d.attempts)::int as attempts, d.created_at as "createdAt", d.sent_at as "sentAt",
        d.delivered_at as "deliveredAt", d.complained_at as "complainedAt", d.opened_at as "openedAt"
@@ -249,6 +249,8 @@ const CANCEL = `
 with gone as (
   delete from due_deliveries q using deliveries d
   where d.tenant_id = $1 and d.notification_id = $2 and q.tenant_id = d.tenant_id and q.delivery_id = d.id and not q.sending
+    and (select carillon_lock_ordering_keys(array(
+      select carillon_ordering_lock(tenant_id, ordering_key) from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
   returning q.delivery_id
 ), changed as (
   update deliveries d set state = 'cancelled' from gone where d.tenant_id = $1 and d.id = gone.delivery_id and d.state = 'waiting' returning d.*

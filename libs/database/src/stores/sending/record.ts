@@ -2,7 +2,7 @@
 
 import type { DeliveryState, InboxRow, Outcome } from '#domain';
 import { newId } from '#domain';
-import { json } from '../../columns.js';
+import { columns, json } from '../../columns.js';
 import type { ClaimedDelivery } from './due-deliveries.store.js';
 import { deliveryEvent, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from './events.store.js';
 
@@ -17,6 +17,8 @@ export interface RecordRow {
   retryWeight: number;
   limitTaken: boolean;
   paced: boolean;
+  /** The advisory lock of its ordering key, or null without one. */
+  orderingLock: number | null;
   passedAccount: string | null;
   goneDevices: string[] | null;
   suppress: { address: string; reason: string } | null;
@@ -36,6 +38,9 @@ export interface Recorded {
   recorded: boolean;
 }
 
+/** As in carillon_ordering_lock(), which hashes the same text as `messageKey`. */
+const ORDERING_LOCKS_MASK = 255;
+
 /** Ends an outcome: what is to be written for it. */
 export function toRecord(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { kind: 'not_mine' }>): RecordRow {
   const attempt = 'attempt' in outcome ? outcome.attempt : undefined;
@@ -49,6 +54,7 @@ export function toRecord(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { 
     retryWeight: 0,
     limitTaken: false,
     paced: false,
+    orderingLock: delivery.ordered ? Number(delivery.messageKey) & ORDERING_LOCKS_MASK : null,
     passedAccount: null,
     goneDevices: ('goneDevices' in outcome && outcome.goneDevices) || null,
     suppress: ('suppress' in outcome && outcome.suppress) || null,
@@ -110,7 +116,7 @@ export function toRecord(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { 
   }
 }
 
-export const recordColumns: ((row: RecordRow) => unknown)[] = [
+const recordColumns: ((row: RecordRow) => unknown)[] = [
   (row) => row.tenantId,
   (row) => row.deliveryId,
   (row) => row.claimId,
@@ -142,9 +148,15 @@ export const recordColumns: ((row: RecordRow) => unknown)[] = [
   (row) => row.suppress?.reason ?? null,
 ];
 
+/** What RECORD is given: a column for each field of the rows, and the locks of the ordering keys among them. */
+export function recordValues(rows: readonly RecordRow[]): unknown[] {
+  return [...columns(rows, recordColumns), rows.flatMap(({ orderingLock }) => orderingLock ?? [])];
+}
+
 /**
  * `finished` and `deferred` are the fence: only rows whose claim is still ours go on; everything else hangs on them.
- * Indexes: the primary keys of due_deliveries, deliveries and notifications.
+ * Indexes: the primary keys of due_deliveries, deliveries and notifications. The locks of ordering keys come before all row locks;
+ * a trigger makes the next delivery of a key claimable when its head is deleted (docs/adr/0017).
  *
  * A send that an earlier worker left in doubt stays in doubt until somebody tries again: a hold alone does not settle it. Where the delivery
  * ends without another try, the lost one is written down as unknown, so that its receipt is believed.
@@ -162,6 +174,7 @@ with input as materialized (
   ) as i(tenant_id, delivery_id, claim_id, state, reason, delay_seconds, retry_weight, limit_taken, attempt, attempt_outcome, duration_ms,
          provider, provider_account_id, provider_message_id, code, detail, template_version, decision, row_id, category, title, body, action_url, data,
          paced, passed_account, gone_devices, suppress_address, suppress_reason)
+  where (select carillon_lock_ordering_keys($30::integer[]))
 ), finished as materialized (
   delete from due_deliveries d using input i
   where i.state is not null and d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id
