@@ -8,14 +8,17 @@ import {
   migrate,
   NotificationsStore,
   RecipientsStore,
+  type Sql,
+  type Statement,
   TemplatesStore,
   TenantsStore,
 } from '#database';
 import { newId } from '#domain';
-import { cloneDatabase, connect } from '#testing';
+import { cloneDatabase, connect, until } from '#testing';
 import { prismaMigrateDeploy } from './prisma-engine.js';
 
 let database: Database;
+let url: string;
 let admin: pg.Client;
 let drop: () => Promise<void>;
 const [ann, bob] = [newId(), newId()];
@@ -30,7 +33,7 @@ const MIGRATION_NAMES = readdirSync(join(import.meta.dirname, '../prisma/migrati
 
 beforeAll(async () => {
   const clone = await cloneDatabase(inject('postgresUrl'));
-  drop = clone.drop;
+  ({ url, drop } = clone);
   database = new Database({ url: clone.url, poolSize: 5 });
   admin = await connect(clone.url);
   for (const id of [ann, bob]) {
@@ -143,43 +146,101 @@ describe('a tenant', () => {
     ).rejects.toThrow('foreign key');
   });
 
-  it('leaks nothing over a thousand parallel scopes on few connections', async () => {
+  it('leaks nothing over a thousand scopes, a hundred at a time on few connections', async () => {
+    const own: Statement = { name: 'own', text: 'select tenant_id from recipients' };
+    const fails: Statement = { name: 'fails', text: 'select tenant_id, 1 / (length(email) - 48) from recipients' };
+    const ways: ((id: string) => Promise<{ tenant_id: string }[]>)[] = [
+      (id) =>
+        database.forTenant(id, async (prisma) =>
+          (await prisma.recipient.findMany()).map((row) => ({ tenant_id: row.tenantId })),
+        ),
+      (id) => database.sqlForTenant(id, (sql) => sql.query(own)),
+      (id) => database.queryForTenant(id, own),
+      async (id) => (await database.pipelineForTenant<{ tenant_id: string }[][]>(id, [own, own])).flat().slice(1),
+      async (id) => {
+        await expect(database.pipelineForTenant(id, [own, fails, own])).rejects.toThrow('division by zero');
+        return [{ tenant_id: id }];
+      },
+    ];
+    let scopes = 0;
     await Promise.all(
-      Array.from({ length: 1_000 }, async (_, index) => {
-        const id = index % 2 === 0 ? ann : bob;
-        const rows =
-          index % 3 === 0
-            ? await database.forTenant(id, async (prisma) =>
-                (await prisma.recipient.findMany()).map((row) => ({ tenant_id: row.tenantId })),
-              )
-            : await database.sqlForTenant(id, (sql) =>
-                sql.query<{ tenant_id: string }>({ text: 'select tenant_id from recipients' }),
-              );
-        expect(rows.map((row) => row.tenant_id)).toEqual([id]);
+      Array.from({ length: 100 }, async () => {
+        while (scopes < 1_000) {
+          scopes += 1;
+          const id = scopes % 2 === 0 ? ann : bob;
+          const rows = await ways[scopes % ways.length]!(id);
+          expect(rows.map((row) => row.tenant_id)).toEqual([id]);
+        }
       }),
     );
+  });
+
+  it('is known to a connection for one round trip only, whatever became of it', async () => {
+    const single = new Database({ url, poolSize: 1 });
+    const select: Statement = { text: 'select email from recipients' };
+    const trips: [string, Statement[]][] = [
+      ['', [select]],
+      ['division by zero', [select, { text: 'select 1 / 0' }]],
+      ['does not exist', [{ name: 'wrong', text: 'select nothing from recipients' }]],
+      ['invalid input syntax', [{ name: 'typed', text: 'select $1::uuid', values: ['no uuid'] }]],
+      ['cannot be reached', [{ text: 'select pg_sleep(5)' }]],
+      ['cannot be reached', [select, { text: 'select pg_sleep(3), $1', values: ['killed'] }]],
+    ];
+    const kill = `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(3), $1'`;
+    for (const [message, statements] of trips) {
+      const trip = single.pipelineForTenant(ann, statements);
+      if (statements.at(-1)!.values?.[0] === 'killed')
+        void until('the statement runs and is killed', async () => (await admin.query(kill)).rows.length > 0);
+      await (message === '' ? trip : expect(trip).rejects.toThrow(message));
+      // The same connection, or its successor, without a tenant.
+      const without = (single as unknown as { tenantPool: pg.Pool }).tenantPool.query('select email from recipients');
+      await expect(without).rejects.toThrow(/app\.tenant_id|invalid input syntax for type uuid: ""/);
+    }
+    await single.close();
+  });
+
+  it('writes all statements of a round trip or none', async () => {
+    const insert = (text: string): Statement => ({
+      text: `insert into recipients (tenant_id, id) values ($1, $2) returning id`,
+      values: [ann, text],
+    });
+    await expect(database.pipelineForTenant(ann, [insert('one'), insert('two'), insert('one')])).rejects.toThrow(
+      'duplicate key',
+    );
+    const circle: { self?: unknown } = {};
+    circle.self = circle;
+    await expect(
+      database.pipelineForTenant(ann, [insert('one'), { text: 'select $1::jsonb', values: [circle] }]),
+    ).rejects.toThrow('circular');
+    await expect(database.pipelineForTenant(ann, [insert('three'), insert('four')])).resolves.toEqual([
+      [{ id: 'three' }],
+      [{ id: 'four' }],
+    ]);
+    const { rows } = await admin.query<{ id: string }>(
+      `delete from recipients where tenant_id = $1 and id <> 'r' returning id`,
+      [ann],
+    );
+    expect(rows.map(({ id }) => id).sort()).toEqual(['four', 'three']);
   });
 });
 
 describe('the stores with every mention of the tenant taken out of their queries', () => {
   // The walls must hold when a query forgets its where: each store runs on a database that strikes it out of the SQL.
+  const struckOut = (statement: Statement): Statement => ({
+    values: statement.values ?? [],
+    text: statement.text.replaceAll(/(\w+\.)?tenant_id = \$1(?!:)/g, () => '($1::uuid is not null or true)'),
+  });
   const forgetful = (): Database =>
     new Proxy(database, {
       get(target, name) {
+        if (name === 'queryForTenant')
+          return (tenantId: string, statement: Statement) => target.queryForTenant(tenantId, struckOut(statement));
+        if (name === 'pipelineForTenant')
+          return (tenantId: string, statements: Statement[]) =>
+            target.pipelineForTenant(tenantId, statements.map(struckOut));
         if (name !== 'sqlForTenant') return Reflect.get(target, name, target);
-        return (tenantId: string, work: (sql: unknown) => Promise<unknown>) =>
-          target.sqlForTenant(tenantId, (sql) =>
-            work({
-              query: (statement: { text: string; values?: unknown[] }) =>
-                sql.query({
-                  ...statement,
-                  text: statement.text.replaceAll(
-                    /(\w+\.)?tenant_id = \$1(?!:)/g,
-                    () => '($1::uuid is not null or true)',
-                  ),
-                }),
-            }),
-          );
+        return (tenantId: string, work: (sql: Sql) => Promise<unknown>) =>
+          target.sqlForTenant(tenantId, (sql) => work({ query: (statement) => sql.query(struckOut(statement)) }));
       },
     });
 
@@ -191,7 +252,9 @@ describe('the stores with every mention of the tenant taken out of their queries
     expect(await store.cancel(ann, notifications[bob]!)).toBeNull();
     const inbox = await new InboxStore(forgetful()).list(ann, 'r', { limit: 10 });
     expect(inbox.rows.map(({ title }) => title)).toEqual([ann]);
-    expect(await new RecipientsStore(database).get(ann, 'nobody')).toBeNull();
+    const [item] = (await new InboxStore(database).list(bob, 'r', { limit: 1 })).rows;
+    expect(await new InboxStore(forgetful()).change(ann, 'r', item!.id, 'read')).toBeNull();
+    expect((await new RecipientsStore(forgetful()).get(ann, 'r'))?.email).toBe(`${ann}@example.com`);
     expect(await new TemplatesStore(database).get(ann, { idOrKey: newId() })).toBeNull();
   });
 });

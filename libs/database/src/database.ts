@@ -2,6 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { DomainError, isId } from '#domain';
 import { type Prisma, PrismaClient } from './generated/client.js';
+import { TenantQuery } from './tenant-query.js';
 
 export type PrismaScope = Prisma.TransactionClient;
 
@@ -59,7 +60,7 @@ export class Database {
   private platformPrisma: PrismaClient | undefined;
 
   constructor(private readonly options: DatabaseOptions) {
-    this.tenantPool = this.pool('carillon_tenant', options.poolSize);
+    this.tenantPool = this.pool('carillon_tenant', options.poolSize, LOOK_UPS_ONLY);
     this.platformPool = this.pool('carillon_platform', options.poolSize, LOOK_UPS_ONLY);
     this.healthPool = this.pool('carillon_platform', 1);
   }
@@ -94,6 +95,38 @@ export class Database {
     checkTenantId(tenantId);
     // The id is a checked UUID; both statements travel in one round trip.
     return await this.transaction(this.tenantPool, `begin; set local app.tenant_id = '${tenantId}'`, work);
+  }
+
+  /**
+   * Raw statements of one tenant in one transaction and one round trip: for statements that do not need each other's results.
+   * Resolves with the rows of each.
+   */
+  async pipelineForTenant<Rows extends object[][]>(
+    tenantId: string,
+    statements: { [Index in keyof Rows]: Statement },
+  ): Promise<Rows> {
+    checkTenantId(tenantId);
+    return await outageAsUnavailable(async () => {
+      const query = new TenantQuery(tenantId, statements, numericTypes);
+      const client = await this.tenantPool.connect();
+      let broken = false;
+      try {
+        client.query(query);
+        return (await query.done) as Rows;
+      } catch (error) {
+        // After a refused statement the connection is as good as new. After a time-out or a lost server it is not.
+        broken = !(error instanceof pg.DatabaseError) || OUTAGE_STATES.test(error.code ?? '');
+        throw error;
+      } finally {
+        client.release(broken);
+      }
+    });
+  }
+
+  /** One raw statement of one tenant in one round trip. */
+  async queryForTenant<Row extends object>(tenantId: string, statement: Statement): Promise<Row[]> {
+    const [rows] = await this.pipelineForTenant<[Row[]]>(tenantId, [statement]);
+    return rows;
   }
 
   /** Raw SQL over all tenants in one transaction. */

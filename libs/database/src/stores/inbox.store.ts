@@ -1,6 +1,6 @@
 import DataLoader from 'dataloader';
 import { columns } from '../columns.js';
-import type { Database, Sql } from '../database.js';
+import type { Database, Statement } from '../database.js';
 import { afterNumberCursor, type Page, toPage } from '../page.js';
 import { emit } from './sending/events.store.js';
 
@@ -79,12 +79,16 @@ export class InboxStore {
     const last = afterNumberCursor(filter.cursor);
     if (last !== null) conditions.push(`seq ${forward ? '>' : '<'} $${values.push(last)}`);
     values.push(filter.limit + 1);
-    const rows = await this.database.sqlForTenant(tenantId, (sql) =>
-      sql.query<InboxItem>({
-        text: `select ${ITEM} from inbox_items where ${conditions.join(' and ')} order by seq ${forward ? 'asc' : 'desc'} limit $${values.length}`,
-        values,
-      }),
-    );
+    const text = `select ${ITEM} from inbox_items where ${conditions.join(' and ')} order by seq ${forward ? 'asc' : 'desc'} limit $${values.length}`;
+    const shape = [
+      filter.archived === true,
+      filter.unread === true,
+      filter.category !== undefined,
+      forward,
+      last !== null,
+    ];
+    const name = `inbox_items_${shape.map(Number).join('')}`;
+    const rows = await this.database.queryForTenant<InboxItem>(tenantId, { name, text, values });
     return toPage(rows, filter.limit, (row) => String(row.seq));
   }
 
@@ -105,19 +109,20 @@ export class InboxStore {
     id: string,
     change: InboxChange,
   ): Promise<{ item: InboxItem; changed: boolean } | null> {
-    return await this.database.sqlForTenant(tenantId, async (sql) => {
-      const changed = await changeItems(sql, tenantId, recipientId, change, id);
-      const [item] = await sql.query<InboxItem>({
+    const [changed, [item]] = await this.database.pipelineForTenant<[InboxItem[], InboxItem[]]>(tenantId, [
+      changeItems(tenantId, recipientId, change, id),
+      {
+        name: 'inbox_item',
         text: `select ${ITEM} from inbox_items where tenant_id = $1 and id = $3 and recipient_id = $2`, // index: inbox_items_tenant_id_id_key
         values: [tenantId, recipientId, id],
-      });
-      return item ? { item, changed: changed.length > 0 } : null;
-    });
+      },
+    ]);
+    return item ? { item, changed: changed.length > 0 } : null;
   }
 
   /** Marks everything read or seen; returns the items that changed. */
   async changeAll(tenantId: string, recipientId: string, change: 'read' | 'seen'): Promise<InboxItem[]> {
-    return await this.database.sqlForTenant(tenantId, (sql) => changeItems(sql, tenantId, recipientId, change, null));
+    return await this.database.queryForTenant(tenantId, changeItems(tenantId, recipientId, change, null));
   }
 
   /** Uses up a token that came in a URL. Returns false when it had been used before. */
@@ -186,15 +191,10 @@ const READ_EVENTS = `, emitted as (
 )`;
 
 /** The counters move by what the changed rows were and are: the row of the counters is locked first, as a new item does. */
-async function changeItems(
-  sql: Sql,
-  tenantId: string,
-  recipientId: string,
-  change: InboxChange,
-  id: string | null,
-): Promise<InboxItem[]> {
+function changeItems(tenantId: string, recipientId: string, change: InboxChange, id: string | null): Statement {
   const { set, where } = CHANGES[change];
-  return await sql.query<InboxItem>({
+  return {
+    name: `inbox_${change}_${id === null ? 'all' : 'one'}`,
     text: `
 with counter as materialized (
   select from inbox_counters where tenant_id = $1 and recipient_id = $2 for update
@@ -221,5 +221,5 @@ with counter as materialized (
 )${change === 'read' ? READ_EVENTS : ''}
 select ${ITEM} from changed order by seq`,
     values: [tenantId, recipientId, id],
-  });
+  };
 }

@@ -91,10 +91,13 @@ export class RecipientsStore {
   }
 
   async get(tenantId: string, id: string): Promise<Recipient | null> {
-    const row = await this.database.forTenant(tenantId, (prisma) =>
-      prisma.recipient.findUnique({ where: { tenantId_id: { tenantId, id } } }),
-    );
-    return row && toRecipient(row);
+    const [row] = await this.database.queryForTenant<Recipient>(tenantId, {
+      name: 'recipient',
+      text: `select id, email, phone, locale, timezone, attributes, created_at as "createdAt", updated_at as "updatedAt"
+             from recipients where tenant_id = $1 and id = $2`, // index: recipients_pkey
+      values: [tenantId, id],
+    });
+    return row ?? null;
   }
 
   /** In order of id, which is the tenant's own. */
@@ -160,10 +163,12 @@ export class RecipientsStore {
 
   /** What the recipient wants; whoever has said nothing has empty sets. */
   async preferences(tenantId: string, id: string): Promise<Preferences> {
-    const row = await this.database.forTenant(tenantId, (prisma) =>
-      prisma.preference.findUnique({ where: { tenantId_recipientId: { tenantId, recipientId: id } } }),
-    );
-    return toPreferences(row);
+    const [row] = await this.database.queryForTenant<{ channels: unknown; categories: unknown }>(tenantId, {
+      name: 'preferences',
+      text: 'select channels, categories from preferences where tenant_id = $1 and recipient_id = $2', // index: preferences_pkey
+      values: [tenantId, id],
+    });
+    return toPreferences(row ?? null);
   }
 
   async putPreferences(tenantId: string, id: string, { channels, categories }: Preferences): Promise<void> {

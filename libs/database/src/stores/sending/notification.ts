@@ -22,7 +22,8 @@ export interface Notification {
   endpointId: string | null;
 }
 
-export interface NotificationRow extends Notification {
+/** What is read back: not what is only needed to send it. */
+export interface NotificationRow extends Omit<Notification, 'content' | 'payload'> {
   createdAt: Date;
   status: NotificationStatus;
   total: number;

@@ -1,5 +1,5 @@
 import { type ChannelId, type DeliveryState, type NotificationStatus } from '#domain';
-import type { Database, Sql } from '../../database.js';
+import type { Database } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../../page.js';
 import { changedDeliveries, emit, FINISHED_NOTIFICATIONS } from './events.store.js';
 import type { DeliveryRow, NotificationRow } from './notification.js';
@@ -45,12 +45,12 @@ export class NotificationsStore {
   constructor(private readonly database: Database) {}
 
   async get(tenantId: string, id: string): Promise<NotificationWithDeliveries | null> {
-    return await this.database.sqlForTenant(
-      tenantId,
-      async (sql) =>
-        (await withDeliveries(sql, tenantId, await select(sql, 'n.tenant_id = $1 and n.id = $2', [tenantId, id])))[0] ??
-        null,
-    );
+    const [row] = await this.database.queryForTenant<FoundRow>(tenantId, {
+      name: 'notification',
+      text: select('n.tenant_id = $1 and n.id = $2'), // index: notifications_pkey
+      values: [tenantId, id],
+    });
+    return row ? withDeliveries(row) : null;
   }
 
   /** Newest first. Index: the primary key backwards, or notifications_recipient_id_tenant_id_id_idx. */
@@ -68,6 +68,7 @@ export class NotificationsStore {
       conditions.push(condition(`$${values.length}`));
     };
     where((p) => `n.id < ${p}::uuid`, afterIdCursor(page.cursor));
+    const isPlain = Object.values(filter).every((value) => value === undefined);
     where((p) => `n.recipient_id = ${p}`, filter.recipientId);
     where((p) => `${p} = any (n.channels)`, filter.channel);
     where((p) => `n.category = ${p}`, filter.category);
@@ -79,14 +80,13 @@ export class NotificationsStore {
     where((p) => `${STATUS} = ${p}`, filter.status);
     values.push(page.limit + 1, page.offset ?? 0);
     const rest = `order by n.id desc limit $${values.length - 1} offset $${values.length}`;
-    return await this.database.sqlForTenant(tenantId, async (sql) => {
-      const { rows, nextCursor } = toPage(
-        await select(sql, conditions.join(' and '), values, rest),
-        page.limit,
-        (row) => row.id,
-      );
-      return { rows: await withDeliveries(sql, tenantId, rows), nextCursor };
+    const rows = await this.database.queryForTenant<FoundRow>(tenantId, {
+      // Every combination of filters is a statement of its own; only those that are asked for all the time stay prepared.
+      ...(isPlain && { name: page.cursor === undefined ? 'notifications' : 'notifications_after' }),
+      text: select(conditions.join(' and '), rest),
+      values,
     });
+    return toPage(rows.map(withDeliveries), page.limit, ({ notification }) => notification.id);
   }
 
   /** The deliveries of a notification, oldest first; null when there is no such notification. */
@@ -96,20 +96,20 @@ export class NotificationsStore {
     page: PageRequest,
     state?: DeliveryState,
   ): Promise<Page<DeliveryRow> | null> {
-    const after = afterIdCursor(page.cursor);
-    return await this.database.sqlForTenant(tenantId, async (sql) => {
-      const found = await sql.query({
-        text: 'select from notifications where tenant_id = $1 and id = $2',
+    const [found, rows] = await this.database.pipelineForTenant<[object[], DeliveryRow[]]>(tenantId, [
+      {
+        name: 'notification_exists',
+        text: 'select 1 from notifications where tenant_id = $1 and id = $2',
         values: [tenantId, id],
-      });
-      if (found.length === 0) return null;
-      const rows = await sql.query<DeliveryRow>({
-        text: `select * from (${DELIVERIES} where d.tenant_id = $1 and d.notification_id = $2 and ($3::uuid is null or d.id > $3)) x
+      },
+      {
+        name: 'deliveries_of_notification',
+        text: `select * from (${DELIVERIES} where d.tenant_id = $1 and d.notification_id = $2 and ${nearby('$2::uuid')} and ($3::uuid is null or d.id > $3)) x
                where $4::text is null or x.state = $4 order by x.id limit $5`, // index: deliveries_notification_id_tenant_id_id_idx
-        values: [tenantId, id, after, state ?? null, page.limit + 1],
-      });
-      return toPage(rows, page.limit, (row) => row.id);
-    });
+        values: [tenantId, id, afterIdCursor(page.cursor), state ?? null, page.limit + 1],
+      },
+    ]);
+    return found.length === 0 ? null : toPage(rows, page.limit, (row) => row.id);
   }
 
   /** What went to one of the tenant's endpoints, newest first, with the event that each carries. Index: deliveries_tenant_id_endpoint_id_id_idx. */
@@ -142,25 +142,19 @@ export class NotificationsStore {
 
   /** Which of these there are. Index: notifications_pkey. */
   async existing(tenantId: string, ids: readonly string[]): Promise<Set<string>> {
-    const rows = await this.database.sqlForTenant(tenantId, (sql) =>
-      sql.query<{ id: string }>({
-        text: 'select id from notifications where tenant_id = $1 and id = any ($2::uuid[])',
-        values: [tenantId, ids],
-      }),
-    );
+    const rows = await this.database.queryForTenant<{ id: string }>(tenantId, {
+      text: 'select id from notifications where tenant_id = $1 and id = any ($2::uuid[])',
+      values: [tenantId, ids],
+    });
     return new Set(rows.map(({ id }) => id));
   }
 
   async delivery(tenantId: string, id: string): Promise<{ delivery: DeliveryRow; timeline: TimelineEntry[] } | null> {
-    return await this.database.sqlForTenant(tenantId, async (sql) => {
-      const [delivery] = await sql.query<DeliveryRow>({
-        text: `${DELIVERIES} where d.tenant_id = $1 and d.id = $2`,
-        values: [tenantId, id],
-      });
-      if (!delivery) return null;
-      const timeline = await sql.query<TimelineEntry>({ text: TIMELINE, values: [tenantId, id] });
-      return { delivery, timeline };
-    });
+    const [[delivery], timeline] = await this.database.pipelineForTenant<[DeliveryRow[], TimelineEntry[]]>(tenantId, [
+      { name: 'delivery', text: `${DELIVERIES} where d.tenant_id = $1 and d.id = $2`, values: [tenantId, id] },
+      { name: 'timeline', text: TIMELINE, values: [tenantId, id] },
+    ]);
+    return delivery ? { delivery, timeline } : null;
   }
 
   /**
@@ -180,35 +174,41 @@ export class NotificationsStore {
   }
 }
 
+/**
+ * Deliveries get their ids after that of their notification: at once, or, when an event is told again, as long as it is kept (seven
+ * days). The bounds, with a margin, let the search skip all other weeks.
+ */
+const nearby = (id: string): string =>
+  `d.id between carillon_id_days_after(${id}, -1) and carillon_id_days_after(${id}, 15)`;
+
 const STATUS = `coalesce(n.final_status, case when n.succeeded + n.failed + n.suppressed + n.cancelled > 0 or exists (
   select 1 from deliveries d join due_deliveries q on q.tenant_id = d.tenant_id and q.delivery_id = d.id
-  where d.tenant_id = n.tenant_id and d.notification_id = n.id and (q.claims > 0 or q.attempt > 0)) then 'active' else 'pending' end)`;
+  where d.tenant_id = n.tenant_id and d.notification_id = n.id and ${nearby('n.id')} and (q.claims > 0 or q.attempt > 0)) then 'active' else 'pending' end)`;
 
-async function select(sql: Sql, where: string, values: unknown[], rest = ''): Promise<NotificationRow[]> {
-  return await sql.query<NotificationRow>({
-    text: `select n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.type, n.category, n.channels, n.template_id as "templateId", n.content, n.payload,
-                  n.priority, n.test, n.ordering_key as "orderingKey", n.metadata, n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt", n.endpoint_id as "endpointId",
-                  n.created_at as "createdAt", n.total, ${STATUS} as status
-           from notifications n where ${where} ${rest}`,
-    values,
-  });
+/** A notification and its first deliveries as JSON. Index of the deliveries: deliveries_notification_id_tenant_id_id_idx. */
+function select(where: string, rest = ''): string {
+  return `select n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.type, n.category, n.channels, n.template_id as "templateId",
+       n.priority, n.test, n.ordering_key as "orderingKey", n.metadata, n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt", n.endpoint_id as "endpointId",
+       n.created_at as "createdAt", n.total, ${STATUS} as status, coalesce(x.deliveries, '[]') as deliveries
+from notifications n
+left join lateral (
+  select json_agg(x order by x.id) as deliveries
+  from (${DELIVERIES} where d.tenant_id = n.tenant_id and d.notification_id = n.id and ${nearby('n.id')} order by d.id limit ${SHOWN_DELIVERIES}) x
+) x on true
+where ${where} ${rest}`;
 }
 
-async function withDeliveries(
-  sql: Sql,
-  tenantId: string,
-  notifications: NotificationRow[],
-): Promise<NotificationWithDeliveries[]> {
-  if (notifications.length === 0) return [];
-  const rows = await sql.query<DeliveryRow>({
-    text: `select x.* from unnest($2::uuid[]) as w(id) cross join lateral (
-             ${DELIVERIES} where d.tenant_id = $1 and d.notification_id = w.id order by d.id limit ${SHOWN_DELIVERIES}
-           ) x`, // index: deliveries_notification_id_tenant_id_id_idx
-    values: [tenantId, notifications.map((notification) => notification.id)],
-  });
-  const byNotification = Map.groupBy(rows, (row) => row.notificationId);
-  return notifications.map((notification) => ({ notification, deliveries: byNotification.get(notification.id) ?? [] }));
+type FoundRow = NotificationRow & { deliveries: DeliveryRow[] };
+
+/** In JSON the times of the deliveries are text. */
+function withDeliveries({ deliveries, ...notification }: FoundRow): NotificationWithDeliveries {
+  for (const delivery of deliveries) {
+    for (const time of DELIVERY_TIMES) if (delivery[time] !== null) delivery[time] = new Date(delivery[time]);
+  }
+  return { notification, deliveries };
 }
+
+const DELIVERY_TIMES = ['createdAt', 'dueAt', 'sentAt', 'deliveredAt', 'complainedAt', 'openedAt'] as const;
 
 /**
  * Left in the queue because none of the tenant's own accounts works: the workers take such deliveries up only to see whether one does
