@@ -177,7 +177,13 @@ export class ApiModule {
             accept: AcceptStore,
             bus: RealtimeBus,
             connector: Connector,
-          ) => new ManageWebhooks({ endpoints, events, notifications, letters, accept }, bus, connector),
+          ) =>
+            new ManageWebhooks(
+              { endpoints, events, notifications, letters, accept },
+              bus,
+              connector,
+              config.webhookEndpointsPerTenant,
+            ),
         },
         {
           provide: TakeReceipts,

@@ -32,8 +32,9 @@ import { makePipeline } from './delivery/make-pipeline.js';
 import { OutcomeSpool } from './delivery/outcome-spool.js';
 import { Pipeline } from './delivery/pipeline.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
-import { toBroker, toEndpoints } from './events/carriers.js';
+import { toBroker } from './events/carriers.js';
 import { Relay, type RelayOptions } from './events/relay.js';
+import { WebhookFanOut } from './events/webhook-fan-out.js';
 import { Housekeeper } from './housekeeping/housekeeper.js';
 import { BUS, LOGGER, RELAYS, TRANSPORT } from './tokens.js';
 
@@ -181,7 +182,8 @@ export class WorkerModule {
           ) => {
             const accept = new AcceptStore(database, (lanes) => dispatcher.wake(lanes));
             const relay = (options: RelayOptions): Relay => new Relay(options, listener, logger);
-            const relays = [relay({ name: 'carillon_webhooks', carry: toEndpoints(events, endpoints, accept) })];
+            const fanOut = new WebhookFanOut({ events, endpoints, accept }, logger);
+            const relays = [relay({ name: 'carillon_webhooks', carry: () => fanOut.turn() })];
             if (kafka) {
               const stream = new EventStream({ kafka, ...config.kafka! });
               instruments().gauge(

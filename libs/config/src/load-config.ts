@@ -28,6 +28,7 @@ export interface Config {
   readonly pages: boolean;
   readonly sandboxFallback: boolean;
   readonly leaseSeconds: number;
+  readonly webhookEndpointsPerTenant: number;
   readonly workerChannels: Settings['WORKER_CHANNELS'];
   readonly concurrency: Readonly<Record<Settings['WORKER_CHANNELS'][number], number>>;
 }
@@ -103,6 +104,7 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     pages: settings.PAGES ?? embedded,
     sandboxFallback: settings.SANDBOX_FALLBACK ?? embedded,
     leaseSeconds: settings.LEASE_SECONDS,
+    webhookEndpointsPerTenant: settings.WEBHOOK_ENDPOINTS_PER_TENANT,
     workerChannels: settings.WORKER_CHANNELS,
     concurrency: Object.freeze({
       email: settings.WORKER_EMAIL_CONCURRENCY ?? each,

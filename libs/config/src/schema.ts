@@ -167,6 +167,10 @@ export const settingsSchema = z.object({
   WORKER_IN_APP_CONCURRENCY: concurrency.optional().describe('The same for in-app alone.'),
   WORKER_CHAT_CONCURRENCY: concurrency.optional().describe('The same for chat alone.'),
   WORKER_WEBHOOK_CONCURRENCY: concurrency.optional().describe('The same for webhooks alone.'),
+  WEBHOOK_ENDPOINTS_PER_TENANT: positive
+    .max(500)
+    .default(50)
+    .describe('Webhook endpoints a tenant may have: each event is sent to all of them. One more is refused with 409.'),
   LEASE_SECONDS: z.coerce
     .number({ error: 'must be a number of seconds' })
     .min(2)

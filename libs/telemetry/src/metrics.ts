@@ -71,6 +71,10 @@ class Instruments {
   readonly events = this.counter('carillon_events_published', 'Events carried away, by where to');
   readonly pruned = this.counter('carillon_rows_pruned', 'Rows deleted because their time had passed, by table');
   readonly choreFailures = this.counter('carillon_chore_failures', 'Housekeeping chores that failed, by chore');
+  readonly eventsSetAside = this.counter(
+    'carillon_events_set_aside',
+    'Events that could not be handed to a webhook endpoint; replay what is missing once the cause is mended',
+  );
   readonly frames = this.counter('carillon_inbox_frames', 'Frames sent to inbox streams, by type');
 
   /** A figure read when it is scraped. */

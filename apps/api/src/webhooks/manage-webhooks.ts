@@ -37,12 +37,20 @@ export class ManageWebhooks {
     private readonly stores: Stores,
     private readonly bus: RealtimeBus,
     private readonly connector: Connector,
+    /** How many endpoints a tenant may have. */
+    private readonly limit: number,
   ) {}
 
   async create(tenantId: string, body: WebhookBody): Promise<{ endpoint: WebhookEndpoint; secret: string }> {
     this.checkUrl(body.url);
     const secret = newSecret();
-    const endpoint = await this.stores.endpoints.create(tenantId, { ...body, enabled: true }, secret);
+    const { limit } = this;
+    const endpoint = await this.stores.endpoints.create(tenantId, { ...body, enabled: true }, { secret, limit });
+    if (!endpoint)
+      throw new DomainError(
+        'conflict',
+        `You have ${limit} webhooks, the most that a tenant may have; delete one first.`,
+      );
     this.announce(tenantId);
     return { endpoint, secret };
   }

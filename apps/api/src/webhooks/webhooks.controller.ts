@@ -61,7 +61,7 @@ export class WebhooksController {
     summary: 'Hear what happens: add an endpoint',
     status: 201,
     schema: createdWebhookView,
-    errors: ['validation_failed'],
+    errors: ['validation_failed', 'conflict'],
   })
   async create(
     @FromCaller() { tenantId }: Caller,

@@ -8,12 +8,11 @@ interface Lock {
 export interface RelayOptions {
   /** The lock's; one relay of a name runs at a time, over all workers. */
   name: string;
-  /** Carries one batch; returns how much there was. Throws while somebody is away: the batch comes again. */
-  carry: (limit: number) => Promise<number>;
+  /** Carries one batch; returns whether there may be more. Throws while somebody is away: the batch comes again. */
+  carry: () => Promise<boolean>;
   close?: () => Promise<void>;
 }
 
-const BATCH = 1_000;
 const IDLE_MS = 100;
 /** How soon another worker takes over when the one that relayed is gone. */
 const STANDBY_MS = 1_000;
@@ -50,7 +49,7 @@ export class Relay {
     for (let away = false; this.running; ) {
       try {
         if (!(await this.lock.holds(name))) await this.rest(STANDBY_MS);
-        else if ((await carry(BATCH)) < BATCH) await this.rest(IDLE_MS);
+        else if (!(await carry())) await this.rest(IDLE_MS);
         away = false;
       } catch (error) {
         if (!away) this.logger.warn({ err: error, relay: name }, 'events are not relayed at the moment; they wait');

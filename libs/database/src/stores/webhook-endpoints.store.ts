@@ -66,24 +66,28 @@ export class WebhookEndpointsStore {
     private readonly box: SecretBox,
   ) {}
 
-  async create(tenantId: string, fields: WebhookEndpointFields, secret: string): Promise<WebhookEndpoint> {
+  /** Null when the tenant has `limit` endpoints already. */
+  async create(
+    tenantId: string,
+    fields: WebhookEndpointFields,
+    { secret, limit }: { secret: string; limit: number },
+  ): Promise<WebhookEndpoint | null> {
     const id = newId();
-    const [row] = await this.ask<Row>(
-      tenantId,
-      `insert into webhook_endpoints (tenant_id, id, url, events, description, ordered, enabled, secret_sealed)
-       values ($1, $2, $3, $4, $5, $6, $7, $8) returning ${COLUMNS}`,
-      [
-        tenantId,
-        id,
-        fields.url,
-        fields.events,
-        fields.description,
-        fields.ordered,
-        fields.enabled,
-        this.seal(tenantId, id, secret),
-      ],
-    );
-    return toEndpoint(row!);
+    const row = await this.database.sqlForTenant(tenantId, async (sql) => {
+      // One at a time for each tenant: the second sees what the first has made.
+      await sql.query({ text: 'select from tenants where id = $1 for no key update', values: [tenantId] });
+      const [made] = await sql.query<Row>({
+        text: `insert into webhook_endpoints (tenant_id, id, url, events, description, ordered, enabled, secret_sealed)
+               select $1::uuid, $2::uuid, $3, $4::text[], $5, $6::boolean, $7::boolean, $8
+               where (select count(*) from webhook_endpoints where tenant_id = $1) < $9 returning ${COLUMNS}`,
+        values: [
+          ...[tenantId, id, fields.url, fields.events, fields.description, fields.ordered, fields.enabled],
+          ...[this.seal(tenantId, id, secret), limit],
+        ],
+      });
+      return made;
+    });
+    return row ? toEndpoint(row) : null;
   }
 
   async list(tenantId: string, page: PageRequest): Promise<Page<WebhookEndpoint>> {

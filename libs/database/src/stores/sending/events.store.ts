@@ -1,3 +1,4 @@
+import { columns } from '../../columns.js';
 import type { Database } from '../../database.js';
 
 /** One thing that happened to a delivery, a notification or an inbox item. */
@@ -84,21 +85,25 @@ export class EventsStore {
     return row?.seconds ?? 0;
   }
 
-  /** The oldest events that have not been handed to endpoints, in order. Index: events_webhooks_idx. */
-  async nextForEndpoints(limit: number): Promise<StoredEvent[]> {
+  /**
+   * Events that have not been handed to endpoints: an equal share of the limit, at least one, of each of the next tenants that have
+   * some, in the order of each tenant. Index: events_webhooks_tenant_idx.
+   */
+  async nextForEndpoints(turn: { afterTenant: string; tenants: number; limit: number }): Promise<StoredEvent[]> {
     return await this.database.platform.query<StoredEvent>({
       name: 'next_for_endpoints',
-      text: `select ${EVENT} from events where webhooks order by seq limit $1`,
-      values: [limit],
+      text: NEXT_FOR_ENDPOINTS,
+      values: [turn.afterTenant, turn.tenants, turn.limit],
     });
   }
 
-  /** Every endpoint that wants them has them. Index: events_webhooks_idx. */
+  /** Every endpoint that wants them has them. Index: events_pkey. */
   async handedOut(events: readonly StoredEvent[]): Promise<void> {
     await this.database.platform.query({
       name: 'handed_out_events',
-      text: 'update events set webhooks = false where webhooks and seq = any ($1::bigint[])',
-      values: [events.map(({ seq }) => seq)],
+      text: `update events e set webhooks = false from unnest($1::uuid[], $2::bigint[]) as i(tenant_id, seq)
+             where e.tenant_id = i.tenant_id and e.seq = i.seq and e.webhooks`,
+      values: columns(events, [(event) => event.tenantId, (event) => event.seq]),
     });
   }
 
@@ -122,3 +127,18 @@ export class EventsStore {
 
 const EVENT = `tenant_id as "tenantId", id, seq, type, recipient_id as "recipientId", subject, data::text as data,
   to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "createdAt"`;
+
+/** Walks the tenants that have something by a loose index scan, one probe each. */
+const NEXT_FOR_ENDPOINTS = `
+with recursive walk(tenant_id) as (
+  (select e.tenant_id from events e where e.webhooks and e.tenant_id > $1::uuid order by e.tenant_id limit 1)
+  union all
+  select (select e.tenant_id from events e where e.webhooks and e.tenant_id > w.tenant_id order by e.tenant_id limit 1)
+  from walk w where w.tenant_id is not null
+), turn as materialized (
+  select tenant_id from walk where tenant_id is not null limit $2
+)
+select e.* from turn t cross join lateral (
+  select ${EVENT} from events where webhooks and tenant_id = t.tenant_id order by seq
+  limit (select greatest(1, $3::bigint / greatest(1, count(*))) from turn)
+) e`;
