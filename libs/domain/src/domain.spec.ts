@@ -4,6 +4,7 @@ import {
   type Attempt,
   afterFailure,
   type Consent,
+  channels,
   type DeliveryState,
   deliveryStates,
   isFinal,
@@ -12,6 +13,7 @@ import {
   localeChain,
   type Mover,
   mayMove,
+  messageFaultOf,
   newApiKey,
   newId,
   parseApiKey,
@@ -171,6 +173,28 @@ describe('small rules', () => {
     ['😀'.repeat(67), 'ucs2', 3, 134],
   ])('an SMS of %j is %s, %i segments', (text, encoding, segments, units) => {
     expect(smsSegments(text)).toEqual({ encoding, segments, units });
+  });
+
+  it.each([
+    ['email', 'subject', 998],
+    ['email', 'from', 998],
+    ['email', 'reply_to', 998],
+    ['push', 'title', 998],
+    ['push', 'image_url', 2_048],
+    ['in_app', 'title', 998],
+    ['in_app', 'action_url', 2_048],
+  ] as const)('a message of %s has a bound for %s: %i characters', (channel, field, most) => {
+    const fault = (length: number) => messageFaultOf(channels[channel], { [field]: 'a'.repeat(length) }, {});
+    expect(fault(most)).toBeNull();
+    expect(fault(most + 1)).toBe(`${field} has ${most + 1} characters, at most ${most} are allowed`);
+  });
+
+  it('an SMS has a bound in segments, and one far beyond it is not counted', () => {
+    const fault = (text: string, smsMaxSegments?: number) => messageFaultOf(channels.sms, { text }, { smsMaxSegments });
+    expect(fault('a'.repeat(1_530))).toBeNull();
+    expect(fault('a'.repeat(1_531))).toBe('the text takes 11 segments, at most 10 are allowed');
+    expect(fault('a'.repeat(1_000_000))).toBe('the text has 1000000 characters, at most 10 segments are allowed');
+    expect(fault('a'.repeat(161), 1)).toBe('the text has 161 characters, at most 1 segments are allowed');
   });
 
   it('locales fall back from the particular to the general', () => {

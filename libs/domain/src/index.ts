@@ -1,5 +1,12 @@
 export { hashSecret, newApiKey, type ParsedKey, parseApiKey } from './api-key.js';
-export type { Addressable, AddressSource, Channel, FieldKind, SendLimit } from './channels/define-channel.js';
+export {
+  type Addressable,
+  type AddressSource,
+  type Channel,
+  type FieldKind,
+  messageFaultOf,
+  type SendLimit,
+} from './channels/define-channel.js';
 export { type ChannelId, channelIds, channelOf, channels } from './channels/registry.js';
 export {
   type CategoryPreference,

@@ -146,7 +146,8 @@ export function secretUrl(description: string): z.ZodString {
 /** Another address of the vendor's API, for tests and look-alikes. Refused in production. */
 export const endpoint = z
   .url({ protocol: /^https?$/ })
-  .transform((url) => url.replace(/\/+$/, ''))
+  .max(2_048)
+  .transform((url) => (url.endsWith('/') ? url.slice(0, -1) : url))
   .optional()
   .meta({ description: 'Another address of the API, for tests. Refused in production' });
 

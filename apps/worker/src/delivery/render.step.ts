@@ -1,4 +1,4 @@
-import { Halt } from '#domain';
+import { Halt, messageFaultOf } from '#domain';
 import { TemplateFault, type TemplateRenderer } from '#templates';
 import type { Limited, Rendered } from './stages.js';
 import type { UnsubscribeLinks } from './unsubscribe-links.js';
@@ -23,7 +23,7 @@ export class RenderStep {
     };
     try {
       const message = this.renderer.render(limited.channel, limited.content, payload);
-      const fault = limited.channel.messageFault?.(message, { smsMaxSegments: tenant.settings.sms_max_segments });
+      const fault = messageFaultOf(limited.channel, message, { smsMaxSegments: tenant.settings.sms_max_segments });
       if (fault) throw new Halt({ kind: 'failed', reason: 'rejected', code: 'too_long', detail: fault });
       return { ...limited, unsubscribe, message };
     } catch (error) {

@@ -41,10 +41,28 @@ export interface Channel<Id extends string = string> {
   readonly unknownOutcome: 'resend' | 'hold';
   /** The default limit per recipient, or null for none. */
   readonly recipientLimit: SendLimit | null;
-  /** Why a rendered message is too much for the channel whatever the provider, or null. */
+  /** What else makes a rendered message too large for the channel, whatever the provider, or null. See {@link messageFaultOf}. */
   readonly messageFault?: (message: Readonly<Record<string, unknown>>, limits: MessageLimits) => string | null;
   /** `inbox`: the row in the inbox is the send; no provider is asked. */
   readonly sends: 'provider' | 'inbox';
+}
+
+/** Characters of a rendered field that becomes a header or an address; RFC 5322, section 2.1.1 has the longest line. */
+const MAX_RENDERED: Partial<Record<FieldKind, number>> = { line: 998, url: 2_048 };
+
+/** Why a rendered message is too large to be sent, or null: names the field and its length. */
+export function messageFaultOf(
+  channel: Pick<Channel, 'fields' | 'messageFault'>,
+  message: Readonly<Record<string, unknown>>,
+  limits: MessageLimits,
+): string | null {
+  for (const [field, kind] of Object.entries(channel.fields)) {
+    const value = message[field];
+    const most = MAX_RENDERED[kind];
+    if (most !== undefined && typeof value === 'string' && value.length > most)
+      return `${field} has ${value.length} characters, at most ${most} are allowed`;
+  }
+  return channel.messageFault?.(message, limits) ?? null;
 }
 
 /** A channel is a value in one file plus one line in `registry.ts`. */

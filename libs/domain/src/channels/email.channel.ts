@@ -1,9 +1,6 @@
 import { z } from 'zod';
 import { defineChannel, lineSource, source } from './define-channel.js';
 
-/** RFC 5322, section 2.1.1: the longest line. */
-const MAX_SUBJECT = 998;
-
 const emailAddress = z.email().max(254);
 
 export const email = defineChannel({
@@ -29,10 +26,6 @@ export const email = defineChannel({
     emailAddress.safeParse(address).success
       ? null
       : `must be one e-mail address, got ${JSON.stringify(address.slice(0, 80))}`,
-  messageFault: ({ subject }) => {
-    const { length } = String(subject);
-    return length > MAX_SUBJECT ? `the subject has ${length} characters, at most ${MAX_SUBJECT} are allowed` : null;
-  },
   unknownOutcome: 'resend',
   recipientLimit: { limit: 10, windowSeconds: 3_600 },
   sends: 'provider',

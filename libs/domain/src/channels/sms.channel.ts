@@ -5,6 +5,9 @@ import { defineChannel, source } from './define-channel.js';
 /** Each is paid for. */
 const DEFAULT_MAX_SEGMENTS = 10;
 
+/** Characters of one segment at most (3GPP TS 23.040). */
+const MAX_SEGMENT = 160;
+
 /** ITU-T E.164: a plus, a country code that does not begin with 0, at most 15 digits in all. */
 const E164 = /^\+[1-9]\d{6,14}$/;
 
@@ -19,8 +22,12 @@ export const sms = defineChannel({
     E164.test(address)
       ? null
       : `must be an E.164 number like +15005550000, got ${JSON.stringify(address.slice(0, 80))}`,
-  messageFault: ({ text }, { smsMaxSegments = DEFAULT_MAX_SEGMENTS }) => {
-    const { segments } = smsSegments(String(text));
+  messageFault: (message, { smsMaxSegments = DEFAULT_MAX_SEGMENTS }) => {
+    const text = String(message['text']);
+    // Not counted character by character: it is too long in any alphabet.
+    if (text.length > smsMaxSegments * MAX_SEGMENT)
+      return `the text has ${text.length} characters, at most ${smsMaxSegments} segments are allowed`;
+    const { segments } = smsSegments(text);
     return segments > smsMaxSegments
       ? `the text takes ${segments} segments, at most ${smsMaxSegments} are allowed`
       : null;
