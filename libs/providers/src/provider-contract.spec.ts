@@ -3,6 +3,7 @@
 
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { ZodType } from 'zod';
 import { type ChannelId, ProviderError, type ProviderErrorKind } from '#domain';
 import {
   parseMail,
@@ -382,6 +383,14 @@ function forge(id: string, good: Report, signedByAnother: Report): Report {
 }
 
 describe('another address of an API', () => {
+  it('has at most 2,048 characters, and is read in linear time', () => {
+    const { endpoint } = providers['sendgrid']!.credentials.shape as unknown as { endpoint: ZodType };
+    expect(endpoint.parse('http://127.0.0.1:1/')).toBe('http://127.0.0.1:1');
+    const startedAt = performance.now();
+    expect(endpoint.safeParse(`http://127.0.0.1:1/${'/'.repeat(300_000)}!`).success).toBe(false);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+  });
+
   it('is for tests: in production nothing is sent there', async () => {
     const vendor = await startVendor(vendors['sendgrid']!);
     open.push(() => vendor.close());
