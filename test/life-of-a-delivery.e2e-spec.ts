@@ -245,6 +245,32 @@ describe('consent and limit', () => {
     await until('it is sent after all', async () => (await limited.delivery(held.id)).state === 'delivered');
   });
 
+  it('many beyond the limit are held once each, and go out in order', async () => {
+    const limited = await house.tenant({ recipient_limits: { email: { limit: 2, window_seconds: 3 } } });
+    // A Redis that meets a tenant for the first time waits for what may have been under way: it has met this one then.
+    const first = await limited.send(simulated('ok', 'popular'));
+    await until('the first is sent', async () => (await limited.notification(first.id)).status === 'sent');
+    const recipients = Array.from({ length: 5 }, () => ({
+      recipient_id: 'popular',
+      recipient_address: 'ok@simulator.test',
+    }));
+    await limited.call('POST', '/api/v1/notifications/bulk', { channel: 'email', content: CONTENT.email, recipients });
+    const mail = async (): Promise<{ notification_id: string }[]> =>
+      (
+        await house.sql.query('select notification_id from mailbox_messages where tenant_id = $1 order by id', [
+          limited.id,
+        ])
+      ).rows;
+    await until('all are sent', async () => (await mail()).length === 6, 12_000);
+    const sent = (await mail()).map((row) => row.notification_id);
+    expect(sent).toEqual(sent.toSorted());
+    const { rows } = await house.sql.query(
+      `select count(*)::int as held, count(distinct delivery_id)::int as deliveries from decisions where tenant_id = $1 and code = 'held'`,
+      [limited.id],
+    );
+    expect(rows[0]).toEqual({ held: 4, deliveries: 4 });
+  });
+
   it('a retry takes no second token', async () => {
     const limited = await house.tenant({
       recipient_limits: { email: { limit: 1, window_seconds: 600 } },

@@ -1,4 +1,4 @@
-import type { LimitAnswer, Limiter, LimitRequest } from './limiter.js';
+import { type LimitAnswer, type Limiter, type LimitRequest, MAX_TURNS, TURNS_PER_HIT } from './limiter.js';
 
 /** What this store needs of a database: rows for a statement. */
 export interface Rows {
@@ -10,16 +10,14 @@ export type Batch = (flush: (requests: LimitRequest[]) => Promise<LimitAnswer[]>
   run(request: LimitRequest): Promise<LimitAnswer>;
 };
 
-interface WindowRow {
-  tenant_id: string;
-  key: string;
-  granted: number;
-  retry_after_seconds: number;
+interface TurnRow {
+  ord: number;
+  wait_seconds: number;
 }
 
 /**
  * An exact log of hits per key in an unlogged table, one statement per batch. The log of a key never grows beyond its
- * limit, so a limit of some thousands is where this stops being cheap; the defaults are 3 to 50.
+ * limit and its turns, so a limit of some thousands is where this stops being cheap; the defaults are 3 to 50.
  */
 export class PostgresLimiter implements Limiter {
   private readonly batcher: { run(request: LimitRequest): Promise<LimitAnswer> };
@@ -35,62 +33,49 @@ export class PostgresLimiter implements Limiter {
     return await this.batcher.run(request);
   }
 
-  /** Requests for the same key share one row: as many as fit are granted, in order. */
   private async takeAll(requests: LimitRequest[]): Promise<LimitAnswer[]> {
-    const asked = new Map<string, { request: LimitRequest; count: number }>();
-    for (const request of requests) {
-      const name = nameOf(request.tenantId, request.key);
-      const entry = asked.get(name);
-      if (entry) entry.count += 1;
-      else asked.set(name, { request, count: 1 });
-    }
-    const entries = [...asked.values()];
-    const rows = await this.rows.query<WindowRow>({
+    const rows = await this.rows.query<TurnRow>({
       name: 'take_limits',
       text: TAKE,
       values: [
-        entries.map(({ request }) => request.tenantId),
-        entries.map(({ request }) => request.key),
-        entries.map(({ count }) => count),
-        entries.map(({ request }) => request.limit.limit),
-        entries.map(({ request }) => request.limit.windowSeconds),
+        requests.map(({ tenantId }) => tenantId),
+        requests.map(({ key }) => key),
+        requests.map(({ deliveryId }) => deliveryId),
+        requests.map(({ limit }) => limit.limit),
+        requests.map(({ limit }) => limit.windowSeconds),
       ],
     });
-    const left = new Map(rows.map((row) => [nameOf(row.tenant_id, row.key), row]));
-    return requests.map(({ tenantId, key }) => {
-      const row = left.get(nameOf(tenantId, key))!;
-      if (row.granted > 0) {
-        row.granted -= 1;
-        return { granted: true };
-      }
-      return { granted: false, retryAfterSeconds: row.retry_after_seconds };
+    const waits = new Map(rows.map((row) => [row.ord - 1, row.wait_seconds]));
+    return requests.map((_, index) => {
+      const wait = waits.get(index)!;
+      return wait <= 0 ? { granted: true } : { granted: false, retryAfterSeconds: Math.max(0.001, wait) };
     });
   }
 }
 
-function nameOf(tenantId: string, key: string): string {
-  return `${tenantId} ${key}`;
-}
+const maxTurnsSql = (maxHits: string): string => `least(${TURNS_PER_HIT} * ${maxHits}, ${MAX_TURNS})`;
 
 /**
- * Hits older than the window are dropped, then as many new ones are added as fit. Keys go in order, so that two batches
- * wait for each other instead of deadlocking. Time is the database's. Index: rate_windows_pkey.
+ * Keys go in order, so that two batches wait for each other instead of deadlocking; the rule is carillon_take_turns(), on the row as it is
+ * once it is locked. Time is the database's. Index: rate_windows_pkey.
  */
 const TAKE = `
-insert into rate_windows as w (tenant_id, key, hits, window_seconds, max_hits, granted, expires_at)
-select tenant_id, key, array_fill(clock_timestamp(), array[least(asked, max_hits)]), window_seconds, max_hits, least(asked, max_hits),
-       now() + make_interval(secs => window_seconds)
-from (
-  select i.tenant_id, i.key, i.asked, i.max_hits, i.window_seconds
-  from unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::integer[]) as i(tenant_id, key, asked, max_hits, window_seconds)
-  order by i.tenant_id, i.key
-) wanted
-on conflict (tenant_id, key) do update set (hits, granted, window_seconds, max_hits, expires_at) = (
-  select kept.hits || excluded.hits[1:kept.room], least(cardinality(excluded.hits), kept.room), excluded.window_seconds, excluded.max_hits, excluded.expires_at
-  from (
-    select coalesce(array_agg(hit order by hit), '{}') as hits, greatest(0, excluded.max_hits - count(*))::integer as room
-    from unnest(w.hits) as hit where hit > clock_timestamp() - make_interval(secs => excluded.window_seconds)
-  ) kept
+with asked as materialized (
+  select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::integer[])
+    with ordinality as i(tenant_id, key, delivery_id, max_hits, window_seconds, ord)
+), wanted as (
+  select tenant_id, key, array_agg(delivery_id order by ord) as ids, max(max_hits) as max_hits, max(window_seconds) as window_seconds
+  from asked group by tenant_id, key order by tenant_id, key
+), taken as (
+  insert into rate_windows as w (tenant_id, key, delivery_ids, hits, window_seconds, max_hits, expires_at)
+  select i.tenant_id, i.key, t.kept_ids, t.kept_hits, i.window_seconds, i.max_hits, t.expires_at
+  from wanted i cross join lateral carillon_take_turns('{}', '{}', i.ids, i.max_hits, i.window_seconds, ${maxTurnsSql('i.max_hits')}) t
+  on conflict (tenant_id, key) do update set (delivery_ids, hits, window_seconds, max_hits, expires_at) = (
+    select t.kept_ids, t.kept_hits, excluded.window_seconds, excluded.max_hits, t.expires_at
+    from carillon_take_turns(w.delivery_ids, w.hits, excluded.delivery_ids, excluded.max_hits, excluded.window_seconds, ${maxTurnsSql('excluded.max_hits')}) t
+  )
+  returning tenant_id, key, delivery_ids, hits
 )
-returning tenant_id, key, granted,
-  greatest(0.001, extract(epoch from w.hits[1] + make_interval(secs => w.window_seconds) - clock_timestamp()))::float8 as retry_after_seconds`;
+select a.ord::integer as ord,
+       extract(epoch from coalesce(t.hits[array_position(t.delivery_ids, a.delivery_id)], t.hits[cardinality(t.hits)]) - clock_timestamp())::float8 as wait_seconds
+from asked a join taken t on t.tenant_id = a.tenant_id and t.key = a.key`;

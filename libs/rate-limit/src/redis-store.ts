@@ -1,4 +1,4 @@
-import type { LimitAnswer, Limiter, LimitRequest } from './limiter.js';
+import { type LimitAnswer, type Limiter, type LimitRequest, MAX_TURNS, TURNS_PER_HIT } from './limiter.js';
 import { type Scripts, SLIDING_WINDOW } from './scripts.js';
 
 /** What Postgres knows of a key, for when Redis has forgotten it. */
@@ -61,6 +61,7 @@ export class RedisLimiter implements Limiter {
           KEEP_MS,
           underWay,
           UNDER_WAY_WAIT_MS,
+          Math.min(TURNS_PER_HIT * limit.limit, MAX_TURNS),
           ...hits.flatMap((hit) => [hit.deliveryId, Math.round(hit.ageMs)]),
         ],
       )) as [number, number, number];

@@ -11,11 +11,11 @@ export interface Scripts {
 /**
  * An exact sliding window.
  *
- * KEYS: 1 the hits of this key, a sorted set of delivery ids by time · 2 since when this tenant's hits are known here.
+ * KEYS: 1 the log of this key, a sorted set of delivery ids by time: hits, and turns, which are hits in the future · 2 since when this tenant's hits are known here.
  * ARGV: 1 limit · 2 window · 3 delivery id · 4 how long (2) is kept · 5 hits that may have been taken and lost, or -1 when
- * nobody has looked · 6 how long to wait for those · then id and age of each hit known from elsewhere.
+ * nobody has looked · 6 how long to wait for those · 7 turns that may be outstanding · then id and age of each hit known from elsewhere.
  *
- * Answers {1, 0, age} granted · {0, wait, age} refused · {-1, 0, age} not known: the set is empty, and what is known here
+ * Answers {1, 0, age} granted · {0, wait, age} refused, until the turn · {-1, 0, age} not known: the set is empty, and what is known here
  * does not go back as far as the window (the tenant is new here, or the server was flushed), so somebody must look.
  */
 export const SLIDING_WINDOW = `
@@ -32,18 +32,28 @@ if lost < 0 then
   if now - since < window and redis.call('EXISTS', KEYS[1]) == 0 then return {-1, 0, now - since} end
   lost = 0
 end
-for at = 7, #ARGV, 2 do redis.call('ZADD', KEYS[1], 'NX', now - ARGV[at + 1], ARGV[at]) end
+for at = 8, #ARGV, 2 do redis.call('ZADD', KEYS[1], 'NX', now - ARGV[at + 1], ARGV[at]) end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
-if redis.call('ZSCORE', KEYS[1], id) then return {1, 0, now - since} end
-local count = redis.call('ZCARD', KEYS[1])
-if count >= limit then
-  local first = redis.call('ZRANGE', KEYS[1], count - limit, count - limit, 'WITHSCORES')
-  return {0, math.max(1, first[2] + window - now), now - since}
+local function answer(turn)
+  if turn <= now then return {1, 0, now - since} end
+  return {0, turn - now, now - since}
 end
-if count + lost >= limit then return {0, tonumber(ARGV[6]), now - since} end
-redis.call('ZADD', KEYS[1], now, id)
-redis.call('PEXPIRE', KEYS[1], window)
-return {1, 0, now - since}`;
+local own = redis.call('ZSCORE', KEYS[1], id)
+if own then return answer(tonumber(own)) end
+local count = redis.call('ZCARD', KEYS[1])
+if count < limit and count + lost >= limit then return {0, tonumber(ARGV[6]), now - since} end
+local turn = now
+if count > 0 then
+  local last = tonumber(redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2])
+  turn = math.max(now, last)
+  if count >= limit then
+    turn = math.max(turn, redis.call('ZRANGE', KEYS[1], count - limit, count - limit, 'WITHSCORES')[2] + window)
+  end
+  if turn > now and redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf') >= tonumber(ARGV[7]) then return answer(last) end
+end
+redis.call('ZADD', KEYS[1], turn, id)
+redis.call('PEXPIRE', KEYS[1], turn + window - now)
+return answer(turn)`;
 
 /**
  * A token bucket that holds a minute's worth and fills evenly.
