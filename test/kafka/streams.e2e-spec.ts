@@ -239,6 +239,76 @@ describe('requests from the topic', () => {
   }, 60_000);
 });
 
+describe('a request that fails through no fault of its own', () => {
+  /** A database that refuses the notifications of one recipient with an internal error, and counts how often it was asked. */
+  const refuse = async (recipientId: string): Promise<{ tries(): Promise<number>; end(): Promise<unknown> }> => {
+    await house.sql.query(`create sequence tries_of_${recipientId};
+      grant all on sequence tries_of_${recipientId} to public;
+      create function refuse_${recipientId}() returns trigger language plpgsql as $$ begin
+        perform nextval('tries_of_${recipientId}');
+        raise exception 'broken' using errcode = 'XX000';
+      end $$;
+      create trigger refuse_${recipientId} before insert on notifications for each row
+      when (new.recipient_id = '${recipientId}') execute function refuse_${recipientId}()`);
+    return {
+      tries: async () =>
+        Number(
+          (
+            await house.sql.query(
+              `select case when is_called then last_value else 0 end as n from tries_of_${recipientId}`,
+            )
+          ).rows[0].n,
+        ),
+      end: () => house.sql.query(`drop trigger refuse_${recipientId} on notifications`),
+    };
+  };
+  const ask = (recipientId: string): Promise<unknown> =>
+    producer.send({
+      topic: `${prefix}.requests`,
+      messages: [
+        {
+          key: recipientId,
+          value: JSON.stringify(simulated('ok', recipientId)),
+          headers: { 'x-api-key': tenant.apiKey },
+        },
+      ],
+    });
+  const resultOf = (key: string): Json | undefined =>
+    messages.find((message) => message.topic === 'requests.results' && message.key === key)?.value;
+
+  it('is tried again until it is accepted, and is not answered before', async () => {
+    const fault = await refuse('stumbles');
+    await ask('stumbles');
+    await until('it has failed', async () => (await fault.tries()) >= 2);
+    expect(resultOf('stumbles')).toBeUndefined();
+    await fault.end();
+    const result = await until('it is answered', () => resultOf('stumbles'), 15_000);
+    expect(result).toMatchObject({ status: 202, replayed: false });
+    await until('it is sent', async () => (await tenant.notification(result.notification_id)).status === 'sent');
+  }, 60_000);
+
+  it('for ever goes to the poison messages with its bytes, and holds up nobody', async () => {
+    const fault = await refuse('never');
+    await ask('never');
+    await until('it has failed', async () => (await fault.tries()) >= 1);
+    await ask('neighbour');
+    expect(await until('the neighbour is answered', () => resultOf('neighbour'))).toMatchObject({ status: 202 });
+    expect(await until('it is given up', () => resultOf('never'), 20_000)).toMatchObject({
+      status: 500,
+      code: 'internal',
+    });
+    const poison = await house.operator('GET', '/internal/poison-messages');
+    expect(poison.body.data).toContainEqual(
+      expect.objectContaining({
+        topic: `${prefix}.requests`,
+        reason: expect.stringContaining('failed 5 times'),
+        value: Buffer.from(JSON.stringify(simulated('ok', 'never'))).toString('base64'),
+      }),
+    );
+    await fault.end();
+  }, 60_000);
+});
+
 describe('while the broker is away', () => {
   let directory: string;
   let kafka: KafkaService;

@@ -208,7 +208,7 @@ export class ApiModule {
                 provide: RequestStream,
                 inject: [Authenticator, AcceptNotification, PoisonMessagesStore],
                 useFactory: (authenticator: Authenticator, accept: AcceptNotification, poison: PoisonMessagesStore) => {
-                  const intake = new RequestIntake(authenticator, accept, logger);
+                  const intake = new RequestIntake(authenticator, accept);
                   return new RequestStream({
                     kafka,
                     prefix: config.kafka!.prefix,

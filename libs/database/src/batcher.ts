@@ -1,5 +1,5 @@
 import { DomainError } from '#domain';
-import { isOutage } from './database.js';
+import { databaseFault } from './outage.js';
 
 export interface BatcherOptions<Item, Result> {
   /** Writes the items in one go; results in the order of the items. All or nothing. */
@@ -17,8 +17,8 @@ interface Waiting<Item, Result> {
   reject: (error: unknown) => void;
 }
 
-const DEADLOCK = '40P01';
-const SERIALIZATION_FAILURE = '40001';
+/** How often a batch that lost against another transaction is flushed again as it is. */
+const MAX_CONFLICTS = 5;
 
 /**
  * Natural batching: an item is flushed at once when a slot is free; whatever arrives meanwhile is the next batch. There
@@ -75,17 +75,17 @@ export class Batcher<Item, Result> {
     }
   }
 
-  private async write(batch: Waiting<Item, Result>[], deadlocks = 0): Promise<void> {
+  private async write(batch: Waiting<Item, Result>[], conflicts = 0): Promise<void> {
     try {
       const results = await this.options.flush(batch.map((waiting) => waiting.item));
       batch.forEach((waiting, index) => {
         waiting.resolve(results[index]!);
       });
     } catch (error) {
-      const state = (error as { code?: unknown }).code;
-      if ((state === DEADLOCK || state === SERIALIZATION_FAILURE) && deadlocks < 5) {
-        await this.write(batch, deadlocks + 1);
-      } else if (isOutage(error)) {
+      const fault = databaseFault(error);
+      if (fault === 'conflict' && conflicts < MAX_CONFLICTS) {
+        await this.write(batch, conflicts + 1);
+      } else if (fault === 'outage') {
         for (const waiting of [...batch, ...this.queue.splice(0)]) waiting.reject(error);
       } else if (batch.length === 1) {
         batch[0]!.reject(error);

@@ -2,6 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { DomainError, isId } from '#domain';
 import { type Prisma, PrismaClient } from './generated/client.js';
+import { isOutage } from './outage.js';
 import { TenantQuery } from './tenant-query.js';
 
 export type PrismaScope = Prisma.TransactionClient;
@@ -115,7 +116,7 @@ export class Database {
         return (await query.done) as Rows;
       } catch (error) {
         // After a refused statement the connection is as good as new. After a time-out or a lost server it is not.
-        broken = !(error instanceof pg.DatabaseError) || OUTAGE_STATES.test(error.code ?? '');
+        broken = !(error instanceof pg.DatabaseError) || isOutage(error);
         throw error;
       } finally {
         client.release(broken);
@@ -211,23 +212,6 @@ const numericTypes: pg.CustomTypesConfig = {
 
 function checkTenantId(tenantId: string): void {
   if (!isId(tenantId)) throw new TypeError(`not a tenant id: ${JSON.stringify(tenantId)}`);
-}
-
-/** SQLSTATE classes that say the server is away, full or read-only, not that the statement is wrong. */
-const OUTAGE_STATES = /^(08|53|57P|25006|58)/;
-const OUTAGE_MESSAGES =
-  /timeout|terminat|ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|Connection ended|not queryable|Unable to start a transaction|Can't reach database/i;
-
-/** Whether an error from pg or Prisma means that the database is away (as against a wrong statement or bad data). */
-export function isOutage(error: unknown): boolean {
-  if (error instanceof DomainError) return error.code === 'unavailable';
-  if (!(error instanceof Error)) return false;
-  const code = (error as { code?: unknown }).code;
-  if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !code.startsWith('E')) {
-    // P2024: no connection from the pool in time; P1xxx: server not reached; P2028: transaction could not start.
-    return OUTAGE_STATES.test(code) || /^(P1\d{3}|P2024|P2028)$/.test(code) || code === '57014';
-  }
-  return OUTAGE_MESSAGES.test(error.message);
 }
 
 async function outageAsUnavailable<T>(work: () => Promise<T>): Promise<T> {

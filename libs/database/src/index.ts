@@ -1,8 +1,9 @@
 export { Batcher, type BatcherOptions } from './batcher.js';
-export { Database, type DatabaseOptions, isOutage, type PrismaScope, type Sql, type Statement } from './database.js';
+export { Database, type DatabaseOptions, type PrismaScope, type Sql, type Statement } from './database.js';
 export { DatabaseModule } from './database.module.js';
 export { AlreadyRunning, type EmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.js';
 export { migrate } from './migrate.js';
+export { type DatabaseFault, databaseFault, isOutage } from './outage.js';
 export type { Page, PageRequest } from './page.js';
 export { PostgresListener } from './postgres-listener.js';
 export { SecretBox, type SecretPlace } from './secret-box.js';

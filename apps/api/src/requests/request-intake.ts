@@ -1,8 +1,8 @@
 // Sends that come on a topic instead of over HTTP: the same body, the same key, the same decision, the same commit.
 
+import { databaseFault } from '#database';
 import { DomainError } from '#domain';
 import type { StreamedRequest } from '#messaging';
-import type { Logger } from '#telemetry';
 import type { Authenticator } from '../http/authenticator.js';
 import { allow } from '../http/authorize-request.js';
 import { checkBodyShape } from '../http/body-shape.js';
@@ -20,13 +20,12 @@ export class RequestIntake {
   constructor(
     private readonly authenticator: Authenticator,
     private readonly accept: AcceptNotification,
-    private readonly logger: Logger,
   ) {}
 
   /**
    * Accepts one request, or says why not. The tenant is the one of the key in the header `x-api-key`; the idempotency key is the
    * header `idempotency-key`, the field of the body, the key of the message, or else the place of the message: a message that
-   * comes twice is accepted once. Throws only when the database is away.
+   * comes twice is accepted once. Throws `unavailable` while the database is away, and whatever is no fault of the request.
    */
   async handle(request: StreamedRequest): Promise<Record<string, unknown>> {
     try {
@@ -53,13 +52,10 @@ export class RequestIntake {
         ? { status: 202, notification_id: acceptance.notification.id, replayed: false }
         : { status: 202, notification_id: accepted.notificationId, replayed: true };
     } catch (error) {
-      if (error instanceof DomainError && error.code !== 'unavailable') return problemOf(error, request.place);
-      if (error instanceof DomainError) throw error;
-      this.logger.error({ err: error, request: request.place }, 'a request from the topic failed');
-      return problemOf(
-        new DomainError('internal', 'Something went wrong on our side. Tell us the request_id.'),
-        request.place,
-      );
+      if (error instanceof DomainError && error.status < 500) return problemOf(error, request.place);
+      if (['outage', 'conflict'].includes(databaseFault(error)))
+        throw new DomainError('unavailable', 'The database cannot be reached.', { cause: error });
+      throw error;
     }
   }
 }

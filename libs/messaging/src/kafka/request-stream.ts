@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { DomainError } from '#domain';
 import { DeadLetterTopic, type PoisonMessage } from './dead-letter-topic.js';
 import { GroupConsumer, type Incoming } from './group-consumer.js';
 import { TopicWriter, type TopicWriterOptions } from './topic-writer.js';
@@ -14,7 +15,10 @@ export interface StreamedRequest {
 }
 
 export interface RequestStreamOptions extends TopicWriterOptions {
-  /** The result to be published. Must not throw for a bad request; what it throws is an outage, and the request is tried again. */
+  /**
+   * The result to publish. Must not throw for a bad request. A DomainError `unavailable` is an outage: the request waits for its end.
+   * Any other error is tried again {@link MAX_FAULTS} times at most.
+   */
   handle: (request: StreamedRequest) => Promise<Record<string, unknown>>;
   notePoison: (message: PoisonMessage) => Promise<void>;
   onFault: (error: Error, what: string) => void;
@@ -22,15 +26,30 @@ export interface RequestStreamOptions extends TopicWriterOptions {
 
 /** Requests in hand at once; more wait in their topic. */
 const CONCURRENCY = 512;
+/** Doubles with each fault of the same request. */
 const RETRY_MS = 500;
+/** A request that fails with so many internal errors goes to the dead letters, so that it does not hold its partition for ever. */
+const MAX_FAULTS = 5;
 /** What is not answered by then stays in its topic for another. */
 const LONGEST_END_MS = 5_000;
 const SESSION_MS = 10_000;
 const NO_JSON = { status: 400, code: 'malformed_json', detail: 'The value is not JSON.' };
+const GIVEN_UP = {
+  status: 500,
+  code: 'internal',
+  detail: `The request failed ${MAX_FAULTS} times on our side. It is in the list of poison messages.`,
+};
+
+/** A request in hand, and how often it has failed through no fault of its own. */
+interface Work {
+  message: Incoming;
+  faults: number;
+}
 
 /**
  * Takes requests from their topic, each to its end, and publishes what became of them. A message is committed when its result
- * is published; one that comes again is recognised by its place. What is no JSON goes to the dead letters as well.
+ * is published; one that comes again is recognised by its place. What is no JSON goes to the dead letters as well, and so does
+ * what keeps failing through no fault of its own.
  */
 export class RequestStream {
   private readonly writer: TopicWriter;
@@ -90,22 +109,24 @@ export class RequestStream {
   }
 
   private async one(message: Incoming): Promise<void> {
+    const work: Work = { message, faults: 0 };
     for (let told = false; !message.revoked(); ) {
       try {
-        const result = await this.resultOf(message);
+        const result = await this.resultOf(work);
         await this.answer(message.key?.toString() ?? null, result);
         message.done();
         return;
       } catch (error) {
         if (this.stopping) return;
-        if (!told) this.options.onFault(error as Error, 'a request waits');
+        if (!told || !isUnavailable(error)) this.options.onFault(error as Error, 'a request waits');
         told = true;
-        await delay(RETRY_MS);
+        await delay(RETRY_MS * 2 ** Math.max(0, work.faults - 1));
       }
     }
   }
 
-  private async resultOf(message: Incoming): Promise<Record<string, unknown>> {
+  private async resultOf(work: Work): Promise<Record<string, unknown>> {
+    const { message } = work;
     const place = `${message.topic}:${message.partition}:${message.offset}`;
     let body: unknown;
     try {
@@ -117,10 +138,17 @@ export class RequestStream {
     const headers = Object.fromEntries(
       Object.entries(message.headers).map(([name, value]) => [name.toLowerCase(), String(value)]),
     );
-    return {
-      request: place,
-      ...(await this.options.handle({ body, key: message.key?.toString() ?? null, headers, place })),
-    };
+    try {
+      const result = await this.options.handle({ body, key: message.key?.toString() ?? null, headers, place });
+      return { request: place, ...result };
+    } catch (error) {
+      if (isUnavailable(error)) throw error;
+      work.faults += 1;
+      if (work.faults < MAX_FAULTS) throw error;
+      this.options.onFault(error as Error, 'a request is given up');
+      await this.poison.bury(message, `failed ${MAX_FAULTS} times with an internal error: ${(error as Error).name}`);
+      return { request: place, ...GIVEN_UP };
+    }
   }
 
   /** One produce for all results that gathered while the last one was under way. */
@@ -148,4 +176,8 @@ export class RequestStream {
     }
     this.sending = false;
   }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof DomainError && error.code === 'unavailable';
 }

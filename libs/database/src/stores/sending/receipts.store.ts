@@ -1,7 +1,8 @@
 import { newId, type ReceiptKind, type SuppressionReason } from '#domain';
 import { Batcher } from '../../batcher.js';
 import { columns } from '../../columns.js';
-import { type Database, isOutage } from '../../database.js';
+import type { Database } from '../../database.js';
+import { isOutage } from '../../outage.js';
 import { applyReceipts, type DeliveryReceipt, type ReceiptResult } from './apply-receipts.js';
 import { changedDeliveries, emit } from './events.store.js';
 

@@ -1,0 +1,93 @@
+import { connect, type LookupFunction } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { DomainError } from '#domain';
+import { type DatabaseFault, databaseFault, isOutage } from './outage.js';
+
+const coded = (code: string): Error => Object.assign(new Error('something'), { code });
+const prisma = (code: string, originalCode?: string): Error =>
+  Object.assign(new Error('Invalid `prisma.x()` invocation'), {
+    code,
+    meta: { driverAdapterError: { cause: { kind: 'postgres', ...(originalCode && { originalCode }) } } },
+  });
+
+const table: Record<DatabaseFault, Record<string, Error>> = {
+  outage: {
+    ...Object.fromEntries(
+      [
+        ['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EMFILE'],
+        ['EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN', 'ENETRESET', 'EADDRNOTAVAIL'],
+        ['08000', '08003', '08006', '08P01', '28000', '28P01', '3D000', '53000', '53100', '53200', '53300'],
+        ['57P01', '57P02', '57P03', '57P05', '58000', '58030', '57014', '25006', '25P03', '25P04', '55P03'],
+      ]
+        .flat()
+        .map((code) => [code, coded(code)]),
+    ),
+    'pg: lost in a query': new Error('Connection terminated unexpectedly'),
+    'pg: query time-out': new Error('Query read timeout'),
+    'pg: connect time-out': new Error('timeout expired'),
+    'pg: lost before the query': new Error('Client has encountered a connection error and is not queryable'),
+    'pg-pool: exhausted': new Error('timeout exceeded when trying to connect'),
+    'pg-pool: connect time-out': new Error('Connection terminated due to connection timeout', {
+      cause: new Error('Connection terminated unexpectedly'),
+    }),
+    'Prisma: not reached': prisma('P1001'),
+    'Prisma: connection closed': prisma('P1017'),
+    'Prisma: no transaction in time': prisma('P2028'),
+    'Prisma: raw query, server shut down': prisma('P2010', '57P01'),
+    'Prisma: model query, read-only': prisma('P2039', '25006'),
+    'every address refused': new AggregateError([coded('ECONNREFUSED'), coded('ENETUNREACH')]),
+    'wrapped twice': new Error('load failed', { cause: new Error('query failed', { cause: coded('EHOSTUNREACH') }) }),
+    'the wrapper of this lib': new DomainError('unavailable', 'away'),
+  },
+  conflict: { deadlock: coded('40P01'), serialization: coded('40001'), Prisma: prisma('P2034', '40001') },
+  data: {
+    'NUL byte': coded('22021'),
+    'text of no number': coded('22P02'),
+    'NUL in jsonb': coded('22P05'),
+    'unique key': coded('23505'),
+    'row too large for an index': coded('54000'),
+    'Prisma: NUL byte': prisma('P2039', '22021'),
+    'Prisma: unique key': prisma('P2002'),
+  },
+  bug: {
+    'no such column': coded('42703'),
+    'internal error': coded('XX000'),
+    'a message that only sounds like it': new Error('the template has a timeout of 3 s and was terminated'),
+    'a file that is missing': coded('ENOENT'),
+    'a five-letter code that is none': coded('EBUSY'),
+    'an error of the caller': new DomainError('validation_failed', 'wrong'),
+    'one address of two fails otherwise': new AggregateError([coded('ECONNREFUSED'), new TypeError('x')]),
+    'a bug': new TypeError('Cannot read properties of undefined'),
+  },
+};
+
+describe('what an error says of the database', () => {
+  for (const [fault, errors] of Object.entries(table))
+    it.each(Object.entries(errors))(`${fault}: %s`, (_name, error) => {
+      expect(databaseFault(error)).toBe(fault);
+      expect(isOutage(error)).toBe(fault === 'outage');
+    });
+
+  it('outage: what Node really throws for a name with several addresses', async () => {
+    const lookup = ((_host, _options, callback) =>
+      callback(null, [
+        { address: '127.0.0.1', family: 4 },
+        { address: '127.0.0.2', family: 4 },
+      ])) as LookupFunction;
+    const error = await new Promise((resolve) => {
+      // Port 1 of loopback: nothing listens there.
+      connect({ host: 'database.test', port: 1, lookup, autoSelectFamily: true }).on('error', resolve);
+    });
+    expect(error).toBeInstanceOf(AggregateError);
+    expect((error as Error).message).toBe('');
+    expect(isOutage(error)).toBe(true);
+  });
+
+  it('bug: anything that is no error, and errors that are each other’s cause', () => {
+    const [one, two] = [new Error('one'), new Error('two')];
+    Object.assign(one, { cause: two });
+    Object.assign(two, { cause: one });
+    for (const thrown of [one, 'text', null, undefined, { code: 'ECONNREFUSED' }])
+      expect(databaseFault(thrown)).toBe('bug');
+  });
+});
