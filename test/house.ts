@@ -10,7 +10,7 @@ import { type Config, loadConfig } from '#config';
 import { createLogger } from '#telemetry';
 import { cloneDatabase, connect } from '#testing';
 import { startApi } from '../apps/api/src/start-api.js';
-import { startWorker } from '../apps/worker/src/start-worker.js';
+import { type RunningWorker, startWorker } from '../apps/worker/src/start-worker.js';
 import { profileEnvironment } from './profiles.js';
 
 export const MIGRATIONS = join(import.meta.dirname, '../prisma/migrations');
@@ -43,7 +43,7 @@ export interface House {
   call(method: string, path: string, options?: { body?: unknown; headers?: Record<string, string> }): Promise<Answer>;
   operator(method: string, path: string, body?: unknown): Promise<Answer>;
   tenant(settings?: Record<string, unknown>, key?: Record<string, unknown>): Promise<Tenant>;
-  startWorker(environment?: Record<string, string>): Promise<{ stop(): Promise<void> }>;
+  startWorker(environment?: Record<string, string>): Promise<RunningWorker>;
   stop(): Promise<void>;
 }
 
@@ -78,7 +78,7 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
   const parts = { logger, migrationsDirectory: MIGRATIONS };
   const api = await startApi(config, { ...parts, metricsFallback: true });
   const running: { stop(): Promise<void> }[] = [];
-  const run = async (more: Record<string, string> = {}): Promise<{ stop(): Promise<void> }> => {
+  const run = async (more: Record<string, string> = {}): Promise<RunningWorker> => {
     const worker = await startWorker(
       loadConfig(environment(productUrl.href, home, { ...options.environment, ...more })),
       {
@@ -88,6 +88,7 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
     );
     running.push(worker);
     return {
+      ...worker,
       stop: async () => {
         running.splice(running.indexOf(worker), 1);
         await worker.stop();

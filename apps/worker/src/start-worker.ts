@@ -8,15 +8,19 @@ import { ProviderDirectory } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { Redis } from '#redis';
 import { instruments, type Logger, NestLogger, type Readiness, startMetrics, startOperationsServer } from '#telemetry';
+import { LockedAccounts } from './delivery/locked-accounts.js';
+import { sendTimes } from './delivery/make-pipeline.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import type { Relay } from './events/relay.js';
 import { Housekeeper } from './housekeeping/housekeeper.js';
 import { observeQueue } from './housekeeping/queue-gauges.js';
-import { BUS, RELAYS, TRANSPORT } from './tokens.js';
+import { BUS, RELAYS, STOPPING, TRANSPORT } from './tokens.js';
 import { WorkerModule } from './worker.module.js';
 
 export interface RunningWorker {
-  /** Stops claiming, lets what is under way finish, closes everything. */
+  /** What `/readyz` answers. */
+  readiness(): Promise<Readiness>;
+  /** Begins nothing more, gives back what has not begun, waits for what is on the wire and records it, closes everything. */
   stop(): Promise<void>;
 }
 
@@ -27,8 +31,11 @@ export interface StartOptions {
   operations: boolean;
 }
 
-/** How long what is under way may take to finish at shutdown; after that its lease brings it back elsewhere. */
-const DRAIN_MS = 15_000;
+/**
+ * At a stop: the time to record what was on the wire, after a provider's longest. A connection and a statement time out after 3.3 s
+ * together, and then the outcome goes to the spool.
+ */
+const RECORD_MS = 5_000;
 
 /** Starts a worker in this process; resolves once it claims. Waits for migrations to be current. */
 export async function startWorker(config: Config, options: StartOptions): Promise<RunningWorker> {
@@ -58,11 +65,13 @@ export async function startWorker(config: Config, options: StartOptions): Promis
   );
   const operations = app.get(OperationsStore);
   const transport = app.get<DeliveryTransport<ClaimedDelivery>>(TRANSPORT);
+  const locked = app.get(LockedAccounts);
+  const readiness = (): Promise<Readiness> => readinessOf(operations, transport, redis, locked);
   const server = options.operations
     ? await startOperationsServer({
         port: config.metricsPort ?? 9_091,
         host: config.host,
-        readiness: () => readinessOf(operations, transport, redis),
+        readiness,
         fallback: false,
       })
     : undefined;
@@ -83,10 +92,15 @@ export async function startWorker(config: Config, options: StartOptions): Promis
   housekeeper.start();
 
   return {
+    readiness,
     stop: async () => {
+      app.get<AbortController>(STOPPING).abort();
       housekeeper.stop();
-      await dispatcher.stop();
-      await Promise.race([transport.drain(), delay(DRAIN_MS, undefined, { ref: false })]);
+      // What is not finished by then is left to its lease.
+      await Promise.race([
+        Promise.all([dispatcher.stop(), transport.drain()]),
+        delay(sendTimes(config).deadlineMs + RECORD_MS, undefined, { ref: false }),
+      ]);
       await Promise.all(relays.map((relay) => relay.stop()));
       await app.get(ProviderDirectory).close();
       await app.get<RealtimeBus>(BUS).close();
@@ -99,18 +113,20 @@ export async function startWorker(config: Config, options: StartOptions): Promis
   };
 }
 
-/** Ready when the database is, and when nothing lies in a topic that this worker's group does not read. */
+/** Ready when the database is, when nothing lies in a topic that this worker's group does not read, and when the master key is the right one. */
 async function readinessOf(
   operations: OperationsStore,
   transport: DeliveryTransport<ClaimedDelivery>,
   redis: Redis | undefined,
+  locked: LockedAccounts,
 ): Promise<Readiness> {
   const { ready, checks } = await operations.readiness();
   const condition = transport.condition();
   return {
-    ready: ready && (condition?.ready ?? true),
+    ready: ready && (condition?.ready ?? true) && locked.size === 0,
     checks: {
       ...checks,
+      ...(locked.size > 0 && { master_key: 'does not open the provider accounts' }),
       ...(redis && { redis: redis.connected ? 'ok' : 'away' }),
       ...(condition && { kafka: condition.words }),
     },

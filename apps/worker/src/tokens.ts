@@ -4,3 +4,5 @@ export const TRANSPORT = Symbol('DeliveryTransport');
 export const BUS = Symbol('RealtimeBus');
 /** Those that carry events away. */
 export const RELAYS = Symbol('Relays');
+/** The AbortController whose signal says that the worker stops: nothing begins any more. */
+export const STOPPING = Symbol('Stopping');

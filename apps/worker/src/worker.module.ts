@@ -27,6 +27,8 @@ import { makeBus, type RealtimeBus } from '#realtime';
 import type { Redis } from '#redis';
 import { instruments, type Logger } from '#telemetry';
 import { DeliveryConsumer } from './delivery/delivery.consumer.js';
+import { GiveClaimBack } from './delivery/give-claim-back.js';
+import { LockedAccounts } from './delivery/locked-accounts.js';
 import { makeDirectory } from './delivery/make-directory.js';
 import { makePipeline } from './delivery/make-pipeline.js';
 import { OutcomeSpool } from './delivery/outcome-spool.js';
@@ -36,7 +38,7 @@ import { toBroker } from './events/carriers.js';
 import { Relay, type RelayOptions } from './events/relay.js';
 import { WebhookFanOut } from './events/webhook-fan-out.js';
 import { Housekeeper } from './housekeeping/housekeeper.js';
-import { BUS, LOGGER, RELAYS, TRANSPORT } from './tokens.js';
+import { BUS, LOGGER, RELAYS, STOPPING, TRANSPORT } from './tokens.js';
 
 export interface WorkerParts {
   config: Config;
@@ -72,6 +74,14 @@ export class WorkerModule {
       controllers: [DeliveryConsumer],
       providers: [
         { provide: LOGGER, useValue: logger },
+        { provide: STOPPING, useFactory: () => new AbortController() },
+        { provide: LockedAccounts, useFactory: () => new LockedAccounts() },
+        {
+          provide: GiveClaimBack,
+          inject: [DueDeliveriesStore, LockedAccounts, STOPPING],
+          useFactory: (due: DueDeliveriesStore, locked: LockedAccounts, { signal }: AbortController) =>
+            new GiveClaimBack(due, locked, signal, logger),
+        },
         {
           provide: BUS,
           inject: [PostgresListener],
@@ -127,6 +137,7 @@ export class WorkerModule {
             OutcomeSpool,
             SecretBox,
             WebhookEndpointsStore,
+            STOPPING,
           ],
           useFactory: (
             database: Database,
@@ -137,6 +148,7 @@ export class WorkerModule {
             spool: OutcomeSpool,
             box: SecretBox,
             endpoints: WebhookEndpointsStore,
+            stopping: AbortController,
           ) =>
             makePipeline({
               config,
@@ -150,11 +162,20 @@ export class WorkerModule {
               endpoints,
               spool,
               unsubscribeKey: box.derive('unsubscribe'),
+              stopping: stopping.signal,
             }),
         },
         {
           provide: Dispatcher,
-          inject: [DueDeliveriesStore, TRANSPORT, PostgresListener, OutcomeSpool, DeliveriesStore, ProviderDirectory],
+          inject: [
+            DueDeliveriesStore,
+            TRANSPORT,
+            PostgresListener,
+            OutcomeSpool,
+            DeliveriesStore,
+            ProviderDirectory,
+            LockedAccounts,
+          ],
           useFactory: (
             due: DueDeliveriesStore,
             transport: DeliveryTransport<ClaimedDelivery>,
@@ -162,8 +183,10 @@ export class WorkerModule {
             spool: OutcomeSpool,
             deliveries: DeliveriesStore,
             { headroom }: ProviderDirectory,
+            locked: LockedAccounts,
           ) => {
-            const places = (channel: ChannelId): ReadonlyMap<string, Places> => headroom.of(channel);
+            const places = (channel: ChannelId): ReadonlyMap<string, Places> =>
+              new Map([...headroom.of(channel), ...locked.of(channel)]);
             const recover = (): Promise<unknown> => spool.replay(deliveries, logger);
             const dispatcher = new Dispatcher(config, due, transport, places, recover, logger);
             listener.on('carillon_due', (payload) => dispatcher.wake(payload.split(',')));

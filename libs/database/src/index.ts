@@ -6,7 +6,7 @@ export { migrate } from './migrate.js';
 export { type DatabaseFault, databaseFault, isOutage } from './outage.js';
 export type { Page, PageRequest } from './page.js';
 export { PostgresListener } from './postgres-listener.js';
-export { SecretBox, type SecretPlace } from './secret-box.js';
+export { SecretBox, type SecretPlace, WrongMasterKey } from './secret-box.js';
 export { type ApiKey, ApiKeysStore, type KnownKey } from './stores/api-keys.store.js';
 export { CategoriesStore, type Category, type CategoryFields } from './stores/categories.store.js';
 export { IdempotencyStore, type StoredResponse } from './stores/idempotency.store.js';

@@ -11,6 +11,11 @@ export interface SecretPlace {
   id: string;
 }
 
+/** The secret was sealed under another master key than this process has. */
+export class WrongMasterKey extends Error {
+  override readonly name = 'WrongMasterKey';
+}
+
 /**
  * Seals secrets at rest: AES-256-GCM (NIST SP 800-38D) under a random data key per secret, itself sealed by the master
  * key. The sealed text is `v1.<key id>.<sealed data key>.<sealed secret>`, base64url. The key id is the first 8
@@ -31,12 +36,12 @@ export class SecretBox {
     return ['v1', this.keyId, ...parts.map((part) => part.toString('base64url'))].join('.');
   }
 
-  /** Throws when the text was sealed under another master key, for another place, or was changed. */
+  /** Throws WrongMasterKey when the text was sealed under another master key, and an Error when for another place, or changed. */
   open(sealed: string, place: SecretPlace): string {
     const [version, keyId, wrappedKey, body] = sealed.split('.');
     if (version !== 'v1' || !wrappedKey || !body) throw new Error(`${place.table} ${place.id}: not a sealed secret`);
     if (keyId !== this.keyId) {
-      throw new Error(
+      throw new WrongMasterKey(
         `${place.table} ${place.id} was sealed under master key ${keyId}, this process has ${this.keyId}`,
       );
     }

@@ -95,7 +95,7 @@ describe('headroom', () => {
   it('lasts as long as somebody waits for a place', async () => {
     const account = new Account();
     const headroom = over(() => [account]);
-    const never = new AbortController().signal;
+    const never = () => new AbortController().signal;
     for (let send = 0; send < 100; send += 1) await account.slots.enter(never);
     expect(headroom.of('email').get('tenant')).toEqual({ total: 200, free: 100 });
     const waiting = account.slots.enter(never);

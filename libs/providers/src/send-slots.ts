@@ -40,13 +40,18 @@ export class SendSlots {
     return Math.min(MAX_PLACES, (this.slots ?? 0) * PLACES_PER_SLOT);
   }
 
-  /** Waits for a slot. False when too many wait already or the signal came first; otherwise {@link leave} gives it back. */
-  async enter(signal: AbortSignal): Promise<boolean> {
+  /**
+   * Waits for a slot. False when too many wait already or the signal came first; otherwise {@link leave} gives it back. The signal
+   * is made only for a send that has to wait.
+   */
+  async enter(patience: () => AbortSignal): Promise<boolean> {
     if (this.slots === undefined || this.taken < this.slots) {
       this.taken += 1;
       return true;
     }
     if (this.waiting.length >= this.waitingPlaces) return false;
+    const signal = patience();
+    if (signal.aborted) return false;
     return await new Promise<boolean>((resolve) => {
       const turn = (): void => {
         signal.removeEventListener('abort', late);

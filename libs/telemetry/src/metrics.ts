@@ -56,6 +56,10 @@ class Instruments {
     'Attempts without a known outcome, by channel and policy',
   );
   readonly fenced = this.counter('carillon_claims_lost', 'Runs that found their claim taken or cancelled');
+  readonly returned = this.counter(
+    'carillon_claims_returned',
+    'Claims given back without an attempt, by channel and reason: stopping, outage, master_key',
+  );
   readonly spooled = this.counter(
     'carillon_outcomes_spooled',
     'Outcomes written to the local spool because the database was away',

@@ -4,7 +4,9 @@ import type { ClaimedDelivery } from '#database';
 import { channelIds, type Outcome } from '#domain';
 import { type DeliveryBatch, deliveriesPattern } from '#messaging';
 import { instruments, type Logger } from '#telemetry';
-import { LOGGER } from '../tokens.js';
+import { LOGGER, STOPPING } from '../tokens.js';
+import { GiveClaimBack, NotSent } from './give-claim-back.js';
+import { LockedAccounts } from './locked-accounts.js';
 import { Pipeline } from './pipeline.js';
 
 /** The consumer of every channel: a batch in, each delivery through the pipeline on its own, one line in the log for each. */
@@ -12,6 +14,9 @@ import { Pipeline } from './pipeline.js';
 export class DeliveryConsumer {
   constructor(
     @Inject(Pipeline) private readonly pipeline: Pipeline,
+    @Inject(GiveClaimBack) private readonly giveClaimBack: GiveClaimBack,
+    @Inject(LockedAccounts) private readonly locked: LockedAccounts,
+    @Inject(STOPPING) private readonly stopping: AbortController,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -25,10 +30,6 @@ export class DeliveryConsumer {
     );
   }
 
-  /**
-   * Whatever flies out of the pipeline is an outage or a bug: the claim is left as it is, so that the delivery comes back
-   * when its lease ends, and is quarantined when it keeps doing so.
-   */
   private async one(delivery: ClaimedDelivery): Promise<void> {
     const startedAt = performance.now();
     const ids = {
@@ -38,13 +39,14 @@ export class DeliveryConsumer {
       trace_id: delivery.traceparent?.slice(3, 35),
     };
     try {
+      if (this.stopping.signal.aborted) throw new NotSent('the worker stops');
       const outcome = await this.pipeline.run(delivery);
+      if ('attempt' in outcome && outcome.attempt) this.locked.opened(delivery.tenantId, delivery.channel);
       const line = summaryOf(outcome);
       instruments().outcomes.add(1, { channel: delivery.channel, outcome: outcome.kind, reason: line.reason ?? '' });
       this.logger.info({ ...ids, ...line, duration_ms: Math.round(performance.now() - startedAt) }, 'delivery');
     } catch (error) {
-      instruments().outcomes.add(1, { channel: delivery.channel, outcome: 'error', reason: '' });
-      this.logger.error({ ...ids, err: error }, 'the pipeline failed; the delivery comes back at the end of its lease');
+      await this.giveClaimBack.run(delivery, error);
     }
   }
 }

@@ -24,7 +24,7 @@ import type { OutcomeSpool } from './outcome-spool.js';
 import { Pipeline } from './pipeline.js';
 import { RecordStep } from './record.step.js';
 import { RenderStep } from './render.step.js';
-import { SendStep } from './send.step.js';
+import { SendStep, type SendTimes } from './send.step.js';
 import { UnsubscribeLinks } from './unsubscribe-links.js';
 
 export interface PipelineParts {
@@ -40,23 +40,32 @@ export interface PipelineParts {
   spool: OutcomeSpool;
   /** Signs what stands in unsubscribe links. */
   unsubscribeKey: Buffer;
+  stopping: AbortSignal;
+}
+
+/** A third of the lease to send, a third to record: see LEASE_SECONDS. */
+export function sendTimes({ leaseSeconds }: Pick<Config, 'leaseSeconds'>): SendTimes {
+  const third = (leaseSeconds * 1_000) / 3;
+  return { deadlineMs: third, marginMs: third };
 }
 
 /** The seven steps, each with what it needs and nothing else. */
 export function makePipeline(parts: PipelineParts): Pipeline {
   const { config, deliveries, due } = parts;
-  // A third of the lease to send, a third to record: see LEASE_SECONDS.
-  const third = (config.leaseSeconds * 1_000) / 3;
   return new Pipeline({
     claim: new ClaimStep(),
     load: new LoadStep(deliveries, parts.templates),
     consent: new ConsentStep(),
     limit: new LimitStep(makeLimiter(parts)),
     render: new RenderStep(new TemplateRenderer(), new UnsubscribeLinks(config.publicUrl, parts.unsubscribeKey)),
-    send: new SendStep(due, new AccountPacesStore(parts.database), parts.endpoints, parts.directory, {
-      deadlineMs: third,
-      marginMs: third,
-    }),
+    send: new SendStep(
+      due,
+      new AccountPacesStore(parts.database),
+      parts.endpoints,
+      parts.directory,
+      sendTimes(config),
+      parts.stopping,
+    ),
     record: new RecordStep(deliveries, new ReceiptsStore(parts.database), parts.spool, parts.logger),
   });
 }

@@ -1,4 +1,4 @@
-import { type AccountPacesStore, type DueDeliveriesStore, isOutage, type WebhookEndpointsStore } from '#database';
+import type { AccountPacesStore, DueDeliveriesStore, WebhookEndpointsStore } from '#database';
 import {
   type Attempt,
   afterFailure,
@@ -12,6 +12,7 @@ import {
 import { BreakerOpen, type ProviderDirectory, type Sender, waitOf } from '#providers';
 import { instruments } from '#telemetry';
 import { ask, attemptOf, type Reply } from './ask.js';
+import { NotSent } from './give-claim-back.js';
 import type { Addressed, Rendered } from './stages.js';
 
 export interface SendTimes {
@@ -39,6 +40,8 @@ export class SendStep {
     private readonly endpoints: WebhookEndpointsStore,
     private readonly directory: ProviderDirectory,
     private readonly times: SendTimes,
+    /** Aborted when the worker stops: what has not begun by then does not begin. */
+    private readonly stopping: AbortSignal,
   ) {}
 
   async run(rendered: Rendered): Promise<Outcome> {
@@ -92,9 +95,8 @@ export class SendStep {
       const off = await this.endpoints.failed(tenantId, id, refused.code === '410');
       if (off) this.directory.changed(tenantId);
       return off;
-    } catch (error) {
-      // While the database is away nothing may come between the answer and its record. The next try notes it.
-      if (!isOutage(error)) throw error;
+    } catch {
+      // Nothing may come between the answer and its record. The next try notes it.
       sender.failing = true;
       return false;
     }
@@ -104,8 +106,10 @@ export class SendStep {
     const { delivery, sender } = addressed;
     const lastMoment = delivery.leaseEndsAt - this.times.marginMs;
     // Waiting for a connection must not eat the time to send: who waited too long has sent nothing and is only late.
-    const patience = after(lastMoment - this.times.deadlineMs - performance.now());
+    const patience = (): AbortSignal =>
+      AbortSignal.any([after(lastMoment - this.times.deadlineMs - performance.now()), this.stopping]);
     if (!(await sender.slots.enter(patience))) {
+      this.mayBegin();
       const detail = `all connections of the ${sender.provider} account were busy`;
       const delaySeconds = sender.slots.turnedAway();
       this.noteLack(addressed);
@@ -151,6 +155,10 @@ export class SendStep {
     if (!context.notification.endpointId) this.directory.headroom.note(delivery.tenantId, delivery.channel);
   }
 
+  private mayBegin(): void {
+    if (this.stopping.aborted) throw new NotSent('the worker stops');
+  }
+
   private async attempt(addressed: Addressed, lastMoment: number, othersLeft: boolean): Promise<Outcome> {
     const { delivery, sender } = addressed;
     let number = 0;
@@ -159,7 +167,10 @@ export class SendStep {
       if (performance.now() >= lastMoment)
         throw new Halt({ kind: 'not_mine', detail: 'too little was left of the lease to send' });
       // From here to the record is the one gap in which a crash leaves the outcome unknown.
-      const begun = await this.due.begin({ delivery, limitTaken: true });
+      this.mayBegin();
+      const begun = await this.due.begin({ delivery, limitTaken: true }).catch((cause: unknown) => {
+        throw new NotSent('the intent could not be committed', { cause });
+      });
       if (begun === null) throw new Halt({ kind: 'not_mine', detail: 'the claim was lost or the delivery cancelled' });
       number = begun;
       startedAt = performance.now();

@@ -90,7 +90,7 @@ export class Dispatcher {
     }
   }
 
-  /** Claims nothing more, and waits for the claims under way. */
+  /** Claims nothing more, and waits until the claims under way are given back. */
   async stop(): Promise<void> {
     this.running = false;
     clearTimeout(this.timer);
@@ -208,13 +208,20 @@ export class Dispatcher {
     this.noteLeftOut(lane, rooms, deliveries, queue);
     if (deliveries.length === 0) return;
     instruments().claimed.add(deliveries.length, { channel });
+    if (!this.running) return await this.release(deliveries);
     try {
       await this.transport.publish(channel, lane, deliveries);
     } catch (error) {
       // Nobody has them: somebody else, or this worker a little later, may claim them at once.
       this.logger.warn({ err: error, channel, count: deliveries.length }, 'deliveries could not be handed on');
-      await this.store.release(deliveries);
+      await this.release(deliveries);
     }
+  }
+
+  private async release(deliveries: readonly ClaimedDelivery[]): Promise<void> {
+    await Promise.all(
+      deliveries.map((delivery) => this.store.release({ delivery, delaySeconds: 0, intentUnsure: false })),
+    );
   }
 }
 

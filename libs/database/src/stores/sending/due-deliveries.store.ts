@@ -94,17 +94,24 @@ export interface Intent {
   limitTaken: boolean;
 }
 
+/** A claim that goes back to the queue without an attempt. */
+export interface Release {
+  delivery: ClaimedDelivery;
+  /** How long nobody claims it. */
+  delaySeconds: number;
+  /** Nothing was sent, although the intent may have been committed: then it is taken back. */
+  intentUnsure: boolean;
+}
+
 /** The hot table of what is not final: claiming and the intent to send. Runs as the platform: workers serve all tenants. */
 export class DueDeliveriesStore {
   private readonly intents: Batcher<Intent, number | null>;
+  private readonly releases: Batcher<Release, void>;
 
   constructor(private readonly database: Database) {
-    this.intents = new Batcher({
-      flush: (batch) => this.writeIntents(batch),
-      slots: 2,
-      maxBatch: 500,
-      maxQueue: 100_000,
-    });
+    const limits = { maxBatch: 500, maxQueue: 100_000 };
+    this.intents = new Batcher({ flush: (batch) => this.writeIntents(batch), slots: 2, ...limits });
+    this.releases = new Batcher({ flush: (batch) => this.writeReleases(batch), slots: 1, ...limits });
   }
 
   /** The lanes of these channels in which something is due now: the poll behind the wake-ups. Index: due_deliveries_claim_idx. */
@@ -197,20 +204,9 @@ export class DueDeliveriesStore {
     return deliveries;
   }
 
-  /** Gives claims back that were not worked on: due again now, as if they had not been claimed. Index: due_deliveries_pkey. */
-  async release(deliveries: readonly ClaimedDelivery[]): Promise<void> {
-    await this.database.platform.query({
-      name: 'release',
-      text: `update due_deliveries d set due_at = now(), claim_id = null, claims = greatest(0, d.claims - 1)
-             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[]) as i(tenant_id, delivery_id, claim_id, attempt)
-             where d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id and d.attempt = i.attempt`,
-      values: columns(deliveries, [
-        (delivery) => delivery.tenantId,
-        (delivery) => delivery.deliveryId,
-        (delivery) => delivery.claimId,
-        (delivery) => delivery.attempt,
-      ]),
-    });
+  /** Gives a claim back: due again after the delay, as if it had not been claimed. Nothing happens when the claim was lost, or a send begun. */
+  async release(release: Release): Promise<void> {
+    await this.releases.run(release);
   }
 
   /**
@@ -219,6 +215,23 @@ export class DueDeliveriesStore {
    */
   async begin(intent: Intent): Promise<number | null> {
     return await this.intents.run(intent);
+  }
+
+  private async writeReleases(batch: Release[]): Promise<void[]> {
+    await this.database.platform.query({
+      name: 'release',
+      text: RELEASE,
+      values: columns(batch, [
+        ({ delivery }) => delivery.tenantId,
+        ({ delivery }) => delivery.deliveryId,
+        ({ delivery }) => delivery.claimId,
+        ({ delivery }) => delivery.attempt,
+        ({ delivery }) => delivery.sending,
+        (row) => row.delaySeconds,
+        (row) => row.intentUnsure,
+      ]),
+    });
+    return batch.map(() => undefined);
   }
 
   private async writeIntents(batch: Intent[]): Promise<(number | null)[]> {
@@ -352,3 +365,15 @@ with begun as (
   on conflict do nothing
 )
 select delivery_id, attempt from begun`;
+
+/**
+ * An intent whose commit was not confirmed is found by its attempt, one higher than claimed, and taken back: the caller has sent nothing.
+ * One that is still under way locks the row before this statement, or finds no claim after it. Index: due_deliveries_pkey.
+ */
+const RELEASE = `
+update due_deliveries d
+set due_at = now() + make_interval(secs => i.delay_seconds), claim_id = null, claims = greatest(0, d.claims - 1), attempt = i.attempt, sending = i.sending
+from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::boolean[], $6::double precision[], $7::boolean[])
+  as i(tenant_id, delivery_id, claim_id, attempt, sending, delay_seconds, intent_unsure)
+where d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id
+  and (d.attempt = i.attempt or (i.intent_unsure and d.attempt = i.attempt + 1))`;

@@ -1,0 +1,100 @@
+// Errors that say nothing of the delivery: its claim goes back and counts for nothing. And one that does.
+
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startSmtpSink, until } from '#testing';
+import { CONTENT, type House, startHouse, type Tenant } from './house.js';
+
+const LEASE_SECONDS = '2';
+
+let house: House;
+let tenant: Tenant;
+
+beforeEach(async () => {
+  house = await startHouse({ worker: false, environment: { LEASE_SECONDS } });
+  tenant = await house.tenant();
+});
+afterEach(() => house?.stop());
+
+const send = async (to: string): Promise<string> => {
+  const sent = await tenant.send({
+    recipient: { id: to, email: `${to}@example.com` },
+    channel: 'email',
+    content: CONTENT.email,
+  });
+  return sent.deliveries[0].id;
+};
+
+/** From now on loading a delivery of a known recipient fails with this SQLSTATE. Returns what ends it. */
+async function failLoads(state: string): Promise<() => Promise<unknown>> {
+  await house.sql.query(`
+    create function fail_loads() returns boolean language plpgsql as $$ begin raise exception 'broken' using errcode = '${state}'; end $$;
+    create policy fail_loads on recipients as restrictive for select to carillon_platform using (fail_loads())`);
+  return () => house.sql.query('drop policy fail_loads on recipients; drop function fail_loads()');
+}
+
+const claimOf = async (id: string): Promise<{ claim_id: string | null; claims: number } | undefined> =>
+  (await house.sql.query('select claim_id, claims from due_deliveries where delivery_id = $1', [id])).rows[0];
+
+/** Waits until the delivery was claimed so many times. */
+async function claimed(id: string, times: number): Promise<void> {
+  const seen = new Set<string>();
+  await until(
+    `it was claimed ${times} times`,
+    async () => {
+      const row = await claimOf(id);
+      if (row?.claim_id) seen.add(row.claim_id);
+      return seen.size >= times;
+    },
+    60_000,
+  );
+}
+
+describe('a delivery that cannot be loaded', () => {
+  it('because of an outage is claimed as often as it takes, never quarantined, and sent when the outage is over', async () => {
+    const id = await send('outage');
+    const end = await failLoads('53200');
+    await house.startWorker();
+    await claimed(id, 7);
+    expect((await claimOf(id))!.claims).toBeLessThanOrEqual(1);
+    await end();
+    await until('it is sent', async () => (await tenant.delivery(id)).state === 'sent');
+    expect(await tenant.delivery(id)).toMatchObject({ attempts: 1 });
+  }, 90_000);
+
+  it('because of a bug is quarantined after five claims, with a dead letter that says so', async () => {
+    const id = await send('bug');
+    await failLoads('XX000');
+    await house.startWorker();
+    await until('it has failed', async () => (await tenant.delivery(id)).state === 'failed', 40_000);
+    expect(await tenant.delivery(id)).toMatchObject({ reason: 'poison', attempts: 0 });
+    const { body } = await house.operator('GET', '/internal/dlq');
+    expect(body.data[0]).toMatchObject({ delivery_id: id, reason: 'poison', code: 'quarantined' });
+  }, 60_000);
+});
+
+describe('a worker with another master key', () => {
+  it('leaves the deliveries to others, is not ready, and says why; nothing is dead-lettered or counted', async () => {
+    const vendor = await startSmtpSink();
+    const credentials = { host: '127.0.0.1', port: vendor.port, tls: 'none', from: 'carillon@example.com' };
+    const account = { name: 'smtp', provider: 'smtp', credentials };
+    expect((await tenant.call('POST', '/api/v1/provider-accounts', account)).status).toBe(201);
+    const wrong = await house.startWorker({ MASTER_KEY: randomBytes(32).toString('hex') });
+    const ids = [await send('first'), await send('second'), await send('third')];
+    const notReady = await until('it is not ready', async () => {
+      const found = await wrong.readiness();
+      return !found.ready && found;
+    });
+    expect(notReady.checks).toMatchObject({ postgres: 'ok', master_key: 'does not open the provider accounts' });
+    await until('all are given back', async () =>
+      (await Promise.all(ids.map(claimOf))).every((row) => row?.claim_id === null && row.claims === 0),
+    );
+    const right = await house.startWorker();
+    for (const id of ids) await until('it is sent', async () => (await tenant.delivery(id)).state === 'sent');
+    expect(vendor.log).toHaveLength(3);
+    expect((await right.readiness()).ready).toBe(true);
+    const { rows } = await house.sql.query('select count(*)::int as n from dead_letters');
+    expect(rows[0].n).toBe(0);
+    await vendor.close();
+  }, 60_000);
+});

@@ -1,0 +1,106 @@
+// A worker that stops while it has sends on the wire and deliveries in hand.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type SmtpSink, startSmtpSink, until } from '#testing';
+import { CONTENT, type House, startHouse, type Tenant } from './house.js';
+
+/** How many sends the SMTP provider has on the wire at once. */
+const ON_THE_WIRE = 5;
+const DELIVERIES = 60;
+/** Long enough that nothing in these tests waits for the end of one. */
+const LEASE_SECONDS = '60';
+
+let house: House;
+let vendor: SmtpSink;
+
+beforeAll(async () => {
+  house = await startHouse({ worker: false, environment: { LEASE_SECONDS } });
+  vendor = await startSmtpSink();
+});
+afterAll(async () => {
+  await house?.stop();
+  await vendor?.close();
+});
+
+async function tenantWithAccount(): Promise<Tenant> {
+  const tenant = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
+  const credentials = { host: '127.0.0.1', port: vendor.port, tls: 'none', from: 'carillon@example.com' };
+  const account = { name: 'smtp', provider: 'smtp', credentials };
+  expect((await tenant.call('POST', '/api/v1/provider-accounts', account)).status).toBe(201);
+  return tenant;
+}
+
+const figures = async (tenant: Tenant): Promise<Record<string, number>> => {
+  const { rows } = await house.sql.query(
+    `select (select count(*) from due_deliveries where tenant_id = $1 and sending)::int as sending,
+            (select count(*) from due_deliveries where tenant_id = $1 and not sending and attempt = 0 and claims = 0 and claim_id is null and due_at <= now())::int as claimable,
+            (select count(*) from due_deliveries where tenant_id = $1)::int as due,
+            (select count(*) from deliveries where tenant_id = $1 and state = 'sent')::int as sent,
+            (select count(*) from attempts where tenant_id = $1)::int as attempts`,
+    [tenant.id],
+  );
+  return rows[0];
+};
+
+describe('a worker that stops', () => {
+  it('begins nothing more, records what is on the wire, and leaves the rest to the next worker at once', async () => {
+    const tenant = await tenantWithAccount();
+    vendor.answerData('hang');
+    const worker = await house.startWorker();
+    const recipients = Array.from({ length: DELIVERIES }, (_, index) => ({
+      recipient_id: `p${index}`,
+      recipient_address: `p${index}@example.com`,
+    }));
+    await tenant.call('POST', '/api/v1/notifications/bulk', { channel: 'email', content: CONTENT.email, recipients });
+    await until('all connections are busy', () => vendor.log.length === ON_THE_WIRE);
+    await until(
+      'the others are claimed',
+      async () =>
+        (await house.sql.query('select from due_deliveries where tenant_id = $1 and claim_id is null', [tenant.id]))
+          .rowCount === 0,
+    );
+    const stopped = worker.stop();
+    const seen = await until('the others are given back', async () => {
+      const now = await figures(tenant);
+      return now['claimable'] === DELIVERIES - ON_THE_WIRE && now;
+    });
+    expect(seen).toMatchObject({ sending: ON_THE_WIRE, sent: 0, attempts: 0 });
+    vendor.answerData(null);
+    vendor.release();
+    await stopped;
+    const left = DELIVERIES - ON_THE_WIRE;
+    expect(vendor.log).toHaveLength(ON_THE_WIRE);
+    expect(await figures(tenant)).toEqual({
+      sending: 0,
+      claimable: left,
+      due: left,
+      sent: ON_THE_WIRE,
+      attempts: ON_THE_WIRE,
+    });
+
+    const next = await house.startWorker();
+    await until('all are sent', async () => (await figures(tenant))['sent'] === DELIVERIES);
+    expect(vendor.log).toHaveLength(DELIVERIES);
+    expect((await figures(tenant))['attempts']).toBe(DELIVERIES);
+    await next.stop();
+  }, 60_000);
+
+  it('waits for what hangs no longer than a provider may take, and records that its outcome is not known', async () => {
+    const tenant = await tenantWithAccount();
+    vendor.answerData('hang');
+    const before = vendor.log.length;
+    const worker = await house.startWorker({ LEASE_SECONDS: '6' });
+    const [recipient_id, recipient_address] = ['hangs', 'hangs@example.com'];
+    await tenant.send({ recipient_id, recipient_address, channel: 'email', content: CONTENT.email });
+    await until('the vendor has it', () => vendor.log.length === before + 1);
+    const startedAt = performance.now();
+    await worker.stop();
+    // A third of the lease, the cut-off of a provider that ignores its signal, and the record.
+    expect(performance.now() - startedAt).toBeLessThan(4_000);
+    const { rows } = await house.sql.query('select number, outcome from attempts where tenant_id = $1', [tenant.id]);
+    expect(rows).toEqual([{ number: 1, outcome: 'unknown' }]);
+    expect(await figures(tenant)).toMatchObject({ sending: 0, due: 1 });
+    vendor.answerData(null);
+    vendor.release();
+  }, 30_000);
+});
