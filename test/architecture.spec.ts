@@ -74,6 +74,7 @@ describe('who may do what', () => {
       'libs/database/src/stores/sending/deliveries.store.ts', // the worker serves all tenants
       'libs/database/src/stores/sending/due-deliveries.store.ts',
       'libs/database/src/stores/sending/events.store.ts', // the relay publishes everybody's
+      'libs/database/src/stores/sending/first-answers.store.ts', // replays of many tenants in one statement
       'libs/database/src/stores/sending/poison-messages.store.ts', // they do not say whose they are
       'libs/database/src/stores/sending/receipts.store.ts', // a platform account's vendor speaks of everybody's
       'libs/database/src/stores/sending/recent-sends.store.ts', // one batch asks for many tenants

@@ -13,6 +13,7 @@ import { ProviderAccountsStore } from './stores/provider-accounts.store.js';
 import { RecipientsStore } from './stores/recipients.store.js';
 import { DueDeliveriesStore } from './stores/sending/due-deliveries.store.js';
 import { EventsStore } from './stores/sending/events.store.js';
+import { FirstAnswersStore } from './stores/sending/first-answers.store.js';
 import { NotificationsStore } from './stores/sending/notifications.store.js';
 import { PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
 import { ReceiptsStore } from './stores/sending/receipts.store.js';
@@ -70,6 +71,7 @@ const plainStores = [
   CategoriesStore,
   DueDeliveriesStore,
   EventsStore,
+  FirstAnswersStore,
   IdempotencyStore,
   InboxStore,
   MailboxStore,

@@ -199,6 +199,9 @@ export class Database {
     });
     // Without a listener an error on an idle connection (a server restart) ends the process.
     pool.on('error', (error) => this.options.onIdleError?.(error));
+    // The same for a connection that is lost while a transaction holds it: the pool listens only to idle ones. What the
+    // transaction waits for is rejected with the error.
+    pool.on('connect', (client) => client.on('error', () => undefined));
     return pool;
   }
 }

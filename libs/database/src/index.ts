@@ -47,6 +47,7 @@ export {
 } from './stores/sending/due-deliveries.store.js';
 export { type EventTarget, eventAcceptance, eventNotificationId, wants } from './stores/sending/event-acceptance.js';
 export { EVENTS_KEPT_DAYS, EventsStore, type StoredEvent } from './stores/sending/events.store.js';
+export { type FirstAnswer, FirstAnswersStore } from './stores/sending/first-answers.store.js';
 export type { DeliveryRow, Notification, NotificationRow } from './stores/sending/notification.js';
 export {
   type NotificationFilter,

@@ -8,12 +8,18 @@ export interface TcpProxy {
   reset(): void;
   /** Half-open: what is open stays open and nothing is carried; what comes is taken and not answered. */
   blackhole(): void;
+  /**
+   * The next message to the server that holds this text arrives there, but its answer does not come back: the connection is
+   * reset. Resolves when that has happened.
+   */
+  loseAnswerTo(text: string): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Stands between the product and a server of its own, and misbehaves as networks do. */
 export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
   let mode: 'pass' | 'reset' | 'blackhole' = 'pass';
+  let lost: { text: string; done: () => void } | undefined;
   const pairs = new Set<[Socket, Socket]>();
   const server = createServer((client) => {
     if (mode === 'reset') {
@@ -29,8 +35,21 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
       pairs.delete(pair);
     };
     for (const socket of pair) socket.on('error', end).on('close', end);
-    client.on('data', (chunk) => mode === 'pass' && upstream.write(chunk));
-    upstream.on('data', (chunk) => mode === 'pass' && client.write(chunk));
+    let answerLost: (() => void) | undefined;
+    client.on('data', (chunk) => {
+      if (mode !== 'pass') return;
+      if (lost && chunk.includes(lost.text)) {
+        answerLost = lost.done;
+        lost = undefined;
+      }
+      upstream.write(chunk);
+    });
+    upstream.on('data', (chunk) => {
+      if (mode !== 'pass') return;
+      if (!answerLost) return client.write(chunk);
+      client.resetAndDestroy();
+      answerLost();
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const dropAll = (): void => {
@@ -53,6 +72,10 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     blackhole: () => {
       mode = 'blackhole';
     },
+    loseAnswerTo: (text) =>
+      new Promise((done) => {
+        lost = { text, done };
+      }),
     close: () =>
       new Promise((resolve) => {
         dropAll();

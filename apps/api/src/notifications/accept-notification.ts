@@ -4,7 +4,6 @@
 import { LRUCache } from 'lru-cache';
 import type {
   Acceptance,
-  Accepted,
   AcceptStore,
   Notification,
   RecipientAddresses,
@@ -18,10 +17,10 @@ import { shapeFaults } from '../http/body-shape.js';
 import { faultsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { type BulkBody, type BulkItem, bulkItem, type SendBody } from './notification.schema.js';
 
-export interface AcceptResult {
-  acceptance: Acceptance;
-  accepted: Exclude<Accepted, { kind: 'no_address' }>;
-}
+export type AcceptResult =
+  | { kind: 'accepted'; acceptance: Acceptance; createdAt: Date }
+  /** The key was used before with the same body, for this notification. */
+  | { kind: 'replayed'; notificationId: string };
 
 export interface BulkResult {
   accepted: { index: number; id: string; replayed: boolean }[];
@@ -30,6 +29,12 @@ export interface BulkResult {
 
 type Item = Pick<SendBody, 'recipient_id' | 'recipient' | 'recipient_address' | 'payload'>;
 type Common = Omit<BulkBody, 'recipients' | 'payload'>;
+
+interface OneOfBulk {
+  index: number;
+  item: BulkItem;
+  idempotency: Acceptance['idempotency'];
+}
 
 const YEAR_MS = 366 * 24 * 3_600_000;
 /** A template that was there is taken to be there for this long; one that was not is asked for again each time. */
@@ -48,73 +53,90 @@ export class AcceptNotification {
   /** Throws `validation_failed` and its kin with every fault, `idempotency_mismatch`, `unavailable`. */
   async run(caller: Caller, body: SendBody, idempotency: Acceptance['idempotency']): Promise<AcceptResult> {
     const faults = [...timeFaults(body), ...addressFaults(body, body), ...(await this.contentFaults(caller, body))];
-    // Whether there is an address is asked by the statement that commits; only beside other faults it is asked here.
-    if (faults.length > 0) throw validationFailed([...faults, ...(await this.missingAddresses(caller, body, body))]);
+    if (faults.length > 0) {
+      // What is faulty now was not when it was first sent: a replay is answered all the same.
+      const notificationId = idempotency && (await this.acceptedBefore(caller, idempotency));
+      if (notificationId) return { kind: 'replayed', notificationId };
+      // Whether there is an address is asked by the statement that commits; only beside other faults it is asked here.
+      throw validationFailed([...faults, ...(await this.missingAddresses(caller, body, body))]);
+    }
     const acceptance = acceptanceOf(caller, body, body, idempotency);
     const accepted = await this.store.accept(acceptance);
     if (accepted.kind === 'no_address') throw validationFailed(noAddress(body, accepted.channels));
-    return { acceptance, accepted };
+    return accepted.kind === 'accepted' ? { ...accepted, acceptance } : accepted;
+  }
+
+  private async acceptedBefore(
+    caller: Caller,
+    idempotency: NonNullable<Acceptance['idempotency']>,
+  ): Promise<string | null> {
+    const [found] = await this.store.findAccepted(caller.tenantId, [idempotency]);
+    if (found instanceof DomainError) throw found;
+    return found!;
   }
 
   /**
-   * Each item as if it had come alone; all accepted ones in one commit. Throws what is wrong with the common part.
-   * `idempotencyOf` tells the key and body hash of an item.
+   * Each item as if it had come alone: replayed, accepted or refused by itself. Throws what is wrong with the common part when
+   * no item is a replay, and `unavailable` when nothing could be committed. `idempotencyOf` tells the key and body hash of an item.
    */
   async runBulk(
     caller: Caller,
     body: BulkBody,
-    idempotencyOf: (index: number, item: Item & { idempotency_key?: string | undefined }) => Acceptance['idempotency'],
+    idempotencyOf: (index: number, item: BulkItem) => Acceptance['idempotency'],
   ): Promise<BulkResult> {
-    const common = [...timeFaults(body), ...(await this.contentFaults(caller, body))];
-    if (common.length > 0) throw validationFailed(common);
-
-    const rejected: BulkResult['rejected'] = [];
-    const reject = (index: number, errors: Fault[]): number =>
-      rejected.push({ index, code: validationFailed(errors).code, errors });
-    const good: { index: number; item: BulkItem; acceptance: Acceptance }[] = [];
-    body.recipients.forEach((given, index) => {
-      const parsed = bulkItem.safeParse(given);
-      const shape = shapeFaults(given);
-      const faults =
-        shape.length > 0
-          ? shape
-          : parsed.success
-            ? addressFaults(body, parsed.data)
-            : faultsOf(parsed.error.issues, given);
-      if (faults.length > 0) {
-        reject(index, faults);
-        return;
+    const result: BulkResult = { accepted: [], rejected: [] };
+    const reject = (index: number, errors: Fault[], code = validationFailed(errors).code): unknown =>
+      result.rejected.push({ index, code, errors });
+    const items: OneOfBulk[] = [];
+    for (const [index, given] of body.recipients.entries()) {
+      const { item, faults } = readItem(given);
+      if (item) items.push({ index, item, idempotency: idempotencyOf(index, item) });
+      else reject(index, faults);
+    }
+    const rest = await this.withoutReplays(caller, items, result);
+    const common = rest.length > 0 ? [...timeFaults(body), ...(await this.contentFaults(caller, body))] : [];
+    if (common.length > 0 && result.accepted.length === 0) throw validationFailed(common);
+    const good: (OneOfBulk & { acceptance: Acceptance })[] = [];
+    for (const one of rest) {
+      const faults = [...common, ...addressFaults(body, one.item)];
+      if (faults.length > 0) reject(one.index, faults);
+      else {
+        const item = { ...one.item, payload: { ...body.payload, ...one.item.payload } };
+        good.push({ ...one, acceptance: acceptanceOf(caller, body, item, one.idempotency) });
       }
-      const item = parsed.data!;
-      good.push({
-        index,
-        item,
-        acceptance: acceptanceOf(
-          caller,
-          body,
-          { ...item, payload: { ...body.payload, ...item.payload } },
-          idempotencyOf(index, item),
-        ),
-      });
-    });
+    }
+    const stored = good.length > 0 ? await this.store.acceptAll(good.map(({ acceptance }) => acceptance)) : [];
+    for (const [at, { index, item, acceptance }] of good.entries()) {
+      const accepted = stored[at]!;
+      if (accepted instanceof DomainError) reject(index, [faultOf(accepted)], accepted.code);
+      else if (accepted.kind === 'no_address') reject(index, noAddress(item, accepted.channels));
+      else if (accepted.kind === 'replayed')
+        result.accepted.push({ index, id: accepted.notificationId, replayed: true });
+      else result.accepted.push({ index, id: acceptance.notification.id, replayed: false });
+    }
+    result.accepted.sort(byIndex);
+    result.rejected.sort(byIndex);
+    return result;
+  }
 
-    const accepted: BulkResult['accepted'] = [];
-    const results = good.length > 0 ? await this.store.acceptAll(good.map(({ acceptance }) => acceptance)) : [];
-    good.forEach(({ index, item, acceptance }, at) => {
-      const result = results[at]!;
-      if (!(result instanceof DomainError) && result.kind === 'no_address')
-        reject(index, noAddress(item, result.channels));
-      else if (result instanceof DomainError)
-        rejected.push({
-          index,
-          code: result.code,
-          errors: [{ pointer: '/idempotency_key', code: result.code, message: result.message }],
-        });
-      else if (result.kind === 'replayed') accepted.push({ index, id: result.notificationId, replayed: true });
-      else accepted.push({ index, id: acceptance.notification.id, replayed: false });
-    });
-    const byIndex = (left: { index: number }, right: { index: number }): number => left.index - right.index;
-    return { accepted: accepted.sort(byIndex), rejected: rejected.sort(byIndex) };
+  /** Adds the items whose key is known to the result, before anything else is checked, and returns the others. */
+  private async withoutReplays(caller: Caller, items: OneOfBulk[], result: BulkResult): Promise<OneOfBulk[]> {
+    const keyed = items.filter(({ idempotency }) => idempotency !== null);
+    if (keyed.length === 0) return items;
+    const found = await this.store.findAccepted(
+      caller.tenantId,
+      keyed.map(({ idempotency }) => idempotency!),
+    );
+    const known = new Set<OneOfBulk>();
+    for (const [at, one] of keyed.entries()) {
+      const before = found[at]!;
+      if (before === null) continue;
+      known.add(one);
+      if (before instanceof DomainError)
+        result.rejected.push({ index: one.index, code: before.code, errors: [faultOf(before)] });
+      else result.accepted.push({ index: one.index, id: before, replayed: true });
+    }
+    return items.filter((one) => !known.has(one));
   }
 
   private async contentFaults(caller: Caller, body: Common): Promise<Fault[]> {
@@ -169,6 +191,22 @@ const ADDRESS_WORDS: Partial<Record<ChannelId, string>> = {
   sms: 'phone number',
   push: 'device',
 };
+
+function readItem(given: unknown): { item: BulkItem; faults?: never } | { item?: never; faults: Fault[] } {
+  const shape = shapeFaults(given);
+  if (shape.length > 0) return { faults: shape };
+  const parsed = bulkItem.safeParse(given);
+  return parsed.success ? { item: parsed.data } : { faults: faultsOf(parsed.error.issues, given) };
+}
+
+/** How an item of a bulk is told what a lone request would have been answered. */
+function faultOf({ code, message }: DomainError): Fault {
+  return { pointer: code === 'idempotency_mismatch' ? '/idempotency_key' : '/', code, message };
+}
+
+function byIndex(left: { index: number }, right: { index: number }): number {
+  return left.index - right.index;
+}
 
 function recipientIdOf(item: Item): string {
   return item.recipient?.id ?? item.recipient_id!;

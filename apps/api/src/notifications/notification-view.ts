@@ -1,12 +1,15 @@
 import type { z } from 'zod';
-import type { Acceptance, DeliveryRow, NotificationRow, TimelineEntry } from '#database';
+import type { Acceptance, DeliveryRow, FirstAnswer, NotificationRow, TimelineEntry } from '#database';
 import type { deliveryView, notificationView, timelineView } from './notification.schema.js';
 
 export type NotificationView = z.infer<typeof notificationView>;
 export type DeliveryView = z.infer<typeof deliveryView>;
 export type TimelineView = z.infer<typeof timelineView>;
 
-export function toNotificationView(notification: NotificationRow, deliveries: DeliveryRow[]): NotificationView {
+export function toNotificationView(
+  notification: Omit<NotificationRow, 'content' | 'payload'>,
+  deliveries: DeliveryRow[],
+): NotificationView {
   const counts: NotificationView['counts'] = {};
   for (const { state } of deliveries) counts[state] = (counts[state] ?? 0) + 1;
   return {
@@ -33,8 +36,8 @@ export function toNotificationView(notification: NotificationRow, deliveries: De
  * repeat a day later.
  */
 export function toFirstAnswer(
-  notification: Omit<NotificationRow, 'status' | 'total'>,
-  deliveries: Pick<DeliveryRow, 'id' | 'channel'>[],
+  notification: FirstAnswer['notification'],
+  deliveries: FirstAnswer['deliveries'],
 ): NotificationView {
   const { createdAt, scheduledAt } = notification;
   const isScheduled = scheduledAt !== null && scheduledAt > createdAt;

@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type Acceptance, NotificationsStore } from '#database';
+import { type Acceptance, FirstAnswersStore, NotificationsStore } from '#database';
 import { DomainError, notFound } from '#domain';
 import { type Caller, type CarillonRequest, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
@@ -47,6 +47,7 @@ export class NotificationsController {
   constructor(
     @Inject(AcceptNotification) private readonly accept: AcceptNotification,
     @Inject(NotificationsStore) private readonly notifications: NotificationsStore,
+    @Inject(FirstAnswersStore) private readonly firstAnswers: FirstAnswersStore,
   ) {}
 
   @Post('notifications')
@@ -80,11 +81,15 @@ export class NotificationsController {
   ) {
     const header = idempotencyKeyOf(request);
     const { recipients: _each, ...common } = body;
+    let route: string | undefined;
     const { accepted, rejected } = await this.accept.runBulk(caller, body, (index, item) => {
       // A key for the whole call is a key for each of its items.
       const { idempotency_key: own, ...rest } = item;
       const key = own ?? (header === null ? null : `${header}#${index}`);
-      return key === null ? null : { key, bodyHash: bodyHashOf(request.url, { ...common, ...rest }) };
+      if (key === null) return null;
+      // The common part may be large: it is read once, not once for each item.
+      route ??= `${request.url} ${bodyHashOf(request.url, common)}`;
+      return { key, bodyHash: bodyHashOf(route, rest) };
     });
     if (accepted.length === 0) {
       const errors = rejected.flatMap(({ index, errors: faults }) =>
@@ -246,14 +251,14 @@ export class NotificationsController {
     request: CarillonRequest,
     reply: FastifyReply,
   ): Promise<NotificationView> {
-    const { acceptance, accepted } = await this.accept.run(caller, body, idempotencyOf(request));
-    if (accepted.kind === 'accepted') {
-      reply.header('Location', `/api/v1/notifications/${acceptance.notification.id}`);
-      return firstAnswerTo(acceptance, accepted.createdAt);
+    const result = await this.accept.run(caller, body, idempotencyOf(request));
+    if (result.kind === 'accepted') {
+      reply.header('Location', `/api/v1/notifications/${result.acceptance.notification.id}`);
+      return firstAnswerTo(result.acceptance, result.createdAt);
     }
-    reply.header('Location', `/api/v1/notifications/${accepted.notificationId}`).header('Idempotency-Replayed', 'true');
-    const first = await this.notifications.get(caller.tenantId, accepted.notificationId);
-    if (!first) throw notFound('notification', accepted.notificationId);
+    const first = await this.firstAnswers.get(caller.tenantId, result.notificationId);
+    if (!first) throw notFound('notification', result.notificationId);
+    reply.header('Location', `/api/v1/notifications/${result.notificationId}`).header('Idempotency-Replayed', 'true');
     return toFirstAnswer(first.notification, first.deliveries);
   }
 }

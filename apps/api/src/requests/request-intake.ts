@@ -36,7 +36,7 @@ export class RequestIntake {
       if (!parsed.success) throw validationFailed(faultsOf(parsed.error.issues, request.body));
       const { idempotency_key: field, ...rest } = request.body as { idempotency_key?: string };
       const idempotencyKey = request.headers['idempotency-key'] ?? field ?? (request.key || request.place);
-      const { acceptance, accepted } = await this.accept.run(
+      const result = await this.accept.run(
         {
           tenantId: key.tenantId,
           mode: key.mode,
@@ -48,9 +48,9 @@ export class RequestIntake {
         parsed.data,
         { key: checkIdempotencyKey(idempotencyKey), bodyHash: bodyHashOf(ROUTE, rest) },
       );
-      return accepted.kind === 'accepted'
-        ? { status: 202, notification_id: acceptance.notification.id, replayed: false }
-        : { status: 202, notification_id: accepted.notificationId, replayed: true };
+      return result.kind === 'accepted'
+        ? { status: 202, notification_id: result.acceptance.notification.id, replayed: false }
+        : { status: 202, notification_id: result.notificationId, replayed: true };
     } catch (error) {
       if (error instanceof DomainError && error.status < 500) return problemOf(error, request.place);
       if (['outage', 'conflict'].includes(databaseFault(error)))

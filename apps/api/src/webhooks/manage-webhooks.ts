@@ -153,7 +153,8 @@ export class ManageWebhooks {
       const missing = wanted.filter((event) => !there.has(eventNotificationId(event, endpoint.id)));
       const room = REPLAY_LIMIT - replayed;
       const now = missing.slice(0, room).map((event) => eventAcceptance(event, { tenantId, ...endpoint }));
-      if (now.length > 0) await accept.acceptAll(now);
+      for (const result of now.length > 0 ? await accept.acceptAll(now) : [])
+        if (result instanceof DomainError) throw result;
       replayed += now.length;
       if (missing.length > room) return { replayed, more: true };
       if (page.length < PAGE) return { replayed, more: false };

@@ -7,7 +7,7 @@ export interface StoredResponse {
   location: string | null;
 }
 
-/** After this a request that left no answer is taken for dead. */
+/** A request runs for seconds. One that has left no answer after this has lost its process. */
 const IN_FLIGHT_SECONDS = 60;
 
 /**
@@ -18,34 +18,37 @@ export class IdempotencyStore {
   constructor(private readonly database: Database) {}
 
   /**
-   * Takes the key. Returns the first answer when there is one; null when the request should run.
-   * Throws `idempotency_mismatch` and `idempotency_in_flight`.
+   * Takes the key. Returns the first answer when there is one; null when the request should run. A key whose request has left no
+   * answer is not given again: whether that request acted is not known, and a second one could act twice.
+   * Throws `idempotency_mismatch`, `idempotency_in_flight` and `idempotency_unknown`. Index: idempotency_keys_pkey.
    */
   async begin(tenantId: string, key: string, bodyHash: string): Promise<StoredResponse | null> {
     return await this.database.sqlForTenant(tenantId, async (sql) => {
       const taken = await sql.query({
-        text: `insert into idempotency_keys as k (tenant_id, key, body_hash) values ($1, $2, decode($3, 'hex'))
-               on conflict (tenant_id, key) do update set created_at = now()
-               where k.response is null and k.notification_id is null and k.body_hash = excluded.body_hash and k.created_at < now() - interval '${IN_FLIGHT_SECONDS} seconds'
-               returning key`,
+        text: `insert into idempotency_keys (tenant_id, key, body_hash) values ($1, $2, decode($3, 'hex'))
+               on conflict (tenant_id, key) do nothing returning key`,
         values: [tenantId, key, bodyHash],
       });
       if (taken.length > 0) return null;
-      const [found] = await sql.query<{ same: boolean; response: StoredResponse | null }>({
-        text: `select body_hash = decode($3, 'hex') as same, response from idempotency_keys where tenant_id = $1 and key = $2`,
+      const [found] = await sql.query<{ same: boolean; response: StoredResponse | null; lost: boolean }>({
+        text: `select body_hash = decode($3, 'hex') and notification_id is null as same, response,
+                      created_at < now() - interval '${IN_FLIGHT_SECONDS} seconds' as lost
+               from idempotency_keys where tenant_id = $1 and key = $2`,
         values: [tenantId, key, bodyHash],
       });
-      if (!found?.same)
+      const name = JSON.stringify(key);
+      if (found && !found.same)
+        throw new DomainError('idempotency_mismatch', `The idempotency key ${name} was used before with another body.`);
+      if (found?.response) return found.response;
+      if (found?.lost)
         throw new DomainError(
-          'idempotency_mismatch',
-          `The idempotency key ${JSON.stringify(key)} was used before with another body.`,
+          'idempotency_unknown',
+          `The first request with idempotency key ${name} left no answer: it may have been carried out.`,
         );
-      if (!found.response)
-        throw new DomainError(
-          'idempotency_in_flight',
-          `The first request with idempotency key ${JSON.stringify(key)} is still running.`,
-        );
-      return found.response;
+      throw new DomainError(
+        'idempotency_in_flight',
+        `The first request with idempotency key ${name} is still running.`,
+      );
     });
   }
 

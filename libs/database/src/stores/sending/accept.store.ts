@@ -1,7 +1,8 @@
 import { type AddressSource, type ChannelId, DomainError, laneOf } from '#domain';
 import { Batcher } from '../../batcher.js';
-import { columns, json } from '../../columns.js';
-import type { Database } from '../../database.js';
+import { columns } from '../../columns.js';
+import { type Database, isOutage } from '../../database.js';
+import { ACCEPT, type AcceptRow, acceptValues } from './accept-statement.js';
 import type { Notification } from './notification.js';
 
 /** A profile that came with a send: what it names is replaced, what it does not name is kept. */
@@ -41,10 +42,22 @@ export type Accepted =
 
 type FlushResult =
   | { createdAt: Date }
-  | { existing: { notificationId: string | null; bodyHash: string } }
-  | { lacking: ChannelId[] };
+  | { existing: ExistingKey }
+  | { lacking: ChannelId[] }
+  /** Committed with the others, but nobody can say for what its key was used. */
+  | { unresolved: unknown };
+
+interface ExistingKey {
+  notificationId: string | null;
+  bodyHash: string;
+}
+
+/** A key and the SHA-256 of the canonical body that came with it, hexadecimal. */
+type Idempotency = NonNullable<Acceptance['idempotency']>;
 
 const MAX_BATCH = 256;
+/** Of the requests of one call: how many wait at once. */
+const CALL_SLICE = 1_000;
 
 /**
  * The one commit behind a 202: notification, deliveries, due rows, inline profiles and idempotency keys of all requests
@@ -65,66 +78,55 @@ export class AcceptStore {
   }
 
   /**
-   * Commits one request. Throws `idempotency_mismatch` when its key was used with another body, `conflict` when the key
-   * belongs to a request of another kind, `unavailable` when nothing could be committed.
+   * Commits one request. Throws `idempotency_mismatch` when its key was used with another body or by a request of another
+   * kind, `unavailable` when it was not committed or when that is not known.
    */
   async accept(acceptance: Acceptance): Promise<Accepted> {
     return settle(acceptance, await this.batcher.run(acceptance));
   }
 
-  /** Commits many requests of one call in one transaction; each ends as it would alone. */
+  /**
+   * Commits many requests of one call, in as many commits as it takes; each ends as it would alone: one that is faulty or
+   * cannot be stored does not refuse the others. Throws `unavailable` when none was committed.
+   */
   async acceptAll(acceptances: Acceptance[]): Promise<(Accepted | DomainError)[]> {
-    const results = await this.write(acceptances);
-    return acceptances.map((acceptance, index) => {
-      try {
-        return settle(acceptance, results[index]!);
-      } catch (error) {
-        if (error instanceof DomainError) return error;
-        throw error;
-      }
+    const results: (Accepted | DomainError)[] = [];
+    for (let from = 0; from < acceptances.length; from += CALL_SLICE) {
+      const slice = acceptances.slice(from, from + CALL_SLICE);
+      results.push(...(await Promise.all(slice.map((acceptance) => this.accept(acceptance).catch(asDomainError)))));
+    }
+    const [first] = results;
+    if (first instanceof DomainError && results.every((result) => isUnavailable(result))) throw first;
+    return results;
+  }
+
+  /**
+   * What was accepted before for these keys: the notification, null for a key that is not known, `idempotency_mismatch` for one
+   * that was used with another body.
+   */
+  async findAccepted(tenantId: string, keys: readonly Idempotency[]): Promise<(string | null | DomainError)[]> {
+    const existing = await this.existingKeys(keys.map(({ key }) => ({ tenantId, key })));
+    return keys.map((idempotency, index) => {
+      const found = existing[index];
+      if (!found) return null;
+      return isReplay(idempotency, found) ? found.notificationId : mismatch(idempotency.key);
     });
   }
 
   private async write(batch: Acceptance[]): Promise<FlushResult[]> {
-    const deliveries = batch.flatMap((acceptance, index) =>
-      acceptance.deliveries.map((delivery) => ({ delivery, index: index + 1 })),
-    );
-    const upserts = batch.flatMap(({ notification, recipient }, index) =>
-      recipient ? [{ tenantId: notification.tenantId, recipient, index: index + 1 }] : [],
-    );
-    const values = [
-      ...columns(batch, notificationFields),
-      ...columns(deliveries, [
-        (row) => row.index,
-        (row) => row.delivery.id,
-        (row) => row.delivery.channel,
-        (row) => row.delivery.address,
-        (row) => row.delivery.addressFrom,
-      ]),
-      ...columns(upserts, [
-        (row) => row.index,
-        (row) => row.recipient.id,
-        (row) => row.recipient.email ?? null,
-        (row) => row.recipient.phone ?? null,
-        (row) => row.recipient.locale ?? null,
-        (row) => row.recipient.timezone ?? null,
-        (row) => json(row.recipient.attributes),
-      ]),
-    ];
-    const rows = await this.database.platform.query<{
-      ord: number;
-      created_at: Date | null;
-      lacking: ChannelId[] | null;
-    }>({ name: 'accept', text: ACCEPT, values });
+    const rows = await this.database.platform
+      .query<AcceptRow>({ name: 'accept', text: ACCEPT, values: acceptValues(batch) })
+      .catch((error: unknown) => {
+        throw wasSent(error) ? unconfirmed(error) : error;
+      });
+    // From here on everything is committed: nothing that fails may fail the batch.
     const results: (FlushResult | undefined)[] = new Array(batch.length);
-    for (const row of rows)
-      results[row.ord - 1] = row.created_at ? { createdAt: row.created_at } : { lacking: row.lacking! };
-
-    const refused = batch.flatMap((acceptance, index) => (results[index] ? [] : [{ acceptance, index }]));
-    if (refused.length > 0) {
-      const existing = await this.existingKeys(refused.map(({ acceptance }) => acceptance));
-      refused.forEach(({ index }, at) => {
-        results[index] = { existing: existing[at]! };
+    for (const row of rows) results[row.ord - 1] = toResult(row);
+    const contested = batch.flatMap((acceptance, index) => (results[index] ? [] : [{ acceptance, index }]));
+    if (contested.length > 0) {
+      const found = await this.contestedKeys(contested.map(({ acceptance }) => acceptance));
+      contested.forEach(({ index }, at) => {
+        results[index] = found[at]!;
       });
     }
     const due = batch.filter((acceptance, index) => 'createdAt' in results[index]! && !isLater(acceptance));
@@ -137,134 +139,103 @@ export class AcceptStore {
     return results as FlushResult[];
   }
 
-  private async existingKeys(batch: Acceptance[]): Promise<{ notificationId: string | null; bodyHash: string }[]> {
+  /** Keys that another transaction committed while ours ran. Never throws: the rest of the batch is committed. */
+  private async contestedKeys(batch: Acceptance[]): Promise<FlushResult[]> {
+    try {
+      const existing = await this.existingKeys(
+        batch.map(({ notification, idempotency }) => ({ tenantId: notification.tenantId, key: idempotency!.key })),
+      );
+      // Gone again: it had just grown too old.
+      return existing.map((found) => (found ? { existing: found } : { unresolved: contested() }));
+    } catch (error) {
+      return batch.map(() => ({ unresolved: isOutage(error) ? contested(error) : error }));
+    }
+  }
+
+  private async existingKeys(keys: readonly { tenantId: string; key: string }[]): Promise<(ExistingKey | undefined)[]> {
     const rows = await this.database.platform.query<{ ord: number; notification_id: string | null; body_hash: string }>(
       {
         name: 'existing_keys',
         text: `select i.ord::int as ord, k.notification_id, encode(k.body_hash, 'hex') as body_hash
              from unnest($1::uuid[], $2::text[]) with ordinality as i(tenant_id, key, ord)
              join idempotency_keys k on k.tenant_id = i.tenant_id and k.key = i.key`, // index: idempotency_keys_pkey
-        values: columns(batch, [(row) => row.notification.tenantId, (row) => row.idempotency!.key]),
+        values: columns(keys, [(row) => row.tenantId, (row) => row.key]),
       },
     );
-    const found = new Map(
-      rows.map((row) => [row.ord - 1, { notificationId: row.notification_id, bodyHash: row.body_hash }]),
-    );
-    return batch.map((_, index) => {
-      const key = found.get(index);
-      // Deleted between the two statements: it had just grown too old. The caller tries again.
-      if (!key)
-        throw new DomainError('unavailable', 'The idempotency key expired at this moment. Try again.', {
-          retryAfterSeconds: 1,
-        });
-      return key;
-    });
+    const found: (ExistingKey | undefined)[] = new Array(keys.length).fill(undefined);
+    for (const row of rows) found[row.ord - 1] = { notificationId: row.notification_id, bodyHash: row.body_hash };
+    return found;
+  }
+}
+
+function toResult(row: AcceptRow): FlushResult {
+  switch (row.kind) {
+    case 'accepted':
+      return { createdAt: row.created_at! };
+    case 'known':
+      return { existing: { notificationId: row.notification_id, bodyHash: row.body_hash! } };
+    case 'lacking':
+      return { lacking: row.lacking! };
   }
 }
 
 function settle({ idempotency }: Acceptance, result: FlushResult): Accepted {
   if ('createdAt' in result) return { kind: 'accepted', createdAt: result.createdAt };
   if ('lacking' in result) return { kind: 'no_address', channels: result.lacking };
-  const { notificationId, bodyHash } = result.existing;
-  if (bodyHash !== idempotency!.bodyHash || notificationId === null) {
-    throw new DomainError(
-      'idempotency_mismatch',
-      `The idempotency key ${JSON.stringify(idempotency!.key)} was used before with another body.`,
-    );
-  }
-  return { kind: 'replayed', notificationId };
+  if ('unresolved' in result) throw result.unresolved;
+  if (!isReplay(idempotency!, result.existing)) throw mismatch(idempotency!.key);
+  return { kind: 'replayed', notificationId: result.existing.notificationId };
+}
+
+function isReplay(
+  { bodyHash }: Idempotency,
+  existing: ExistingKey,
+): existing is ExistingKey & { notificationId: string } {
+  return existing.bodyHash === bodyHash && existing.notificationId !== null;
+}
+
+function mismatch(key: string): DomainError {
+  return new DomainError(
+    'idempotency_mismatch',
+    `The idempotency key ${JSON.stringify(key)} was used before with another body.`,
+  );
+}
+
+function contested(cause?: unknown): DomainError {
+  return new DomainError(
+    'unavailable',
+    'Another request with this idempotency key was accepted at the same moment, and its answer could not be read. Try again.',
+    { retryAfterSeconds: 1, cause },
+  );
+}
+
+function unconfirmed(cause: unknown): DomainError {
+  return new DomainError(
+    'unavailable',
+    'The database did not confirm the request: it may have been accepted. Try again with the same idempotency key.',
+    { retryAfterSeconds: 2, cause },
+  );
+}
+
+/** Whether an outage came when the statement was on its way: it may have been committed. A server that answers with an SQLSTATE has not. */
+function wasSent(error: unknown): boolean {
+  if (!isOutage(error)) return false;
+  const cause = ((error as Error).cause ?? error) as { code?: string; message?: string };
+  if (/^[0-9A-Z]{5}$/.test(cause.code ?? '') && !cause.code!.startsWith('E')) return false;
+  return !/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|when trying to connect|due to connection timeout/i.test(
+    `${cause.code} ${cause.message}`,
+  );
+}
+
+function asDomainError(error: unknown): DomainError {
+  if (error instanceof DomainError) return error;
+  return new DomainError('internal', 'This request could not be stored. Tell us the request_id.', { cause: error });
+}
+
+function isUnavailable(result: unknown): boolean {
+  return result instanceof DomainError && result.code === 'unavailable';
 }
 
 function isLater({ notification }: Acceptance): boolean {
   return notification.scheduledAt !== null && notification.scheduledAt.getTime() > Date.now();
 }
-
-const notificationFields: ((row: Acceptance) => unknown)[] = [
-  (row) => row.notification.tenantId,
-  (row) => row.notification.id,
-  (row) => row.notification.recipientId,
-  (row) => row.notification.type,
-  (row) => row.notification.category,
-  // unnest would flatten an array of arrays.
-  (row) => row.notification.channels.join(','),
-  (row) => row.notification.templateId,
-  (row) => json(row.notification.content),
-  (row) => json(row.notification.payload),
-  (row) => row.notification.priority,
-  (row) => laneOf(row.notification.priority),
-  (row) => row.notification.test,
-  (row) => row.notification.orderingKey,
-  (row) => json(row.notification.metadata),
-  (row) => row.notification.scheduledAt,
-  (row) => row.notification.expiresAt,
-  (row) => row.deliveries.length,
-  (row) => row.idempotency?.key ?? null,
-  (row) => row.idempotency?.bodyHash ?? null,
-  (row) => row.traceparent,
-  (row) => row.notification.endpointId,
-];
-
-/**
- * What lacks an address is told and writes nothing, not even its key. Keys go next, in order (two batches with the same keys then wait for, and do not deadlock with, each other); a request
- * whose key was there already writes nothing else. created_at is cut to milliseconds because the answer shows it so, and a
- * replayed answer must be the same text.
- *
- * Due rows go in order of id: a trigger blocks each that has an ordering key with a row already (docs/adr/0017).
- */
-const ACCEPT = `
-with input as materialized (
-  select * from unnest(
-    $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::smallint[], $11::smallint[],
-    $12::boolean[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[], $21::uuid[]
-  ) with ordinality as i(tenant_id, id, recipient_id, type, category, channels, template_id, content, payload, priority, lane,
-                         test, ordering_key, metadata, scheduled_at, expires_at, total, key, body_hash, traceparent, endpoint_id, ord)
-), asked as materialized (
-  select * from unnest($22::integer[], $23::uuid[], $24::text[], $25::text[], $26::text[]) as d(ord, id, channel, address, address_from)
-), lacking as materialized (
-  select a.ord, array_agg(a.channel) as channels
-  from asked a join input i on i.ord = a.ord left join recipients r on r.tenant_id = i.tenant_id and r.id = i.recipient_id
-  where (a.address_from = 'email' and r.email is null) or (a.address_from = 'phone' and r.phone is null)
-     or (a.address_from = 'devices' and not exists (select from devices v where v.tenant_id = i.tenant_id and v.recipient_id = i.recipient_id))
-  group by a.ord
-), able as materialized (
-  select * from input i where not exists (select from lacking l where l.ord = i.ord)
-), keys as (
-  insert into idempotency_keys (tenant_id, key, body_hash, notification_id)
-  select tenant_id, key, decode(body_hash, 'hex'), id from able where key is not null order by tenant_id, key, ord
-  on conflict (tenant_id, key) do nothing
-  returning tenant_id, key, notification_id
-), accepted as materialized (
-  select i.*, date_trunc('milliseconds', now()) as created_at from able i
-  where i.key is null or exists (select 1 from keys k where k.tenant_id = i.tenant_id and k.key = i.key and k.notification_id = i.id)
-), profiles as (
-  insert into recipients as r (tenant_id, id, email, phone, locale, timezone, attributes)
-  select distinct on (a.tenant_id, u.id) a.tenant_id, u.id, u.email, u.phone, u.locale, u.timezone, coalesce(u.attributes::jsonb, '{}')
-  from unnest($27::integer[], $28::text[], $29::text[], $30::text[], $31::text[], $32::text[], $33::text[]) as u(ord, id, email, phone, locale, timezone, attributes)
-  join accepted a on a.ord = u.ord
-  order by a.tenant_id, u.id, u.ord desc
-  on conflict (tenant_id, id) do update set
-    email = coalesce(excluded.email, r.email), phone = coalesce(excluded.phone, r.phone), locale = coalesce(excluded.locale, r.locale),
-    timezone = coalesce(excluded.timezone, r.timezone), attributes = r.attributes || excluded.attributes, updated_at = now()
-), stored as (
-  insert into notifications (tenant_id, id, recipient_id, type, category, channels, template_id, content, payload, priority, test, ordering_key,
-                             metadata, scheduled_at, expires_at, total, created_at, endpoint_id)
-  select tenant_id, id, recipient_id, type, category, string_to_array(channels, ','), template_id, content::jsonb, payload::jsonb, priority, test, ordering_key,
-         metadata::jsonb, scheduled_at, expires_at, total, created_at, endpoint_id
-  from accepted
-), wanted as materialized (
-  select a.tenant_id, d.id, a.id as notification_id, a.recipient_id, d.channel, d.address, a.lane, a.ordering_key, a.scheduled_at, a.expires_at, a.created_at, a.traceparent, a.endpoint_id
-  from asked d join accepted a on a.ord = d.ord
-), made as (
-  insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, address, created_at, endpoint_id)
-  select tenant_id, id, notification_id, recipient_id, channel, address, created_at, endpoint_id from wanted
-), due as (
-  insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason, expires_at, ordering_key, message_key, traceparent)
-  select tenant_id, id, channel, lane, coalesce(scheduled_at, created_at), case when scheduled_at > created_at then 'scheduled' end, expires_at, ordering_key,
-         hashtext(tenant_id::text || coalesce(ordering_key, recipient_id)), traceparent
-  from wanted
-  where (select carillon_lock_ordering_keys(array(select carillon_ordering_lock(tenant_id, ordering_key) from accepted where ordering_key is not null)))
-  order by id
-)
-select ord::integer as ord, created_at, null::text[] as lacking from accepted
-union all
-select ord, null, channels from lacking`;

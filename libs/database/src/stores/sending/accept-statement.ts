@@ -1,0 +1,147 @@
+// The statement of accept.store.ts: its parameters from requests, and its text.
+
+import { laneOf } from '#domain';
+import { columns, json } from '../../columns.js';
+import type { Acceptance } from './accept.store.js';
+
+/** One row for each request, but for one whose key another transaction took after the statement began. */
+export interface AcceptRow {
+  /** Its place in the batch, from 1. */
+  ord: number;
+  kind: 'accepted' | 'known' | 'lacking';
+  created_at: Date | null;
+  /** Of the request that used the key before; null when that was not a send. */
+  notification_id: string | null;
+  body_hash: string | null;
+  /** The channels that have no address. */
+  lacking: Acceptance['deliveries'][number]['channel'][] | null;
+}
+
+export function acceptValues(batch: readonly Acceptance[]): unknown[] {
+  const deliveries = batch.flatMap((acceptance, index) =>
+    acceptance.deliveries.map((delivery) => ({ delivery, index: index + 1 })),
+  );
+  const upserts = batch.flatMap(({ notification, recipient }, index) =>
+    recipient ? [{ tenantId: notification.tenantId, recipient, index: index + 1 }] : [],
+  );
+  return [
+    ...columns(batch, notificationFields),
+    ...columns(deliveries, [
+      (row) => row.index,
+      (row) => row.delivery.id,
+      (row) => row.delivery.channel,
+      (row) => row.delivery.address,
+      (row) => row.delivery.addressFrom,
+    ]),
+    ...columns(upserts, [
+      (row) => row.index,
+      (row) => row.recipient.id,
+      (row) => row.recipient.email ?? null,
+      (row) => row.recipient.phone ?? null,
+      (row) => row.recipient.locale ?? null,
+      (row) => row.recipient.timezone ?? null,
+      (row) => json(row.recipient.attributes),
+    ]),
+  ];
+}
+
+const notificationFields: ((row: Acceptance) => unknown)[] = [
+  (row) => row.notification.tenantId,
+  (row) => row.notification.id,
+  (row) => row.notification.recipientId,
+  (row) => row.notification.type,
+  (row) => row.notification.category,
+  // unnest would flatten an array of arrays.
+  (row) => row.notification.channels.join(','),
+  (row) => row.notification.templateId,
+  (row) => json(row.notification.content),
+  (row) => json(row.notification.payload),
+  (row) => row.notification.priority,
+  (row) => laneOf(row.notification.priority),
+  (row) => row.notification.test,
+  (row) => row.notification.orderingKey,
+  (row) => json(row.notification.metadata),
+  (row) => row.notification.scheduledAt,
+  (row) => row.notification.expiresAt,
+  (row) => row.deliveries.length,
+  (row) => row.idempotency?.key ?? null,
+  (row) => row.idempotency?.bodyHash ?? null,
+  (row) => row.traceparent,
+  (row) => row.notification.endpointId,
+];
+
+/**
+ * Known keys are looked up first, by primary key: a replay is answered before its addresses are checked. A request that lacks an
+ * address writes nothing, not even its key. Keys are inserted in order, so that two batches with the same keys wait for each other
+ * and do not deadlock. A key that was inserted by the same batch is found among the inserted ones; one that another transaction
+ * committed after this statement began is neither visible nor insertable, and its request has no row in the result.
+ * created_at is cut to milliseconds because the answer shows it so, and a replayed answer must be the same text.
+ *
+ * Due rows go in order of id: a trigger blocks each that has an ordering key with a row already (docs/adr/0017).
+ */
+export const ACCEPT = `
+with input as materialized (
+  select * from unnest(
+    $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::smallint[], $11::smallint[],
+    $12::boolean[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[], $21::uuid[]
+  ) with ordinality as i(tenant_id, id, recipient_id, type, category, channels, template_id, content, payload, priority, lane,
+                         test, ordering_key, metadata, scheduled_at, expires_at, total, key, body_hash, traceparent, endpoint_id, ord)
+), asked as materialized (
+  select * from unnest($22::integer[], $23::uuid[], $24::text[], $25::text[], $26::text[]) as d(ord, id, channel, address, address_from)
+), known as materialized (
+  select i.ord, k.notification_id, k.body_hash
+  from input i cross join lateral (select * from idempotency_keys x where x.tenant_id = i.tenant_id and x.key = i.key offset 0) k -- index: idempotency_keys_pkey
+), lacking as materialized (
+  select a.ord, array_agg(a.channel) as channels
+  from asked a join input i on i.ord = a.ord left join recipients r on r.tenant_id = i.tenant_id and r.id = i.recipient_id
+  where not exists (select from known k where k.ord = a.ord)
+    and ((a.address_from = 'email' and r.email is null) or (a.address_from = 'phone' and r.phone is null)
+      or (a.address_from = 'devices' and not exists (select from devices v where v.tenant_id = i.tenant_id and v.recipient_id = i.recipient_id)))
+  group by a.ord
+), able as materialized (
+  select * from input i where not exists (select from lacking l where l.ord = i.ord) and not exists (select from known k where k.ord = i.ord)
+), keys as (
+  insert into idempotency_keys (tenant_id, key, body_hash, notification_id)
+  select tenant_id, key, decode(body_hash, 'hex'), id from able where key is not null order by tenant_id, key, ord
+  on conflict (tenant_id, key) do nothing
+  returning tenant_id, key, notification_id, body_hash
+), accepted as materialized (
+  select i.*, date_trunc('milliseconds', now()) as created_at from able i
+  where i.key is null or exists (select 1 from keys k where k.tenant_id = i.tenant_id and k.key = i.key and k.notification_id = i.id)
+), profiles as (
+  insert into recipients as r (tenant_id, id, email, phone, locale, timezone, attributes)
+  select distinct on (a.tenant_id, u.id) a.tenant_id, u.id, u.email, u.phone, u.locale, u.timezone, coalesce(u.attributes::jsonb, '{}')
+  from unnest($27::integer[], $28::text[], $29::text[], $30::text[], $31::text[], $32::text[], $33::text[]) as u(ord, id, email, phone, locale, timezone, attributes)
+  join accepted a on a.ord = u.ord
+  order by a.tenant_id, u.id, u.ord desc
+  on conflict (tenant_id, id) do update set
+    email = coalesce(excluded.email, r.email), phone = coalesce(excluded.phone, r.phone), locale = coalesce(excluded.locale, r.locale),
+    timezone = coalesce(excluded.timezone, r.timezone), attributes = r.attributes || excluded.attributes, updated_at = now()
+), stored as (
+  insert into notifications (tenant_id, id, recipient_id, type, category, channels, template_id, content, payload, priority, test, ordering_key,
+                             metadata, scheduled_at, expires_at, total, created_at, endpoint_id)
+  select tenant_id, id, recipient_id, type, category, string_to_array(channels, ','), template_id, content::jsonb, payload::jsonb, priority, test, ordering_key,
+         metadata::jsonb, scheduled_at, expires_at, total, created_at, endpoint_id
+  from accepted
+), wanted as materialized (
+  select a.tenant_id, d.id, a.id as notification_id, a.recipient_id, d.channel, d.address, a.lane, a.ordering_key, a.scheduled_at, a.expires_at, a.created_at, a.traceparent, a.endpoint_id
+  from asked d join accepted a on a.ord = d.ord
+), made as (
+  insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, address, created_at, endpoint_id)
+  select tenant_id, id, notification_id, recipient_id, channel, address, created_at, endpoint_id from wanted
+), due as (
+  insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason, expires_at, ordering_key, message_key, traceparent)
+  select tenant_id, id, channel, lane, coalesce(scheduled_at, created_at), case when scheduled_at > created_at then 'scheduled' end, expires_at, ordering_key,
+         hashtext(tenant_id::text || coalesce(ordering_key, recipient_id)), traceparent
+  from wanted
+  where (select carillon_lock_ordering_keys(array(select carillon_ordering_lock(tenant_id, ordering_key) from accepted where ordering_key is not null)))
+  order by id
+)
+select ord::integer as ord, 'accepted' as kind, created_at, null::uuid as notification_id, null as body_hash, null::text[] as lacking from accepted
+union all
+select ord::integer, 'known', null, notification_id, encode(body_hash, 'hex'), null from known
+union all
+select i.ord::integer, 'known', null, k.notification_id, encode(k.body_hash, 'hex'), null
+from able i join keys k on k.tenant_id = i.tenant_id and k.key = i.key and k.notification_id <> i.id
+union all
+select ord, 'lacking', null, null, null, channels from lacking`;

@@ -1,0 +1,133 @@
+// The commit behind a 202, with the database's answers lost and some of the requests faulty.
+
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { type Acceptance, type Accepted, AcceptStore, Database } from '#database';
+import { DomainError, newId } from '#domain';
+import { cloneDatabase, connect, startTcpProxy, type TcpProxy, until } from '#testing';
+
+const TENANT = newId();
+let proxy: TcpProxy;
+let database: Database;
+let admin: pg.Client;
+let store: AcceptStore;
+let databaseUrl: string;
+let drop: () => Promise<void>;
+
+beforeAll(async () => {
+  const clone = await cloneDatabase(inject('postgresUrl'));
+  drop = clone.drop;
+  databaseUrl = clone.url;
+  admin = await connect(clone.url);
+  const through = new URL(clone.url);
+  proxy = await startTcpProxy({ host: through.hostname, port: Number(through.port) });
+  through.port = String(proxy.port);
+  database = new Database({ url: through.href, poolSize: 2 });
+  store = new AcceptStore(database, () => undefined);
+  await admin.query(`insert into tenants (id, name) values ($1, 'Test')`, [TENANT]);
+});
+afterAll(async () => {
+  await database?.close();
+  await admin?.end();
+  await proxy?.close();
+  await drop?.();
+});
+
+function acceptance(key: string | null, notification: Partial<Acceptance['notification']> = {}): Acceptance {
+  return {
+    notification: {
+      tenantId: TENANT,
+      id: newId(),
+      recipientId: 'ann',
+      type: null,
+      category: 'default',
+      channels: ['in_app'],
+      templateId: null,
+      content: { title: 'Hello', body: 'There' },
+      payload: null,
+      priority: 5,
+      test: false,
+      orderingKey: null,
+      metadata: null,
+      scheduledAt: null,
+      expiresAt: null,
+      endpointId: null,
+      ...notification,
+    },
+    deliveries: [{ id: newId(), channel: 'in_app', address: null, addressFrom: null }],
+    recipient: null,
+    idempotency: key === null ? null : { key, bodyHash: '00'.repeat(32) },
+    traceparent: null,
+  };
+}
+
+const kinds = (results: (Accepted | DomainError)[]): string[] =>
+  results.map((result) => (result instanceof DomainError ? result.code : result.kind));
+const stored = async (of: Acceptance[]): Promise<number> =>
+  (
+    await admin.query('select count(*)::int as n from notifications where id = any ($1)', [
+      of.map(({ notification }) => notification.id),
+    ])
+  ).rows[0].n;
+
+describe('a batch that is committed', () => {
+  it('is accepted, whatever becomes of the second look at a key that another process took meanwhile', async () => {
+    const siblings = Array.from({ length: 20 }, (_, index) => acceptance(`sibling ${index}`));
+    // Another process has the key in a transaction that is not committed yet: the statement waits for it, and cannot see it.
+    const other = await connect(databaseUrl);
+    await other.query('begin');
+    await other.query(
+      `insert into idempotency_keys (tenant_id, key, body_hash, notification_id) values ($1, 'contested', '\\x00', $2)`,
+      [TENANT, newId()],
+    );
+    const results = store.acceptAll([acceptance('contested'), ...siblings]);
+    await until(
+      'the statement waits for the other transaction',
+      async () =>
+        (
+          await admin.query(
+            `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+          )
+        ).rowCount === 1,
+    );
+    const lost = proxy.loseAnswerTo('existing_keys');
+    await other.query('commit');
+    await other.end();
+    await lost;
+    const [contested, ...others] = await results;
+    expect(kinds(others)).toEqual(siblings.map(() => 'accepted'));
+    expect(await stored(siblings)).toBe(20);
+    expect(contested).toMatchObject({ code: 'unavailable' });
+    expect((contested as DomainError).message).not.toContain('nothing was accepted');
+  });
+
+  it('answers twins and known keys without a second look', async () => {
+    let looked = false;
+    void proxy.loseAnswerTo('existing_keys').then(() => {
+      looked = true;
+    });
+    const first = acceptance('twin');
+    expect(kinds(await store.acceptAll([first, acceptance('twin'), acceptance(null)]))).toEqual([
+      'accepted',
+      'replayed',
+      'accepted',
+    ]);
+    const [known, other] = await store.acceptAll([
+      acceptance('twin'),
+      { ...acceptance('twin'), idempotency: { key: 'twin', bodyHash: '11'.repeat(32) } },
+    ]);
+    expect(known).toEqual({ kind: 'replayed', notificationId: first.notification.id });
+    expect(other).toMatchObject({ code: 'idempotency_mismatch' });
+    expect(looked).toBe(false);
+  });
+});
+
+describe('one request that Postgres refuses', () => {
+  it('does not refuse the others of its call', async () => {
+    const batch = Array.from({ length: 9 }, () => acceptance(null));
+    batch[4] = acceptance(null, { payload: { text: '\u0000' } });
+    const results = await store.acceptAll(batch);
+    expect(kinds(results)).toEqual(batch.map((_, index) => (index === 4 ? 'internal' : 'accepted')));
+    expect(await stored(batch)).toBe(8);
+  });
+});

@@ -1,0 +1,161 @@
+// What a retry with the same Idempotency-Key is answered when the world has changed since, and when an answer was lost.
+
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { startTcpProxy, type TcpProxy, until } from '#testing';
+import { type Answer, CONTENT, type House, type Json, simulated, startHouse, type Tenant } from './house.js';
+
+const SEND = '/api/v1/notifications';
+const BULK = '/api/v1/notifications/bulk';
+
+let proxy: TcpProxy;
+let house: House;
+let tenant: Tenant;
+
+beforeAll(async () => {
+  const { hostname, port } = new URL(inject('postgresUrl'));
+  proxy = await startTcpProxy({ host: hostname, port: Number(port) });
+  house = await startHouse({ through: proxy.port, worker: false });
+  tenant = await house.tenant();
+});
+afterAll(async () => {
+  await house?.stop();
+  await proxy?.close();
+});
+
+const keyed = (key: string, body: unknown, path = SEND): Promise<Answer> =>
+  tenant.call('POST', path, body, { 'Idempotency-Key': key });
+const count = async (table: string): Promise<number> =>
+  (await house.sql.query(`select count(*)::int as n from ${table} where tenant_id = $1`, [tenant.id])).rows[0].n;
+const isReplayOf = (again: Answer, first: Answer): void => {
+  expect(again.body).toEqual(first.body);
+  expect([first.status, again.status, again.headers.get('idempotency-replayed')]).toEqual([202, 202, 'true']);
+  expect(again.headers.get('location')).toBe(first.headers.get('location'));
+};
+
+describe('a replay is answered before any other check', () => {
+  it('when the address is gone from the profile', async () => {
+    await tenant.call('PUT', '/api/v1/recipients/mover', { email: 'mover@example.com' });
+    const body = { recipient_id: 'mover', channel: 'email', content: CONTENT.email };
+    const first = await keyed('mover', body);
+    await tenant.call('PUT', '/api/v1/recipients/mover', {});
+    expect((await keyed('other key', body)).body.code).toBe('no_address');
+    isReplayOf(await keyed('mover', body), first);
+  });
+
+  it('when the template is gone', async () => {
+    const mine = await house.tenant();
+    const template = { key: 'gone', channel: 'in_app', content: CONTENT.in_app };
+    await mine.call('POST', '/api/v1/templates', template);
+    const body = { recipient_id: 'a', channel: 'in_app', template_id: 'gone', idempotency_key: 'gone' };
+    const first = await mine.call('POST', SEND, body);
+    await mine.call('DELETE', '/api/v1/templates/gone');
+    // An API that has just started has not seen the template.
+    const { mine: fresh, stop } = await another(mine);
+    expect((await fresh.call('POST', SEND, { ...body, idempotency_key: 'other' })).body.code).toBe('unknown_template');
+    isReplayOf(await fresh.call('POST', SEND, body), first);
+    const different = await fresh.call('POST', SEND, { ...body, type: 'x' });
+    expect(different.body).toMatchObject({ status: 422, code: 'idempotency_mismatch' });
+    await stop();
+  });
+
+  it('when expires_at has passed', async () => {
+    const expires = new Date(Date.now() + 1_000).toISOString();
+    const body = { ...simulated('ok'), expires_at: expires };
+    const first = await keyed('late', body);
+    await until('it has passed', () => Date.now() > Date.parse(expires));
+    expect((await keyed('later', body)).body.errors).toMatchObject([{ code: 'in_the_past' }]);
+    isReplayOf(await keyed('late', body), first);
+  });
+
+  it('in a bulk: replayed items are accepted, the others are told what is wrong now', async () => {
+    const expires = new Date(Date.now() + 1_000).toISOString();
+    const item = (name: string): Json => ({ recipient_id: name, idempotency_key: `item ${name}` });
+    const body = { channel: 'in_app', content: CONTENT.in_app, expires_at: expires };
+    const first = await tenant.call('POST', BULK, { ...body, recipients: [item('a'), item('b')] });
+    expect(first.body.accepted).toHaveLength(2);
+    await until('it has passed', () => Date.now() > Date.parse(expires));
+    const again = await tenant.call('POST', BULK, { ...body, recipients: [item('a'), item('b')] });
+    isReplayOf(again, first);
+    const more = await tenant.call('POST', BULK, { ...body, recipients: [item('a'), item('c'), item('b')] });
+    expect(more.body.accepted.map(({ index, id }: Json) => [index, id])).toEqual([
+      [0, first.body.accepted[0].id],
+      [2, first.body.accepted[1].id],
+    ]);
+    expect(more.body.rejected).toMatchObject([{ index: 1, errors: [{ code: 'in_the_past' }] }]);
+    expect((await tenant.call('POST', BULK, { ...body, recipients: [item('c')] })).body).toMatchObject({
+      status: 422,
+      errors: [{ pointer: '/expires_at', code: 'in_the_past' }],
+    });
+  });
+});
+
+/** A second API on the same database, and the tenant as it is spoken to there. */
+async function another(known: Tenant): Promise<{ mine: Tenant; stop(): Promise<void> }> {
+  const { startApi } = await import('../apps/api/src/start-api.js');
+  const { createLogger } = await import('#telemetry');
+  const { http, MIGRATIONS, tenantWith } = await import('./house.js');
+  const api = await startApi(house.config, {
+    logger: createLogger({ level: 'error', role: 'test' }),
+    migrationsDirectory: MIGRATIONS,
+    metricsFallback: true,
+  });
+  return {
+    mine: tenantWith((method, path, options) => http(api.url, method, path, options), known.id, known.apiKey),
+    stop: () => api.stop(),
+  };
+}
+
+describe('an answer that was lost after the commit', () => {
+  it('of the commit itself: 503 does not claim that nothing was accepted, and the retry is a replay', async () => {
+    const body = simulated('ok', 'lost-answer');
+    const lost = proxy.loseAnswerTo('lost-answer');
+    const first = await keyed('lost', body);
+    await lost;
+    expect(first.body).toMatchObject({ status: 503, code: 'unavailable' });
+    expect(JSON.stringify(first.body)).not.toContain('nothing was accepted');
+    expect(Number(first.headers.get('retry-after'))).toBeGreaterThan(0);
+    const again = await keyed('lost', body);
+    expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([202, 'true']);
+  });
+
+  it('of keeping what another POST answered: the answer is given, and kept for the retry', async () => {
+    const template = { key: 'kept', channel: 'sms', content: { text: 'x' } };
+    const lost = proxy.loseAnswerTo('update idempotency_keys set response');
+    const first = await keyed('template', template, '/api/v1/templates');
+    await lost;
+    expect(first.status).toBe(201);
+    const again = await until('the answer is kept', async () => {
+      const answer = await keyed('template', template, '/api/v1/templates');
+      return answer.status !== 409 && answer;
+    });
+    expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([201, 'true']);
+    expect(again.body).toEqual(first.body);
+  });
+
+  it('of a POST whose process died: never acted on again, and said to be unknown', async () => {
+    const webhook = { url: 'https://example.com/', events: ['inbox.item_read'] };
+    const { bodyHashOf } = await import('../apps/api/src/http/idempotency.js');
+    await house.sql.query(
+      `insert into idempotency_keys (tenant_id, key, body_hash, created_at) values ($1, 'died', decode($2, 'hex'), now() - interval '2 minutes')`,
+      [tenant.id, bodyHashOf('POST /api/v1/webhooks', webhook)],
+    );
+    expect((await keyed('died', webhook, '/api/v1/webhooks')).body).toMatchObject({
+      status: 409,
+      code: 'idempotency_unknown',
+    });
+    expect(await count('webhook_endpoints')).toBe(0);
+  });
+});
+
+describe('the key of an inbox route', () => {
+  it('is bound to the recipient in X-Recipient-ID', async () => {
+    const readAll = (recipientId: string): Promise<Answer> =>
+      tenant.call('POST', '/api/v1/inbox/read-all', undefined, {
+        'X-Recipient-ID': recipientId,
+        'Idempotency-Key': 'read-all',
+      });
+    expect((await readAll('ann')).status).toBe(204);
+    expect((await readAll('ann')).headers.get('idempotency-replayed')).toBe('true');
+    expect((await readAll('bob')).body).toMatchObject({ status: 422, code: 'idempotency_mismatch' });
+  });
+});
