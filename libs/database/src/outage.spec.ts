@@ -1,7 +1,7 @@
 import { connect, type LookupFunction } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { DomainError } from '#domain';
-import { type DatabaseFault, databaseFault, isOutage } from './outage.js';
+import { type DatabaseFault, databaseFault, isOutage, isUnanswered } from './outage.js';
 
 const coded = (code: string): Error => Object.assign(new Error('something'), { code });
 const prisma = (code: string, originalCode?: string): Error =>
@@ -89,5 +89,19 @@ describe('what an error says of the database', () => {
     Object.assign(two, { cause: one });
     for (const thrown of [one, 'text', null, undefined, { code: 'ECONNREFUSED' }])
       expect(databaseFault(thrown)).toBe('bug');
+  });
+});
+
+describe('whether a statement may have been committed', () => {
+  it.each([
+    ['lost in a query', new Error('Connection terminated unexpectedly'), true],
+    ['time-out of a query', new DomainError('unavailable', 'away', { cause: new Error('Query read timeout') }), true],
+    ['reset', coded('ECONNRESET'), true],
+    ['time-out of the server', coded('57014'), false],
+    ['refused', coded('ECONNREFUSED'), false],
+    ['no connection in time', new Error('timeout exceeded when trying to connect'), false],
+    ['bad data', coded('22021'), false],
+  ])('%s: %s', (_name, error, unanswered) => {
+    expect(isUnanswered(error)).toBe(unanswered);
   });
 });

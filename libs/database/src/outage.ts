@@ -89,6 +89,19 @@ export function isOutage(error: unknown): boolean {
   return databaseFault(error) === 'outage';
 }
 
+/** Of pg 8, and of Node for a connection that was open: a statement may have been on its way. */
+const UNANSWERED = /^(Connection terminated|Connection terminated unexpectedly|Query read timeout)$/;
+const UNANSWERED_CODES = /^(ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT)$/;
+
+/** Whether an outage may have come after the statement was sent, so that nobody knows whether it was committed. An SQLSTATE says that it was not. */
+export function isUnanswered(error: unknown): boolean {
+  for (let at = error, depth = 0; at instanceof Error && depth <= MAX_DEPTH; at = at.cause, depth += 1) {
+    const { code } = at as PossiblyWrapped;
+    if (UNANSWERED.test(at.message) || (typeof code === 'string' && UNANSWERED_CODES.test(code))) return true;
+  }
+  return false;
+}
+
 interface PossiblyWrapped {
   code?: unknown;
   meta?: { driverAdapterError?: { cause?: { originalCode?: unknown } } };

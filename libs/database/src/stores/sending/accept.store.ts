@@ -1,7 +1,8 @@
 import { type AddressSource, type ChannelId, DomainError, laneOf } from '#domain';
 import { Batcher } from '../../batcher.js';
 import { columns } from '../../columns.js';
-import { type Database, isOutage } from '../../database.js';
+import type { Database } from '../../database.js';
+import { isOutage, isUnanswered } from '../../outage.js';
 import { ACCEPT, type AcceptRow, acceptValues } from './accept-statement.js';
 import type { Notification } from './notification.js';
 
@@ -117,7 +118,7 @@ export class AcceptStore {
     const rows = await this.database.platform
       .query<AcceptRow>({ name: 'accept', text: ACCEPT, values: acceptValues(batch) })
       .catch((error: unknown) => {
-        throw wasSent(error) ? unconfirmed(error) : error;
+        throw isUnanswered(error) ? unconfirmed(error) : error;
       });
     // From here on everything is committed: nothing that fails may fail the batch.
     const results: (FlushResult | undefined)[] = new Array(batch.length);
@@ -214,16 +215,6 @@ function unconfirmed(cause: unknown): DomainError {
     'unavailable',
     'The database did not confirm the request: it may have been accepted. Try again with the same idempotency key.',
     { retryAfterSeconds: 2, cause },
-  );
-}
-
-/** Whether an outage came when the statement was on its way: it may have been committed. A server that answers with an SQLSTATE has not. */
-function wasSent(error: unknown): boolean {
-  if (!isOutage(error)) return false;
-  const cause = ((error as Error).cause ?? error) as { code?: string; message?: string };
-  if (/^[0-9A-Z]{5}$/.test(cause.code ?? '') && !cause.code!.startsWith('E')) return false;
-  return !/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|when trying to connect|due to connection timeout/i.test(
-    `${cause.code} ${cause.message}`,
   );
 }
 
