@@ -25,7 +25,7 @@ import { Connector } from '#providers';
 import { RequestLimit, SharedRequestLimit } from '#rate-limit';
 import { makeBus, type RealtimeBus } from '#realtime';
 import type { Redis } from '#redis';
-import type { Logger } from '#telemetry';
+import { instruments, type Logger } from '#telemetry';
 import { TemplateRenderer } from '#templates';
 import { CategoriesController } from './categories/categories.controller.js';
 import { HealthController } from './health/health.controller.js';
@@ -201,7 +201,19 @@ export class ApiModule {
           useFactory: () =>
             new Connector({ ...config, deposit: () => Promise.reject(new Error('the API does not send')) }),
         },
-        { provide: TemplateRenderer, useFactory: () => new TemplateRenderer() },
+        {
+          provide: TemplateRenderer,
+          useFactory: () => {
+            const renderer = new TemplateRenderer({
+              threads: config.renderThreads,
+              onRender: (how) => instruments().renders.add(1, { app: 'api', how }),
+            });
+            instruments().gauge('carillon_renders_waiting', 'Templates that wait for a render thread', async () => [
+              { value: renderer.waiting, attributes: { app: 'api' } },
+            ]);
+            return renderer;
+          },
+        },
         ...(kafka
           ? [
               {

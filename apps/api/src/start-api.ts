@@ -8,6 +8,7 @@ import { Connector } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { Redis } from '#redis';
 import { instruments, type Logger, NestLogger, startMetrics, startOperationsServer } from '#telemetry';
+import { TemplateRenderer } from '#templates';
 import { ApiModule } from './api.module.js';
 import { HealthController } from './health/health.controller.js';
 import { Authenticator } from './http/authenticator.js';
@@ -99,6 +100,7 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
       await app.close();
       clearTimeout(force);
       await authenticator.stop();
+      await app.get(TemplateRenderer).close();
       await app.get(Connector).close();
       await app.get<RealtimeBus>(BUS).close();
       await redis?.close();

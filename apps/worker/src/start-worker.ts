@@ -8,6 +8,7 @@ import { ProviderDirectory } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { Redis } from '#redis';
 import { instruments, type Logger, NestLogger, type Readiness, startMetrics, startOperationsServer } from '#telemetry';
+import { TemplateRenderer } from '#templates';
 import { LockedAccounts } from './delivery/locked-accounts.js';
 import { sendTimes } from './delivery/make-pipeline.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
@@ -102,6 +103,7 @@ export async function startWorker(config: Config, options: StartOptions): Promis
         delay(sendTimes(config).deadlineMs + RECORD_MS, undefined, { ref: false }),
       ]);
       await Promise.all(relays.map((relay) => relay.stop()));
+      await app.get(TemplateRenderer).close();
       await app.get(ProviderDirectory).close();
       await app.get<RealtimeBus>(BUS).close();
       await redis?.close();

@@ -26,6 +26,7 @@ import { type Places, ProviderDirectory } from '#providers';
 import { makeBus, type RealtimeBus } from '#realtime';
 import type { Redis } from '#redis';
 import { instruments, type Logger } from '#telemetry';
+import { TemplateRenderer } from '#templates';
 import { DeliveryConsumer } from './delivery/delivery.consumer.js';
 import { GiveClaimBack } from './delivery/give-claim-back.js';
 import { LockedAccounts } from './delivery/locked-accounts.js';
@@ -125,6 +126,19 @@ export class WorkerModule {
             bus: RealtimeBus,
           ) => makeDirectory(config, accounts, endpoints, mailbox, bus, logger),
         },
+        {
+          provide: TemplateRenderer,
+          useFactory: () => {
+            const renderer = new TemplateRenderer({
+              threads: config.renderThreads,
+              onRender: (how) => instruments().renders.add(1, { app: 'worker', how }),
+            });
+            instruments().gauge('carillon_renders_waiting', 'Templates that wait for a render thread', async () => [
+              { value: renderer.waiting, attributes: { app: 'worker' } },
+            ]);
+            return renderer;
+          },
+        },
         { provide: OutcomeSpool, useFactory: () => new OutcomeSpool(join(config.home, 'spool')) },
         {
           provide: Pipeline,
@@ -138,6 +152,7 @@ export class WorkerModule {
             SecretBox,
             WebhookEndpointsStore,
             STOPPING,
+            TemplateRenderer,
           ],
           useFactory: (
             database: Database,
@@ -149,6 +164,7 @@ export class WorkerModule {
             box: SecretBox,
             endpoints: WebhookEndpointsStore,
             stopping: AbortController,
+            renderer: TemplateRenderer,
           ) =>
             makePipeline({
               config,
@@ -160,6 +176,7 @@ export class WorkerModule {
               templates,
               directory,
               endpoints,
+              renderer,
               spool,
               unsubscribeKey: box.derive('unsubscribe'),
               stopping: stopping.signal,

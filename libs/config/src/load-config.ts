@@ -29,6 +29,8 @@ export interface Config {
   readonly sandboxFallback: boolean;
   readonly leaseSeconds: number;
   readonly webhookEndpointsPerTenant: number;
+  /** Undefined: by the number of cores. */
+  readonly renderThreads: number | undefined;
   readonly workerChannels: Settings['WORKER_CHANNELS'];
   readonly concurrency: Readonly<Record<Settings['WORKER_CHANNELS'][number], number>>;
 }
@@ -105,6 +107,7 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     sandboxFallback: settings.SANDBOX_FALLBACK ?? embedded,
     leaseSeconds: settings.LEASE_SECONDS,
     webhookEndpointsPerTenant: settings.WEBHOOK_ENDPOINTS_PER_TENANT,
+    renderThreads: settings.RENDER_THREADS,
     workerChannels: settings.WORKER_CHANNELS,
     concurrency: Object.freeze({
       email: settings.WORKER_EMAIL_CONCURRENCY ?? each,

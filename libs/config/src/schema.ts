@@ -171,6 +171,12 @@ export const settingsSchema = z.object({
     .max(500)
     .default(50)
     .describe('Webhook endpoints a tenant may have: each event is sent to all of them. One more is refused with 409.'),
+  RENDER_THREADS: positive
+    .max(64)
+    .optional()
+    .describe(
+      'Threads that the API, and likewise a worker, may use for large templates. They start when needed. Default: the processor cores, at most 4.',
+    ),
   LEASE_SECONDS: z.coerce
     .number({ error: 'must be a number of seconds' })
     .min(2)

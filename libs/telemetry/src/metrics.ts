@@ -79,6 +79,10 @@ class Instruments {
     'carillon_events_set_aside',
     'Events that could not be handed to a webhook endpoint; replay what is missing once the cause is mended',
   );
+  readonly renders = this.counter(
+    'carillon_renders',
+    'Templates checked or rendered, by app and how: inline, thread, time_out, busy',
+  );
   readonly frames = this.counter('carillon_inbox_frames', 'Frames sent to inbox streams, by type');
 
   /** A figure read when it is scraped. */

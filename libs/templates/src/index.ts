@@ -1,2 +1,6 @@
-export { TemplateFault } from './check-source.js';
-export { type Content, type ContentFault, TemplateRenderer } from './renderer.js';
+export type { Content } from './fields.ts';
+export { SharedPayload } from './payload.ts';
+export type { ContentFault } from './render-job.ts';
+export { RendererBusy } from './render-pool.ts';
+export { type RenderEvent, TemplateRenderer } from './renderer.ts';
+export { TemplateFault } from './template-fault.ts';

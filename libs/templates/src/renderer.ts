@@ -1,231 +1,161 @@
-import { LRUCache } from 'lru-cache';
-import { type Channel, type FieldKind } from '#domain';
-import { ALLOWED_HELPERS, checkSource, TemplateFault } from './check-source.js';
-import { type Budget, createEnvironment, MAX_ITERATIONS, MAX_OUTPUT } from './handlebars-environment.js';
+import type { Channel, FieldKind } from '#domain';
+import { TooLongInline } from './budget.ts';
+import { checkFields } from './check-fields.ts';
+import { countWords } from './check-source.ts';
+import { type Content, type FieldRules, renderFields, sourcesOf } from './fields.ts';
+import { isSmallPayload, Root, SharedPayload } from './payload.ts';
+import { type Program, parseProgram } from './program.ts';
+import { ProgramCache } from './program-cache.ts';
+import type { ContentFault, Job, JobResult } from './render-job.ts';
+import { type PoolOptions, RendererBusy, RenderPool } from './render-pool.ts';
+import { TemplateFault } from './template-fault.ts';
 
-export type Content = Record<string, unknown>;
+/** Words of all sources that may be parsed on the event loop for one content: about a millisecond. */
+const MAX_INLINE_WORDS = 200;
+/** Characters likewise; the parser takes up to 0.1 µs for one. */
+const MAX_INLINE_SOURCE = 16 * 1024;
 
-/** A faulty field of a content: which, what, and where in it. */
-export interface ContentFault {
-  /** RFC 6901 pointer within the content: `/subject`, `/data/url`. */
-  pointer: string;
-  message: string;
+/** Where a content was checked or rendered, or why it was not. */
+export type RenderEvent = 'inline' | 'thread' | 'time_out' | 'busy';
+
+export interface RendererOptions extends Omit<PoolOptions, 'onTimeOut'> {
+  onRender?: (event: RenderEvent) => void;
 }
 
-type Render = (context: object, options: { data: { budget: Budget } }) => string;
-
-const MAX_PAYLOAD_DEPTH = 20;
-const environment = createEnvironment();
-const knownHelpers = Object.fromEntries([...ALLOWED_HELPERS].map((name) => [name, true]));
+/** One layer of a payload; of two with the same property, the later one wins. */
+export type PayloadLayer = object | SharedPayload;
 
 /**
- * Renders contents of templates. Compiled functions are cached by their source, which never changes its meaning: six
- * microseconds for a warm one, three hundred for a cold one.
+ * Checks and renders contents of templates. What is known to take less than a millisecond runs on the event loop; everything
+ * else in a thread with a time and a memory limit (ADR 21).
  */
 export class TemplateRenderer {
-  private readonly compiled = new LRUCache<string, Render>({
-    max: 10_000,
-    maxSize: 64 * 1024 * 1024,
-    sizeCalculation: (_, source) => source.length + 1_000,
-  });
+  private readonly programs = new ProgramCache<Program | 'large'>();
+  private readonly pool: RenderPool;
+  private readonly onRender: (event: RenderEvent) => void;
 
-  /** All faults of a content's sources, for the moment it is saved. The shape is the channel's schema's affair. */
-  faults(channel: Channel, content: Content): ContentFault[] {
-    const faults: ContentFault[] = [];
-    for (const { pointer, source, kind } of sourcesOf(channel, content)) {
-      try {
-        this.compile(source, kind, channel.maxSourceBytes);
-      } catch (error) {
-        if (!(error instanceof TemplateFault)) throw error;
-        faults.push({ pointer, message: describe(error) });
+  constructor({ onRender = () => {}, ...options }: RendererOptions = {}) {
+    this.onRender = onRender;
+    this.pool = new RenderPool({ ...options, onTimeOut: () => onRender('time_out') });
+  }
+
+  /** Contents that wait for a thread. */
+  get waiting(): number {
+    return this.pool.waiting;
+  }
+
+  /**
+   * All faults of a content's sources, for the moment it is saved. The channel's schema checks the shape. Throws
+   * {@link RendererBusy}.
+   */
+  async faults(channel: Channel, content: Content, tenantId: string): Promise<ContentFault[]> {
+    const rules = rulesOf(channel);
+    try {
+      if (this.parsesInline(rules, content)) {
+        this.onRender('inline');
+        return checkFields(rules, content, this.programOf(rules));
       }
+      const result = await this.inThread(tenantId, { kind: 'check', rules, content });
+      return result.kind === 'checked' ? result.faults : [];
+    } catch (error) {
+      if (!(error instanceof TemplateFault)) throw error;
+      return [{ pointer: '', message: error.message }];
     }
-    return faults;
   }
 
   /**
    * The message: the content with every source rendered and made safe for its field. Throws {@link TemplateFault} naming
-   * the field and, for a missing variable, the variable.
+   * the field and, for a missing variable, the variable; {@link RendererBusy} when too much waits for a thread.
    */
-  render(channel: Channel, content: Content, payload: object): Content {
-    const context = harmless(payload);
-    const budget: Budget = { iterations: MAX_ITERATIONS, output: MAX_OUTPUT };
-    const message: Content = {};
-    for (const [field, value] of Object.entries(content)) {
-      const kind = channel.fields[field];
-      if (kind) message[field] = this.renderValue(value, kind, context, budget, channel.maxSourceBytes, `/${field}`);
+  async render(
+    channel: Channel,
+    content: Content,
+    layers: readonly PayloadLayer[],
+    tenantId: string,
+  ): Promise<Content> {
+    const rules = rulesOf(channel);
+    const parsesInline = this.parsesInline(rules, content);
+    if (parsesInline && layers.every(isSmall)) {
+      const message = this.renderInline(rules, content, layers);
+      if (message) return message;
     }
-    return message;
-  }
-
-  private renderValue(
-    value: unknown,
-    kind: FieldKind,
-    context: object,
-    budget: Budget,
-    maxBytes: number,
-    pointer: string,
-  ): unknown {
-    if (typeof value === 'string') return this.renderSource(value, kind, context, budget, maxBytes, pointer);
-    if (Array.isArray(value))
-      return value.map((item, index) => this.renderValue(item, kind, context, budget, maxBytes, `${pointer}/${index}`));
-    if (value !== null && typeof value === 'object') {
-      return Object.fromEntries(
-        Object.entries(value).map(([key, item]) => [
-          key,
-          this.renderValue(item, kind, context, budget, maxBytes, `${pointer}/${key}`),
-        ]),
-      );
-    }
-    return value;
-  }
-
-  private renderSource(
-    source: string,
-    kind: FieldKind,
-    context: object,
-    budget: Budget,
-    maxBytes: number,
-    pointer: string,
-  ): string {
-    try {
-      const text = source.includes('{{') ? this.compile(source, kind, maxBytes)(context, { data: { budget } }) : source;
-      if (text.length > MAX_OUTPUT) throw new TemplateFault(`more than ${MAX_OUTPUT} characters`);
-      return safe(text, kind);
-    } catch (error) {
-      throw new TemplateFault(`${pointer}: ${describe(error as Error)}`);
-    }
-  }
-
-  private compile(source: string, kind: FieldKind, maxBytes: number): Render {
-    const name = `${kind === 'html' ? 'h' : 't'}${source}`;
-    let render = this.compiled.get(name);
-    if (!render) {
-      const program = checkSource(source, { maxBytes, trustedHtml: kind === 'html' });
-      render = compileProgram(program, kind === 'html');
-      this.compiled.set(name, render);
-    }
-    return render;
-  }
-}
-
-interface Compilers {
-  Compiler: new () => { compile(program: hbs.AST.Program, options: object): unknown };
-  JavaScriptCompiler: new () => {
-    compile(environment: unknown, options: object, context: undefined, asObject: true): Specification;
-  };
-}
-
-/** A compiled template before it is bound to an environment. */
-interface Specification {
-  main: (container: { escapeExpression: (value: unknown) => string }, ...rest: unknown[]) => string;
-}
-
-/**
- * Compiles now, where Handlebars' own `compile` waits for the first render. Plain text goes through the same output function
- * as html, only that it escapes nothing: with Handlebars' `noEscape` two numbers side by side were added up, not written.
- */
-function compileProgram(program: hbs.AST.Program, html: boolean): Render {
-  const { Compiler, JavaScriptCompiler } = environment as unknown as Compilers;
-  const options = {
-    strict: true,
-    knownHelpers,
-    knownHelpersOnly: true,
-    preventIndent: true,
-    data: true,
-    useDepths: true,
-  };
-  const specification = new JavaScriptCompiler().compile(
-    new Compiler().compile(program, options),
-    options,
-    undefined,
-    true,
-  );
-  if (html) return environment.template(specification as never) as unknown as Render;
-  const { main } = specification;
-  specification.main = function plain(this: unknown, container, ...rest) {
-    container.escapeExpression = written;
-    return main.call(this, container, ...rest);
-  };
-  return environment.template(specification as never) as unknown as Render;
-}
-
-function written(value: unknown): string {
-  return value === undefined || value === null || value === false ? '' : String(value);
-}
-
-function* sourcesOf(
-  channel: Channel,
-  content: Content,
-): Generator<{ pointer: string; source: string; kind: FieldKind }> {
-  for (const [field, value] of Object.entries(content)) {
-    const kind = channel.fields[field];
-    if (kind) yield* stringsIn(value, `/${field}`, kind);
-  }
-}
-
-function* stringsIn(
-  value: unknown,
-  pointer: string,
-  kind: FieldKind,
-): Generator<{ pointer: string; source: string; kind: FieldKind }> {
-  if (typeof value === 'string') yield { pointer, source: value, kind };
-  else if (Array.isArray(value))
-    for (const [index, item] of value.entries()) yield* stringsIn(item, `${pointer}/${index}`, kind);
-  else if (value !== null && typeof value === 'object')
-    for (const [key, item] of Object.entries(value)) yield* stringsIn(item, `${pointer}/${key}`, kind);
-}
-
-/** Escaping per field (security.md, rule 6); html was escaped by Handlebars, variable by variable. */
-function safe(text: string, kind: FieldKind): string {
-  switch (kind) {
-    case 'html':
-    case 'json':
-      return text;
-    case 'text':
-      // Everything that controls a terminal or a modem, but not the line breaks and tabs of a text.
-      return text.replace(/[\p{Cc}--[\n\r\t]]/gv, '');
-    case 'line':
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: CR, LF and NUL would end or add a header
-      if (/[\r\n\u0000]/.test(text))
-        throw new TemplateFault('a line break or NUL came out of the template; this field is one line');
-      return text.replace(/\p{Cc}/gu, '').trim();
-    case 'url':
-      if (!/^(https:\/\/|mailto:)/i.test(text) && !text.startsWith('/'))
-        throw new TemplateFault(`links must begin with https: or mailto:, got ${JSON.stringify(text.slice(0, 40))}`);
-      return text;
-  }
-}
-
-/** Handlebars' own message for a missing variable turns the object into text; a symbol cannot be named from a template. */
-const NAMELESS = Object.freeze(
-  Object.defineProperty(Object.create(null), Symbol.toPrimitive, { value: () => 'the payload' }),
-) as object;
-
-/** A copy without prototypes, of plain JSON, so that nothing of ours can be reached from a template. Depth is bounded. */
-function harmless(value: object, depth = 0): object {
-  if (depth > MAX_PAYLOAD_DEPTH) throw new TemplateFault(`the payload is nested deeper than ${MAX_PAYLOAD_DEPTH}`);
-  if (Array.isArray(value))
-    return value.map((item) =>
-      item !== null && typeof item === 'object' ? harmless(item as object, depth + 1) : item,
+    const sent = layers.map((layer) =>
+      layer instanceof SharedPayload ? { id: layer.id, bytes: layer.bytes } : JSON.stringify(layer),
     );
-  const copy = Object.create(NAMELESS) as Record<string, unknown>;
-  for (const [key, item] of Object.entries(value)) {
-    if (key === '__proto__') continue;
-    copy[key] = item !== null && typeof item === 'object' ? harmless(item as object, depth + 1) : item;
+    const result = await this.inThread(tenantId, {
+      kind: 'render',
+      rules,
+      content,
+      layers: sent,
+      learn: !parsesInline,
+    });
+    if (result.kind !== 'rendered') throw new Error(`a render thread answered ${result.kind}`);
+    for (const { source, kind, program } of result.learned) this.programs.set(source, kind, program);
+    return result.message;
   }
-  return copy;
+
+  /** Ends the threads; for tests and for the end of the process. */
+  close(): Promise<void> {
+    return this.pool.close();
+  }
+
+  private renderInline(rules: FieldRules, content: Content, layers: readonly PayloadLayer[]): Content | null {
+    const root = new Root(layers.map((layer) => (layer instanceof SharedPayload ? layer.object : layer)));
+    try {
+      const message = renderFields(rules, content, root, { inline: true, programOf: this.programOf(rules) });
+      this.onRender('inline');
+      return message;
+    } catch (error) {
+      if (!(error instanceof TooLongInline)) throw error;
+      return null;
+    }
+  }
+
+  /** Whether all programs of a content are known, or quickly made. */
+  private parsesInline(rules: FieldRules, content: Content): boolean {
+    let [words, characters] = [0, 0];
+    for (const { text, kind } of sourcesOf(rules, content)) {
+      words += 1;
+      // One that is too long is refused before it is parsed.
+      if (text.length > rules.maxSourceBytes || !text.includes('{{')) continue;
+      const known = this.programs.get(text, kind);
+      if (known === 'large') return false;
+      if (!known) {
+        words += countWords(text, MAX_INLINE_WORDS);
+        characters += text.length;
+      }
+      if (words > MAX_INLINE_WORDS || characters > MAX_INLINE_SOURCE) return false;
+    }
+    return true;
+  }
+
+  private programOf({ maxSourceBytes }: FieldRules): (source: string, kind: FieldKind) => Program {
+    return (source, kind) => {
+      const known = this.programs.get(source, kind);
+      if (known && known !== 'large') return known;
+      const program = parseProgram(source, { maxBytes: maxSourceBytes, trustedHtml: kind === 'html' });
+      if (source.includes('{{')) this.programs.set(source, kind, program);
+      return program;
+    };
+  }
+
+  private async inThread(tenantId: string, job: Job): Promise<Exclude<JobResult, { kind: 'fault' }>> {
+    try {
+      const result = await this.pool.run(tenantId, job);
+      this.onRender('thread');
+      if (result.kind === 'fault') throw new TemplateFault(result.message);
+      return result;
+    } catch (error) {
+      if (error instanceof RendererBusy) this.onRender('busy');
+      throw error;
+    }
+  }
 }
 
-function describe(error: Error): string {
-  if (error instanceof TemplateFault) {
-    return error.line === null ? error.message : `line ${error.line}, column ${error.column ?? '?'}: ${error.message}`;
-  }
-  // Handlebars' strict mode: `"name" not defined in [object Object] - 1:3`
-  const missing = /^"(.+)" not defined in/.exec(error.message);
-  if (missing) {
-    const place = /- (\d+):(\d+)$/.exec(error.message);
-    return `${place ? `line ${place[1]}, column ${Number(place[2]) + 1}: ` : ''}the variable ${JSON.stringify(missing[1])} is missing from the payload`;
-  }
-  return error.message;
+function rulesOf({ fields, maxSourceBytes }: Channel): FieldRules {
+  return { fields, maxSourceBytes };
+}
+
+function isSmall(layer: PayloadLayer): boolean {
+  return layer instanceof SharedPayload ? layer.isSmall : isSmallPayload(layer);
 }

@@ -141,7 +141,10 @@ export class AcceptNotification {
 
   private async contentFaults(caller: Caller, body: Common): Promise<Fault[]> {
     const channels = channelsOf(body);
-    if (body.content) return channels.flatMap((channel) => this.inlineFaults(channel, body.content!));
+    if (body.content) {
+      const faults = channels.map((channel) => this.inlineFaults(caller.tenantId, channel, body.content!));
+      return (await Promise.all(faults)).flat();
+    }
     const found = await Promise.all(
       channels.map((channel) => this.hasTemplate(caller.tenantId, body.template_id!, channel)),
     );
@@ -156,14 +159,17 @@ export class AcceptNotification {
     ];
   }
 
-  private inlineFaults(channelId: ChannelId, content: Record<string, unknown>): Fault[] {
+  private async inlineFaults(
+    tenantId: string,
+    channelId: ChannelId,
+    content: Record<string, unknown>,
+  ): Promise<Fault[]> {
     const channel = channelOf(channelId);
     const shape = channel.content.safeParse(content);
     if (!shape.success)
       return faultsOf(shape.error.issues, content).map((fault) => ({ ...fault, pointer: `/content${fault.pointer}` }));
-    return this.renderer
-      .faults(channel, content)
-      .map(({ pointer, message }) => ({ pointer: `/content${pointer}`, code: 'template_syntax', message }));
+    const faults = await this.renderer.faults(channel, content, tenantId);
+    return faults.map(({ pointer, message }) => ({ pointer: `/content${pointer}`, code: 'template_syntax', message }));
   }
 
   private async hasTemplate(tenantId: string, idOrKey: string, channel: ChannelId): Promise<boolean> {

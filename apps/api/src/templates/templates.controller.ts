@@ -62,7 +62,7 @@ export class TemplatesController {
     @Body({ schema: templateBody }) body: TemplateBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    this.checkContent(body.channel, body.content);
+    await this.checkContent(tenantId, body.channel, body.content);
     const { key, channel, locale, content } = body;
     const created = await this.templates.create(tenantId, {
       key,
@@ -140,7 +140,7 @@ export class TemplatesController {
         ]);
       }
     }
-    this.checkContent(found.channel, body.content);
+    await this.checkContent(tenantId, found.channel, body.content);
     const next = await this.templates.addVersion(
       tenantId,
       { idOrKey: found.id },
@@ -180,7 +180,7 @@ export class TemplatesController {
     const found = await this.inBestLocale(tenantId, id, query, body.locale ?? null, settings.locale ?? null);
     const payload = Object.keys(body.payload).length > 0 ? body.payload : (found.samplePayload ?? {});
     try {
-      const message = this.renderer.render(channelOf(found.channel), found.content, payload);
+      const message = await this.renderer.render(channelOf(found.channel), found.content, [payload], tenantId);
       const { channel, locale, version } = found;
       return {
         channel,
@@ -216,14 +216,14 @@ export class TemplatesController {
   }
 
   /** The channel's shape first, then every source in it. */
-  private checkContent(channelId: ChannelId, content: TemplateContent): void {
+  private async checkContent(tenantId: string, channelId: ChannelId, content: TemplateContent): Promise<void> {
     const channel = channelOf(channelId);
     const shape = channel.content.safeParse(content);
     if (!shape.success)
       throw validationFailed(
         faultsOf(shape.error.issues, content).map((fault) => ({ ...fault, pointer: `/content${fault.pointer}` })),
       );
-    const faults = this.renderer.faults(channel, content);
+    const faults = await this.renderer.faults(channel, content, tenantId);
     if (faults.length > 0)
       throw validationFailed(
         faults.map(({ pointer, message }) => ({ pointer: `/content${pointer}`, code: 'template_syntax', message })),

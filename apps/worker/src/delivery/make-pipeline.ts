@@ -15,7 +15,7 @@ import type { ProviderDirectory } from '#providers';
 import { type Limiter, PostgresLimiter, RedisLimiter } from '#rate-limit';
 import type { Redis } from '#redis';
 import type { Logger } from '#telemetry';
-import { TemplateRenderer } from '#templates';
+import type { TemplateRenderer } from '#templates';
 import { ClaimStep } from './claim.step.js';
 import { ConsentStep } from './consent.step.js';
 import { LimitStep } from './limit.step.js';
@@ -37,6 +37,7 @@ export interface PipelineParts {
   templates: TemplatesStore;
   directory: ProviderDirectory;
   endpoints: WebhookEndpointsStore;
+  renderer: TemplateRenderer;
   spool: OutcomeSpool;
   /** Signs what stands in unsubscribe links. */
   unsubscribeKey: Buffer;
@@ -57,7 +58,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     load: new LoadStep(deliveries, parts.templates),
     consent: new ConsentStep(),
     limit: new LimitStep(makeLimiter(parts)),
-    render: new RenderStep(new TemplateRenderer(), new UnsubscribeLinks(config.publicUrl, parts.unsubscribeKey)),
+    render: new RenderStep(parts.renderer, new UnsubscribeLinks(config.publicUrl, parts.unsubscribeKey)),
     send: new SendStep(
       due,
       new AccountPacesStore(parts.database),

@@ -1,7 +1,10 @@
 import { Halt, messageFaultOf } from '#domain';
-import { TemplateFault, type TemplateRenderer } from '#templates';
+import { RendererBusy, TemplateFault, type TemplateRenderer } from '#templates';
 import type { Limited, Rendered } from './stages.js';
 import type { UnsubscribeLinks } from './unsubscribe-links.js';
+
+/** Waits at least this long when too many large templates wait for a thread; at most twice as long. */
+const BUSY_SECONDS = 5;
 
 /** The message, every variable in its place. */
 export class RenderStep {
@@ -15,18 +18,22 @@ export class RenderStep {
     // No template: what braces stand in an event are its own.
     if (notification.endpointId) return { ...limited, unsubscribe: null, message: limited.content };
     const unsubscribe = this.links.linkFor(limited.channel.id, limited.context);
-    // The payload wins over what we add; a template written for a send never changes its meaning under it.
-    const payload = {
+    const added = {
       recipient: { id: notification.recipientId, ...recipient?.attributes, locale: recipient?.locale ?? null },
       ...(unsubscribe && { unsubscribe_url: unsubscribe.url }),
-      ...notification.payload,
     };
+    // The payload wins over what we add; a template written for a send never changes its meaning under it.
+    const layers = [added, notification.payload ?? {}];
     try {
-      const message = this.renderer.render(limited.channel, limited.content, payload);
+      const message = await this.renderer.render(limited.channel, limited.content, layers, limited.delivery.tenantId);
       const fault = messageFaultOf(limited.channel, message, { smsMaxSegments: tenant.settings.sms_max_segments });
       if (fault) throw new Halt({ kind: 'failed', reason: 'rejected', code: 'too_long', detail: fault });
       return { ...limited, unsubscribe, message };
     } catch (error) {
+      if (error instanceof RendererBusy) {
+        const delaySeconds = BUSY_SECONDS * (1 + Math.random());
+        throw new Halt({ kind: 'held', reason: 'retry', delaySeconds, detail: error.message, limitTaken: true });
+      }
       if (!(error instanceof TemplateFault)) throw error;
       throw new Halt({ kind: 'failed', reason: 'render_error', code: 'render_error', detail: error.message });
     }

@@ -1,0 +1,118 @@
+// The fields of a content: each text in it is a source, whatever its depth.
+
+import type { Channel, FieldKind } from '#domain';
+import { Budget } from './budget.ts';
+import { evaluate } from './evaluate.ts';
+import type { Root } from './payload.ts';
+import type { Program } from './program.ts';
+import { describeFault, TemplateFault } from './template-fault.ts';
+
+export type Content = Record<string, unknown>;
+
+/** What rendering needs to know of a channel; can pass between threads. */
+export type FieldRules = Pick<Channel, 'fields' | 'maxSourceBytes'>;
+
+export interface Source {
+  /** RFC 6901 pointer within the content: `/subject`, `/data/url`. */
+  pointer: string;
+  text: string;
+  kind: FieldKind;
+}
+
+const MAX_CONTENT_DEPTH = 20;
+/** Texts, numbers, lists and objects of one content. */
+const MAX_CONTENT_VALUES = 5_000;
+
+/** All sources of a content. Throws `TemplateFault` where it is nested too deep or has too many values. */
+export function sourcesOf(rules: FieldRules, content: Content): Source[] {
+  const sources: Source[] = [];
+  let values = 0;
+  const visit = (value: unknown, kind: FieldKind, pointer: string, depth: number): void => {
+    values += 1;
+    if (values > MAX_CONTENT_VALUES) throw new TemplateFault(`the content has more than ${MAX_CONTENT_VALUES} values`);
+    if (typeof value === 'string') sources.push({ pointer, text: value, kind });
+    else if (value !== null && typeof value === 'object') {
+      checkContentDepth(depth, pointer);
+      for (const key in value) visit((value as Content)[key], kind, `${pointer}/${key}`, depth + 1);
+    }
+  };
+  for (const field in content) {
+    const kind = rules.fields[field];
+    if (kind) visit(content[field], kind, `/${field}`, 0);
+  }
+  return sources;
+}
+
+function checkContentDepth(depth: number, pointer: string): void {
+  if (depth > MAX_CONTENT_DEPTH)
+    throw new TemplateFault(`${pointer.slice(0, 100)}: the content is nested deeper than ${MAX_CONTENT_DEPTH}`);
+}
+
+interface Rendering {
+  root: Root;
+  budget: Budget;
+  programOf: (source: string, kind: FieldKind) => Program;
+}
+
+/**
+ * The message: the content with every source evaluated and made safe for its field, all of it from one budget. Throws
+ * `TemplateFault` naming the field; `TooLongInline` where `inline` is true and the event loop may spend no more.
+ */
+export function renderFields(
+  rules: FieldRules,
+  content: Content,
+  root: Root,
+  { inline, programOf }: { inline: boolean; programOf: Rendering['programOf'] },
+): Content {
+  const rendering = { root, budget: new Budget(inline), programOf };
+  const message: Content = {};
+  for (const [field, value] of Object.entries(content)) {
+    const kind = rules.fields[field];
+    if (kind) message[field] = renderValue(value, kind, rendering, `/${field}`, 0);
+  }
+  return message;
+}
+
+function renderValue(value: unknown, kind: FieldKind, rendering: Rendering, pointer: string, depth: number): unknown {
+  rendering.budget.spend(1);
+  if (typeof value === 'string') return renderSource({ text: value, kind, pointer }, rendering);
+  if (value === null || typeof value !== 'object') return value;
+  checkContentDepth(depth, pointer);
+  const inner = (key: string | number, item: unknown): unknown =>
+    renderValue(item, kind, rendering, `${pointer}/${key}`, depth + 1);
+  if (Array.isArray(value)) return value.map((item, index) => inner(index, item));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inner(key, item)]));
+}
+
+function renderSource({ text: source, kind, pointer }: Source, { root, budget, programOf }: Rendering): string {
+  try {
+    const text = evaluate(programOf(source, kind).nodes, root, kind === 'html', budget);
+    return safe(text, kind, budget);
+  } catch (error) {
+    if (!(error instanceof TemplateFault)) throw error;
+    throw new TemplateFault(`${pointer}: ${describeFault(error)}`);
+  }
+}
+
+/** Escaping per field (security.md, rule 6); html was escaped variable by variable. */
+function safe(text: string, kind: FieldKind, budget: Budget): string {
+  switch (kind) {
+    case 'html':
+    case 'json':
+      return text;
+    case 'text':
+      budget.read(text.length);
+      // Everything that controls a terminal or a modem, but not the line breaks and tabs of a text.
+      return text.replace(/[\p{Cc}--[\n\r\t]]+/gv, '');
+    case 'line':
+      budget.read(text.length);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: CR, LF and NUL would end or add a header
+      if (/[\r\n\u0000]/.test(text))
+        throw new TemplateFault('a line break or NUL came out of the template; this field is one line');
+      return text.replace(/\p{Cc}+/gu, '').trim();
+    case 'url':
+      if (!/^(https:\/\/|mailto:)/i.test(text) && !text.startsWith('/'))
+        throw new TemplateFault(`links must begin with https: or mailto:, got ${JSON.stringify(text.slice(0, 40))}`);
+      return text;
+  }
+}

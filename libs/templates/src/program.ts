@@ -1,0 +1,177 @@
+// A checked template as plain data, which can pass between threads. Evaluating it never leaves this representation: no code
+// is generated from what tenants write.
+
+import { ALLOWED_HELPERS, checkSource } from './check-source.ts';
+
+export type Node = string | Output | Block;
+
+export interface Output {
+  kind: 'output';
+  value: Expression;
+  /** `{{{value}}}`: not escaped. */
+  raw: boolean;
+}
+
+export type BlockName = 'if' | 'unless' | 'each' | 'with';
+
+export interface Block {
+  kind: 'block';
+  name: BlockName;
+  args: Expression[];
+  hash: [name: string, value: Expression][];
+  body: Node[];
+  /** `{{else}}` */
+  inverse: Node[];
+  /** `as |item index|` of the body. */
+  names: string[];
+}
+
+export type Expression = Literal | Path | Call;
+
+export interface Literal {
+  kind: 'literal';
+  value: string | number | boolean | null | undefined;
+}
+
+export interface Path {
+  kind: 'path';
+  /** `payload`: from a context; `data`: `@index`; `local`: from a name after `as`. */
+  from: 'payload' | 'data' | 'local';
+  /** How many `../`. */
+  depth: number;
+  parts: string[];
+  /** A missing variable is an error when it is written, and undefined as an argument. */
+  strict: boolean;
+  line: number;
+  column: number;
+}
+
+export interface Call {
+  kind: 'call';
+  helper: string;
+  args: Expression[];
+  hash: [name: string, value: Expression][];
+}
+
+export interface Program {
+  nodes: Node[];
+  /** Tags and expressions: tells how large the program is. */
+  size: number;
+}
+
+/** Checks and parses a source. Throws `TemplateFault`. `trustedHtml`: whether `{{{raw}}}` is allowed. */
+export function parseProgram(source: string, limits: { maxBytes: number; trustedHtml: boolean }): Program {
+  const builder = new Builder();
+  // Most fields of most templates are plain text.
+  const nodes =
+    source.includes('{{') || Buffer.byteLength(source) > limits.maxBytes
+      ? builder.nodes(checkSource(source, limits))
+      : [source];
+  return { nodes, size: builder.size };
+}
+
+class Builder {
+  size = 0;
+  /** Names after `as` that are visible here, the innermost block last. */
+  private readonly names: string[][] = [];
+
+  nodes(program: hbs.AST.Program | undefined): Node[] {
+    if (!program) return [];
+    this.names.push(program.blockParams ?? []);
+    const nodes = program.body.flatMap((statement) => this.statement(statement));
+    this.names.pop();
+    return nodes;
+  }
+
+  private statement(node: hbs.AST.Statement): Node[] {
+    switch (node.type) {
+      case 'ContentStatement': {
+        const { value } = node as hbs.AST.ContentStatement;
+        return value === '' ? [] : [value];
+      }
+      case 'MustacheStatement': {
+        this.size += 1;
+        const tag = node as hbs.AST.MustacheStatement;
+        return [{ kind: 'output', value: this.written(tag), raw: !tag.escaped }];
+      }
+      case 'BlockStatement': {
+        this.size += 1;
+        const block = node as hbs.AST.BlockStatement;
+        return [
+          {
+            kind: 'block',
+            name: (block.path as hbs.AST.PathExpression).original as BlockName,
+            args: block.params.map((param) => this.expression(param)),
+            hash: this.hash(block.hash),
+            body: this.nodes(block.program),
+            inverse: this.nodes(block.inverse),
+            names: block.program?.blockParams ?? [],
+          },
+        ];
+      }
+      default:
+        return [];
+    }
+  }
+
+  /** A tag without arguments is a call when it has the name of a helper, and a variable otherwise. */
+  private written(tag: hbs.AST.MustacheStatement): Expression {
+    const path = tag.path as hbs.AST.PathExpression;
+    const hasArguments = tag.params.length > 0 || (tag.hash?.pairs.length ?? 0) > 0;
+    const simple = path.parts.length === 1 && path.depth === 0 && !path.data && !isScoped(path);
+    const isCall = simple && !this.isLocal(path) && (hasArguments || ALLOWED_HELPERS.has(path.original));
+    return isCall ? this.call(tag) : this.path(path, true);
+  }
+
+  private expression(node: hbs.AST.Expression): Expression {
+    this.size += 1;
+    switch (node.type) {
+      case 'PathExpression':
+        return this.path(node as hbs.AST.PathExpression, false);
+      case 'SubExpression':
+        return this.call(node as hbs.AST.SubExpression);
+      case 'UndefinedLiteral':
+        return { kind: 'literal', value: undefined };
+      case 'NullLiteral':
+        return { kind: 'literal', value: null };
+      default:
+        return { kind: 'literal', value: (node as hbs.AST.StringLiteral).value };
+    }
+  }
+
+  private call(node: hbs.AST.SubExpression | hbs.AST.MustacheStatement): Call {
+    return {
+      kind: 'call',
+      helper: (node.path as hbs.AST.PathExpression).original,
+      args: node.params.map((param) => this.expression(param)),
+      hash: this.hash(node.hash),
+    };
+  }
+
+  private hash(hash: hbs.AST.Hash | undefined): [string, Expression][] {
+    return (hash?.pairs ?? []).map(({ key, value }) => [key, this.expression(value)]);
+  }
+
+  private path(path: hbs.AST.PathExpression, strict: boolean): Path {
+    const isLocal = this.isLocal(path);
+    return {
+      kind: 'path',
+      from: isLocal ? 'local' : path.data ? 'data' : 'payload',
+      depth: path.depth,
+      parts: path.parts.map(String),
+      strict: strict && !isLocal,
+      line: path.loc.start.line,
+      column: path.loc.start.column + 1,
+    };
+  }
+
+  /** Handlebars reads `@key` as `key` too, where that is a name after `as`. */
+  private isLocal(path: hbs.AST.PathExpression): boolean {
+    return path.depth === 0 && !isScoped(path) && this.names.some((names) => names.includes(path.parts[0]!));
+  }
+}
+
+/** `this.name` and `./name` never mean a helper or a name after `as`. */
+function isScoped(path: hbs.AST.PathExpression): boolean {
+  return /^\.|this\b/.test(path.original);
+}
