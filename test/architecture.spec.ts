@@ -62,10 +62,12 @@ describe('who may do what', () => {
       'libs/database/src/database.ts',
       'libs/database/src/postgres-listener.ts', // NOTIFY, no table
       'libs/database/src/stores/api-keys.store.ts', // whose key it is, is what is asked
+      'libs/database/src/stores/clean-up/expired-rows.store.ts', // every tenant's
+      'libs/database/src/stores/clean-up/partitions.store.ts', // no rows, only tables
+      'libs/database/src/stores/clean-up/retention.store.ts', // every tenant's
       'libs/database/src/stores/inbox.store.ts', // streams of many recipients are fed together
       'libs/database/src/stores/mailbox.store.ts',
       'libs/database/src/stores/operations.store.ts',
-      'libs/database/src/stores/partitions.store.ts', // no rows, only tables
       'libs/database/src/stores/provider-accounts.store.ts', // a vendor names an account, not its tenant
       'libs/database/src/stores/recipients.store.ts', // addresses of many requests in one statement
       'libs/database/src/stores/sending/accept.store.ts', // requests of many tenants in one commit

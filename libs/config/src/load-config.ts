@@ -31,6 +31,7 @@ export interface Config {
   readonly webhookEndpointsPerTenant: number;
   /** Undefined: by the number of cores. */
   readonly renderThreads: number | undefined;
+  readonly retentionDays: number;
   readonly workerChannels: Settings['WORKER_CHANNELS'];
   readonly concurrency: Readonly<Record<Settings['WORKER_CHANNELS'][number], number>>;
 }
@@ -108,6 +109,7 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     leaseSeconds: settings.LEASE_SECONDS,
     webhookEndpointsPerTenant: settings.WEBHOOK_ENDPOINTS_PER_TENANT,
     renderThreads: settings.RENDER_THREADS,
+    retentionDays: settings.RETENTION_DAYS,
     workerChannels: settings.WORKER_CHANNELS,
     concurrency: Object.freeze({
       email: settings.WORKER_EMAIL_CONCURRENCY ?? each,

@@ -176,6 +176,14 @@ export const settingsSchema = z.object({
     .optional()
     .describe(
       'Threads that the API, and likewise a worker, may use for large templates. They start when needed. Default: the processor cores, at most 4.',
+  RETENTION_DAYS: z.coerce
+    .number({ error: 'must be a number of days' })
+    .int()
+    .min(3)
+    .max(3_650)
+    .default(90)
+    .describe(
+      'How long notifications, deliveries with their attempts and log, inbox items and dead letters are kept, in days since they were accepted. A tenant may have its own `retention_days`.',
     ),
   LEASE_SECONDS: z.coerce
     .number({ error: 'must be a number of seconds' })

@@ -4,11 +4,12 @@ import { PostgresListener } from './postgres-listener.js';
 import { SecretBox } from './secret-box.js';
 import { ApiKeysStore } from './stores/api-keys.store.js';
 import { CategoriesStore } from './stores/categories.store.js';
+import { ExpiredRowsStore } from './stores/clean-up/expired-rows.store.js';
+import { PartitionsStore } from './stores/clean-up/partitions.store.js';
 import { IdempotencyStore } from './stores/idempotency.store.js';
 import { InboxStore } from './stores/inbox.store.js';
 import { MailboxStore } from './stores/mailbox.store.js';
 import { OperationsStore } from './stores/operations.store.js';
-import { PartitionsStore } from './stores/partitions.store.js';
 import { ProviderAccountsStore } from './stores/provider-accounts.store.js';
 import { RecipientsStore } from './stores/recipients.store.js';
 import { DueDeliveriesStore } from './stores/sending/due-deliveries.store.js';
@@ -72,6 +73,7 @@ const plainStores = [
   DueDeliveriesStore,
   EventsStore,
   FirstAnswersStore,
+  ExpiredRowsStore,
   IdempotencyStore,
   InboxStore,
   MailboxStore,

@@ -9,6 +9,10 @@ export { PostgresListener } from './postgres-listener.js';
 export { SecretBox, type SecretPlace, WrongMasterKey } from './secret-box.js';
 export { type ApiKey, ApiKeysStore, type KnownKey } from './stores/api-keys.store.js';
 export { CategoriesStore, type Category, type CategoryFields } from './stores/categories.store.js';
+export type { CleanUp } from './stores/clean-up/clean-up.js';
+export { ExpiredRowsStore } from './stores/clean-up/expired-rows.store.js';
+export { PartitionsStore } from './stores/clean-up/partitions.store.js';
+export { RetentionStore } from './stores/clean-up/retention.store.js';
 export { IdempotencyStore, type StoredResponse } from './stores/idempotency.store.js';
 export {
   type InboxChange,
@@ -19,7 +23,6 @@ export {
 } from './stores/inbox.store.js';
 export { type Deposit, type MailboxMessage, MailboxStore } from './stores/mailbox.store.js';
 export { OperationsStore, type QueueFigures } from './stores/operations.store.js';
-export { PartitionsStore } from './stores/partitions.store.js';
 export {
   type AccountHealth,
   type OpenAccount,

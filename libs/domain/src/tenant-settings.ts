@@ -36,6 +36,8 @@ export const tenantSettings = z
     retry_schedule_seconds: z.array(z.number().min(0).max(604_800)).max(20).optional(),
     sms_max_segments: z.int().min(1).max(100).optional(),
     locale: localeTag.optional(),
+    // Not less: a send that is repeated within 48 hours is answered from its notification.
+    retention_days: z.int().min(3).max(3_650).optional(),
     allowed_origins: z.array(z.url()).max(50).optional(),
   })
   .meta({ id: 'TenantSettings' });

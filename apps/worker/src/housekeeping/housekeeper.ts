@@ -1,4 +1,12 @@
-import type { MailboxStore, OperationsStore, PartitionsStore, ReceiptsStore } from '#database';
+import type {
+  ExpiredRowsStore,
+  MailboxStore,
+  OperationsStore,
+  PartitionsStore,
+  PostgresListener,
+  ReceiptsStore,
+  RetentionStore,
+} from '#database';
 import { instruments, type Logger } from '#telemetry';
 import { countLateReceipts } from '../late-receipts.js';
 
@@ -8,7 +16,6 @@ const PARKED_TURNS = 10;
 
 interface Chore {
   name: string;
-  everyMs: number;
   run: () => Promise<unknown>;
 }
 
@@ -17,21 +24,30 @@ interface Stores {
   partitions: PartitionsStore;
   mailbox: MailboxStore;
   receipts: ReceiptsStore;
+  retention: RetentionStore;
+  expired: ExpiredRowsStore;
 }
 
-/** Small chores beside the deliveries. Each may run in any number of workers at once. */
+/** Clean-ups are done by one worker at a time: the others would only look for the same rows. */
+const CLEAN_UP_LOCK = 'carillon_clean_up';
+const CLEAN_UP_EVERY_MS = 600 * SECOND;
+
+/** Small chores beside the deliveries. Each may run in any number of workers at once, and fails by itself. */
 export class Housekeeper {
-  private readonly chores: Chore[];
+  private readonly chores: (Chore & { everyMs: number })[];
+  private readonly cleanUps: Chore[];
   private readonly timers: NodeJS.Timeout[] = [];
+  private cleaningUp = false;
+  private stopped = false;
 
   constructor(
-    { operations, partitions, mailbox, receipts }: Stores,
+    { operations, partitions, mailbox, receipts, retention, expired }: Stores,
+    private readonly lock: Pick<PostgresListener, 'holds'>,
     private readonly logger: Logger,
   ) {
     this.chores = [
       // Often, because a lock that was not to be had must not cost a week.
       { name: 'make partitions', everyMs: 60 * SECOND, run: () => partitions.make() },
-      { name: 'delete what has expired', everyMs: 600 * SECOND, run: () => operations.deleteExpired() },
       {
         name: 'apply receipts that came early',
         everyMs: 2 * SECOND,
@@ -46,6 +62,14 @@ export class Housekeeper {
         },
       },
       { name: 'trim mailboxes', everyMs: 5 * SECOND, run: () => mailbox.trim() },
+      { name: 'clean up', everyMs: CLEAN_UP_EVERY_MS, run: () => this.cleanUp() },
+    ];
+    this.cleanUps = [
+      { name: 'drop partitions', run: () => this.dropPartitions(retention) },
+      ...[...retention.cleanUps, ...expired.cleanUps].map((cleanUp) => ({
+        name: `clean up ${cleanUp.table}`,
+        run: () => cleanUp.run((rows) => instruments().pruned.add(rows, { table: cleanUp.table })),
+      })),
     ];
   }
 
@@ -59,7 +83,21 @@ export class Housekeeper {
   }
 
   stop(): void {
+    this.stopped = true;
     for (const timer of this.timers) clearInterval(timer);
+  }
+
+  /** One after the other, on one connection; each fails by itself. */
+  private async cleanUp(): Promise<void> {
+    if (this.cleaningUp || !(await this.lock.holds(CLEAN_UP_LOCK))) return;
+    this.cleaningUp = true;
+    for (const chore of this.cleanUps) if (!this.stopped) await this.run(chore);
+    this.cleaningUp = false;
+  }
+
+  private async dropPartitions(retention: RetentionStore): Promise<void> {
+    const dropped = await retention.dropPartitions();
+    if (dropped > 0) this.logger.info({ dropped }, 'dropped partitions that are past the longest retention');
   }
 
   private async run(chore: Chore): Promise<void> {

@@ -27,6 +27,7 @@ export interface Deposit {
 
 /** How many a tenant's mailbox keeps. */
 export const MAILBOX_SIZE = 1_000;
+const TRIMMED_AT_ONCE = 1_000;
 
 /** What the sandbox took. */
 export class MailboxStore {
@@ -75,15 +76,27 @@ export class MailboxStore {
 
   /** Cuts the mailboxes written to since the last call to their size: housekeeping, so that no send waits for it. */
   async trim(): Promise<void> {
-    const tenants = [...this.written];
-    this.written.clear();
-    for (const tenantId of tenants) {
-      await this.database.platform.query({
-        text: `delete from mailbox_messages where tenant_id = $1 and id <= (
-                 select id from mailbox_messages where tenant_id = $1 order by id desc offset ${MAILBOX_SIZE} limit 1)`, // index: mailbox_messages_pkey
-        values: [tenantId],
-      });
+    for (const tenantId of [...this.written]) {
+      // Before the first batch: what comes meanwhile counts for the next call. Put back when a batch fails.
+      this.written.delete(tenantId);
+      try {
+        while ((await this.trimOnce(tenantId)) === TRIMMED_AT_ONCE);
+      } catch (error) {
+        this.written.add(tenantId);
+        throw error;
+      }
     }
+  }
+
+  private async trimOnce(tenantId: string): Promise<number> {
+    const [row] = await this.database.platform.query<{ count: number }>({
+      text: `with gone as (
+               delete from mailbox_messages where tenant_id = $1 and id = any (array(
+                 select id from mailbox_messages where tenant_id = $1 order by id desc offset ${MAILBOX_SIZE} limit ${TRIMMED_AT_ONCE})) returning 1
+             ) select count(*) as count from gone`, // index: mailbox_messages_pkey
+      values: [tenantId],
+    });
+    return row!.count;
   }
 
   private async write(batch: Deposit[]): Promise<void[]> {

@@ -2,20 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type ChannelId, newId, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../database.js';
 import { pendingMigrations } from '../migrate.js';
-import { PartitionsStore } from './partitions.store.js';
-import { EVENTS_KEPT_DAYS } from './sending/events.store.js';
+import { PartitionsStore } from './clean-up/partitions.store.js';
 
 const READINESS_POLL_MS = 500;
-const SLICE = 5_000;
-const EXPIRING = [
-  { table: 'idempotency_keys', condition: `created_at < now() - interval '48 hours'` },
-  // What endpoints could still be told, and what is left over where Kafka was configured once and is not any more.
-  { table: 'events', condition: `created_at < now() - interval '${EVENTS_KEPT_DAYS} days'` },
-  { table: 'poison_messages', condition: `created_at < now() - interval '30 days'` },
-  { table: 'rate_windows', condition: 'expires_at < now()' },
-  { table: 'used_tokens', condition: 'expires_at < now()' },
-] as const;
-
 export interface QueueFigures {
   channel: ChannelId;
   /** Not final. */
@@ -54,7 +43,7 @@ const SHOWN_BREAKERS = 100;
 /** Workers make partitions four weeks ahead: with less than this, something has kept them from it for weeks. */
 const LOW_HORIZON_DAYS = 7;
 
-/** What keeps the house in order: readiness, old rows, figures, audit. */
+/** What keeps the house in order: readiness, figures, audit. */
 export class OperationsStore {
   private readonly partitions: PartitionsStore;
 
@@ -72,25 +61,6 @@ export class OperationsStore {
       text: 'select carillon_analyze_grown() as grown',
     });
     return row!.grown;
-  }
-
-  /**
-   * Deletes what has served its time: idempotency keys after two days, spent limiter windows and tokens. In slices, each a
-   * short statement of its own, so that it keeps up with a flood and never runs into a time-out. Returns how many rows.
-   */
-  async deleteExpired(): Promise<number> {
-    let deleted = 0;
-    for (const { table, condition } of EXPIRING) {
-      for (let slice = SLICE; slice === SLICE; deleted += slice) {
-        const rows = await this.database.platform.query<{ count: number }>({
-          text: `with gone as (
-                   delete from ${table} where ctid = any (array(select ctid from ${table} where ${condition} limit ${SLICE})) returning 1
-                 ) select count(*) as count from gone`,
-        });
-        slice = rows[0]!.count;
-      }
-    }
-    return deleted;
   }
 
   /** The queue by channel: one pass over the hot table, which holds only what is not final. */

@@ -1,4 +1,4 @@
-import type { Database } from '../database.js';
+import type { Database } from '../../database.js';
 
 /** The tables that are partitioned by week, in the order in which their partitions are dropped. */
 export const PARTITIONED = ['deliveries', 'attempts', 'decisions', 'notifications'] as const;

@@ -1,0 +1,81 @@
+import type { Database } from '../../database.js';
+import { EVENTS_KEPT_DAYS } from '../sending/events.store.js';
+import { type Batch, CleanUp } from './clean-up.js';
+
+/** Rows whose time is over for every tenant alike: idempotency keys, spent tokens and limiter windows, poison messages. */
+export class ExpiredRowsStore {
+  readonly cleanUps: readonly CleanUp[];
+  /** Where the walk over the limiter's windows goes on. */
+  private afterWindow = FIRST_WINDOW;
+
+  constructor(private readonly database: Database) {
+    this.cleanUps = [
+      new CleanUp('idempotency_keys', () => once(this.deleting(IDEMPOTENCY_KEYS))),
+      new CleanUp('poison_messages', () => once(this.deleting(POISON_MESSAGES))),
+      new CleanUp('used_tokens', () => once(this.deleting(USED_TOKENS))),
+      new CleanUp('rate_windows', () => once(this.sweepWindows)),
+      // What endpoints can be told again goes with its tenant's retention (RetentionStore).
+      new CleanUp('events', () => once(this.deleting(UNPUBLISHED_EVENTS))),
+    ];
+  }
+
+  private deleting(text: string): Batch {
+    return async (size) => {
+      const [row] = await this.database.platform.query<{ count: number }>({ text, values: [size] });
+      return { deleted: row!.count, done: row!.count < size };
+    };
+  }
+
+  /** Goes through the windows in order of their keys: an index on their end would have to be kept up to date by every send. */
+  private readonly sweepWindows: Batch = async (size) => {
+    const [row] = await this.database.platform.query<{ deleted: number; seen: number; tenant: string; key: string }>({
+      text: RATE_WINDOWS,
+      values: [this.afterWindow.tenant, this.afterWindow.key, size],
+    });
+    const done = row!.seen < size;
+    this.afterWindow = done ? FIRST_WINDOW : { tenant: row!.tenant, key: row!.key };
+    return { deleted: row!.deleted, done };
+  };
+}
+
+const FIRST_WINDOW = { tenant: '00000000-0000-0000-0000-000000000000', key: '' };
+
+async function* once(batch: Batch): AsyncGenerator<Batch> {
+  yield batch;
+}
+
+/** Rows that somebody else holds are left to the next time, so that a clean-up never waits for a lock. */
+const deleteFrom = (table: string, rows: string): string => `
+with gone as (
+  delete from ${table} where ctid = any (array(select ctid from ${table} where ${rows} limit $1 for update skip locked)) returning 1
+) select count(*) as count from gone`;
+
+/** Index: idempotency_keys_created_at_idx. */
+const IDEMPOTENCY_KEYS = deleteFrom('idempotency_keys', `created_at < now() - interval '48 hours' order by created_at`);
+
+/** Index: poison_messages_created_at_idx. */
+const POISON_MESSAGES = deleteFrom('poison_messages', `created_at < now() - interval '30 days' order by created_at`);
+
+/** Index: used_tokens_expires_at_idx. */
+const USED_TOKENS = deleteFrom('used_tokens', 'expires_at < now() order by expires_at');
+
+/** Left over where Kafka was configured once and is not any more. Index: events_broker_idx: the oldest come first, and the first young one ends it. */
+const UNPUBLISHED_EVENTS = deleteFrom(
+  'events',
+  `broker and seq in (
+    select seq from (select seq, created_at from events where broker order by seq limit $1) oldest where created_at < now() - interval '${EVENTS_KEPT_DAYS} days')`,
+);
+
+/** Index: rate_windows_pkey. */
+const RATE_WINDOWS = `
+with seen as materialized (
+  select tenant_id, key, expires_at from rate_windows where (tenant_id, key) > ($1::uuid, $2::text) order by tenant_id, key limit $3
+), old as materialized (
+  select w.tenant_id, w.key from seen s cross join lateral (
+    select w.tenant_id, w.key from rate_windows w where w.tenant_id = s.tenant_id and w.key = s.key and w.expires_at < now() for update skip locked
+  ) w where s.expires_at < now()
+), gone as (
+  delete from rate_windows w using old o where w.tenant_id = o.tenant_id and w.key = o.key returning 1
+)
+select (select count(*) from gone) as deleted, (select count(*) from seen) as seen, last.tenant_id as tenant, last.key
+from (select 1) one left join lateral (select tenant_id, key from seen order by tenant_id desc, key desc limit 1) last on true`;

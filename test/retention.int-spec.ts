@@ -1,0 +1,446 @@
+// What is deleted when its time has passed, what stays, and what the clean-ups read on their way.
+
+import type pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import {
+  Database,
+  ExpiredRowsStore,
+  MailboxStore,
+  OperationsStore,
+  PartitionsStore,
+  ReceiptsStore,
+  RetentionStore,
+} from '#database';
+import { newId, tenantSettings } from '#domain';
+import { createLogger } from '#telemetry';
+import { cloneDatabase, connect, until } from '#testing';
+import { Housekeeper } from '../apps/worker/src/housekeeping/housekeeper.js';
+import { MIGRATIONS } from './house.js';
+
+const DAY = 86_400_000;
+const DEFAULT_DAYS = 30;
+
+let database: Database;
+let admin: pg.Client;
+let drop: () => Promise<void>;
+let retention: RetentionStore;
+
+beforeAll(async () => {
+  const clone = await cloneDatabase(inject('postgresUrl'));
+  drop = clone.drop;
+  database = new Database({ url: clone.url, poolSize: 4 });
+  admin = await connect(clone.url);
+  await admin.query(`set lock_timeout = '5s'`);
+  retention = new RetentionStore(database, new PartitionsStore(database), DEFAULT_DAYS);
+});
+beforeEach(async () => {
+  await admin.query('truncate tenants, due_deliveries, dead_letters, inbox_items, inbox_counters, events cascade');
+  await admin.query('truncate notifications, deliveries, attempts, decisions');
+  await admin.query('select carillon_make_partitions(26, $1)', [new Date(Date.now() - 150 * DAY)]);
+});
+afterAll(async () => {
+  await database?.close();
+  await admin?.end();
+  await drop?.();
+});
+
+/** A UUIDv7 of so many days ago. */
+function idOf(days: number): string {
+  const time = Math.floor(Date.now() - days * DAY)
+    .toString(16)
+    .padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}${newId().slice(13)}`;
+}
+
+async function makeTenant(retentionDays?: number): Promise<string> {
+  const id = newId();
+  await admin.query('insert into tenants (id, name, settings) values ($1, $2, $3)', [
+    id,
+    'kept',
+    JSON.stringify(retentionDays === undefined ? {} : { retention_days: retentionDays }),
+  ]);
+  return id;
+}
+
+/** A notification with one delivery, an attempt and a decision; `waiting` puts it into the queue. */
+async function makeDelivery(
+  tenant: string,
+  days: number,
+  state = 'sent',
+): Promise<{ notification: string; delivery: string }> {
+  const [notification, delivery] = [idOf(days), idOf(days)];
+  await admin.query(
+    `insert into notifications (tenant_id, id, recipient_id, category, channels, priority, total) values ($1, $2, 'r', 'default', '{email}', 5, 1)`,
+    [tenant, notification],
+  );
+  await admin.query(
+    `insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, state) values ($1, $2, $3, 'r', 'email', $4)`,
+    [tenant, delivery, notification, state],
+  );
+  await admin.query(`insert into attempts (tenant_id, delivery_id, number, outcome) values ($1, $2, 1, 'sent')`, [
+    tenant,
+    delivery,
+  ]);
+  await admin.query(
+    `insert into decisions (tenant_id, delivery_id, id, code) values ($1, $2, gen_random_uuid(), 'held')`,
+    [tenant, delivery],
+  );
+  if (state === 'waiting')
+    await admin.query(
+      `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at) values ($1, $2, 'email', 2, now() + interval '1 day')`,
+      [tenant, delivery],
+    );
+  return { notification, delivery };
+}
+
+async function makeLetter(tenant: string, delivery: string): Promise<string> {
+  const id = newId();
+  await admin.query(
+    `insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, reason, attempts) values ($1, $2, $3, $4, 'r', 'email', 'rejected', 1)`,
+    [tenant, id, delivery, newId()],
+  );
+  return id;
+}
+
+/** All that retention does, in its order; how many rows of which table. */
+async function cleanUp(): Promise<Record<string, number>> {
+  await retention.dropPartitions();
+  const deleted: Record<string, number> = {};
+  for (const one of retention.cleanUps)
+    await one.run((rows) => (deleted[one.table] = (deleted[one.table] ?? 0) + rows));
+  return deleted;
+}
+
+const idsIn = async (table: string, column = 'id'): Promise<string[]> =>
+  (await admin.query(`select ${column} as id from ${table} order by 1`)).rows.map(({ id }) => id);
+
+const weeksBefore = async (days: number): Promise<string[]> =>
+  (await admin.query('select name from carillon_partitions() where end_ms <= $1', [Date.now() - days * DAY])).rows.map(
+    ({ name }) => name,
+  );
+
+describe('retention', () => {
+  it('drops the weeks that are past the longest limit, and keeps what is younger', async () => {
+    const tenant = await makeTenant();
+    for (const days of [140, 70, 45]) await makeDelivery(tenant, days);
+    const young = [await makeDelivery(tenant, 20), await makeDelivery(tenant, 0)];
+    expect((await weeksBefore(DEFAULT_DAYS)).length).toBeGreaterThan(4 * 14);
+    const deleted = await cleanUp();
+    expect(await weeksBefore(DEFAULT_DAYS)).toEqual([]);
+    // No row by itself: there is nothing left to prune.
+    expect(deleted).toEqual({});
+    expect(await idsIn('notifications')).toEqual(young.map(({ notification }) => notification).sort());
+    for (const [table, column] of [
+      ['deliveries', 'id'],
+      ['attempts', 'delivery_id'],
+      ['decisions', 'delivery_id'],
+    ])
+      expect(await idsIn(table!, column), table).toEqual(young.map(({ delivery }) => delivery).sort());
+  });
+
+  it('prunes the rows of tenants with a shorter limit where a longer one keeps the week', async () => {
+    const [brief, usual, long] = [await makeTenant(5), await makeTenant(), await makeTenant(100)];
+    const gone = [
+      await makeDelivery(brief, 6),
+      await makeDelivery(brief, 40),
+      await makeDelivery(usual, 31),
+      await makeDelivery(usual, 90),
+    ];
+    const kept = [
+      await makeDelivery(brief, 4),
+      await makeDelivery(usual, 29),
+      await makeDelivery(usual, 6),
+      await makeDelivery(long, 90),
+      await makeDelivery(long, 40),
+    ];
+    const letters = {
+      gone: await makeLetter(brief, gone[0]!.delivery),
+      kept: await makeLetter(usual, kept[2]!.delivery),
+    };
+    expect(await cleanUp()).toEqual({ dead_letters: 1, deliveries: 4, notifications: 4 });
+    expect(await weeksBefore(100)).toEqual([]);
+    expect(await idsIn('deliveries')).toEqual(kept.map(({ delivery }) => delivery).sort());
+    expect(await idsIn('notifications')).toEqual(kept.map(({ notification }) => notification).sort());
+    expect(await idsIn('attempts', 'delivery_id')).toEqual(kept.map(({ delivery }) => delivery).sort());
+    expect(await idsIn('decisions', 'delivery_id')).toEqual(kept.map(({ delivery }) => delivery).sort());
+    expect(await idsIn('dead_letters')).toEqual([letters.kept]);
+  });
+
+  it('never deletes a delivery that is not final, nor its notification, and still empties the week around it', async () => {
+    const [brief, usual] = [await makeTenant(5), await makeTenant()];
+    const live = [await makeDelivery(brief, 20, 'waiting'), await makeDelivery(usual, 70, 'waiting')];
+    // Of the same weeks.
+    await makeDelivery(brief, 20);
+    for (const tenant of [brief, usual]) await makeDelivery(tenant, 70);
+    const letters = [await makeLetter(usual, live[1]!.delivery)];
+    expect(await cleanUp()).toMatchObject({ deliveries: 3, notifications: 3 });
+    expect(await idsIn('deliveries')).toEqual(live.map(({ delivery }) => delivery).sort());
+    expect(await idsIn('notifications')).toEqual(live.map(({ notification }) => notification).sort());
+    expect(await idsIn('attempts', 'delivery_id')).toEqual(live.map(({ delivery }) => delivery).sort());
+    expect(await idsIn('dead_letters')).toEqual(letters);
+    const held = await weeksBefore(DEFAULT_DAYS);
+    expect(held.map((name) => name.split('_')[0]).sort()).toEqual([
+      'attempts',
+      'decisions',
+      'deliveries',
+      'notifications',
+    ]);
+    // Once it has ended, the rest goes.
+    await admin.query(`update deliveries set state = 'sent'`);
+    await admin.query('delete from due_deliveries');
+    await cleanUp();
+    expect(await weeksBefore(DEFAULT_DAYS)).toEqual([]);
+    expect(await idsIn('dead_letters')).toEqual([]);
+    expect(await idsIn('notifications')).toEqual([]);
+  });
+
+  it('leaves a delivery alone whose dead letter is replayed at that moment', async () => {
+    const brief = await makeTenant(5);
+    await makeTenant();
+    const { delivery } = await makeDelivery(brief, 20, 'failed');
+    const operator = await connect(urlOf());
+    await operator.query('begin');
+    await operator.query(`update deliveries set state = 'waiting' where id = $1`, [delivery]);
+    const pruning = retention.cleanUps.find(({ table }) => table === 'deliveries')!.run(() => undefined);
+    await until(
+      'the clean-up waits for the row',
+      async () =>
+        (
+          await admin.query(
+            `select from pg_stat_activity where wait_event_type = 'Lock' and query like '%attempts_gone%' and datname = current_database()`,
+          )
+        ).rowCount === 1,
+    );
+    await operator.query(
+      `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at) values ($1, $2, 'email', 2, now())`,
+      [brief, delivery],
+    );
+    await operator.query('commit');
+    await pruning;
+    await operator.end();
+    expect(await idsIn('deliveries')).toEqual([delivery]);
+    expect(await idsIn('attempts', 'delivery_id')).toEqual([delivery]);
+  });
+
+  it('waits no longer than a moment for a lock, and drops the week the next time', async () => {
+    const tenant = await makeTenant();
+    await makeDelivery(tenant, 70);
+    const reader = await connect(urlOf());
+    await reader.query('begin');
+    await reader.query('select from deliveries limit 1');
+    const startedAt = performance.now();
+    await expect(retention.dropPartitions()).rejects.toThrow('lock timeout');
+    expect(performance.now() - startedAt).toBeLessThan(1_500);
+    await reader.query('commit');
+    await reader.end();
+    await retention.dropPartitions();
+    expect(await weeksBefore(DEFAULT_DAYS)).toEqual([]);
+  });
+
+  it('keeps the counters of an inbox exact, while it is read and written to', async () => {
+    const tenant = await makeTenant();
+    const people = Array.from({ length: 20 }, (_, index) => `person-${index}`);
+    for (const person of people) {
+      await admin.query(
+        `insert into inbox_items (tenant_id, recipient_id, seq, id, category, title, body, read_at, seen_at, archived_at)
+         select $1, $2, seq, id, 'default', 't', 'b', case when seq % 2 = 0 then now() end, case when seq % 3 > 0 then now() end, case when seq % 5 = 0 then now() end
+         from unnest($3::uuid[]) with ordinality as i(id, seq)`,
+        [tenant, person, Array.from({ length: 60 }, (_, index) => idOf(index < 40 ? 31 : 3))],
+      );
+      await admin.query(`insert into inbox_counters (tenant_id, recipient_id, last_seq) values ($1, $2, 60)`, [
+        tenant,
+        person,
+      ]);
+    }
+    const truth = `select recipient_id, count(*) filter (where archived_at is null)::int as total, count(*) filter (where archived_at is null and read_at is null)::int as unread,
+                          count(*) filter (where archived_at is null and seen_at is null)::int as unseen
+                   from inbox_items where tenant_id = '${tenant}' group by recipient_id order by 1`;
+    await admin.query(
+      `update inbox_counters c set total = t.total, unread = t.unread, unseen = t.unseen from (${truth}) t where t.recipient_id = c.recipient_id`,
+    );
+    const { InboxStore } = await import('#database');
+    const inbox = new InboxStore(database);
+    const oldItems = await admin.query(`select recipient_id, id from inbox_items where tenant_id = $1 and seq <= 40`, [
+      tenant,
+    ]);
+    const prune = retention.cleanUps.find(({ table }) => table === 'inbox_items')!;
+    let deleted = 0;
+    const changes = oldItems.rows.filter((_, index) => index % 7 === 0);
+    await Promise.all([
+      prune.run((rows) => (deleted += rows)),
+      ...changes.map(({ recipient_id, id }, index) =>
+        inbox.change(tenant, recipient_id, id, (['read', 'unread', 'archive', 'seen'] as const)[index % 4]!),
+      ),
+    ]);
+    // What was held by a reader is left to the next time.
+    await prune.run((rows) => (deleted += rows));
+    expect(deleted).toBe(20 * 40);
+    expect((await admin.query('select max(seq)::int as last, count(*)::int as count from inbox_items')).rows).toEqual([
+      { last: 60, count: 400 },
+    ]);
+    expect(
+      (
+        await admin.query(
+          `select recipient_id, total, unread, unseen from inbox_counters where tenant_id = $1 order by 1`,
+          [tenant],
+        )
+      ).rows,
+    ).toEqual((await admin.query(truth)).rows);
+  });
+
+  it('deletes the events that an endpoint can be told again with their tenant, or after a week', async () => {
+    const [brief, usual] = [await makeTenant(3), await makeTenant()];
+    const insert = `insert into events (tenant_id, type, subject, data, broker, kept, created_at) values ($1, $2, 's', '{}', false, true, now() - $3::interval)`;
+    await admin.query(insert, [brief, 'gone', '4 days']);
+    await admin.query(insert, [brief, 'kept', '2 days']);
+    await admin.query(insert, [usual, 'kept', '6 days']);
+    await admin.query(insert, [usual, 'gone', '8 days']);
+    expect(await cleanUp()).toEqual({ events: 2 });
+    expect(await idsIn('events', 'type')).toEqual(['kept', 'kept']);
+  });
+
+  it('is not less than three days, because a repeated send is answered from its notification for two', () => {
+    expect(tenantSettings.safeParse({ retention_days: 2 }).success).toBe(false);
+    expect(tenantSettings.safeParse({ retention_days: 3 }).success).toBe(true);
+  });
+});
+
+describe('clean-ups', () => {
+  it('run on an index each, and look at no more rows than they may delete', async () => {
+    await fill();
+    const looked: Record<string, { seqScans: string[]; rows: number }> = {};
+    const explaining = new Proxy(database, {
+      get(target, name) {
+        if (name !== 'platform') return Reflect.get(target, name, target);
+        return {
+          query: async (statement: { text: string; values?: unknown[] }) => {
+            // As the platform's connections are set: a scan of a whole table is then left only where no index fits.
+            await admin.query('begin; set local enable_seqscan = off; set local enable_mergejoin = off');
+            const plan = await admin.query(`explain (analyze, format json) ${statement.text}`, statement.values);
+            await admin.query('rollback');
+            const found = scans(plan.rows[0]['QUERY PLAN'][0].Plan);
+            const before = looked[statement.text] ?? { seqScans: [], rows: 0 };
+            looked[statement.text] = {
+              seqScans: [...before.seqScans, ...found.seqScans],
+              rows: Math.max(before.rows, found.rows),
+            };
+            return await target.platform.query(statement);
+          },
+        };
+      },
+    });
+    const cleanUps = [
+      ...new RetentionStore(explaining, new PartitionsStore(explaining), DEFAULT_DAYS).cleanUps,
+      ...new ExpiredRowsStore(explaining).cleanUps,
+    ];
+    const deleted: Record<string, number> = {};
+    for (const one of cleanUps) await one.run((rows) => (deleted[one.table] = (deleted[one.table] ?? 0) + rows));
+    expect(deleted).toEqual({
+      dead_letters: 500,
+      deliveries: 500,
+      notifications: 500,
+      inbox_items: 500,
+      events: 1_000,
+      idempotency_keys: 500,
+      poison_messages: 500,
+      used_tokens: 500,
+      rate_windows: 500,
+    });
+    // The tenants, and the catalogue, are small and read from end to end.
+    const deletes = Object.entries(looked).filter(([text]) => /delete from|from unnest/.test(text));
+    expect(deletes.length).toBeGreaterThanOrEqual(14);
+    for (const [text, { seqScans, rows }] of deletes) {
+      expect(seqScans, text).toEqual([]);
+      // A statement looks at 1,000 rows; what belongs to them lies in four tables at the most.
+      expect(rows, text).toBeLessThanOrEqual(8_000);
+    }
+  }, 60_000);
+
+  it('fail each by itself', async () => {
+    await fill();
+    const logger = createLogger({ level: 'silent', role: 'test' });
+    const housekeeper = new Housekeeper(
+      {
+        operations: new OperationsStore(database, MIGRATIONS),
+        partitions: new PartitionsStore(database),
+        mailbox: new MailboxStore(database),
+        receipts: new ReceiptsStore(database),
+        retention,
+        expired: new ExpiredRowsStore(database),
+      },
+      { holds: async () => true },
+      logger,
+    );
+    const holding = await connect(urlOf());
+    await holding.query('begin');
+    await holding.query('lock table dead_letters, events, poison_messages in access exclusive mode');
+    housekeeper.start();
+    const old = async (table: string, condition: string): Promise<number> =>
+      (await admin.query(`select count(*)::int as count from ${table} where ${condition}`)).rows[0].count;
+    await until(
+      'the last clean-up is done',
+      async () => (await old('rate_windows', 'expires_at < now()')) === 0,
+      20_000,
+    );
+    expect(await old('used_tokens', 'expires_at < now()')).toBe(0);
+    expect(await old('idempotency_keys', `created_at < now() - interval '48 hours'`)).toBe(0);
+    expect(await old('deliveries', `created_at < now() - interval '5 days'`)).toBe(0);
+    housekeeper.stop();
+    await holding.query('rollback');
+    await holding.end();
+    expect(await old('events', `created_at < now() - interval '7 days'`)).toBe(1_000);
+  }, 60_000);
+});
+
+function urlOf(): string {
+  const url = new URL(inject('postgresUrl'));
+  url.pathname = `/${admin.database}`;
+  return url.href;
+}
+
+/** Every scan of a plan: which read a whole table, and how many rows were looked at in all. */
+function scans(plan: Record<string, unknown>): { seqScans: string[]; rows: number } {
+  const below = ((plan['Plans'] as Record<string, unknown>[]) ?? []).map(scans);
+  const relation = plan['Relation Name'] as string | undefined;
+  const isScan = relation !== undefined && /Scan/.test(plan['Node Type'] as string);
+  const own = isScan
+    ? ((plan['Actual Rows'] as number) + ((plan['Rows Removed by Filter'] as number) ?? 0)) *
+      (plan['Actual Loops'] as number)
+    : 0;
+  return {
+    seqScans: [
+      ...(isScan && plan['Node Type'] === 'Seq Scan' ? [relation] : []),
+      ...below.flatMap(({ seqScans }) => seqScans),
+    ],
+    rows: own + below.reduce((sum, { rows }) => sum + rows, 0),
+  };
+}
+
+/** 500 rows in each table whose time has passed, among 20,000 whose time has not. */
+async function fill(): Promise<void> {
+  const tenant = await makeTenant(5);
+  await makeTenant();
+  await admin.query('truncate idempotency_keys, poison_messages, used_tokens, rate_windows');
+  const id = (salt: string): string =>
+    `(lpad(to_hex((extract(epoch from case when n <= 500 then now() - interval '6 days' else now() - interval '1 day' end) * 1000)::bigint + n), 12, '0') || '7000' || lpad(to_hex(n), 4, '8') || '${salt}')::uuid`;
+  const age = `case when n <= 500 then now() - interval '6 days' else now() - interval '1 day' end`;
+  const long = `now() - case when n <= 500 then interval '40 days' else interval '1 hour' end`;
+  const rows = `from generate_series(1, 20500) n`;
+  for (const text of [
+    `insert into notifications (tenant_id, id, category, channels, priority, total, created_at) select '${tenant}', ${id('000000000001')}, 'default', '{email}', 5, 1, ${age} ${rows}`,
+    `insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, state, created_at) select '${tenant}', ${id('000000000002')}, ${id('000000000001')}, 'r', 'email', 'sent', ${age} ${rows}`,
+    `insert into attempts (tenant_id, delivery_id, number, outcome) select '${tenant}', ${id('000000000002')}, 1, 'sent' ${rows}`,
+    `insert into decisions (tenant_id, delivery_id, id, code) select '${tenant}', ${id('000000000002')}, gen_random_uuid(), 'held' ${rows}`,
+    `insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, reason, attempts) select '${tenant}', gen_random_uuid(), ${id('000000000002')}, ${id('000000000001')}, 'r', 'email', 'x', 1 ${rows}`,
+    `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at) select '${tenant}', gen_random_uuid(), 'email', 2, now() + interval '1 day' ${rows}`,
+    `insert into inbox_items (tenant_id, recipient_id, seq, id, category, title, body) select '${tenant}', 'r-' || n % 100, n, ${id('000000000003')}, 'default', 't', 'b' ${rows}`,
+    `insert into inbox_counters (tenant_id, recipient_id, total, unread, unseen) select '${tenant}', 'r-' || n, 205, 205, 205 from generate_series(0, 99) n`,
+    `insert into events (tenant_id, type, subject, data, broker, kept, created_at) select '${tenant}', 't', 's', '{}', k, not k, ${long} from unnest(array[true, false]) k, generate_series(1, 20500) n order by k, n`,
+    `insert into idempotency_keys (tenant_id, key, body_hash, created_at) select '${tenant}', 'k' || n, '\\x00', ${long} ${rows}`,
+    `insert into poison_messages (topic, "partition", "offset", reason, created_at) select 't', 0, n, 'x', ${long} ${rows}`,
+    `insert into used_tokens (tenant_id, jti, expires_at) select '${tenant}', 't' || n, ${long} + interval '2 hours' ${rows}`,
+    `insert into rate_windows (tenant_id, key, hits, window_seconds, max_hits, granted, expires_at) select '${tenant}', 'k' || n, '{}', 1, 1, 1, ${long} + interval '2 hours' ${rows}`,
+  ])
+    await admin.query(text);
+  await admin.query('analyze');
+}
