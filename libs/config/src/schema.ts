@@ -176,6 +176,7 @@ export const settingsSchema = z.object({
     .optional()
     .describe(
       'Threads that the API, and likewise a worker, may use for large templates. They start when needed. Default: the processor cores, at most 4.',
+    ),
   RETENTION_DAYS: z.coerce
     .number({ error: 'must be a number of days' })
     .int()
