@@ -46,8 +46,9 @@ async function happen(tenant: Tenant, count: number, age = '0 seconds'): Promise
   );
 }
 
+/** It sends little at a time: what is looked at is the fan-out. */
 async function startWorker(): Promise<void> {
-  const worker = await house.startWorker({ WORKER_CHANNELS: 'webhook' });
+  const worker = await house.startWorker({ WORKER_CHANNELS: 'webhook', WORKER_CONCURRENCY: '50' });
   open.push(() => worker.stop());
 }
 
@@ -64,13 +65,13 @@ describe('the fan-out', () => {
     await happen(large, 20_000);
     await happen(small, 1);
     await startWorker();
-    await until('the small one was told', () => own.sends.length === 1, 5_000);
+    await until('the small one was told', () => own.sends.length === 1, 10_000);
     // And again, in the midst of it.
     await happen(small, 1);
-    await until('the small one was told again', () => own.sends.length === 2, 5_000);
+    await until('the small one was told again', () => own.sends.length === 2, 10_000);
     const left = await waiting(large);
     expect(left).toBeGreaterThan(0);
-    await until('the large one goes on', async () => (await waiting(large)) < left, 5_000);
+    await until('the large one goes on', async () => (await waiting(large)) < left, 10_000);
   }, 60_000);
 
   it('hands each event to each endpoint once, in the order of the tenant', async () => {
@@ -140,9 +141,9 @@ describe('the fan-out', () => {
     await happen(bad, 1);
     await happen(good, 1);
     await startWorker();
-    await until('the good one was told', () => own.sends.length === 1, 5_000);
-    await until('the bad one was told what can be written', () => theirs.sends.length === 1, 5_000);
-    await until('nothing is left', async () => (await waiting(bad)) === 0, 5_000);
+    await until('the good one was told', () => own.sends.length === 1, 10_000);
+    await until('the bad one was told what can be written', () => theirs.sends.length === 1, 10_000);
+    await until('nothing is left', async () => (await waiting(bad)) === 0, 10_000);
     // It stays with the kept events, from which a replay may take it.
     const { rows } = await house.sql.query('select count(*)::int as count from events where tenant_id = $1 and kept', [
       bad.id,
