@@ -1,7 +1,8 @@
 // Receipts through the whole product: HTTP calls signed as the vendors sign them.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type ReportKind, reporters, startVendor, until, type Vendor, vendors } from '#testing';
+import { newId } from '#domain';
+import { type ReportKind, reporters, sendgridReport, startVendor, until, type Vendor, vendors } from '#testing';
 import { type Answer, CONTENT, type House, http, type Json, startHouse, type Tenant } from './house.js';
 
 const PUBLIC_URL = 'https://notify.example.com';
@@ -135,5 +136,59 @@ describe('a delivery that was given up after a try whose outcome nobody knew', (
     ]);
     await report(at, tenant, 'delivered', id);
     await ended(tenant, id, 'delivered');
+  }, 30_000);
+});
+
+describe('many receipts in one call', () => {
+  it('of SendGrid, as large as it makes them, are applied in a few commits', async () => {
+    const tenant = await house.tenant();
+    const { account } = await accountAt('sendgrid', tenant);
+    const ids = Array.from({ length: 1_250 }, newId);
+    await house.sql.query(
+      `with one as (
+         insert into notifications (tenant_id, id, recipient_id, category, channels, priority, total, succeeded)
+         select $1, id, 'ann', 'default', '{email}', 5, 1, 1 from unnest($2::uuid[]) id returning id
+       )
+       insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, state, sent_at)
+       select $1, id, id, 'ann', 'email', 'sent', now() from one`,
+      [tenant.id, ids],
+    );
+    const events = ids.flatMap((deliveryId, at) => {
+      const delivered = { kind: 'delivered' as const, tenantId: tenant.id, deliveryId };
+      return at % 2 === 0 ? [delivered] : [delivered, { ...delivered, kind: 'opened' as const }];
+    });
+    const { headers, body } = sendgridReport(events);
+    expect(body.length).toBeGreaterThan(600_000);
+    const path = account.receipts_url.slice(PUBLIC_URL.length);
+    const answer = await http(house.url, 'POST', path, { headers, body });
+    expect([answer.status, answer.body]).toEqual([200, { taken: 1_875 }]);
+    const { rows } = await house.sql.query(
+      `select count(*) filter (where state = 'delivered')::int as delivered, count(opened_at)::int as opened, count(distinct xmin::text)::int as commits
+       from deliveries where tenant_id = $1`,
+      [tenant.id],
+    );
+    expect(rows[0]).toMatchObject({ delivered: 1_250, opened: 625 });
+    expect(rows[0].commits).toBeLessThanOrEqual(10);
+    const large = await http(house.url, 'POST', path, { headers, body: `${body}${' '.repeat(500_000)}` });
+    expect(large.status).toBe(413);
+  }, 30_000);
+
+  it('are refused for a wrong signature before they are read', async () => {
+    const tenant = await house.tenant();
+    const { account } = await accountAt('sendgrid', tenant);
+    const { headers, body } = sendgridReport([{ kind: 'delivered', tenantId: tenant.id, deliveryId: newId() }]);
+    const path = account.receipts_url.slice(PUBLIC_URL.length);
+    expect((await http(house.url, 'POST', path, { headers, body: body.replace('delivered', 'bounce') })).status).toBe(
+      403,
+    );
+    expect((await http(house.url, 'POST', path, { headers, body })).body).toEqual({ taken: 1 });
+    // An account that is edited is read anew.
+    const edited = await tenant.call('PATCH', `/api/v1/provider-accounts/${account.id}`, { enabled: false });
+    expect(edited.status).toBe(200);
+    expect((await tenant.call('DELETE', `/api/v1/provider-accounts/${account.id}`)).status).toBe(204);
+    await until('it is not known any more', async () => {
+      const { status } = await http(house.url, 'POST', path, { headers, body });
+      return status === 404;
+    });
   }, 30_000);
 });

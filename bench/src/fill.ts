@@ -7,7 +7,12 @@ export async function fillDeliveries(
   house: House,
   tenant: BenchTenant,
   count: number,
-  { dueAt, tenants = 1, recipients = 10_000 }: { dueAt: Date | null; tenants?: number; recipients?: number },
+  {
+    dueAt,
+    tenants = 1,
+    recipients = 10_000,
+    address = null,
+  }: { dueAt: Date | null; tenants?: number; recipients?: number; address?: string | null },
 ): Promise<void> {
   // Tenant after tenant: ten million rows in random order would take longer than all that is measured.
   await house.sql.query('set synchronous_commit = off');
@@ -19,13 +24,13 @@ export async function fillDeliveries(
                 'user-' || (n % $4::int), 'default', '{email}', 'welcome', '{"name": "Alice"}', 5, 1, case when $3::timestamptz is null then 1 else 0 end
          from generate_series(1, $2::int) n returning tenant_id, id, recipient_id
        ), two as (
-         insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, state, sent_at)
-         select tenant_id, uuidv7(), id, recipient_id, 'email', case when $3::timestamptz is null then 'sent' else 'waiting' end, case when $3::timestamptz is null then now() end
+         insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, address, state, sent_at)
+         select tenant_id, uuidv7(), id, recipient_id, 'email', $8::text, case when $3::timestamptz is null then 'sent' else 'waiting' end, case when $3::timestamptz is null then now() end
          from one returning tenant_id, id
        )
        insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason)
        select tenant_id, id, 'email', 2, $3, 'scheduled' from two where $3::timestamptz is not null`,
-      [tenant.id, Math.min(SLICE, count - done), dueAt, recipients, tenants, done - 1, count],
+      [tenant.id, Math.min(SLICE, count - done), dueAt, recipients, tenants, done - 1, count, address],
     );
   }
   await house.sql.query('reset synchronous_commit');

@@ -48,14 +48,16 @@ export class Connector {
     });
   }
 
-  /** What a vendor's call says of this account's deliveries. Throws ReceiptRefused. */
-  async receipts(
-    account: { provider: string; credentials: Record<string, unknown> },
-    call: ReceiptCall,
-  ): Promise<Receipt[]> {
+  /** Reads vendors' calls for one account: what they say of deliveries. Reading throws ReceiptRefused. */
+  receiptReader(account: {
+    provider: string;
+    credentials: Record<string, unknown>;
+  }): (call: ReceiptCall) => Promise<Receipt[]> {
     const provider = providers[account.provider];
-    if (!provider?.parseReceipts) throw new ReceiptRefused(`${account.provider} reports nothing`);
-    return await provider.parseReceipts(call, provider.credentials.parse(account.credentials), this.http);
+    if (!provider?.parseReceipts)
+      return () => Promise.reject(new ReceiptRefused(`${account.provider} reports nothing`));
+    const credentials = provider.credentials.parse(account.credentials);
+    return (call) => provider.parseReceipts!(call, credentials, this.http);
   }
 
   /** Why an `endpoint` may not stand in credentials, or null. */

@@ -10,5 +10,12 @@ export {
   type VendorDescription,
 } from './vendors/http-vendor.js';
 export { browserSubscription } from './vendors/push-vendors.js';
-export { type Report, type ReportKind, reporters, snsReport, UNTRUSTED_TLS } from './vendors/receipts.js';
+export {
+  type Report,
+  type ReportKind,
+  reporters,
+  sendgridReport,
+  snsReport,
+  UNTRUSTED_TLS,
+} from './vendors/receipts.js';
 export { vendors } from './vendors/registry.js';

@@ -3,12 +3,17 @@ import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { Public } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { DEFAULT_BODY_LIMITS } from '../http/body-shape.js';
 import { RawBody, type RawRequest } from '../http/raw-body.js';
+import { LargeBody } from '../http/route-config.js';
 import { id } from '../http/schemas.js';
 import { TakeReceipts } from './take-receipts.js';
 
 const receiptParam = z.object({ provider: z.string().min(1).max(64), account_id: id });
 const takenView = z.object({ taken: z.int() }).meta({ id: 'ReceiptsTaken' });
+
+/** SendGrid posts up to 768 kB at once. */
+const BATCH_LIMITS = { ...DEFAULT_BODY_LIMITS, bytes: 1024 * 1024 };
 
 /** Where vendors report what became of a message. Who they are is proved by their signature. */
 @ApiTags('Receipts')
@@ -20,11 +25,12 @@ export class ReceiptsController {
   @HttpCode(200)
   @Public()
   @RawBody()
+  @LargeBody(BATCH_LIMITS)
   @Answers({
     summary: 'A provider reports',
     status: 200,
     schema: takenView,
-    errors: ['not_found', 'forbidden', 'malformed_json'],
+    errors: ['not_found', 'forbidden', 'malformed_json', 'payload_too_large'],
   })
   async take(
     @Param({ schema: receiptParam }) { provider, account_id: accountId }: { provider: string; account_id: string },

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
-import type { OpenAccount, ProviderAccountsStore, ReceiptsStore } from '#database';
+import type { ProviderAccountsStore, ReceiptsStore } from '#database';
 import { DomainError, notFound, PLATFORM_TENANT_ID } from '#domain';
-import { type Connector, ReceiptRefused } from '#providers';
+import { type Connector, type Receipt, type ReceiptCall, ReceiptRefused } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { instruments, type Logger } from '#telemetry';
 
@@ -14,12 +14,21 @@ export interface VendorCall {
   body: string;
 }
 
+/** An account whose vendor reports. */
+interface Reporting {
+  tenantId: string;
+  provider: string;
+  read: (call: ReceiptCall) => Promise<Receipt[]>;
+}
+
+/** The worst case for an edited account where the announcement is lost. */
 const ACCOUNT_TTL_MS = 30_000;
 const DEADLINE_MS = 10_000;
 
 /** Takes what vendors report: from whom it is, of which deliveries, and whether it is news. */
 export class TakeReceipts {
-  private readonly accounts = new LRUCache<string, OpenAccount>({ max: 1_000, ttl: ACCOUNT_TTL_MS });
+  /** Calls that come at the same moment share one look-up. What is not found is not kept. */
+  private readonly accounts = new LRUCache<string, Promise<Reporting | null>>({ max: 10_000, ttl: ACCOUNT_TTL_MS });
 
   constructor(
     private readonly store: ProviderAccountsStore,
@@ -32,52 +41,78 @@ export class TakeReceipts {
     bus.subscribe((hint) => {
       if (hint.kind === 'stale' && hint.what === 'provider_accounts') this.accounts.clear();
     });
+    bus.onGap(() => this.accounts.clear());
   }
 
-  /** How many receipts it held. Throws `forbidden` for a wrong signature, `not_found` for an unknown account. */
-  async run({ provider, accountId, url, headers, body }: VendorCall): Promise<number> {
+  /**
+   * How many receipts it held. Throws `forbidden` for a wrong signature, `not_found` for an unknown account. Receipts of all calls that
+   * wait at the moment are written together.
+   */
+  async run(call: VendorCall): Promise<number> {
+    const { provider, accountId } = call;
     const account = await this.accountOf(accountId);
     if (account?.provider !== provider) throw notFound(`${provider} account`, accountId);
-    const call = {
-      // What the vendor signed is the address that it was given, not the one that a proxy made of it.
-      url: `${this.publicUrl ?? ''}${url}`,
-      headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
-      body,
-      signal: AbortSignal.timeout(DEADLINE_MS),
-    };
-    const found = await this.connector.receipts(account, call).catch((error: Error) => {
+    const found = await this.read(account, call);
+    const taken = await Promise.allSettled(found.map((receipt) => this.take(account, accountId, receipt)));
+    // The vendor comes again with all of them; those that were taken are repeats then.
+    for (const ended of taken) if (ended.status === 'rejected') throw ended.reason;
+    return found.length;
+  }
+
+  private async read({ read }: Reporting, { url, headers, body }: VendorCall): Promise<Receipt[]> {
+    try {
+      return await read({
+        // What the vendor signed is the address that it was given, not the one that a proxy made of it.
+        url: `${this.publicUrl ?? ''}${url}`,
+        headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
+        body,
+        // A timer only where the vendor is asked back.
+        get signal() {
+          return AbortSignal.timeout(DEADLINE_MS);
+        },
+      });
+    } catch (error) {
       if (error instanceof ReceiptRefused) throw new DomainError('forbidden', error.message);
       if (error instanceof SyntaxError)
         throw new DomainError('malformed_json', `The body is not JSON: ${error.message}`);
       throw error;
-    });
-    for (const receipt of found) {
-      // An account speaks of its own tenant's deliveries; the platform's of everybody's.
-      const result =
-        account.tenantId === receipt.tenantId || account.tenantId === PLATFORM_TENANT_ID
-          ? await this.receipts.take(receipt)
-          : 'foreign';
-      instruments().receipts.add(1, { provider, kind: receipt.kind, result });
-      this.logger.info(
-        {
-          tenant_id: receipt.tenantId,
-          delivery_id: receipt.deliveryId,
-          provider,
-          provider_account_id: accountId,
-          kind: receipt.kind,
-          result,
-        },
-        'receipt',
-      );
     }
-    return found.length;
   }
 
-  private async accountOf(id: string): Promise<OpenAccount | undefined> {
-    const cached = this.accounts.get(id);
-    if (cached) return cached;
-    const found = (await this.store.openedById(id)) ?? undefined;
-    if (found) this.accounts.set(id, found);
-    return found;
+  private async take(account: Reporting, accountId: string, receipt: Receipt): Promise<void> {
+    // An account speaks of its own tenant's deliveries; the platform's of everybody's.
+    const isOwn = account.tenantId === receipt.tenantId || account.tenantId === PLATFORM_TENANT_ID;
+    const result = isOwn ? await this.receipts.take(receipt) : 'foreign';
+    instruments().receipts.add(1, { provider: account.provider, kind: receipt.kind, result });
+    this.logger.info(
+      {
+        tenant_id: receipt.tenantId,
+        delivery_id: receipt.deliveryId,
+        provider: account.provider,
+        provider_account_id: accountId,
+        kind: receipt.kind,
+        result,
+      },
+      'receipt',
+    );
+  }
+
+  private accountOf(id: string): Promise<Reporting | null> {
+    const known = this.accounts.get(id);
+    if (known) return known;
+    const asked = this.open(id);
+    this.accounts.set(id, asked);
+    const forget = (): void => {
+      if (this.accounts.peek(id) === asked) this.accounts.delete(id);
+    };
+    asked.then((found) => found ?? forget(), forget);
+    return asked;
+  }
+
+  private async open(id: string): Promise<Reporting | null> {
+    const account = await this.store.openedById(id);
+    if (!account) return null;
+    const { tenantId, provider } = account;
+    return { tenantId, provider, read: this.connector.receiptReader(account) };
   }
 }

@@ -1,7 +1,8 @@
 // Codes: https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/responses. Receipts:
 // https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features.
 
-import { createPublicKey, verify as verifySignature } from 'node:crypto';
+import { createPublicKey, type KeyObject, verify as verifySignature } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { type ProviderErrorKind } from '#domain';
 import {
@@ -73,6 +74,9 @@ export const sendgrid = defineProvider({
   },
 });
 
+/** Verification keys by their text: parsing one takes longer than a check. */
+const publicKeys = new LRUCache<string, KeyObject>({ max: 1_000 });
+
 interface SendGridEvent {
   carillon?: string;
   event?: string;
@@ -109,13 +113,20 @@ function checkSignature(headers: Readonly<Record<string, string>>, body: string,
   const signature = Buffer.from(headers['x-twilio-email-event-webhook-signature'] ?? '', 'base64');
   const good = (() => {
     try {
-      const publicKey = createPublicKey({ key: Buffer.from(key, 'base64'), format: 'der', type: 'spki' });
-      return verifySignature('sha256', Buffer.from(time + body), publicKey, signature);
+      return verifySignature('sha256', Buffer.from(time + body), publicKeyOf(key), signature);
     } catch {
       return false;
     }
   })();
   if (!good) throw new ReceiptRefused('The signature is not that of this account');
+}
+
+function publicKeyOf(text: string): KeyObject {
+  const known = publicKeys.get(text);
+  if (known) return known;
+  const key = createPublicKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'spki' });
+  publicKeys.set(text, key);
+  return key;
 }
 
 function toError(answer: VendorAnswer): Error {

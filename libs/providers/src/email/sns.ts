@@ -45,7 +45,7 @@ export async function notificationOf(call: ReceiptCall, account: SnsAccount, htt
   const message = parsed.data;
   if (!account.topic_arn || message.TopicArn !== account.topic_arn)
     throw new ReceiptRefused(`The topic ${message.TopicArn} is not the topic_arn of this account`);
-  const certificate = await certificateAt(message.SigningCertURL, account, http, call.signal);
+  const certificate = await certificateAt(message.SigningCertURL, account, http, call);
   const fields = message.Type === 'Notification' ? NOTIFICATION_FIELDS : CONFIRMATION_FIELDS;
   const good = createVerify('RSA-SHA256')
     .update(signedText(message, fields))
@@ -74,12 +74,12 @@ async function certificateAt(
   text: string,
   account: SnsAccount,
   http: VendorHttp,
-  signal: AbortSignal,
+  call: ReceiptCall,
 ): Promise<X509Certificate> {
   const url = pinned(text, account);
   let certificate = certificates.get(url);
   if (!certificate) {
-    const answer = await http.ask({ method: 'GET', url, signal });
+    const answer = await http.ask({ method: 'GET', url, signal: call.signal });
     if (!answer.ok) throw new Error(`SNS answered ${answer.status} to the request for its certificate`);
     certificate = new X509Certificate(answer.text);
     certificates.set(url, certificate);
