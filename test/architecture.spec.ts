@@ -68,7 +68,9 @@ describe('who may do what', () => {
       'libs/database/src/stores/inbox.store.ts', // streams of many recipients are fed together
       'libs/database/src/stores/mailbox.store.ts',
       'libs/database/src/stores/operations.store.ts',
+      'libs/database/src/stores/overview.store.ts', // the operator's
       'libs/database/src/stores/provider-accounts.store.ts', // a vendor names an account, not its tenant
+      'libs/database/src/stores/queue-figures.store.ts', // the operator's
       'libs/database/src/stores/recipients.store.ts', // addresses of many requests in one statement
       'libs/database/src/stores/sending/accept.store.ts', // requests of many tenants in one commit
       'libs/database/src/stores/sending/account-paces.store.ts', // one statement for the accounts of many

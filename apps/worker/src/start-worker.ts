@@ -2,7 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
 import type { AsyncMicroserviceOptions, CustomTransportStrategy } from '@nestjs/microservices';
 import type { Config } from '#config';
-import { type ClaimedDelivery, Database, OperationsStore, PartitionsStore, PostgresListener } from '#database';
+import {
+  type ClaimedDelivery,
+  Database,
+  OperationsStore,
+  PartitionsStore,
+  PostgresListener,
+  QueueFiguresStore,
+} from '#database';
 import { type DeliveryTransport, makeKafka } from '#messaging';
 import { ProviderDirectory } from '#providers';
 import type { RealtimeBus } from '#realtime';
@@ -84,7 +91,7 @@ export async function startWorker(config: Config, options: StartOptions): Promis
   await listener.start();
   const dispatcher = app.get(Dispatcher);
   dispatcher.start();
-  observeQueue(operations, config.workerChannels);
+  observeQueue(app.get(QueueFiguresStore), config.workerChannels);
   const partitions = app.get(PartitionsStore);
   instruments().partitionHorizon(() => partitions.horizonDays());
   const relays = app.get<Relay[]>(RELAYS);

@@ -16,6 +16,7 @@ import {
   PoisonMessagesStore,
   PostgresListener,
   ProviderAccountsStore,
+  QueueFiguresStore,
   ReceiptsStore,
   RetentionStore,
   SecretBox,
@@ -250,6 +251,7 @@ export class WorkerModule {
           inject: [
             OperationsStore,
             PartitionsStore,
+            QueueFiguresStore,
             MailboxStore,
             ReceiptsStore,
             RetentionStore,
@@ -259,12 +261,13 @@ export class WorkerModule {
           useFactory: (
             operations: OperationsStore,
             partitions: PartitionsStore,
+            queue: QueueFiguresStore,
             mailbox: MailboxStore,
             receipts: ReceiptsStore,
             retention: RetentionStore,
             expired: ExpiredRowsStore,
             listener: PostgresListener,
-          ) => new Housekeeper({ operations, partitions, mailbox, receipts, retention, expired }, listener, logger),
+          ) => new Housekeeper({ operations, partitions, queue, mailbox, receipts, retention, expired }, listener, logger),
         },
       ],
     };

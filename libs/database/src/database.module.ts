@@ -10,7 +10,9 @@ import { IdempotencyStore } from './stores/idempotency.store.js';
 import { InboxStore } from './stores/inbox.store.js';
 import { MailboxStore } from './stores/mailbox.store.js';
 import { OperationsStore } from './stores/operations.store.js';
+import { OverviewStore } from './stores/overview.store.js';
 import { ProviderAccountsStore } from './stores/provider-accounts.store.js';
+import { QueueFiguresStore } from './stores/queue-figures.store.js';
 import { RecipientsStore } from './stores/recipients.store.js';
 import { DueDeliveriesStore } from './stores/sending/due-deliveries.store.js';
 import { EventsStore } from './stores/sending/events.store.js';
@@ -78,8 +80,10 @@ const plainStores = [
   InboxStore,
   MailboxStore,
   NotificationsStore,
+  OverviewStore,
   PartitionsStore,
   PoisonMessagesStore,
+  QueueFiguresStore,
   ReceiptsStore,
   RecipientsStore,
   SuppressionsStore,

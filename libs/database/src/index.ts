@@ -22,13 +22,15 @@ export {
   InboxStore,
 } from './stores/inbox.store.js';
 export { type Deposit, type MailboxMessage, MailboxStore } from './stores/mailbox.store.js';
-export { OperationsStore, type QueueFigures } from './stores/operations.store.js';
+export { OperationsStore } from './stores/operations.store.js';
+export { OverviewStore } from './stores/overview.store.js';
 export {
   type AccountHealth,
   type OpenAccount,
   type ProviderAccount,
   ProviderAccountsStore,
 } from './stores/provider-accounts.store.js';
+export { type ChannelFigures, type QueueFigures, QueueFiguresStore } from './stores/queue-figures.store.js';
 export {
   type Device,
   type Preferences,

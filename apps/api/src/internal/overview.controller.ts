@@ -1,7 +1,7 @@
 import { Controller, Get, Inject } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { OperationsStore, type QueueFigures } from '#database';
+import { type ChannelFigures, OverviewStore } from '#database';
 import { channelIds } from '#domain';
 import { OperatorToken } from '../http/access.js';
 import { Answers } from '../http/answers.js';
@@ -16,6 +16,9 @@ const figures = {
 const overviewView = z
   .object({
     ...figures,
+    counted_at: time.meta({
+      description: 'When the queue was counted: now while it is short, else up to some seconds ago',
+    }),
     dead_letters: z.int().meta({ description: 'Not replayed; counted up to 10,000' }),
     channels: z.record(z.enum(channelIds), z.object(figures)),
     tenants: z
@@ -42,13 +45,13 @@ const overviewView = z
 @ApiTags('Operator')
 @Controller('internal/overview')
 export class OverviewController {
-  constructor(@Inject(OperationsStore) private readonly operations: OperationsStore) {}
+  constructor(@Inject(OverviewStore) private readonly overview: OverviewStore) {}
 
   @Get()
   @OperatorToken()
   @Answers({ summary: 'How the house does', status: 200, schema: overviewView })
   async get() {
-    const { channels, deadLetters, tenants, breakers } = await this.operations.overview();
+    const { countedAt, channels, deadLetters, tenants, breakers } = await this.overview.read();
     const byChannel = new Map(channels.map((row) => [row.channel, row]));
     const sum = (of: 'waiting' | 'due' | 'inFlight'): number => channels.reduce((total, row) => total + row[of], 0);
     return {
@@ -56,6 +59,7 @@ export class OverviewController {
       due: sum('due'),
       in_flight: sum('inFlight'),
       oldest_due_seconds: Math.max(0, ...channels.map((row) => row.oldestDueSeconds)),
+      counted_at: countedAt.toISOString(),
       dead_letters: deadLetters,
       channels: Object.fromEntries(channelIds.map((channel) => [channel, toView(byChannel.get(channel))])),
       tenants,
@@ -69,7 +73,7 @@ export class OverviewController {
   }
 }
 
-function toView(row: QueueFigures | undefined) {
+function toView(row: ChannelFigures | undefined) {
   const { waiting = 0, due = 0, inFlight = 0, oldestDueSeconds = 0 } = row ?? {};
   return { waiting, due, in_flight: inFlight, oldest_due_seconds: oldestDueSeconds };
 }

@@ -4,6 +4,7 @@ import type {
   OperationsStore,
   PartitionsStore,
   PostgresListener,
+  QueueFiguresStore,
   ReceiptsStore,
   RetentionStore,
 } from '#database';
@@ -22,6 +23,7 @@ interface Chore {
 interface Stores {
   operations: OperationsStore;
   partitions: PartitionsStore;
+  queue: QueueFiguresStore;
   mailbox: MailboxStore;
   receipts: ReceiptsStore;
   retention: RetentionStore;
@@ -41,7 +43,7 @@ export class Housekeeper {
   private stopped = false;
 
   constructor(
-    { operations, partitions, mailbox, receipts, retention, expired }: Stores,
+    { operations, partitions, queue, mailbox, receipts, retention, expired }: Stores,
     private readonly lock: Pick<PostgresListener, 'holds'>,
     private readonly logger: Logger,
   ) {
@@ -61,6 +63,8 @@ export class Housekeeper {
           if (table) this.logger.debug({ table }, 'new statistics of a table that has grown');
         },
       },
+      // Asked each second, counted as often as it is cheap.
+      { name: 'count the queue', everyMs: SECOND, run: () => queue.keep() },
       { name: 'trim mailboxes', everyMs: 5 * SECOND, run: () => mailbox.trim() },
       { name: 'clean up', everyMs: CLEAN_UP_EVERY_MS, run: () => this.cleanUp() },
     ];

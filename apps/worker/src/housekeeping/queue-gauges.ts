@@ -1,4 +1,4 @@
-import type { OperationsStore, QueueFigures } from '#database';
+import type { ChannelFigures, QueueFiguresStore } from '#database';
 import type { ChannelId } from '#domain';
 import { instruments } from '#telemetry';
 
@@ -6,13 +6,13 @@ import { instruments } from '#telemetry';
 const FRESH_MS = 1_000;
 
 /** The queue by channel, looked at when it is scraped. An empty channel is a zero; while the database is away there is nothing. */
-export function observeQueue(operations: OperationsStore, channels: readonly ChannelId[]): void {
+export function observeQueue(queue: QueueFiguresStore, channels: readonly ChannelId[]): void {
   let looked = 0;
-  let figures: Promise<QueueFigures[]> = Promise.resolve([]);
-  const look = (): Promise<QueueFigures[]> => {
+  let figures: Promise<ChannelFigures[]> = Promise.resolve([]);
+  const look = (): Promise<ChannelFigures[]> => {
     if (performance.now() - looked > FRESH_MS) {
       looked = performance.now();
-      figures = operations.queueFigures();
+      figures = queue.read().then(({ channels }) => channels);
     }
     return figures;
   };

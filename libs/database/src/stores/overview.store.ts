@@ -1,0 +1,69 @@
+import type { ChannelId } from '#domain';
+import type { Database } from '../database.js';
+import { type ChannelFigures, QueueFiguresStore } from './queue-figures.store.js';
+
+/** What an operator looks at first. */
+export interface Overview {
+  /** When the queue was counted. */
+  countedAt: Date;
+  channels: ChannelFigures[];
+  /** Neither replayed nor settled; counted up to {@link COUNTED_LETTERS}. */
+  deadLetters: number;
+  /** Those with the most that is due. */
+  tenants: { id: string; name: string; due: number }[];
+  /** Accounts that do not work, longest first. */
+  breakers: {
+    tenantId: string;
+    accountId: string;
+    name: string;
+    provider: string;
+    channel: ChannelId;
+    breaker: 'half_open' | 'open';
+    code: string | null;
+    detail: string | null;
+    since: Date;
+  }[];
+}
+
+const COUNTED_LETTERS = 10_000;
+const SHOWN_BREAKERS = 100;
+
+/** The queue, the dead letters, the busiest tenants and the accounts that do not work; its cost does not grow with the queue. */
+export class OverviewStore {
+  private readonly queue: QueueFiguresStore;
+
+  constructor(private readonly database: Database) {
+    this.queue = new QueueFiguresStore(database);
+  }
+
+  async read(): Promise<Overview> {
+    const { platform } = this.database;
+    const [{ countedAt, channels, tenants: busiest }, letters, breakers] = await Promise.all([
+      this.queue.read(),
+      platform.query<{ count: number }>({
+        name: 'count_open_letters',
+        text: `select count(*) as count from (select from dead_letters where replayed_at is null and settled_at is null limit ${COUNTED_LETTERS}) l`, // index: dead_letters_open_idx
+      }),
+      platform.query<Overview['breakers'][number]>({
+        name: 'broken_accounts',
+        text: `select h.tenant_id as "tenantId", h.account_id as "accountId", a.name, a.provider, a.channel, h.breaker, h.code, h.detail, h.since
+               from provider_account_health h join provider_accounts a on a.tenant_id = h.tenant_id and a.id = h.account_id
+               where h.breaker <> 'closed' order by h.since limit ${SHOWN_BREAKERS}`, // index: provider_account_health_open_idx
+      }),
+    ]);
+    const tenants = await this.named(busiest);
+    return { countedAt, channels, deadLetters: letters[0]!.count, tenants, breakers };
+  }
+
+  /** Without those that have been removed since. Index: tenants_pkey. */
+  private async named(busiest: { id: string; due: number }[]): Promise<Overview['tenants']> {
+    if (busiest.length === 0) return [];
+    const rows = await this.database.platform.query<{ id: string; name: string }>({
+      name: 'tenant_names',
+      text: 'select id, name from tenants where id = any ($1::uuid[])',
+      values: [busiest.map(({ id }) => id)],
+    });
+    const names = new Map(rows.map(({ id, name }) => [id, name]));
+    return busiest.flatMap(({ id, due }) => (names.has(id) ? [{ id, name: names.get(id)!, due }] : []));
+  }
+}
