@@ -54,12 +54,9 @@ export { type EventTarget, eventAcceptance, eventNotificationId, wants } from '.
 export { EVENTS_KEPT_DAYS, EventsStore, type StoredEvent } from './stores/sending/events.store.js';
 export { type FirstAnswer, FirstAnswersStore } from './stores/sending/first-answers.store.js';
 export type { DeliveryRow, Notification, NotificationRow } from './stores/sending/notification.js';
-export {
-  type NotificationFilter,
-  NotificationsStore,
-  type NotificationWithDeliveries,
-  type TimelineEntry,
-} from './stores/sending/notifications.store.js';
+export type { NotificationFilter } from './stores/sending/notification-list.js';
+export type { NotificationWithDeliveries } from './stores/sending/notification-select.js';
+export { NotificationsStore, type TimelineEntry } from './stores/sending/notifications.store.js';
 export { type PoisonMessageRow, PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
 export { ReceiptsStore } from './stores/sending/receipts.store.js';
 export { type RecentSends, RecentSendsStore } from './stores/sending/recent-sends.store.js';

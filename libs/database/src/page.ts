@@ -40,5 +40,10 @@ function badCursor(cursor: string | undefined): DomainError {
 export function toPage<Row>(rows: Row[], limit: number, keyOf: (row: Row) => string): Page<Row> {
   const more = rows.length > limit;
   const page = more ? rows.slice(0, limit) : rows;
-  return { rows: page, nextCursor: more ? Buffer.from(keyOf(page.at(-1)!), 'utf8').toString('base64url') : null };
+  return { rows: page, nextCursor: more ? toCursor(keyOf(page.at(-1)!)) : null };
+}
+
+/** The opaque cursor of the page that begins after this key. */
+export function toCursor(key: string): string {
+  return Buffer.from(key, 'utf8').toString('base64url');
 }

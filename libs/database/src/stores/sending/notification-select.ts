@@ -1,0 +1,67 @@
+// The columns of notifications and deliveries as they are read back, and the states that they are in.
+
+import type { DeliveryRow, NotificationRow } from './notification.js';
+
+export interface NotificationWithDeliveries {
+  notification: NotificationRow;
+  /** The first hundred. */
+  deliveries: DeliveryRow[];
+}
+
+const SHOWN_DELIVERIES = 100;
+
+/**
+ * Deliveries get their ids after that of their notification: at once, or, when an event is told again, as long as it is kept (seven
+ * days). The bounds, with a margin, let the search skip all other weeks.
+ */
+export const nearby = (id: string): string =>
+  `d.id between carillon_id_days_after(${id}, -1) and carillon_id_days_after(${id}, 15)`;
+
+export const STATUS = `coalesce(n.final_status, case when n.succeeded + n.failed + n.suppressed + n.cancelled > 0 or exists (
+  select 1 from deliveries d join due_deliveries q on q.tenant_id = d.tenant_id and q.delivery_id = d.id
+  where d.tenant_id = n.tenant_id and d.notification_id = n.id and ${nearby('n.id')} and (q.claims > 0 or q.attempt > 0)) then 'active' else 'pending' end)`;
+
+/**
+ * Left in the queue because none of the tenant's own accounts works: the workers take such deliveries up only to see whether one does
+ * again, so what is not written on the row is looked up. The platform's accounts are none of the tenant's business.
+ */
+const ALL_DOWN = `
+q.due_at <= now() and d.endpoint_id is null
+and exists (select from provider_accounts a where a.tenant_id = d.tenant_id and a.channel = d.channel and a.enabled)
+and not exists (
+  select from provider_accounts a left join provider_account_health h on h.tenant_id = a.tenant_id and h.account_id = a.id
+  where a.tenant_id = d.tenant_id and a.channel = d.channel and a.enabled and coalesce(h.breaker, 'closed') = 'closed')`;
+
+/** While a due row is there it tells the state; afterwards the delivery itself does. */
+export const DELIVERIES = `
+select d.id, d.notification_id as "notificationId", d.recipient_id as "recipientId", d.channel, d.address,
+       case when q.delivery_id is null then d.state when q.sending or (q.claim_id is not null and q.due_at > now()) then 'sending' else 'waiting' end as state,
+       case when q.delivery_id is null then d.reason when q.reason is null and not q.sending and ${ALL_DOWN} then 'provider_down' else q.reason end as reason,
+       case when q.sending or q.claim_id is not null or q.due_at = 'infinity' then null else q.due_at end as "dueAt",
+       d.provider, d.provider_message_id as "providerMessageId", d.template_version as "templateVersion",
+       coalesce(q.attempt, d.attempts)::int as attempts, d.created_at as "createdAt", d.sent_at as "sentAt",
+       d.delivered_at as "deliveredAt", d.complained_at as "complainedAt", d.opened_at as "openedAt"
+from deliveries d left join due_deliveries q on q.tenant_id = d.tenant_id and q.delivery_id = d.id`;
+
+/** Notifications, each with its first deliveries as JSON. Index of the deliveries: deliveries_notification_id_tenant_id_id_idx. */
+export const FOUND = `
+select n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.type, n.category, n.channels, n.template_id as "templateId",
+       n.priority, n.test, n.ordering_key as "orderingKey", n.metadata, n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt", n.endpoint_id as "endpointId",
+       n.created_at as "createdAt", n.total, ${STATUS} as status, coalesce(x.deliveries, '[]') as deliveries
+from notifications n
+left join lateral (
+  select json_agg(x order by x.id) as deliveries
+  from (${DELIVERIES} where d.tenant_id = n.tenant_id and d.notification_id = n.id and ${nearby('n.id')} order by d.id limit ${SHOWN_DELIVERIES}) x
+) x on true`;
+
+export type FoundRow = NotificationRow & { deliveries: DeliveryRow[] };
+
+/** In JSON the times of the deliveries are text. */
+export function withDeliveries({ deliveries, ...notification }: FoundRow): NotificationWithDeliveries {
+  for (const delivery of deliveries) {
+    for (const time of DELIVERY_TIMES) if (delivery[time] !== null) delivery[time] = new Date(delivery[time]);
+  }
+  return { notification, deliveries };
+}
+
+const DELIVERY_TIMES = ['createdAt', 'dueAt', 'sentAt', 'deliveredAt', 'complainedAt', 'openedAt'] as const;

@@ -1,0 +1,146 @@
+// What the list of notifications reads, among many notifications with another status and in many weekly partitions.
+
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { Database, NotificationsStore, type Statement } from '#database';
+import { newId } from '#domain';
+import { cloneDatabase, connect } from '#testing';
+
+let database: Database;
+let admin: pg.Client;
+let drop: () => Promise<void>;
+const tenantId = newId();
+const WEEK_MS = 7 * 24 * 3_600_000;
+const MANY = 30_000;
+
+/** As many rows of this week as there are; a page of fifty with their deliveries must not come near. */
+const FEW_BUFFERS = 2_500;
+
+beforeAll(async () => {
+  const clone = await cloneDatabase(inject('postgresUrl'));
+  drop = clone.drop;
+  database = new Database({ url: clone.url, poolSize: 2 });
+  admin = await connect(clone.url);
+  await admin.query(`insert into tenants (id, name) values ($1, 'Test')`, [tenantId]);
+  // A hundred rare ones below everything else of this week, and some in each other week that has a partition.
+  const now = Date.now();
+  await fill(now, 100, 'failed');
+  await fill(now + 500, 100, 'active');
+  await fill(now + 1_000, MANY, 'sent');
+  await fill(now + 2_000, MANY, 'pending');
+  for (const weeks of [-1, 1, 2]) await fill(now + weeks * WEEK_MS, 500, 'sent');
+  await admin.query('vacuum analyze');
+});
+afterAll(async () => {
+  await database?.close();
+  await admin?.end();
+  await drop?.();
+});
+
+async function fill(atMs: number, count: number, status: 'sent' | 'failed' | 'pending' | 'active'): Promise<void> {
+  const id = `(lpad(to_hex($2::bigint), 12, '0') || '7' || substr(md5(random()::text), 1, 3) || '8' || lpad(to_hex(n), 14, '0') || '0')::uuid`;
+  await admin.query(
+    `with made as (
+       insert into notifications (tenant_id, id, recipient_id, category, channels, priority, total, succeeded, failed, payload)
+       select $1, ${id}, 'user-' || n, 'default', '{email}', 5, 1, ($4 = 'sent')::int, ($4 = 'failed')::int, '{"name": "Alice"}' from generate_series(1, $3) n
+       returning id
+     ), delivered as (
+       insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, state)
+       select $1, (left(id::text, 35) || 'f')::uuid, id, 'user', 'email', case when $4 in ('sent', 'failed') then $4 else 'waiting' end from made
+       returning id
+     )
+     insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, claims)
+     select $1, id, 'email', 2, now() + interval '1 hour', ($4 = 'active')::int from delivered where $4 in ('pending', 'active')`,
+    [tenantId, atMs, count, status],
+  );
+}
+
+interface Plan {
+  'Node Type': string;
+  'Relation Name'?: string;
+  'Actual Loops': number;
+  'Shared Hit Blocks': number;
+  'Shared Read Blocks': number;
+  Plans?: Plan[];
+}
+
+/** Runs what the store sends under a plan made without knowing the values, as it is once it is prepared: the blocks it touched, and the partitions of notifications. */
+async function explained(statement: Statement): Promise<{ buffers: number; partitions: string[] }> {
+  await admin.query(
+    'begin; set local role carillon_tenant; set local plan_cache_mode = force_generic_plan; set local jit = off',
+  );
+  await admin.query(
+    `set local enable_seqscan = off; set local enable_mergejoin = off; set local app.tenant_id = '${tenantId}'`,
+  );
+  await admin.query(`prepare listed as ${statement.text}`);
+  const values = statement.values!.map((value) => `'${value}'`).join(', ');
+  const { rows } = await admin.query(`explain (analyze, buffers, format json) execute listed(${values})`);
+  await admin.query('rollback; deallocate listed');
+  const plan: Plan = rows[0]['QUERY PLAN'][0].Plan;
+  const touched = (node: Plan): string[] => [
+    ...(node['Relation Name']?.startsWith('notifications_') && node['Actual Loops'] > 0 ? [node['Relation Name']] : []),
+    ...(node.Plans ?? []).flatMap(touched),
+  ];
+  return { buffers: plan['Shared Hit Blocks'] + plan['Shared Read Blocks'], partitions: [...new Set(touched(plan))] };
+}
+
+/** The statements of one call of the store, which is carried out too. */
+async function sent<T>(call: (store: NotificationsStore) => Promise<T>): Promise<{ answer: T; statement: Statement }> {
+  let seen: Statement | undefined;
+  const watched = new Proxy(database, {
+    get(target, name) {
+      if (name !== 'queryForTenant') return Reflect.get(target, name, target);
+      return (id: string, statement: Statement) => {
+        seen = statement;
+        return target.queryForTenant(id, statement);
+      };
+    },
+  });
+  const answer = await call(new NotificationsStore(watched));
+  return { answer, statement: seen! };
+}
+
+describe('a page of fifty', () => {
+  it('by a rare final status is found by its index, however many others there are', async () => {
+    const { answer, statement } = await sent((store) => store.list(tenantId, { status: 'failed' }, { limit: 50 }));
+    expect(answer.rows.map(({ notification }) => notification.status)).toEqual(Array(50).fill('failed'));
+    expect((await explained(statement)).buffers).toBeLessThan(FEW_BUFFERS);
+    const next = await sent((store) =>
+      store.list(tenantId, { status: 'failed' }, { limit: 50, cursor: answer.nextCursor! }),
+    );
+    expect(next.answer).toMatchObject({ rows: { length: 50 }, nextCursor: null });
+    expect((await explained(next.statement)).buffers).toBeLessThan(FEW_BUFFERS);
+  });
+
+  it('by a status that nothing has looks at nothing', async () => {
+    const { answer, statement } = await sent((store) => store.list(tenantId, { status: 'cancelled' }, { limit: 50 }));
+    expect(answer).toEqual({ rows: [], nextCursor: null });
+    expect((await explained(statement)).buffers).toBeLessThan(100);
+  });
+
+  it('without a status is read from the newest week on and no further than it goes, with its deliveries', async () => {
+    const { answer, statement } = await sent((store) => store.list(tenantId, {}, { limit: 50 }));
+    expect(answer.rows.map(({ deliveries }) => deliveries.length)).toEqual(Array(50).fill(1));
+    const { buffers, partitions } = await explained(statement);
+    expect(buffers).toBeLessThan(FEW_BUFFERS);
+    expect(partitions).toHaveLength(3); // the two that are still empty, and the newest with rows
+  });
+
+  it('by a rare status that only deliveries tell looks at a thousand at most, and its cursor goes on from there', async () => {
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    let pages = 0;
+    do {
+      const { answer, statement } = await sent((store) =>
+        store.list(tenantId, { status: 'active' }, { limit: 50, cursor }),
+      );
+      if (pages < 2) expect((await explained(statement)).buffers).toBeLessThan(25_000);
+      seen.push(...answer.rows.map(({ notification }) => notification.id));
+      cursor = answer.nextCursor ?? undefined;
+      pages += 1;
+    } while (cursor !== undefined);
+    expect(pages).toBeGreaterThanOrEqual(MANY / 1_000);
+    expect(new Set(seen).size).toBe(100);
+    expect(seen).toHaveLength(100);
+  });
+});
