@@ -267,7 +267,8 @@ export class WorkerModule {
             retention: RetentionStore,
             expired: ExpiredRowsStore,
             listener: PostgresListener,
-          ) => new Housekeeper({ operations, partitions, queue, mailbox, receipts, retention, expired }, listener, logger),
+          ) =>
+            new Housekeeper({ operations, partitions, queue, mailbox, receipts, retention, expired }, listener, logger),
         },
       ],
     };
