@@ -8,6 +8,7 @@ import {
   MailboxStore,
   OperationsStore,
   PartitionsStore,
+  QueueFiguresStore,
   ReceiptsStore,
   RetentionStore,
 } from '#database';
@@ -363,6 +364,7 @@ describe('clean-ups', () => {
       {
         operations: new OperationsStore(database, MIGRATIONS),
         partitions: new PartitionsStore(database),
+        queue: new QueueFiguresStore(database),
         mailbox: new MailboxStore(database),
         receipts: new ReceiptsStore(database),
         retention,
