@@ -1,5 +1,6 @@
 import CircuitBreaker from 'opossum';
 import { ProviderError, type ProviderErrorKind } from '#domain';
+import { HangWatch } from './hang-watch.js';
 
 /** Failures are counted over this long … */
 const WINDOW_MS = 10_000;
@@ -24,8 +25,8 @@ export class BreakerOpen extends Error {
 }
 
 /**
- * The breaker of one account in one process (opossum). Opens on the failure rate over a window, lets one probe through
- * after a while, and closes when that succeeds.
+ * The breaker of one account in one process (opossum). Opens on the failure rate over a window, on sends that hang, and on
+ * credentials that do not work; lets one probe through after a while, and closes when that succeeds.
  */
 export class Breaker {
   private readonly circuit: CircuitBreaker<[() => Promise<unknown>], unknown>;
@@ -38,7 +39,10 @@ export class Breaker {
   private cause: ProviderError | null = null;
 
   /** `onChange` is told of each change of state, with what led to it where something did, and when it works against what is on record. */
-  constructor(private readonly onChange: (state: BreakerState, cause: ProviderError | null) => void = () => undefined) {
+  constructor(
+    private onChange: (state: BreakerState, cause: ProviderError | null) => void = () => undefined,
+    readonly hangs = new HangWatch({ deadlineMs: WINDOW_MS, slots: undefined }),
+  ) {
     this.circuit = new CircuitBreaker((work) => work(), {
       timeout: false,
       errorThresholdPercentage: FAILURE_PERCENT,
@@ -56,6 +60,7 @@ export class Breaker {
     });
     this.circuit.on('halfOpen', () => this.tell('half_open', this.cause));
     this.circuit.on('close', () => {
+      this.hangs.reset();
       this.cause = null;
       this.downSince = null;
       this.closedAt = performance.now();
@@ -94,12 +99,12 @@ export class Breaker {
    */
   async run<T>(work: () => Promise<T>): Promise<T> {
     try {
-      const done = (await this.circuit.fire(() => this.noting(work))) as T;
+      const done = (await this.circuit.fire(() => this.hangs.watch(() => this.noting(work), meaningOf))) as T;
       if (this.onRecord !== 'closed' && this.state === 'closed') this.tell('closed', null);
       return done;
     } catch (error) {
       if ((error as { code?: unknown }).code === 'EOPENBREAKER') throw new BreakerOpen();
-      if (error instanceof ProviderError && error.kind === 'misconfigured' && !this.circuit.opened) this.circuit.open();
+      if (!this.circuit.opened && (isMisconfigured(error) || this.hangs.isDown)) this.circuit.open();
       throw error;
     }
   }
@@ -118,7 +123,21 @@ export class Breaker {
     }
   }
 
+  /** Reports nothing more: the account was changed, and has another breaker. */
+  mute(): void {
+    this.onChange = () => undefined;
+  }
+
   close(): void {
     this.circuit.shutdown();
   }
+}
+
+function isMisconfigured(error: unknown): boolean {
+  return error instanceof ProviderError && error.kind === 'misconfigured';
+}
+
+function meaningOf(error: unknown): 'answer' | 'fault' | null {
+  if (!(error instanceof ProviderError)) return null;
+  return FINE.has(error.kind) ? 'answer' : 'fault';
 }

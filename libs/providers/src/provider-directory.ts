@@ -3,6 +3,7 @@ import type { ChannelId, ProviderError } from '#domain';
 import { Breaker, type BreakerState } from './breaker.js';
 import type { Connector } from './connector.js';
 import type { Connection } from './define-provider.js';
+import { HangWatch } from './hang-watch.js';
 import { Headroom } from './headroom.js';
 import { providers } from './registry.js';
 import { SendSlots } from './send-slots.js';
@@ -36,6 +37,19 @@ export interface Sender {
   pausedUntil: number;
   /** Whether the last try failed; true until it is known, because another process may have seen it fail. */
   failing: boolean;
+  /** Deliveries that may still send through it. */
+  users: number;
+  /** Its account was changed or forgotten: nobody new uses it, and it is closed when the last user has left. */
+  retired: boolean;
+}
+
+/** Who is to send: a tenant's accounts of a channel, or one of its endpoints. */
+export interface SendTarget {
+  tenantId: string;
+  channel: ChannelId;
+  /** A test notification only ever gets the sandbox. */
+  test: boolean;
+  endpointId: string | null;
 }
 
 export interface DirectoryOptions {
@@ -44,6 +58,8 @@ export interface DirectoryOptions {
   /** A tenant's enabled endpoint as an account of the provider `webhook`; null when there is none. */
   endpoint: (tenantId: string, id: string) => Promise<Account | null>;
   connector: Connector;
+  /** The longest that a send may take, in milliseconds. */
+  deadlineMs: number;
   /** Whether the sandbox takes what no account would. */
   sandboxFallback: boolean;
   /** Told when an account stops working, is tried again, and works again. */
@@ -57,6 +73,8 @@ export interface DirectoryOptions {
 }
 
 const ACCOUNTS_TTL_MS = 30_000;
+/** Accounts with an open connection. */
+const MAX_CONNECTIONS = 1_000;
 
 interface Looked {
   accounts: Promise<Account[]>;
@@ -72,33 +90,44 @@ export class ProviderDirectory {
   );
   private readonly accounts: LRUCache<string, Looked>;
   private readonly connections: LRUCache<string, { version: string; sender: Sender }>;
+  /** By account, and the same for all senders of an account: its bound holds over a change of it. */
+  private readonly slots = new Map<string, SendSlots>();
+  private readonly retired = new Set<Sender>();
   private readonly sandbox: Sender;
 
   constructor(private readonly options: DirectoryOptions) {
     this.accounts = new LRUCache({ max: 10_000, ttl: ACCOUNTS_TTL_MS });
-    this.connections = new LRUCache({ max: 1_000, dispose: ({ sender }) => void closeSender(sender) });
-    this.sandbox = toSender(
-      null,
-      options.connector.open({ id: '', provider: 'sandbox', credentials: {} }),
-      new Breaker(),
-    );
+    this.connections = new LRUCache({ max: MAX_CONNECTIONS, disposeAfter: ({ sender }) => this.retire(sender) });
+    const sandbox = options.connector.open({ id: '', provider: 'sandbox', credentials: {} });
+    this.sandbox = toSender(null, sandbox, new SendSlots(undefined), new Breaker());
   }
 
-  /** Everybody who may send, in order; empty when there is nobody. A test notification only ever gets the sandbox. */
-  async sendersFor(tenantId: string, channel: ChannelId, test: boolean): Promise<Sender[]> {
-    if (test) return [this.sandbox];
-    const accounts = await this.accountsOf(tenantId, channel);
-    if (accounts.length > 0) return accounts.map((account) => this.connect(account));
-    return this.options.sandboxFallback ? [this.sandbox] : [];
+  /**
+   * Does the work with everybody who may send, in order; with nobody where there is none. Until it is done the senders stay open,
+   * even when their accounts are changed or forgotten meanwhile.
+   */
+  async withSenders<T>(target: SendTarget, work: (senders: readonly Sender[]) => Promise<T>): Promise<T> {
+    // Nothing may happen between finding them and counting the user.
+    const senders = this.sendersOf(target, await this.accountsFor(target));
+    for (const sender of senders) sender.users += 1;
+    try {
+      return await work(senders);
+    } finally {
+      for (const sender of senders) this.release(sender);
+    }
   }
 
-  /** The sender of a tenant's own endpoint, for its events; empty when it is gone or switched off. */
-  async endpointSender(tenantId: string, id: string): Promise<Sender[]> {
-    const accounts = await this.cached(`${tenantId} ${id}`, async () => {
-      const endpoint = await this.options.endpoint(tenantId, id);
+  private async accountsFor({ tenantId, channel, test, endpointId }: SendTarget): Promise<Account[]> {
+    if (endpointId === null) return test ? [] : await this.accountsOf(tenantId, channel);
+    return await this.cached(`${tenantId} ${endpointId}`, async () => {
+      const endpoint = await this.options.endpoint(tenantId, endpointId);
       return endpoint ? [endpoint] : [];
     });
-    return accounts.map((account) => this.connect(account));
+  }
+
+  private sendersOf({ test, endpointId }: SendTarget, accounts: readonly Account[]): Sender[] {
+    if (endpointId !== null || accounts.length > 0) return accounts.map((account) => this.connect(account));
+    return test || this.options.sandboxFallback ? [this.sandbox] : [];
   }
 
   /** How many of the accounts in use here are in which state, by provider. */
@@ -127,8 +156,8 @@ export class ProviderDirectory {
   }
 
   async close(): Promise<void> {
-    for (const { sender } of this.connections.values()) await closeSender(sender);
     this.connections.clear();
+    for (const sender of this.retired) await this.closeSender(sender);
     await this.options.connector.close();
   }
 
@@ -156,38 +185,65 @@ export class ProviderDirectory {
     return looked.accounts;
   }
 
-  /** Kept per account; changed credentials take the old connection's place, and that one is closed. */
+  /** Kept per account; a changed account gets another one, and the old one is retired. */
   private connect(account: Account): Sender {
     // A second secret of an endpoint comes and goes by the clock alone.
     const version = `${account.updatedAt.getTime()} ${Object.keys(account.credentials).join()}`;
     const cached = this.connections.get(account.id);
     if (cached?.version === version) return cached.sender;
-    const breaker = new Breaker((state, cause) => this.options.onHealth(account, state, cause));
+    const connection = this.options.connector.open(account);
+    const { deadlineMs, onHealth } = this.options;
+    const hangs = new HangWatch({ deadlineMs, slots: connection.maxInFlight });
+    const breaker = new Breaker((state, cause) => onHealth(account, state, cause), hangs);
     breaker.onRecord = account.breaker;
-    const sender = toSender(account, this.options.connector.open(account), breaker);
+    const sender = toSender(account, connection, this.slotsOf(account.id, connection.maxInFlight), breaker);
     this.connections.set(account.id, { version, sender });
     // Whatever was wrong with it before, it has been changed since.
-    if (cached && cached.sender.breaker.state !== 'closed') this.options.onHealth(account, 'closed', null);
+    if (cached && cached.sender.breaker.state !== 'closed') onHealth(account, 'closed', null);
     return sender;
+  }
+
+  private slotsOf(accountId: string, maxInFlight: number | undefined): SendSlots {
+    const slots = this.slots.get(accountId) ?? new SendSlots(maxInFlight);
+    slots.resize(maxInFlight);
+    this.slots.set(accountId, slots);
+    return slots;
+  }
+
+  private retire(sender: Sender): void {
+    sender.retired = true;
+    sender.breaker.mute();
+    this.retired.add(sender);
+    if (sender.users === 0) void this.closeSender(sender);
+  }
+
+  private release(sender: Sender): void {
+    sender.users -= 1;
+    if (sender.retired && sender.users === 0) void this.closeSender(sender);
+  }
+
+  private async closeSender(sender: Sender): Promise<void> {
+    this.retired.delete(sender);
+    const { account, breaker, connection, slots } = sender;
+    if (account && slots.idle && !this.connections.has(account.id)) this.slots.delete(account.id);
+    breaker.close();
+    await connection.close?.();
   }
 }
 
-function toSender(account: Account | null, connection: Connection, breaker: Breaker): Sender {
+function toSender(account: Account | null, connection: Connection, slots: SendSlots, breaker: Breaker): Sender {
   const provider = providers[account?.provider ?? 'sandbox'];
   return {
     account,
     provider: provider?.id ?? account!.provider,
     connection,
-    slots: new SendSlots(connection.maxInFlight),
+    slots,
     breaker,
     pacePerSecond: account ? (account.pacePerSecond ?? provider?.pacePerSecond ?? null) : null,
     reaches: (address) => provider?.reaches?.(address) ?? true,
     pausedUntil: 0,
     failing: true,
+    users: 0,
+    retired: false,
   };
-}
-
-async function closeSender({ connection, breaker }: Sender): Promise<void> {
-  breaker.close();
-  await connection.close?.();
 }

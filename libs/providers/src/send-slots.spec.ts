@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { until } from '#testing';
 import { SendSlots } from './send-slots.js';
 
 const never = (): AbortSignal => new AbortController().signal;
@@ -44,6 +45,24 @@ describe('the slots of an account', () => {
     expect(waits.toSorted((left, right) => left - right)).toEqual(waits);
     for (let send = 0; send < 100; send += 1) slots.leave(10_000);
     expect(Math.max(...Array.from({ length: 1_000 }, () => slots.turnedAway()))).toBeLessThanOrEqual(60);
+  });
+
+  it('may become more or fewer, and those who are sending count', async () => {
+    const slots = new SendSlots(2);
+    for (let send = 0; send < 2; send += 1) await slots.enter(never);
+    slots.resize(1);
+    let entered = 0;
+    for (let send = 0; send < 3; send += 1) void slots.enter(never).then(() => (entered += 1));
+    slots.leave(1);
+    await Promise.resolve();
+    expect(entered).toBe(0);
+    slots.leave(1);
+    await until('one has entered', () => entered === 1);
+    slots.resize(undefined);
+    await until('all have', () => entered === 3);
+    expect(slots.idle).toBe(false);
+    for (let send = 0; send < 3; send += 1) slots.leave(1);
+    expect(slots.idle).toBe(true);
   });
 
   it('without a bound let everybody in', async () => {

@@ -19,7 +19,18 @@ export class SendSlots {
   private nextTurn = 0;
 
   /** `undefined`: no bound. */
-  constructor(private readonly slots: number | undefined) {}
+  constructor(private slots: number | undefined) {}
+
+  /** Whether nobody sends or waits. */
+  get idle(): boolean {
+    return this.taken === 0 && this.waiting.length === 0;
+  }
+
+  /** Another bound, for those who come or wait; those who are sending count in it. */
+  resize(slots: number | undefined): void {
+    this.slots = slots;
+    while (this.waiting.length > 0 && (slots === undefined || this.taken < slots)) this.waiting.shift()!();
+  }
 
   /** How many may be sending or waiting at once; infinite without a bound. */
   get places(): number {
@@ -71,7 +82,7 @@ export class SendSlots {
   leave(tookMs: number): void {
     this.meanMs += (tookMs - this.meanMs) * WEIGHT;
     this.taken -= 1;
-    this.waiting.shift()?.();
+    if (this.slots === undefined || this.taken < this.slots) this.waiting.shift()?.();
   }
 
   /**

@@ -4,6 +4,7 @@ import { PLATFORM_TENANT_ID } from '#domain';
 import { Connector, ProviderDirectory } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { instruments, type Logger } from '#telemetry';
+import { sendTimes } from './make-pipeline.js';
 
 /** The directory over this house's accounts and mailbox, which forgets what the bus says has changed. */
 export function makeDirectory(
@@ -49,6 +50,7 @@ export function makeDirectory(
         );
     },
     onChange: (tenantId) => bus.publish([{ kind: 'stale', tenantId, what: 'provider_accounts' }]),
+    deadlineMs: sendTimes(config).deadlineMs,
     sandboxFallback: config.sandboxFallback,
   });
   instruments().gauge(

@@ -46,12 +46,17 @@ export class SendStep {
 
   async run(rendered: Rendered): Promise<Outcome> {
     if (rendered.channel.sends === 'inbox') return intoInbox(rendered);
+    const { tenantId, channel } = rendered.delivery;
+    const { endpointId, test } = rendered.context.notification;
+    return await this.directory.withSenders({ tenantId, channel, test, endpointId }, (senders) =>
+      this.choose(senders, rendered),
+    );
+  }
+
+  private async choose(senders: readonly Sender[], rendered: Rendered): Promise<Outcome> {
     const { delivery, context } = rendered;
-    const { endpointId, test } = context.notification;
-    const senders = endpointId
-      ? await this.directory.endpointSender(delivery.tenantId, endpointId)
-      : await this.directory.sendersFor(delivery.tenantId, delivery.channel, test);
-    if (senders.length === 0 && endpointId) return failed('no_provider', 'the endpoint is gone or switched off');
+    if (senders.length === 0 && context.notification.endpointId)
+      return failed('no_provider', 'the endpoint is gone or switched off');
     if (senders.length === 0)
       return failed(
         'no_provider',
@@ -64,15 +69,25 @@ export class SendStep {
     // Those that have refused it already come last: by then it is a new round.
     const fresh = reaching.filter(({ account }) => !account || !delivery.passedAccounts.includes(account.id));
     const round = fresh.length > 0 ? fresh : reaching;
-    const sender = round.find((one) => waitOf(one) === 0);
-    if (!sender) return this.allDown(round, rendered);
+    const ready = round.filter((one) => waitOf(one) === 0);
+    const [first, ...others] = [...ready.filter((one) => !isStalled(one)), ...ready.filter(isStalled)];
+    return first ? await this.through(first, others, rendered) : this.allDown(round, rendered);
+  }
+
+  /** Sends through this account; through the next of the others where this one turns out to hang before anything has begun. */
+  private async through(sender: Sender, others: readonly Sender[], rendered: Rendered): Promise<Outcome> {
     const wait = await this.turnAt(sender, rendered);
     if (wait > AT_ONCE_SECONDS) {
       const detail = `the ${sender.provider} account sends ${sender.pacePerSecond} a second`;
       return { kind: 'held', reason: 'provider_limit', delaySeconds: wait, detail, limitTaken: true, paced: true };
     }
-    const others = round.filter((one) => one !== sender && waitOf(one) === 0);
-    return await this.inSlot({ ...rendered, addresses: addressesFor(sender, rendered), sender }, others.length > 0);
+    const addressed = { ...rendered, addresses: addressesFor(sender, rendered), sender };
+    const [next, ...rest] = others;
+    const entry = await this.enter(addressed, next !== undefined);
+    if (entry === 'full') return this.full(addressed);
+    const outcome = entry === 'entered' ? await this.inSlot(addressed, next !== undefined) : 'not_begun';
+    if (outcome !== 'not_begun') return outcome;
+    return next ? await this.through(next, rest, rendered) : this.allDown([sender], rendered);
   }
 
   /** Seconds until this send's turn in the pace of its account. */
@@ -102,26 +117,41 @@ export class SendStep {
     }
   }
 
-  private async inSlot(addressed: Addressed, othersLeft: boolean): Promise<Outcome> {
+  /**
+   * Waits for a connection, but no longer than leaves the time to send, and not behind sends that hang where there is another
+   * account: `elsewhere`. A wait costs nothing but time, since nothing has begun.
+   */
+  private async enter({ delivery, sender }: Addressed, othersLeft: boolean): Promise<'entered' | 'full' | 'elsewhere'> {
+    const { hangs } = sender.breaker;
+    let late: AbortSignal | undefined;
+    const entered = await sender.slots.enter(() => {
+      late = after(delivery.leaseEndsAt - this.times.marginMs - this.times.deadlineMs - performance.now());
+      return AbortSignal.any([late, this.stopping, ...(othersLeft ? [hangs.stalled] : [])]);
+    });
+    if (entered) return 'entered';
+    this.mayBegin();
+    return othersLeft && (hangs.isStalled || late?.aborted) ? 'elsewhere' : 'full';
+  }
+
+  /** Too many wait already, or it has waited for too long: it has sent nothing and is only late. */
+  private full(addressed: Addressed): Outcome {
+    const { sender } = addressed;
+    const detail = `all connections of the ${sender.provider} account were busy`;
+    const delaySeconds = sender.slots.turnedAway();
+    this.noteLack(addressed);
+    return { kind: 'held', reason: 'provider_limit', delaySeconds, detail, limitTaken: true, paced: true };
+  }
+
+  /** `not_begun`: the breaker has opened meanwhile, or its probe is under way. */
+  private async inSlot(addressed: Addressed, othersLeft: boolean): Promise<Outcome | 'not_begun'> {
     const { delivery, sender } = addressed;
-    const lastMoment = delivery.leaseEndsAt - this.times.marginMs;
-    // Waiting for a connection must not eat the time to send: who waited too long has sent nothing and is only late.
-    const patience = (): AbortSignal =>
-      AbortSignal.any([after(lastMoment - this.times.deadlineMs - performance.now()), this.stopping]);
-    if (!(await sender.slots.enter(patience))) {
-      this.mayBegin();
-      const detail = `all connections of the ${sender.provider} account were busy`;
-      const delaySeconds = sender.slots.turnedAway();
-      this.noteLack(addressed);
-      return { kind: 'held', reason: 'provider_limit', delaySeconds, detail, limitTaken: true, paced: true };
-    }
     const enteredAt = performance.now();
     try {
-      const outcome = await this.attempt(addressed, lastMoment, othersLeft);
+      const outcome = await this.attempt(addressed, delivery.leaseEndsAt - this.times.marginMs, othersLeft);
       if (waitOf(sender) > 0) this.noteLack(addressed);
       return outcome;
     } catch (error) {
-      if (error instanceof BreakerOpen) return this.allDown([sender], addressed);
+      if (error instanceof BreakerOpen) return 'not_begun';
       throw error;
     } finally {
       sender.slots.leave(performance.now() - enteredAt);
@@ -233,6 +263,10 @@ async function throughBreaker(sender: Sender, work: () => Promise<Reply>): Promi
     if (!reply) throw error;
   }
   return reply!;
+}
+
+function isStalled({ breaker }: Sender): boolean {
+  return breaker.hangs.isStalled;
 }
 
 /** The addresses of the delivery that this account reaches. */
