@@ -19,6 +19,11 @@ export interface BenchTenant {
   apiKey: string;
 }
 
+export interface HouseOptions {
+  settings?: Record<string, string>;
+  environment?: Record<string, string>;
+}
+
 export class House {
   readonly sql: pg.Client;
   readonly databaseUrl: string;
@@ -26,6 +31,7 @@ export class House {
   private readonly home: string;
   private readonly masterKey: Buffer;
   private readonly stopPostgres: () => Promise<void>;
+  private environment: Record<string, string> = {};
 
   // Node runs this file as it is, by leaving the types out: no parameter properties.
   private constructor(databaseUrl: string, home: string, masterKey: Buffer, stopPostgres: () => Promise<void>) {
@@ -36,16 +42,21 @@ export class House {
     this.sql = new pg.Client({ connectionString: databaseUrl });
   }
 
-  /** Postgres with its defaults: fsync and synchronous commit on. */
-  static async open(): Promise<House> {
+  /**
+   * Postgres with its defaults: fsync and synchronous commit on. `environment` is that of everything this house starts, its Postgres included, until it
+   * is closed.
+   */
+  static async open({ settings, environment }: HouseOptions = {}): Promise<House> {
+    Object.assign(process.env, environment);
     const home = mkdtempSync(join(tmpdir(), 'carillon-bench-'));
     chmodSync(home, 0o755);
     const postgres = await startEmbeddedPostgres({
       directory: join(home, 'postgres'),
       database: 'carillon',
-      settings: { max_wal_size: '4GB' },
+      settings: { max_wal_size: '4GB', ...settings },
     });
     const house = new House(postgres.url('carillon'), home, randomBytes(32), () => postgres.stop());
+    house.environment = environment ?? {};
     await migrate(house.databaseUrl, join(ROOT, 'prisma/migrations'));
     await house.sql.connect();
     return house;
@@ -181,6 +192,7 @@ export class House {
     for (const child of this.children) if (child.exitCode === null) child.kill('SIGKILL');
     await this.sql.end();
     await this.stopPostgres();
+    for (const name of Object.keys(this.environment)) delete process.env[name];
     rmSync(this.home, { recursive: true, force: true });
   }
 }

@@ -1,4 +1,5 @@
-// npm run bench -- [--only B1,B4] [--size smoke|small|full] [--profile FOLDER] [--out FILE]
+// npm run bench -- [--only B1,B4] [--size smoke|small|full] [--profile FOLDER] [--out FILE] [--minutes N] [--rate N]
+// (--minutes and --rate are the soak's, B13)
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -13,6 +14,7 @@ import { b9 } from './b9-schedule.ts';
 import { b10 } from './b10-growth.ts';
 import { b11 } from './b11-neighbour.ts';
 import { b12 } from './b12-bad-provider.ts';
+import { b13 } from './b13-soak.ts';
 import { b14 } from './b14-crash.ts';
 import { b15 } from './b15-footprint.ts';
 import { b16 } from './b16-vendor.ts';
@@ -23,7 +25,7 @@ import { House } from './house.ts';
 import type { Figures, Size } from './scenario.ts';
 import { Services } from './services.ts';
 
-const scenarios = [b1, b2, b3, b4, b6, b7, b9, b10, b11, b12, b14, b15, b16, b17, b18];
+const scenarios = [b1, b2, b3, b4, b6, b7, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18];
 
 const { values } = parseArgs({
   options: {
@@ -31,6 +33,8 @@ const { values } = parseArgs({
     size: { type: 'string', default: 'small' },
     profile: { type: 'string' },
     out: { type: 'string' },
+    minutes: { type: 'string' },
+    rate: { type: 'string' },
   },
 });
 if (!['smoke', 'small', 'full'].includes(values.size))
@@ -39,6 +43,10 @@ const only = values.only?.split(',').map((id) => id.trim().toUpperCase());
 const unknown = only?.filter((id) => !scenarios.some((scenario) => scenario.id === id)) ?? [];
 if (unknown.length > 0)
   throw new Error(`--only knows ${scenarios.map(({ id }) => id).join(', ')}; got ${unknown.join(', ')}`);
+const soak = {
+  ...(values.minutes !== undefined && { minutes: Number(values.minutes) }),
+  ...(values.rate !== undefined && { rate: Number(values.rate) }),
+};
 const profiles = values.profile && resolve(values.profile);
 if (profiles) mkdirSync(profiles, { recursive: true });
 
@@ -70,7 +78,7 @@ try {
     // A house of its own: no scenario inherits another's tables.
     const house = await House.open();
     try {
-      results.push(await scenario.run({ house, services, size: values.size as Size, say, profiles }));
+      results.push(await scenario.run({ house, services, size: values.size as Size, say, profiles, soak }));
       write(results);
     } finally {
       await house.close();

@@ -30,6 +30,8 @@ export interface Context {
   say: (text: string) => void;
   /** A folder for CPU profiles, or undefined. */
   profiles: string | undefined;
+  /** How long the soak takes and how many requests a second it sends; undefined for what the size says and what half of the capacity is. */
+  soak: { minutes?: number; rate?: number };
 }
 
 export interface Scenario {
