@@ -229,9 +229,8 @@ describe('retention', () => {
     const reader = await connect(urlOf());
     await reader.query('begin');
     await reader.query('select from deliveries limit 1');
-    const startedAt = performance.now();
-    await expect(retention.dropPartitions()).rejects.toThrow('lock timeout');
-    expect(performance.now() - startedAt).toBeLessThan(1_500);
+    // The lock's own time-out, not that of the statement.
+    await expect(retention.dropPartitions()).rejects.toMatchObject({ cause: { code: '55P03' } });
     await reader.query('commit');
     await reader.end();
     await retention.dropPartitions();
