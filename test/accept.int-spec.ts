@@ -52,6 +52,7 @@ function acceptance(key: string | null, notification: Partial<Acceptance['notifi
       scheduledAt: null,
       expiresAt: null,
       endpointId: null,
+      sharedContentId: null,
       ...notification,
     },
     deliveries: [{ id: newId(), channel: 'in_app', address: null, addressFrom: null }],

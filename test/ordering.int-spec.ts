@@ -68,6 +68,7 @@ function acceptance(tenantId: string, orderingKey: string | null): Acceptance {
       scheduledAt: null,
       expiresAt: null,
       endpointId: null,
+      sharedContentId: null,
     },
     deliveries: [{ id: newId(), channel: 'email', address: 'a@example.com', addressFrom: null }],
     recipient: null,

@@ -299,6 +299,24 @@ describe('retention', () => {
     expect(await idsIn('events', 'type')).toEqual(['kept', 'kept']);
   });
 
+  it('deletes what notifications had in common when none of them refers to it any more, but not at once', async () => {
+    const tenant = await makeTenant(3);
+    const [used, unused, young] = [newId(), newId(), newId()];
+    const insert = `insert into shared_contents (tenant_id, id, payload, created_at) values ($1, $2, '{}', now() - $3::interval)`;
+    await admin.query('truncate shared_contents');
+    for (const id of [used, unused]) await admin.query(insert, [tenant, id, '2 hours']);
+    // A bulk send that is being accepted: its notifications come after it.
+    await admin.query(insert, [tenant, young, '1 minute']);
+    const { notification } = await makeDelivery(tenant, 1);
+    await admin.query('update notifications set shared_content_id = $2 where id = $1', [notification, used]);
+    const [sweep] = new ExpiredRowsStore(database).cleanUps.filter(({ table }) => table === 'shared_contents');
+    await sweep!.run(() => undefined);
+    expect(await idsIn('shared_contents', 'id')).toEqual([used, young].sort());
+    await admin.query('delete from notifications where id = $1', [notification]);
+    await sweep!.run(() => undefined);
+    expect(await idsIn('shared_contents', 'id')).toEqual([young]);
+  });
+
   it('is not less than three days, because a repeated send is answered from its notification for two', () => {
     expect(tenantSettings.safeParse({ retention_days: 2 }).success).toBe(false);
     expect(tenantSettings.safeParse({ retention_days: 3 }).success).toBe(true);
@@ -339,6 +357,7 @@ describe('clean-ups', () => {
       dead_letters: 500,
       deliveries: 500,
       notifications: 500,
+      shared_contents: 500,
       inbox_items: 500,
       events: 1_000,
       idempotency_keys: 500,
@@ -421,14 +440,15 @@ function scans(plan: Record<string, unknown>): { seqScans: string[]; rows: numbe
 async function fill(): Promise<void> {
   const tenant = await makeTenant(5);
   await makeTenant();
-  await admin.query('truncate idempotency_keys, poison_messages, used_tokens, rate_windows');
+  await admin.query('truncate shared_contents, idempotency_keys, poison_messages, used_tokens, rate_windows');
   const id = (salt: string): string =>
     `(lpad(to_hex((extract(epoch from case when n <= 500 then now() - interval '6 days' else now() - interval '1 day' end) * 1000)::bigint + n), 12, '0') || '7000' || lpad(to_hex(n), 4, '8') || '${salt}')::uuid`;
   const age = `case when n <= 500 then now() - interval '6 days' else now() - interval '1 day' end`;
   const long = `now() - case when n <= 500 then interval '40 days' else interval '1 hour' end`;
   const rows = `from generate_series(1, 20500) n`;
   for (const text of [
-    `insert into notifications (tenant_id, id, category, channels, priority, total, created_at) select '${tenant}', ${id('000000000001')}, 'default', '{email}', 5, 1, ${age} ${rows}`,
+    `insert into notifications (tenant_id, id, category, channels, priority, total, created_at, shared_content_id) select '${tenant}', ${id('000000000001')}, 'default', '{email}', 5, 1, ${age}, ${id('000000000004')} ${rows}`,
+    `insert into shared_contents (tenant_id, id, payload, created_at) select tenant_id, shared_content_id, json '{}', created_at from notifications`,
     `insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, state, created_at) select '${tenant}', ${id('000000000002')}, ${id('000000000001')}, 'r', 'email', 'sent', ${age} ${rows}`,
     `insert into attempts (tenant_id, delivery_id, number, outcome) select '${tenant}', ${id('000000000002')}, 1, 'sent' ${rows}`,
     `insert into decisions (tenant_id, delivery_id, id, code) select '${tenant}', ${id('000000000002')}, gen_random_uuid(), 'held' ${rows}`,

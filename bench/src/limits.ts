@@ -56,6 +56,7 @@ export async function acceptStatement(house: House, tenant: BenchTenant, rows: n
         scheduledAt: null,
         expiresAt: null,
         endpointId: null,
+        sharedContentId: null,
       },
       deliveries: [{ id: newId(), channel: 'email', address: null, addressFrom: 'email' }],
       recipient: null,

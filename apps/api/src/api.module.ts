@@ -16,6 +16,7 @@ import {
   ReceiptsStore,
   RecipientsStore,
   SecretBox,
+  SharedContentsStore,
   TemplatesStore,
   TenantsStore,
   WebhookEndpointsStore,
@@ -144,13 +145,14 @@ export class ApiModule {
         // ---- decisions
         {
           provide: AcceptNotification,
-          inject: [AcceptStore, RecipientsStore, TemplatesStore, TemplateRenderer],
+          inject: [AcceptStore, SharedContentsStore, RecipientsStore, TemplatesStore, TemplateRenderer],
           useFactory: (
             store: AcceptStore,
+            shared: SharedContentsStore,
             recipients: RecipientsStore,
             templates: TemplatesStore,
             renderer: TemplateRenderer,
-          ) => new AcceptNotification(store, recipients, templates, renderer),
+          ) => new AcceptNotification(store, shared, recipients, templates, renderer),
         },
         {
           provide: ManageProviderAccounts,

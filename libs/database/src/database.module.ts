@@ -20,6 +20,7 @@ import { FirstAnswersStore } from './stores/sending/first-answers.store.js';
 import { NotificationsStore } from './stores/sending/notifications.store.js';
 import { PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
 import { ReceiptsStore } from './stores/sending/receipts.store.js';
+import { SharedContentsStore } from './stores/sending/shared-contents.store.js';
 import { SuppressionsStore } from './stores/suppressions.store.js';
 import { TemplatesStore } from './stores/templates.store.js';
 import { TenantsStore } from './stores/tenants.store.js';
@@ -86,6 +87,7 @@ const plainStores = [
   QueueFiguresStore,
   ReceiptsStore,
   RecipientsStore,
+  SharedContentsStore,
   SuppressionsStore,
   TemplatesStore,
   TenantsStore,

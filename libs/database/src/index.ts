@@ -60,6 +60,11 @@ export { NotificationsStore, type TimelineEntry } from './stores/sending/notific
 export { type PoisonMessageRow, PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
 export { ReceiptsStore } from './stores/sending/receipts.store.js';
 export { type RecentSends, RecentSendsStore } from './stores/sending/recent-sends.store.js';
+export {
+  type SharedContent,
+  SharedContentsStore,
+  type StoredSharedContent,
+} from './stores/sending/shared-contents.store.js';
 export { type Suppression, type SuppressionFilter, SuppressionsStore } from './stores/suppressions.store.js';
 export {
   type Template,

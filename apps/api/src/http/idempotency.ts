@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { createHash, type Hash, hash } from 'node:crypto';
 import { DomainError } from '#domain';
 import type { CarillonRequest } from './access.js';
 
@@ -21,17 +21,48 @@ export function checkIdempotencyKey(key: unknown): string {
  * in which a client happens to write them does not matter.
  */
 export function bodyHashOf(route: string, body: unknown): string {
-  return hash('sha256', `${route}\n${canonical(body)}`, 'hex');
+  const text = new HashedText();
+  text.write(`${route}\n`);
+  writeCanonical(body, text);
+  return text.digest();
 }
 
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (typeof value === 'object' && value !== null) {
-    const object = value as Record<string, unknown>;
-    return `{${Object.keys(object)
-      .sort()
-      .map((key) => `${JSON.stringify(key)}:${canonical(object[key])}`)
-      .join(',')}}`;
+/** Characters that are gathered before they are hashed: a large body is never written out as a whole. */
+const GATHERED = 64 * 1024;
+
+class HashedText {
+  private text = '';
+  private hash: Hash | undefined;
+
+  write(text: string): void {
+    this.text += text;
+    if (this.text.length < GATHERED) return;
+    this.hash ??= createHash('sha256');
+    this.hash.update(this.text);
+    this.text = '';
   }
-  return JSON.stringify(value) ?? 'null';
+
+  digest(): string {
+    return this.hash ? this.hash.update(this.text).digest('hex') : hash('sha256', this.text, 'hex');
+  }
+}
+
+function writeCanonical(value: unknown, to: HashedText): void {
+  if (Array.isArray(value)) {
+    to.write('[');
+    for (let index = 0; index < value.length; index += 1) {
+      if (index > 0) to.write(',');
+      writeCanonical(value[index], to);
+    }
+    to.write(']');
+  } else if (typeof value === 'object' && value !== null) {
+    const object = value as Record<string, unknown>;
+    let separator = '{';
+    for (const key of Object.keys(object).sort()) {
+      to.write(`${separator}${JSON.stringify(key)}:`);
+      writeCanonical(object[key], to);
+      separator = ',';
+    }
+    to.write(separator === '{' ? '{}' : '}');
+  } else to.write(JSON.stringify(value) ?? 'null');
 }

@@ -4,10 +4,13 @@
 import { LRUCache } from 'lru-cache';
 import type {
   Acceptance,
+  Accepted,
   AcceptStore,
   Notification,
   RecipientAddresses,
   RecipientsStore,
+  SharedContent,
+  SharedContentsStore,
   TemplatesStore,
 } from '#database';
 import { type AddressSource, type ChannelId, channelOf, DomainError, type Fault, newId } from '#domain';
@@ -45,6 +48,7 @@ export class AcceptNotification {
 
   constructor(
     private readonly store: AcceptStore,
+    private readonly sharedContents: SharedContentsStore,
     private readonly recipients: RecipientsStore,
     private readonly templates: TemplatesStore,
     private readonly renderer: TemplateRenderer,
@@ -96,16 +100,18 @@ export class AcceptNotification {
     const rest = await this.withoutReplays(caller, items, result);
     const common = rest.length > 0 ? [...timeFaults(body), ...(await this.contentFaults(caller, body))] : [];
     if (common.length > 0 && result.accepted.length === 0) throw validationFailed(common);
+    const shared = sharedContentOf(body);
     const good: (OneOfBulk & { acceptance: Acceptance })[] = [];
     for (const one of rest) {
       const faults = [...common, ...addressFaults(body, one.item)];
       if (faults.length > 0) reject(one.index, faults);
       else {
-        const item = { ...one.item, payload: { ...body.payload, ...one.item.payload } };
-        good.push({ ...one, acceptance: acceptanceOf(caller, body, item, one.idempotency) });
+        const acceptance = acceptanceOf(caller, { ...body, content: undefined }, one.item, one.idempotency);
+        acceptance.notification.sharedContentId = shared?.id ?? null;
+        good.push({ ...one, acceptance });
       }
     }
-    const stored = good.length > 0 ? await this.store.acceptAll(good.map(({ acceptance }) => acceptance)) : [];
+    const stored = good.length > 0 ? await this.storeAll(caller, good, shared) : [];
     for (const [at, { index, item, acceptance }] of good.entries()) {
       const accepted = stored[at]!;
       if (accepted instanceof DomainError) reject(index, [faultOf(accepted)], accepted.code);
@@ -117,6 +123,20 @@ export class AcceptNotification {
     result.accepted.sort(byIndex);
     result.rejected.sort(byIndex);
     return result;
+  }
+
+  /** What they have in common is committed before the first of them, and deleted again when none refers to it. */
+  private async storeAll(
+    { tenantId }: Caller,
+    good: { acceptance: Acceptance }[],
+    shared: SharedContent | null,
+  ): Promise<(Accepted | DomainError)[]> {
+    if (shared) await this.sharedContents.insert(tenantId, shared);
+    const stored = await this.store.acceptAll(good.map(({ acceptance }) => acceptance));
+    if (shared && !stored.some((one) => !(one instanceof DomainError) && one.kind === 'accepted'))
+      // Where this fails a clean-up finds the row.
+      await this.sharedContents.delete(tenantId, shared.id).catch(() => undefined);
+    return stored;
   }
 
   /** Adds the items whose key is known to the result, before anything else is checked, and returns the others. */
@@ -203,6 +223,10 @@ function readItem(given: unknown): { item: BulkItem; faults?: never } | { item?:
   if (shape.length > 0) return { faults: shape };
   const parsed = bulkItem.safeParse(given);
   return parsed.success ? { item: parsed.data } : { faults: faultsOf(parsed.error.issues, given) };
+}
+
+function sharedContentOf({ content, payload }: BulkBody): SharedContent | null {
+  return content || payload ? { id: newId(), content: content ?? null, payload: payload ?? null } : null;
 }
 
 /** How an item of a bulk is told what a lone request would have been answered. */
@@ -295,6 +319,7 @@ function acceptanceOf(caller: Caller, common: Common, item: Item, idempotency: A
     scheduledAt: common.scheduled_at === undefined ? null : new Date(common.scheduled_at),
     expiresAt: common.expires_at === undefined ? null : new Date(common.expires_at),
     endpointId: null,
+    sharedContentId: null,
   };
   return {
     notification,

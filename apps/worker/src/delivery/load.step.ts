@@ -1,11 +1,34 @@
 import { LRUCache } from 'lru-cache';
-import type { DeliveriesStore, DeliveryContext, TemplateContent, TemplatesStore } from '#database';
+import type {
+  DeliveriesStore,
+  DeliveryContext,
+  SharedContentsStore,
+  StoredSharedContent,
+  TemplateContent,
+  TemplatesStore,
+} from '#database';
 import { Halt, localeChain } from '#domain';
 import { instruments } from '#telemetry';
+import { SharedPayload } from '#templates';
 import type { Claimed, Loaded } from './stages.js';
 
 /** Contents of template versions, which never change. */
 const CACHED_VERSIONS = 5_000;
+
+/** Bytes of shared contents. One takes up to four times its characters: as text, and as UTF-8 for the threads that render. */
+const CACHED_SHARED_BYTES = 64 * 1024 * 1024;
+const BYTES_PER_CHARACTER = 4;
+
+interface SharedKey {
+  tenantId: string;
+  id: string;
+}
+
+interface Shared {
+  content: Record<string, unknown> | null;
+  payload: SharedPayload | null;
+  bytes: number;
+}
 
 interface VersionKey {
   tenantId: string;
@@ -17,14 +40,25 @@ interface VersionKey {
 export class LoadStep {
   /** Asked for at the same moment by a thousand deliveries of one template, a version is read once. */
   private readonly versions: LRUCache<string, TemplateContent, VersionKey>;
+  /** Likewise what the thousand have in common: it never changes either. */
+  private readonly shared: LRUCache<string, Shared, SharedKey>;
 
   constructor(
     private readonly deliveries: DeliveriesStore,
     private readonly templates: TemplatesStore,
+    sharedContents: SharedContentsStore,
   ) {
     this.versions = new LRUCache({
       max: CACHED_VERSIONS,
       fetchMethod: async (_key, _stale, { context }) => (await this.templates.version(context)) ?? undefined,
+    });
+    this.shared = new LRUCache({
+      maxSize: CACHED_SHARED_BYTES,
+      sizeCalculation: ({ bytes }) => bytes,
+      fetchMethod: async (_key, _stale, { context }) => {
+        const stored = await sharedContents.get(context.tenantId, context.id);
+        return stored ? toShared(stored) : undefined;
+      },
     });
   }
 
@@ -32,7 +66,8 @@ export class LoadStep {
     const context = await this.deliveries.load(claimed.delivery);
     if (!context) throw new Halt({ kind: 'not_mine', detail: 'the delivery is gone' });
     if (claimed.delivery.sending) decideInDoubt(claimed, context);
-    const { content, templateVersion } = await this.content(claimed, context);
+    const shared = await this.sharedOf(context);
+    const { content, templateVersion } = await this.content(claimed, context, shared);
     const own = context.recipient ? claimed.channel.addressesOf(context.recipient) : [];
     const addresses = context.address ? [context.address] : own;
     if (addresses.length === 0 && claimed.channel.addressFrom) {
@@ -43,17 +78,40 @@ export class LoadStep {
         detail: `recipient ${JSON.stringify(context.notification.recipientId)} has no ${claimed.channel.id} address any more`,
       });
     }
-    return { ...claimed, context, addresses, content, templateVersion, loaded: true };
+    return {
+      ...claimed,
+      context,
+      addresses,
+      content,
+      templateVersion,
+      sharedPayload: shared?.payload ?? null,
+      loaded: true,
+    };
+  }
+
+  private async sharedOf({ notification }: DeliveryContext): Promise<Shared | null> {
+    const { tenantId, sharedContentId: id } = notification;
+    if (id === null) return null;
+    const found = await this.shared.fetch(`${tenantId} ${id}`, { context: { tenantId, id } });
+    if (found) return found;
+    throw new Halt({
+      kind: 'failed',
+      reason: 'render_error',
+      code: 'unknown_content',
+      detail: 'what this notification has in common with others was deleted',
+    });
   }
 
   private async content(
     { delivery, channel }: Claimed,
     { notification, recipient, tenant, templateHeads: heads }: DeliveryContext,
+    shared: Shared | null,
   ): Promise<{ content: TemplateContent; templateVersion: number | null }> {
     // An event is its own content.
     if (notification.endpointId)
       return { content: { body: JSON.stringify(notification.payload) }, templateVersion: null };
-    if (notification.content) return { content: notification.content, templateVersion: null };
+    const inline = notification.content ?? shared?.content;
+    if (inline) return { content: inline, templateVersion: null };
     const idOrKey = notification.templateId!;
     const chain = localeChain(recipient?.locale ?? null, tenant.settings.locale ?? null);
     // By key the best locale wins; by id there is one. A key with no locale of the chain is still better sent than not.
@@ -70,6 +128,15 @@ export class LoadStep {
       });
     return { content, templateVersion: head.version };
   }
+}
+
+function toShared({ content, payload }: StoredSharedContent): Shared {
+  const characters = (payload?.length ?? 0) + (content ? JSON.stringify(content).length : 0);
+  return {
+    content,
+    payload: payload === null ? null : new SharedPayload(payload),
+    bytes: 1 + BYTES_PER_CHARACTER * characters,
+  };
 }
 
 /** An earlier worker had begun to send and was lost: it may or may not have been sent. The category says what follows, or the channel. */

@@ -7,6 +7,7 @@ import {
   type DueDeliveriesStore,
   ReceiptsStore,
   RecentSendsStore,
+  SharedContentsStore,
   type TemplatesStore,
   type WebhookEndpointsStore,
 } from '#database';
@@ -55,7 +56,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
   const { config, deliveries, due } = parts;
   return new Pipeline({
     claim: new ClaimStep(),
-    load: new LoadStep(deliveries, parts.templates),
+    load: new LoadStep(deliveries, parts.templates, new SharedContentsStore(parts.database)),
     consent: new ConsentStep(),
     limit: new LimitStep(makeLimiter(parts)),
     render: new RenderStep(parts.renderer, new UnsubscribeLinks(config.publicUrl, parts.unsubscribeKey)),

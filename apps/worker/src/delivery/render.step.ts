@@ -23,7 +23,7 @@ export class RenderStep {
       ...(unsubscribe && { unsubscribe_url: unsubscribe.url }),
     };
     // The payload wins over what we add; a template written for a send never changes its meaning under it.
-    const layers = [added, notification.payload ?? {}];
+    const layers = [added, limited.sharedPayload ?? {}, notification.payload ?? {}];
     try {
       const message = await this.renderer.render(limited.channel, limited.content, layers, limited.delivery.tenantId);
       const fault = messageFaultOf(limited.channel, message, { smsMaxSegments: tenant.settings.sms_max_segments });

@@ -3,6 +3,7 @@
 import type { ClaimedDelivery, DeliveryContext } from '#database';
 import type { Channel, ChannelId } from '#domain';
 import type { Sender } from '#providers';
+import type { SharedPayload } from '#templates';
 import type { UnsubscribeLink } from './unsubscribe-links.js';
 
 declare const passed: unique symbol;
@@ -19,6 +20,8 @@ export interface Loaded extends Claimed {
   addresses: readonly string[];
   content: Record<string, unknown>;
   templateVersion: number | null;
+  /** Of one of many: the part of the payload that all have in common. */
+  sharedPayload: SharedPayload | null;
   loaded: true;
 }
 

@@ -273,7 +273,7 @@ told_blanked as (
 windows_gone as (delete from rate_windows where tenant_id = $1 and key = any (select c || ':' || $2 from unnest($3::text[]) as c)),
 mail_gone as (delete from mailbox_messages m where m.tenant_id = $1 and m.delivery_id in (select id from deliveries_blanked) returning 1),
 notifications_blanked as (
-  update notifications n set recipient_id = 'erased', payload = null, content = null, metadata = null,
+  update notifications n set recipient_id = 'erased', payload = null, content = null, shared_content_id = null, metadata = null,
     cancelled = n.cancelled + (select count(*) from waiting_gone w where w.notification_id = n.id)
   where n.tenant_id = $1 and n.recipient_id = $2 returning 1
 ),

@@ -2,18 +2,24 @@ import type { Database } from '../../database.js';
 import { EVENTS_KEPT_DAYS } from '../sending/events.store.js';
 import { type Batch, CleanUp } from './clean-up.js';
 
-/** Rows whose time is over for every tenant alike: idempotency keys, spent tokens and limiter windows, poison messages. */
+/**
+ * Rows whose time is over for every tenant alike: idempotency keys, spent tokens and limiter windows, poison messages, and shared contents
+ * that no notification refers to any more.
+ */
 export class ExpiredRowsStore {
   readonly cleanUps: readonly CleanUp[];
-  /** Where the walk over the limiter's windows goes on. */
-  private afterWindow = FIRST_WINDOW;
 
   constructor(private readonly database: Database) {
+    // In order of their keys: an index on the end of a window would have to be kept up to date by every send, and nothing says when the last
+    // notification that refers to a shared content is deleted.
+    const windows = this.sweeping(RATE_WINDOWS, '');
+    const sharedContents = this.sweeping(SHARED_CONTENTS, FIRST_ID);
     this.cleanUps = [
       new CleanUp('idempotency_keys', () => once(this.deleting(IDEMPOTENCY_KEYS))),
       new CleanUp('poison_messages', () => once(this.deleting(POISON_MESSAGES))),
       new CleanUp('used_tokens', () => once(this.deleting(USED_TOKENS))),
-      new CleanUp('rate_windows', () => once(this.sweepWindows)),
+      new CleanUp('rate_windows', () => once(windows)),
+      new CleanUp('shared_contents', () => once(sharedContents)),
       // What endpoints can be told again goes with its tenant's retention (RetentionStore).
       new CleanUp('events', () => once(this.deleting(UNPUBLISHED_EVENTS))),
     ];
@@ -26,19 +32,23 @@ export class ExpiredRowsStore {
     };
   }
 
-  /** Goes through the windows in order of their keys: an index on their end would have to be kept up to date by every send. */
-  private readonly sweepWindows: Batch = async (size) => {
-    const [row] = await this.database.platform.query<{ deleted: number; seen: number; tenant: string; key: string }>({
-      text: RATE_WINDOWS,
-      values: [this.afterWindow.tenant, this.afterWindow.key, size],
-    });
-    const done = row!.seen < size;
-    this.afterWindow = done ? FIRST_WINDOW : { tenant: row!.tenant, key: row!.key };
-    return { deleted: row!.deleted, done };
-  };
+  /** Goes through a table in order of its primary key, from where the last batch ended. */
+  private sweeping(text: string, firstKey: string): Batch {
+    const first = { tenant: FIRST_ID, key: firstKey };
+    let after = first;
+    return async (size) => {
+      const [row] = await this.database.platform.query<{ deleted: number; seen: number; tenant: string; key: string }>({
+        text,
+        values: [after.tenant, after.key, size],
+      });
+      const done = row!.seen < size;
+      after = done ? first : { tenant: row!.tenant, key: row!.key };
+      return { deleted: row!.deleted, done };
+    };
+  }
 }
 
-const FIRST_WINDOW = { tenant: '00000000-0000-0000-0000-000000000000', key: '' };
+const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
 async function* once(batch: Batch): AsyncGenerator<Batch> {
   yield batch;
@@ -79,3 +89,17 @@ with seen as materialized (
 )
 select (select count(*) from gone) as deleted, (select count(*) from seen) as seen, last.tenant_id as tenant, last.key
 from (select 1) one left join lateral (select tenant_id, key from seen order by tenant_id desc, key desc limit 1) last on true`;
+
+/** A call inserts what its notifications have in common before them, and ends within seconds. Index: shared_contents_pkey, notifications_shared_content_id_tenant_id_idx. */
+const SHARED_CONTENTS = `
+with seen as materialized (
+  select tenant_id, id, created_at from shared_contents where (tenant_id, id) > ($1::uuid, $2::uuid) order by tenant_id, id limit $3
+), unused as materialized (
+  select s.tenant_id, s.id from seen s
+  where s.created_at < now() - interval '1 hour'
+    and (select 1 from notifications n where n.shared_content_id = s.id and n.tenant_id = s.tenant_id limit 1) is null
+), gone as (
+  delete from shared_contents c using unused u where c.tenant_id = u.tenant_id and c.id = u.id returning 1
+)
+select (select count(*) from gone) as deleted, (select count(*) from seen) as seen, last.tenant_id as tenant, last.id as key
+from (select 1) one left join lateral (select tenant_id, id from seen order by tenant_id desc, id desc limit 1) last on true`;

@@ -21,6 +21,9 @@ export function acceptValues(batch: readonly Acceptance[]): unknown[] {
   const deliveries = batch.flatMap((acceptance, index) =>
     acceptance.deliveries.map((delivery) => ({ delivery, index: index + 1 })),
   );
+  // Of a bulk send all have the same, and it may have 50 kB: it travels once, and each names its place from 1.
+  const metadata = [...new Set(batch.map(({ notification }) => notification.metadata))].filter((one) => one !== null);
+  const placeOf = new Map(metadata.map((one, index) => [one, index + 1]));
   const upserts = batch.flatMap(({ notification, recipient }, index) =>
     recipient ? [{ tenantId: notification.tenantId, recipient, index: index + 1 }] : [],
   );
@@ -42,6 +45,9 @@ export function acceptValues(batch: readonly Acceptance[]): unknown[] {
       (row) => row.recipient.timezone ?? null,
       (row) => json(row.recipient.attributes),
     ]),
+    batch.map(({ notification }) => notification.sharedContentId),
+    batch.map(({ notification }) => (notification.metadata === null ? null : placeOf.get(notification.metadata)!)),
+    metadata.map(json),
   ];
 }
 
@@ -60,7 +66,6 @@ const notificationFields: ((row: Acceptance) => unknown)[] = [
   (row) => laneOf(row.notification.priority),
   (row) => row.notification.test,
   (row) => row.notification.orderingKey,
-  (row) => json(row.notification.metadata),
   (row) => row.notification.scheduledAt,
   (row) => row.notification.expiresAt,
   (row) => row.deliveries.length,
@@ -83,11 +88,12 @@ export const ACCEPT = `
 with input as materialized (
   select * from unnest(
     $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::smallint[], $11::smallint[],
-    $12::boolean[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[], $21::uuid[]
+    $12::boolean[], $13::text[], $14::timestamptz[], $15::timestamptz[], $16::integer[], $17::text[], $18::text[], $19::text[], $20::uuid[],
+    $33::uuid[], $34::integer[]
   ) with ordinality as i(tenant_id, id, recipient_id, type, category, channels, template_id, content, payload, priority, lane,
-                         test, ordering_key, metadata, scheduled_at, expires_at, total, key, body_hash, traceparent, endpoint_id, ord)
+                         test, ordering_key, scheduled_at, expires_at, total, key, body_hash, traceparent, endpoint_id, shared_content_id, metadata_at, ord)
 ), asked as materialized (
-  select * from unnest($22::integer[], $23::uuid[], $24::text[], $25::text[], $26::text[]) as d(ord, id, channel, address, address_from)
+  select * from unnest($21::integer[], $22::uuid[], $23::text[], $24::text[], $25::text[]) as d(ord, id, channel, address, address_from)
 ), known as materialized (
   select i.ord, k.notification_id, k.body_hash
   from input i cross join lateral (select * from idempotency_keys x where x.tenant_id = i.tenant_id and x.key = i.key offset 0) k -- index: idempotency_keys_pkey
@@ -111,7 +117,7 @@ with input as materialized (
 ), profiles as (
   insert into recipients as r (tenant_id, id, email, phone, locale, timezone, attributes)
   select distinct on (a.tenant_id, u.id) a.tenant_id, u.id, u.email, u.phone, u.locale, u.timezone, coalesce(u.attributes::jsonb, '{}')
-  from unnest($27::integer[], $28::text[], $29::text[], $30::text[], $31::text[], $32::text[], $33::text[]) as u(ord, id, email, phone, locale, timezone, attributes)
+  from unnest($26::integer[], $27::text[], $28::text[], $29::text[], $30::text[], $31::text[], $32::text[]) as u(ord, id, email, phone, locale, timezone, attributes)
   join accepted a on a.ord = u.ord
   order by a.tenant_id, u.id, u.ord desc
   on conflict (tenant_id, id) do update set
@@ -119,9 +125,9 @@ with input as materialized (
     timezone = coalesce(excluded.timezone, r.timezone), attributes = r.attributes || excluded.attributes, updated_at = now()
 ), stored as (
   insert into notifications (tenant_id, id, recipient_id, type, category, channels, template_id, content, payload, priority, test, ordering_key,
-                             metadata, scheduled_at, expires_at, total, created_at, endpoint_id)
+                             metadata, scheduled_at, expires_at, total, created_at, endpoint_id, shared_content_id)
   select tenant_id, id, recipient_id, type, category, string_to_array(channels, ','), template_id, content::jsonb, payload::jsonb, priority, test, ordering_key,
-         metadata::jsonb, scheduled_at, expires_at, total, created_at, endpoint_id
+         ($35::text[])[metadata_at]::jsonb, scheduled_at, expires_at, total, created_at, endpoint_id, shared_content_id
   from accepted
 ), wanted as materialized (
   select a.tenant_id, d.id, a.id as notification_id, a.recipient_id, d.channel, d.address, a.lane, a.ordering_key, a.scheduled_at, a.expires_at, a.created_at, a.traceparent, a.endpoint_id

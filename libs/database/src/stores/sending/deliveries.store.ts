@@ -70,6 +70,7 @@ interface ContextRow {
   scheduled_at: Date | null;
   expires_at: Date | null;
   endpoint_id: string | null;
+  shared_content_id: string | null;
   has_profile: boolean;
   email: string | null;
   phone: string | null;
@@ -172,6 +173,7 @@ function toContext(row: ContextRow): DeliveryContext {
       scheduledAt: row.scheduled_at,
       expiresAt: row.expires_at,
       endpointId: row.endpoint_id,
+      sharedContentId: row.shared_content_id,
     },
     address: row.address,
     recipient: row.has_profile
@@ -205,7 +207,7 @@ function toContext(row: ContextRow): DeliveryContext {
  */
 const LOAD = `
 select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.recipient_id, n.type, n.category, n.channels, n.template_id, n.content,
-       n.payload, n.priority, n.test, n.ordering_key, n.metadata, n.scheduled_at, n.expires_at, n.endpoint_id,
+       n.payload, n.priority, n.test, n.ordering_key, n.metadata, n.scheduled_at, n.expires_at, n.endpoint_id, n.shared_content_id,
        r.id is not null as has_profile, r.email, r.phone, r.locale, r.timezone, r.attributes,
        case when d.channel = 'push' then (
          select json_agg(json_build_object('token', v.token, 'platform', v.platform) order by v.created_at)

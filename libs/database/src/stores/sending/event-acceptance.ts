@@ -51,6 +51,7 @@ export function eventAcceptance(event: StoredEvent, endpoint: EventTarget): Acce
       scheduledAt: null,
       expiresAt: null,
       endpointId: endpoint.id,
+      sharedContentId: null,
     },
     deliveries: [{ id: newId(), channel: 'webhook', address: null, addressFrom: null }],
     recipient: null,

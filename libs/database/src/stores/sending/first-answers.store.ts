@@ -6,7 +6,7 @@ import type { DeliveryRow, NotificationRow } from './notification.js';
 
 /** What the first answer to a send was made from: columns that never change afterwards. */
 export interface FirstAnswer {
-  notification: Omit<NotificationRow, 'status' | 'total' | 'content' | 'payload'>;
+  notification: Omit<NotificationRow, 'status' | 'total' | 'sharedContentId'>;
   deliveries: Pick<DeliveryRow, 'id' | 'channel'>[];
 }
 

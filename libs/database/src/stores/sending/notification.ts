@@ -20,10 +20,12 @@ export interface Notification {
   expiresAt: Date | null;
   /** Of an event on its way to a tenant's endpoint: which. */
   endpointId: string | null;
+  /** Of one of many: what they have in common. `content` is then there, and `payload` is laid over the payload there. */
+  sharedContentId: string | null;
 }
 
 /** What is read back: not what is only needed to send it. */
-export interface NotificationRow extends Omit<Notification, 'content' | 'payload'> {
+export interface NotificationRow extends Omit<Notification, 'content' | 'payload' | 'sharedContentId'> {
   createdAt: Date;
   status: NotificationStatus;
   total: number;

@@ -1,0 +1,17 @@
+-- What the notifications of a bulk send have in common, stored once (docs/adr/0018).
+
+create table shared_contents (
+  tenant_id uuid not null,
+  id uuid not null,
+  -- json and not jsonb: both are only ever read as a whole, and a large one is written and read in half the time.
+  content json,
+  payload json,
+  created_at timestamptz not null default now(),
+  primary key (tenant_id, id)
+);
+
+alter table notifications add column shared_content_id uuid;
+-- Tells whether a shared content is still in use. Not led by the tenant, so that it is no candidate for looking a notification up.
+create index notifications_shared_content_id_tenant_id_idx on notifications (shared_content_id, tenant_id) where shared_content_id is not null;
+
+select carillon_protect('shared_contents');
