@@ -148,7 +148,7 @@ async function overHttp(description: VendorDescription): Promise<Exchange> {
 }
 
 const contents: Partial<Record<ChannelId, Record<string, unknown>>> = {
-  email: { subject: 'Grüße', html: '<p>Hello <b>there</b></p>' },
+  email: { subject: 'Grüße', html: '<p>Hello <b>there</b></p>', text: 'Hello there' },
   sms: { text: 'Grüße' },
   push: { title: 'Grüße', body: 'Hello there', data: { order: '7' } },
   chat: { text: 'Grüße' },

@@ -4,13 +4,14 @@ import type { Channel, FieldKind } from '#domain';
 import { Budget } from './budget.ts';
 import { evaluate } from './evaluate.ts';
 import type { Root } from './payload.ts';
+import { plainTextOf } from './plain-text.ts';
 import type { Program } from './program.ts';
 import { describeFault, TemplateFault } from './template-fault.ts';
 
 export type Content = Record<string, unknown>;
 
 /** What rendering needs to know of a channel; can pass between threads. */
-export type FieldRules = Pick<Channel, 'fields' | 'maxSourceBytes'>;
+export type FieldRules = Pick<Channel, 'fields' | 'maxSourceBytes' | 'textFrom'>;
 
 export interface Source {
   /** RFC 6901 pointer within the content: `/subject`, `/data/url`. */
@@ -70,6 +71,9 @@ export function renderFields(
     const kind = rules.fields[field];
     if (kind) message[field] = renderValue(value, kind, rendering, `/${field}`, 0);
   }
+  const { text, html } = rules.textFrom ?? {};
+  if (text && html && message[text] === undefined && typeof message[html] === 'string')
+    message[text] = plainTextOf(message[html], rendering.budget);
   return message;
 }
 

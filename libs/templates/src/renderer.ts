@@ -152,8 +152,8 @@ export class TemplateRenderer {
   }
 }
 
-function rulesOf({ fields, maxSourceBytes }: Channel): FieldRules {
-  return { fields, maxSourceBytes };
+function rulesOf({ fields, maxSourceBytes, textFrom }: Channel): FieldRules {
+  return { fields, maxSourceBytes, ...(textFrom && { textFrom }) };
 }
 
 function isSmall(layer: PayloadLayer): boolean {

@@ -29,6 +29,8 @@ export interface Channel<Id extends string = string> {
   readonly content: z.ZodObject;
   /** What each field of the content is, and so how it is escaped. */
   readonly fields: Readonly<Record<string, FieldKind>>;
+  /** The text field that is made from a rendered html field where a content has no text of its own. */
+  readonly textFrom?: { readonly text: string; readonly html: string };
   /** Largest source of one content field, in bytes of UTF-8. */
   readonly maxSourceBytes: number;
   /** Which part of a profile the address is taken from; null where a delivery needs none. */

@@ -19,6 +19,7 @@ export const email = defineChannel({
     })
     .meta({ id: 'EmailContent' }),
   fields: { subject: 'line', html: 'html', text: 'text', from: 'line', reply_to: 'line' },
+  textFrom: { text: 'text', html: 'html' },
   maxSourceBytes: 256 * 1024,
   addressFrom: 'email',
   addressesOf: (recipient) => (recipient.email ? [recipient.email] : []),

@@ -81,38 +81,3 @@ describe('a sender of a megabyte', () => {
     expect(millisecondsOf(() => partsOf(from))).toBeLessThan(3_000);
   });
 });
-
-const nested = (tag: string, size: number): string => `<${tag}>`.repeat(Math.floor(size / (tag.length + 2)));
-
-describe('the text of a message without one', () => {
-  it.each([
-    ['nested div', nested('div', MEGABYTE)],
-    ['nested b', nested('b', MEGABYTE)],
-    ['nested tables', nested('table><tr><td', MEGABYTE)],
-    ['lists', nested('ul><li', MEGABYTE)],
-    ['rules', nested('hr', MEGABYTE)],
-    ['paragraphs', nested('p', MEGABYTE)],
-    ['rows', `<table>${'<tr><td>a'.repeat(MEGABYTE / 9)}`],
-    ['links', '<a href="x">y</a>'.repeat(MEGABYTE / 16)],
-    ['an open comment', `<!--${'-'.repeat(MEGABYTE)}`],
-    ['angle brackets', '<'.repeat(MEGABYTE)],
-    ['ampersands', '&'.repeat(MEGABYTE)],
-    ['attributes', `<p ${'a=b '.repeat(MEGABYTE / 4)}>x</p>`],
-    ['words', 'ab '.repeat(MEGABYTE / 3)],
-    ['one word', 'a'.repeat(MEGABYTE)],
-  ])('is made of a megabyte of %s in bounded time', (_, html) => {
-    expect(millisecondsOf(() => emailOf(message({ html, text: undefined }), ACCOUNT))).toBeLessThan(500);
-  });
-
-  it('is that of the whole html where that is of an ordinary size', () => {
-    const rows = Array.from({ length: 500 }, (_, row) => `<tr><td>${row}</td><td>word ${row}</td></tr>`);
-    const { text } = emailOf(message({ html: `<table>${rows.join('')}</table>`, text: undefined }), ACCOUNT);
-    expect(text).toContain('word 499');
-  });
-
-  it('ends with three dots where it was cut, and never inside a tag', () => {
-    const { text } = emailOf(message({ html: 'Hello <b>you</b> '.repeat(10_000), text: undefined }), ACCOUNT);
-    expect(text).toMatch(/Hello[^<>]*\.\.\.$/);
-    expect(text.length).toBeLessThan(100_000);
-  });
-});

@@ -1,6 +1,5 @@
 // What an e-mail is, before a vendor's API gives it another shape.
 
-import { compile } from 'html-to-text';
 import addressparser from 'nodemailer/lib/addressparser';
 import { z } from 'zod';
 import { ProviderError } from '#domain';
@@ -8,13 +7,6 @@ import type { ProviderMessage } from '../define-provider.js';
 
 /** RFC 5321, section 4.5.3.1.3: a path of 256 octets with its angle brackets. */
 const MAX_ADDRESS = 254;
-/** A text is made of so much of the html at most: html-to-text takes up to 5 µs for a tag and 0.1 µs for a character of text. */
-const MAX_TAGS = 4_000;
-const MAX_HTML = 128 * 1024;
-/** Deeper elements are left out; the walk is recursive. */
-const MAX_DEPTH = 100;
-
-const toText = compile({ wordwrap: 78, limits: { maxDepth: MAX_DEPTH, ellipsis: '...' } });
 
 export interface Email {
   from: string;
@@ -22,7 +14,7 @@ export interface Email {
   replyTo: string | undefined;
   subject: string;
   html: string | undefined;
-  /** The given one, or one made from the html. */
+  /** The given one, or the one that rendering made from the html. */
   text: string;
   /** Beyond those that every vendor has a field for. */
   headers: Record<string, string>;
@@ -36,7 +28,7 @@ export function emailOf(message: ProviderMessage, from: string): Email {
   const content = message.content as {
     subject: string;
     html?: string;
-    text?: string;
+    text: string;
     from?: string;
     reply_to?: string;
   };
@@ -47,7 +39,7 @@ export function emailOf(message: ProviderMessage, from: string): Email {
     replyTo: content.reply_to || undefined,
     subject: content.subject,
     html: content.html,
-    text: content.text ?? textOf(content.html!),
+    text: content.text,
     headers: { 'Auto-Submitted': 'auto-generated', ...unsubscribeHeaders(message) },
   };
 }
@@ -77,28 +69,4 @@ function checkSender(from: string, kind: 'rejected' | 'misconfigured'): void {
 export function partsOf(text: string): { address: string; name: string | undefined } {
   const [first] = addressparser(text, { flatten: true });
   return { address: first?.address || text.trim(), name: first?.name || undefined };
-}
-
-/** The text alternative of an html; of a very large one only of its beginning, with three dots at the end. */
-function textOf(html: string): string {
-  const end = endOf(html);
-  return end === html.length ? toText(html) : `${toText(html.slice(0, end))}...`;
-}
-
-/** Where an html is cut: before a tag or in a text, never within a tag. */
-function endOf(html: string): number {
-  let end = 0;
-  for (let tags = 0; tags < MAX_TAGS; tags += 1) {
-    const next = html.indexOf('<', end + 1);
-    if (next === -1) return html.length <= MAX_HTML ? html.length : textEnd(html, end);
-    if (next > MAX_HTML) return textEnd(html, end);
-    end = next;
-  }
-  return end;
-}
-
-/** Of a text that goes on beyond the limit as much as fits; of a tag that does, nothing. */
-function textEnd(html: string, tag: number): number {
-  const close = html.indexOf('>', tag);
-  return close !== -1 && close < MAX_HTML ? MAX_HTML : tag;
 }
