@@ -63,7 +63,7 @@ export {
   type RetryPosition,
   WEBHOOK_RETRY_SCHEDULE_SECONDS,
 } from './retry-schedule.js';
-export { type SmsSegments, smsSegments } from './sms-segments.js';
+export { MOST_SMS_SEGMENTS, type SmsSegments, smsSegments } from './sms-segments.js';
 export {
   DEFAULT_REQUESTS_PER_MINUTE,
   localeTag,

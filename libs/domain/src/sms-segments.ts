@@ -5,6 +5,9 @@ const BASIC = new Set(
 /** The extension table: an escape and a septet. */
 const EXTENSION = new Set('\f^{}\\[~]|€');
 
+/** The highest `sms_max_segments` a tenant may set. */
+export const MOST_SMS_SEGMENTS = 100;
+
 export interface SmsSegments {
   encoding: 'gsm7' | 'ucs2';
   segments: number;

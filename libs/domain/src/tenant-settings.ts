@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { channelIds } from './channels/registry.js';
+import { MOST_SMS_SEGMENTS } from './sms-segments.js';
 
 const limit = z.strictObject({
   limit: z.int().min(1).max(100_000),
@@ -34,7 +35,7 @@ export const tenantSettings = z
     recipient_limits: z.partialRecord(z.enum(channelIds), limit).optional(),
     requests_per_minute: z.int().min(1).max(10_000_000).optional(),
     retry_schedule_seconds: z.array(z.number().min(0).max(604_800)).max(20).optional(),
-    sms_max_segments: z.int().min(1).max(100).optional(),
+    sms_max_segments: z.int().min(1).max(MOST_SMS_SEGMENTS).optional(),
     locale: localeTag.optional(),
     // Not less: a send that is repeated within 48 hours is answered from its notification.
     retention_days: z.int().min(3).max(3_650).optional(),

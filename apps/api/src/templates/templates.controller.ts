@@ -15,7 +15,16 @@ import {
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type Template, type TemplateContent, TemplatesStore } from '#database';
-import { type ChannelId, channelOf, DomainError, localeChain, notFound, smsSegments } from '#domain';
+import {
+  type ChannelId,
+  channelOf,
+  DomainError,
+  localeChain,
+  MOST_SMS_SEGMENTS,
+  messageFaultOf,
+  notFound,
+  smsSegments,
+} from '#domain';
 import { TemplateFault, TemplateRenderer } from '#templates';
 import { type Caller, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
@@ -182,6 +191,9 @@ export class TemplatesController {
     try {
       const message = await this.renderer.render(channelOf(found.channel), found.content, [payload], tenantId);
       const { channel, locale, version } = found;
+      // Too long for any tenant, and too long to be counted character by character.
+      const tooLong = messageFaultOf(channelOf(channel), message, { smsMaxSegments: MOST_SMS_SEGMENTS });
+      if (tooLong) throw new TemplateFault(tooLong);
       return {
         channel,
         locale,

@@ -1,0 +1,39 @@
+import { afterAll, expect, it } from 'vitest';
+import { channels, Halt } from '#domain';
+import { TemplateRenderer } from '#templates';
+import { RenderStep } from './render.step.js';
+import type { Limited } from './stages.js';
+import { UnsubscribeLinks } from './unsubscribe-links.js';
+
+const renderer = new TemplateRenderer({ threads: 1 });
+afterAll(() => renderer.close());
+const step = new RenderStep(renderer, new UnsubscribeLinks(undefined, Buffer.alloc(32)));
+
+const limited = (text: string, payload: object): Limited =>
+  ({
+    delivery: { tenantId: 'tenant', deliveryId: 'd' },
+    channel: channels.in_app,
+    content: { title: 't', body: text },
+    context: {
+      notification: { recipientId: 'r', endpointId: null, payload },
+      recipient: { attributes: { name: 'Ann' }, locale: 'fr' },
+      tenant: { settings: {} },
+    },
+  }) as unknown as Limited;
+
+it('renders with the payload over what is known of the recipient', async () => {
+  const text = '{{recipient.name}} {{recipient.locale}} {{n}}';
+  expect((await step.run(limited(text, { n: 1 }))).message['body']).toBe('Ann fr 1');
+  expect((await step.run(limited('{{recipient}}', { recipient: 'mine' }))).message['body']).toBe('mine');
+});
+
+it('holds a delivery whose render finds no place; it does not fail', async () => {
+  const rows = Array.from({ length: 9_000 }, (_, n) => n);
+  const slow = `{{#each rows}}${'{{#if (eq this 1)}}y{{/if}}'.repeat(20)}{{/each}}`;
+  const runs = Array.from({ length: 520 }, () => step.run(limited(slow, { rows })).catch((error: unknown) => error));
+  const refused = await runs.at(-1);
+  expect(refused).toBeInstanceOf(Halt);
+  expect((refused as Halt).outcome).toMatchObject({ kind: 'held', reason: 'retry', limitTaken: true });
+  await renderer.close();
+  await Promise.all(runs);
+});

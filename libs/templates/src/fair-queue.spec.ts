@@ -1,0 +1,36 @@
+import { expect, it } from 'vitest';
+import { FairQueue } from './fair-queue.ts';
+
+const nobody = (): boolean => false;
+
+function filled(...items: [tenantId: string, item: number][]): FairQueue<number> {
+  const queue = new FairQueue<number>({ total: 100, perTenant: 10 });
+  for (const [tenantId, item] of items) queue.push(tenantId, item);
+  return queue;
+}
+
+function drain(queue: FairQueue<number>, isPutBack: (tenantId: string) => boolean = nobody): (number | undefined)[] {
+  return Array.from({ length: queue.size }, () => queue.shift(isPutBack)?.item);
+}
+
+it('takes tenants in turn, and the items of each in order', () => {
+  expect(drain(filled(['a', 1], ['a', 2], ['a', 3], ['b', 4], ['c', 5], ['b', 6]))).toEqual([1, 4, 5, 2, 6, 3]);
+});
+
+it('takes a tenant that was put back only while no other waits', () => {
+  const queue = filled(['slow', 1], ['slow', 2], ['b', 3], ['b', 4]);
+  expect(drain(queue, (tenantId) => tenantId === 'slow')).toEqual([3, 4, 1, 2]);
+});
+
+it('refuses what exceeds its limits, of all tenants and of one', () => {
+  const queue = new FairQueue<number>({ total: 3, perTenant: 2 });
+  expect([queue.push('a', 1), queue.push('a', 2), queue.push('a', 3)]).toEqual([true, true, false]);
+  expect([queue.push('b', 4), queue.push('c', 5)]).toEqual([true, false]);
+  expect(queue.size).toBe(3);
+});
+
+it('gives up an item that does not want to wait any longer', () => {
+  const queue = filled(['a', 1], ['a', 2], ['b', 3]);
+  expect([queue.remove('a', 1), queue.remove('a', 1), queue.remove('b', 3)]).toEqual([true, false, true]);
+  expect(drain(queue)).toEqual([2]);
+});
