@@ -28,6 +28,8 @@ const CONNECTIONS = 64;
 const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:carillon';
 const PUBLIC_URL = 'https://notify.example.com';
 const TARGET_PER_SECOND = 5_000;
+/** A call with one receipt, beside an accept in the same run: it costs about one and a half of it. */
+const HTTP_FLOOR = 0.2;
 
 type VendorId = 'ses' | 'twilio' | 'sendgrid';
 
@@ -48,6 +50,10 @@ export const b18: Scenario = {
     }
     await house.clean();
     const rates = await overHttp(context, tenant, { ses: calls, twilio: calls, sendgrid: batches });
+    const accepts = await acceptsPerSecond(context, tenant, calls);
+    const share = Math.min(rates.ses, rates.twilio) / accepts;
+    if (size === 'smoke' && share < HTTP_FLOOR)
+      throw new Error(`calls with one receipt are ${share.toFixed(3)} of accepts, below the floor of ${HTTP_FLOOR}`);
     const [rate, limit] = [median(withReceipts), median(without)];
     return {
       id: 'B18',
@@ -55,6 +61,7 @@ export const b18: Scenario = {
       figures: {
         drain_with_receipts_per_second: rate,
         drain_without_per_second: limit,
+        accepts_per_second: accepts,
         ...Object.fromEntries(Object.entries(rates).map(([id, value]) => [`${id}_receipts_per_second`, value])),
       },
       headline: { name: 'drain with a receipt each', value: rate, unit: '/s' },
@@ -141,6 +148,25 @@ async function overHttp(
   await fake.close();
   rmSync(folder, { recursive: true });
   return rates as Record<VendorId, number>;
+}
+
+/** What a call is compared with: the same connections, a commit each. */
+async function acceptsPerSecond({ house, say }: Context, tenant: BenchTenant, requests: number): Promise<number> {
+  await house.clean();
+  const api = await house.start('api');
+  const order = {
+    port: api.port,
+    path: '/api/v1/notifications',
+    connections: CONNECTIONS,
+    headers: { 'X-API-Key': tenant.apiKey },
+    body: '{"recipient_id":"user-{r}","channel":"email","template_id":"welcome","payload":{"name":"Alice"}}',
+    recipients: 100,
+  };
+  const result = await load({ ...order, requests, keyPrefix: 'receipts-' });
+  await api.stop();
+  check('accepts answered with 202', result.statuses['202'] ?? 0, requests);
+  say(`beside them: ${Math.round(requests / result.seconds)} accepts/s`);
+  return requests / result.seconds;
 }
 
 const SENDGRID_HEADERS = {

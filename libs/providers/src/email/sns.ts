@@ -32,7 +32,7 @@ export interface SnsAccount {
   endpoint?: string | undefined;
 }
 
-/** Certificates by their address, which is new for each. */
+/** Certificates by the account's endpoint and their address, which is new for each. */
 const certificates = new LRUCache<string, X509Certificate>({ max: 20, ttl: 86_400_000 });
 
 /**
@@ -76,13 +76,14 @@ async function certificateAt(
   http: VendorHttp,
   call: ReceiptCall,
 ): Promise<X509Certificate> {
-  const url = pinned(text, account);
-  let certificate = certificates.get(url);
+  // Whether an address is allowed depends on the account's endpoint, so a hit needs no second check.
+  const key = `${account.endpoint ?? ''} ${text}`;
+  let certificate = certificates.get(key);
   if (!certificate) {
-    const answer = await http.ask({ method: 'GET', url, signal: call.signal });
+    const answer = await http.ask({ method: 'GET', url: pinned(text, account), signal: call.signal });
     if (!answer.ok) throw new Error(`SNS answered ${answer.status} to the request for its certificate`);
     certificate = new X509Certificate(answer.text);
-    certificates.set(url, certificate);
+    certificates.set(key, certificate);
   }
   const now = Date.now();
   if (now < Date.parse(certificate.validFrom) || now > Date.parse(certificate.validTo))
