@@ -179,6 +179,13 @@ export class House {
     return Number((await this.sql.query(text, values)).rows[0].count);
   }
 
+  /** Another connection as the owner of the database; the caller ends it. */
+  async connect(): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: this.databaseUrl });
+    await client.connect();
+    return client;
+  }
+
   /** Empties what a run has written, so that the next one meets the same tables. */
   async clean(): Promise<void> {
     await this.sql.query(

@@ -1,0 +1,220 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fillDeliveries } from './fill.ts';
+import type { BenchTenant, House } from './house.ts';
+import { type Context, check, type Figures, median, percentile, type Scenario } from './scenario.ts';
+import { sendTimes } from './send-times.ts';
+import { FAKES } from './vendor.ts';
+
+const SIZES = {
+  smoke: { backlog: 2_000, later: 20_000, blocked: 20_000, events: 20, seconds: 2, runs: 1 },
+  small: { backlog: 30_000, later: 400_000, blocked: 1_000_000, events: 200, seconds: 4, runs: 2 },
+  full: { backlog: 50_000, later: 400_000, blocked: 1_000_000, events: 500, seconds: 10, runs: 3 },
+};
+/** Requests a second of the other tenant. */
+const RATE = 20;
+const ENDPOINTS = 45;
+const ORDERING_KEYS = 1_000;
+
+/** What a drain runs beside. `fill` is there before it; `start` goes on beside it until the returned function is called. */
+interface Condition {
+  fill?: () => Promise<void>;
+  start?: (port: number) => Promise<() => Promise<void>>;
+}
+interface Measured {
+  perSecond: number;
+  p99: number;
+}
+
+export const b20: Scenario = {
+  id: 'B20',
+  title:
+    'drain beside a backlog: many scheduled for later, many behind their ordering key, 45 webhook endpoints of one tenant, partitions being made; and the p99 of another tenant',
+  async run({ house, size, say, profiles }: Context): Promise<Figures> {
+    const { backlog, later, blocked, events, seconds, runs } = SIZES[size];
+    const tenants = { busy: await house.tenant(backlog / 5), quiet: await house.tenant(1_000) };
+    const receiver = await receiverOfWebhooks();
+    const listening = await house.tenant(1_000);
+    const conditions: Record<string, Condition> = {
+      alone: {},
+      scheduled: { fill: () => fillLater(house, tenants.busy, later) },
+      blocked: { fill: () => fillBlocked(house, tenants.busy, blocked) },
+      webhooks: { start: (port) => sendWebhooks(house, listening, { port, receiver, events }) },
+      partitions: { start: () => makePartitions(house) },
+    };
+    const measured: Record<string, Measured[]> = {};
+    for (let run = 0; run < runs; run += 1) {
+      for (const [name, condition] of Object.entries(conditions)) {
+        const found = await measure(house, tenants, condition, { backlog, seconds, profiles });
+        measured[name] = [...(measured[name] ?? []), found];
+        say(
+          `${name}, run ${run + 1} of ${runs}: ${Math.round(found.perSecond)} deliveries/s, another tenant's p99 ${found.p99.toFixed(0)} ms`,
+        );
+      }
+    }
+    receiver.server.closeAllConnections();
+    receiver.server.close();
+    const figures: Record<string, number> = { backlog, later, blocked, webhooks_received: receiver.received() };
+    for (const [name, found] of Object.entries(measured)) {
+      figures[`${name}_per_second`] = median(found.map(({ perSecond }) => perSecond));
+      figures[`${name}_other_p99_ms`] = median(found.map(({ p99 }) => p99));
+    }
+    const beside = (name: string): number => figures[`${name}_per_second`]! / figures['alone_per_second']!;
+    for (const name of Object.keys(conditions)) figures[`${name}_ratio`] = beside(name);
+    return {
+      id: 'B20',
+      work: this.title,
+      figures,
+      headline: {
+        name: `drain beside ${later} scheduled for later`,
+        value: figures['scheduled_per_second']!,
+        unit: '/s',
+      },
+      limit: { name: 'the drain alone', value: figures['alone_per_second']! },
+      peers: [],
+      ratio: Math.min(beside('scheduled'), beside('blocked')),
+      floor: 0.4,
+      targets: [
+        { name: `beside ${later} scheduled ≥ 0.9`, met: beside('scheduled') >= 0.9 },
+        { name: `beside ${blocked} behind ordering keys ≥ 0.9`, met: beside('blocked') >= 0.9 },
+        {
+          name: "another tenant's p99 ≤ 2x",
+          met: Object.keys(conditions).every(
+            (name) => figures[`${name}_other_p99_ms`]! <= 2 * figures['alone_other_p99_ms']!,
+          ),
+        },
+      ],
+    };
+  },
+};
+
+async function measure(
+  house: House,
+  { busy, quiet }: Record<'busy' | 'quiet', BenchTenant>,
+  { fill, start }: Condition,
+  { backlog, seconds, profiles }: { backlog: number; seconds: number; profiles: string | undefined },
+): Promise<Measured> {
+  await house.clean();
+  await fill?.();
+  await fillDeliveries(house, busy, backlog, { dueAt: new Date(), recipients: backlog / 5 });
+  await house.sql.query('vacuum analyze notifications, deliveries, due_deliveries');
+  await house.sql.query('checkpoint');
+  const api = await house.start('api', FAKES);
+  const stop = await start?.(api.port);
+  const worker = await house.start('worker', FAKES, profiles);
+  const perSecond = backlog / (await drained(house, busy, backlog));
+  const times = await sendTimes({
+    house,
+    tenant: quiet,
+    port: api.port,
+    rate: RATE,
+    seconds,
+    prefix: `${Date.now()}`,
+  });
+  await worker.stop();
+  await api.stop();
+  await stop?.();
+  return { perSecond, p99: percentile(times, 0.99) };
+}
+
+/** Seconds from the first send to the last. */
+async function drained(house: House, tenant: BenchTenant, backlog: number): Promise<number> {
+  const sent = (): Promise<number> =>
+    house.count(`select count(*) from deliveries where tenant_id = $1 and state = 'sent'`, [tenant.id]);
+  while ((await sent()) < backlog) await delay(250);
+  return house.count(
+    'select extract(epoch from max(sent_at) - min(sent_at)) as count from deliveries where tenant_id = $1',
+    [tenant.id],
+  );
+}
+
+/** Due rows alone: nothing of them is read before they are due, and they are not in this run. */
+async function fillLater(house: House, tenant: BenchTenant, count: number): Promise<void> {
+  await house.sql.query(
+    `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason)
+     select $1, uuidv7(), 'email', 2, now() + interval '1 day' * (1 + random()), 'scheduled' from generate_series(1, $2)`,
+    [tenant.id, count],
+  );
+}
+
+/** The heads of their keys are scheduled for later, so that none moves up. */
+async function fillBlocked(house: House, tenant: BenchTenant, count: number): Promise<void> {
+  const insert = `insert into due_deliveries (tenant_id, delivery_id, channel, lane, ordering_key, due_at, reason)`;
+  // Past the trigger, which takes half a minute for a million.
+  await house.sql.query('set session_replication_role = replica');
+  await house.sql.query(
+    `${insert} select $1, uuidv7(), 'email', 2, 'key-' || n, now() + interval '1 day', 'scheduled' from generate_series(1, $2::integer) n`,
+    [tenant.id, ORDERING_KEYS],
+  );
+  await house.sql.query(
+    `${insert} select $1, uuidv7(), 'email', 2, 'key-' || (1 + n % $3::integer), 'infinity', 'ordering' from generate_series(1, $2::integer) n`,
+    [tenant.id, count, ORDERING_KEYS],
+  );
+  await house.sql.query('reset session_replication_role');
+}
+
+interface Receiver {
+  server: Server;
+  url: string;
+  received: () => number;
+}
+
+async function receiverOfWebhooks(): Promise<Receiver> {
+  let received = 0;
+  const server = createServer((request, response) => {
+    received += 1;
+    request.resume();
+    response.writeHead(204).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    server,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    received: () => received,
+  };
+}
+
+/** A tenant with 45 endpoints sends on and on: each delivery tells each of them what became of it. */
+async function sendWebhooks(
+  house: House,
+  tenant: BenchTenant,
+  { port, receiver, events }: { port: number; receiver: Receiver; events: number },
+): Promise<() => Promise<void>> {
+  const headers = { 'X-API-Key': tenant.apiKey, 'Content-Type': 'application/json' };
+  const { rows } = await house.sql.query('select id from webhook_endpoints where tenant_id = $1', [tenant.id]);
+  for (let made = rows.length; made < ENDPOINTS; made += 1) {
+    const answer = await fetch(`http://127.0.0.1:${port}/api/v1/webhooks`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ url: `${receiver.url}/${made}`, events: ['*'] }),
+    });
+    if (answer.status !== 201) throw new Error(`no endpoint: ${answer.status} ${await answer.text()}`);
+  }
+  const before = receiver.received();
+  await fillDeliveries(house, tenant, events, { dueAt: new Date(), recipients: 1_000 });
+  return async () => check('webhooks that arrived, or none', Math.min(1, receiver.received() - before), 1);
+}
+
+/** Makes one partition after the other, each a week later than the last. */
+async function makePartitions(house: House): Promise<() => Promise<void>> {
+  const sql = await house.connect();
+  const made: string[] = [];
+  let stopped = false;
+  const making = (async () => {
+    for (let weeks = 5; !stopped; weeks += 1) {
+      for (const parent of ['notifications', 'deliveries', 'attempts', 'decisions']) {
+        const { rows } = await sql.query('select carillon_make_partition($1, $2) as name', [parent, weeks]);
+        if (rows[0].name) made.push(rows[0].name);
+      }
+      await delay(500);
+    }
+  })();
+  return async () => {
+    stopped = true;
+    await making;
+    check('partitions made, or none', Math.min(1, made.length), 1);
+    for (const name of made) await sql.query(`drop table ${name}`);
+    await sql.end();
+  };
+}
