@@ -1,6 +1,8 @@
 // The database goes away in the ways databases do, behind a proxy that misbehaves.
 
 import { existsSync, readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { startSmtpSink, startTcpProxy, type TcpProxy, until } from '#testing';
@@ -110,4 +112,56 @@ describe('an outcome that cannot be recorded for longer than a lease', () => {
     expect(readdirSync(spool)).toEqual([]);
     await vendor.close();
   }, 60_000);
+});
+
+describe('an outcome in the spool of one worker, beside another worker with a spool of its own', () => {
+  /** A third of the lease: how long a send in doubt is left to its owner. */
+  const MARGIN_SECONDS = LEASE_SECONDS / 3;
+
+  it.each([
+    ['that never lost the database', { direct: true, awaySeconds: 0 }],
+    [
+      'that lost it as well, for longer than the lease and the margin',
+      { direct: false, awaySeconds: MARGIN_SECONDS + 1 },
+    ],
+  ])(
+    '%s, is recorded by its owner: one send',
+    async (_name, { direct, awaySeconds }) => {
+      const vendor = await startSmtpSink();
+      const home = await mkdtemp(join(tmpdir(), 'carillon-other-'));
+      const credentials = { host: '127.0.0.1', port: vendor.port, tls: 'none', from: 'carillon@example.com' };
+      const mine = await house.tenant();
+      const account = { name: 'smtp', provider: 'smtp', credentials };
+      expect((await mine.call('POST', '/api/v1/provider-accounts', account)).status).toBe(201);
+      vendor.answerData('hang');
+      const email = { recipient_id: 'x', recipient_address: 'x@example.com', channel: 'email', content: CONTENT.email };
+      const sent = await mine.send(email);
+      await until('the vendor has it', () => vendor.log.length === 1);
+      const keys = { MASTER_KEY: house.config.masterKey.toString('hex'), ADMIN_TOKEN: house.config.adminToken };
+      const other = await house.startWorker({
+        ...keys,
+        CARILLON_HOME: home,
+        ...(direct && { DATABASE_URL: house.databaseUrl }),
+      });
+      proxy.reset();
+      vendor.answerData(null);
+      vendor.release();
+      const spool = join(house.config.home, 'spool');
+      const spooled = (): boolean => existsSync(spool) && readdirSync(spool).some((file) => file.endsWith('.json'));
+      await until('the outcome is in the spool', spooled, (LEASE_SECONDS + 5) * 1_000);
+      const isOld = `select from due_deliveries where tenant_id = $1 and due_at < now() - make_interval(secs => $2)`;
+      await until(
+        'it has been away',
+        async () => (await house.sql.query(isOld, [mine.id, awaySeconds])).rowCount === 1,
+      );
+      proxy.pass();
+      await until('it is recorded', async () => (await mine.notification(sent.id)).status === 'sent', 20_000);
+      expect(vendor.log).toHaveLength(1);
+      expect(await mine.delivery(sent.deliveries[0].id)).toMatchObject({ state: 'sent', attempts: 1 });
+      await other.stop();
+      await vendor.close();
+      await rm(home, { recursive: true, force: true });
+    },
+    60_000,
+  );
 });

@@ -1,9 +1,12 @@
 // What is deleted when its time has passed, what stays, and what the clean-ups read on their way.
 
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import {
   Database,
+  DeliveriesStore,
   ExpiredRowsStore,
   MailboxStore,
   OperationsStore,
@@ -15,6 +18,7 @@ import {
 import { newId, tenantSettings } from '#domain';
 import { createLogger } from '#telemetry';
 import { cloneDatabase, connect, until } from '#testing';
+import { OutcomeSpool } from '../apps/worker/src/delivery/outcome-spool.js';
 import { Housekeeper } from '../apps/worker/src/housekeeping/housekeeper.js';
 import { MIGRATIONS } from './house.js';
 
@@ -387,6 +391,7 @@ describe('clean-ups', () => {
         receipts: new ReceiptsStore(database),
         retention,
         expired: new ExpiredRowsStore(database),
+        spool: new OutcomeSpool(join(tmpdir(), newId()), new DeliveriesStore(database, () => undefined), logger),
       },
       { holds: async () => true },
       logger,

@@ -142,7 +142,11 @@ export class WorkerModule {
             return renderer;
           },
         },
-        { provide: OutcomeSpool, useFactory: () => new OutcomeSpool(join(config.home, 'spool')) },
+        {
+          provide: OutcomeSpool,
+          inject: [DeliveriesStore],
+          useFactory: (deliveries: DeliveriesStore) => new OutcomeSpool(join(config.home, 'spool'), deliveries, logger),
+        },
         {
           provide: Pipeline,
           inject: [
@@ -187,27 +191,18 @@ export class WorkerModule {
         },
         {
           provide: Dispatcher,
-          inject: [
-            DueDeliveriesStore,
-            TRANSPORT,
-            PostgresListener,
-            OutcomeSpool,
-            DeliveriesStore,
-            ProviderDirectory,
-            LockedAccounts,
-          ],
+          inject: [DueDeliveriesStore, TRANSPORT, PostgresListener, OutcomeSpool, ProviderDirectory, LockedAccounts],
           useFactory: (
             due: DueDeliveriesStore,
             transport: DeliveryTransport<ClaimedDelivery>,
             listener: PostgresListener,
             spool: OutcomeSpool,
-            deliveries: DeliveriesStore,
             { headroom }: ProviderDirectory,
             locked: LockedAccounts,
           ) => {
             const places = (channel: ChannelId): ReadonlyMap<string, Places> =>
               new Map([...headroom.of(channel), ...locked.of(channel)]);
-            const recover = (): Promise<unknown> => spool.replay(deliveries, logger);
+            const recover = (): Promise<unknown> => spool.replay();
             const dispatcher = new Dispatcher(config, due, transport, places, recover, logger);
             listener.on('carillon_due', (payload) => dispatcher.wake(payload.split(',')));
             return dispatcher;
@@ -256,6 +251,7 @@ export class WorkerModule {
             ReceiptsStore,
             RetentionStore,
             ExpiredRowsStore,
+            OutcomeSpool,
             PostgresListener,
           ],
           useFactory: (
@@ -266,9 +262,14 @@ export class WorkerModule {
             receipts: ReceiptsStore,
             retention: RetentionStore,
             expired: ExpiredRowsStore,
+            spool: OutcomeSpool,
             listener: PostgresListener,
           ) =>
-            new Housekeeper({ operations, partitions, queue, mailbox, receipts, retention, expired }, listener, logger),
+            new Housekeeper(
+              { operations, partitions, queue, mailbox, receipts, retention, expired, spool },
+              listener,
+              logger,
+            ),
         },
       ],
     };

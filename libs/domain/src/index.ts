@@ -8,6 +8,7 @@ export {
   type SendLimit,
 } from './channels/define-channel.js';
 export { type ChannelId, channelIds, channelOf, channels } from './channels/registry.js';
+export { cleanJson, cleanText } from './clean-text.js';
 export {
   type CategoryPreference,
   type Consent,
@@ -57,6 +58,7 @@ export {
   type ReceiptKind,
   receiptKinds,
 } from './outcome.js';
+export { reducedOutcome } from './reduced-outcome.js';
 export {
   afterFailure,
   DEFAULT_RETRY_SCHEDULE_SECONDS,

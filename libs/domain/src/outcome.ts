@@ -1,3 +1,4 @@
+import { cleanText } from './clean-text.js';
 import type { FailedReason, SuppressedReason, WaitingReason } from './delivery-state.js';
 
 /** What a provider (or the vendor's receipt) said about one try; providers.md has the table. */
@@ -75,7 +76,11 @@ export class Halt extends Error {
   }
 }
 
-/** What a provider throws; never leaves the send step. */
+/** Of what a vendor says, so much is kept: 1,000 characters of its words, 100 of its code. */
+const MAX_MESSAGE = 1_000;
+const MAX_CODE = 100;
+
+/** What a provider throws; never leaves the send step. Here a vendor's words enter, and are made storable. */
 export class ProviderError extends Error {
   readonly code: string | null;
   readonly retryAfterSeconds: number | null;
@@ -86,10 +91,11 @@ export class ProviderError extends Error {
     message: string,
     options: { code?: string | null; retryAfterSeconds?: number | null; optedOut?: boolean; cause?: unknown } = {},
   ) {
-    super(message, { cause: options.cause });
+    super(cleanText(message, MAX_MESSAGE), { cause: options.cause });
     this.name = 'ProviderError';
-    this.code = options.code ?? null;
-    this.retryAfterSeconds = options.retryAfterSeconds ?? null;
+    const { code, retryAfterSeconds } = options;
+    this.code = code === null || code === undefined ? null : cleanText(code, MAX_CODE);
+    this.retryAfterSeconds = Number.isFinite(retryAfterSeconds) ? retryAfterSeconds! : null;
     this.optedOut = options.optedOut ?? false;
   }
 }

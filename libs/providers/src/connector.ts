@@ -1,4 +1,4 @@
-import { ProviderError } from '#domain';
+import { cleanText, ProviderError } from '#domain';
 import {
   type Connection,
   type Receipt,
@@ -19,6 +19,9 @@ export interface ConnectorOptions {
   egressAllow: readonly string[];
   deposit: Surroundings['deposit'];
 }
+
+/** Of what a vendor says in a receipt. */
+const MAX_DETAIL = 1_000;
 
 /** Opens connections for accounts, and owns what they share: the guarded HTTP client. */
 export class Connector {
@@ -57,7 +60,11 @@ export class Connector {
     if (!provider?.parseReceipts)
       return () => Promise.reject(new ReceiptRefused(`${account.provider} reports nothing`));
     const credentials = provider.credentials.parse(account.credentials);
-    return (call) => provider.parseReceipts!(call, credentials, this.http);
+    return async (call) =>
+      (await provider.parseReceipts!(call, credentials, this.http)).map((receipt) => ({
+        ...receipt,
+        detail: receipt.detail === null ? null : cleanText(receipt.detail, MAX_DETAIL),
+      }));
   }
 
   /** Why an `endpoint` may not stand in credentials, or null. */

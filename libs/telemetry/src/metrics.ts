@@ -56,6 +56,14 @@ class Instruments {
     'Attempts without a known outcome, by channel and policy',
   );
   readonly fenced = this.counter('carillon_claims_lost', 'Runs that found their claim taken or cancelled');
+  readonly unrecorded = this.counter(
+    'carillon_outcomes_unrecorded',
+    'Sends whose outcome could not be recorded, by channel; after three in a row the delivery is quarantined',
+  );
+  readonly spoolAside = this.counter(
+    'carillon_spool_unreadable',
+    'Files of the spool that could not be recorded and were put aside',
+  );
   readonly returned = this.counter(
     'carillon_claims_returned',
     'Claims given back without an attempt, by channel and reason: stopping, outage, master_key',

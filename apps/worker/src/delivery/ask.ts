@@ -45,7 +45,7 @@ export function attemptOf({
   return {
     outcome: refused.kind,
     code: refused.code,
-    detail: refused.message.slice(0, 1_000),
+    detail: refused.message,
     providerMessageId: null,
   };
 }

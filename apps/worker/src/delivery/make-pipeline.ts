@@ -68,7 +68,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
       sendTimes(config),
       parts.stopping,
     ),
-    record: new RecordStep(deliveries, new ReceiptsStore(parts.database), parts.spool, parts.logger),
+    record: new RecordStep(deliveries, new ReceiptsStore(parts.database), parts.spool, parts.stopping, parts.logger),
   });
 }
 

@@ -1,84 +1,147 @@
-// Where an outcome waits when the database was away for longer than a lease: a provider has accepted a message and nobody
-// could be told. Read back at the next start, before anything is claimed, and while running as soon as the database answers.
+// Where an outcome waits when the database was away for longer than a lease: a provider has answered and the record could
+// not be committed. Each outcome is a file of its own, complete or absent, and fenced by its claim: any worker that shares the
+// directory may record it, whoever wrote it.
 
-import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { ClaimedDelivery, DeliveriesStore } from '#database';
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type ClaimedDelivery, type DeliveriesStore, databaseFault } from '#database';
 import type { Outcome } from '#domain';
-import type { Logger } from '#telemetry';
+import { instruments, type Logger } from '#telemetry';
+import { recordOutcome } from './record-outcome.js';
 
 interface Entry {
   delivery: ClaimedDelivery;
   outcome: Outcome;
 }
 
+const COMPLETE = '.json';
+const PARTIAL = '.tmp';
+/** A partial file this old belongs to a process that died while it wrote: its outcome was never promised to be kept. */
+const ABANDONED_MS = 60_000;
+/** What nobody can record is kept here, for people to look at. */
+const ASIDE = 'unreadable';
+/** Files read and recorded together. */
+const BATCH = 500;
+
 export class OutcomeSpool {
-  private readonly file: string;
-  /** Appending and replaying take turns. */
-  private turn: Promise<unknown> = Promise.resolve();
+  /** One replay at a time. */
+  private replaying: Promise<number> | undefined;
 
-  constructor(private readonly directory: string) {
-    this.file = `outcomes-${process.pid}.jsonl`;
-  }
+  constructor(
+    private readonly directory: string,
+    private readonly deliveries: DeliveriesStore,
+    private readonly logger: Logger,
+  ) {}
 
-  /** Durable when it resolves: written and flushed to the disk. */
+  /** Durable when it resolves: the file and its name are flushed to the disk. */
   async append(delivery: ClaimedDelivery, outcome: Outcome): Promise<void> {
-    await this.inTurn(async () => {
-      await mkdir(this.directory, { recursive: true });
-      const handle = await open(join(this.directory, this.file), 'a', 0o600);
-      try {
-        await handle.appendFile(`${JSON.stringify({ delivery, outcome } satisfies Entry)}\n`);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-    });
+    if ((await mkdir(this.directory, { recursive: true })) !== undefined) await flushDirectory(dirname(this.directory));
+    const file = join(this.directory, `${delivery.deliveryId}.${delivery.claimId}${COMPLETE}`);
+    const partial = `${file}.${randomUUID()}${PARTIAL}`;
+    const handle = await open(partial, 'wx', 0o600);
+    try {
+      await handle.writeFile(JSON.stringify({ delivery, outcome } satisfies Entry));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(partial, file);
+    await flushDirectory(this.directory);
   }
 
   /**
-   * Records what this process or a dead one has spooled, and removes it. An entry whose claim somebody else has taken
-   * meanwhile is told to the log and dropped: that worker has met the unknown outcome and decided.
-   * Returns how many were recorded. Throws what the store throws; the file then stays.
+   * Records everything in the spool and removes it; called whenever there may be something and the database may answer. Returns how
+   * many were recorded. Throws while the database is away; the files then stay. A file that cannot be read or recorded is moved aside
+   * and reported, and never stops the others.
    */
-  async replay(deliveries: DeliveriesStore, logger: Logger): Promise<number> {
-    return await this.inTurn(async () => {
-      let recorded = 0;
-      for (const name of await readdir(this.directory).catch(() => [] as string[])) {
-        const pid = Number(/^outcomes-(\d+)\.jsonl$/.exec(name)?.[1]);
-        if (!pid || (name !== this.file && isAlive(pid))) continue;
-        const file = join(this.directory, name);
-        for (const { delivery, outcome } of await entriesOf(file)) {
-          if (await deliveries.record(delivery, outcome)) recorded += 1;
-          else
-            logger.warn(
-              { tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind },
-              'a spooled outcome came too late',
-            );
-        }
-        await rm(file);
-      }
-      return recorded;
+  async replay(): Promise<number> {
+    this.replaying ??= this.replayAll().finally(() => {
+      this.replaying = undefined;
     });
+    return await this.replaying;
   }
 
-  private async inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.turn.then(work);
-    this.turn = mine.catch(() => undefined);
-    return await mine;
+  private async replayAll(): Promise<number> {
+    const names = await readdir(this.directory).catch(() => [] as string[]);
+    for (const name of names.filter((name) => name.endsWith(PARTIAL))) await this.checkPartial(name);
+    const complete = names.filter((name) => name.endsWith(COMPLETE));
+    let recorded = 0;
+    for (let at = 0; at < complete.length; at += BATCH) {
+      const results = await Promise.allSettled(complete.slice(at, at + BATCH).map((name) => this.replayOne(name)));
+      for (const result of results) {
+        if (result.status === 'rejected') throw result.reason;
+        if (result.value) recorded += 1;
+      }
+    }
+    return recorded;
+  }
+
+  private async replayOne(name: string): Promise<boolean> {
+    const file = join(this.directory, name);
+    try {
+      const text = await readFile(file, 'utf8').catch(ifMissing);
+      // Another worker was faster.
+      if (text === null) return false;
+      const { delivery, outcome } = parse(text);
+      const recorded = await recordOutcome(this.deliveries, delivery, outcome, this.logger);
+      await rm(file, { force: true });
+      if (!recorded)
+        this.logger.warn(
+          { tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind },
+          'a spooled outcome is dropped: it is on record already, or another worker has decided',
+        );
+      return recorded;
+    } catch (error) {
+      // Only the database stops a replay; anything else concerns this file alone.
+      const fault = databaseFault(error);
+      if (fault === 'outage' || fault === 'conflict') throw error;
+      await this.moveAside(name, (error as Error).message);
+      return false;
+    }
+  }
+
+  private async checkPartial(name: string): Promise<void> {
+    const found = await stat(join(this.directory, name)).catch(() => null);
+    if (found && Date.now() - found.mtimeMs > ABANDONED_MS)
+      await this.moveAside(name, 'the process died while it was written');
+  }
+
+  private async moveAside(name: string, why: string): Promise<void> {
+    const aside = join(this.directory, ASIDE);
+    try {
+      await mkdir(aside, { recursive: true });
+      await rename(join(this.directory, name), join(aside, name));
+      instruments().spoolAside.add(1);
+      this.logger.error(
+        { file: join(aside, name), why },
+        'a spooled outcome cannot be recorded; its file is kept aside',
+      );
+    } catch (error) {
+      this.logger.error({ err: error, file: name, why }, 'a spooled outcome cannot be recorded, nor its file be moved');
+    }
   }
 }
 
-function isAlive(pid: number): boolean {
+/** Throws for anything but what {@link OutcomeSpool.append} has written. */
+function parse(text: string): Entry {
+  const { delivery, outcome } = JSON.parse(text) as Partial<Entry>;
+  const ids = [delivery?.tenantId, delivery?.deliveryId, delivery?.claimId, delivery?.channel, outcome?.kind];
+  if (ids.some((id) => typeof id !== 'string')) throw new SyntaxError('it is not an outcome');
+  return { delivery: delivery!, outcome: outcome! };
+}
+
+function ifMissing(error: NodeJS.ErrnoException): null {
+  if (error.code !== 'ENOENT') throw error;
+  return null;
+}
+
+/** A new name in a directory is durable only when the directory is flushed too. */
+async function flushDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
-}
-
-/** A last line cut off by a crash was never promised to anybody. */
-async function entriesOf(file: string): Promise<Entry[]> {
-  const lines = (await readFile(file, 'utf8')).split('\n');
-  return lines.slice(0, -1).map((line) => JSON.parse(line) as Entry);
 }

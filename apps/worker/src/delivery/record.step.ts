@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ClaimedDelivery, type DeliveriesStore, isOutage, type ReceiptsStore } from '#database';
+import { type ClaimedDelivery, type DeliveriesStore, databaseFault, type ReceiptsStore } from '#database';
 import type { Outcome } from '#domain';
 import { instruments, type Logger } from '#telemetry';
 import { countLateReceipts } from '../late-receipts.js';
 import type { OutcomeSpool } from './outcome-spool.js';
+import { recordOutcome } from './record-outcome.js';
 
 const RETRY_MS = 250;
 
@@ -13,6 +14,8 @@ export class RecordStep {
     private readonly deliveries: DeliveriesStore,
     private readonly receipts: ReceiptsStore,
     private readonly spool: OutcomeSpool,
+    /** Aborted when the worker stops: then nobody waits for the database. */
+    private readonly stopping: AbortSignal,
     private readonly logger: Logger,
   ) {}
 
@@ -39,27 +42,43 @@ export class RecordStep {
   }
 
   /**
-   * While the database is away the record is tried again until the lease is over. Then an outcome with an attempt goes to
-   * the spool, because forgetting it would mean sending again; anything else may simply be decided anew.
+   * While the database is away the record is tried again until the lease is over, or the worker stops. Then an outcome with an
+   * attempt goes to the spool, because forgetting it would mean sending again; anything else may simply be decided anew. A record
+   * that fails for its data fails again: it is not tried again.
    */
   private async write(delivery: ClaimedDelivery, outcome: Outcome): Promise<boolean | 'spooled'> {
     for (;;) {
       try {
-        return await this.deliveries.record(delivery, outcome);
+        return await recordOutcome(this.deliveries, delivery, outcome, this.logger);
       } catch (error) {
-        if (!isOutage(error)) throw error;
-        if (performance.now() + RETRY_MS >= delivery.leaseEndsAt) {
-          if (!('attempt' in outcome) || !outcome.attempt) throw error;
-          await this.spool.append(delivery, outcome);
-          instruments().spooled.add(1, { channel: delivery.channel });
-          this.logger.error(
-            { err: error, tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind },
-            'the outcome went to the spool',
-          );
-          return 'spooled';
+        const fault = databaseFault(error);
+        const isOver = this.stopping.aborted || performance.now() + RETRY_MS >= delivery.leaseEndsAt;
+        if (fault !== 'data' && !isOver) {
+          await delay(RETRY_MS);
+          continue;
         }
-        await delay(RETRY_MS);
+        if (!('attempt' in outcome) || !outcome.attempt) throw error;
+        if (fault === 'data' || fault === 'bug') {
+          instruments().unrecorded.add(1, { channel: delivery.channel });
+          throw error;
+        }
+        await this.toSpool(delivery, outcome, error);
+        return 'spooled';
       }
     }
+  }
+
+  private async toSpool(delivery: ClaimedDelivery, outcome: Outcome, error: unknown): Promise<void> {
+    try {
+      await this.spool.append(delivery, outcome);
+    } catch (failure) {
+      instruments().unrecorded.add(1, { channel: delivery.channel });
+      throw failure;
+    }
+    instruments().spooled.add(1, { channel: delivery.channel });
+    this.logger.error(
+      { err: error, tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind },
+      'the outcome went to the spool',
+    );
   }
 }

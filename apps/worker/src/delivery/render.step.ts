@@ -1,4 +1,4 @@
-import { Halt, messageFaultOf } from '#domain';
+import { cleanJson, Halt, messageFaultOf } from '#domain';
 import { RendererBusy, TemplateFault, type TemplateRenderer } from '#templates';
 import type { Limited, Rendered } from './stages.js';
 import type { UnsubscribeLinks } from './unsubscribe-links.js';
@@ -25,7 +25,9 @@ export class RenderStep {
     // The payload wins over what we add; a template written for a send never changes its meaning under it.
     const layers = [added, limited.sharedPayload ?? {}, notification.payload ?? {}];
     try {
-      const message = await this.renderer.render(limited.channel, limited.content, layers, limited.delivery.tenantId);
+      // A template can cut a pair of surrogates in two; what it makes goes into the inbox or the mailbox.
+      const rendered = await this.renderer.render(limited.channel, limited.content, layers, limited.delivery.tenantId);
+      const message = cleanJson(rendered);
       const fault = messageFaultOf(limited.channel, message, { smsMaxSegments: tenant.settings.sms_max_segments });
       if (fault) throw new Halt({ kind: 'failed', reason: 'rejected', code: 'too_long', detail: fault });
       return { ...limited, unsubscribe, message };

@@ -45,6 +45,8 @@ export class Dispatcher {
   private readonly claims = new Set<Promise<void>>();
   /** Until the database has answered, and again after it was away: nothing is claimed. */
   private away = true;
+  /** Since when the database answers, on this process's monotonic clock. */
+  private backAt = 0;
 
   constructor(
     private readonly config: Pick<Config, 'workerChannels' | 'leaseSeconds' | 'concurrency'>,
@@ -146,6 +148,7 @@ export class Dispatcher {
       if (this.away) {
         await this.recover();
         this.away = false;
+        this.backAt = performance.now();
       }
       for (const { channel, lane } of await this.store.dueLanes([...this.queues.keys()])) {
         this.queues.get(channel)!.pending.add(lane);
@@ -201,6 +204,7 @@ export class Dispatcher {
       leaseSeconds: this.config.leaseSeconds,
       afterTenant: round.after,
       rooms,
+      doubtSeconds: this.doubtSeconds(),
     });
     round.more ||= more;
     if (endedAt !== null || round.more) queue.pending.add(lane);
@@ -216,6 +220,15 @@ export class Dispatcher {
       this.logger.warn({ err: error, channel, count: deliveries.length }, 'deliveries could not be handed on');
       await this.release(deliveries);
     }
+  }
+
+  /**
+   * How long sends in doubt are left to their owner: a third of a lease after the end of theirs, and just after an outage
+   * all of them, because their owner could not record them before and does so first now.
+   */
+  private doubtSeconds(): number {
+    const margin = this.config.leaseSeconds / 3;
+    return performance.now() - this.backAt < margin * 1_000 ? Number.POSITIVE_INFINITY : margin;
   }
 
   private async release(deliveries: readonly ClaimedDelivery[]): Promise<void> {

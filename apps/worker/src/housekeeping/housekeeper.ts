@@ -9,6 +9,7 @@ import type {
   RetentionStore,
 } from '#database';
 import { instruments, type Logger } from '#telemetry';
+import type { OutcomeSpool } from '../delivery/outcome-spool.js';
 import { countLateReceipts } from '../late-receipts.js';
 
 const SECOND = 1_000;
@@ -28,6 +29,7 @@ interface Stores {
   receipts: ReceiptsStore;
   retention: RetentionStore;
   expired: ExpiredRowsStore;
+  spool: OutcomeSpool;
 }
 
 /** Clean-ups are done by one worker at a time: the others would only look for the same rows. */
@@ -43,7 +45,7 @@ export class Housekeeper {
   private stopped = false;
 
   constructor(
-    { operations, partitions, queue, mailbox, receipts, retention, expired }: Stores,
+    { operations, partitions, queue, mailbox, receipts, retention, expired, spool }: Stores,
     private readonly lock: Pick<PostgresListener, 'holds'>,
     private readonly logger: Logger,
   ) {
@@ -65,6 +67,7 @@ export class Housekeeper {
       },
       // Asked each second, counted as often as it is cheap.
       { name: 'count the queue', everyMs: SECOND, run: () => queue.keep() },
+      { name: 'record spooled outcomes', everyMs: SECOND, run: () => spool.replay() },
       { name: 'trim mailboxes', everyMs: 5 * SECOND, run: () => mailbox.trim() },
       { name: 'clean up', everyMs: CLEAN_UP_EVERY_MS, run: () => this.cleanUp() },
     ];

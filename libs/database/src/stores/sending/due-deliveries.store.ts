@@ -17,6 +17,8 @@ export interface ClaimedDelivery {
   retries: number;
   /** An earlier claim had begun to send and left no outcome. */
   sending: boolean;
+  /** Sends in a row that left no outcome, before the last one that began. */
+  unrecorded: number;
   limitTaken: boolean;
   expired: boolean;
   /** Accounts that refused it since its last retry. */
@@ -43,6 +45,11 @@ export interface ClaimRequest {
   afterTenant: string;
   /** How many of a tenant may be taken at most, where that is less than its share; 0 for none. */
   rooms: ReadonlyMap<string, number>;
+  /**
+   * A send in doubt (begun, without an outcome, its lease over) is left to its owner for so long, to record it after all; 0 by
+   * default, infinite for not to claim any.
+   */
+  doubtSeconds?: number;
 }
 
 export interface Claim {
@@ -53,6 +60,8 @@ export interface Claim {
   endedAt: string | null;
 }
 
+/** Longer than anything waits, and short enough for an interval. */
+const FOREVER_SECONDS = 1e9;
 /** Tenants served by one claim. */
 const MAX_TENANTS = 32;
 /** Tenants looked at by one claim, whether or not they have something due: some two milliseconds. */
@@ -68,6 +77,7 @@ interface ClaimRow {
   attempt: number;
   retries: number;
   sending: boolean;
+  unrecorded: number;
   limit_taken: boolean;
   expired: boolean;
   passed_accounts: string[] | null;
@@ -134,6 +144,7 @@ export class DueDeliveriesStore {
         request.claimId,
         request.leaseSeconds,
         [...request.rooms.values()],
+        Math.min(request.doubtSeconds ?? 0, FOREVER_SECONDS),
       ],
     });
     const claimed = rows.filter((row) => row.delivery_id !== null);
@@ -146,6 +157,7 @@ export class DueDeliveriesStore {
       attempt: row.attempt,
       retries: row.retries,
       sending: row.sending,
+      unrecorded: row.unrecorded,
       limitTaken: row.limit_taken,
       expired: row.expired,
       passedAccounts: row.passed_accounts ?? [],
@@ -191,6 +203,7 @@ export class DueDeliveriesStore {
         ...tickets[row.ord - 1]!,
         claims: row.claims,
         retries: row.retries,
+        unrecorded: row.unrecorded,
         limitTaken: row.limit_taken,
         expired: row.expired,
         passedAccounts: row.passed_accounts ?? [],
@@ -303,6 +316,7 @@ with recursive walk(tenant_id, room, is_ready, ready, probes) as (
     select d.tenant_id, d.delivery_id, d.sending
     from due_deliveries d
     where d.channel = $1 and d.lane = $2 and d.tenant_id = r.tenant_id and d.due_at <= now()
+      and (not d.sending or d.claim_id is null or d.due_at <= now() - make_interval(secs => $9::double precision))
     order by d.due_at
     limit (select least(rows, r.room) from share)
     for update skip locked
@@ -329,7 +343,7 @@ with recursive walk(tenant_id, room, is_ready, ready, probes) as (
   from walk w order by w.probes desc limit 1
 )
 select (select count(*) from ready)::integer as ready, e.at as ended_at,
-       d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, d.passed_accounts, d.paced, d.message_key,
+       d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.unrecorded, d.limit_taken, d.passed_accounts, d.paced, d.message_key,
        d.ordering_key is not null as ordered, d.traceparent, coalesce(d.expires_at <= now(), false) as expired
 from ended e left join claimed d on true`;
 
@@ -345,7 +359,7 @@ with asked as materialized (
     and d.due_at < now() + make_interval(secs => $6::double precision / 2)
   returning i.ord, d.due_at
 )
-select i.ord::integer as ord, d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.limit_taken, d.passed_accounts, d.paced, d.message_key, d.ordering_key is not null as ordered, d.traceparent,
+select i.ord::integer as ord, d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.unrecorded, d.limit_taken, d.passed_accounts, d.paced, d.message_key, d.ordering_key is not null as ordered, d.traceparent,
        coalesce(d.expires_at <= now(), false) as expired, extract(epoch from coalesce(r.due_at, d.due_at) - now())::float8 as seconds_left
 from asked i
 join due_deliveries d on d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id and d.attempt = i.attempt and d.sending = i.sending
@@ -359,7 +373,7 @@ where r.ord is not null or d.due_at >= now() + make_interval(secs => $6::double 
 const INTENT = `
 with begun as (
   update due_deliveries d
-  set sending = true, attempt = d.attempt + 1, claims = 0, limit_taken = d.limit_taken or i.limit_taken
+  set sending = true, attempt = d.attempt + 1, claims = 0, unrecorded = d.unrecorded + i.was_sending::integer, limit_taken = d.limit_taken or i.limit_taken
   from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::boolean[], $5::boolean[]) as i(tenant_id, delivery_id, claim_id, was_sending, limit_taken)
   where d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id and d.sending = i.was_sending
   returning d.tenant_id, d.delivery_id, d.attempt, i.was_sending
@@ -376,7 +390,8 @@ select delivery_id, attempt from begun`;
  */
 const RELEASE = `
 update due_deliveries d
-set due_at = now() + make_interval(secs => i.delay_seconds), claim_id = null, claims = greatest(0, d.claims - 1), attempt = i.attempt, sending = i.sending
+set due_at = now() + make_interval(secs => i.delay_seconds), claim_id = null, claims = greatest(0, d.claims - 1), attempt = i.attempt, sending = i.sending,
+  unrecorded = d.unrecorded - case when i.sending then d.attempt - i.attempt else 0 end
 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::boolean[], $6::double precision[], $7::boolean[])
   as i(tenant_id, delivery_id, claim_id, attempt, sending, delay_seconds, intent_unsure)
 where d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id

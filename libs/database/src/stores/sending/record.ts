@@ -1,7 +1,7 @@
 // How an outcome becomes rows: the one exhaustive switch over outcomes, and the one statement that writes them.
 
 import type { DeliveryState, InboxRow, Outcome } from '#domain';
-import { newId } from '#domain';
+import { cleanText, newId } from '#domain';
 import { columns, json } from '../../columns.js';
 import type { ClaimedDelivery } from './due-deliveries.store.js';
 import { deliveryEvent, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from './events.store.js';
@@ -41,8 +41,27 @@ export interface Recorded {
 /** As in carillon_ordering_lock(), which hashes the same text as `messageKey`. */
 const ORDERING_LOCKS_MASK = 255;
 
-/** Ends an outcome: what is to be written for it. */
+/** Of a line of the timeline, and of a vendor's code and message id. */
+const MAX_DETAIL = 1_000;
+const MAX_CODE = 100;
+const MAX_MESSAGE_ID = 500;
+
+/** Ends an outcome: what is to be written for it. What a vendor said is made storable here. */
 export function toRecord(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { kind: 'not_mine' }>): RecordRow {
+  const row = rowOf(delivery, outcome);
+  return {
+    ...row,
+    providerMessageId: cleaned(row.providerMessageId, MAX_MESSAGE_ID),
+    code: cleaned(row.code, MAX_CODE),
+    detail: cleaned(row.detail, MAX_DETAIL),
+  };
+}
+
+function cleaned(text: string | null, maxLength: number): string | null {
+  return text === null || text === undefined ? null : cleanText(text, maxLength);
+}
+
+function rowOf(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { kind: 'not_mine' }>): RecordRow {
   const attempt = 'attempt' in outcome ? outcome.attempt : undefined;
   const row: RecordRow = {
     tenantId: delivery.tenantId,
@@ -182,7 +201,7 @@ with input as materialized (
 ), deferred as materialized (
   update due_deliveries d set
     due_at = least(now() + make_interval(secs => i.delay_seconds), d.expires_at), reason = i.reason, claim_id = null, claims = 0, sending = d.sending and i.attempt is null,
-    retries = d.retries + i.retry_weight, limit_taken = d.limit_taken or i.limit_taken, paced = i.paced,
+    unrecorded = case when i.attempt is null then d.unrecorded else 0 end, retries = d.retries + i.retry_weight, limit_taken = d.limit_taken or i.limit_taken, paced = i.paced,
     passed_accounts = case when i.attempt is null then d.passed_accounts when i.passed_account is not null then d.passed_accounts || i.passed_account end
   from input i
   where i.state is null and d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id

@@ -1,0 +1,56 @@
+import type { Attempt, Outcome } from './outcome.js';
+
+/** Instead of a delay that is no number. */
+const FALLBACK_DELAY_SECONDS = 60;
+
+type Recordable = Exclude<Outcome, { kind: 'not_mine' }>;
+
+/**
+ * The same outcome without anything that came from outside, for a record that the database refused for its data: what
+ * happened stays known, the vendor's words and the message id are lost. An inbox row that cannot be written is a failure.
+ */
+export function reducedOutcome(outcome: Recordable, cause: string): Recordable {
+  const detail = `the outcome could not be stored as it came (${cause}); the provider's words are left out`;
+  switch (outcome.kind) {
+    case 'sent':
+      return { kind: 'sent', attempt: reduced(outcome.attempt, detail), templateVersion: outcome.templateVersion };
+    case 'in_inbox':
+      return {
+        kind: 'failed',
+        reason: 'render_error',
+        code: 'unstorable',
+        detail: `the rendered item cannot be stored in the inbox (${cause})`,
+      };
+    case 'retry': {
+      const { reason, delaySeconds, weight, attempt, passedAccount } = outcome;
+      return {
+        kind: 'retry',
+        reason,
+        delaySeconds: finite(delaySeconds),
+        weight: Number.isFinite(weight) ? weight : 1,
+        attempt: reduced(attempt, detail),
+        ...(passedAccount && { passedAccount }),
+      };
+    }
+    case 'failed': {
+      const { reason, attempt } = outcome;
+      return { kind: 'failed', reason, code: null, detail, ...(attempt && { attempt: reduced(attempt, detail) }) };
+    }
+    case 'unknown':
+      return { kind: 'unknown', detail, ...(outcome.attempt && { attempt: reduced(outcome.attempt, detail) }) };
+    case 'held':
+      return { ...outcome, delaySeconds: finite(outcome.delaySeconds), detail };
+    case 'suppressed':
+      return { ...outcome, detail };
+    case 'expired':
+      return outcome;
+  }
+}
+
+function reduced(attempt: Attempt, detail: string): Attempt {
+  return { ...attempt, code: null, detail, providerMessageId: null };
+}
+
+function finite(seconds: number): number {
+  return Number.isFinite(seconds) ? seconds : FALLBACK_DELAY_SECONDS;
+}
