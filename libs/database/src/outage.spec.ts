@@ -17,7 +17,7 @@ const table: Record<DatabaseFault, Record<string, Error>> = {
         ['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EMFILE'],
         ['EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN', 'ENETRESET', 'EADDRNOTAVAIL'],
         ['08000', '08003', '08006', '08P01', '28000', '28P01', '3D000', '53000', '53100', '53200', '53300'],
-        ['57P01', '57P02', '57P03', '57P05', '58000', '58030', '57014', '25006', '25P03', '25P04', '55P03'],
+        ['57P01', '57P02', '57P03', '57P05', '58000', '58030', '57014', '25006', '25P03', '25P04'],
       ]
         .flat()
         .map((code) => [code, coded(code)]),
@@ -39,7 +39,12 @@ const table: Record<DatabaseFault, Record<string, Error>> = {
     'wrapped twice': new Error('load failed', { cause: new Error('query failed', { cause: coded('EHOSTUNREACH') }) }),
     'the wrapper of this lib': new DomainError('unavailable', 'away'),
   },
-  conflict: { deadlock: coded('40P01'), serialization: coded('40001'), Prisma: prisma('P2034', '40001') },
+  conflict: {
+    'lock time-out': coded('55P03'),
+    deadlock: coded('40P01'),
+    serialization: coded('40001'),
+    Prisma: prisma('P2034', '40001'),
+  },
   data: {
     'NUL byte': coded('22021'),
     'text of no number': coded('22P02'),

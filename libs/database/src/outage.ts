@@ -34,11 +34,11 @@ const NETWORK_CODES: ReadonlySet<string> = new Set([
 /**
  * Classes of SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html: connection exception, operator intervention and
  * system error; insufficient resources; authorization refused and database missing, which both fail at connecting; statement time-out,
- * read-only transaction, idle and transaction time-outs, lock time-out.
+ * read-only transaction, idle and transaction time-outs.
  */
-const OUTAGE_STATES = /^(08...|57P..|58...|53...|28...|3D000|57014|25006|25P03|25P04|55P03)$/;
-/** Serialization failure, deadlock, and the other rollbacks that a retry settles. */
-const CONFLICT_STATES = /^40...$/;
+const OUTAGE_STATES = /^(08...|57P..|58...|53...|28...|3D000|57014|25006|25P03|25P04)$/;
+/** Serialization failure, deadlock, and the other rollbacks that a retry settles; lock time-out. */
+const CONFLICT_STATES = /^(40...|55P03)$/;
 /** Data exception, constraint violation, value out of the limits of an index or a row. */
 const DATA_STATES = /^(22|23|54)...$/;
 
