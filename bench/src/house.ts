@@ -13,6 +13,8 @@ import { freePort } from '../../services/programs.ts';
 import type { LoadOrder, LoadResult } from './load.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
+/** Of every API of a run. */
+export const ADMIN_TOKEN = `bench-${'x'.repeat(40)}`;
 
 export interface BenchTenant {
   id: string;
@@ -82,7 +84,7 @@ export class House {
           NODE_ENV: 'production',
           DATABASE_URL: this.databaseUrl,
           MASTER_KEY: this.masterKey.toString('hex'),
-          ADMIN_TOKEN: `bench-${'x'.repeat(40)}`,
+          ADMIN_TOKEN,
           CARILLON_HOME: this.home,
           HOST: '127.0.0.1',
           PORT: String(port),
@@ -164,15 +166,20 @@ export class House {
     return { id, apiKey: key.text };
   }
 
+  /** A file of this run with these lines, such as values for the load generator. */
+  file(name: string, lines: string[]): string {
+    const file = join(this.home, name);
+    writeFileSync(file, lines.join('\n'));
+    return file;
+  }
+
   /** A file with an inbox token a line, for `user-0` and on. */
   async tokens(tenant: BenchTenant, recipients: number): Promise<string> {
     const tokens = new InboxTokens(new SecretBox(this.masterKey).derive('inbox-tokens'));
     const lines: string[] = [];
     for (let index = 0; index < recipients; index += 1)
-      lines.push(await tokens.mint(tenant.id, `user-${index}`, ['inbox:read'], 3_600));
-    const file = join(this.home, 'tokens');
-    writeFileSync(file, lines.join('\n'));
-    return file;
+      lines.push(await tokens.mint(tenant.id, `user-${index}`, ['inbox:read', 'inbox:write'], 3_600));
+    return this.file('tokens', lines);
   }
 
   async count(text: string, values: unknown[] = []): Promise<number> {

@@ -16,10 +16,23 @@ import type { LoadOrder } from './load.ts';
 
 /** A Nest and Fastify handler that validates and answers: requests a second. */
 export async function bareHandler(order: Omit<LoadOrder, 'port'>): Promise<number> {
+  return await bare('bare-handler.ts', {}, order);
+}
+
+/** The same, answering with one row of the database. */
+export async function bareRead(house: House, tenant: BenchTenant, order: Omit<LoadOrder, 'port'>): Promise<number> {
+  return await bare('bare-read.ts', { DATABASE_URL: house.databaseUrl, TENANT: tenant.id }, order);
+}
+
+async function bare(
+  file: string,
+  environment: Record<string, string>,
+  order: Omit<LoadOrder, 'port'>,
+): Promise<number> {
   const port = await freePort();
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'bare-handler.ts')], {
+  const child = spawn(process.execPath, [join(import.meta.dirname, file)], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, PORT: String(port) },
+    env: { ...process.env, ...environment, PORT: String(port) },
   });
   try {
     await new Promise((resolve) => child.stdout.once('data', resolve));
