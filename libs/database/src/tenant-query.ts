@@ -32,7 +32,11 @@ const prepared = new WeakMap<object, Map<string, string>>();
 /** Keeps these names apart from those that pg itself prepares on the same connection. */
 const PREFIX = 'tenant:';
 
-const SET_TENANT = { name: 'set_tenant', text: `select set_config('app.tenant_id', $1, true)` };
+/** Named statements are planned once: planning anew for each execution, with all weekly partitions, would cost ten times the execution. */
+const SET_TENANT = {
+  name: 'set_tenant',
+  text: `select set_config('app.tenant_id', $1, true), set_config('plan_cache_mode', $2, true)`,
+};
 
 /** Give it to `client.query`; `done` has the rows of each statement. A client on which it failed with anything but a DatabaseError must not be used again. */
 export class TenantQuery implements pg.Submittable {
@@ -49,12 +53,15 @@ export class TenantQuery implements pg.Submittable {
     statements: readonly Statement[],
     private readonly types: pg.CustomTypesConfig,
   ) {
-    this.statements = [{ ...SET_TENANT, values: [tenantId] }, ...statements].map(({ name, text, values = [] }) => ({
-      name: name === undefined ? '' : PREFIX + name,
-      text,
-      // Here, because a value that cannot be sent must fail before anything has been sent.
-      values: values.map(prepareValue),
-    }));
+    const planning = statements.every(({ name }) => name !== undefined) ? 'force_generic_plan' : 'auto';
+    this.statements = [{ ...SET_TENANT, values: [tenantId, planning] }, ...statements].map(
+      ({ name, text, values = [] }) => ({
+        name: name === undefined ? '' : PREFIX + name,
+        text,
+        // Here, because a value that cannot be sent must fail before anything has been sent.
+        values: values.map(prepareValue),
+      }),
+    );
     const { promise, resolve, reject } = Promise.withResolvers<object[][]>();
     this.done = promise;
     this.callback = (error) =>

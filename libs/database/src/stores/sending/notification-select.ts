@@ -17,8 +17,15 @@ const SHOWN_DELIVERIES = 100;
 export const nearby = (id: string): string =>
   `d.id between carillon_id_days_after(${id}, -1) and carillon_id_days_after(${id}, 15)`;
 
+/**
+ * The due row of `d`. The limit keeps this a look-up by primary key for each delivery: joined, the planner may read all due rows of a tenant instead, in a plan that it
+ * made while there were none and keeps.
+ */
+const DUE_ROW =
+  'lateral (select * from due_deliveries x where x.tenant_id = d.tenant_id and x.delivery_id = d.id limit 1) q';
+
 export const STATUS = `coalesce(n.final_status, case when n.succeeded + n.failed + n.suppressed + n.cancelled > 0 or exists (
-  select 1 from deliveries d join due_deliveries q on q.tenant_id = d.tenant_id and q.delivery_id = d.id
+  select 1 from deliveries d cross join ${DUE_ROW}
   where d.tenant_id = n.tenant_id and d.notification_id = n.id and ${nearby('n.id')} and (q.claims > 0 or q.attempt > 0)) then 'active' else 'pending' end)`;
 
 /**
@@ -41,7 +48,7 @@ select d.id, d.notification_id as "notificationId", d.recipient_id as "recipient
        d.provider, d.provider_message_id as "providerMessageId", d.template_version as "templateVersion",
        coalesce(q.attempt, d.attempts)::int as attempts, d.created_at as "createdAt", d.sent_at as "sentAt",
        d.delivered_at as "deliveredAt", d.complained_at as "complainedAt", d.opened_at as "openedAt"
-from deliveries d left join due_deliveries q on q.tenant_id = d.tenant_id and q.delivery_id = d.id`;
+from deliveries d left join ${DUE_ROW} on true`;
 
 /** Notifications, each with its first deliveries as JSON. Index of the deliveries: deliveries_notification_id_tenant_id_id_idx. */
 export const FOUND = `
@@ -49,9 +56,10 @@ select n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.type,
        n.priority, n.test, n.ordering_key as "orderingKey", n.metadata, n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt", n.endpoint_id as "endpointId",
        n.created_at as "createdAt", n.total, ${STATUS} as status, coalesce(x.deliveries, '[]') as deliveries
 from notifications n
+cross join lateral (select carillon_id_days_after(n.id, -1) as first, carillon_id_days_after(n.id, 15) as last offset 0) bounds
 left join lateral (
   select json_agg(x order by x.id) as deliveries
-  from (${DELIVERIES} where d.tenant_id = n.tenant_id and d.notification_id = n.id and ${nearby('n.id')} order by d.id limit ${SHOWN_DELIVERIES}) x
+  from (${DELIVERIES} where d.tenant_id = n.tenant_id and d.notification_id = n.id and d.id between bounds.first and bounds.last order by d.id limit ${SHOWN_DELIVERIES}) x
 ) x on true`;
 
 export type FoundRow = NotificationRow & { deliveries: DeliveryRow[] };
