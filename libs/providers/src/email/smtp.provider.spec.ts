@@ -10,7 +10,10 @@ import { VendorHttp } from '../http/vendor-http.js';
 import { smtp } from './smtp.provider.js';
 
 const PASSWORD = 'a-secret-password-1234';
-const DEADLINE_MS = 400;
+/** A deadline that is met. */
+const longer = (): AbortSignal => AbortSignal.timeout(10_000);
+/** A deadline that is not. */
+const shorter = (): AbortSignal => AbortSignal.timeout(500);
 const SENDS = 10;
 
 const open: (() => Promise<unknown> | undefined)[] = [];
@@ -42,9 +45,8 @@ const mail = (to: string, text = 'Hello'): ProviderMessage => ({
   content: { subject: 'Hello', text },
 });
 
-async function outcome(connection: Connection, to: string, text?: string): Promise<string> {
-  const options = { signal: AbortSignal.timeout(DEADLINE_MS), idempotencyKey: 'd:1' };
-  return await connection.send(mail(to, text), options).then(
+async function outcome(connection: Connection, to: string, signal: AbortSignal, text?: string): Promise<string> {
+  return await connection.send(mail(to, text), { signal, idempotencyKey: 'd:1' }).then(
     () => 'sent',
     (error: unknown) => (error instanceof ProviderError ? `${error.kind} ${error.code}` : String(error)),
   );
@@ -66,10 +68,10 @@ describe('an SMTP server that stops answering', () => {
     const connection = connectTo(sink.port, { user: 'user', password: PASSWORD });
     sink.holdAt(step);
     const outcomes = await Promise.all(
-      Array.from({ length: SENDS }, (_, n) => outcome(connection, `late${n}@example.com`, text)),
+      Array.from({ length: SENDS }, (_, n) => outcome(connection, `late${n}@example.com`, shorter(), text)),
     );
     sink.release();
-    expect(await outcome(connection, 'last@example.com')).toBe('sent');
+    expect(await outcome(connection, 'last@example.com', longer())).toBe('sent');
     expect(recipients(sink)).toEqual(['last@example.com']);
     expect(outcomes).toEqual(Array.from({ length: SENDS }, () => 'transient deadline'));
     await until('every connection that was given up is closed', () => sink.connections() === 1);
@@ -80,16 +82,20 @@ describe('an SMTP server that stops answering', () => {
     open.push(() => sink.close());
     const connection = connectTo(sink.port);
     sink.answerData('hang');
-    const outcomes = await Promise.all(
-      Array.from({ length: SENDS }, (_, n) => outcome(connection, `late${n}@example.com`)),
-    );
-    const arrived = recipients(sink).length;
+    const deadline = new AbortController();
+    const sends = Array.from({ length: SENDS }, (_, n) => outcome(connection, `late${n}@example.com`, deadline.signal));
+    await until('the server has as many as there are connections', () => sink.log.length === SENDS / 2);
+    deadline.abort();
+    const outcomes = await Promise.all(sends);
     // As many as have a connection each; the others have not been begun.
-    expect(outcomes.filter((one) => one === 'unknown deadline')).toHaveLength(arrived);
-    expect(outcomes.filter((one) => one === 'transient deadline')).toHaveLength(SENDS - arrived);
+    expect(outcomes.toSorted()).toEqual([
+      ...Array.from({ length: SENDS / 2 }, () => 'transient deadline'),
+      ...Array.from({ length: SENDS / 2 }, () => 'unknown deadline'),
+    ]);
+    const arrived = recipients(sink).length;
     sink.answerData(null);
     sink.release();
-    expect(await outcome(connection, 'last@example.com')).toBe('sent');
+    expect(await outcome(connection, 'last@example.com', longer())).toBe('sent');
     expect(recipients(sink)).toHaveLength(arrived + 1);
     await until('every connection that was given up is closed', () => sink.connections() === 1);
   });
@@ -98,7 +104,7 @@ describe('an SMTP server that stops answering', () => {
     for (const tls of ['implicit', 'starttls']) {
       const silent = await startSilent(tls === 'starttls');
       const connection = connectTo(silent.port, { tls });
-      expect(await outcome(connection, 'someone@example.com')).toBe('transient deadline');
+      expect(await outcome(connection, 'someone@example.com', shorter())).toBe('transient deadline');
       await until('the connection is closed', () => silent.sockets.size === 0);
     }
   });
@@ -107,9 +113,9 @@ describe('an SMTP server that stops answering', () => {
     const sink = await startSmtpSink();
     open.push(() => sink.close());
     const connection = connectTo(sink.port);
-    expect(await outcome(connection, 'one@example.com')).toBe('sent');
+    expect(await outcome(connection, 'one@example.com', longer())).toBe('sent');
     sink.drop();
-    expect(await outcome(connection, 'two@example.com')).toBe('sent');
+    expect(await outcome(connection, 'two@example.com', longer())).toBe('sent');
     expect(recipients(sink)).toEqual(['one@example.com', 'two@example.com']);
   });
 });
