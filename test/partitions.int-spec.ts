@@ -271,7 +271,7 @@ describe('making partitions', () => {
     await holding.query('begin');
     await holding.query('lock table deliveries in share mode');
     const before = await last('decisions');
-    await expect(partitions.make(5)).rejects.toMatchObject({ cause: { code: '55P03' } });
+    await expect(partitions.make(5)).rejects.toMatchObject({ code: '55P03' });
     expect(await last('decisions')).not.toBe(before);
     expect(await partitions.horizonDays()).toBeLessThan(35);
     await holding.query('rollback');
