@@ -4,7 +4,7 @@ import { laneOf } from '#domain';
 import { columns, json } from '../../columns.js';
 import type { Acceptance } from './accept.store.js';
 
-/** One row for each request, but for one whose key another transaction took after the statement began. */
+/** One row for each request, except where another request of the batch, or of another transaction, took its key meanwhile. */
 export interface AcceptRow {
   /** Its place in the batch, from 1. */
   ord: number;
@@ -78,8 +78,8 @@ const notificationFields: ((row: Acceptance) => unknown)[] = [
 /**
  * Known keys are looked up first, by primary key: a replay is answered before its addresses are checked. A request that lacks an
  * address writes nothing, not even its key. Keys are inserted in order, so that two batches with the same keys wait for each other
- * and do not deadlock. A key that was inserted by the same batch is found among the inserted ones; one that another transaction
- * committed after this statement began is neither visible nor insertable, and its request has no row in the result.
+ * and do not deadlock. A key that is inserted by this statement or committed by another one after it began is neither visible nor
+ * insertable, and its request has no row in the result.
  * created_at is cut to milliseconds because the answer shows it so, and a replayed answer must be the same text.
  *
  * Due rows go in order of id: a trigger blocks each that has an ordering key with a row already (docs/adr/0017).
@@ -94,23 +94,23 @@ with input as materialized (
                          test, ordering_key, scheduled_at, expires_at, total, key, body_hash, traceparent, endpoint_id, shared_content_id, metadata_at, ord)
 ), asked as materialized (
   select * from unnest($21::integer[], $22::uuid[], $23::text[], $24::text[], $25::text[]) as d(ord, id, channel, address, address_from)
-), known as materialized (
-  select i.ord, k.notification_id, k.body_hash
-  from input i cross join lateral (select * from idempotency_keys x where x.tenant_id = i.tenant_id and x.key = i.key offset 0) k -- index: idempotency_keys_pkey
+), looked_up as materialized (
+  select i.*, k.key is not null as is_known, k.notification_id as known_id, k.body_hash as known_hash
+  from input i left join lateral (select * from idempotency_keys x where x.tenant_id = i.tenant_id and x.key = i.key offset 0) k on true -- index: idempotency_keys_pkey
 ), lacking as materialized (
   select a.ord, array_agg(a.channel) as channels
-  from asked a join input i on i.ord = a.ord left join recipients r on r.tenant_id = i.tenant_id and r.id = i.recipient_id
-  where not exists (select from known k where k.ord = a.ord)
+  from asked a join looked_up i on i.ord = a.ord left join recipients r on r.tenant_id = i.tenant_id and r.id = i.recipient_id
+  where not i.is_known
     and ((a.address_from = 'email' and r.email is null) or (a.address_from = 'phone' and r.phone is null)
       or (a.address_from = 'devices' and not exists (select from devices v where v.tenant_id = i.tenant_id and v.recipient_id = i.recipient_id)))
   group by a.ord
 ), able as materialized (
-  select * from input i where not exists (select from lacking l where l.ord = i.ord) and not exists (select from known k where k.ord = i.ord)
+  select * from looked_up i where not i.is_known and not exists (select from lacking l where l.ord = i.ord)
 ), keys as (
   insert into idempotency_keys (tenant_id, key, body_hash, notification_id)
   select tenant_id, key, decode(body_hash, 'hex'), id from able where key is not null order by tenant_id, key, ord
   on conflict (tenant_id, key) do nothing
-  returning tenant_id, key, notification_id, body_hash
+  returning tenant_id, key, notification_id
 ), accepted as materialized (
   select i.*, date_trunc('milliseconds', now()) as created_at from able i
   where i.key is null or exists (select 1 from keys k where k.tenant_id = i.tenant_id and k.key = i.key and k.notification_id = i.id)
@@ -145,9 +145,6 @@ with input as materialized (
 )
 select ord::integer as ord, 'accepted' as kind, created_at, null::uuid as notification_id, null as body_hash, null::text[] as lacking from accepted
 union all
-select ord::integer, 'known', null, notification_id, encode(body_hash, 'hex'), null from known
-union all
-select i.ord::integer, 'known', null, k.notification_id, encode(k.body_hash, 'hex'), null
-from able i join keys k on k.tenant_id = i.tenant_id and k.key = i.key and k.notification_id <> i.id
+select ord::integer, 'known', null, known_id, encode(known_hash, 'hex'), null from looked_up where is_known
 union all
 select ord, 'lacking', null, null, null, channels from lacking`;
