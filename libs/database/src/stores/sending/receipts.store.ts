@@ -37,7 +37,8 @@ export class ReceiptsStore {
   private after = FIRST_TENANT;
 
   constructor(private readonly database: Database) {
-    this.batcher = new Batcher({ flush: (batch) => this.write(batch), slots: 2, maxBatch: 500, maxQueue: 100_000 });
+    // One statement at a time: receipts of one delivery stay in order, and no two batches of this process wait for the same row.
+    this.batcher = new Batcher({ flush: (batch) => this.write(batch), slots: 1, maxBatch: 500, maxQueue: 100_000 });
   }
 
   /** Applies one receipt together with all that wait at the moment. A repeat changes nothing. */
