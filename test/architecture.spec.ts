@@ -134,6 +134,17 @@ describe('what is written down', () => {
     expect(scopes.filter((scope) => !security.includes(`\`${scope}\``))).toEqual([]);
   });
 
+  it('every limit, with the value that it has in the code', () => {
+    const code = product.map(read).join('\n');
+    const rows = read('docs/limits.md')
+      .split('\n')
+      .filter((line) => line.startsWith('|'))
+      .map((line) => line.split('|').at(-2)!);
+    const named = rows.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, text]) => text!));
+    expect(named.length).toBeGreaterThan(50);
+    expect(named.filter((text) => !code.includes(text))).toEqual([]);
+  });
+
   it('every provider, on a page of its own', () => {
     const pages = readdirSync(join(ROOT, 'docs/providers')).map((name) => name.replace('.md', ''));
     expect(pages.filter((name) => name !== 'README').sort()).toEqual(Object.keys(providers).sort());
