@@ -3,21 +3,10 @@ import pg from 'pg';
 import { DomainError, isId } from '#domain';
 import { type Prisma, PrismaClient } from './generated/client.js';
 import { isOutage } from './outage.js';
+import type { Sql, Statement } from './statement.js';
 import { TenantQuery } from './tenant-query.js';
 
 export type PrismaScope = Prisma.TransactionClient;
-
-/** A raw query; with `name` it is prepared once per connection. */
-export interface Statement {
-  name?: string;
-  text: string;
-  values?: unknown[];
-}
-
-/** Runs raw SQL: one statement, its rows. */
-export interface Sql {
-  query<Row extends object>(statement: Statement): Promise<Row[]>;
-}
 
 export interface DatabaseOptions {
   url: string;

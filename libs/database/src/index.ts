@@ -1,5 +1,5 @@
 export { Batcher, type BatcherOptions } from './batcher.js';
-export { Database, type DatabaseOptions, type PrismaScope, type Sql, type Statement } from './database.js';
+export { Database, type DatabaseOptions, type PrismaScope } from './database.js';
 export { DatabaseModule } from './database.module.js';
 export { AlreadyRunning, type EmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.js';
 export { migrate } from './migrate.js';
@@ -7,6 +7,7 @@ export { type DatabaseFault, databaseFault, isOutage } from './outage.js';
 export type { Page, PageRequest } from './page.js';
 export { PostgresListener } from './postgres-listener.js';
 export { SecretBox, type SecretPlace, WrongMasterKey } from './secret-box.js';
+export type { Sql, Statement } from './statement.js';
 export { type ApiKey, ApiKeysStore, type KnownKey } from './stores/api-keys.store.js';
 export { CategoriesStore, type Category, type CategoryFields } from './stores/categories.store.js';
 export type { CleanUp } from './stores/clean-up/clean-up.js';
@@ -39,7 +40,8 @@ export {
   type RecipientFields,
   RecipientsStore,
 } from './stores/recipients.store.js';
-export { type Acceptance, type Accepted, AcceptStore, type RecipientUpsert } from './stores/sending/accept.store.js';
+export { type Accepted, AcceptStore } from './stores/sending/accept.store.js';
+export type { Acceptance, RecipientUpsert } from './stores/sending/acceptance.js';
 export { AccountPacesStore } from './stores/sending/account-paces.store.js';
 export type { DeliveryReceipt, ReceiptResult } from './stores/sending/apply-receipts.js';
 export { type DeadLetter, type DeadLetterFilter, DeadLettersStore } from './stores/sending/dead-letters.store.js';

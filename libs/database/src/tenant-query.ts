@@ -6,7 +6,7 @@
 // they succeeded or not, and the first error skips everything behind it and undoes everything before it.
 
 import pg from 'pg';
-import type { Statement } from './database.js';
+import type { Statement } from './statement.js';
 
 /** The part of pg's Connection that is used here; @types/pg does not describe it for plain names. */
 interface Wire {

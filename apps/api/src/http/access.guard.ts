@@ -1,6 +1,7 @@
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { Reflector } from '@nestjs/core';
-import { ACCESS, type Access, type CarillonRequest } from './access.js';
+import { ACCESS, type CarillonRequest } from './access.js';
+import type { Access } from './access-rule.js';
 
 /** Lets no request reach a handler that has not been authorized by the rule of its route, and no route be without a rule. */
 export class AccessGuard implements CanActivate {

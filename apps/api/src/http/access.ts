@@ -2,15 +2,8 @@ import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetada
 import { ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Scope, TenantSettings } from '#domain';
+import type { Access } from './access-rule.js';
 import { routeConfig } from './route-config.js';
-
-/** Who may call a route. Every route says it: the guard refuses one that does not. */
-export type Access =
-  | { kind: 'public' }
-  | { kind: 'tenant'; scope: Scope }
-  | { kind: 'operator' }
-  /** A recipient with a token, or a tenant that names one in X-Recipient-ID. */
-  | { kind: 'recipient'; scope: Scope };
 
 export const ACCESS = 'carillon:access';
 

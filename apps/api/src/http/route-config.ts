@@ -4,7 +4,7 @@
 import { SetMetadata } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
-import type { Access } from './access.js';
+import type { Access } from './access-rule.js';
 import type { BodyLimits } from './body-shape.js';
 
 export interface CarillonRouteConfig {

@@ -1,7 +1,8 @@
 import DataLoader from 'dataloader';
 import { columns } from '../columns.js';
-import type { Database, Statement } from '../database.js';
+import type { Database } from '../database.js';
 import { afterNumberCursor, type Page, toPage } from '../page.js';
+import type { Statement } from '../statement.js';
 import { emit } from './sending/events.store.js';
 
 export interface InboxItem {

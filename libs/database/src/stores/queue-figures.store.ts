@@ -1,5 +1,6 @@
 import { type ChannelId, DomainError, PLATFORM_TENANT_ID } from '#domain';
-import type { Database, Sql } from '../database.js';
+import type { Database } from '../database.js';
+import type { Sql } from '../statement.js';
 
 export interface ChannelFigures {
   channel: ChannelId;

@@ -2,7 +2,7 @@
 
 import { laneOf } from '#domain';
 import { columns, json } from '../../columns.js';
-import type { Acceptance } from './accept.store.js';
+import type { Acceptance } from './acceptance.js';
 
 /** One row for each request, except where another request of the batch, or of another transaction, took its key meanwhile. */
 export interface AcceptRow {

@@ -1,38 +1,10 @@
-import { type AddressSource, type ChannelId, DomainError, laneOf } from '#domain';
+import { type ChannelId, DomainError, laneOf } from '#domain';
 import { Batcher } from '../../batcher.js';
 import { columns } from '../../columns.js';
 import type { Database } from '../../database.js';
 import { isOutage, isUnanswered } from '../../outage.js';
 import { ACCEPT, type AcceptRow, acceptValues } from './accept-statement.js';
-import type { Notification } from './notification.js';
-
-/** A profile that came with a send: what it names is replaced, what it does not name is kept. */
-export interface RecipientUpsert {
-  id: string;
-  email?: string | null;
-  phone?: string | null;
-  locale?: string | null;
-  timezone?: string | null;
-  attributes?: Record<string, unknown>;
-}
-
-/** Everything one accepted request writes. */
-export interface Acceptance {
-  notification: Notification;
-  deliveries: {
-    id: string;
-    channel: ChannelId;
-    /** Given with the send. */
-    address: string | null;
-    /** The part of the stored profile that must be there for this delivery, or null when nothing must. */
-    addressFrom: AddressSource | null;
-  }[];
-  recipient: RecipientUpsert | null;
-  /** SHA-256 of the canonical body, hexadecimal. */
-  idempotency: { key: string; bodyHash: string } | null;
-  /** W3C trace context of the request: what its deliveries are logged and carried with. */
-  traceparent: string | null;
-}
+import type { Acceptance } from './acceptance.js';
 
 export type Accepted =
   | { kind: 'accepted'; createdAt: Date }

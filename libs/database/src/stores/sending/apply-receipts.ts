@@ -12,7 +12,7 @@ import {
   tallyOf,
 } from '#domain';
 import { columns } from '../../columns.js';
-import type { Sql } from '../../database.js';
+import type { Sql } from '../../statement.js';
 import { changedDeliveries, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from './events.store.js';
 
 /** What a vendor reports of one delivery. */

@@ -1,5 +1,5 @@
 import { derivedId, type EventType, newId } from '#domain';
-import type { Acceptance } from './accept.store.js';
+import type { Acceptance } from './acceptance.js';
 import type { StoredEvent } from './events.store.js';
 
 /** Events do not push aside what tenants send to people, and are not held up behind their bulk. */

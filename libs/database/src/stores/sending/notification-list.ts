@@ -1,6 +1,6 @@
 import type { ChannelId, NotificationStatus } from '#domain';
-import type { Statement } from '../../database.js';
 import { afterIdCursor, type PageRequest } from '../../page.js';
+import type { Statement } from '../../statement.js';
 import { FOUND, type FoundRow, STATUS } from './notification-select.js';
 
 export interface NotificationFilter {
