@@ -118,6 +118,28 @@ describe('an answer that was lost after the commit', () => {
     expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([202, 'true']);
   });
 
+  it('of a bulk send: what its items have in common stays for those that were committed', async () => {
+    const inBatch = Array.from({ length: 500 }, (_, index) => ({
+      recipient_id: `lost-${index}`,
+      recipient_address: 'ok@simulator.test',
+    }));
+    // The item behind the first batch of 500 is answered: its recipient has no address.
+    const body = { channel: 'email', content: CONTENT.email, recipients: [...inBatch, { recipient_id: 'nowhere' }] };
+    const lost = proxy.loseAnswerTo('lost-499');
+    const first = await keyed('lost bulk', body, BULK);
+    await lost;
+    expect(first.body).toMatchObject({ status: 503, code: 'unavailable' });
+    const { rows } = await house.sql.query(
+      `select count(*)::int as sent, count(s.id)::int as with_content
+       from notifications n left join shared_contents s on s.tenant_id = n.tenant_id and s.id = n.shared_content_id
+       where n.tenant_id = $1 and n.recipient_id like 'lost-%' and n.recipient_id <> 'lost-answer'`,
+      [tenant.id],
+    );
+    expect(rows).toEqual([{ sent: 500, with_content: 500 }]);
+    const again = await keyed('lost bulk', body, BULK);
+    expect([again.status, again.body.accepted.length, again.body.rejected.length]).toEqual([202, 500, 1]);
+  });
+
   it('of keeping what another POST answered: the answer is given, and kept for the retry', async () => {
     const template = { key: 'kept', channel: 'sms', content: { text: 'x' } };
     const lost = proxy.loseAnswerTo('update idempotency_keys set response');

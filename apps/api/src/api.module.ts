@@ -152,7 +152,7 @@ export class ApiModule {
             recipients: RecipientsStore,
             templates: TemplatesStore,
             renderer: TemplateRenderer,
-          ) => new AcceptNotification(store, shared, recipients, templates, renderer),
+          ) => new AcceptNotification(store, shared, recipients, templates, renderer, logger),
         },
         {
           provide: ManageProviderAccounts,

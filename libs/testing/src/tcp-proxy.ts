@@ -9,12 +9,15 @@ export interface TcpProxy {
   /** Half-open: what is open stays open and nothing is carried; what comes is taken and not answered. */
   blackhole(): void;
   /**
-   * The next message to the server that holds this text arrives there, but its answer does not come back: the connection is
-   * reset. Resolves when that has happened.
+   * The next message to a PostgreSQL that holds this text is executed there, but its answer does not come back: the
+   * connection is reset. Resolves when that has happened.
    */
   loseAnswerTo(text: string): Promise<void>;
   close(): Promise<void>;
 }
+
+/** The end of an answer of PostgreSQL: ReadyForQuery, of five bytes; one byte of status follows. */
+const READY_FOR_QUERY = Buffer.from('Z\0\0\0\x05', 'latin1');
 
 /** Stands between the product and a server of its own, and misbehaves as networks do. */
 export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
@@ -47,6 +50,8 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     upstream.on('data', (chunk) => {
       if (mode !== 'pass') return;
       if (!answerLost) return client.write(chunk);
+      // A server that cannot send the beginning of a long answer would not commit.
+      if (!chunk.subarray(-1 - READY_FOR_QUERY.length, -1).equals(READY_FOR_QUERY)) return;
       client.resetAndDestroy();
       answerLost();
     });

@@ -14,6 +14,7 @@ import type {
   TemplatesStore,
 } from '#database';
 import { type AddressSource, type ChannelId, channelOf, DomainError, type Fault, newId } from '#domain';
+import type { Logger } from '#telemetry';
 import type { TemplateRenderer } from '#templates';
 import type { Caller } from '../http/access.js';
 import { shapeFaults } from '../http/body-shape.js';
@@ -52,6 +53,7 @@ export class AcceptNotification {
     private readonly recipients: RecipientsStore,
     private readonly templates: TemplatesStore,
     private readonly renderer: TemplateRenderer,
+    private readonly logger: Logger,
   ) {}
 
   /** Throws `validation_failed` and its kin with every fault, `idempotency_mismatch`, `unavailable`. */
@@ -125,7 +127,7 @@ export class AcceptNotification {
     return result;
   }
 
-  /** What they have in common is committed before the first of them, and deleted again when none refers to it. */
+  /** Commits what they have in common before the first of them, and deletes it when it is certain that none refers to it. */
   private async storeAll(
     { tenantId }: Caller,
     good: { acceptance: Acceptance }[],
@@ -133,7 +135,10 @@ export class AcceptNotification {
   ): Promise<(Accepted | DomainError)[]> {
     if (shared) await this.sharedContents.insert(tenantId, shared);
     const stored = await this.store.acceptAll(good.map(({ acceptance }) => acceptance));
-    if (shared && !stored.some((one) => !(one instanceof DomainError) && one.kind === 'accepted'))
+    for (const one of stored)
+      if (one instanceof DomainError && one.code === 'internal')
+        this.logger.error({ err: one, tenant_id: tenantId }, 'an item of a bulk send could not be stored');
+    if (shared && stored.every(isCertainlyNotStored))
       // Where this fails a clean-up finds the row.
       await this.sharedContents.delete(tenantId, shared.id).catch(() => undefined);
     return stored;
@@ -236,6 +241,11 @@ function faultOf({ code, message }: DomainError): Fault {
 
 function byIndex(left: { index: number }, right: { index: number }): number {
   return left.index - right.index;
+}
+
+/** An item that failed for any other reason may have been committed, although its answer was lost. */
+function isCertainlyNotStored(result: Accepted | DomainError): boolean {
+  return result instanceof DomainError ? result.code === 'idempotency_mismatch' : result.kind !== 'accepted';
 }
 
 function recipientIdOf(item: Item): string {

@@ -33,6 +33,7 @@ import {
 } from './notification-view.js';
 
 const BULK_BODY_LIMITS = { bytes: 5 * 1024 * 1024, keys: 100_000, containers: 100_000, items: 'recipients' };
+const RETRY_AFTER_SECONDS = 2;
 const SEND_ERRORS = [
   'validation_failed',
   'no_address',
@@ -92,6 +93,12 @@ export class NotificationsController {
       return { key, bodyHash: bodyHashOf(route, rest) };
     });
     if (accepted.length === 0) {
+      const unavailable = rejected.find(({ code }) => code === 'unavailable');
+      // Such an item may have been committed, so this is no refusal of all of them.
+      if (unavailable)
+        throw new DomainError('unavailable', unavailable.errors[0]!.message, {
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+        });
       const errors = rejected.flatMap(({ index, errors: faults }) =>
         faults.map((fault) => ({ ...fault, pointer: `/recipients/${index}${fault.pointer}` })),
       );
