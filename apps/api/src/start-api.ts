@@ -111,7 +111,7 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
   };
 }
 
-/** Workers make them too; an API alone must not run out of weeks. While there are some, a lock that is not to be had is no reason not to start. */
+/** Workers make partitions too, but an API may run alone. Starts despite a failure while the current time is still covered. */
 async function makePartitions(partitions: PartitionsStore, logger: Logger): Promise<void> {
   try {
     await partitions.make();

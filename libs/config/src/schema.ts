@@ -175,7 +175,7 @@ export const settingsSchema = z.object({
     .max(64)
     .optional()
     .describe(
-      'Threads that the API, and likewise a worker, may use for large templates. They start when needed. Default: the processor cores, at most 4.',
+      'Threads for large templates, in each API and worker process. They start when needed. Default: the number of processor cores, at most 4.',
     ),
   RETENTION_DAYS: z.coerce
     .number({ error: 'must be a number of days' })
@@ -192,7 +192,7 @@ export const settingsSchema = z.object({
     .max(3_600)
     .default(30)
     .describe(
-      'How long a claim is good for. What a killed worker held is due again after this. A provider has a third of it to answer.',
+      'How long a claim is good for. What a killed worker held is due again after this; a send in doubt a third later. A provider has a third of it to answer.',
     ),
 });
 

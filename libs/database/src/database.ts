@@ -2,7 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { DomainError, isId } from '#domain';
 import { type Prisma, PrismaClient } from './generated/client.js';
-import { isOutage } from './outage.js';
+import { isOutage, unavailableOf } from './outage.js';
 import type { Sql, Statement } from './statement.js';
 import { TenantQuery } from './tenant-query.js';
 
@@ -19,7 +19,7 @@ export interface DatabaseOptions {
   events?: boolean;
 }
 
-/** Long enough for the largest bulk, short enough that a half-open connection becomes a 503 and not a hang. */
+/** Long enough for the largest batch, short enough that a half-open connection ends in a 503 instead of a hang. */
 const QUERY_TIMEOUT_MS = 1_800;
 const CONNECT_TIMEOUT_MS = 1_500;
 
@@ -216,9 +216,6 @@ async function outageAsUnavailable<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof DomainError || !isOutage(error)) throw error;
-    throw new DomainError('unavailable', 'The database cannot be reached; nothing was accepted. Try again.', {
-      retryAfterSeconds: 2,
-      cause: error,
-    });
+    throw unavailableOf(error);
   }
 }

@@ -1,4 +1,4 @@
-// What an error from pg, pg-pool or Prisma says of the database: decided by code, and by message only where there is no code.
+// Classifies errors of pg, pg-pool and Prisma by code, and by message only where there is no code.
 
 import { DomainError } from '#domain';
 
@@ -89,11 +89,30 @@ export function isOutage(error: unknown): boolean {
   return databaseFault(error) === 'outage';
 }
 
+/** Whether the same may succeed later: the database is away, or another transaction won. */
+export function isUnavailable(error: unknown): boolean {
+  const fault = databaseFault(error);
+  return fault === 'outage' || fault === 'conflict';
+}
+
+/** What a caller is answered while {@link isUnavailable}. Does not claim that nothing happened when a commit is uncertain. */
+export function unavailableOf(cause: unknown): DomainError {
+  return new DomainError('unavailable', unavailableMessage(cause), { retryAfterSeconds: 2, cause });
+}
+
+function unavailableMessage(error: unknown): string {
+  if (isUnanswered(error))
+    return 'The database did not confirm the request: it may have been carried out. Try again, with the same idempotency key.';
+  return databaseFault(error) === 'conflict'
+    ? 'Other requests changed the same data at the same time; nothing was accepted. Try again.'
+    : 'The database cannot be reached; nothing was accepted. Try again.';
+}
+
 /** Of pg 8, and of Node for a connection that was open: a statement may have been on its way. */
 const UNANSWERED = /^(Connection terminated|Connection terminated unexpectedly|Query read timeout)$/;
 const UNANSWERED_CODES = /^(ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT)$/;
 
-/** Whether an outage may have come after the statement was sent, so that nobody knows whether it was committed. An SQLSTATE says that it was not. */
+/** Whether the connection was lost after the statement was sent: the commit is uncertain. An SQLSTATE means it was not committed. */
 export function isUnanswered(error: unknown): boolean {
   for (let at = error, depth = 0; at instanceof Error && depth <= MAX_DEPTH; at = at.cause, depth += 1) {
     const { code } = at as PossiblyWrapped;

@@ -10,7 +10,7 @@ export const errorCatalogue = {
   conflict: { status: 409, title: 'It is there already' },
   too_late: { status: 409, title: 'It is too late to cancel' },
   idempotency_in_flight: { status: 409, title: 'The first request with this idempotency key is still running' },
-  idempotency_unknown: { status: 409, title: 'The first request with this idempotency key left no answer' },
+  idempotency_unknown: { status: 409, title: 'The outcome of the first request is unknown' },
   already_replayed: { status: 409, title: 'This dead letter was replayed before' },
   payload_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json' },
@@ -21,7 +21,7 @@ export const errorCatalogue = {
   render_error: { status: 422, title: 'The template cannot be rendered' },
   rate_limited: { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'Something went wrong on our side' },
-  unavailable: { status: 503, title: 'Not available right now' },
+  unavailable: { status: 503, title: 'Service unavailable' },
 } as const;
 
 export type ErrorCode = keyof typeof errorCatalogue;

@@ -39,7 +39,7 @@ export interface Sender {
   failing: boolean;
   /** Deliveries that may still send through it. */
   users: number;
-  /** Its account was changed or forgotten: nobody new uses it, and it is closed when the last user has left. */
+  /** Its account was changed or evicted: it takes no new deliveries and closes after the last one. */
   retired: boolean;
 }
 
@@ -103,8 +103,8 @@ export class ProviderDirectory {
   }
 
   /**
-   * Does the work with everybody who may send, in order; with nobody where there is none. Until it is done the senders stay open,
-   * even when their accounts are changed or forgotten meanwhile.
+   * Calls `work` with the target's senders in order; the list may be empty. The senders stay open until `work` ends, even if
+   * their accounts are changed or evicted from the cache.
    */
   async withSenders<T>(target: SendTarget, work: (senders: readonly Sender[]) => Promise<T>): Promise<T> {
     // Nothing may happen between finding them and counting the user.

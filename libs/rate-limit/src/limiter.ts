@@ -17,10 +17,10 @@ export type LimitAnswer =
 /**
  * A sliding window per key, shared by all workers. One contract, tested against every store.
  *
- * A key has a log of hits. A refused delivery gets a hit in the future, its turn: the k-th refused that of the moment at which the k-th
- * hit leaves the window, and so on. Those who are refused thus come back in order, and only as many as pass. A turn lasts as long as the
- * window; whoever misses it (all workers were stopped) asks anew.
- * Throws what its store throws: the caller's delivery then stays claimed and comes back at the end of its lease.
+ * A key has a log of hits. A rejected delivery reserves a hit in the future, its turn: the k-th rejected one at the moment the k-th
+ * hit leaves the window. Rejected deliveries therefore return in order, and only as many as the limit allows. A turn is valid for
+ * one window; a delivery that misses it (all workers were stopped) asks again.
+ * Throws what its store throws. After an outage the caller gives its claim back (GiveClaimBack).
  */
 export interface Limiter {
   take(request: LimitRequest): Promise<LimitAnswer>;

@@ -85,7 +85,7 @@ class Instruments {
   readonly choreFailures = this.counter('carillon_chore_failures', 'Housekeeping chores that failed, by chore');
   readonly eventsSetAside = this.counter(
     'carillon_events_set_aside',
-    'Events that could not be handed to a webhook endpoint; replay what is missing once the cause is mended',
+    'Events that could not be queued for a webhook endpoint; replay `missing` once the cause is fixed',
   );
   readonly renders = this.counter(
     'carillon_renders',

@@ -98,7 +98,7 @@ function renderSource({ text: source, kind, pointer }: Source, { root, budget, p
   }
 }
 
-/** Escaping per field (security.md, rule 6); html was escaped variable by variable. */
+/** Makes rendered text safe for its field. HTML fields were already escaped, variable by variable. */
 function safe(text: string, kind: FieldKind, budget: Budget): string {
   switch (kind) {
     case 'html':

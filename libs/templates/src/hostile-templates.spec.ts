@@ -14,7 +14,7 @@ import {
   TemplateRenderer,
 } from './index.ts';
 
-/** Milliseconds of processor time of the main thread; of issue 12, A10. */
+/** The longest that a template may hold the event loop, in milliseconds of processor time. */
 const MAX_HELD_MS = 20;
 
 const events: RenderEvent[] = [];

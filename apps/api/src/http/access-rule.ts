@@ -1,6 +1,6 @@
 import type { Scope } from '#domain';
 
-/** Who may call a route. Every route says it: the guard refuses one that does not. */
+/** The access rule of a route. Required: AccessGuard rejects routes without one. */
 export type Access =
   | { kind: 'public' }
   | { kind: 'tenant'; scope: Scope }

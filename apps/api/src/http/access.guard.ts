@@ -3,7 +3,7 @@ import type { Reflector } from '@nestjs/core';
 import { ACCESS, type CarillonRequest } from './access.js';
 import type { Access } from './access-rule.js';
 
-/** Lets no request reach a handler that has not been authorized by the rule of its route, and no route be without a rule. */
+/** Rejects requests that were not authorized by their route's access rule, and routes that have no rule. */
 export class AccessGuard implements CanActivate {
   constructor(private readonly reflector: Reflector) {}
 

@@ -7,7 +7,7 @@ import { routeConfig } from './route-config.js';
 
 export const ACCESS = 'carillon:access';
 
-/** Nobody is asked who they are. */
+/** No authentication. */
 export const Public = (): MethodDecorator => access({ kind: 'public' });
 /** A tenant's API key with this scope. */
 export const TenantKey = (scope: Scope): MethodDecorator => access({ kind: 'tenant', scope }, ApiSecurity('tenant'));

@@ -109,7 +109,7 @@ export class AuthorizeRequest {
 
   private operator(request: CarillonRequest): void {
     const given = request.headers['x-admin-token'];
-    // Digests have one length, so that comparing tells nothing of the token's.
+    // Compares fixed-length digests, so timing does not leak the token's length.
     if (typeof given === 'string' && timingSafeEqual(digest(given), this.adminToken)) {
       const allowance = this.operatorRequests.take('operator', OPERATOR_REQUESTS_PER_MINUTE);
       if (allowance.granted) return;

@@ -1,5 +1,5 @@
-// What a JSON body may look like, whatever its route makes of it. Depth and size are checked on the text, before it is
-// parsed; strings and keys on the parsed value.
+// Limits on JSON bodies that apply before a route's own schema. Depth and container counts are checked on the raw text,
+// before parsing; strings and keys on the parsed value.
 
 import type { Fault } from '#domain';
 import { pointerOf, validationFailed } from './request-schema.pipe.js';
@@ -115,7 +115,7 @@ function stringFault(text: string, path: readonly (string | number)[]): Fault | 
   return {
     pointer: pointerOf(path, '/'),
     code: 'too_long',
-    message: `a string of ${text.length} characters is too long`,
+    message: `has ${text.length} characters, at most ${MAX_STRING} are allowed`,
   };
 }
 

@@ -64,7 +64,7 @@ export function prepareServer(app: NestFastifyApplication, { config, logger, aut
     if (!(Number(request.headers['content-length'] ?? 0) <= DRAINED_BYTES)) reply.header('Connection', 'close');
     done(request.is404 || isOnWrongPort(request, config) ? noSuchRoute(request) : undefined);
   });
-  // Who asks, and how much comes, is known from the headers: nothing of a body is read or parsed for a request that is refused.
+  // Authorizes and checks Content-Length from the headers, so a rejected request never causes body parsing.
   fastify.addHook('onRequest', async (request, reply) => {
     const { access } = routeConfigOf(request);
     if (access) await authorize.run(request, reply, access);
@@ -112,7 +112,7 @@ function checkLength(request: FastifyRequest): void {
     throw new DomainError('payload_too_large', `The body has ${bytes} bytes, at most ${most} are allowed here.`);
 }
 
-/** What Postgres could not store, in the path or the query. Of all that textFault knows, a URL can only bring NUL. */
+/** Rejects NUL in the path and the query: PostgreSQL cannot store it. A decoded URL cannot contain lone surrogates. */
 function checkAddressText(request: FastifyRequest): void {
   if (!request.url.includes('%00')) return;
   const faultsIn = (values: unknown, root: string): Fault[] =>

@@ -6,14 +6,14 @@ import { IdempotencyStore } from '#database';
 import type { CarillonRequest } from './access.js';
 import { bodyHashOf, idempotencyKeyOf } from './idempotency.js';
 
-/** How long it is tried to write down how a request ended, while the database is away. */
+/** How long to retry storing a response while the database is unavailable. */
 const SETTLE_MS = 300_000;
 const SETTLE_PAUSE_MS = 250;
 
 /**
- * Idempotency-Key on every POST of a tenant but the sends, whose store keeps the key itself in the commit that accepts: the
- * key is taken before, the answer kept after. Once the handler has acted its answer is given, whether it could be kept or not:
- * the key is never freed again, so that no retry acts a second time.
+ * Idempotency-Key for every tenant POST except sends, which store their key in the accepting commit. Reserves the key before
+ * the handler runs and stores the response afterwards. Once the handler has succeeded, returns its response even if storing it
+ * failed, and never releases the key: a retry must not act twice.
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
@@ -56,7 +56,7 @@ function routeOf({ url, caller }: CarillonRequest): string {
   return caller?.recipientId ? `POST ${url} ${caller.recipientId}` : `POST ${url}`;
 }
 
-/** Writes it down; where that fails at once, goes on in the background and lets the answer go. Never throws. */
+/** Tries the write once, then retries in the background so that the response is not delayed. Never throws. */
 async function settle(write: () => Promise<void>): Promise<void> {
   try {
     await write();
@@ -71,7 +71,7 @@ async function settleLater(write: () => Promise<void>): Promise<void> {
     try {
       return await write();
     } catch {
-      // Without this line the key stays unanswered, and a retry is told that the outcome is not known.
+      // If every try fails, the key stays without a response and a retry gets `idempotency_unknown`.
     }
   }
 }

@@ -1,6 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { databaseFault } from '#database';
+import { isUnavailable, unavailableOf } from '#database';
 import { DomainError, type ErrorCode, errorCatalogue } from '#domain';
 import type { Logger } from '#telemetry';
 import type { CarillonRequest } from './access.js';
@@ -68,10 +68,5 @@ function knownError(error: unknown, request: CarillonRequest): DomainError | nul
   if (status === 400) return new DomainError('malformed_json', (error as Error).message);
   if (status === 413) return new DomainError('payload_too_large', (error as Error).message);
   if (status === 415) return new DomainError('unsupported_media_type', (error as Error).message);
-  // A conflict was tried again several times by then.
-  if (['outage', 'conflict'].includes(databaseFault(error)))
-    return new DomainError('unavailable', 'The database cannot be reached; nothing was accepted. Try again.', {
-      retryAfterSeconds: 2,
-    });
-  return null;
+  return isUnavailable(error) ? unavailableOf(error) : null;
 }

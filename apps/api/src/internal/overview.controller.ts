@@ -17,9 +17,9 @@ const overviewView = z
   .object({
     ...figures,
     counted_at: time.meta({
-      description: 'When the queue was counted: now while it is short, else up to some seconds ago',
+      description: 'When the queue was counted: at this request while it is short, in the background otherwise',
     }),
-    dead_letters: z.int().meta({ description: 'Not replayed; counted up to 10,000' }),
+    dead_letters: z.int().meta({ description: 'Neither replayed nor settled; counted up to 10,000' }),
     channels: z.record(z.enum(channelIds), z.object(figures)),
     tenants: z
       .array(z.object({ id, name: z.string(), due: z.int() }))

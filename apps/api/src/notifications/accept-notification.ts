@@ -60,10 +60,10 @@ export class AcceptNotification {
   async run(caller: Caller, body: SendBody, idempotency: Acceptance['idempotency']): Promise<AcceptResult> {
     const faults = [...timeFaults(body), ...addressFaults(body, body), ...(await this.contentFaults(caller, body))];
     if (faults.length > 0) {
-      // What is faulty now was not when it was first sent: a replay is answered all the same.
+      // A replay is answered even if the request no longer validates, for example because a template was deleted.
       const notificationId = idempotency && (await this.acceptedBefore(caller, idempotency));
       if (notificationId) return { kind: 'replayed', notificationId };
-      // Whether there is an address is asked by the statement that commits; only beside other faults it is asked here.
+      // The accept statement checks addresses; checked here only to report them together with other errors.
       throw validationFailed([...faults, ...(await this.missingAddresses(caller, body, body))]);
     }
     const acceptance = acceptanceOf(caller, body, body, idempotency);
@@ -82,8 +82,8 @@ export class AcceptNotification {
   }
 
   /**
-   * Each item as if it had come alone: replayed, accepted or refused by itself. Throws what is wrong with the common part when
-   * no item is a replay, and `unavailable` when nothing could be committed. `idempotencyOf` tells the key and body hash of an item.
+   * Replays, accepts or rejects each item as if it were a single send. Throws `validation_failed` for the common part when no
+   * item is a replay, and `unavailable` when nothing was committed. `idempotencyOf` returns an item's key and body hash.
    */
   async runBulk(
     caller: Caller,
@@ -234,7 +234,7 @@ function sharedContentOf({ content, payload }: BulkBody): SharedContent | null {
   return content || payload ? { id: newId(), content: content ?? null, payload: payload ?? null } : null;
 }
 
-/** How an item of a bulk is told what a lone request would have been answered. */
+/** The error of a single send in the form of a bulk item error. */
 function faultOf({ code, message }: DomainError): Fault {
   return { pointer: code === 'idempotency_mismatch' ? '/idempotency_key' : '/', code, message };
 }

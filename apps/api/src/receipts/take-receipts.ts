@@ -62,7 +62,7 @@ export class TakeReceipts {
   private async read({ read }: Reporting, { url, headers, body }: VendorCall): Promise<Receipt[]> {
     try {
       return await read({
-        // What the vendor signed is the address that it was given, not the one that a proxy made of it.
+        // Vendors sign the public URL, not the one that a proxy forwards to.
         url: `${this.publicUrl ?? ''}${url}`,
         headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
         body,

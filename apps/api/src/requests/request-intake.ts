@@ -1,6 +1,6 @@
 // Sends that come on a topic instead of over HTTP: the same body, the same key, the same decision, the same commit.
 
-import { databaseFault } from '#database';
+import { isUnavailable, unavailableOf } from '#database';
 import { DomainError } from '#domain';
 import type { StreamedRequest } from '#messaging';
 import type { Authenticator } from '../http/authenticator.js';
@@ -53,9 +53,7 @@ export class RequestIntake {
         : { status: 202, notification_id: result.notificationId, replayed: true };
     } catch (error) {
       if (error instanceof DomainError && error.status < 500) return problemOf(error, request.place);
-      if (['outage', 'conflict'].includes(databaseFault(error)))
-        throw new DomainError('unavailable', 'The database cannot be reached.', { cause: error });
-      throw error;
+      throw isUnavailable(error) ? unavailableOf(error) : error;
     }
   }
 }

@@ -47,10 +47,7 @@ export class ManageWebhooks {
     const { limit } = this;
     const endpoint = await this.stores.endpoints.create(tenantId, { ...body, enabled: true }, { secret, limit });
     if (!endpoint)
-      throw new DomainError(
-        'conflict',
-        `You have ${limit} webhooks, the most that a tenant may have; delete one first.`,
-      );
+      throw new DomainError('conflict', `This tenant already has ${limit} webhooks, the maximum; delete one first.`);
     this.announce(tenantId);
     return { endpoint, secret };
   }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ClaimedDelivery, type DueDeliveriesStore, databaseFault, WrongMasterKey } from '#database';
+import { type ClaimedDelivery, type DueDeliveriesStore, isUnavailable, WrongMasterKey } from '#database';
 import { instruments, type Logger } from '#telemetry';
 import type { LockedAccounts } from './locked-accounts.js';
 
@@ -23,8 +23,8 @@ export class NotSent extends Error {
 }
 
 /**
- * What follows an error of the pipeline. A stop, an outage and a wrong master key say nothing of the delivery: its claim goes back and
- * does not count. Anything else is a bug: the claim stays until its lease ends, and the delivery is quarantined when it keeps happening.
+ * Handles pipeline errors. Shutdown, an outage and a wrong master key are not the delivery's fault: releases the claim without
+ * counting it. Any other error is a bug: keeps the claim until its lease ends; repeated bugs quarantine the delivery.
  */
 export class GiveClaimBack {
   constructor(
@@ -49,7 +49,7 @@ export class GiveClaimBack {
       if (this.locked.note(tenantId, channel))
         this.logger.error({ ...ids, err: error }, 'the master key does not open the provider accounts');
     } else if (reason === 'outage')
-      this.logger.warn({ ...ids, err: error }, 'the database is away; the claim goes back');
+      this.logger.warn({ ...ids, err: error }, 'database unavailable; releasing the claim');
     await this.release(delivery, DELAY_SECONDS[reason], error instanceof NotSent);
   }
 
@@ -59,8 +59,7 @@ export class GiveClaimBack {
         await this.due.release({ delivery, delaySeconds, intentUnsure });
         return;
       } catch (error) {
-        const fault = databaseFault(error);
-        if (this.stopping.aborted || (fault !== 'outage' && fault !== 'conflict')) {
+        if (this.stopping.aborted || !isUnavailable(error)) {
           this.logger.warn({ err: error, delivery_id: delivery.deliveryId }, 'a claim could not be given back');
           return;
         }
@@ -73,7 +72,6 @@ export class GiveClaimBack {
 /** Null for a bug. */
 function reasonOf(error: unknown, stopping: AbortSignal): Reason | null {
   if (error instanceof WrongMasterKey) return 'master_key';
-  const fault = databaseFault(error);
-  if (fault === 'outage' || fault === 'conflict') return 'outage';
+  if (isUnavailable(error)) return 'outage';
   return error instanceof NotSent && error.cause === undefined && stopping.aborted ? 'stopping' : null;
 }

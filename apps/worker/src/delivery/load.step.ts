@@ -98,7 +98,7 @@ export class LoadStep {
       kind: 'failed',
       reason: 'render_error',
       code: 'unknown_content',
-      detail: 'what this notification has in common with others was deleted',
+      detail: 'the shared content of this bulk send was deleted',
     });
   }
 

@@ -4,7 +4,7 @@ import type { Places } from '#providers';
 
 /** How long a tenant's deliveries are left to other workers before this one tries to open the accounts again. */
 const LEFT_ALONE_MS = 30_000;
-/** After so long without a failure the master key is no longer reported: nobody sends through those accounts any more. */
+/** An entry expires after this long without a new failure; the worker is ready again when none is left. */
 const REPORTED_MS = 600_000;
 /** Pairs of tenant and channel. */
 const MAX_NOTED = 10_000;

@@ -5,9 +5,9 @@ import {
   type Database,
   type DeliveriesStore,
   type DueDeliveriesStore,
-  ReceiptsStore,
+  type ReceiptsStore,
   RecentSendsStore,
-  SharedContentsStore,
+  type SharedContentsStore,
   type TemplatesStore,
   type WebhookEndpointsStore,
 } from '#database';
@@ -35,6 +35,8 @@ export interface PipelineParts {
   database: Database;
   deliveries: DeliveriesStore;
   due: DueDeliveriesStore;
+  receipts: ReceiptsStore;
+  sharedContents: SharedContentsStore;
   templates: TemplatesStore;
   directory: ProviderDirectory;
   endpoints: WebhookEndpointsStore;
@@ -56,7 +58,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
   const { config, deliveries, due } = parts;
   return new Pipeline({
     claim: new ClaimStep(),
-    load: new LoadStep(deliveries, parts.templates, new SharedContentsStore(parts.database)),
+    load: new LoadStep(deliveries, parts.templates, parts.sharedContents),
     consent: new ConsentStep(),
     limit: new LimitStep(makeLimiter(parts)),
     render: new RenderStep(parts.renderer, new UnsubscribeLinks(config.publicUrl, parts.unsubscribeKey)),
@@ -68,7 +70,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
       sendTimes(config),
       parts.stopping,
     ),
-    record: new RecordStep(deliveries, new ReceiptsStore(parts.database), parts.spool, parts.stopping, parts.logger),
+    record: new RecordStep(deliveries, parts.receipts, parts.spool, parts.stopping, parts.logger),
   });
 }
 

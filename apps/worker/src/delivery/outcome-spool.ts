@@ -1,11 +1,10 @@
-// Where an outcome waits when the database was away for longer than a lease: a provider has answered and the record could
-// not be committed. Each outcome is a file of its own, complete or absent, and fenced by its claim: any worker that shares the
-// directory may record it, whoever wrote it.
+// Stores outcomes on disk that could not be recorded before the lease ended or the worker stopped. Each outcome is one file,
+// complete or absent, and fenced by its claim, so any worker that shares the directory may record it.
 
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type ClaimedDelivery, type DeliveriesStore, databaseFault } from '#database';
+import { type ClaimedDelivery, type DeliveriesStore, isUnavailable } from '#database';
 import type { Outcome } from '#domain';
 import { instruments, type Logger } from '#telemetry';
 import { recordOutcome } from './record-outcome.js';
@@ -94,8 +93,7 @@ export class OutcomeSpool {
       return recorded;
     } catch (error) {
       // Only the database stops a replay; anything else concerns this file alone.
-      const fault = databaseFault(error);
-      if (fault === 'outage' || fault === 'conflict') throw error;
+      if (isUnavailable(error)) throw error;
       await this.moveAside(name, (error as Error).message);
       return false;
     }

@@ -118,8 +118,8 @@ export class SendStep {
   }
 
   /**
-   * Waits for a connection, but no longer than leaves the time to send, and not behind sends that hang where there is another
-   * account: `elsewhere`. A wait costs nothing but time, since nothing has begun.
+   * Waits for a slot while there is still time to send. Returns `elsewhere` when the account hangs, or the time is up, and another
+   * account is left. Waiting is safe: the intent is not committed yet.
    */
   private async enter({ delivery, sender }: Addressed, othersLeft: boolean): Promise<'entered' | 'full' | 'elsewhere'> {
     const { hangs } = sender.breaker;
@@ -133,7 +133,7 @@ export class SendStep {
     return othersLeft && (hangs.isStalled || late?.aborted) ? 'elsewhere' : 'full';
   }
 
-  /** Too many wait already, or it has waited for too long: it has sent nothing and is only late. */
+  /** Holds the delivery: the queue for slots is full or the wait was too long. Nothing was sent. */
   private full(addressed: Addressed): Outcome {
     const { sender } = addressed;
     const detail = `all connections of the ${sender.provider} account were busy`;

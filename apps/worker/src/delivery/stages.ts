@@ -20,7 +20,7 @@ export interface Loaded extends Claimed {
   addresses: readonly string[];
   content: Record<string, unknown>;
   templateVersion: number | null;
-  /** Of one of many: the part of the payload that all have in common. */
+  /** The payload shared by all items of a bulk send; null for a single send. */
   sharedPayload: SharedPayload | null;
   loaded: true;
 }

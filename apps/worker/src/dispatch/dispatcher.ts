@@ -223,8 +223,8 @@ export class Dispatcher {
   }
 
   /**
-   * How long sends in doubt are left to their owner: a third of a lease after the end of theirs, and just after an outage
-   * all of them, because their owner could not record them before and does so first now.
+   * How long after its lease a send in doubt is left to its owner: a third of a lease. Right after an outage none is claimed,
+   * because owners record their outcomes first.
    */
   private doubtSeconds(): number {
     const margin = this.config.leaseSeconds / 3;

@@ -59,7 +59,7 @@ export class WebhookFanOut {
     });
     const queues = Map.groupBy(found, ({ tenantId }) => tenantId);
     const startedAtFirst = this.after === FIRST_TENANT;
-    // Whatever becomes of these, the next turn serves those behind them.
+    // Moves on even if this turn fails, so that one tenant cannot block the others.
     this.after = queues.size === TENANTS ? [...queues.keys()].sort().at(-1)! : FIRST_TENANT;
     if (queues.size === 0) return !startedAtFirst;
     const listening = Map.groupBy(

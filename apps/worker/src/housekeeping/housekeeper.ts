@@ -36,7 +36,10 @@ interface Stores {
 const CLEAN_UP_LOCK = 'carillon_clean_up';
 const CLEAN_UP_EVERY_MS = 600 * SECOND;
 
-/** Small chores beside the deliveries. Each may run in any number of workers at once, and fails by itself. */
+/**
+ * Runs maintenance tasks on timers. Several workers may run the same task at once, except clean-ups, which hold a lock.
+ * A task that fails does not stop the others.
+ */
 export class Housekeeper {
   private readonly chores: (Chore & { everyMs: number })[];
   private readonly cleanUps: Chore[];
@@ -94,7 +97,7 @@ export class Housekeeper {
     for (const timer of this.timers) clearInterval(timer);
   }
 
-  /** One after the other, on one connection; each fails by itself. */
+  /** Runs the clean-ups one after another, in one worker at a time. One that fails does not skip the others. */
   private async cleanUp(): Promise<void> {
     if (this.cleaningUp || !(await this.lock.holds(CLEAN_UP_LOCK))) return;
     this.cleaningUp = true;
@@ -117,7 +120,7 @@ export class Housekeeper {
   }
 }
 
-/** Turn after turn while there is something to be done, and then it is the next chore's time. */
+/** Applies parked receipts in batches until a batch changes nothing, at most PARKED_TURNS times. */
 async function applyParked(receipts: ReceiptsStore): Promise<void> {
   for (let turn = 0; turn < PARKED_TURNS; turn += 1) {
     const found = await receipts.retryParked();

@@ -9,7 +9,7 @@ const READINESS_POLL_MS = 500;
 /** Workers make partitions four weeks ahead: with less than this, something has kept them from it for weeks. */
 const LOW_HORIZON_DAYS = 7;
 
-/** What keeps the house in order: readiness, audit. */
+/** Readiness, table statistics and the audit log. */
 export class OperationsStore {
   private readonly partitions: PartitionsStore;
 

@@ -28,7 +28,7 @@ export interface RequestStreamOptions extends TopicWriterOptions {
 const CONCURRENCY = 512;
 /** Doubles with each fault of the same request. */
 const RETRY_MS = 500;
-/** A request that fails with so many internal errors goes to the dead letters, so that it does not hold its partition for ever. */
+/** After this many internal errors a request becomes a poison message, so that it does not block its partition for ever. */
 const MAX_FAULTS = 5;
 /** What is not answered by then stays in its topic for another. */
 const LONGEST_END_MS = 5_000;
@@ -40,7 +40,7 @@ const GIVEN_UP = {
   detail: `The request failed ${MAX_FAULTS} times on our side. It is in the list of poison messages.`,
 };
 
-/** A request in hand, and how often it has failed through no fault of its own. */
+/** A request being processed, and how many internal errors it has caused. */
 interface Work {
   message: Incoming;
   faults: number;

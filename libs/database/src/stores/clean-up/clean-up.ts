@@ -8,8 +8,8 @@ const LIMIT_MS = 30_000;
 export type Batch = (size: number) => Promise<{ deleted: number; done: boolean }>;
 
 /**
- * Deletes what has served its time from one table: batch after batch, within a time limit. A batch that fails (a time-out, mostly) is halved the
- * next time, and does not keep the other parts of the work from being done.
+ * Deletes expired rows of one table in batches, within a time limit. A failed batch (usually a time-out) halves the size of the
+ * next one and does not stop the other parts.
  */
 export class CleanUp {
   private size = LARGEST_BATCH;

@@ -2,7 +2,7 @@ import { type ChannelId, DomainError, laneOf } from '#domain';
 import { Batcher } from '../../batcher.js';
 import { columns } from '../../columns.js';
 import type { Database } from '../../database.js';
-import { isOutage, isUnanswered } from '../../outage.js';
+import { isOutage } from '../../outage.js';
 import { ACCEPT, type AcceptRow, acceptValues } from './accept-statement.js';
 import type { Acceptance } from './acceptance.js';
 
@@ -17,7 +17,7 @@ type FlushResult =
   | { createdAt: Date }
   | { existing: ExistingKey }
   | { lacking: ChannelId[] }
-  /** Committed with the others, but nobody can say for what its key was used. */
+  /** Not accepted: another request took its key, and that request's result could not be read. */
   | { unresolved: unknown };
 
 interface ExistingKey {
@@ -103,11 +103,11 @@ export class AcceptStore {
   }
 
   private async write(batch: Acceptance[]): Promise<FlushResult[]> {
-    const rows = await this.database.platform
-      .query<AcceptRow>({ name: 'accept', text: ACCEPT, values: acceptValues(batch) })
-      .catch((error: unknown) => {
-        throw isUnanswered(error) ? unconfirmed(error) : error;
-      });
+    const rows = await this.database.platform.query<AcceptRow>({
+      name: 'accept',
+      text: ACCEPT,
+      values: acceptValues(batch),
+    });
     // From here on everything is committed: nothing that fails may fail the batch.
     const results: (FlushResult | undefined)[] = new Array(batch.length);
     for (const row of rows) results[row.ord - 1] = toResult(row);
@@ -213,14 +213,6 @@ function contested(cause?: unknown): DomainError {
     'unavailable',
     'Another request with this idempotency key was accepted at the same moment, and its answer could not be read. Try again.',
     { retryAfterSeconds: 1, cause },
-  );
-}
-
-function unconfirmed(cause: unknown): DomainError {
-  return new DomainError(
-    'unavailable',
-    'The database did not confirm the request: it may have been accepted. Try again with the same idempotency key.',
-    { retryAfterSeconds: 2, cause },
   );
 }
 

@@ -219,9 +219,9 @@ select i.ord::integer as ord, c.ord is not null as changed,
 from input i left join before b on b.ord = i.ord left join changed c on c.ord = i.ord`;
 
 /**
- * A receipt proves that the attempt whose outcome nobody knew was sent. What waits to be tried again is not tried again:
- * deleting the due row is what decides, an intent or a record that comes later finds no row, and a send that is under way at this
- * moment is left alone. What ended without a send was sent after all, and its dead letter is closed.
+ * Confirms the attempt whose outcome was unknown. A delivery that waits for a retry is not retried: deleting its due row decides,
+ * because a later intent or record finds no row. A send that is in progress is left alone. A delivery that ended without a send
+ * becomes `sent`, and its dead letter is settled.
  * Indexes: the primary keys, and dead_letters_tenant_id_delivery_id_idx.
  */
 const PROVE = `

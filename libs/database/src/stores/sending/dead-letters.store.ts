@@ -94,7 +94,7 @@ export class DeadLettersStore {
     return (await this.get(id))!;
   }
 
-  /** What failed on its way to one endpoint since a time and was not replayed, oldest first. Index: dead_letters_pkey. */
+  /** Dead letters of one endpoint since a time, neither replayed nor settled, oldest first. Index: dead_letters_pkey. */
   async ofEndpoint(tenantId: string, endpointId: string, since: Date, limit: number): Promise<string[]> {
     const rows = await this.database.platform.query<{ id: string }>({
       text: `select id from dead_letters

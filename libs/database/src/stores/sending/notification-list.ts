@@ -22,8 +22,8 @@ export type NotificationPage = PageRequest & { offset?: number | undefined };
 export type ListRow = FoundRow & { looked: number; lookedTo: string | null };
 
 /**
- * Whether a notification that is not final is `pending` or `active` is told by its deliveries, one by one. A page looks at so many at most; it may come
- * out short, and its cursor goes on where it ended.
+ * `pending` and `active` are computed from the deliveries. A page examines at most this many notifications; it may be short,
+ * and its cursor continues where the search stopped.
  */
 export const MAX_LOOKED_AT = 1_000;
 

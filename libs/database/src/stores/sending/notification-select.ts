@@ -29,8 +29,8 @@ export const STATUS = `coalesce(n.final_status, case when n.succeeded + n.failed
   where d.tenant_id = n.tenant_id and d.notification_id = n.id and ${nearby('n.id')} and (q.claims > 0 or q.attempt > 0)) then 'active' else 'pending' end)`;
 
 /**
- * Left in the queue because none of the tenant's own accounts works: the workers take such deliveries up only to see whether one does
- * again, so what is not written on the row is looked up. The platform's accounts are none of the tenant's business.
+ * Whether a due delivery waits because no account of the tenant works. Workers rarely claim such deliveries, so the reason is
+ * not stored on the row but computed here. Platform accounts do not count.
  */
 const ALL_DOWN = `
 q.due_at <= now() and d.endpoint_id is null

@@ -20,7 +20,7 @@ export interface Notification {
   expiresAt: Date | null;
   /** Of an event on its way to a tenant's endpoint: which. */
   endpointId: string | null;
-  /** Of one of many: what they have in common. `content` is then there, and `payload` is laid over the payload there. */
+  /** For an item of a bulk send: the shared row that holds `content`, and the payload that this item's `payload` overrides. */
   sharedContentId: string | null;
 }
 

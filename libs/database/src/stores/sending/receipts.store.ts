@@ -37,7 +37,7 @@ export class ReceiptsStore {
   private after = FIRST_TENANT;
 
   constructor(private readonly database: Database) {
-    // One statement at a time: receipts of one delivery stay in order, and no two batches of this process wait for the same row.
+    // One statement at a time, so receipts of one delivery that this store takes are applied in order.
     this.batcher = new Batcher({ flush: (batch) => this.write(batch), slots: 1, maxBatch: 500, maxQueue: 100_000 });
   }
 
