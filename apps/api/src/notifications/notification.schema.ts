@@ -153,7 +153,10 @@ export const slackShorthand = z.strictObject({ message, recipient: address.optio
 
 export const listQuery = filteredPage({
   offset: z.coerce.number({ error: 'must be a number' }).int().min(0).max(10_000).optional(),
-  status: z.enum(notificationStatuses).optional(),
+  status: z.enum(notificationStatuses).optional().meta({
+    description:
+      '`pending` and `active` are computed: such a page looks at 1,000 notifications, so it may be short or empty and still have a next_cursor',
+  }),
   recipient_id: recipientId.optional(),
   channel: channel.optional(),
   category: label.optional(),
