@@ -66,7 +66,9 @@ export const settingsSchema = z.object({
   DATABASE_POOL_SIZE: positive
     .max(500)
     .default(10)
-    .describe('Connections each process may open for tenants, and again for the platform.'),
+    .describe(
+      'Connections each process may open for tenants, and again for the platform. Up to four more are for reading.',
+    ),
   REDIS_URL: z
     .url({ protocol: /^rediss?$/, error: 'must be a URL like redis://user:password@host:6379/0' })
     .optional()

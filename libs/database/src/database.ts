@@ -30,6 +30,20 @@ const CONNECT_TIMEOUT_MS = 1_500;
  */
 const LOOK_UPS_ONLY = '-c enable_seqscan=off -c enable_mergejoin=off';
 
+/**
+ * For connections that change or lock rows. In PostgreSQL 18 up to 18.4, a statement that waits for a row lock and then
+ * re-checks the row corrupts its own state for choosing partitions at run time: the statement misses rows, or the server
+ * crashes with signal 11 (docs/adr/0024). Without pruning a plan has no such state. Read-only transactions never re-check
+ * a row, so they keep pruning.
+ */
+const NO_PARTITION_PRUNING = '-c enable_partition_pruning=off';
+
+/** The server refuses writes and row locks on such a connection. */
+const READ_ONLY = '-c default_transaction_read_only=on';
+
+/** A worker runs at most four such statements at a time. */
+const READING_CONNECTIONS = 4;
+
 /** Bounds of partitions and days of reports must not depend on the zone of the server (docs/adr/0016). */
 export const IN_UTC = '-c timezone=UTC';
 
@@ -44,14 +58,20 @@ const EVENTS_ON = '-c carillon.events=on';
 export class Database {
   private readonly tenantPool: pg.Pool;
   private readonly platformPool: pg.Pool;
+  private readonly readingPool: pg.Pool;
   /** A connection of its own, so that health answers while both pools are busy. */
   private readonly healthPool: pg.Pool;
   private tenantPrisma: PrismaClient | undefined;
   private platformPrisma: PrismaClient | undefined;
 
   constructor(private readonly options: DatabaseOptions) {
-    this.tenantPool = this.pool('carillon_tenant', options.poolSize, LOOK_UPS_ONLY);
-    this.platformPool = this.pool('carillon_platform', options.poolSize, LOOK_UPS_ONLY);
+    this.tenantPool = this.pool('carillon_tenant', options.poolSize, `${LOOK_UPS_ONLY} ${NO_PARTITION_PRUNING}`);
+    this.platformPool = this.pool('carillon_platform', options.poolSize, `${LOOK_UPS_ONLY} ${NO_PARTITION_PRUNING}`);
+    this.readingPool = this.pool(
+      'carillon_platform',
+      Math.min(options.poolSize, READING_CONNECTIONS),
+      `${LOOK_UPS_ONLY} ${READ_ONLY}`,
+    );
     this.healthPool = this.pool('carillon_platform', 1);
   }
 
@@ -135,6 +155,12 @@ export class Database {
       await outageAsUnavailable(async () => (await this.platformPool.query<Row>(statement)).rows),
   };
 
+  /** One raw statement over all tenants that only reads: hot look-ups in partitioned tables. */
+  readonly platformReads: Sql = {
+    query: async <Row extends object>(statement: Statement): Promise<Row[]> =>
+      await outageAsUnavailable(async () => (await this.readingPool.query<Row>(statement)).rows),
+  };
+
   /** Throws when the server cannot be reached within a second and a half. */
   async ping(): Promise<void> {
     await this.healthPool.query('select 1');
@@ -154,7 +180,9 @@ export class Database {
   async close(): Promise<void> {
     await Promise.all([this.tenantPrisma?.$disconnect(), this.platformPrisma?.$disconnect()]);
     await Promise.all(
-      [this.tenantPool, this.platformPool, this.healthPool].map((pool) => (pool.ended ? undefined : pool.end())),
+      [this.tenantPool, this.platformPool, this.readingPool, this.healthPool].map((pool) =>
+        pool.ended ? undefined : pool.end(),
+      ),
     );
   }
 

@@ -35,8 +35,13 @@ const PREFIX = 'tenant:';
 /** Named statements are planned once: planning anew for each execution, with all weekly partitions, would cost ten times the execution. */
 const SET_TENANT = {
   name: 'set_tenant',
-  text: `select set_config('app.tenant_id', $1, true), set_config('plan_cache_mode', $2, true)`,
+  text: `select set_config('app.tenant_id', $1, true), set_config('plan_cache_mode', $2, true),
+                set_config('enable_partition_pruning', $3, true),
+                set_config('transaction_read_only', case $3 when 'on' then $3 else current_setting('transaction_read_only') end, true)`,
 };
+
+/** Only a read-only transaction may plan with partition pruning (docs/adr/0024): the server refuses a change that this overlooks. */
+const isRead = ({ text }: Statement): boolean => !/\b(insert|update|delete|merge)\b/i.test(text);
 
 /** Give it to `client.query`; `done` has the rows of each statement. A client on which it failed with anything but a DatabaseError must not be used again. */
 export class TenantQuery implements pg.Submittable {
@@ -54,7 +59,8 @@ export class TenantQuery implements pg.Submittable {
     private readonly types: pg.CustomTypesConfig,
   ) {
     const planning = statements.every(({ name }) => name !== undefined) ? 'force_generic_plan' : 'auto';
-    this.statements = [{ ...SET_TENANT, values: [tenantId, planning] }, ...statements].map(
+    const reads = statements.every(isRead) ? 'on' : 'off';
+    this.statements = [{ ...SET_TENANT, values: [tenantId, planning, reads] }, ...statements].map(
       ({ name, text, values = [] }) => ({
         name: name === undefined ? '' : PREFIX + name,
         text,

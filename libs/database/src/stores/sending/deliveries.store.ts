@@ -130,7 +130,7 @@ export class DeliveriesStore {
   }
 
   private async readContexts(keys: readonly DeliveryKey[]): Promise<(DeliveryContext | null)[]> {
-    const rows = await this.database.platform.query<ContextRow>({
+    const rows = await this.database.platformReads.query<ContextRow>({
       name: 'load_deliveries',
       text: LOAD,
       values: columns(keys, [(key) => key.tenantId, (key) => key.deliveryId]),

@@ -37,7 +37,7 @@ export class FirstAnswersStore {
   }
 
   private async read(keys: readonly NotificationKey[]): Promise<(FirstAnswer | null)[]> {
-    const rows = await this.database.platform.query<FirstAnswerRow>({
+    const rows = await this.database.platformReads.query<FirstAnswerRow>({
       name: 'first_answers',
       text: FIRST_ANSWERS,
       values: columns(keys, [(key) => key.tenantId, (key) => key.id]),

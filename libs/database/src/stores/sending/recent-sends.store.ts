@@ -51,7 +51,7 @@ export class RecentSendsStore {
   }
 
   private async readAll(batch: RecentSendsQuery[]): Promise<RecentSends[]> {
-    const rows = await this.database.platform.query<Row>({
+    const rows = await this.database.platformReads.query<Row>({
       name: 'recent_sends',
       text: RECENT_SENDS,
       values: [
