@@ -184,7 +184,7 @@ describe('a tenant', () => {
       ['does not exist', [{ name: 'wrong', text: 'select nothing from recipients' }]],
       ['invalid input syntax', [{ name: 'typed', text: 'select $1::uuid', values: ['no uuid'] }]],
       ['did not confirm', [{ text: 'select pg_sleep(5)' }]],
-      ['did not confirm', [select, { text: 'select pg_sleep(3), $1', values: ['killed'] }]],
+      ['cannot be reached', [select, { text: 'select pg_sleep(3), $1', values: ['killed'] }]],
     ];
     const kill = `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(3), $1'`;
     for (const [message, statements] of trips) {
