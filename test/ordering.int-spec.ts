@@ -292,6 +292,70 @@ describe('however accepts, records and cancels meet', () => {
   }, 60_000);
 });
 
+describe('while somebody else holds the lock of an ordering key', () => {
+  const lockOf = async (tenantId: string, key: string): Promise<() => Promise<void>> => {
+    const holder = await connect(house.databaseUrl);
+    await holder.query('begin');
+    await holder.query('select carillon_lock_ordering_keys(array[carillon_ordering_lock($1, $2)])', [tenantId, key]);
+    return () => holder.end();
+  };
+  const somebodyWaits = async (): Promise<boolean> =>
+    (await house.sql.query(`select from pg_locks where locktype = 'advisory' and not granted`)).rows.length > 0;
+  /** Two batches, because some are written two at a time. */
+  const blockTwo = async (work: () => Promise<unknown>): Promise<Promise<unknown>[]> => {
+    const first = work().catch((error: Error) => error);
+    await until('the first waits', somebodyWaits);
+    const second = work().catch((error: Error) => error);
+    // Items that come in one turn of the loop go in one batch.
+    for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate);
+    return [first, second];
+  };
+
+  it.each(['accept', 'acceptAll'] as const)('%s takes what has no ordering key', async (call) => {
+    const [ordered, other] = [await house.tenant(), await house.tenant()];
+    const store = new AcceptStore(openDatabase(), () => undefined);
+    const take = (tenantId: string, key: string | null): Promise<unknown> =>
+      call === 'accept' ? store.accept(acceptance(tenantId, key)) : store.acceptAll([acceptance(tenantId, key)]);
+    const release = await lockOf(ordered.id, 'k');
+    const blocked = await blockTwo(() => take(ordered.id, 'k'));
+    await Promise.all([take(other.id, null), take(other.id, null)]);
+    expect(await somebodyWaits()).toBe(true);
+    await release();
+    await Promise.all(blocked);
+  });
+
+  it('what has no ordering key is recorded', async () => {
+    await house.sql.query('truncate due_deliveries');
+    const tenant = await house.tenant();
+    for (const key of ['k', null]) await tenant.send({ ...simulated('ok'), ...(key && { ordering_key: key }) });
+    const database = openDatabase(4);
+    const store = new DeliveriesStore(database, () => undefined);
+    const { deliveries } = await new DueDeliveriesStore(database).claim(claimRequest());
+    const [ordered, plain] = [true, false].map((is) => deliveries.find((one) => one.ordered === is)!);
+    const release = await lockOf(tenant.id, 'k');
+    const blocked = await blockTwo(() => store.record(ordered!, sent));
+    const plainRecorded = await store.record(plain!, sent);
+    expect(plainRecorded && (await somebodyWaits())).toBe(true);
+    await release();
+    expect(await Promise.all(blocked)).toContain(true);
+  });
+});
+
+it('deleting thousands of deliveries of one key ends within the time-out of a statement', async () => {
+  await house.sql.query('truncate due_deliveries');
+  const tenant = await house.tenant();
+  await house.sql.query(
+    `insert into due_deliveries (tenant_id, delivery_id, channel, lane, ordering_key, due_at)
+     select $1, lpad(to_hex(n), 32, '0')::uuid, 'email', 2, 'k', now() from generate_series(1, 6000) n`,
+    [tenant.id],
+  );
+  const gone = await openDatabase().platform.query({
+    text: 'delete from due_deliveries where tenant_id = $1 returning 1',
+    values: [tenant.id],
+  });
+  expect(gone).toHaveLength(6_000);
+});
+
 describe('a claim', () => {
   /** Pages read by the claim statement. */
   const buffersOfClaim = async (database: Database): Promise<number> => {

@@ -58,21 +58,26 @@ $$;
 create trigger block_behind_head before insert on due_deliveries
   for each row when (new.ordering_key is not null) execute function carillon_block_behind_head();
 
--- When the head of a key is gone, the oldest blocked row becomes the head. Indexes: due_deliveries_head_idx, due_deliveries_ordering_idx.
+-- When the head of a key is gone, the oldest blocked row becomes the head: once for each key of a statement, because whoever looks for the
+-- oldest row passes by all that the statement has deleted. Indexes: due_deliveries_head_idx, due_deliveries_ordering_idx.
 create function carillon_unblock_next() returns trigger
 language plpgsql as $$
+declare
+  key record;
 begin
-  perform carillon_lock_ordering_keys(array[carillon_ordering_lock(old.tenant_id, old.ordering_key)]);
-  update due_deliveries d
-  set due_at = greatest(now(), d.not_before), reason = case when d.not_before > now() then 'scheduled' end, not_before = null
-  where d.tenant_id = old.tenant_id
-    and d.delivery_id = (
-      select w.delivery_id from due_deliveries w
-      where w.tenant_id = old.tenant_id and w.ordering_key = old.ordering_key order by w.delivery_id limit 1)
-    and not exists (
-      select from due_deliveries h where h.tenant_id = old.tenant_id and h.ordering_key = old.ordering_key and h.due_at < 'infinity');
+  perform carillon_lock_ordering_keys(array_agg(carillon_ordering_lock(g.tenant_id, g.ordering_key))) from gone g where g.ordering_key is not null;
+  for key in select distinct g.tenant_id, g.ordering_key from gone g where g.ordering_key is not null loop
+    update due_deliveries d
+    set due_at = greatest(now(), d.not_before), reason = case when d.not_before > now() then 'scheduled' end, not_before = null
+    where d.tenant_id = key.tenant_id
+      and d.delivery_id = (
+        select w.delivery_id from due_deliveries w
+        where w.tenant_id = key.tenant_id and w.ordering_key = key.ordering_key order by w.delivery_id limit 1)
+      and not exists (
+        select from due_deliveries h where h.tenant_id = key.tenant_id and h.ordering_key = key.ordering_key and h.due_at < 'infinity');
+  end loop;
   return null;
 end
 $$;
 create trigger unblock_next after delete on due_deliveries
-  for each row when (old.ordering_key is not null) execute function carillon_unblock_next();
+  referencing old table as gone for each statement execute function carillon_unblock_next();

@@ -116,12 +116,14 @@ export class RecipientsStore {
   /**
    * Erases the person: profile, devices, preferences and inbox, and the id, address and content of what was sent. What
    * remains is that something was sent. Returns how many rows of each were erased, or null when nothing was known of them.
+   * In one round trip, because accepts and records wait for the lock of an ordering key until its holder commits.
    */
   async erase(tenantId: string, id: string): Promise<Record<string, number> | null> {
-    return await this.database.sqlForTenant(tenantId, async (sql) => {
-      const [row] = await sql.query<Record<string, number>>({ text: ERASE, values: [tenantId, id, channelIds] });
-      return row && Object.values(row).some((count) => count > 0) ? row : null;
+    const [row] = await this.database.queryForTenant<Record<string, number>>(tenantId, {
+      text: ERASE,
+      values: [tenantId, id, channelIds],
     });
+    return row && Object.values(row).some((count) => count > 0) ? row : null;
   }
 
   async devices(tenantId: string, id: string): Promise<Device[] | null> {
@@ -272,10 +274,16 @@ told_blanked as (
 ),
 windows_gone as (delete from rate_windows where tenant_id = $1 and key = any (select c || ':' || $2 from unnest($3::text[]) as c)),
 mail_gone as (delete from mailbox_messages m where m.tenant_id = $1 and m.delivery_id in (select id from deliveries_blanked) returning 1),
+cancelled as materialized (
+  select o.id, count(w.delivery_id) as count
+  from notifications o left join waiting_gone w on w.notification_id = o.id
+  where o.tenant_id = $1 and o.recipient_id = $2 group by o.id
+),
 notifications_blanked as (
   update notifications n set recipient_id = 'erased', payload = null, content = null, shared_content_id = null, metadata = null,
-    cancelled = n.cancelled + (select count(*) from waiting_gone w where w.notification_id = n.id)
-  where n.tenant_id = $1 and n.recipient_id = $2 returning 1
+    cancelled = n.cancelled + c.count
+  from cancelled c
+  where n.tenant_id = $1 and n.recipient_id = $2 and n.id = c.id returning 1
 ),
 profile_gone as (delete from recipients where tenant_id = $1 and id = $2 returning 1)
 select (select count(*) from profile_gone)::int as profile, (select count(*) from devices_gone)::int as devices,

@@ -1,5 +1,5 @@
 import { type ChannelId, DomainError, laneOf } from '#domain';
-import { Batcher } from '../../batcher.js';
+import { Batcher, type BatcherOptions } from '../../batcher.js';
 import { columns } from '../../columns.js';
 import type { Database } from '../../database.js';
 import { isOutage } from '../../outage.js';
@@ -25,6 +25,12 @@ interface ExistingKey {
   bodyHash: string;
 }
 
+/** A batch with ordering keys may wait for a lock; what has no ordering key never waits behind it. */
+interface Queues {
+  plain: Batcher<Acceptance, FlushResult>;
+  ordered: Batcher<Acceptance, FlushResult>;
+}
+
 /** A key and the SHA-256 of the canonical body that came with it, hexadecimal. */
 type Idempotency = NonNullable<Acceptance['idempotency']>;
 
@@ -43,8 +49,8 @@ const CALL_SLICE = 1_000;
  * carries the tenant of the key that asked.
  */
 export class AcceptStore {
-  private readonly batcher: Batcher<Acceptance, FlushResult>;
-  private readonly many: Batcher<Acceptance, FlushResult>;
+  private readonly single: Queues;
+  private readonly many: Queues;
 
   constructor(
     private readonly database: Database,
@@ -54,8 +60,8 @@ export class AcceptStore {
     limits: { slots: number; maxQueue: number } = { slots: 1, maxQueue: 5_000 },
   ) {
     const flush = (batch: Acceptance[]): Promise<FlushResult[]> => this.write(batch);
-    this.batcher = new Batcher({ flush, maxBatch: MAX_BATCH, ...limits });
-    this.many = new Batcher({ flush, ...MANY });
+    this.single = queues({ flush, maxBatch: MAX_BATCH, ...limits });
+    this.many = queues({ flush, ...MANY });
   }
 
   /**
@@ -63,7 +69,7 @@ export class AcceptStore {
    * kind, `unavailable` when it was not committed or when that is not known.
    */
   async accept(acceptance: Acceptance): Promise<Accepted> {
-    return settle(acceptance, await this.batcher.run(acceptance));
+    return settle(acceptance, await queueOf(this.single, acceptance).run(acceptance));
   }
 
   /**
@@ -83,7 +89,7 @@ export class AcceptStore {
 
   private async acceptOneOf(acceptance: Acceptance): Promise<Accepted | DomainError> {
     try {
-      return settle(acceptance, await this.many.run(acceptance));
+      return settle(acceptance, await queueOf(this.many, acceptance).run(acceptance));
     } catch (error) {
       return asDomainError(error);
     }
@@ -156,6 +162,14 @@ export class AcceptStore {
     for (const row of rows) found[row.ord - 1] = { notificationId: row.notification_id, bodyHash: row.body_hash };
     return found;
   }
+}
+
+function queues(options: BatcherOptions<Acceptance, FlushResult>): Queues {
+  return { plain: new Batcher(options), ordered: new Batcher({ ...options, slots: 1 }) };
+}
+
+function queueOf(of: Queues, { notification }: Acceptance): Batcher<Acceptance, FlushResult> {
+  return notification.orderingKey === null ? of.plain : of.ordered;
 }
 
 /** Requests with the same key in one batch: the first was accepted, and its row is not visible to the statement that inserted it. */

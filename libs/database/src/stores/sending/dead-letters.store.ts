@@ -60,36 +60,13 @@ export class DeadLettersStore {
    * `already_replayed`, or `conflict` when the delivery is not failed any more or has expired.
    */
   async replay(id: string): Promise<DeadLetter> {
-    const lane = await this.database.sqlAsPlatform(async (sql) => {
-      // The delivery first: a receipt that settles it locks in the same order.
-      await sql.query({ text: LOCK_DELIVERY, values: [id] });
-      const [letter] = await sql.query<DeadLetter & { state: string; expired: boolean; priority: number }>({
-        text: LOCK,
-        values: [id],
-      });
-      if (!letter) throw notFound('dead letter', id);
-      if (letter.replayedAt) {
-        throw new DomainError(
-          'already_replayed',
-          `Dead letter ${id} was replayed at ${letter.replayedAt.toISOString()}.`,
-        );
-      }
-      if (letter.state !== 'failed')
-        throw new DomainError(
-          'conflict',
-          `Delivery ${letter.deliveryId} is ${letter.state} by now; only a failed one can be replayed.`,
-        );
-      if (letter.expired)
-        throw new DomainError(
-          'conflict',
-          `Delivery ${letter.deliveryId} has expired; sending it now would be too late.`,
-        );
-      await sql.query({
-        text: REPLAY,
-        values: [letter.tenantId, id, letter.deliveryId, letter.notificationId, laneOf(letter.priority)],
-      });
-      return `${letter.channel}:${laneOf(letter.priority)}`;
+    const [letter] = await this.database.platform.query<ReplayedLetter>({
+      text: REPLAY,
+      values: [id, PRIORITIES.map(laneOf)],
     });
+    if (!letter) throw notFound('dead letter', id);
+    if (!letter.replayed) throw refusalOf(id, letter);
+    const lane = `${letter.channel}:${laneOf(letter.priority)}`;
     this.onDue([lane]);
     return (await this.get(id))!;
   }
@@ -139,30 +116,64 @@ select id, tenant_id as "tenantId", delivery_id as "deliveryId", notification_id
        reason, code, detail, attempts, failed_at as "failedAt", replayed_at as "replayedAt", settled_at as "settledAt"
 from dead_letters`;
 
-const LOCK_DELIVERY = `
-select from deliveries d
-where (d.tenant_id, d.id) = (select l.tenant_id, l.delivery_id from dead_letters l where l.id = $1)
-for update of d`;
+/** Of a notification: 1 to 10. */
+const PRIORITIES = Array.from({ length: 10 }, (_, index) => index + 1);
 
-const LOCK = `
-select l.id, l.tenant_id as "tenantId", l.delivery_id as "deliveryId", l.notification_id as "notificationId", l.channel, l.replayed_at as "replayedAt",
-       d.state, coalesce(n.expires_at <= now(), false) as expired, n.priority
-from dead_letters l
-join deliveries d on d.tenant_id = l.tenant_id and d.id = l.delivery_id
-join notifications n on n.tenant_id = l.tenant_id and n.id = l.notification_id
-where l.id = $1
-for update of l`;
+/** What REPLAY found, under its locks. */
+interface ReplayedLetter {
+  deliveryId: string;
+  channel: ChannelId;
+  state: string;
+  expired: boolean;
+  priority: number;
+  replayedAt: Date | null;
+  replayed: boolean;
+}
 
-/** The attempt counter goes on where it stopped, so that attempts keep their numbers; the retries begin anew. */
+function refusalOf(id: string, { deliveryId, replayedAt, state }: ReplayedLetter): DomainError {
+  if (replayedAt)
+    return new DomainError('already_replayed', `Dead letter ${id} was replayed at ${replayedAt.toISOString()}.`);
+  if (state !== 'failed')
+    return new DomainError('conflict', `Delivery ${deliveryId} is ${state} by now; only a failed one can be replayed.`);
+  return new DomainError('conflict', `Delivery ${deliveryId} has expired; sending it now would be too late.`);
+}
+
+/**
+ * One statement, because accepts and records wait for the lock of an ordering key until its holder commits. Locks in the order of all
+ * others: the ordering key, the delivery (a receipt that settles it begins there too), the letter. A locked row is read again, so the
+ * checks see what was committed meanwhile. The attempt counter goes on where it stopped, so that attempts keep their numbers; the
+ * retries begin anew. Indexes: dead_letters_id_idx and the primary keys.
+ */
 const REPLAY = `
-with marked as (
-  update dead_letters set replayed_at = now() where tenant_id = $1 and id = $2
+with target as materialized (
+  select l.tenant_id, l.delivery_id, n.id as notification_id, n.priority, n.expires_at, n.ordering_key
+  from dead_letters l join notifications n on n.tenant_id = l.tenant_id and n.id = l.notification_id
+  where l.id = $1
+), delivery as materialized (
+  select d.id, d.state, d.channel, d.attempts, d.recipient_id from deliveries d
+  where (d.tenant_id, d.id) = (select tenant_id, delivery_id from target)
+    and (select carillon_lock_ordering_keys(array(
+      select carillon_ordering_lock(tenant_id, ordering_key) from target where ordering_key is not null)))
+  for update of d
+), letter as materialized (
+  select l.replayed_at from dead_letters l where l.id = $1 and (select count(*) from delivery) = 1 for update of l
+), checked as materialized (
+  select t.*, d.state, d.channel, d.attempts, d.recipient_id, l.replayed_at, coalesce(t.expires_at <= now(), false) as expired
+  from target t, delivery d, letter l
+), replayed as materialized (
+  select * from checked where replayed_at is null and state = 'failed' and not expired
+), marked as (
+  update dead_letters l set replayed_at = now() from replayed r where l.tenant_id = r.tenant_id and l.id = $1
 ), revived as (
-  update deliveries set state = 'waiting', reason = null where tenant_id = $1 and id = $3 and state = 'failed' returning channel, attempts, recipient_id
+  update deliveries d set state = 'waiting', reason = null from replayed r where d.tenant_id = r.tenant_id and d.id = r.delivery_id
 ), counted as (
-  update notifications set failed = failed - 1 where tenant_id = $1 and id = $4
+  update notifications n set failed = n.failed - 1 from replayed r where n.tenant_id = r.tenant_id and n.id = r.notification_id
 ), told as (
-  insert into decisions (tenant_id, delivery_id, id, code) values ($1, $3, gen_random_uuid(), 'replayed')
+  insert into decisions (tenant_id, delivery_id, id, code) select tenant_id, delivery_id, gen_random_uuid(), 'replayed' from replayed
+), due as (
+  insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, attempt, expires_at, ordering_key, message_key)
+  select tenant_id, delivery_id, channel, ($2::smallint[])[priority], now(), attempts, expires_at, ordering_key,
+         hashtext(tenant_id::text || coalesce(ordering_key, recipient_id))
+  from replayed
 )
-insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, attempt, expires_at, ordering_key, message_key)
-select $1, $3, r.channel, $5, now(), r.attempts, n.expires_at, n.ordering_key, hashtext($1::uuid::text || coalesce(n.ordering_key, r.recipient_id)) from revived r, notifications n where n.tenant_id = $1 and n.id = $4`;
+select delivery_id as "deliveryId", channel, state, expired, priority, replayed_at as "replayedAt", exists (select from replayed) as replayed from checked`;

@@ -49,6 +49,8 @@ interface DeliveryKey {
 interface Stages {
   load: Batcher<DeliveryKey, DeliveryContext | null>;
   record: Batcher<RecordRow, Recorded>;
+  /** A batch with ordering keys may wait for a lock; what has no ordering key never waits behind it. */
+  recordOrdered: Batcher<RecordRow, Recorded>;
 }
 
 interface ContextRow {
@@ -114,14 +116,17 @@ export class DeliveriesStore {
    */
   async record(delivery: ClaimedDelivery, outcome: Outcome): Promise<boolean> {
     if (outcome.kind === 'not_mine') return false;
-    return (await this.stagesOf(delivery).record.run(toRecord(delivery, outcome))).recorded;
+    const { record, recordOrdered } = this.stagesOf(delivery);
+    return (await (delivery.ordered ? recordOrdered : record).run(toRecord(delivery, outcome))).recorded;
   }
 
   private stages(slots: number): Stages {
     const limits = { slots, maxBatch: 500, maxQueue: 100_000 };
+    const flush = (batch: RecordRow[]): Promise<Recorded[]> => this.writeRecords(batch);
     return {
       load: new Batcher({ flush: (keys) => this.readContexts(keys), ...limits }),
-      record: new Batcher({ flush: (batch) => this.writeRecords(batch), ...limits }),
+      record: new Batcher({ flush, ...limits }),
+      recordOrdered: new Batcher({ flush, ...limits, slots: 1 }),
     };
   }
 

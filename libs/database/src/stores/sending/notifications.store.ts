@@ -134,18 +134,15 @@ export class NotificationsStore {
 
   /**
    * Cancels what has not begun to be sent. Returns the ids of the cancelled deliveries, or null when there is no such
-   * notification. Deleting the due row is what decides: an intent or a record that comes later finds no row.
+   * notification. Deleting the due row is what decides: an intent or a record that comes later finds no row. In one round trip, because
+   * accepts and records wait for the lock of an ordering key until its holder commits.
    */
   async cancel(tenantId: string, id: string): Promise<string[] | null> {
-    return await this.database.sqlForTenant(tenantId, async (sql) => {
-      const found = await sql.query({
-        text: 'select from notifications where tenant_id = $1 and id = $2',
-        values: [tenantId, id],
-      });
-      if (found.length === 0) return null;
-      const rows = await sql.query<{ id: string }>({ text: CANCEL, values: [tenantId, id] });
-      return rows.map((row) => row.id);
-    });
+    const [found, rows] = await this.database.pipelineForTenant<[object[], { id: string }[]]>(tenantId, [
+      { text: 'select 1 from notifications where tenant_id = $1 and id = $2', values: [tenantId, id] },
+      { text: CANCEL, values: [tenantId, id] },
+    ]);
+    return found.length === 0 ? null : rows.map((row) => row.id);
   }
 }
 

@@ -229,7 +229,7 @@ with input as materialized (
            count(*) filter (where state = 'sent') as succeeded,
            count(*) filter (where state in ('failed', 'unknown')) as failed,
            count(*) filter (where state in ('suppressed', 'expired')) as suppressed
-    from ended group by tenant_id, notification_id
+    from ended group by tenant_id, notification_id order by tenant_id, notification_id
   ) e
   where n.tenant_id = e.tenant_id and n.id = e.notification_id
   returning n.tenant_id, n.id, n.recipient_id, n.endpoint_id, n.final_status, n.total, n.succeeded, n.failed, n.suppressed, n.cancelled
