@@ -14,8 +14,8 @@ interface LoopData {
   outer: LoopData | null;
 }
 
+/** The values that have names after `as`, of one block. */
 interface Locals {
-  names: readonly string[];
   values: readonly unknown[];
   outer: Locals | null;
 }
@@ -144,11 +144,11 @@ const NO_HASH: Readonly<Record<string, unknown>> = Object.freeze({});
 
 /** What the first part of a path is looked up in, and which part that is. */
 function start(path: Path, frame: Frame): [value: unknown, at: number] {
-  if (path.from === 'local') {
-    const name = path.parts[0]!;
+  if (path.localAt) {
+    const [up, index] = path.localAt;
     let { locals } = frame;
-    while (locals && !locals.names.includes(name)) locals = locals.outer;
-    return [locals?.values[locals.names.indexOf(name)], 1];
+    for (let level = up; locals && level > 0; level -= 1) locals = locals.outer;
+    return [locals?.values[index], 1];
   }
   if (path.from === 'data') {
     let { data } = frame;
@@ -162,13 +162,13 @@ function start(path: Path, frame: Frame): [value: unknown, at: number] {
 
 /** The frame of a block's body. `../` skips a block that did not change the context. */
 function inside(
-  { names }: Block,
+  { named }: Block,
   frame: Frame,
   context: unknown,
   data: LoopData | null,
   values: readonly unknown[],
 ): Frame {
-  const locals = names.length > 0 ? { names, values, outer: frame.locals } : frame.locals;
+  const locals = named ? { values, outer: frame.locals } : frame.locals;
   return { context, outer: context === frame.context ? frame.outer : frame, data, locals };
 }
 

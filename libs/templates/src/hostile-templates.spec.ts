@@ -104,6 +104,24 @@ describe('a hostile template', () => {
     expect(ms).toBeLessThan(MAX_HELD_MS);
   });
 
+  it('does not hold the event loop: names from far outside, past hundreds of others', async () => {
+    // As long as the one that is looked up, and different only at the end.
+    const names = Array.from({ length: 280 }, (_, n) => `targ${(n + 36).toString(36)}`).join(' ');
+    const inner = `{{#with @root.o as |${names}|}}`.repeat(17);
+    const source =
+      `{{#with @root.o as |target|}}${inner}` +
+      `{{#each @root.list}}${'{{#if target}}{{/if}}'.repeat(40)}{{/each}}${'{{/with}}'.repeat(18)}`;
+    const where: RenderEvent[] = [];
+    const watched = new TemplateRenderer({ threads: 1, onRender: (event) => where.push(event) });
+    const render = (turns: number) => html(source, { o: { x: 1 }, list: Array(turns).fill(1) }, watched);
+    // A thread parses it; from then on it is rendered where it fits.
+    await render(1);
+    const { ms } = await held(() => render(38));
+    expect(where).toEqual(['thread', 'inline']);
+    expect(ms).toBeLessThan(MAX_HELD_MS);
+    await watched.close();
+  });
+
   it('takes no more memory than its output may have', async () => {
     // The pages a process ever had: 600 copies of 200,000 characters took 1.2 GB.
     await html('{{#each a}}x{{/each}}', { a: Array(9_000).fill(1) });

@@ -22,9 +22,12 @@ export interface Block {
   body: Node[];
   /** `{{else}}` */
   inverse: Node[];
-  /** `as |item index|` of the body. */
-  names: string[];
+  /** Whether its values have names in the body: `as |item index|`. */
+  named: boolean;
 }
+
+/** A name after `as`: how many named blocks further out, and which of their values; -1 for none of them. */
+export type LocalAt = [up: number, index: number];
 
 export type Expression = Literal | Path | Call;
 
@@ -35,10 +38,12 @@ export interface Literal {
 
 export interface Path {
   kind: 'path';
-  /** `payload`: from a context; `data`: `@index`; `local`: from a name after `as`. */
-  from: 'payload' | 'data' | 'local';
+  /** `payload`: from a context; `data`: `@index`. */
+  from: 'payload' | 'data';
   /** How many `../`. */
   depth: number;
+  /** Of a name after `as`, null of others: found when the program is made, because a search while it is rendered would cost more than a step. */
+  localAt: LocalAt | null;
   parts: string[];
   /** A missing variable is an error when it is written, and undefined as an argument. */
   strict: boolean;
@@ -70,16 +75,26 @@ export function parseProgram(source: string, limits: { maxBytes: number; trusted
   return { nodes, size: builder.size };
 }
 
+/** Names after `as` of one block, with the index of their value. */
+interface Scope {
+  indexes: ReadonlyMap<string, number>;
+  /** Only the bodies of `each` and `with` give values to their names. */
+  hasValues: boolean;
+}
+
 class Builder {
   size = 0;
-  /** Names after `as` that are visible here, the innermost block last. */
-  private readonly names: string[][] = [];
+  /** What is visible here, the innermost block first. */
+  private readonly scopes: Scope[] = [];
 
-  nodes(program: hbs.AST.Program | undefined): Node[] {
+  nodes(program: hbs.AST.Program | undefined, hasValues = false): Node[] {
     if (!program) return [];
-    this.names.push(program.blockParams ?? []);
+    const names = program.blockParams ?? [];
+    // Of two equal names the first counts.
+    const indexes = new Map(names.map((name, index) => [name, index] as const).reverse());
+    if (names.length > 0) this.scopes.unshift({ indexes, hasValues });
     const nodes = program.body.flatMap((statement) => this.statement(statement));
-    this.names.pop();
+    if (names.length > 0) this.scopes.shift();
     return nodes;
   }
 
@@ -97,15 +112,17 @@ class Builder {
       case 'BlockStatement': {
         this.size += 1;
         const block = node as hbs.AST.BlockStatement;
+        const name = (block.path as hbs.AST.PathExpression).original as BlockName;
+        const hasValues = name === 'each' || name === 'with';
         return [
           {
             kind: 'block',
-            name: (block.path as hbs.AST.PathExpression).original as BlockName,
+            name,
             args: block.params.map((param) => this.expression(param)),
             hash: this.hash(block.hash),
-            body: this.nodes(block.program),
+            body: this.nodes(block.program, hasValues),
             inverse: this.nodes(block.inverse),
-            names: block.program?.blockParams ?? [],
+            named: hasValues && (block.program?.blockParams ?? []).length > 0,
           },
         ];
       }
@@ -153,13 +170,14 @@ class Builder {
   }
 
   private path(path: hbs.AST.PathExpression, strict: boolean): Path {
-    const isLocal = this.isLocal(path);
+    const localAt = this.isLocal(path) ? this.localAt(path.parts[0]!) : null;
     return {
       kind: 'path',
-      from: isLocal ? 'local' : path.data ? 'data' : 'payload',
+      from: path.data ? 'data' : 'payload',
       depth: path.depth,
+      localAt,
       parts: path.parts.map(String),
-      strict: strict && !isLocal,
+      strict: strict && !localAt,
       line: path.loc.start.line,
       column: path.loc.start.column + 1,
     };
@@ -167,7 +185,13 @@ class Builder {
 
   /** Handlebars reads `@key` as `key` too, where that is a name after `as`. */
   private isLocal(path: hbs.AST.PathExpression): boolean {
-    return path.depth === 0 && !isScoped(path) && this.names.some((names) => names.includes(path.parts[0]!));
+    return path.depth === 0 && !isScoped(path) && this.scopes.some(({ indexes }) => indexes.has(path.parts[0]!));
+  }
+
+  private localAt(name: string): LocalAt {
+    const scopes = this.scopes.filter(({ hasValues }) => hasValues);
+    const up = scopes.findIndex(({ indexes }) => indexes.has(name));
+    return up === -1 ? [0, -1] : [up, scopes[up]!.indexes.get(name)!];
   }
 }
 
