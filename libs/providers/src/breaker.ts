@@ -26,7 +26,7 @@ export class BreakerOpen extends Error {
 
 /**
  * The breaker of one account in one process (opossum). Opens on the failure rate over a window, on sends that hang, and on
- * credentials that do not work; lets one probe through after a while, and closes when that succeeds.
+ * credentials that do not work; lets one probe through after a while, closes when that is answered and opens again otherwise.
  */
 export class Breaker {
   private readonly circuit: CircuitBreaker<[() => Promise<unknown>], unknown>;
@@ -51,7 +51,8 @@ export class Breaker {
       resetTimeout: OPEN_MS,
       rollingPercentilesEnabled: false,
       enableSnapshots: false,
-      errorFilter: (error: unknown) => !(error instanceof ProviderError) || FINE.has(error.kind),
+      // Returns whether it counts as a success. A probe that sent nothing, for whatever reason, proves nothing: it is tried again.
+      errorFilter: (error: unknown) => (error instanceof ProviderError ? FINE.has(error.kind) : !this.circuit.halfOpen),
     });
     this.circuit.on('open', () => {
       this.openedAt = performance.now();
