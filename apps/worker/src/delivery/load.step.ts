@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import type {
   DeliveriesStore,
   DeliveryContext,
@@ -10,6 +9,7 @@ import type {
 import { Halt, localeChain } from '#domain';
 import { instruments } from '#telemetry';
 import { SharedPayload } from '#templates';
+import { ReadCache } from './read-cache.js';
 import type { Claimed, Loaded } from './stages.js';
 
 /** Contents of template versions, which never change. */
@@ -38,28 +38,22 @@ interface VersionKey {
 
 /** Notification, recipient, tenant and the current version of the template in the best locale. */
 export class LoadStep {
-  /** Asked for at the same moment by a thousand deliveries of one template, a version is read once. */
-  private readonly versions: LRUCache<string, TemplateContent, VersionKey>;
-  /** Likewise what the thousand have in common: it never changes either. */
-  private readonly shared: LRUCache<string, Shared, SharedKey>;
+  private readonly versions: ReadCache<VersionKey, TemplateContent>;
+  private readonly shared: ReadCache<SharedKey, Shared>;
 
   constructor(
     private readonly deliveries: DeliveriesStore,
-    private readonly templates: TemplatesStore,
+    templates: TemplatesStore,
     sharedContents: SharedContentsStore,
   ) {
-    this.versions = new LRUCache({
-      max: CACHED_VERSIONS,
-      fetchMethod: async (_key, _stale, { context }) => (await this.templates.version(context)) ?? undefined,
-    });
-    this.shared = new LRUCache({
-      maxSize: CACHED_SHARED_BYTES,
-      sizeCalculation: ({ bytes }) => bytes,
-      fetchMethod: async (_key, _stale, { context }) => {
-        const stored = await sharedContents.get(context.tenantId, context.id);
-        return stored ? toShared(stored) : undefined;
+    this.versions = new ReadCache({ max: CACHED_VERSIONS }, (key) => templates.version(key));
+    this.shared = new ReadCache(
+      { maxSize: CACHED_SHARED_BYTES, sizeOf: (shared) => shared.bytes },
+      async ({ tenantId, id }) => {
+        const stored = await sharedContents.get(tenantId, id);
+        return stored && toShared(stored);
       },
-    });
+    );
   }
 
   async run(claimed: Claimed): Promise<Loaded> {
@@ -92,7 +86,7 @@ export class LoadStep {
   private async sharedOf({ notification }: DeliveryContext): Promise<Shared | null> {
     const { tenantId, sharedContentId: id } = notification;
     if (id === null) return null;
-    const found = await this.shared.fetch(`${tenantId} ${id}`, { context: { tenantId, id } });
+    const found = await this.shared.get(`${tenantId} ${id}`, { tenantId, id });
     if (found) return found;
     throw new Halt({
       kind: 'failed',
@@ -117,8 +111,7 @@ export class LoadStep {
     // By key the best locale wins; by id there is one. A key with no locale of the chain is still better sent than not.
     const head = chain.flatMap((locale) => heads.filter((found) => found.locale === locale))[0] ?? heads[0];
     const key = head && { tenantId: delivery.tenantId, templateId: head.id, version: head.version };
-    const content =
-      key && (await this.versions.fetch(`${key.tenantId} ${key.templateId} ${key.version}`, { context: key }));
+    const content = key && (await this.versions.get(`${key.tenantId} ${key.templateId} ${key.version}`, key));
     if (!content)
       throw new Halt({
         kind: 'failed',

@@ -1,0 +1,31 @@
+import { LRUCache } from 'lru-cache';
+
+type Limits<Value> = { max: number } | { maxSize: number; sizeOf: (value: Value) => number };
+
+interface Entry<Value> {
+  value: Value | null;
+}
+
+/** Keeps what was read of things that never change. Asked for at the same moment by a thousand deliveries, one is read once. */
+export class ReadCache<Key, Value> {
+  private readonly entries: LRUCache<string, Entry<Value>, { key: unknown }>;
+
+  constructor(limits: Limits<Value>, read: (key: Key) => Promise<Value | null>) {
+    this.entries = new LRUCache({
+      ...('max' in limits
+        ? limits
+        : { maxSize: limits.maxSize, sizeCalculation: ({ value }) => (value === null ? 1 : limits.sizeOf(value)) }),
+      // A full cache may drop an entry that is still being read; those who wait for it receive it nevertheless.
+      ignoreFetchAbort: true,
+      fetchMethod: async (_name, _stale, { context }) => ({ value: await read(context.key as Key) }),
+    });
+  }
+
+  /** Null when there is no such thing, which is not kept. */
+  async get(name: string, key: Key): Promise<Value | null> {
+    const entry = await this.entries.fetch(name, { context: { key } });
+    if (entry && entry.value !== null) return entry.value;
+    this.entries.delete(name);
+    return null;
+  }
+}
