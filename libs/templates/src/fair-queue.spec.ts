@@ -24,9 +24,17 @@ it('takes a tenant that was put back only while no other waits', () => {
 
 it('refuses what exceeds its limits, of all tenants and of one', () => {
   const queue = new FairQueue<number>({ total: 3, perTenant: 2 });
-  expect([queue.push('a', 1), queue.push('a', 2), queue.push('a', 3)]).toEqual([true, true, false]);
-  expect([queue.push('b', 4), queue.push('c', 5)]).toEqual([true, false]);
+  expect([queue.push('a', 1), queue.push('a', 2), queue.push('a', 3)]).toEqual([undefined, undefined, 3]);
+  expect([queue.push('b', 4), queue.push('b', 5)]).toEqual([undefined, 5]);
   expect(queue.size).toBe(3);
+});
+
+it('is never full for a tenant that has none while another has several: that one loses its newest', () => {
+  const queue = new FairQueue<number>({ total: 4, perTenant: 3 });
+  for (const item of [1, 2, 3]) queue.push('a', item);
+  queue.push('b', 4);
+  expect([queue.push('c', 5), queue.push('d', 6), queue.push('e', 7)]).toEqual([3, 2, 7]);
+  expect(drain(queue)).toEqual([1, 4, 5, 6]);
 });
 
 it('gives up an item that does not want to wait any longer', () => {

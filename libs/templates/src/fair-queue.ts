@@ -21,14 +21,19 @@ export class FairQueue<Item> {
     return this.waiting;
   }
 
-  /** False when the queue or the tenant's part of it is full. */
-  push(tenantId: string, item: Item): boolean {
+  /**
+   * Returns the item that finds no place, if any: this one when the tenant's part is full. When the whole queue is full, it is the
+   * newest of the tenant that has most, unless this tenant would then have as many.
+   */
+  push(tenantId: string, item: Item): Item | undefined {
     const items = this.tenants.get(tenantId) ?? [];
-    if (this.waiting >= this.limits.total || items.length >= this.limits.perTenant) return false;
+    if (items.length >= this.limits.perTenant) return item;
+    const refused = this.waiting >= this.limits.total ? this.makeRoom(items.length) : undefined;
+    if (this.waiting >= this.limits.total) return item;
     items.push(item);
     this.tenants.set(tenantId, items);
     this.waiting += 1;
-    return true;
+    return refused;
   }
 
   shift(isPutBack: (tenantId: string) => boolean): Waiting<Item> | undefined {
@@ -41,6 +46,15 @@ export class FairQueue<Item> {
     if (items.length > 0) this.tenants.set(tenantId, items);
     this.waiting -= 1;
     return { tenantId, item };
+  }
+
+  /** Takes the newest item of the tenant that has most, where that is at least two more than `waiting`. */
+  private makeRoom(waiting: number): Item | undefined {
+    let most: Item[] = [];
+    for (const items of this.tenants.values()) if (items.length > most.length) most = items;
+    if (most.length < waiting + 2) return undefined;
+    this.waiting -= 1;
+    return most.pop();
   }
 
   remove(tenantId: string, item: Item): boolean {

@@ -84,9 +84,10 @@ export class RenderPool {
       const patience = setTimeout(() => {
         if (this.queue.remove(tenantId, task)) reject(new RendererBusy());
       }, MAX_WAIT_MS);
-      const task = { job, resolve, reject, patience };
-      if (this.queue.push(tenantId, task)) this.next();
-      else this.refuse(task, new RendererBusy());
+      const task: Task = { job, resolve, reject, patience };
+      const refused = this.queue.push(tenantId, task);
+      if (refused) this.refuse(refused, new RendererBusy());
+      if (refused !== task) this.next();
     });
   }
 
@@ -148,6 +149,8 @@ export class RenderPool {
   }
 
   private received(thread: Thread, { cpuMs, result }: ThreadMessage): void {
+    // It was ended before its last message was read: it would never answer another task.
+    if (!this.threads.has(thread)) return;
     thread.cpuMs = cpuMs;
     thread.ready = true;
     if (result && thread.running) {
