@@ -2,14 +2,21 @@ import { LRUCache } from 'lru-cache';
 import type { FieldKind } from '#domain';
 import type { Program } from './program.ts';
 
-const MAX_CHARACTERS = 32 * 1024 * 1024;
-/** A node of a program takes about as much memory as this many characters. */
-const CHARACTERS_PER_NODE = 200;
+/** A character of a source takes one or two. */
+const BYTES_PER_CHARACTER = 2;
+const BYTES_PER_NODE = 400;
+const BYTES_PER_ENTRY = 1_000;
 
 /** Programs by their source, which never changes its meaning; html and plain text of the same source differ. */
 export class ProgramCache<Value extends Program | 'large' = Program> {
-  private readonly html = newCache<Value>();
-  private readonly plain = newCache<Value>();
+  private readonly html: LRUCache<string, Value>;
+  private readonly plain: LRUCache<string, Value>;
+
+  /** `maxBytes`: of memory, about; html and plain text have half of it each. */
+  constructor(maxBytes: number) {
+    this.html = newCache(maxBytes / 2);
+    this.plain = newCache(maxBytes / 2);
+  }
 
   get(source: string, kind: FieldKind): Value | undefined {
     return (kind === 'html' ? this.html : this.plain).get(source);
@@ -20,11 +27,11 @@ export class ProgramCache<Value extends Program | 'large' = Program> {
   }
 }
 
-function newCache<Value extends Program | 'large'>(): LRUCache<string, Value> {
+function newCache<Value extends Program | 'large'>(maxSize: number): LRUCache<string, Value> {
   return new LRUCache({
     max: 10_000,
-    maxSize: MAX_CHARACTERS,
+    maxSize,
     sizeCalculation: (value, source) =>
-      source.length + (value === 'large' ? 0 : value.size * CHARACTERS_PER_NODE) + 500,
+      source.length * BYTES_PER_CHARACTER + (value === 'large' ? 0 : value.size * BYTES_PER_NODE) + BYTES_PER_ENTRY,
   });
 }

@@ -14,10 +14,12 @@ import { TemplateFault } from './template-fault.ts';
 
 /** A program of more nodes than this rarely fits into the steps of an inline render. */
 const MAX_LEARNED_NODES = 1_000;
+/** Bytes; each thread has its own. */
+const MAX_CACHED_PROGRAMS = 4 * 1024 * 1024;
 /** Bytes of JSON; parsed it takes up to eight times as much. */
 const MAX_CACHED_PAYLOADS = 8 * 1024 * 1024;
 
-const programs = new ProgramCache();
+const programs = new ProgramCache(MAX_CACHED_PROGRAMS);
 const payloads = new LRUCache<string, object>({ maxSize: MAX_CACHED_PAYLOADS, max: 100 });
 
 function programOf(rules: FieldRules): (source: string, kind: FieldKind) => Program {

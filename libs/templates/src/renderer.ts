@@ -15,6 +15,9 @@ const MAX_INLINE_WORDS = 200;
 /** Characters likewise; the parser takes up to 0.1 µs for one. */
 const MAX_INLINE_SOURCE = 16 * 1024;
 
+/** Bytes. */
+const MAX_CACHED_PROGRAMS = 16 * 1024 * 1024;
+
 /** Where a content was checked or rendered, or why it was not. */
 export type RenderEvent = 'inline' | 'thread' | 'time_out' | 'busy';
 
@@ -30,7 +33,7 @@ export type PayloadLayer = object | SharedPayload;
  * else in a thread with a time and a memory limit (ADR 21).
  */
 export class TemplateRenderer {
-  private readonly programs = new ProgramCache<Program | 'large'>();
+  private readonly programs = new ProgramCache<Program | 'large'>(MAX_CACHED_PROGRAMS);
   private readonly pool: RenderPool;
   private readonly onRender: (event: RenderEvent) => void;
 
