@@ -137,6 +137,17 @@ describe('a tenant', () => {
     );
   });
 
+  it('has its statement back after another of the same name was refused', async () => {
+    const single = new Database({ url, poolSize: 1 });
+    const statement: Statement = { name: 'twice', text: 'select tenant_id from recipients' };
+    expect(await single.queryForTenant(ann, statement)).toEqual([{ tenant_id: ann }]);
+    await expect(
+      single.queryForTenant(ann, { name: 'twice', text: 'select nonsense from recipients' }),
+    ).rejects.toThrow('nonsense');
+    expect(await single.queryForTenant(ann, statement)).toEqual([{ tenant_id: ann }]);
+    await single.close();
+  });
+
   it('cannot point into another tenant', async () => {
     await expect(
       admin.query(
@@ -183,7 +194,7 @@ describe('a tenant', () => {
       ['division by zero', [select, { text: 'select 1 / 0' }]],
       ['does not exist', [{ name: 'wrong', text: 'select nothing from recipients' }]],
       ['invalid input syntax', [{ name: 'typed', text: 'select $1::uuid', values: ['no uuid'] }]],
-      ['did not confirm', [{ text: 'select pg_sleep(5)' }]],
+      ['cannot be reached', [{ text: 'select pg_sleep(5)' }]],
       ['cannot be reached', [select, { text: 'select pg_sleep(3), $1', values: ['killed'] }]],
     ];
     const kill = `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(3), $1'`;

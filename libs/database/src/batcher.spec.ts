@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DomainError } from '#domain';
 import { Batcher } from './batcher.js';
+import { unavailableOf } from './outage.js';
 import { SecretBox } from './secret-box.js';
 
 const badRow = Object.assign(new Error('bad row'), { code: '22P02' });
@@ -64,6 +65,49 @@ describe('the batcher', () => {
     const results = await Promise.allSettled([1, 2, 3].map((item) => batcher.run(item)));
     expect(results.every(({ status }) => status === 'rejected')).toBe(true);
     expect(flushes).toBe(1);
+  });
+
+  const tooSlow = Object.assign(new Error('canceling statement due to statement timeout'), { code: '57014' });
+  const unanswered = new Error('Query read timeout');
+  it.each([
+    ['the server has given up', tooSlow, {}],
+    ['the server has given up, behind the answer for callers', unavailableOf(tooSlow), {}],
+    ['was not answered in time, where it only reads', unavailableOf(unanswered), { repeatable: true }],
+  ])('flushes in smaller parts what %s', async (_name, error, more) => {
+    const batches: number[] = [];
+    const batcher = new Batcher<number, number>({
+      slots: 1,
+      maxBatch: 500,
+      maxQueue: 1_000,
+      ...more,
+      flush: async (items) => {
+        batches.push(items.length);
+        if (items.length > 40) throw error;
+        return items;
+      },
+    });
+    const items = Array.from({ length: 600 }, (_, item) => item);
+    expect(await Promise.all(items.map((item) => batcher.run(item)))).toEqual(items);
+    expect(batches.slice(0, 4)).toEqual([500, 125, 32, 32]);
+  });
+
+  it.each([
+    ['takes too long even in small parts', tooSlow, 3],
+    ['was not answered and may have been written', unanswered, 1],
+  ])('takes for an outage what %s', async (_name, error, most) => {
+    let flushes = 0;
+    const batcher = new Batcher<number, number>({
+      slots: 1,
+      maxBatch: 500,
+      maxQueue: 1_000,
+      flush: async () => {
+        flushes += 1;
+        throw error;
+      },
+    });
+    const results = await Promise.allSettled(Array.from({ length: 600 }, (_, item) => batcher.run(item)));
+    expect(results.every((result) => result.status === 'rejected' && result.reason === error)).toBe(true);
+    expect(flushes).toBe(most);
   });
 
   it('flushes again what lost a deadlock', async () => {

@@ -22,6 +22,8 @@ export interface DatabaseOptions {
 /** Long enough for the largest batch, short enough that a half-open connection ends in a 503 instead of a hang. */
 const QUERY_TIMEOUT_MS = 1_800;
 const CONNECT_TIMEOUT_MS = 1_500;
+/** How much longer we wait than the server works: where it can still answer, it says that it has given up and undone the statement. */
+const ANSWER_MS = 200;
 
 /**
  * The hot statements are batches of look-ups by primary key, prepared once per connection. A plan made while a table was
@@ -213,7 +215,7 @@ export class Database {
       max: size,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       idleTimeoutMillis: 60_000,
-      query_timeout: QUERY_TIMEOUT_MS,
+      query_timeout: QUERY_TIMEOUT_MS + ANSWER_MS,
       keepAlive: true,
       // Sent with the start-up packet: a connection never works as the login role.
       options: `${IN_UTC} ${this.options.events ? EVENTS_ON : ''} -c role=${role} -c statement_timeout=${QUERY_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000 -c jit=off ${planner}`,

@@ -3,7 +3,7 @@ export { Database, type DatabaseOptions, type PrismaScope } from './database.js'
 export { DatabaseModule } from './database.module.js';
 export { AlreadyRunning, type EmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.js';
 export { migrate } from './migrate.js';
-export { databaseFault, isOutage, isUnavailable, unavailableOf } from './outage.js';
+export { databaseFault, isOutage, isUnanswered, isUnavailable, unavailableOf } from './outage.js';
 export type { Page, PageRequest } from './page.js';
 export { PostgresListener } from './postgres-listener.js';
 export { SecretBox, type SecretPlace, WrongMasterKey } from './secret-box.js';

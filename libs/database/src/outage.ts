@@ -121,6 +121,18 @@ export function isUnanswered(error: unknown): boolean {
   return false;
 }
 
+/**
+ * Whether a statement took too long: `undone` when the server said so, which has rolled it back then; `unanswered` when nothing came
+ * in time, and it may have been carried out. Null for every other error.
+ */
+export function timeoutOf(error: unknown): 'undone' | 'unanswered' | null {
+  for (let at = error, depth = 0; at instanceof Error && depth <= MAX_DEPTH; at = at.cause, depth += 1) {
+    if ((at as PossiblyWrapped).code === '57014') return 'undone';
+    if (at.message === 'Query read timeout') return 'unanswered';
+  }
+  return null;
+}
+
 interface PossiblyWrapped {
   code?: unknown;
   meta?: { driverAdapterError?: { cause?: { originalCode?: unknown } } };

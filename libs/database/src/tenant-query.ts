@@ -81,7 +81,11 @@ export class TenantQuery implements pg.Submittable {
     for (const { name, text, values } of this.statements) {
       if (name === '' || known.get(name) !== text) {
         // An earlier try may have got as far as this name before it failed. Closing a name that does not exist is no error.
-        if (name !== '') wire.close({ type: 'S', name });
+        if (name !== '') {
+          // If the new text is refused, the old one is gone all the same.
+          known.delete(name);
+          wire.close({ type: 'S', name });
+        }
         wire.parse({ name, text });
       }
       wire.bind({ statement: name, values, valueMapper: (value) => value });

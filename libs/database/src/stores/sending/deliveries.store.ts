@@ -124,7 +124,7 @@ export class DeliveriesStore {
     const limits = { slots, maxBatch: 500, maxQueue: 100_000 };
     const flush = (batch: RecordRow[]): Promise<Recorded[]> => this.writeRecords(batch);
     return {
-      load: new Batcher({ flush: (keys) => this.readContexts(keys), ...limits }),
+      load: new Batcher({ flush: (keys) => this.readContexts(keys), repeatable: true, ...limits }),
       record: new Batcher({ flush, ...limits }),
       recordOrdered: new Batcher({ flush, ...limits, slots: 1 }),
     };
