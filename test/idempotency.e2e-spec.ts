@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type House, simulated, startHouse, type Tenant } from './house.js';
+import { Database, IdempotencyStore } from '#database';
+import { newId } from '#domain';
+import { CONTENT, type House, type Json, simulated, startHouse, type Tenant } from './house.js';
 
 let house: House;
 let tenant: Tenant;
@@ -52,6 +54,45 @@ describe('an idempotency key', () => {
       await other.send(simulated('flaky'), { 'Idempotency-Key': 'shared' }),
     ];
     expect(theirs.id).not.toBe(mine.id);
+  });
+
+  it("of a test API key is none of a live one's", async () => {
+    const { body: made } = await house.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
+      name: 'Test',
+      mode: 'test',
+    });
+    const webhook = { url: 'https://example.com/', events: ['inbox.item_read'] };
+    const item = { recipient_id: 'ok', recipient_address: 'ok@simulator.test' };
+    for (const [path, body] of [
+      ['/api/v1/notifications', simulated('ok')],
+      ['/api/v1/notifications/bulk', { channel: 'email', content: CONTENT.email, recipients: [item] }],
+      ['/api/v1/webhooks', webhook],
+    ] as const)
+      for (const [name, first, second] of [
+        ['live first', tenant.apiKey, made.api_key],
+        ['test first', made.api_key, tenant.apiKey],
+      ] as const) {
+        const send = (apiKey: string): Promise<Json> =>
+          tenant.call('POST', path, body, { 'X-API-Key': apiKey, 'Idempotency-Key': `${path} ${name}` });
+        expect([path, (await send(first)).status]).toEqual([path, path.endsWith('webhooks') ? 201 : 202]);
+        expect(JSON.stringify((await send(second)).body)).toContain('idempotency_mismatch');
+        expect((await send(first)).headers.get('idempotency-replayed')).toBe('true');
+      }
+  });
+
+  it('is not given back by a request that ended late', async () => {
+    const database = new Database({ url: house.databaseUrl, poolSize: 1 });
+    const store = new IdempotencyStore(database);
+    const [first, second] = [newId(), newId()];
+    await store.begin(tenant.id, 'late', '00', first);
+    await store.abandon(tenant.id, 'late', first);
+    await store.begin(tenant.id, 'late', '00', second);
+    await store.abandon(tenant.id, 'late', first);
+    await store.complete(tenant.id, 'late', first, { status: 200, body: 'not mine', location: null });
+    await expect(store.begin(tenant.id, 'late', '00', newId())).rejects.toMatchObject({
+      code: 'idempotency_in_flight',
+    });
+    await database.close();
   });
 
   it('is not used up by a request with faults', async () => {

@@ -154,6 +154,31 @@ describe('an answer that was lost after the commit', () => {
     expect(again.body).toEqual(first.body);
   });
 
+  it('of what another POST changed: the key stays, and a retry does not act again', async () => {
+    const template = { key: 'unconfirmed', channel: 'sms', content: { text: 'x' } };
+    const before = await count('templates');
+    // As Prisma writes it, which the handler goes through; the key is taken with a small one.
+    const lost = proxy.loseAnswerTo('COMMIT');
+    const first = await keyed('unconfirmed', template, '/api/v1/templates');
+    await lost;
+    expect(first.body).toMatchObject({ status: 503, code: 'unavailable' });
+    expect(await count('templates')).toBe(before + 1);
+    expect((await keyed('unconfirmed', template, '/api/v1/templates')).body.code).toBe('idempotency_in_flight');
+  });
+
+  it('of taking the key of another POST: nothing has run, and the retry does', async () => {
+    const template = { key: 'not-begun', channel: 'sms', content: { text: 'x' } };
+    const lost = proxy.loseAnswerTo('commit');
+    const first = await keyed('not-begun-key', template, '/api/v1/templates');
+    await lost;
+    expect(first.body).toMatchObject({ status: 503, code: 'unavailable' });
+    const again = await until('the key is free', async () => {
+      const answer = await keyed('not-begun-key', template, '/api/v1/templates');
+      return answer.status !== 409 && answer;
+    });
+    expect(again.status).toBe(201);
+  });
+
   it('of a POST whose process died: never acted on again, and said to be unknown', async () => {
     const webhook = { url: 'https://example.com/', events: ['inbox.item_read'] };
     const { bodyHashOf } = await import('../apps/api/src/http/idempotency.js');

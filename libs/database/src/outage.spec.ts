@@ -10,6 +10,9 @@ const prisma = (code: string, originalCode?: string): Error =>
     meta: { driverAdapterError: { cause: { kind: 'postgres', ...(originalCode && { originalCode }) } } },
   });
 
+/** As the adapter throws it: nothing wraps what fails at COMMIT. */
+const ofAdapter = (cause: { kind: string; originalCode?: string }): Error => new Error(cause.kind, { cause });
+
 const table: Record<DatabaseFault, Record<string, Error>> = {
   outage: {
     ...Object.fromEntries(
@@ -32,6 +35,9 @@ const table: Record<DatabaseFault, Record<string, Error>> = {
     }),
     'Prisma: not reached': prisma('P1001'),
     'Prisma: connection closed': prisma('P1017'),
+    'Prisma: connection lost at COMMIT': ofAdapter({ kind: 'ConnectionClosed' }),
+    'Prisma: no answer to COMMIT': ofAdapter({ kind: 'SocketTimeout' }),
+    'Prisma: server shut down at COMMIT': ofAdapter({ kind: 'postgres', originalCode: '57P01' }),
     'Prisma: no transaction in time': prisma('P2028'),
     'Prisma: raw query, server shut down': prisma('P2010', '57P01'),
     'Prisma: model query, read-only': prisma('P2039', '25006'),

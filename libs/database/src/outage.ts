@@ -49,8 +49,13 @@ const CONFLICT_PRISMA = /^P2034$/;
 /** Too long, constraint violations, a value that does not fit its column. */
 const DATA_PRISMA = /^(P2000|P2002|P2003|P2007|P2011|P2020)$/;
 
-/** What pg 8 and pg-pool 3 throw without a code, whole messages: lib/client.js, lib/connection.js, pg-pool/index.js. */
+/**
+ * What pg 8 and pg-pool 3 throw without a code, whole messages: lib/client.js, lib/connection.js, pg-pool/index.js. The first two are
+ * those of Prisma's adapter at COMMIT, which are wrapped nowhere.
+ */
 const OUTAGE_MESSAGES: ReadonlySet<string> = new Set([
+  'ConnectionClosed',
+  'SocketTimeout',
   'Cannot use a pool after calling end on the pool',
   'Client has encountered a connection error and is not queryable',
   'Client was closed and is not queryable',
@@ -73,7 +78,10 @@ export function databaseFault(error: unknown, depth = 0): DatabaseFault {
   if (error instanceof DomainError) return error.code === 'unavailable' ? 'outage' : 'bug';
   const { code, meta, cause, errors } = error as PossiblyWrapped;
   // Prisma has the code of the server inside: its own (P2010, P2039) says no more than that a query failed.
-  const found = ofCode(meta?.driverAdapterError?.cause?.originalCode) ?? ofCode(code);
+  const found =
+    ofCode(meta?.driverAdapterError?.cause?.originalCode) ??
+    ofCode(code) ??
+    ofCode((cause as { originalCode?: unknown } | undefined)?.originalCode);
   if (found) return found;
   if (OUTAGE_MESSAGES.has(error.message)) return 'outage';
   // A host name with several addresses: it is an outage when none of them could be reached.
@@ -108,8 +116,9 @@ function unavailableMessage(error: unknown): string {
     : 'The database cannot be reached; nothing was accepted. Try again.';
 }
 
-/** Of pg 8, and of Node for a connection that was open: a statement may have been on its way. */
-const UNANSWERED = /^(Connection terminated|Connection terminated unexpectedly|Query read timeout)$/;
+/** Of pg 8 and of Prisma's adapter at COMMIT, and of Node for a connection that was open: a statement may have been on its way. */
+const UNANSWERED =
+  /^(Connection terminated|Connection terminated unexpectedly|Query read timeout|ConnectionClosed|SocketTimeout)$/;
 const UNANSWERED_CODES = /^(ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT)$/;
 
 /** Whether the connection was lost after the statement was sent: the commit is uncertain. An SQLSTATE means it was not committed. */

@@ -2,9 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type CallHandler, type ExecutionContext, Inject, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { catchError, from, mergeMap, type Observable, of, throwError } from 'rxjs';
-import { IdempotencyStore } from '#database';
+import { IdempotencyStore, isUnanswered } from '#database';
+import { newId } from '#domain';
 import type { CarillonRequest } from './access.js';
-import { bodyHashOf, idempotencyKeyOf } from './idempotency.js';
+import { bodyHashOf, idempotencyKeyOf, keyRouteOf } from './idempotency.js';
 
 /** How long to retry storing a response while the database is unavailable. */
 const SETTLE_MS = 300_000;
@@ -13,7 +14,7 @@ const SETTLE_PAUSE_MS = 250;
 /**
  * Idempotency-Key for every tenant POST except sends, which store their key in the accepting commit. Reserves the key before
  * the handler runs and stores the response afterwards. Once the handler has succeeded, returns its response even if storing it
- * failed, and never releases the key: a retry must not act twice.
+ * failed. Releases the key only when it is certain that the handler changed nothing: a retry must not act twice.
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
@@ -25,7 +26,12 @@ export class IdempotencyInterceptor implements NestInterceptor {
     if (key === null) return next.handle();
     const { tenantId } = request.caller!;
     const reply = context.switchToHttp().getResponse<FastifyReply>();
-    return from(this.store.begin(tenantId, key, bodyHashOf(routeOf(request), request.body))).pipe(
+    const token = newId();
+    const abandon = (error: unknown): Observable<never> =>
+      from(settle(() => this.store.abandon(tenantId, key, token))).pipe(mergeMap(() => throwError(() => error)));
+    return from(this.store.begin(tenantId, key, bodyHashOf(routeOf(request), request.body), token)).pipe(
+      // It may have been taken, and nothing has run.
+      catchError((error: unknown) => (isUnanswered(error) ? abandon(error) : throwError(() => error))),
       mergeMap((first) => {
         if (first) {
           reply.status(first.status).header('Idempotency-Replayed', 'true');
@@ -33,16 +39,15 @@ export class IdempotencyInterceptor implements NestInterceptor {
           return of(first.body);
         }
         return next.handle().pipe(
-          catchError((error: unknown) =>
-            from(settle(() => this.store.abandon(tenantId, key))).pipe(mergeMap(() => throwError(() => error))),
-          ),
+          // Without an answer from the database the handler may have acted: the key stays, and a retry gets `idempotency_unknown`.
+          catchError((error: unknown) => (isUnanswered(error) ? throwError(() => error) : abandon(error))),
           mergeMap(async (body: unknown) => {
             const answer = {
               status: reply.statusCode,
               body: body ?? null,
               location: (reply.getHeader('location') as string | undefined) ?? null,
             };
-            await settle(() => this.store.complete(tenantId, key, answer));
+            await settle(() => this.store.complete(tenantId, key, token, answer));
             return body;
           }),
         );
@@ -53,7 +58,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
 /** What the body is sent to: the path, and on inbox routes the recipient, whom only a header names. */
 function routeOf({ url, caller }: CarillonRequest): string {
-  return caller?.recipientId ? `POST ${url} ${caller.recipientId}` : `POST ${url}`;
+  const route = keyRouteOf(`POST ${url}`, caller!.mode);
+  return caller?.recipientId ? `${route} ${caller.recipientId}` : route;
 }
 
 /** Tries the write once, then retries in the background so that the response is not delayed. Never throws. */

@@ -1,6 +1,6 @@
 import { createHash, type Hash, hash } from 'node:crypto';
 import { DomainError } from '#domain';
-import type { CarillonRequest } from './access.js';
+import type { Caller, CarillonRequest } from './access.js';
 
 /** The Idempotency-Key header, or null. Throws `validation_failed` when it is not 1 to 255 printable characters. */
 export function idempotencyKeyOf(request: CarillonRequest): string | null {
@@ -14,6 +14,11 @@ export function checkIdempotencyKey(key: unknown): string {
   throw new DomainError('validation_failed', 'The request has 1 fault.', {
     errors: [{ pointer: 'Idempotency-Key', code: 'invalid', message: 'must be 1 to 255 printable ASCII characters' }],
   });
+}
+
+/** The route as it is hashed: the answer to a test key is none for a live key. A live key's hash is as it was in the release before. */
+export function keyRouteOf(route: string, mode: Caller['mode']): string {
+  return mode === 'test' ? `test ${route}` : route;
 }
 
 /**

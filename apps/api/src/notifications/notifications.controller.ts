@@ -5,7 +5,7 @@ import { type Acceptance, FirstAnswersStore, NotificationsStore } from '#databas
 import { DomainError, notFound } from '#domain';
 import { type Caller, type CarillonRequest, FromCaller, TenantKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
-import { bodyHashOf, idempotencyKeyOf } from '../http/idempotency.js';
+import { bodyHashOf, idempotencyKeyOf, keyRouteOf } from '../http/idempotency.js';
 import { LargeBody } from '../http/route-config.js';
 import { idParam, listOf, listView } from '../http/schemas.js';
 import { AcceptNotification } from './accept-notification.js';
@@ -89,7 +89,7 @@ export class NotificationsController {
       const key = own ?? (header === null ? null : `${header}#${index}`);
       if (key === null) return null;
       // The common part may be large: it is read once, not once for each item.
-      route ??= `${request.url} ${bodyHashOf(request.url, common)}`;
+      route ??= `${keyRouteOf(request.url, caller.mode)} ${bodyHashOf(request.url, common)}`;
       return { key, bodyHash: bodyHashOf(route, rest) };
     });
     if (accepted.length === 0) {
@@ -258,7 +258,7 @@ export class NotificationsController {
     request: CarillonRequest,
     reply: FastifyReply,
   ): Promise<NotificationView> {
-    const result = await this.accept.run(caller, body, idempotencyOf(request));
+    const result = await this.accept.run(caller, body, idempotencyOf(caller, request));
     if (result.kind === 'accepted') {
       reply.header('Location', `/api/v1/notifications/${result.acceptance.notification.id}`);
       return firstAnswerTo(result.acceptance, result.createdAt);
@@ -274,10 +274,10 @@ type DeliveryStateName = DeliveryView['state'];
 type DeliveryView = ReturnType<typeof toDeliveryView>;
 
 /** The header, or the field of the body; the field takes no part in what makes two bodies the same. */
-function idempotencyOf(request: CarillonRequest): Acceptance['idempotency'] {
+function idempotencyOf({ mode }: Caller, request: CarillonRequest): Acceptance['idempotency'] {
   const { idempotency_key: field, ...body } = request.body as { idempotency_key?: string };
   const key = idempotencyKeyOf(request) ?? field ?? null;
-  return key === null ? null : { key, bodyHash: bodyHashOf(request.url, body) };
+  return key === null ? null : { key, bodyHash: bodyHashOf(keyRouteOf(request.url, mode), body) };
 }
 
 /** The words travel as payload, not as a template: braces in a message stay braces. */

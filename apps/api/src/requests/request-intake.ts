@@ -7,7 +7,7 @@ import type { Authenticator } from '../http/authenticator.js';
 import { allow } from '../http/authorize-request.js';
 import { checkBodyShape } from '../http/body-shape.js';
 import { traceparentOf } from '../http/http-server.js';
-import { bodyHashOf, checkIdempotencyKey } from '../http/idempotency.js';
+import { bodyHashOf, checkIdempotencyKey, keyRouteOf } from '../http/idempotency.js';
 import { problemOf } from '../http/problem.filter.js';
 import { faultsOf, validationFailed } from '../http/request-schema.pipe.js';
 import type { AcceptNotification } from '../notifications/accept-notification.js';
@@ -46,7 +46,7 @@ export class RequestIntake {
           traceparent: traceparentOf(request.headers['traceparent']),
         },
         parsed.data,
-        { key: checkIdempotencyKey(idempotencyKey), bodyHash: bodyHashOf(ROUTE, rest) },
+        { key: checkIdempotencyKey(idempotencyKey), bodyHash: bodyHashOf(keyRouteOf(ROUTE, key.mode), rest) },
       );
       return result.kind === 'accepted'
         ? { status: 202, notification_id: result.acceptance.notification.id, replayed: false }

@@ -18,16 +18,16 @@ export class IdempotencyStore {
   constructor(private readonly database: Database) {}
 
   /**
-   * Takes the key. Returns the first answer when there is one; null when the request should run. A key whose request has left no
+   * Takes the key for the request that `token` (a UUID of its own) stands for. Returns the first answer when there is one; null when the request should run. A key whose request has left no
    * answer is not given again: whether that request acted is not known, and a second one could act twice.
    * Throws `idempotency_mismatch`, `idempotency_in_flight` and `idempotency_unknown`. Index: idempotency_keys_pkey.
    */
-  async begin(tenantId: string, key: string, bodyHash: string): Promise<StoredResponse | null> {
+  async begin(tenantId: string, key: string, bodyHash: string, token: string): Promise<StoredResponse | null> {
     return await this.database.sqlForTenant(tenantId, async (sql) => {
       const taken = await sql.query({
-        text: `insert into idempotency_keys (tenant_id, key, body_hash) values ($1, $2, decode($3, 'hex'))
+        text: `insert into idempotency_keys (tenant_id, key, body_hash, token) values ($1, $2, decode($3, 'hex'), $4)
                on conflict (tenant_id, key) do nothing returning key`,
-        values: [tenantId, key, bodyHash],
+        values: [tenantId, key, bodyHash, token],
       });
       if (taken.length > 0) return null;
       const [found] = await sql.query<{ same: boolean; response: StoredResponse | null; lost: boolean }>({
@@ -52,21 +52,22 @@ export class IdempotencyStore {
     });
   }
 
-  async complete(tenantId: string, key: string, response: StoredResponse): Promise<void> {
+  /** Keeps the answer, if the key is still that request's. Index: idempotency_keys_pkey. */
+  async complete(tenantId: string, key: string, token: string, response: StoredResponse): Promise<void> {
     await this.database.sqlForTenant(tenantId, (sql) =>
       sql.query({
-        text: 'update idempotency_keys set response = $3 where tenant_id = $1 and key = $2',
-        values: [tenantId, key, JSON.stringify(response)],
+        text: 'update idempotency_keys set response = $4 where tenant_id = $1 and key = $2 and token = $3',
+        values: [tenantId, key, token, JSON.stringify(response)],
       }),
     );
   }
 
-  /** The request ended without an answer worth keeping. */
-  async abandon(tenantId: string, key: string): Promise<void> {
+  /** The request did nothing: the key is free again, if it is still that request's. Index: idempotency_keys_pkey. */
+  async abandon(tenantId: string, key: string, token: string): Promise<void> {
     await this.database.sqlForTenant(tenantId, (sql) =>
       sql.query({
-        text: 'delete from idempotency_keys where tenant_id = $1 and key = $2 and response is null and notification_id is null',
-        values: [tenantId, key],
+        text: 'delete from idempotency_keys where tenant_id = $1 and key = $2 and token = $3 and response is null',
+        values: [tenantId, key, token],
       }),
     );
   }
