@@ -2,6 +2,7 @@
 
 import { connect as connectTcp, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { newId } from '#domain';
 import { until } from '#testing';
 import { CONTENT, type House, type Json, simulated, startHouse, type Tenant } from './house.js';
 
@@ -96,6 +97,35 @@ describe('depth and number of parts are counted before parsing', () => {
     expect((await tenant.call('POST', SEND, text)).body).toMatchObject({ status: 422, errors: [{ code }] });
   });
 
+  it.each([
+    ['keys', SEND, `{"payload":{${'"a":1,'.repeat(1_001)}`, 'too_many_keys'],
+    ['numbers', SEND, `{"payload":{"a":[${'1,'.repeat(10_001)}`, 'too_many_values'],
+    ['keys of a bulk send', BULK, `{"recipients":[{"payload":{${'"a":1,'.repeat(50_001)}`, 'too_many_keys'],
+    ['numbers of a bulk send', BULK, `{"payload":{"a":[${'1,'.repeat(100_001)}`, 'too_many_values'],
+  ])('too many %s', async (_name, path, text, code) => {
+    expect((await tenant.call('POST', path, text)).body).toMatchObject({ status: 422, errors: [{ code }] });
+  });
+
+  it.each([
+    ['nested too deep', 'application/json', '['.repeat(21), 'too_deep'],
+    ['too many objects', 'text/plain; charset=UTF-8', ` {"a":[${'{},'.repeat(10_001)}`, 'too_many_values'],
+    ['too many keys', 'application/json', `[{${'"a":1,'.repeat(50_001)}`, 'too_many_keys'],
+    ['too many numbers', 'application/json', `[${'1,'.repeat(50_001)}`, 'too_many_values'],
+  ])("also in a vendor's report, before its signature is checked: %s", async (_name, type, body, code) => {
+    const answer = await house.call('POST', `/receipts/sendgrid/${newId()}`, {
+      body,
+      headers: { 'Content-Type': type },
+    });
+    expect(answer.body).toMatchObject({ status: 422, errors: [{ code }] });
+  });
+
+  it("the largest batch of a vendor's events is looked at", async () => {
+    const event = Object.fromEntries(Array.from({ length: 20 }, (_, key) => [`field_number_${key}`, 'x']));
+    const body = JSON.stringify(Array.from({ length: 1_900 }, () => event));
+    expect(body.length).toBeGreaterThan(768 * 1024);
+    expect((await house.call('POST', `/receipts/sendgrid/${newId()}`, { body })).body.code).toBe('not_found');
+  });
+
   it('twenty levels are taken, and brackets in strings are not counted', async () => {
     const deep = (levels: number): Json => (levels === 0 ? 'x' : { a: deep(levels - 1) });
     const body = { ...simulated('ok'), payload: { ...deep(18), text: `${'['.repeat(50)}\\"{{{` } };
@@ -150,6 +180,26 @@ describe('what Postgres cannot store is named, never a 500', () => {
       errors: [{ pointer: 'X-Recipient-ID', code: 'invalid' }],
     });
     expect((await inbox('x'.repeat(255))).status).toBe(200);
+  });
+
+  it('an item of a bulk is as large as a single send at most', async () => {
+    const item = (id: string, length: number): Json => ({
+      recipient_id: id,
+      payload: { x: 'x'.repeat(length), y: 'ü'.repeat(1_000) },
+    });
+    const { status, body } = await tenant.call('POST', BULK, {
+      channel: 'in_app',
+      content: CONTENT.in_app,
+      recipients: [item('large', 260_095), item('largest', 250_000)],
+    });
+    expect([status, body.accepted]).toMatchObject([202, [{ index: 1 }]]);
+    expect(body.rejected).toEqual([
+      {
+        index: 0,
+        code: 'validation_failed',
+        errors: [{ pointer: '/', code: 'too_large', message: 'has 262145 bytes of JSON, at most 262144 are allowed' }],
+      },
+    ]);
   });
 
   it('in one item of a bulk, refuses that item and no other', async () => {

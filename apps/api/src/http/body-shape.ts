@@ -1,5 +1,5 @@
-// Limits on JSON bodies that apply before a route's own schema. Depth and container counts are checked on the raw text,
-// before parsing; strings and keys on the parsed value.
+// Limits on JSON bodies that apply before a route's own schema. Depth and the number of parts are checked on the raw text,
+// before parsing; strings, and the keys of one item of a bulk send, on the parsed value.
 
 import type { Fault } from '#domain';
 import { pointerOf, validationFailed } from './request-schema.pipe.js';
@@ -10,11 +10,13 @@ export interface BodyLimits {
   keys: number;
   /** Objects and arrays together: parsed, each takes twenty times the two bytes of its text. */
   containers: number;
+  /** Keys and items of arrays together, as the commas between them. */
+  values: number;
   /** The array whose items are checked one by one, by what accepts them: one faulty item must not refuse the others. */
   items?: string;
 }
 
-export const DEFAULT_BODY_LIMITS: BodyLimits = { bytes: 256 * 1024, keys: 1_000, containers: 10_000 };
+export const DEFAULT_BODY_LIMITS: BodyLimits = { bytes: 256 * 1024, keys: 1_000, containers: 10_000, values: 10_000 };
 
 /** Levels of objects and arrays. */
 const MAX_DEPTH = 20;
@@ -23,14 +25,20 @@ const MAX_STRING = 256 * 1024;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const COMMA = 0x2c;
 
 /** Reads the text once, without parsing it. Throws `validation_failed` when it is nested too deep or has too many parts. */
-export function checkJsonText(text: string, { containers: most }: BodyLimits): void {
+export function checkJsonText(text: string, limits: BodyLimits): void {
   let depth = 0;
   let containers = 0;
+  let keys = 0;
+  let values = 0;
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) at = endOfString(text, at);
+    else if (code === COMMA) values += 1;
+    else if (code === COLON) keys += 1;
     // `[` and `{` differ from `]` and `}` by two, and from each other by 0x20.
     else if ((code | 0x20) === 0x7b) {
       depth += 1;
@@ -38,14 +46,16 @@ export function checkJsonText(text: string, { containers: most }: BodyLimits): v
       if (depth > MAX_DEPTH) throw validationFailed([tooDeep([])]);
     } else if ((code | 0x20) === 0x7d) depth -= 1;
   }
-  if (containers > most)
-    throw validationFailed([
-      {
-        pointer: '/',
-        code: 'too_many_values',
-        message: `the body has ${containers} objects and arrays, at most ${most} are allowed here`,
-      },
-    ]);
+  const fault =
+    tooMany('too_many_values', 'objects and arrays', containers, limits.containers) ??
+    tooMany('too_many_keys', 'keys', keys, limits.keys) ??
+    tooMany('too_many_values', 'values', values, limits.values);
+  if (fault) throw validationFailed([fault]);
+}
+
+function tooMany(code: string, what: string, count: number, most: number): Fault | null {
+  if (count <= most) return null;
+  return { pointer: '/', code, message: `the body has ${count} ${what}, at most ${most} are allowed here` };
 }
 
 /** The place of the quote that ends the string which begins at `start`, or the end of the text. */

@@ -162,9 +162,16 @@ function isRaw(request: FastifyRequest): boolean {
   return routeConfigOf(request).rawBody === true;
 }
 
-function keepRaw(request: FastifyRequest, body: string, done: (error: null, body: undefined) => void): void {
-  (request as RawRequest).rawBody = body;
-  done(null, undefined);
+/** A report in JSON is parsed before its signature is known to be right: the number of its parts is checked first. */
+function keepRaw(request: FastifyRequest, body: string, done: (error: Error | null, body?: undefined) => void): void {
+  const isJson = /^[ \t\r\n]*[{[]/.test(body);
+  try {
+    if (isJson) checkJsonText(body, routeConfigOf(request).body ?? DEFAULT_BODY_LIMITS);
+    (request as RawRequest).rawBody = body;
+    done(null);
+  } catch (fault) {
+    done(fault as Error);
+  }
 }
 
 function serveDocumentation(app: NestFastifyApplication, fastify: FastifyInstance): void {

@@ -17,7 +17,7 @@ import { type AddressSource, type ChannelId, channelOf, DomainError, type Fault,
 import type { Logger } from '#telemetry';
 import type { TemplateRenderer } from '#templates';
 import type { Caller } from '../http/access.js';
-import { shapeFaults } from '../http/body-shape.js';
+import { DEFAULT_BODY_LIMITS, shapeFaults } from '../http/body-shape.js';
 import { faultsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { type BulkBody, type BulkItem, bulkItem, type SendBody } from './notification.schema.js';
 
@@ -226,6 +226,18 @@ const ADDRESS_WORDS: Partial<Record<ChannelId, string>> = {
 function readItem(given: unknown): { item: BulkItem; faults?: never } | { item?: never; faults: Fault[] } {
   const shape = shapeFaults(given);
   if (shape.length > 0) return { faults: shape };
+  // Like the body of a single send: workers read hundreds of notifications at once.
+  const bytes = Buffer.byteLength(JSON.stringify(given));
+  if (bytes > DEFAULT_BODY_LIMITS.bytes)
+    return {
+      faults: [
+        {
+          pointer: '/',
+          code: 'too_large',
+          message: `has ${bytes} bytes of JSON, at most ${DEFAULT_BODY_LIMITS.bytes} are allowed`,
+        },
+      ],
+    };
   const parsed = bulkItem.safeParse(given);
   return parsed.success ? { item: parsed.data } : { faults: faultsOf(parsed.error.issues, given) };
 }

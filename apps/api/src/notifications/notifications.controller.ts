@@ -32,7 +32,14 @@ import {
   toNotificationView,
 } from './notification-view.js';
 
-const BULK_BODY_LIMITS = { bytes: 5 * 1024 * 1024, keys: 100_000, containers: 100_000, items: 'recipients' };
+/** Enough for 1,000 recipients with 50 keys each. */
+const BULK_BODY_LIMITS = {
+  bytes: 5 * 1024 * 1024,
+  keys: 50_000,
+  containers: 100_000,
+  values: 100_000,
+  items: 'recipients',
+};
 const RETRY_AFTER_SECONDS = 2;
 const SEND_ERRORS = [
   'validation_failed',
