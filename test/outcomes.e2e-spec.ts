@@ -1,9 +1,9 @@
 // Outcomes that cannot be recorded at once, or not as they are, or not at all.
 
-import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ClaimedDelivery, Database, DeliveriesStore, DueDeliveriesStore } from '#database';
+import { type ClaimedDelivery, Database, DeliveriesStore, DueDeliveriesStore, ReceiptsStore } from '#database';
 import { newId } from '#domain';
 import { createLogger } from '#telemetry';
 import { startVendor, until, type Vendor, vendors } from '#testing';
@@ -40,7 +40,9 @@ describe('the spool', () => {
     await house.startWorker();
     const id = await send('after');
     await until('it is sent', () => isSent(id));
-    expect(readdirSync(join(spool, 'unreadable')).sort()).toEqual([torn, abandoned].sort());
+    const aside = join(spool, 'unreadable');
+    expect(readdirSync(aside).sort()).toEqual([torn, abandoned].sort());
+    expect(statSync(aside).mode & 0o777).toBe(0o700);
     // Somebody may be writing it at this moment.
     expect(existsSync(join(spool, fresh))).toBe(true);
   });
@@ -92,6 +94,27 @@ describe('a send in doubt', () => {
     expect(rows[0].late).toBe(true);
     expect(await due.begin({ delivery: owned, limitTaken: true })).toBeNull();
     await database.close();
+  });
+
+  it('of which a receipt has come is not sent again', async () => {
+    const account = await startVendor(vendors['resend']!);
+    await tenant.call('POST', '/api/v1/provider-accounts', {
+      name: 'resend',
+      provider: 'resend',
+      credentials: account.credentials,
+    });
+    const database = new Database({ url: house.databaseUrl, poolSize: 2 });
+    const due = new DueDeliveriesStore(database);
+    const id = await send('told');
+    const lost = await claim(due, 0.1);
+    expect(await due.begin({ delivery: lost, limitTaken: true })).toBe(1);
+    const receipt = { tenantId: lost.tenantId, deliveryId: id, kind: 'delivered', detail: null } as const;
+    expect(await new ReceiptsStore(database).take(receipt)).toBe('early');
+    await house.startWorker();
+    await until('it is delivered', async () => (await tenant.delivery(id)).state === 'delivered');
+    expect(account.sends).toHaveLength(0);
+    await database.close();
+    await account.close();
   });
 });
 

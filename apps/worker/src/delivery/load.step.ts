@@ -1,6 +1,7 @@
 import type {
   DeliveriesStore,
   DeliveryContext,
+  ReceiptsStore,
   SharedContentsStore,
   StoredSharedContent,
   TemplateContent,
@@ -45,6 +46,7 @@ export class LoadStep {
     private readonly deliveries: DeliveriesStore,
     templates: TemplatesStore,
     sharedContents: SharedContentsStore,
+    private readonly receipts: ReceiptsStore,
   ) {
     this.versions = new ReadCache({ max: CACHED_VERSIONS }, (key) => templates.version(key));
     this.shared = new ReadCache(
@@ -59,7 +61,7 @@ export class LoadStep {
   async run(claimed: Claimed): Promise<Loaded> {
     const context = await this.deliveries.load(claimed.delivery);
     if (!context) throw new Halt({ kind: 'not_mine', detail: 'the delivery is gone' });
-    if (claimed.delivery.sending) decideInDoubt(claimed, context);
+    if (claimed.delivery.sending) await this.decideInDoubt(claimed, context);
     const shared = await this.sharedOf(context);
     const { content, templateVersion } = await this.content(claimed, context, shared);
     const own = context.recipient ? claimed.channel.addressesOf(context.recipient) : [];
@@ -81,6 +83,23 @@ export class LoadStep {
       sharedPayload: shared?.payload ?? null,
       loaded: true,
     };
+  }
+
+  /**
+   * An earlier worker had begun to send and was lost: it may or may not have been sent. The category says what follows, or the
+   * channel; nothing is sent again of which the vendor has told something.
+   */
+  private async decideInDoubt({ delivery, channel }: Claimed, { category }: DeliveryContext): Promise<void> {
+    const policy = category?.unknownOutcome ?? channel.unknownOutcome;
+    instruments().unknown.add(1, { channel: delivery.channel, policy });
+    const told = await this.receipts.hasParked(delivery.tenantId, delivery.deliveryId);
+    if (policy === 'resend' && !told) {
+      if (delivery.expired) throw new Halt({ kind: 'expired' });
+      return;
+    }
+    const lost = `the worker was lost during attempt ${delivery.attempt}`;
+    const detail = told ? `${lost}; a receipt of it has come` : `${lost}; the provider may or may not have it`;
+    throw new Halt({ kind: 'unknown', detail });
   }
 
   private async sharedOf({ notification }: DeliveryContext): Promise<Shared | null> {
@@ -130,18 +149,4 @@ function toShared({ content, payload }: StoredSharedContent): Shared {
     payload: payload === null ? null : new SharedPayload(payload),
     bytes: 1 + BYTES_PER_CHARACTER * characters,
   };
-}
-
-/** An earlier worker had begun to send and was lost: it may or may not have been sent. The category says what follows, or the channel. */
-function decideInDoubt({ delivery, channel }: Claimed, { category }: DeliveryContext): void {
-  const policy = category?.unknownOutcome ?? channel.unknownOutcome;
-  instruments().unknown.add(1, { channel: delivery.channel, policy });
-  if (policy === 'resend') {
-    if (delivery.expired) throw new Halt({ kind: 'expired' });
-    return;
-  }
-  throw new Halt({
-    kind: 'unknown',
-    detail: `the worker was lost during attempt ${delivery.attempt}; the provider may or may not have it`,
-  });
 }

@@ -58,7 +58,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
   const { config, deliveries, due } = parts;
   return new Pipeline({
     claim: new ClaimStep(),
-    load: new LoadStep(deliveries, parts.templates, parts.sharedContents),
+    load: new LoadStep(deliveries, parts.templates, parts.sharedContents, parts.receipts),
     consent: new ConsentStep(),
     limit: new LimitStep(makeLimiter(parts)),
     render: new RenderStep(parts.renderer, new UnsubscribeLinks(config.publicUrl, parts.unsubscribeKey)),

@@ -14,11 +14,13 @@ interface Entry {
   outcome: Outcome;
 }
 
+/** Of directories: an outcome holds what a vendor said of a recipient. */
+const OWNER_ONLY = 0o700;
 const COMPLETE = '.json';
 const PARTIAL = '.tmp';
 /** A partial file this old belongs to a process that died while it wrote: its outcome was never promised to be kept. */
 const ABANDONED_MS = 60_000;
-/** What nobody can record is kept here, for people to look at. */
+/** What nobody can record is kept here, for people to look at and delete. */
 const ASIDE = 'unreadable';
 /** Files read and recorded together. */
 const BATCH = 500;
@@ -35,7 +37,8 @@ export class OutcomeSpool {
 
   /** Durable when it resolves: the file and its name are flushed to the disk. */
   async append(delivery: ClaimedDelivery, outcome: Outcome): Promise<void> {
-    if ((await mkdir(this.directory, { recursive: true })) !== undefined) await flushDirectory(dirname(this.directory));
+    if ((await mkdir(this.directory, { recursive: true, mode: OWNER_ONLY })) !== undefined)
+      await flushDirectory(dirname(this.directory));
     const file = join(this.directory, `${delivery.deliveryId}.${delivery.claimId}${COMPLETE}`);
     const partial = `${file}.${randomUUID()}${PARTIAL}`;
     const handle = await open(partial, 'wx', 0o600);
@@ -108,7 +111,7 @@ export class OutcomeSpool {
   private async moveAside(name: string, why: string): Promise<void> {
     const aside = join(this.directory, ASIDE);
     try {
-      await mkdir(aside, { recursive: true });
+      await mkdir(aside, { recursive: true, mode: OWNER_ONLY });
       await rename(join(this.directory, name), join(aside, name));
       instruments().spoolAside.add(1);
       this.logger.error(
@@ -127,6 +130,13 @@ function parse(text: string): Entry {
   const ids = [delivery?.tenantId, delivery?.deliveryId, delivery?.claimId, delivery?.channel, outcome?.kind];
   if (ids.some((id) => typeof id !== 'string')) throw new SyntaxError('it is not an outcome');
   return { delivery: delivery!, outcome: outcome! };
+}
+
+/** Never the message of an error: it may quote the file, or the row that was to be written. */
+function reasonOf(error: unknown): string {
+  if (error instanceof SyntaxError) return 'it is not an outcome';
+  const { name, code } = error as Error & { code?: string };
+  return code ? `${name} ${code}` : name;
 }
 
 function ifMissing(error: NodeJS.ErrnoException): null {

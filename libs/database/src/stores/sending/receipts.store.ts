@@ -99,6 +99,16 @@ export class ReceiptsStore {
     return await this.unpark(rows);
   }
 
+  /** Whether a vendor has told something of a delivery whose send is not on record: then it has it. */
+  async hasParked(tenantId: string, deliveryId: string): Promise<boolean> {
+    const rows = await this.database.platform.query({
+      name: 'has_parked_receipts',
+      text: 'select from parked_receipts where tenant_id = $1 and delivery_id = $2 limit 1', // index: parked_receipts_delivery_id_idx
+      values: [tenantId, deliveryId],
+    });
+    return rows.length > 0;
+  }
+
   /** A receipt that cannot be written is kept until it is too old, and does not keep the others. */
   private async unpark(rows: readonly ParkedRow[]): Promise<{ applied: number; dropped: number }> {
     const tried = await Promise.allSettled(
