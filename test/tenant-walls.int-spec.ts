@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type pg from 'pg';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import {
   Database,
@@ -94,6 +96,35 @@ describe('the catalogue', () => {
       select count(*) from pg_class c where c.relispartition and c.relkind = 'r'
         and (has_table_privilege('carillon_tenant', c.oid, 'select') or has_table_privilege('carillon_platform', c.oid, 'select'))`);
     expect(rows[0]!.count).toBe('0');
+  });
+
+  it('runs nothing of a caller as the owner', async () => {
+    const { url, drop } = await cloneDatabase(inject('postgresUrl'));
+    const plain = new pg.Client({ connectionString: url, options: '-c role=carillon_platform' });
+    await plain.connect();
+    const { rows } = await plain.query(
+      `select proname, proconfig[1] as path from pg_proc where proname like 'carillon%' and (prosecdef or proconfig::text like '%search_path%')`,
+    );
+    expect(rows.length).toBeGreaterThan(3);
+    for (const { proname, path } of rows) expect(path, proname).toMatch(/^search_path=\w+, pg_temp$/);
+    const ranAs: string[] = [];
+    plain.on('notice', ({ message }) => ranAs.push(message!));
+    await plain.query(`
+      create function pg_temp.evil(one integer) returns integer language plpgsql immutable as $$ begin raise notice '%', current_user; return 1; end $$;
+      create temporary table notifications (id uuid not null, x integer) partition by range (id);
+      create index on pg_temp.notifications ((pg_temp.evil(1)), id);
+      create temporary table pg_inherits (inhrelid oid, inhparent oid)`);
+    const { rows: made } = await plain.query(`select carillon_make_partition('notifications', 8) as name`);
+    expect(made[0].name).toMatch(/^notifications_\d{8}$/);
+    const { rows: real } = await plain.query(
+      `select from pg_catalog.pg_inherits where inhparent = 'public.notifications'::regclass and inhrelid = $1::regclass`,
+      [`public.${made[0].name}`],
+    );
+    expect(real).toHaveLength(1);
+    expect(ranAs).toEqual([]);
+    await expect(plain.query(`select carillon_make_partition('tenants')`)).rejects.toThrow('has no weekly partitions');
+    await plain.end();
+    await drop();
   });
 
   it('has partitions from last week to four weeks ahead, and makes what is missing', async () => {
@@ -334,6 +365,29 @@ describe('migrations', () => {
     await server.query(`drop database ${name} with (force)`);
     await server.query(`drop role ${name}`);
     await server.end();
+  });
+
+  it('wait for a lock without keeping others behind them, and go on when it is free', async () => {
+    const { url, drop } = await cloneDatabase(inject('postgresUrl'));
+    const directory = await mkdtemp(join(tmpdir(), 'carillon-migrations-'));
+    await cp(join(import.meta.dirname, '../prisma/migrations'), directory, { recursive: true });
+    await mkdir(join(directory, '20990101000000_later'));
+    await writeFile(
+      join(directory, '20990101000000_later/migration.sql'),
+      'alter table tenants add column later integer',
+    );
+    const [reader, other] = [await connect(url), await connect(url)];
+    await reader.query('begin; select from tenants');
+    const waits: string[] = [];
+    const migrating = migrate(url, directory, (message) => waits.push(message));
+    await until('it waits', () => waits.length > 0, 5_000);
+    await other.query(`set statement_timeout = '500ms'; select from tenants`);
+    await reader.query('commit');
+    expect(await migrating).toEqual(['20990101000000_later']);
+    expect(waits[0]).toContain('20990101000000_later waits for a lock');
+    for (const client of [reader, other]) await client.end();
+    await drop();
+    await rm(directory, { recursive: true });
   });
 
   it('refuse to go on from one that was edited afterwards', async () => {

@@ -36,7 +36,7 @@ async function start(): Promise<void> {
   const config = loadConfig(process.env, postgres?.url('carillon'));
   const logger = createLogger({ level: config.logLevel, role: 'carillon' });
   process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'));
-  await migrate(config.databaseUrl, MIGRATIONS);
+  await migrate(config.databaseUrl, MIGRATIONS, (message) => logger.warn(message));
   const demo = embedded ? await prepareDemo(config, logger) : undefined;
   const api = await startApi(config, {
     logger,

@@ -1,11 +1,22 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { IN_UTC } from './database.js';
 
 /** Any number: what two processes that migrate at the same time agree on. */
 const MIGRATION_LOCK = 7_271_964_002;
+
+/**
+ * A migration waits no longer for the lock of a table, because everybody else waits behind it. It is rolled back then, and tried again after a
+ * pause in which those have their turn.
+ */
+const LOCK_TIMEOUT_MS = 2_000;
+const PAUSE_MS = 1_000;
+/** About ten minutes. */
+const MAX_TRIES = 200;
+const LOCK_NOT_AVAILABLE = '55P03';
 
 interface Migration {
   name: string;
@@ -19,9 +30,14 @@ interface Migration {
  * can take turns on one database (a test runs Prisma's engine against it). Our own lines, because Prisma's engine is a
  * download that a start in five seconds cannot wait for: docs/adr/0004.
  *
- * Returns the names applied now. Throws when a migration fails, or when one applied before has been edited since.
+ * Returns the names applied now. Throws when a migration fails, or when one applied before has been edited since. `onWait` is told each time
+ * one is put off because somebody else holds a lock that it needs.
  */
-export async function migrate(databaseUrl: string, directory: string): Promise<string[]> {
+export async function migrate(
+  databaseUrl: string,
+  directory: string,
+  onWait: (message: string) => void = console.error,
+): Promise<string[]> {
   const client = new pg.Client({
     connectionString: databaseUrl,
     application_name: 'carillon-migrate',
@@ -38,7 +54,7 @@ export async function migrate(databaseUrl: string, directory: string): Promise<s
     for (const migration of migrationsIn(directory)) {
       const before = applied.get(migration.name);
       if (before === undefined) {
-        await apply(client, migration);
+        await applyPatiently(client, migration, onWait);
         done.push(migration.name);
       } else if (before !== migration.checksum) {
         throw new Error(
@@ -76,9 +92,26 @@ async function appliedMigrations(client: pg.Client): Promise<Map<string, string>
   return new Map(rows.map((row) => [row.migration_name, row.checksum]));
 }
 
+async function applyPatiently(
+  client: pg.Client,
+  migration: Migration,
+  onWait: (message: string) => void,
+): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await apply(client, migration);
+    } catch (error) {
+      const { code } = (error as Error).cause as { code?: string };
+      if (code !== LOCK_NOT_AVAILABLE || tries === MAX_TRIES) throw error;
+      onWait(`Migration ${migration.name} waits for a lock that another transaction holds, and is tried again.`);
+      await setTimeout(PAUSE_MS);
+    }
+  }
+}
+
 async function apply(client: pg.Client, migration: Migration): Promise<void> {
   try {
-    await client.query('begin');
+    await client.query(`begin; set local lock_timeout = ${LOCK_TIMEOUT_MS}`);
     await client.query(migration.sql);
     await client.query(
       'insert into _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count) values ($1, $2, now(), $3, 1)',

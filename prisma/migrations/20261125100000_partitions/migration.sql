@@ -12,7 +12,7 @@ language sql stable set search_path from current as $$
     select p.relname::text as parent, c.relname::text as name, split_part(b.text, '''', 2)::uuid as first_id, split_part(b.text, '''', 4)::uuid as end_id
     from pg_inherits i join pg_class p on p.oid = i.inhparent join pg_class c on c.oid = i.inhrelid
     cross join lateral (select pg_get_expr(c.relpartbound, c.oid) as text offset 0) b
-    where p.relkind = 'p' and p.relnamespace = current_schema()::regnamespace
+    where p.relkind = 'p' and p.relnamespace = current_schema()::regnamespace and p.relname in ('notifications', 'deliveries', 'attempts', 'decisions')
     offset 0
   ) partitions
 $$;
@@ -56,6 +56,9 @@ declare
   starts timestamp;
   partition_name text;
 begin
+  if wanted_parent not in ('notifications', 'deliveries', 'attempts', 'decisions') then
+    raise exception '% has no weekly partitions', wanted_parent;
+  end if;
   -- Somebody else is at this table, and goes on until nothing is left to do.
   if not pg_try_advisory_xact_lock(hashtext('carillon_partitions ' || wanted_parent)) then
     return null;
@@ -69,9 +72,9 @@ begin
   starts := to_timestamp(from_ms / 1000) at time zone 'utc';
   partition_name := wanted_parent || to_char(starts, case when (from_ms - monday) % week = 0 then '_YYYYMMDD' else '_YYYYMMDD_HH24MISS' end);
   -- In notifications and deliveries, the one update a row gets (its end) stays on its page and touches no index.
-  execute format('create table %I (like %I including all) with (fillfactor = %s)',
-    partition_name, wanted_parent, case when wanted_parent in ('notifications', 'deliveries') then 85 else 100 end);
-  execute format('alter table %I attach partition %I for values from (%L) to (%L)', wanted_parent, partition_name,
+  execute format('create table %1$I.%2$I (like %1$I.%3$I including all) with (fillfactor = %4$s)',
+    current_schema(), partition_name, wanted_parent, case when wanted_parent in ('notifications', 'deliveries') then 85 else 100 end);
+  execute format('alter table %1$I.%2$I attach partition %1$I.%3$I for values from (%4$L) to (%5$L)', current_schema(), wanted_parent, partition_name,
     (lpad(to_hex(from_ms), 12, '0') || repeat('0', 20))::uuid, (lpad(to_hex(until_ms), 12, '0') || repeat('0', 20))::uuid);
   return partition_name;
 end
@@ -124,8 +127,8 @@ declare
   found record;
 begin
   select * into strict found from carillon_partitions() p where p.name = wanted and p.end_ms <= (extract(epoch from now()) * 1000)::bigint - 1209600000;
-  execute format('alter table %I detach partition %I', found.parent, found.name);
-  execute format('drop table %I', found.name);
+  execute format('alter table %1$I.%2$I detach partition %1$I.%3$I', current_schema(), found.parent, found.name);
+  execute format('drop table %I.%I', current_schema(), found.name);
 end
 $$;
 

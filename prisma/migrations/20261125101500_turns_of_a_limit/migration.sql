@@ -1,7 +1,6 @@
 -- The limiter remembers whose each hit is, so that a delivery that asks again takes no second one, and keeps hits in the future: the turns
--- it has given to deliveries that it refused. Hits from before belong to nobody that asks again.
+-- it has given to deliveries that it refused. Of hits from before nobody knows whose each is.
 alter table rate_windows add column delivery_ids uuid[] not null default '{}';
-update rate_windows set delivery_ids = array_fill(null::uuid, array[cardinality(hits)]);
 
 -- Only workers of the version before still write it.
 alter table rate_windows alter column granted set default 0;
@@ -22,7 +21,7 @@ declare
   turn timestamptz;
   asking uuid;
 begin
-  -- Where a worker of the version before has added a hit, nobody knows whose which is.
+  -- Where hits are from before, or a worker of the version before has added one, nobody knows whose which is.
   if cardinality(ids) <> cardinality(hits) then
     ids := array_fill(null::uuid, array[cardinality(hits)]);
   end if;

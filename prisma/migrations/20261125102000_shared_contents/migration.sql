@@ -11,7 +11,5 @@ create table shared_contents (
 );
 
 alter table notifications add column shared_content_id uuid;
--- Tells whether a shared content is still in use. Not led by the tenant, so that it is no candidate for looking a notification up.
-create index notifications_shared_content_id_tenant_id_idx on notifications (shared_content_id, tenant_id) where shared_content_id is not null;
 
 select carillon_protect('shared_contents');

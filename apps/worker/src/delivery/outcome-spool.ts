@@ -97,7 +97,7 @@ export class OutcomeSpool {
     } catch (error) {
       // Only the database stops a replay; anything else concerns this file alone.
       if (isUnavailable(error)) throw error;
-      await this.moveAside(name, (error as Error).message);
+      await this.moveAside(name, reasonOf(error));
       return false;
     }
   }
