@@ -121,7 +121,8 @@ describe('the catalogue', () => {
       [`public.${made[0].name}`],
     );
     expect(real).toHaveLength(1);
-    expect(ranAs).toEqual([]);
+    // The caller's own index is made as the caller.
+    expect(ranAs.every((role) => role === 'carillon_platform')).toBe(true);
     await expect(plain.query(`select carillon_make_partition('tenants')`)).rejects.toThrow('has no weekly partitions');
     await plain.end();
     await drop();
