@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'v
 import { Database, DeadLettersStore, type DeliveryReceipt, ReceiptsStore } from '#database';
 import { type DeliveryState, newId, type ReceiptKind } from '#domain';
 import { cloneDatabase, connect } from '#testing';
+import { TenantShares } from '../apps/api/src/receipts/tenant-shares.js';
 
 let database: Database;
 let admin: pg.Client;
@@ -411,4 +412,28 @@ describe('parked receipts', () => {
     expect(await receipts.retryParked()).toEqual({ applied: 0, dropped: 1 });
     expect(await parkedOf(tenantId)).toBe(0);
   });
+});
+
+describe('receipts of several tenants', () => {
+  it('are written beside each other, however many one of them has', async () => {
+    const shares = new TenantShares();
+    const other = await newTenant();
+    const [mine, theirs] = [await delivery({ state: 'sent' }), await delivery({ tenant: other, state: 'sent' })];
+    const order: string[] = [];
+    const write = (of: string, deliveries: DeliveryReceipt[]): Promise<unknown> =>
+      shares
+        .write(deliveries[0]!.tenantId, deliveries, (one) => receipts.take(one))
+        .then((results) => order.push(`${of}: ${results.length}`));
+    const flood = Array.from({ length: 10_000 }, () => receipt(newId(), 'delivered'));
+    const all = [write('flood', [receipt(mine, 'delivered'), ...flood])];
+    all.push(write('other', [receipt(theirs, 'delivered', { tenantId: other })]));
+    await expect(write('more', flood.slice(0, 1_000))).rejects.toMatchObject({ code: 'unavailable' });
+    await Promise.all(all);
+    expect(order).toEqual(['other: 1', 'flood: 10001']);
+    const { rows } = await admin.query('select state from deliveries where id = any ($1)', [[mine, theirs]]);
+    expect(rows).toEqual([{ state: 'delivered' }, { state: 'delivered' }]);
+    // Nothing is left of a flood: the next one is taken.
+    await write('next', flood.slice(0, 1_000));
+    expect(order.at(-1)).toBe('next: 1000');
+  }, 60_000);
 });

@@ -30,7 +30,7 @@ export class ReceiptsController {
     summary: 'A provider reports',
     status: 200,
     schema: takenView,
-    errors: ['not_found', 'forbidden', 'malformed_json', 'payload_too_large', 'validation_failed'],
+    errors: ['not_found', 'forbidden', 'malformed_json', 'payload_too_large', 'validation_failed', 'unavailable'],
   })
   async take(
     @Param({ schema: receiptParam }) { provider, account_id: accountId }: { provider: string; account_id: string },

@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache';
-import type { ProviderAccountsStore, ReceiptsStore } from '#database';
+import type { ProviderAccountsStore, ReceiptResult, ReceiptsStore } from '#database';
 import { DomainError, notFound, PLATFORM_TENANT_ID } from '#domain';
 import { type Connector, type Receipt, type ReceiptCall, ReceiptRefused } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { instruments, type Logger } from '#telemetry';
+import { TenantShares } from './tenant-shares.js';
 
 export interface VendorCall {
   provider: string;
@@ -21,6 +22,8 @@ interface Reporting {
   read: (call: ReceiptCall) => Promise<Receipt[]>;
 }
 
+type Taken = ReceiptResult | 'foreign';
+
 /** The worst case for an edited account where the announcement is lost. */
 const ACCOUNT_TTL_MS = 30_000;
 const DEADLINE_MS = 10_000;
@@ -29,6 +32,8 @@ const DEADLINE_MS = 10_000;
 export class TakeReceipts {
   /** Calls that come at the same moment share one look-up. What is not found is not kept. */
   private readonly accounts = new LRUCache<string, Promise<Reporting | null>>({ max: 10_000, ttl: ACCOUNT_TTL_MS });
+
+  private readonly shares = new TenantShares();
 
   constructor(
     private readonly store: ProviderAccountsStore,
@@ -53,7 +58,8 @@ export class TakeReceipts {
     const account = await this.accountOf(accountId);
     if (account?.provider !== provider) throw notFound(`${provider} account`, accountId);
     const found = await this.read(account, call);
-    const taken = await Promise.allSettled(found.map((receipt) => this.take(account, accountId, receipt)));
+    const taken = await this.shares.write(account.tenantId, found, (receipt) => this.take(account, receipt));
+    this.log(call, found, taken);
     // The vendor comes again with all of them; those that were taken are repeats then.
     for (const ended of taken) if (ended.status === 'rejected') throw ended.reason;
     return found.length;
@@ -79,21 +85,30 @@ export class TakeReceipts {
     }
   }
 
-  private async take(account: Reporting, accountId: string, receipt: Receipt): Promise<void> {
+  private async take(account: Reporting, receipt: Receipt): Promise<Taken> {
     // An account speaks of its own tenant's deliveries; the platform's of everybody's.
     const isOwn = account.tenantId === receipt.tenantId || account.tenantId === PLATFORM_TENANT_ID;
     const result = isOwn ? await this.receipts.take(receipt) : 'foreign';
     instruments().receipts.add(1, { provider: account.provider, kind: receipt.kind, result });
+    return result;
+  }
+
+  /** One line for each call: a vendor may report thousands at once. What became of each delivery is in its timeline. */
+  private log(call: VendorCall, receipts: readonly Receipt[], taken: readonly PromiseSettledResult<Taken>[]): void {
+    const results: Record<string, number> = {};
+    taken.forEach((ended, at) => {
+      const result = `${receipts[at]!.kind}:${ended.status === 'fulfilled' ? ended.value : 'not_written'}`;
+      results[result] = (results[result] ?? 0) + 1;
+    });
+    const [only] = receipts.length === 1 ? receipts : [];
     this.logger.info(
       {
-        tenant_id: receipt.tenantId,
-        delivery_id: receipt.deliveryId,
-        provider: account.provider,
-        provider_account_id: accountId,
-        kind: receipt.kind,
-        result,
+        provider: call.provider,
+        provider_account_id: call.accountId,
+        ...(only && { tenant_id: only.tenantId, delivery_id: only.deliveryId }),
+        results,
       },
-      'receipt',
+      'receipts',
     );
   }
 
