@@ -98,8 +98,8 @@ async function makeDelivery(
   return { notification, delivery };
 }
 
-async function makeLetter(tenant: string, delivery: string): Promise<string> {
-  const id = newId();
+async function makeLetter(tenant: string, delivery: string, days: number): Promise<string> {
+  const id = idOf(days);
   await admin.query(
     `insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, reason, attempts) values ($1, $2, $3, $4, 'r', 'email', 'rejected', 1)`,
     [tenant, id, delivery, newId()],
@@ -159,8 +159,8 @@ describe('retention', () => {
       await makeDelivery(long, 40),
     ];
     const letters = {
-      gone: await makeLetter(brief, gone[0]!.delivery),
-      kept: await makeLetter(usual, kept[2]!.delivery),
+      gone: await makeLetter(brief, gone[0]!.delivery, 6),
+      kept: await makeLetter(usual, kept[2]!.delivery, 6),
     };
     expect(await cleanUp()).toEqual({ dead_letters: 1, deliveries: 4, notifications: 4 });
     expect(await weeksBefore(100)).toEqual([]);
@@ -177,7 +177,7 @@ describe('retention', () => {
     // Of the same weeks.
     await makeDelivery(brief, 20);
     for (const tenant of [brief, usual]) await makeDelivery(tenant, 70);
-    const letters = [await makeLetter(usual, live[1]!.delivery)];
+    const letters = [await makeLetter(usual, live[1]!.delivery, 69)];
     expect(await cleanUp()).toMatchObject({ deliveries: 3, notifications: 3 });
     expect(await idsIn('deliveries')).toEqual(live.map(({ delivery }) => delivery).sort());
     expect(await idsIn('notifications')).toEqual(live.map(({ notification }) => notification).sort());
@@ -190,13 +190,32 @@ describe('retention', () => {
       'deliveries',
       'notifications',
     ]);
-    // Once it has ended, the rest goes.
+    // Once it has ended, the rest goes: the letter first, and the week after it.
     await admin.query(`update deliveries set state = 'sent'`);
     await admin.query('delete from due_deliveries');
+    await cleanUp();
     await cleanUp();
     expect(await weeksBefore(DEFAULT_DAYS)).toEqual([]);
     expect(await idsIn('dead_letters')).toEqual([]);
     expect(await idsIn('notifications')).toEqual([]);
+  });
+
+  it('keeps a delivery that failed long after it was accepted, as long as its dead letter', async () => {
+    const [brief, usual] = [await makeTenant(5), await makeTenant()];
+    const late = [await makeDelivery(brief, 20, 'failed'), await makeDelivery(usual, 70, 'failed')];
+    for (const tenant of [brief, usual]) await makeDelivery(tenant, 70, 'failed');
+    const letters = [await makeLetter(brief, late[0]!.delivery, 4), await makeLetter(usual, late[1]!.delivery, 29)];
+    expect(await cleanUp()).toMatchObject({ deliveries: 2, notifications: 2 });
+    expect(await idsIn('dead_letters')).toEqual(letters.sort());
+    expect(await idsIn('deliveries')).toEqual(late.map(({ delivery }) => delivery).sort());
+    expect(await idsIn('notifications')).toEqual(late.map(({ notification }) => notification).sort());
+    // When the letters have had their time, everything goes.
+    await admin.query(`update dead_letters set id = $1 where tenant_id = $2`, [idOf(6), brief]);
+    await admin.query(`update dead_letters set id = $1 where tenant_id = $2`, [idOf(31), usual]);
+    await cleanUp();
+    await cleanUp();
+    for (const table of ['dead_letters', 'deliveries', 'notifications']) expect(await idsIn(table), table).toEqual([]);
+    expect(await weeksBefore(DEFAULT_DAYS)).toEqual([]);
   });
 
   it('leaves a delivery alone whose dead letter is replayed at that moment', async () => {
@@ -400,7 +419,7 @@ describe('clean-ups', () => {
     );
     const holding = await connect(urlOf());
     await holding.query('begin');
-    await holding.query('lock table dead_letters, events, poison_messages in access exclusive mode');
+    await holding.query('lock table inbox_items, events, poison_messages in access exclusive mode');
     housekeeper.start();
     const old = async (table: string, condition: string): Promise<number> =>
       (await admin.query(`select count(*)::int as count from ${table} where ${condition}`)).rows[0].count;
@@ -459,7 +478,7 @@ async function fill(): Promise<void> {
     `insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, state, created_at) select '${tenant}', ${id('000000000002')}, ${id('000000000001')}, 'r', 'email', 'sent', ${age} ${rows}`,
     `insert into attempts (tenant_id, delivery_id, number, outcome) select '${tenant}', ${id('000000000002')}, 1, 'sent' ${rows}`,
     `insert into decisions (tenant_id, delivery_id, id, code) select '${tenant}', ${id('000000000002')}, gen_random_uuid(), 'held' ${rows}`,
-    `insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, reason, attempts) select '${tenant}', gen_random_uuid(), ${id('000000000002')}, ${id('000000000001')}, 'r', 'email', 'x', 1 ${rows}`,
+    `insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, reason, attempts) select '${tenant}', ${id('000000000005')}, ${id('000000000002')}, ${id('000000000001')}, 'r', 'email', 'x', 1 ${rows}`,
     `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at) select '${tenant}', gen_random_uuid(), 'email', 2, now() + interval '1 day' ${rows}`,
     `insert into inbox_items (tenant_id, recipient_id, seq, id, category, title, body) select '${tenant}', 'r-' || n % 100, n, ${id('000000000003')}, 'default', 't', 'b' ${rows}`,
     `insert into inbox_counters (tenant_id, recipient_id, total, unread, unseen) select '${tenant}', 'r-' || n, 205, 205, 205 from generate_series(0, 99) n`,

@@ -186,7 +186,7 @@ export const settingsSchema = z.object({
     .max(3_650)
     .default(90)
     .describe(
-      'How long notifications, deliveries with their attempts and log, inbox items and dead letters are kept, in days since they were accepted. A tenant may have its own `retention_days`.',
+      'How long notifications, deliveries with their attempts and log, inbox items and dead letters are kept, in days since they were accepted (a dead letter: since it failed, with its delivery). A tenant may have its own `retention_days`.',
     ),
   LEASE_SECONDS: z.coerce
     .number({ error: 'must be a number of seconds' })

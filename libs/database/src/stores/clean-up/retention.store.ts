@@ -29,12 +29,12 @@ export class RetentionStore {
   ) {
     const all = (): Promise<Limit[]> => this.limits();
     this.cleanUps = [
-      new CleanUp('dead_letters', () => this.byTenant('dead_letters', 'delivery_id', DEAD_LETTERS, all)),
-      new CleanUp('deliveries', () => this.byTenant('deliveries', 'id', DELIVERIES, () => this.beside('deliveries'))),
+      new CleanUp('dead_letters', () => this.byTenant('dead_letters', DEAD_LETTERS, all)),
+      new CleanUp('deliveries', () => this.byTenant('deliveries', DELIVERIES, () => this.beside('deliveries'))),
       new CleanUp('notifications', () =>
-        this.byTenant('notifications', 'id', NOTIFICATIONS, () => this.beside('notifications')),
+        this.byTenant('notifications', NOTIFICATIONS, () => this.beside('notifications')),
       ),
-      new CleanUp('inbox_items', () => this.byTenant('inbox_items', 'id', INBOX_ITEMS, all)),
+      new CleanUp('inbox_items', () => this.byTenant('inbox_items', INBOX_ITEMS, all)),
       new CleanUp('events', () => this.keptEvents()),
     ];
   }
@@ -63,14 +63,9 @@ export class RetentionStore {
     return limits.map((limit) => (limit.days < longest.days ? limit : { ...limit, before: held }));
   }
 
-  /** A batch for each tenant that has rows below its limit; `column` is the UUIDv7 that tells their age. */
-  private async *byTenant(
-    table: string,
-    column: string,
-    text: string,
-    limits: () => Promise<Limit[]>,
-  ): AsyncGenerator<Batch> {
-    const old = `x.tenant_id = t.id and x.${column} < t.before`;
+  /** A batch for each tenant that has rows below its limit; their ids are UUIDv7, which tell their age. */
+  private async *byTenant(table: string, text: string, limits: () => Promise<Limit[]>): AsyncGenerator<Batch> {
+    const old = `x.tenant_id = t.id and x.id < t.before`;
     for await (const { tenantId, before } of this.having(await limits(), `${table} x where ${old}`, 'uuid', firstId)) {
       let after = firstId(new Date(0));
       yield async (size) => {
@@ -148,37 +143,40 @@ const EVENTS_LIMIT = `now() - interval '${EVENTS_KEPT_DAYS} days'`;
  * that stay are passed once in a run, however many there are. Rows are found by an array of their keys and not by a join, which the planner may answer by
  * reading all rows of the tenant.
  */
-const answer = (column: string): string => `
-select (select count(*) from gone) as deleted, (select count(*) from seen) as seen, (select ${column} from seen order by ${column} desc limit 1) as last`;
+const ANSWER = `
+select (select count(*) from gone) as deleted, (select count(*) from seen) as seen, (select id from seen order by id desc limit 1) as last`;
 
-/** A letter whose delivery is under way again stays. Index: dead_letters_tenant_id_delivery_id_idx. */
+/** Their age counts from the failure. A letter whose delivery is under way again stays. Index: dead_letters_pkey, due_deliveries_pkey. */
 const DEAD_LETTERS = `
 with seen as materialized (
-  select id, delivery_id from dead_letters where tenant_id = $1 and delivery_id > $2 and delivery_id < $3 order by delivery_id limit $4
+  select id, delivery_id from dead_letters where tenant_id = $1 and id > $2 and id < $3 order by id limit $4
 ), gone as (
   delete from dead_letters where tenant_id = $1 and id = any (array(
     select s.id from seen s where (select 1 from due_deliveries q where q.tenant_id = $1 and q.delivery_id = s.delivery_id) is null))
   returning 1
 )
-${answer('delivery_id')}`;
+${ANSWER}`;
 
 /**
- * `state` is looked at again when a row was locked meanwhile: a dead letter that is replayed at this moment makes it `waiting`, and the delivery stays.
- * Index: the primary keys of deliveries, due_deliveries, attempts and decisions.
+ * A delivery that failed long after it was accepted stays as long as its dead letter. `state` is looked at again when a row was locked meanwhile: a dead
+ * letter that is replayed at this moment makes it `waiting`, and the delivery stays.
+ * Index: the primary keys of deliveries, due_deliveries, attempts and decisions, dead_letters_tenant_id_delivery_id_idx.
  */
 const DELIVERIES = `
 with seen as materialized (
   select id, state from deliveries where tenant_id = $1 and id > $2 and id < $3 order by id limit $4
 ), gone as (
   delete from deliveries where tenant_id = $1 and id > $2 and id < $3 and state <> 'waiting' and id = any (array(
-    select s.id from seen s where s.state <> 'waiting' and (select 1 from due_deliveries q where q.tenant_id = $1 and q.delivery_id = s.id) is null))
+    select s.id from seen s where s.state <> 'waiting'
+      and (select 1 from due_deliveries q where q.tenant_id = $1 and q.delivery_id = s.id) is null
+      and (select 1 from dead_letters l where l.tenant_id = $1 and l.delivery_id = s.id limit 1) is null))
   returning id
 ), attempts_gone as (
   delete from attempts where tenant_id = $1 and delivery_id > $2 and delivery_id < $3 and delivery_id = any (array(select id from gone))
 ), decisions_gone as (
   delete from decisions where tenant_id = $1 and delivery_id > $2 and delivery_id < $3 and delivery_id = any (array(select id from gone))
 )
-${answer('id')}`;
+${ANSWER}`;
 
 /** Index: notifications_pkey, deliveries_notification_id_tenant_id_id_idx. */
 const NOTIFICATIONS = `
@@ -189,7 +187,7 @@ with seen as materialized (
     select s.id from seen s where (select 1 from deliveries d where d.notification_id = s.id and d.tenant_id = $1 limit 1) is null))
   returning 1
 )
-${answer('id')}`;
+${ANSWER}`;
 
 /**
  * Counters move in the same commit. Items or counters that somebody else holds are left to the next time: who changes an inbox locks the counters first,
@@ -214,7 +212,7 @@ with seen as materialized (
   ) g
   where c.tenant_id = $1 and c.recipient_id = any (array(select recipient_id from counters)) and c.recipient_id = g.recipient_id
 )
-${answer('id')}`;
+${ANSWER}`;
 
 /** Index: events_kept_idx. */
 const KEPT_EVENTS = `
