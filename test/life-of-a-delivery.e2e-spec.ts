@@ -358,4 +358,17 @@ describe('order', () => {
     );
     expect(rows.map((row) => row.notification_id)).toEqual([first, ...rest].map(({ id }) => id));
   });
+
+  it('does not wait for the poll of every 200 ms between two of a key', async () => {
+    const ordered = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
+    const count = 60;
+    const { recipient_id, recipient_address, ...common } = simulated('ok', 'o');
+    const recipients = Array.from({ length: count }, () => ({ recipient_id, recipient_address }));
+    const body = { ...common, ordering_key: 'case-2', recipients };
+    const { status, body: answer } = await ordered.call('POST', '/api/v1/notifications/bulk', body);
+    expect([status, answer.rejected]).toEqual([202, []]);
+    const isSent = async (): Promise<boolean> =>
+      (await ordered.call('GET', '/api/v1/notifications?status=sent&limit=100')).body.data.length === count;
+    await until('all are sent', isSent, (count * 200) / 2);
+  });
 });

@@ -83,6 +83,7 @@ const claimOf = (deliveryId: string): ClaimedDelivery => ({
   passedAccounts: [],
   paced: false,
   messageKey: '1',
+  lane: 2,
   ordered: false,
   traceparent: null,
   leaseEndsAt: performance.now() + 60_000,

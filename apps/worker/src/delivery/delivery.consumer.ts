@@ -4,6 +4,7 @@ import type { ClaimedDelivery } from '#database';
 import { channelIds, type Outcome } from '#domain';
 import { type DeliveryBatch, deliveriesPattern } from '#messaging';
 import { instruments, type Logger } from '#telemetry';
+import { Dispatcher } from '../dispatch/dispatcher.js';
 import { LOGGER, STOPPING } from '../tokens.js';
 import { GiveClaimBack, NotSent } from './give-claim-back.js';
 import { LockedAccounts } from './locked-accounts.js';
@@ -16,6 +17,7 @@ export class DeliveryConsumer {
     @Inject(Pipeline) private readonly pipeline: Pipeline,
     @Inject(GiveClaimBack) private readonly giveClaimBack: GiveClaimBack,
     @Inject(LockedAccounts) private readonly locked: LockedAccounts,
+    @Inject(Dispatcher) private readonly dispatcher: Dispatcher,
     @Inject(STOPPING) private readonly stopping: AbortController,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
@@ -26,6 +28,8 @@ export class DeliveryConsumer {
       batch.deliveries.map(async (delivery) => {
         await this.one(delivery);
         batch.settled(delivery);
+        // The next one of its ordering key is due now, most likely in the same lane.
+        if (delivery.ordered) this.dispatcher.wake([`${delivery.channel}:${delivery.lane}`]);
       }),
     );
   }

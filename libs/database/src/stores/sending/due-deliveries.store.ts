@@ -8,6 +8,7 @@ export interface ClaimedDelivery {
   tenantId: string;
   deliveryId: string;
   channel: ChannelId;
+  lane: 1 | 2 | 3;
   claimId: string;
   /** Claims without an attempt, this one included. */
   claims: number;
@@ -73,6 +74,7 @@ type ClaimedRow = ClaimRow & { ready: number; ended_at: string | null };
 interface ClaimRow {
   tenant_id: string;
   delivery_id: string;
+  lane: 1 | 2 | 3;
   claims: number;
   attempt: number;
   retries: number;
@@ -149,22 +151,9 @@ export class DueDeliveriesStore {
     });
     const claimed = rows.filter((row) => row.delivery_id !== null);
     const deliveries = claimed.map((row) => ({
-      tenantId: row.tenant_id,
-      deliveryId: row.delivery_id,
+      ...claimOf(row),
       channel: request.channel,
       claimId: request.claimId,
-      claims: row.claims,
-      attempt: row.attempt,
-      retries: row.retries,
-      sending: row.sending,
-      unrecorded: row.unrecorded,
-      limitTaken: row.limit_taken,
-      expired: row.expired,
-      passedAccounts: row.passed_accounts ?? [],
-      paced: row.paced,
-      messageKey: String(row.message_key),
-      ordered: row.ordered,
-      traceparent: row.traceparent,
       // Counted from before the statement, so that it ends before the database's lease does, whatever the wall clock says.
       leaseEndsAt: startedAt + request.leaseSeconds * 1_000,
     }));
@@ -201,16 +190,7 @@ export class DueDeliveriesStore {
     for (const row of rows) {
       deliveries[row.ord - 1] = {
         ...tickets[row.ord - 1]!,
-        claims: row.claims,
-        retries: row.retries,
-        unrecorded: row.unrecorded,
-        limitTaken: row.limit_taken,
-        expired: row.expired,
-        passedAccounts: row.passed_accounts ?? [],
-        paced: row.paced,
-        messageKey: String(row.message_key),
-        ordered: row.ordered,
-        traceparent: row.traceparent,
+        ...claimOf(row),
         leaseEndsAt: startedAt + row.seconds_left * 1_000,
       };
     }
@@ -262,6 +242,26 @@ export class DueDeliveriesStore {
     const attempts = new Map(rows.map((row) => [row.delivery_id, row.attempt]));
     return batch.map((row) => attempts.get(row.delivery.deliveryId) ?? null);
   }
+}
+
+function claimOf(row: ClaimRow): Omit<ClaimedDelivery, 'channel' | 'claimId' | 'leaseEndsAt'> {
+  return {
+    tenantId: row.tenant_id,
+    deliveryId: row.delivery_id,
+    lane: row.lane,
+    claims: row.claims,
+    attempt: row.attempt,
+    retries: row.retries,
+    sending: row.sending,
+    unrecorded: row.unrecorded,
+    limitTaken: row.limit_taken,
+    expired: row.expired,
+    passedAccounts: row.passed_accounts ?? [],
+    paced: row.paced,
+    messageKey: String(row.message_key),
+    ordered: row.ordered,
+    traceparent: row.traceparent,
+  };
 }
 
 /** The first row of a tenant in the index is its oldest due one: one probe tells whether it has something due. */
@@ -343,7 +343,7 @@ with recursive walk(tenant_id, room, is_ready, ready, probes) as (
   from walk w order by w.probes desc limit 1
 )
 select (select count(*) from ready)::integer as ready, e.at as ended_at,
-       d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.unrecorded, d.limit_taken, d.passed_accounts, d.paced, d.message_key,
+       d.tenant_id, d.delivery_id, d.lane, d.claims, d.attempt, d.retries, d.sending, d.unrecorded, d.limit_taken, d.passed_accounts, d.paced, d.message_key,
        d.ordering_key is not null as ordered, d.traceparent, coalesce(d.expires_at <= now(), false) as expired
 from ended e left join claimed d on true`;
 
@@ -359,7 +359,8 @@ with asked as materialized (
     and d.due_at < now() + make_interval(secs => $6::double precision / 2)
   returning i.ord, d.due_at
 )
-select i.ord::integer as ord, d.tenant_id, d.delivery_id, d.claims, d.attempt, d.retries, d.sending, d.unrecorded, d.limit_taken, d.passed_accounts, d.paced, d.message_key, d.ordering_key is not null as ordered, d.traceparent,
+select i.ord::integer as ord, d.tenant_id, d.delivery_id, d.lane, d.claims, d.attempt, d.retries, d.sending, d.unrecorded, d.limit_taken, d.passed_accounts, d.paced,
+       d.message_key, d.ordering_key is not null as ordered, d.traceparent,
        coalesce(d.expires_at <= now(), false) as expired, extract(epoch from coalesce(r.due_at, d.due_at) - now())::float8 as seconds_left
 from asked i
 join due_deliveries d on d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id and d.attempt = i.attempt and d.sending = i.sending
