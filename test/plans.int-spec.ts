@@ -30,8 +30,20 @@ function indexesOf(plan: unknown): string[] {
   return Object.entries(plan).flatMap(([name, value]) => (name === 'Index Name' ? [value] : indexesOf(value)));
 }
 
+/** Tables that fill up and are emptied again. */
+const RUN_EMPTY = [
+  'due_deliveries',
+  'events',
+  'dead_letters',
+  'parked_receipts',
+  'used_tokens',
+  'rate_windows',
+  'idempotency_keys',
+  'poison_messages',
+];
+
 describe('a row is looked up', () => {
-  it('without walking over its tenant, in every table, while all of them are empty and every index costs the same', async () => {
+  it('without walking over its tenant, in every table, while they are empty and every index costs the same', async () => {
     const { rows } = await admin.query<{ table: string; columns: string[] }>(`
       select c.relname as table, array(
                select a.attname::text from unnest(i.indkey) with ordinality as k(attnum, place)
@@ -39,19 +51,23 @@ describe('a row is looked up', () => {
       from pg_index i join pg_class c on c.oid = i.indrelid
       where i.indisprimary and c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition`);
     expect(rows.length).toBeGreaterThan(20);
-    // What finds many rows of a tenant, and goes through them for the one.
-    const { rows: walking } = await admin.query<{ index: string }>(`
-      select c.relname as index from pg_index i join pg_class c on c.oid = i.indexrelid
-      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-      where not i.indisunique and a.attname = 'tenant_id'`);
+    // As tables are that were vacuumed when they had run empty. Partitions never do.
+    await admin.query(`vacuum analyze ${RUN_EMPTY.join(', ')}`);
     await admin.query('set enable_seqscan = off');
+    const others: string[] = [];
     for (const { table, columns } of rows) {
       const where = columns.map((column, at) => `"${column}" = $${at + 1}`).join(' and ');
       const plan = await admin.query(`explain (generic_plan, format json) select * from ${table} where ${where}`);
       const indexes = indexesOf(plan.rows[0]['QUERY PLAN']);
       expect(indexes.length, table).toBeGreaterThan(0);
-      expect(indexes.filter((found) => walking.some(({ index }) => index === found)).join(), table).toBe('');
+      others.push(...indexes.filter((index) => !index.endsWith('_pkey')).map((index) => `${table}: ${index}`));
     }
+    expect(others.sort()).toEqual([
+      'dead_letters: dead_letters_id_idx', // begins with an id
+      'inbox_items: inbox_items_tenant_id_id_key', // never looked up by recipient and number alone
+      'parked_receipts: parked_receipts_try_at_idx', // a few thousand rows at the most, for some seconds
+      'provider_accounts: provider_accounts_id_key', // begins with an id
+    ]);
     await admin.query('reset enable_seqscan');
   });
 });

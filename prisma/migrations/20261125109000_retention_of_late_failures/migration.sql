@@ -2,7 +2,7 @@
 -- the retention. Its partition stays until the letter is deleted, so that the letter can be read and replayed until then.
 
 create or replace function carillon_partition_in_use(wanted_parent text, from_id uuid, until_id uuid) returns boolean
-language plpgsql set search_path from current as $$
+language plpgsql as $$
 begin
   if wanted_parent = 'deliveries' then
     return exists (
@@ -27,5 +27,12 @@ begin
     return exists (select from deliveries d where d.notification_id >= from_id and d.notification_id < until_id);
   end if;
   return exists (select from carillon_partitions() p where p.parent = 'deliveries' and p.first_id < until_id and p.end_id > from_id);
+end
+$$;
+
+-- As in 20261125108000_search_path: replacing the function has reset it.
+do $$
+begin
+  execute format('alter function carillon_partition_in_use(text, uuid, uuid) set search_path = %I, pg_temp', current_schema());
 end
 $$;

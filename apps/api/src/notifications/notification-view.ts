@@ -61,6 +61,7 @@ export function toFirstAnswer(
       deliveredAt: null,
       complainedAt: null,
       openedAt: null,
+      begun: false,
     })),
   );
 }

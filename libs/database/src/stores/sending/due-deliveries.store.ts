@@ -274,7 +274,7 @@ where exists (
     union all
     select n.tenant_id, n.due_at from walk w cross join lateral (
       select d.tenant_id, d.due_at from due_deliveries d
-      where d.channel = c.channel and d.lane = l.lane and d.tenant_id > w.tenant_id order by d.tenant_id, d.due_at limit 1
+      where d.channel = c.channel and d.lane = l.lane and d.tenant_id > w.tenant_id and d.due_at < 'infinity' order by d.tenant_id, d.due_at limit 1
     ) n
   )
   select from walk where due_at <= now()
@@ -283,7 +283,7 @@ where exists (
 /**
  * Walks the tenants of a channel and lane in order of id, from the one after $3, by a loose index scan: one probe for each, which finds its
  * oldest row. The walk stops at ${MAX_TENANTS} that have, or at ${MAX_PROBES} tenants. Takes an equal share of
- * each (less of a tenant that has less room), oldest first. Blocked deliveries are due at infinity and never met.
+ * each (less of a tenant that has less room), oldest first. Blocked deliveries are due at infinity, and not in the index: `due_at < 'infinity'` lets the planner use it.
  *
  * The next claim goes on where this walk ended, whatever was taken: tenants of which nothing could be taken (another worker
  * has their rows locked) do not keep those behind them waiting. Only when the limit ended it earlier, it goes on after the last tenant served.
@@ -302,7 +302,7 @@ with recursive walk(tenant_id, room, is_ready, ready, probes) as (
     select n.tenant_id, r.room, r.room > 0 and n.due_at <= now() as is_ready
     from (
       select d.tenant_id, d.due_at from due_deliveries d
-      where d.channel = $1 and d.lane = $2 and d.tenant_id > w.tenant_id order by d.tenant_id, d.due_at limit 1
+      where d.channel = $1 and d.lane = $2 and d.tenant_id > w.tenant_id and d.due_at < 'infinity' order by d.tenant_id, d.due_at limit 1
     ) n
     cross join lateral (select coalesce(($8::bigint[])[array_position($4::uuid[], n.tenant_id)], $5::bigint) as room) r
   ) t
@@ -315,7 +315,7 @@ with recursive walk(tenant_id, room, is_ready, ready, probes) as (
   select d.*, r.place from (select * from ready order by place) r cross join lateral (
     select d.tenant_id, d.delivery_id, d.sending
     from due_deliveries d
-    where d.channel = $1 and d.lane = $2 and d.tenant_id = r.tenant_id and d.due_at <= now()
+    where d.channel = $1 and d.lane = $2 and d.tenant_id = r.tenant_id and d.due_at <= now() and d.due_at < 'infinity'
       and (not d.sending or d.claim_id is null or d.due_at <= now() - make_interval(secs => $9::double precision))
     order by d.due_at
     limit (select least(rows, r.room) from share)

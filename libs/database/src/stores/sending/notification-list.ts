@@ -1,7 +1,7 @@
 import type { ChannelId, NotificationStatus } from '#domain';
 import { afterIdCursor, type PageRequest } from '../../page.js';
 import type { Statement } from '../../statement.js';
-import { FOUND, type FoundRow, STATUS } from './notification-select.js';
+import { type FoundRow, SHOWN_PAGE, STATUS } from './notification-select.js';
 
 export interface NotificationFilter {
   status?: NotificationStatus | undefined;
@@ -61,7 +61,11 @@ export function listStatement(
   const name = ['notifications', isOpen ? status : status && 'final', page.cursor && 'after'].filter(Boolean).join('_');
   const text = isOpen
     ? openPage(conditions, status, values, page)
-    : `${FOUND} where ${conditions.join(' and ')} order by n.id desc ${limits(values, page)}`;
+    : `
+with page as materialized (
+  select n.* from notifications n where ${conditions.join(' and ')} order by n.id desc ${limits(values, page)}
+), ${SHOWN_PAGE}
+select * from answer order by id desc`;
   return { ...(isCommon && { name }), text, values };
 }
 
@@ -75,11 +79,11 @@ function openPage(conditions: string[], status: string, values: unknown[], page:
   return `
 with looked as materialized (
   select n.* from notifications n where ${conditions.join(' and ')} order by n.id desc limit ${MAX_LOOKED_AT}
-), found as (
-  select n.id from looked n where ${STATUS} = '${status}' order by n.id desc ${limits(values, page)}
-)
+), page as materialized (
+  select n.* from looked n where ${STATUS} = '${status}' order by n.id desc ${limits(values, page)}
+), ${SHOWN_PAGE}
 select e.looked, e."lookedTo", x.*
 from (select count(*) as looked, min(id::text) as "lookedTo" from looked) e
-left join lateral (${FOUND} where n.tenant_id = $1 and n.id in (select id from found)) x on true
+left join answer x on true
 order by x.id desc`;
 }

@@ -1,5 +1,7 @@
 // The columns of notifications and deliveries as they are read back, and the states that they are in.
 
+import { idDaysAfter } from '#domain';
+import type { Statement } from '../../statement.js';
 import type { DeliveryRow, NotificationRow } from './notification.js';
 
 export interface NotificationWithDeliveries {
@@ -14,8 +16,9 @@ const SHOWN_DELIVERIES = 100;
  * Deliveries get their ids after that of their notification: at once, or, when an event is told again, as long as it is kept (seven
  * days). The bounds, with a margin, let the search skip all other weeks.
  */
-export const nearby = (id: string): string =>
-  `d.id between carillon_id_days_after(${id}, -1) and carillon_id_days_after(${id}, 15)`;
+export const nearby = (first: string, last = first): string =>
+  `d.id between carillon_id_days_after(${first}, ${DAYS_BEFORE}) and carillon_id_days_after(${last}, ${DAYS_AFTER})`;
+const [DAYS_BEFORE, DAYS_AFTER] = [-1, 15];
 
 /**
  * The due row of `d`. The limit keeps this a look-up by primary key for each delivery: joined, the planner may read all due rows of a tenant instead, in a plan that it
@@ -24,9 +27,13 @@ export const nearby = (id: string): string =>
 const DUE_ROW =
   'lateral (select * from due_deliveries x where x.tenant_id = d.tenant_id and x.delivery_id = d.id limit 1) q';
 
-export const STATUS = `coalesce(n.final_status, case when n.succeeded + n.failed + n.suppressed + n.cancelled > 0 or exists (
+const statusWith = (begun: string): string =>
+  `coalesce(n.final_status, case when n.succeeded + n.failed + n.suppressed + n.cancelled > 0 or ${begun} then 'active' else 'pending' end)`;
+
+/** Of a notification whose deliveries are not read. */
+export const STATUS = statusWith(`exists (
   select 1 from deliveries d cross join ${DUE_ROW}
-  where d.tenant_id = n.tenant_id and d.notification_id = n.id and ${nearby('n.id')} and (q.claims > 0 or q.attempt > 0)) then 'active' else 'pending' end)`;
+  where d.tenant_id = n.tenant_id and d.notification_id = n.id and ${nearby('n.id')} and (q.claims > 0 or q.attempt > 0))`);
 
 /**
  * Whether a due delivery waits because no account of the tenant works. Workers rarely claim such deliveries, so the reason is
@@ -47,20 +54,51 @@ select d.id, d.notification_id as "notificationId", d.recipient_id as "recipient
        case when q.sending or q.claim_id is not null or q.due_at = 'infinity' then null else q.due_at end as "dueAt",
        d.provider, d.provider_message_id as "providerMessageId", d.template_version as "templateVersion",
        coalesce(q.attempt, d.attempts)::int as attempts, d.created_at as "createdAt", d.sent_at as "sentAt",
-       d.delivered_at as "deliveredAt", d.complained_at as "complainedAt", d.opened_at as "openedAt"
+       d.delivered_at as "deliveredAt", d.complained_at as "complainedAt", d.opened_at as "openedAt",
+       coalesce(q.claims > 0 or q.attempt > 0, false) as begun
 from deliveries d left join ${DUE_ROW} on true`;
 
-/** Notifications, each with its first deliveries as JSON. Index of the deliveries: deliveries_notification_id_tenant_id_id_idx. */
-export const FOUND = `
-select n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.type, n.category, n.channels, n.template_id as "templateId",
-       n.priority, n.test, n.ordering_key as "orderingKey", n.metadata, n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt", n.endpoint_id as "endpointId",
-       n.created_at as "createdAt", n.total, ${STATUS} as status, coalesce(x.deliveries, '[]') as deliveries
+/** Of a notification `n`, and `x`: its deliveries as JSON, and whether a worker has begun with one of them. */
+const COLUMNS = `
+n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.type, n.category, n.channels, n.template_id as "templateId",
+n.priority, n.test, n.ordering_key as "orderingKey", n.metadata, n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt", n.endpoint_id as "endpointId",
+n.created_at as "createdAt", n.total, ${statusWith('x.begun')} as status, coalesce(x.deliveries, '[]') as deliveries`;
+
+/**
+ * One notification with its first deliveries. The bounds are parameters, so that the server leaves out the other weeks' partitions before it begins.
+ * Indexes: notifications_pkey, deliveries_notification_id_tenant_id_id_idx.
+ */
+const ONE = `
+select ${COLUMNS}
 from notifications n
-cross join lateral (select carillon_id_days_after(n.id, -1) as first, carillon_id_days_after(n.id, 15) as last offset 0) bounds
-left join lateral (
-  select json_agg(x order by x.id) as deliveries
-  from (${DELIVERIES} where d.tenant_id = n.tenant_id and d.notification_id = n.id and d.id between bounds.first and bounds.last order by d.id limit ${SHOWN_DELIVERIES}) x
-) x on true`;
+cross join lateral (
+  select json_agg(x order by x.id) as deliveries, bool_or(x.begun) as begun
+  from (${DELIVERIES} where d.tenant_id = $1 and d.notification_id = $2 and d.id between $3 and $4 order by d.id limit ${SHOWN_DELIVERIES}) x
+) x
+where n.tenant_id = $1 and n.id = $2`;
+
+export function oneStatement(tenantId: string, id: string): Statement {
+  return {
+    name: 'notification',
+    text: ONE,
+    values: [tenantId, id, idDaysAfter(id, DAYS_BEFORE), idDaysAfter(id, DAYS_AFTER)],
+  };
+}
+
+/**
+ * The notifications of the common table expression `page`, newest first, each with its deliveries. All deliveries are found in one scan, which must not meet
+ * a notification with very many: those of events are not listed. Index: deliveries_notification_id_tenant_id_id_idx.
+ */
+export const SHOWN_PAGE = `
+  bounds as materialized (
+    select (select id from page order by id limit 1) as first, (select id from page order by id desc limit 1) as last
+  ), shown as materialized (
+    select x."notificationId", json_agg(x order by x.id) as deliveries, bool_or(x.begun) as begun
+    from (${DELIVERIES} where d.tenant_id = $1 and d.notification_id = any (array(select id from page)) and ${nearby('(select first from bounds)', '(select last from bounds)')}) x
+    group by 1
+  ), answer as (
+    select ${COLUMNS} from page n left join shown x on x."notificationId" = n.id
+  )`;
 
 export type FoundRow = NotificationRow & { deliveries: DeliveryRow[] };
 

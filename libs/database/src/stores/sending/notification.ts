@@ -49,4 +49,6 @@ export interface DeliveryRow {
   deliveredAt: Date | null;
   complainedAt: Date | null;
   openedAt: Date | null;
+  /** Whether a worker has claimed it. */
+  begun: boolean;
 }

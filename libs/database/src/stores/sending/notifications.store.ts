@@ -12,10 +12,10 @@ import {
 } from './notification-list.js';
 import {
   DELIVERIES,
-  FOUND,
   type FoundRow,
   type NotificationWithDeliveries,
   nearby,
+  oneStatement,
   withDeliveries,
 } from './notification-select.js';
 
@@ -39,11 +39,7 @@ export class NotificationsStore {
   constructor(private readonly database: Database) {}
 
   async get(tenantId: string, id: string): Promise<NotificationWithDeliveries | null> {
-    const [row] = await this.database.queryForTenant<FoundRow>(tenantId, {
-      name: 'notification',
-      text: `${FOUND} where n.tenant_id = $1 and n.id = $2`, // index: notifications_pkey
-      values: [tenantId, id],
-    });
+    const [row] = await this.database.queryForTenant<FoundRow>(tenantId, oneStatement(tenantId, id));
     return row ? withDeliveries(row) : null;
   }
 
