@@ -1,6 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { DomainError, isId } from '#domain';
+import { columnTypes } from './column-types.js';
 import { type Prisma, PrismaClient } from './generated/client.js';
 import { isOutage, unavailableOf } from './outage.js';
 import type { Sql, Statement } from './statement.js';
@@ -119,7 +120,7 @@ export class Database {
   ): Promise<Rows> {
     checkTenantId(tenantId);
     return await outageAsUnavailable(async () => {
-      const query = new TenantQuery(tenantId, statements, numericTypes);
+      const query = new TenantQuery(tenantId, statements, columnTypes);
       const client = await this.tenantPool.connect();
       let broken = false;
       try {
@@ -219,7 +220,7 @@ export class Database {
       keepAlive: true,
       // Sent with the start-up packet: a connection never works as the login role.
       options: `${IN_UTC} ${this.options.events ? EVENTS_ON : ''} -c role=${role} -c statement_timeout=${QUERY_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000 -c jit=off ${planner}`,
-      types: numericTypes,
+      types: columnTypes,
     });
     // Without a listener an error on an idle connection (a server restart) ends the process.
     pool.on('error', (error) => this.options.onIdleError?.(error));
@@ -229,13 +230,6 @@ export class Database {
     return pool;
   }
 }
-
-/** bigint columns here are sequence numbers and counts, far below 2^53: numbers, not strings. */
-const INT8 = 20;
-const numericTypes: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    oid === INT8 ? Number : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
-};
 
 function checkTenantId(tenantId: string): void {
   if (!isId(tenantId)) throw new TypeError(`not a tenant id: ${JSON.stringify(tenantId)}`);
