@@ -4,7 +4,7 @@ import { DomainError } from '#domain';
 /** Half of what one statement writes: while one tenant's receipts fill its share, the next statement has room for the others'. */
 const SHARE = 250;
 /** Several of the largest calls that a vendor makes. */
-const MAX_WAITING = 10_000;
+const MAX_WAITING = 20_000;
 
 /** Limits how many receipts of one tenant are written at once, and how many may wait, so that one tenant's flood does not delay the others. */
 export class TenantShares {
