@@ -1,7 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { DomainError, isId } from '#domain';
-import { columnTypes } from './column-types.js';
+import { columnParsers } from './column-parsers.js';
 import { type Prisma, PrismaClient } from './generated/client.js';
 import { isOutage, unavailableOf } from './outage.js';
 import type { Sql, Statement } from './statement.js';
@@ -120,7 +120,7 @@ export class Database {
   ): Promise<Rows> {
     checkTenantId(tenantId);
     return await outageAsUnavailable(async () => {
-      const query = new TenantQuery(tenantId, statements, columnTypes);
+      const query = new TenantQuery(tenantId, statements, columnParsers);
       const client = await this.tenantPool.connect();
       let broken = false;
       try {
@@ -220,7 +220,7 @@ export class Database {
       keepAlive: true,
       // Sent with the start-up packet: a connection never works as the login role.
       options: `${IN_UTC} ${this.options.events ? EVENTS_ON : ''} -c role=${role} -c statement_timeout=${QUERY_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000 -c jit=off ${planner}`,
-      types: columnTypes,
+      types: columnParsers,
     });
     // Without a listener an error on an idle connection (a server restart) ends the process.
     pool.on('error', (error) => this.options.onIdleError?.(error));

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { expect, it } from 'vitest';
-import { parseTime } from './column-types.js';
+import { parseTime } from './column-parsers.js';
 
 it.each([
   '2026-11-25 12:00:00+00',

@@ -8,7 +8,7 @@ const parsers: Record<number, (text: string) => unknown> = {
   [TIMESTAMPTZ]: parseTime,
 };
 /** How columns come back from pg. */
-export const columnTypes: pg.CustomTypesConfig = {
+export const columnParsers: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
     parsers[oid] ?? pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
 };
