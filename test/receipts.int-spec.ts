@@ -422,12 +422,18 @@ describe('receipts of several tenants', () => {
     const order: string[] = [];
     const write = (of: string, deliveries: DeliveryReceipt[]): Promise<unknown> =>
       shares
-        .write(deliveries[0]!.tenantId, deliveries, (one) => receipts.take(one))
+        .write(
+          deliveries,
+          (one) => one.tenantId,
+          (one) => receipts.take(one),
+        )
         .then((results) => order.push(`${of}: ${results.length}`));
     const flood = Array.from({ length: 20_000 }, () => receipt(newId(), 'delivered'));
     const all = [write('flood', [receipt(mine, 'delivered'), ...flood])];
     all.push(write('other', [receipt(theirs, 'delivered', { tenantId: other })]));
-    await expect(write('more', flood.slice(0, 1_000))).rejects.toMatchObject({ code: 'unavailable' });
+    // Also in a call that has another tenant's first: all of it or nothing.
+    const mixed = [receipt(theirs, 'delivered', { tenantId: other }), ...flood.slice(0, 1_000)];
+    await expect(write('more', mixed)).rejects.toMatchObject({ code: 'unavailable' });
     await Promise.all(all);
     expect(order).toEqual(['other: 1', 'flood: 20001']);
     const { rows } = await admin.query('select state from deliveries where id = any ($1)', [[mine, theirs]]);

@@ -218,6 +218,22 @@ describe('retention', () => {
     expect(await weeksBefore(DEFAULT_DAYS)).toEqual([]);
   });
 
+  it('does not empty a week row by row for one young dead letter, and drops it when the letter is gone', async () => {
+    const tenant = await makeTenant();
+    const { rows } = await admin.query(
+      `select max(end_ms)::float8 as end from carillon_partitions() where parent = 'deliveries' and end_ms <= $1`,
+      [Date.now() - DEFAULT_DAYS * DAY],
+    );
+    const days = (Date.now() - rows[0].end) / DAY + 0.01;
+    const kept = [await makeDelivery(tenant, days), await makeDelivery(tenant, days, 'failed')];
+    await makeLetter(tenant, kept[1]!.delivery, DEFAULT_DAYS - 1);
+    expect(await cleanUp()).toEqual({});
+    expect(await idsIn('deliveries')).toEqual(kept.map(({ delivery }) => delivery).sort());
+    await admin.query('delete from dead_letters');
+    expect(await cleanUp()).toEqual({});
+    expect(await idsIn('deliveries')).toEqual([]);
+  });
+
   it('leaves a delivery alone whose dead letter is replayed at that moment', async () => {
     const brief = await makeTenant(5);
     await makeTenant();

@@ -27,6 +27,7 @@ type Taken = ReceiptResult | 'foreign';
 /** The worst case for an edited account where the announcement is lost. */
 const ACCOUNT_TTL_MS = 30_000;
 const DEADLINE_MS = 10_000;
+const MAX_FOREIGN_LOGGED = 5;
 
 /** Takes what vendors report: from whom it is, of which deliveries, and whether it is news. */
 export class TakeReceipts {
@@ -58,8 +59,12 @@ export class TakeReceipts {
     const account = await this.accountOf(accountId);
     if (account?.provider !== provider) throw notFound(`${provider} account`, accountId);
     const found = await this.read(account, call);
-    const taken = await this.shares.write(account.tenantId, found, (receipt) => this.take(account, receipt));
-    this.log(call, found, taken);
+    const taken = await this.shares.write(
+      found,
+      ({ tenantId }) => (account.tenantId === PLATFORM_TENANT_ID ? tenantId : account.tenantId),
+      (receipt) => this.take(account, receipt),
+    );
+    if (found.length > 0) this.log(call, found, taken);
     // The vendor comes again with all of them; those that were taken are repeats then.
     for (const ended of taken) if (ended.status === 'rejected') throw ended.reason;
     return found.length;
@@ -93,12 +98,15 @@ export class TakeReceipts {
     return result;
   }
 
-  /** One line for each call: a vendor may report thousands at once. What became of each delivery is in its timeline. */
+  /** One line for each call: a vendor may report thousands at once. What became of the tenant's own deliveries is in their timelines. */
   private log(call: VendorCall, receipts: readonly Receipt[], taken: readonly PromiseSettledResult<Taken>[]): void {
     const results: Record<string, number> = {};
+    const foreign: string[] = [];
     taken.forEach((ended, at) => {
-      const result = `${receipts[at]!.kind}:${ended.status === 'fulfilled' ? ended.value : 'not_written'}`;
-      results[result] = (results[result] ?? 0) + 1;
+      const { kind, deliveryId } = receipts[at]!;
+      const result = ended.status === 'fulfilled' ? ended.value : 'not_written';
+      results[`${kind}:${result}`] = (results[`${kind}:${result}`] ?? 0) + 1;
+      if (result === 'foreign' && foreign.length < MAX_FOREIGN_LOGGED) foreign.push(deliveryId);
     });
     const [only] = receipts.length === 1 ? receipts : [];
     this.logger.info(
@@ -107,6 +115,7 @@ export class TakeReceipts {
         provider_account_id: call.accountId,
         ...(only && { tenant_id: only.tenantId, delivery_id: only.deliveryId }),
         results,
+        ...(foreign.length > 0 && { foreign_delivery_ids: foreign }),
       },
       'receipts',
     );

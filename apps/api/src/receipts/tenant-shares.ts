@@ -10,20 +10,40 @@ const MAX_WAITING = 20_000;
 export class TenantShares {
   private readonly limits = new Map<string, LimitFunction>();
 
-  /** Runs `write` for each receipt, in order. Throws `unavailable`, before anything is written, when too many of the tenant wait already. */
+  /** Runs `write` for each receipt, those of a tenant in order. Throws `unavailable`, before anything is written, when too many of a tenant wait already. */
   async write<Receipt, Result>(
-    tenantId: string,
     receipts: readonly Receipt[],
+    tenantOf: (receipt: Receipt) => string,
     write: (receipt: Receipt) => Promise<Result>,
   ): Promise<PromiseSettledResult<Result>[]> {
-    const limit = this.limits.get(tenantId) ?? pLimit(SHARE);
-    if (limit.pendingCount > 0 && limit.pendingCount + receipts.length > MAX_WAITING)
+    const tenants = Map.groupBy(receipts, tenantOf);
+    for (const [tenantId, { length }] of tenants) this.check(tenantId, length);
+    const results = await Promise.allSettled(
+      receipts.map((receipt) => this.limitOf(tenantOf(receipt))(write, receipt)),
+    );
+    for (const tenantId of tenants.keys()) this.forget(tenantId);
+    return results;
+  }
+
+  private check(tenantId: string, more: number): void {
+    const waiting = this.limits.get(tenantId)?.pendingCount ?? 0;
+    if (waiting > 0 && waiting + more > MAX_WAITING)
       throw new DomainError('unavailable', 'Too many receipts are waiting; none of these was taken. Try again.', {
         retryAfterSeconds: 1,
       });
-    this.limits.set(tenantId, limit);
-    const results = await Promise.allSettled(receipts.map((receipt) => limit(write, receipt)));
-    if (limit.activeCount === 0 && limit.pendingCount === 0) this.limits.delete(tenantId);
-    return results;
+  }
+
+  private limitOf(tenantId: string): LimitFunction {
+    let limit = this.limits.get(tenantId);
+    if (!limit) {
+      limit = pLimit(SHARE);
+      this.limits.set(tenantId, limit);
+    }
+    return limit;
+  }
+
+  private forget(tenantId: string): void {
+    const limit = this.limits.get(tenantId);
+    if (limit?.activeCount === 0 && limit.pendingCount === 0) this.limits.delete(tenantId);
   }
 }

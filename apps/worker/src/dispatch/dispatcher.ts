@@ -193,7 +193,7 @@ export class Dispatcher {
 
   private async claimLane(channel: ChannelId, lane: LaneNumber, limit: number, queue: ChannelQueue): Promise<void> {
     const rooms = this.roomsOf(channel);
-    // Whatever becomes due from here on announces itself again.
+    // What becomes due from here on wakes it again. What does so behind the place of a round over many tenants waits for the next poll.
     queue.pending.delete(lane);
     const round = queue.rounds[lane];
     const { deliveries, more, endedAt } = await this.store.claim({

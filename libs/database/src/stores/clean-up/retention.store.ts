@@ -13,6 +13,8 @@ interface Limit {
 
 /** Tenants asked about in one statement. */
 const TENANTS_A_LOOK = 500;
+/** How long a partition that is past every limit may be held before its rows are deleted one by one. */
+const HELD_MS = 7 * 86_400_000;
 
 /**
  * Deletes what is older than its tenant's `retention_days`, or than the operator's (docs/adr/0016): whole partitions once every tenant's limit has
@@ -53,13 +55,14 @@ export class RetentionStore {
   }
 
   /**
-   * Tenants with the longest retention lose their rows with the partition. Where a delivery that is not final keeps one from being dropped, all rows in
-   * it are deleted one by one.
+   * Tenants with the longest retention lose their rows with the partition. Where a delivery that is not final, or a dead letter, still keeps one from being
+   * dropped a week after its time, all rows in it are deleted one by one. Most are gone by then: retries end within a day or two.
    */
   private async beside(table: PartitionedTable): Promise<Limit[]> {
     const limits = await this.limits();
     const longest = longestOf(limits);
-    const held = (await this.partitions.lastEndBefore(table, longest.before)) ?? new Date(0);
+    const overdue = new Date(longest.before.getTime() - HELD_MS);
+    const held = (await this.partitions.lastEndBefore(table, overdue)) ?? new Date(0);
     return limits.map((limit) => (limit.days < longest.days ? limit : { ...limit, before: held }));
   }
 

@@ -28,7 +28,7 @@ export type ListRow = FoundRow & { looked: number; lookedTo: string | null };
 export const MAX_LOOKED_AT = 1_000;
 
 /**
- * One page, newest first, as one statement. Indexes: notifications_pkey backwards; notifications_final_status_tenant_id_id_idx for a status;
+ * One page, newest first, as one statement. Indexes: notifications_pkey backwards; notifications_final_status_tenant_id_id_idx or notifications_open_idx for a status;
  * notifications_recipient_id_tenant_id_id_idx for a recipient. The partitions hold one week each and are read from the newest on, as far as the page goes.
  */
 export function listStatement(

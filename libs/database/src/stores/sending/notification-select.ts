@@ -65,7 +65,7 @@ n.priority, n.test, n.ordering_key as "orderingKey", n.metadata, n.scheduled_at 
 n.created_at as "createdAt", n.total, ${statusWith('x.begun')} as status, coalesce(x.deliveries, '[]') as deliveries`;
 
 /**
- * One notification with its first deliveries. The bounds are parameters, so that the server leaves out the other weeks' partitions before it begins.
+ * One notification with its first deliveries, which also tell whether a worker has begun. The bounds are parameters, so that the server leaves out the other weeks' partitions before it begins.
  * Indexes: notifications_pkey, deliveries_notification_id_tenant_id_id_idx.
  */
 const ONE = `
