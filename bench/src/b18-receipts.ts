@@ -37,7 +37,8 @@ type VendorId = 'ses' | 'twilio' | 'sendgrid';
 
 export const b18: Scenario = {
   id: 'B18',
-  title: 'receipts: a drain whose vendor reports each delivery, and reports over HTTP, 64 connections (16 with a thousand events a call)',
+  title:
+    'receipts: a drain whose vendor reports each delivery, and reports over HTTP, 64 connections (16 with a thousand events a call)',
   async run(context: Context): Promise<Figures> {
     const { house, size, say } = context;
     const { backlog, runs, calls, batches } = SIZES[size];
