@@ -203,6 +203,7 @@ function figures(work: string, slices: Slice[], course: Course): Figures {
   const growth = (of: (slice: Slice) => number): number =>
     median(slices.slice(-quarter).map(of)) / median(slices.slice(0, quarter).map(of));
   const sent = median(slices.map(({ sentPerSecond }) => sentPerSecond));
+  const lowest = Math.min(...slices.map(({ sentPerSecond }) => sentPerSecond));
   const faults = slices.reduce((sum, slice) => sum + slice.faults, 0);
   const rssGrowth = { api: growth((slice) => slice.rss.api), worker: growth((slice) => slice.rss.worker) };
   const slope = slopeOf(slices.map(({ sentPerSecond }) => sentPerSecond));
@@ -215,6 +216,7 @@ function figures(work: string, slices: Slice[], course: Course): Figures {
       capacity_per_second: course.capacity,
       asked_per_second: course.rate,
       sent_per_second: sent,
+      lowest_sent_per_second: lowest,
       slope_percent: 100 * slope,
       faults,
       p99_first_quarter_ms: median(slices.slice(0, quarter).map(({ p99 }) => p99)),
@@ -237,6 +239,7 @@ function figures(work: string, slices: Slice[], course: Course): Figures {
       { name: 'no answer but 202', met: faults === 0 },
       { name: 'memory of the last quarter ≤ 1.2x of the first', met: Math.max(rssGrowth.api, rssGrowth.worker) <= 1.2 },
       { name: 'the rate does not fall by 5%', met: slope > -0.05 },
+      { name: 'each slice sends ≥ 0.9 of what was asked', met: lowest >= 0.9 * course.rate },
       { name: 'the clock crossed daylight saving and the week', met: course.crossed },
     ],
   };
