@@ -57,9 +57,13 @@ export function derivedId(atMs: number, of: string): string {
 
 const LATEST_MS = 2 ** 48 - 1;
 
-/** The lowest UUIDv7 of a moment, `days` after that of another one: a bound for ids that were made near each other. */
-export function idDaysAfter(id: string, days: number): string {
-  const ms = Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) + days * 86_400_000;
-  const time = Math.min(Math.max(0, ms), LATEST_MS).toString(16).padStart(12, '0');
+/** The lowest UUIDv7 of a moment, in milliseconds since 1970: a bound for ids that were made before or after it. */
+export function lowestId(atMs: number): string {
+  const time = Math.min(Math.max(0, atMs), LATEST_MS).toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`;
+}
+
+/** The lowest UUIDv7 of the moment `days` after that of another one. */
+export function idDaysAfter(id: string, days: number): string {
+  return lowestId(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) + days * 86_400_000);
 }

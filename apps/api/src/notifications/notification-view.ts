@@ -61,7 +61,6 @@ export function toFirstAnswer(
       deliveredAt: null,
       complainedAt: null,
       openedAt: null,
-      begun: false,
     })),
   );
 }

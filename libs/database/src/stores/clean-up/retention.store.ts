@@ -1,4 +1,4 @@
-import { PLATFORM_TENANT_ID } from '#domain';
+import { lowestId, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../../database.js';
 import { EVENTS_KEPT_DAYS } from '../sending/events.store.js';
 import { type Batch, CleanUp } from './clean-up.js';
@@ -69,12 +69,14 @@ export class RetentionStore {
   /** A batch for each tenant that has rows below its limit; their ids are UUIDv7, which tell their age. */
   private async *byTenant(table: string, text: string, limits: () => Promise<Limit[]>): AsyncGenerator<Batch> {
     const old = `x.tenant_id = t.id and x.id < t.before`;
-    for await (const { tenantId, before } of this.having(await limits(), `${table} x where ${old}`, 'uuid', firstId)) {
-      let after = firstId(new Date(0));
+    for await (const { tenantId, before } of this.having(await limits(), `${table} x where ${old}`, 'uuid', (date) =>
+      lowestId(date.getTime()),
+    )) {
+      let after = lowestId(0);
       yield async (size) => {
         const [row] = await this.database.platform.query<{ deleted: number; seen: number; last: string | null }>({
           text,
-          values: [tenantId, after, firstId(before), size],
+          values: [tenantId, after, lowestId(before.getTime()), size],
         });
         after = row!.last ?? after;
         return { deleted: row!.deleted, done: row!.seen < size };
@@ -123,11 +125,6 @@ export class RetentionStore {
 
 function longestOf(limits: readonly Limit[]): Limit {
   return limits.reduce((longest, limit) => (limit.days > longest.days ? limit : longest));
-}
-
-/** The lowest UUIDv7 of a moment. */
-function firstId(at: Date): string {
-  return at.getTime().toString(16).padStart(12, '0').padEnd(32, '0');
 }
 
 /** The operator's own limit stands under the platform's id, which has none of these rows. */

@@ -2,7 +2,7 @@ import { type ChannelId, DomainError, laneOf } from '#domain';
 import { Batcher, type BatcherOptions } from '../../batcher.js';
 import { columns } from '../../columns.js';
 import type { Database } from '../../database.js';
-import { isOutage } from '../../outage.js';
+import { isOutage, isUnavailable } from '../../outage.js';
 import { ACCEPT, type AcceptRow, acceptValues } from './accept-statement.js';
 import type { Acceptance } from './acceptance.js';
 
@@ -83,7 +83,7 @@ export class AcceptStore {
       results.push(...(await Promise.all(slice.map((acceptance) => this.acceptOneOf(acceptance)))));
     }
     const [first] = results;
-    if (first instanceof DomainError && results.every((result) => isUnavailable(result))) throw first;
+    if (first instanceof DomainError && results.every(isUnavailable)) throw first;
     return results;
   }
 
@@ -233,10 +233,6 @@ function contested(cause?: unknown): DomainError {
 function asDomainError(error: unknown): DomainError {
   if (error instanceof DomainError) return error;
   return new DomainError('internal', 'This request could not be stored. Tell us the request_id.', { cause: error });
-}
-
-function isUnavailable(result: unknown): boolean {
-  return result instanceof DomainError && result.code === 'unavailable';
 }
 
 function isLater({ notification }: Acceptance): boolean {

@@ -49,6 +49,4 @@ export interface DeliveryRow {
   deliveredAt: Date | null;
   complainedAt: Date | null;
   openedAt: Date | null;
-  /** Whether a worker has claimed it. */
-  begun: boolean;
 }
