@@ -407,26 +407,6 @@ describe('a claim', () => {
     await house.sql.query('truncate due_deliveries');
   }, 60_000);
 
-  it('looks at a thousand tenants at most, and the next one goes on there', async () => {
-    await house.sql.query('truncate due_deliveries');
-    await house.sql.query(
-      `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at)
-       select lpad(to_hex(n), 32, '0')::uuid, gen_random_uuid(), 'email', 2, now() + interval '1 hour' from generate_series(1, 3000) n`,
-    );
-    await house.sql.query('vacuum analyze due_deliveries');
-    const database = openDatabase(1);
-    // A descent of the index for each.
-    expect(await buffersOfClaim(database)).toBeLessThan(5_000);
-    const { endedAt } = await new DueDeliveriesStore(database).claim(claimRequest());
-    expect(endedAt).toBe(`00000000-0000-0000-0000-${(1_000).toString(16).padStart(12, '0')}`);
-    const tenant = await house.tenant();
-    const made = await tenant.send(simulated('ok'));
-    const worker = await house.startWorker();
-    await until('it is sent', async () => (await tenant.notification(made.id)).status === 'sent', 5_000);
-    await worker.stop();
-    await house.sql.query('truncate due_deliveries');
-  });
-
   it.each(['blocked', 'locked'])('reaches the tenant behind forty whose deliveries are %s', async (kind) => {
     await house.sql.query('truncate due_deliveries');
     const crowd: string[] = [];

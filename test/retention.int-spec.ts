@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'v
 import {
   Database,
   DeliveriesStore,
+  DueDeliveriesStore,
   ExpiredRowsStore,
   MailboxStore,
   OperationsStore,
@@ -421,6 +422,7 @@ describe('clean-ups', () => {
     const logger = createLogger({ level: 'silent', role: 'test' });
     const housekeeper = new Housekeeper(
       {
+        due: new DueDeliveriesStore(database),
         operations: new OperationsStore(database, MIGRATIONS),
         partitions: new PartitionsStore(database),
         queue: new QueueFiguresStore(database),
@@ -430,6 +432,7 @@ describe('clean-ups', () => {
         expired: new ExpiredRowsStore(database),
         spool: new OutcomeSpool(join(tmpdir(), newId()), new DeliveriesStore(database, () => undefined), logger),
       },
+      ['email'],
       { holds: async () => true },
       logger,
     );

@@ -94,6 +94,7 @@ export async function startWorker(config: Config, options: StartOptions): Promis
   observeQueue(app.get(QueueFiguresStore), config.workerChannels);
   const partitions = app.get(PartitionsStore);
   instruments().partitionHorizon(() => partitions.horizonDays());
+  instruments().oldestTransaction(() => operations.oldestTransactionSeconds());
   const relays = app.get<Relay[]>(RELAYS);
   for (const relay of relays) relay.start();
   const housekeeper = app.get(Housekeeper);

@@ -251,6 +251,7 @@ export class WorkerModule {
         {
           provide: Housekeeper,
           inject: [
+            DueDeliveriesStore,
             OperationsStore,
             PartitionsStore,
             QueueFiguresStore,
@@ -262,6 +263,7 @@ export class WorkerModule {
             PostgresListener,
           ],
           useFactory: (
+            due: DueDeliveriesStore,
             operations: OperationsStore,
             partitions: PartitionsStore,
             queue: QueueFiguresStore,
@@ -273,7 +275,8 @@ export class WorkerModule {
             listener: PostgresListener,
           ) =>
             new Housekeeper(
-              { operations, partitions, queue, mailbox, receipts, retention, expired, spool },
+              { due, operations, partitions, queue, mailbox, receipts, retention, expired, spool },
+              config.workerChannels,
               listener,
               logger,
             ),

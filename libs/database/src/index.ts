@@ -49,6 +49,7 @@ export { DeliveriesStore, type DeliveryContext, type RecipientProfile } from './
 export {
   type Claim,
   type ClaimedDelivery,
+  type ClaimRequest,
   type ClaimTicket,
   DueDeliveriesStore,
 } from './stores/sending/due-deliveries.store.js';

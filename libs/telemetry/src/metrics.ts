@@ -115,6 +115,15 @@ class Instruments {
     );
   }
 
+  /** Rows deleted while a transaction is open stay on disk until it ends, and slow down the queue if there are many. */
+  oldestTransaction(readSeconds: () => Promise<number>): void {
+    this.gauge(
+      'carillon_oldest_transaction_seconds',
+      'Age of the oldest open transaction of the database, which keeps deleted rows from being removed; alarm above 600',
+      async () => [{ value: await readSeconds(), attributes: {} }],
+    );
+  }
+
   private counter(name: string, description: string): Counter {
     return this.meter.createCounter(name, { description });
   }

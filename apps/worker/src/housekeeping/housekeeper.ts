@@ -1,4 +1,5 @@
 import type {
+  DueDeliveriesStore,
   ExpiredRowsStore,
   MailboxStore,
   OperationsStore,
@@ -8,6 +9,7 @@ import type {
   ReceiptsStore,
   RetentionStore,
 } from '#database';
+import type { ChannelId } from '#domain';
 import { instruments, type Logger } from '#telemetry';
 import type { OutcomeSpool } from '../delivery/outcome-spool.js';
 import { countLateReceipts } from '../late-receipts.js';
@@ -16,12 +18,16 @@ const SECOND = 1_000;
 /** Of parked receipts, 500 a turn, each time the chore runs. */
 const PARKED_TURNS = 10;
 
+/** A chore that reads much takes at most a twentieth of the time of one connection. */
+const PAUSES_PER_RUN = 19;
+
 interface Chore {
   name: string;
   run: () => Promise<unknown>;
 }
 
 interface Stores {
+  due: DueDeliveriesStore;
   operations: OperationsStore;
   partitions: PartitionsStore;
   queue: QueueFiguresStore;
@@ -48,7 +54,8 @@ export class Housekeeper {
   private stopped = false;
 
   constructor(
-    { operations, partitions, queue, mailbox, receipts, retention, expired, spool }: Stores,
+    { due, operations, partitions, queue, mailbox, receipts, retention, expired, spool }: Stores,
+    channels: readonly ChannelId[],
     private readonly lock: Pick<PostgresListener, 'holds'>,
     private readonly logger: Logger,
   ) {
@@ -68,6 +75,9 @@ export class Housekeeper {
           if (table) this.logger.debug({ table }, 'new statistics of a table that has grown');
         },
       },
+      // Milliseconds, or seconds beside an old snapshot.
+      { name: 'move the starts of claims', everyMs: SECOND, run: sparingly(() => due.moveStarts(channels)) },
+      { name: 'find older due deliveries', everyMs: 5 * SECOND, run: sparingly(() => due.findOlder(channels)) },
       // Asked each second, counted as often as it is cheap.
       { name: 'count the queue', everyMs: SECOND, run: () => queue.keep() },
       { name: 'record spooled outcomes', everyMs: SECOND, run: () => spool.replay() },
@@ -118,6 +128,22 @@ export class Housekeeper {
       this.logger.warn({ err: error, chore: chore.name }, 'a chore failed; it comes round again');
     }
   }
+}
+
+/** Does nothing while the last run is under way, nor for 19 times as long after it. */
+function sparingly(run: () => Promise<unknown>): () => Promise<void> {
+  let notBefore = 0;
+  return async () => {
+    const startedAt = performance.now();
+    if (startedAt < notBefore) return;
+    notBefore = Number.POSITIVE_INFINITY;
+    try {
+      await run();
+    } finally {
+      const endedAt = performance.now();
+      notBefore = endedAt + PAUSES_PER_RUN * (endedAt - startedAt);
+    }
+  };
 }
 
 /** Applies parked receipts in batches until a batch changes nothing, at most PARKED_TURNS times. */

@@ -29,6 +29,24 @@ export class OperationsStore {
     return row!.grown;
   }
 
+  /**
+   * For how long the oldest transaction of this database has been open, in seconds; 0 when none is. Rows deleted since it began cannot be removed.
+   * Transactions of other roles count where the migration could grant `pg_read_all_stats`.
+   */
+  async oldestTransactionSeconds(): Promise<number> {
+    const [row] = await this.database.platform.query<{ seconds: number }>({
+      name: 'oldest_transaction',
+      text: `select greatest(0, coalesce(extract(epoch from clock_timestamp() - min(since)), 0))::float8 as seconds
+             from (
+               select xact_start as since from pg_stat_activity
+               where datname = current_database() and pid <> pg_backend_pid() and backend_type <> 'autovacuum worker' and (backend_xmin is not null or backend_xid is not null)
+               union all
+               select prepared from pg_prepared_xacts where database = current_database()
+             ) transactions`,
+    });
+    return row!.seconds;
+  }
+
   /** Whether the server is reachable and has the migrations this program wants, and what was found, in words. Never throws. */
   async readiness(): Promise<{ ready: boolean; checks: Record<string, string> }> {
     try {

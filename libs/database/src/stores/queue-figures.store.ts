@@ -19,8 +19,17 @@ export interface QueueFigures {
   tenants: { id: string; due: number }[];
 }
 
+interface KeptFigures extends QueueFigures {
+  /** A worker would have counted again by now. */
+  isStale: boolean;
+  /** The count was not cheap: the queue is long, or full of rows that are gone and cannot be removed beside an old snapshot. */
+  wasSlow: boolean;
+}
+
 /** A queue of up to so many rows is counted for each reader: about a millisecond. */
 const COUNTED_AT_ONCE = 2_000;
+/** What counting may cost each reader, and each worker every second. */
+const CHEAP_MS = 20;
 const SHOWN_TENANTS = 20;
 /** A count in the background may take longer than other statements; ten million rows take some seconds. */
 const COUNT_TIMEOUT_MS = 60_000;
@@ -39,10 +48,9 @@ export class QueueFiguresStore {
    * when that is too short, the answer is the last count, or `unavailable` when there is none.
    */
   async read(): Promise<QueueFigures> {
-    const [{ rows, ...short }, kept] = await Promise.all([
-      count(this.database.platform, COUNTED_AT_ONCE + 1),
-      this.kept(),
-    ]);
+    const kept = await this.kept();
+    if (kept?.wasSlow && !kept.isStale) return kept;
+    const { rows, ...short } = await count(this.database.platform, COUNTED_AT_ONCE + 1);
     if (rows <= COUNTED_AT_ONCE) return short;
     if (kept && !kept.isStale) return kept;
     const counted = await this.refresh().catch((error: unknown) => {
@@ -54,10 +62,14 @@ export class QueueFiguresStore {
     throw new DomainError('unavailable', 'The queue is being counted. Try again.', { retryAfterSeconds: 2 });
   }
 
-  /** Counts in the background: does nothing while the queue is short. Returns the figures when it counted. */
+  /** Counts in the background: does nothing while counting is cheap, or too early after a count that was not. Returns the figures when it counted. */
   async keep(): Promise<QueueFigures | null> {
+    const kept = await this.kept();
+    if (kept?.wasSlow && !kept.isStale) return await this.refresh(COUNT_TIMEOUT_MS);
+    const startedAt = performance.now();
     const { rows } = await count(this.database.platform, COUNTED_AT_ONCE + 1);
-    return rows <= COUNTED_AT_ONCE ? null : await this.refresh(COUNT_TIMEOUT_MS);
+    const isCheap = rows <= COUNTED_AT_ONCE && performance.now() - startedAt < CHEAP_MS;
+    return isCheap ? null : await this.refresh(COUNT_TIMEOUT_MS);
   }
 
   /** Counts and keeps the figures, unless it is too early for that or somebody else is counting: null then. */
@@ -87,11 +99,12 @@ export class QueueFiguresStore {
     }, timeoutMs);
   }
 
-  /** Stale: a worker would have counted again by now. Index: queue_figures_pkey. */
-  private async kept(): Promise<(QueueFigures & { isStale: boolean }) | undefined> {
-    const [row] = await this.database.platform.query<QueueFigures & { isStale: boolean }>({
+  /** Index: queue_figures_pkey. */
+  private async kept(): Promise<KeptFigures | undefined> {
+    const [row] = await this.database.platform.query<KeptFigures>({
       name: 'kept_queue_figures',
-      text: `select counted_at as "countedAt", channels, tenants, next_at + greatest(interval '10 seconds', (next_at - counted_at) / 5) < now() as "isStale"
+      text: `select counted_at as "countedAt", channels, tenants, next_at > counted_at + interval '1.1 seconds' as "wasSlow",
+                    next_at + greatest(interval '10 seconds', (next_at - counted_at) / 5) < now() as "isStale"
              from queue_figures where tenant_id = $1`,
       values: [PLATFORM_TENANT_ID],
     });

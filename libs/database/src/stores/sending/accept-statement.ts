@@ -137,7 +137,7 @@ with input as materialized (
   select tenant_id, id, notification_id, recipient_id, channel, address, created_at, endpoint_id from wanted
 ), due as (
   insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason, expires_at, ordering_key, message_key, traceparent)
-  select tenant_id, id, channel, lane, coalesce(scheduled_at, created_at), case when scheduled_at > created_at then 'scheduled' end, expires_at, ordering_key,
+  select tenant_id, id, channel, lane, greatest(scheduled_at, created_at), case when scheduled_at > created_at then 'scheduled' end, expires_at, ordering_key,
          hashtext(tenant_id::text || coalesce(ordering_key, recipient_id)), traceparent
   from wanted
   where (select carillon_lock_ordering_keys(array(select carillon_ordering_lock(tenant_id, ordering_key) from accepted where ordering_key is not null)))

@@ -2,6 +2,7 @@ import type { ChannelId } from '#domain';
 import { Batcher } from '../../batcher.js';
 import { columns } from '../../columns.js';
 import type { Database } from '../../database.js';
+import { COMMITTED_WITHIN_SECONDS, type FoundLane, LaneStarts, MAX_BEHIND } from './lane-starts.js';
 
 /** A delivery a worker may work on until `leaseEndsAt`. Small enough to travel in a message. */
 export interface ClaimedDelivery {
@@ -65,8 +66,9 @@ export interface Claim {
 const FOREVER_SECONDS = 1e9;
 /** Tenants served by one claim. */
 const MAX_TENANTS = 32;
-/** Tenants looked at by one claim, whether or not they have something due: some two milliseconds. */
+/** Tenants with something due that one claim looks at, whether or not they have room: some milliseconds. */
 const MAX_PROBES = 1_000;
+const FIND_OLDER_TIMEOUT_MS = 15_000;
 
 /** Comes once, without a delivery, where nothing was claimed. */
 type ClaimedRow = ClaimRow & { ready: number; ended_at: string | null };
@@ -119,6 +121,7 @@ export interface Release {
 export class DueDeliveriesStore {
   private readonly intents: Batcher<Intent, number | null>;
   private readonly releases: Batcher<Release, void>;
+  private readonly starts = new LaneStarts();
 
   constructor(private readonly database: Database) {
     const limits = { maxBatch: 500, maxQueue: 100_000 };
@@ -128,12 +131,47 @@ export class DueDeliveriesStore {
 
   /** The lanes of these channels in which something is due now: the poll behind the wake-ups. Index: due_deliveries_claim_idx. */
   async dueLanes(channels: readonly ChannelId[]): Promise<{ channel: ChannelId; lane: 1 | 2 | 3 }[]> {
-    return await this.database.platform.query({ name: 'due_lanes', text: DUE_LANES, values: [channels] });
+    const lanes = this.starts.lanes(channels);
+    const due = await this.database.platform.query<{ due: boolean }>({
+      name: 'due_lanes',
+      text: DUE_LANES,
+      values: columns(lanes, [({ channel }) => channel, ({ lane }) => lane, ({ start }) => start.from]),
+    });
+    return lanes
+      .filter(({ start }, index) => due[index]!.due || start.behind.size > 0)
+      .map(({ channel, lane }) => ({ channel, lane }));
+  }
+
+  /**
+   * Notes how far claims need not look back any more (docs/adr/0025). What a slow commit adds before that is found by `findOlder`, as is what was due
+   * long before the first call. Index: due_deliveries_claim_idx.
+   */
+  async moveStarts(channels: readonly ChannelId[]): Promise<void> {
+    const lanes = this.starts.lanes(channels, null);
+    const found = await this.database.platform.query<FoundLane>({
+      name: 'move_starts',
+      text: BACKLOGS,
+      values: LaneStarts.columns(lanes),
+    });
+    this.starts.advance(lanes, found);
+  }
+
+  /**
+   * Looks for due deliveries that are older than where claims begin, so that the next claims find them. Reads every index entry of what was ever due,
+   * those of rows that are gone and cannot be removed yet too, and so can take seconds. Index: due_deliveries_claim_idx.
+   */
+  async findOlder(channels: readonly ChannelId[]): Promise<void> {
+    const found = await this.database.sqlAsPlatform(
+      (sql) => sql.query<FoundLane>({ text: BACKLOGS, values: LaneStarts.columns(LaneStarts.whole(channels)) }),
+      FIND_OLDER_TIMEOUT_MS,
+    );
+    this.starts.replace(found);
   }
 
   /** Claims up to `limit` due deliveries, fairly over the tenants that have some. Index: due_deliveries_claim_idx. */
   async claim(request: ClaimRequest): Promise<Claim> {
     const startedAt = performance.now();
+    const start = this.starts.get(request);
     const rows = await this.database.platform.query<ClaimedRow>({
       name: 'claim',
       text: CLAIM,
@@ -147,6 +185,9 @@ export class DueDeliveriesStore {
         request.leaseSeconds,
         [...request.rooms.values()],
         Math.min(request.doubtSeconds ?? 0, FOREVER_SECONDS),
+        start.from,
+        [...start.behind.keys()],
+        [...start.behind.values()],
       ],
     });
     const claimed = rows.filter((row) => row.delivery_id !== null);
@@ -264,26 +305,55 @@ function claimOf(row: ClaimRow): Omit<ClaimedDelivery, 'channel' | 'claimId' | '
   };
 }
 
-/** The first row of a tenant in the index is its oldest due one: one probe tells whether it has something due. */
+/**
+ * The next tenant of a walk `w` over those of a channel and lane that have something due until `until`: a row (tenant_id, due_at), or none. `due_at` is a
+ * time before which the tenant has nothing due. The scan skips what is due later (PostgreSQL 18 goes on with the next tenant), and what is before `from`:
+ * there are only the entries of rows that are gone, which stay as long as some transaction could see them. Of a tenant in `behind`, a relation of
+ * (tenant_id, due_at), the time is known.
+ */
+const nextTenant = (of: Record<'channel' | 'lane' | 'from' | 'until' | 'behind', string>): string => `
+      (select d.tenant_id, d.due_at from due_deliveries d
+       where d.channel = ${of.channel} and d.lane = ${of.lane} and d.tenant_id > w.tenant_id and d.due_at >= ${of.from} and d.due_at <= ${of.until} and d.due_at < 'infinity'
+       order by d.tenant_id, d.due_at limit 1)
+      union all
+      (select b.tenant_id, b.due_at from ${of.behind} b where b.tenant_id > w.tenant_id order by b.tenant_id limit 1)
+      order by tenant_id, due_at limit 1`;
+
+/** One row for each lane asked, in that order. */
 const DUE_LANES = `
-select c.channel, l.lane
-from unnest($1::text[]) as c(channel) cross join (values (1), (2), (3)) as l(lane)
-where exists (
+select exists (
+  select from due_deliveries d where d.channel = a.channel and d.lane = a.lane and d.due_at >= a.due_from and d.due_at <= now() and d.due_at < 'infinity'
+) as due
+from unnest($1::text[], $2::smallint[], $3::timestamptz[]) with ordinality as a(channel, lane, due_from, ord) order by a.ord`;
+
+/** For each lane the tenants that are behind: their oldest due row is from before all that may still be committed. */
+const BACKLOGS = `
+with asked as (
+  select channel, lane, coalesce(due_from, now() - interval '${COMMITTED_WITHIN_SECONDS} seconds') as due_from, now() - interval '${COMMITTED_WITHIN_SECONDS} seconds' as committed_to
+  from unnest($1::text[], $2::smallint[], $3::timestamptz[]) as a(channel, lane, due_from)
+), behind as materialized (
+  select * from unnest($4::text[], $5::smallint[], $6::uuid[], $7::timestamptz[]) as b(channel, lane, tenant_id, due_at)
+)
+select a.channel, a.lane, a.committed_to as "committedTo", o.tenants, o."dueAts"
+from asked a cross join lateral (
   with recursive walk(tenant_id, due_at) as (
-    select '00000000-0000-0000-0000-000000000000'::uuid, 'infinity'::timestamptz
+    select '00000000-0000-0000-0000-000000000000'::uuid, null::timestamptz
     union all
-    select n.tenant_id, n.due_at from walk w cross join lateral (
-      select d.tenant_id, d.due_at from due_deliveries d
-      where d.channel = c.channel and d.lane = l.lane and d.tenant_id > w.tenant_id and d.due_at < 'infinity' order by d.tenant_id, d.due_at limit 1
+    select n.tenant_id, (
+      select d.due_at from due_deliveries d
+      where d.channel = a.channel and d.lane = a.lane and d.tenant_id = n.tenant_id and d.due_at >= n.due_at and d.due_at <= a.committed_to and d.due_at < 'infinity'
+      order by d.due_at limit 1)
+    from walk w cross join lateral (${nextTenant({ channel: 'a.channel', lane: 'a.lane', from: 'a.due_from', until: 'a.committed_to', behind: '(select * from behind x where x.channel = a.channel and x.lane = a.lane)' })}
     ) n
   )
-  select from walk where due_at <= now()
-)`;
+  select coalesce(array_agg(tenant_id order by due_at), '{}') as tenants, coalesce(array_agg(due_at order by due_at), '{}') as "dueAts"
+  from (select * from walk where due_at is not null order by due_at limit ${MAX_BEHIND + 1}) oldest
+) o`;
 
 /**
- * Walks the tenants of a channel and lane in order of id, from the one after $3, by a loose index scan: one probe for each, which finds its
- * oldest row. The walk stops at ${MAX_TENANTS} that have, or at ${MAX_PROBES} tenants. Takes an equal share of
- * each (less of a tenant that has less room), oldest first. Blocked deliveries are due at infinity, and not in the index: `due_at < 'infinity'` lets the planner use it.
+ * Walks the tenants of a channel and lane that have something due, in order of id, from the one after $3. The walk stops at ${MAX_TENANTS} that have room, or
+ * at ${MAX_PROBES} tenants. Takes an equal share of each (less of a tenant that has less room), oldest first. Begins at $10, or for the tenants $11 at $12.
+ * Blocked deliveries are due at infinity, and not in the index: `due_at < 'infinity'` lets the planner use it.
  *
  * The next claim goes on where this walk ended, whatever was taken: tenants of which nothing could be taken (another worker
  * has their rows locked) do not keep those behind them waiting. Only when the limit ended it earlier, it goes on after the last tenant served.
@@ -294,28 +364,28 @@ where exists (
  * A row that another worker is claiming at this moment is skipped, not waited for.
  */
 const CLAIM = `
-with recursive walk(tenant_id, room, is_ready, ready, probes) as (
-  select $3::uuid, 0::bigint, false, 0, 0
+with recursive behind as materialized (
+  select * from unnest($11::uuid[], $12::timestamptz[]) as b(tenant_id, due_at)
+), walk(tenant_id, due_at, room, is_ready, ready, probes) as (
+  select $3::uuid, 'infinity'::timestamptz, 0::bigint, false, 0, 0
   union all
-  select t.tenant_id, t.room, t.is_ready, w.ready + t.is_ready::integer, w.probes + 1
+  select t.tenant_id, t.due_at, t.room, t.is_ready, w.ready + t.is_ready::integer, w.probes + 1
   from walk w cross join lateral (
-    select n.tenant_id, r.room, r.room > 0 and n.due_at <= now() as is_ready
-    from (
-      select d.tenant_id, d.due_at from due_deliveries d
-      where d.channel = $1 and d.lane = $2 and d.tenant_id > w.tenant_id and d.due_at < 'infinity' order by d.tenant_id, d.due_at limit 1
+    select n.tenant_id, n.due_at, r.room, r.room > 0 as is_ready
+    from (${nextTenant({ channel: '$1', lane: '$2', from: '$10', until: 'now()', behind: 'behind' })}
     ) n
     cross join lateral (select coalesce(($8::bigint[])[array_position($4::uuid[], n.tenant_id)], $5::bigint) as room) r
   ) t
   where w.ready < ${MAX_TENANTS} and w.probes < ${MAX_PROBES}
 ), ready as materialized (
-  select tenant_id, room, row_number() over (order by probes) as place from walk where is_ready
+  select tenant_id, due_at, room, row_number() over (order by probes) as place from walk where is_ready
 ), share as (
   select greatest(1, ceil($5::numeric / greatest(1, (select count(*) from ready))))::bigint as rows
 ), picked as materialized (
   select d.*, r.place from (select * from ready order by place) r cross join lateral (
     select d.tenant_id, d.delivery_id, d.sending
     from due_deliveries d
-    where d.channel = $1 and d.lane = $2 and d.tenant_id = r.tenant_id and d.due_at <= now() and d.due_at < 'infinity'
+    where d.channel = $1 and d.lane = $2 and d.tenant_id = r.tenant_id and d.due_at >= r.due_at and d.due_at <= now() and d.due_at < 'infinity'
       and (not d.sending or d.claim_id is null or d.due_at <= now() - make_interval(secs => $9::double precision))
     order by d.due_at
     limit (select least(rows, r.room) from share)

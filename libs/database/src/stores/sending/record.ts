@@ -200,7 +200,7 @@ with input as materialized (
   returning i.*, d.attempt as attempts, d.sending as in_doubt
 ), deferred as materialized (
   update due_deliveries d set
-    due_at = least(now() + make_interval(secs => i.delay_seconds), d.expires_at), reason = i.reason, claim_id = null, claims = 0, sending = d.sending and i.attempt is null,
+    due_at = greatest(now(), least(now() + make_interval(secs => i.delay_seconds), d.expires_at)), reason = i.reason, claim_id = null, claims = 0, sending = d.sending and i.attempt is null,
     unrecorded = case when i.attempt is null then d.unrecorded else 0 end, retries = d.retries + i.retry_weight, limit_taken = d.limit_taken or i.limit_taken, paced = i.paced,
     passed_accounts = case when i.attempt is null then d.passed_accounts when i.passed_account is not null then d.passed_accounts || i.passed_account end
   from input i

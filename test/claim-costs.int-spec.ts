@@ -1,0 +1,224 @@
+// What a claim reads beside rows that it may not take: scheduled ones, those of tenants without room, and those that are gone and cannot be removed because of
+// an old snapshot.
+
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type ClaimRequest, Database, DueDeliveriesStore, OperationsStore, QueueFiguresStore } from '#database';
+import { newId } from '#domain';
+import { connect, until } from '#testing';
+import { type House, type Json, simulated, startHouse } from './house.js';
+
+const MIGRATIONS = join(import.meta.dirname, '../prisma/migrations');
+const NIL = '00000000-0000-0000-0000-000000000000';
+let house: House;
+let database: Database;
+
+beforeAll(async () => {
+  house = await startHouse({ worker: false });
+  database = new Database({ url: house.databaseUrl, poolSize: 2 });
+  // Nothing is removed between two measurements.
+  await house.sql.query('alter table due_deliveries set (autovacuum_enabled = off)');
+});
+afterAll(async () => {
+  await database?.close();
+  await house?.stop();
+});
+beforeEach(async () => {
+  await house.sql.query('truncate due_deliveries');
+});
+
+const request = (over: Partial<ClaimRequest> = {}): ClaimRequest => ({
+  channel: 'email',
+  lane: 2,
+  limit: 100,
+  claimId: newId(),
+  leaseSeconds: 60,
+  afterTenant: NIL,
+  rooms: new Map(),
+  ...over,
+});
+
+const tenantId = (number: number): string => `00000000-0000-4000-8000-${number.toString(16).padStart(12, '0')}`;
+
+/** Rows of so many tenants, one after the other; `dueAt` is SQL. */
+async function fill(count: number, dueAt: string, { tenants = 1, first = 1 } = {}): Promise<void> {
+  await house.sql.query(
+    `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at)
+     select ('00000000-0000-4000-8000-' || lpad(to_hex($3::integer + n % $2), 12, '0'))::uuid, gen_random_uuid(), 'email', 2, ${dueAt} from generate_series(0, $1 - 1) n`,
+    [count, tenants, first],
+  );
+}
+
+/** Runs a method of a store, and returns how many pages each of its statements read. */
+async function pagesRead(store: object, run: () => Promise<unknown>): Promise<number> {
+  const seen = store as { database: Database };
+  let pages = 0;
+  const explained = async ({ text, values }: { text: string; values?: unknown[] }): Promise<Json[]> => {
+    const [row] = await database.platform.query<{ 'QUERY PLAN': Json }>({
+      text: `explain (analyze, buffers, format json) ${text}`,
+      ...(values && { values }),
+    });
+    const { Plan: plan } = row!['QUERY PLAN'][0];
+    pages += plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
+    return [{ ready: 0, ended_at: null, delivery_id: null }];
+  };
+  seen.database = { platform: { query: explained } } as unknown as Database;
+  try {
+    await run();
+  } finally {
+    seen.database = database;
+  }
+  return pages;
+}
+
+describe('beside 3,000 tenants that have only scheduled deliveries', () => {
+  it('a claim reads next to nothing, and finds what is due behind them', async () => {
+    await fill(3_000, `now() + interval '1 hour'`, { tenants: 3_000 });
+    await house.sql.query('vacuum analyze due_deliveries');
+    const store = new DueDeliveriesStore(database);
+    const claim = (): Promise<unknown> => store.claim(request());
+    expect(await pagesRead(store, claim)).toBeLessThan(100);
+    await fill(1, 'now()', { first: 5_000 });
+    const { deliveries, endedAt } = await store.claim(request());
+    expect(deliveries).toHaveLength(1);
+    expect(endedAt).toBeNull();
+  });
+});
+
+describe('beside 3,000 tenants without room', () => {
+  it('a claim looks at a thousand, and the next one goes on there', async () => {
+    await fill(3_000, 'now()', { tenants: 3_000 });
+    await fill(1, 'now()', { first: 5_000 });
+    const rooms = new Map(Array.from({ length: 3_000 }, (_, index) => [tenantId(index + 1), 0]));
+    const store = new DueDeliveriesStore(database);
+    const ends: (string | null)[] = [];
+    let afterTenant = NIL;
+    for (;;) {
+      const { deliveries, endedAt } = await store.claim(request({ rooms, afterTenant }));
+      ends.push(endedAt);
+      expect(deliveries).toHaveLength(endedAt === null ? 1 : 0);
+      if (endedAt === null) break;
+      afterTenant = endedAt;
+    }
+    expect(ends).toEqual([tenantId(1_000), tenantId(2_000), tenantId(3_000), null]);
+  });
+});
+
+describe('beside an old snapshot', () => {
+  const GONE = 20_000;
+  /** Rows that were due for ten minutes, came up and are gone, and stay on disk while this lasts. */
+  async function withOldSnapshot(work: () => Promise<void>): Promise<void> {
+    const reader = await connect(house.databaseUrl);
+    await reader.query('begin isolation level repeatable read');
+    await reader.query('select from due_deliveries limit 1');
+    try {
+      await fill(GONE, `now() - interval '10 minutes' + n * interval '20 milliseconds'`, { tenants: 3 });
+      await house.sql.query(`delete from due_deliveries where due_at > now() - interval '11 minutes'`);
+      await work();
+    } finally {
+      await reader.end();
+    }
+  }
+
+  it('claims and polls pass by the rows that are gone', async () => {
+    await withOldSnapshot(async () => {
+      const store = new DueDeliveriesStore(database);
+      const claim = (): Promise<unknown> => store.claim(request());
+      const poll = (): Promise<unknown> => store.dueLanes(['email']).catch(() => undefined);
+      // Before anybody has looked, a claim reads them all.
+      expect(await pagesRead(store, claim)).toBeGreaterThan(1_000);
+      await store.moveStarts(['email']);
+      expect(await pagesRead(store, claim)).toBeLessThan(100);
+      expect(await pagesRead(store, poll)).toBeLessThan(100);
+      await fill(3, 'now()', { tenants: 3 });
+      expect((await store.claim(request())).deliveries).toHaveLength(3);
+    });
+  });
+
+  it('so they do where a tenant is behind, which is served like the others', async () => {
+    // 100 of the tenant between the two others, from before the snapshot.
+    await fill(100, `now() - interval '20 minutes'`, { first: 2 });
+    await withOldSnapshot(async () => {
+      const store = new DueDeliveriesStore(database);
+      await store.findOlder(['email']);
+      await fill(10, 'now()', { first: 1 });
+      await fill(10, 'now()', { first: 3 });
+      const { deliveries } = await store.claim(request({ limit: 30 }));
+      expect(Map.groupBy(deliveries, (one) => one.tenantId)).toMatchObject(
+        new Map([1, 2, 3].map((number) => [tenantId(number), { length: 10 }])),
+      );
+      // Nine more of the tenant that is behind, and their update.
+      expect(await pagesRead(store, () => store.claim(request({ limit: 9 })))).toBeLessThan(300);
+    });
+  });
+
+  it('more tenants behind than have a start of their own are all served', async () => {
+    await fill(300, `now() - interval '20 minutes'`, { tenants: 150 });
+    const store = new DueDeliveriesStore(database);
+    await store.findOlder(['email']);
+    await store.moveStarts(['email']);
+    const served = new Set<string>();
+    for (let afterTenant: string | null = NIL; afterTenant !== null; ) {
+      const { deliveries, endedAt } = await store.claim(request({ limit: 32, afterTenant }));
+      for (const one of deliveries) served.add(one.tenantId);
+      afterTenant = endedAt;
+    }
+    expect(served.size).toBe(150);
+  });
+
+  it('the figures of the queue are not counted by each reader', async () => {
+    await withOldSnapshot(async () => {
+      const figures = new QueueFiguresStore(database);
+      await fill(5, 'now()');
+      // What a count of two million such rows would have left.
+      await house.sql.query(
+        `insert into queue_figures (tenant_id, counted_at, next_at, channels, tenants) values ($1, now(), now() + interval '20 seconds', '[]', '[]')
+         on conflict (tenant_id) do update set counted_at = excluded.counted_at, next_at = excluded.next_at`,
+        [NIL],
+      );
+      expect((await figures.read()).channels).toEqual([]);
+      await house.sql.query('delete from queue_figures');
+      expect(await figures.read()).toMatchObject({ channels: [{ channel: 'email', due: 5 }] });
+    });
+  });
+
+  it('its age is known', async () => {
+    const operations = new OperationsStore(database, MIGRATIONS);
+    await withOldSnapshot(async () => {
+      await until('it is seen', async () => (await operations.oldestTransactionSeconds()) > 1, 5_000);
+    });
+    expect(await operations.oldestTransactionSeconds()).toBeLessThan(1);
+  });
+});
+
+describe('a delivery older than where claims begin', () => {
+  it('is found within seconds: one of a commit that took long', async () => {
+    const tenant = await house.tenant();
+    const worker = await house.startWorker();
+    const made = await tenant.send(simulated('ok'));
+    await until('the worker is at work', async () => (await tenant.notification(made.id)).status === 'sent', 5_000);
+    const slow = await connect(house.databaseUrl);
+    const late = await tenant.send({
+      ...simulated('ok'),
+      scheduled_at: new Date(Date.now() + 3_600_000).toISOString(),
+    });
+    await slow.query('begin');
+    await slow.query('update due_deliveries set due_at = now() where tenant_id = $1', [tenant.id]);
+    await slow.query('select pg_sleep(4)');
+    await slow.query('commit');
+    await slow.end();
+    await until('it is sent', async () => (await tenant.notification(late.id)).status === 'sent', 10_000);
+    await worker.stop();
+  }, 30_000);
+
+  it('is found by a worker that begins with it', async () => {
+    const tenant = await house.tenant();
+    const made = await tenant.send(simulated('ok'));
+    await house.sql.query(`update due_deliveries set due_at = now() - interval '1 hour' where tenant_id = $1`, [
+      tenant.id,
+    ]);
+    const worker = await house.startWorker();
+    await until('it is sent', async () => (await tenant.notification(made.id)).status === 'sent', 5_000);
+    await worker.stop();
+  });
+});
