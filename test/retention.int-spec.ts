@@ -8,6 +8,7 @@ import {
   Database,
   DeliveriesStore,
   DueDeliveriesStore,
+  EventsStore,
   ExpiredRowsStore,
   MailboxStore,
   OperationsStore,
@@ -423,6 +424,7 @@ describe('clean-ups', () => {
     const housekeeper = new Housekeeper(
       {
         due: new DueDeliveriesStore(database),
+        events: new EventsStore(database),
         operations: new OperationsStore(database, MIGRATIONS),
         partitions: new PartitionsStore(database),
         queue: new QueueFiguresStore(database),

@@ -252,6 +252,7 @@ export class WorkerModule {
           provide: Housekeeper,
           inject: [
             DueDeliveriesStore,
+            EventsStore,
             OperationsStore,
             PartitionsStore,
             QueueFiguresStore,
@@ -264,6 +265,7 @@ export class WorkerModule {
           ],
           useFactory: (
             due: DueDeliveriesStore,
+            events: EventsStore,
             operations: OperationsStore,
             partitions: PartitionsStore,
             queue: QueueFiguresStore,
@@ -275,7 +277,7 @@ export class WorkerModule {
             listener: PostgresListener,
           ) =>
             new Housekeeper(
-              { due, operations, partitions, queue, mailbox, receipts, retention, expired, spool },
+              { due, events, operations, partitions, queue, mailbox, receipts, retention, expired, spool },
               config.workerChannels,
               listener,
               logger,

@@ -1,5 +1,6 @@
 import type {
   DueDeliveriesStore,
+  EventsStore,
   ExpiredRowsStore,
   MailboxStore,
   OperationsStore,
@@ -28,6 +29,7 @@ interface Chore {
 
 interface Stores {
   due: DueDeliveriesStore;
+  events: EventsStore;
   operations: OperationsStore;
   partitions: PartitionsStore;
   queue: QueueFiguresStore;
@@ -54,7 +56,7 @@ export class Housekeeper {
   private stopped = false;
 
   constructor(
-    { due, operations, partitions, queue, mailbox, receipts, retention, expired, spool }: Stores,
+    { due, events, operations, partitions, queue, mailbox, receipts, retention, expired, spool }: Stores,
     channels: readonly ChannelId[],
     private readonly lock: Pick<PostgresListener, 'holds'>,
     private readonly logger: Logger,
@@ -78,6 +80,8 @@ export class Housekeeper {
       // Milliseconds, or seconds beside an old snapshot.
       { name: 'move the starts of claims', everyMs: SECOND, run: sparingly(() => due.moveStarts(channels)) },
       { name: 'find older due deliveries', everyMs: 5 * SECOND, run: sparingly(() => due.findOlder(channels)) },
+      { name: 'move the starts of relays', everyMs: SECOND, run: sparingly(() => events.moveStarts()) },
+      { name: 'find older events', everyMs: 5 * SECOND, run: sparingly(() => events.findOlder()) },
       // Asked each second, counted as often as it is cheap.
       { name: 'count the queue', everyMs: SECOND, run: () => queue.keep() },
       { name: 'record spooled outcomes', everyMs: SECOND, run: () => spool.replay() },

@@ -1,5 +1,6 @@
 import { columns } from '../../columns.js';
 import type { Database } from '../../database.js';
+import type { Sql } from '../../statement.js';
 
 /** One thing that happened to a delivery, a notification or an inbox item. */
 export interface StoredEvent {
@@ -54,17 +55,67 @@ export const FINISHED_NOTIFICATIONS = `
 /** What an event says of a row of the suppression list. */
 export const SUPPRESSION_EVENT = `jsonb_strip_nulls(jsonb_build_object('suppression_id', id, 'channel', channel, 'address', address, 'reason', reason, 'delivery_id', delivery_id, 'expires_at', expires_at))`;
 
+/** Where reads begin: no event that waits for the broker, or for endpoints, has a lower `seq`. */
+interface Starts {
+  broker: number;
+  webhooks: number;
+}
+
+const FIRST_EVENT: Starts = { broker: 0, webhooks: 0 };
+/** A statement ends after 1.8 s. So long after a `seq` was given out its event can be seen, unless the commit was slow. */
+const COMMITTED_WITHIN_MS = 2_000;
+const FIND_OLDER_TIMEOUT_MS = 15_000;
+
 /** Events on their way out. A row is there until the broker has it; there is no position to lose. Runs as the platform. */
 export class EventsStore {
+  /** In memory, and null until {@link findOlder} has looked at everything: until then reads begin at the first event (docs/adr/0025). */
+  private starts: Starts | null = null;
+  /** By `at`, on this process's monotonic clock, every number up to `seq` had been given out: the last look that is old enough, and those after it. */
+  private marks: { seq: number; at: number }[] = [];
+
   constructor(private readonly database: Database) {}
 
   /** The oldest events the broker has not got, in order. Index: events_broker_idx. */
   async next(limit: number): Promise<StoredEvent[]> {
     return await this.database.platform.query<StoredEvent>({
       name: 'next_events',
-      text: `select ${EVENT} from events where broker order by seq limit $1`,
-      values: [limit],
+      text: `select ${EVENT} from events where broker and seq >= $2 order by seq limit $1`,
+      values: [limit, (this.starts ?? FIRST_EVENT).broker],
     });
+  }
+
+  /** Notes how far reads need not look back any more. Indexes: events_broker_idx, events_webhooks_tenant_idx. */
+  async moveStarts(): Promise<void> {
+    const before = this.starts;
+    if (!before) return await this.findOlder();
+    const starts = await this.look(this.database.platform, before);
+    // Unless `findOlder` has ended meanwhile: this look may have missed what that one found.
+    if (starts && this.starts === before) this.starts = starts;
+  }
+
+  /**
+   * Looks for waiting events before where reads begin, which a slow commit may have added. Reads every index entry of what has ever waited, those of
+   * rows that are gone and cannot be removed yet too, and so can take seconds. Indexes: events_broker_idx, events_webhooks_tenant_idx.
+   */
+  async findOlder(): Promise<void> {
+    const starts = await this.database.sqlAsPlatform((sql) => this.look(sql, FIRST_EVENT), FIND_OLDER_TIMEOUT_MS);
+    if (starts) this.starts = starts;
+  }
+
+  /** Null while it is not known of any number that its event can be seen. */
+  private async look(sql: Sql, from: Starts): Promise<Starts | null> {
+    const settled = this.marks.findLast(({ at }) => at <= performance.now() - COMMITTED_WITHIN_MS);
+    const [found] = await sql.query<{ given: number; broker: number | null; webhooks: number | null }>({
+      text: OLDEST_WAITING,
+      values: [from.broker, from.webhooks],
+    });
+    this.marks = [
+      ...this.marks.filter(({ at }) => at >= (settled?.at ?? 0)),
+      { seq: found!.given, at: performance.now() },
+    ];
+    if (!settled) return null;
+    const next = settled.seq + 1;
+    return { broker: Math.min(found!.broker ?? next, next), webhooks: Math.min(found!.webhooks ?? next, next) };
   }
 
   /** The broker has them: deletes those that nobody else wants. Index: events_broker_idx. */
@@ -80,7 +131,8 @@ export class EventsStore {
   /** Age of the oldest event that waits for the broker, in seconds; 0 when none does. Index: events_broker_idx. */
   async oldestSeconds(): Promise<number> {
     const [row] = await this.database.platform.query<{ seconds: number }>({
-      text: `select greatest(0, extract(epoch from now() - created_at))::float8 as seconds from events where broker order by seq limit 1`,
+      text: `select greatest(0, extract(epoch from now() - created_at))::float8 as seconds from events where broker and seq >= $1 order by seq limit 1`,
+      values: [(this.starts ?? FIRST_EVENT).broker],
     });
     return row?.seconds ?? 0;
   }
@@ -93,7 +145,7 @@ export class EventsStore {
     return await this.database.platform.query<StoredEvent>({
       name: 'next_for_endpoints',
       text: NEXT_FOR_ENDPOINTS,
-      values: [turn.afterTenant, turn.tenants, turn.limit],
+      values: [turn.afterTenant, turn.tenants, turn.limit, (this.starts ?? FIRST_EVENT).webhooks],
     });
   }
 
@@ -131,14 +183,26 @@ const EVENT = `tenant_id as "tenantId", id, seq, type, recipient_id as "recipien
 /** Walks the tenants that have something by a loose index scan, one probe each. */
 const NEXT_FOR_ENDPOINTS = `
 with recursive walk(tenant_id) as (
-  (select e.tenant_id from events e where e.webhooks and e.tenant_id > $1::uuid order by e.tenant_id limit 1)
+  (select e.tenant_id from events e where e.webhooks and e.tenant_id > $1::uuid and e.seq >= $4 order by e.tenant_id, e.seq limit 1)
   union all
-  select (select e.tenant_id from events e where e.webhooks and e.tenant_id > w.tenant_id order by e.tenant_id limit 1)
+  select (select e.tenant_id from events e where e.webhooks and e.tenant_id > w.tenant_id and e.seq >= $4 order by e.tenant_id, e.seq limit 1)
   from walk w where w.tenant_id is not null
 ), turn as materialized (
   select tenant_id from walk where tenant_id is not null limit $2
 )
 select e.* from turn t cross join lateral (
-  select ${EVENT} from events where webhooks and tenant_id = t.tenant_id order by seq
+  select ${EVENT} from events where webhooks and tenant_id = t.tenant_id and seq >= $4 order by seq
   limit (select greatest(1, $3::bigint / greatest(1, count(*))) from turn)
 ) e`;
+
+const OLDEST_WAITING = `
+with recursive walk(tenant_id, seq) as (
+  (select e.tenant_id, e.seq from events e where e.webhooks and e.seq >= $2 order by e.tenant_id, e.seq limit 1)
+  union all
+  select n.tenant_id, n.seq from walk w cross join lateral (
+    select e.tenant_id, e.seq from events e where e.webhooks and e.tenant_id > w.tenant_id and e.seq >= $2 order by e.tenant_id, e.seq limit 1
+  ) n
+)
+select (select case when is_called then last_value else 0 end from events_seq_seq) as given,
+       (select seq from events where broker and seq >= $1 order by seq limit 1) as broker,
+       (select min(seq) from walk) as webhooks`;

@@ -1,9 +1,17 @@
-// What a claim reads beside rows that it may not take: scheduled ones, those of tenants without room, and those that are gone and cannot be removed because of
-// an old snapshot.
+// What a claim, a poll and a relay read beside rows that they may not take: scheduled ones, those of tenants without room, and those that are gone and cannot
+// be removed because of an old snapshot.
 
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type ClaimRequest, Database, DueDeliveriesStore, OperationsStore, QueueFiguresStore } from '#database';
+import {
+  type ClaimRequest,
+  Database,
+  DueDeliveriesStore,
+  EventsStore,
+  OperationsStore,
+  QueueFiguresStore,
+} from '#database';
 import { newId } from '#domain';
 import { connect, until } from '#testing';
 import { type House, type Json, simulated, startHouse } from './house.js';
@@ -17,14 +25,15 @@ beforeAll(async () => {
   house = await startHouse({ worker: false });
   database = new Database({ url: house.databaseUrl, poolSize: 2 });
   // Nothing is removed between two measurements.
-  await house.sql.query('alter table due_deliveries set (autovacuum_enabled = off)');
+  for (const table of ['due_deliveries', 'events'])
+    await house.sql.query(`alter table ${table} set (autovacuum_enabled = off)`);
 });
 afterAll(async () => {
   await database?.close();
   await house?.stop();
 });
 beforeEach(async () => {
-  await house.sql.query('truncate due_deliveries');
+  await house.sql.query('truncate due_deliveries, events');
 });
 
 const request = (over: Partial<ClaimRequest> = {}): ClaimRequest => ({
@@ -181,6 +190,59 @@ describe('beside an old snapshot', () => {
       expect(await figures.read()).toMatchObject({ channels: [{ channel: 'email', due: 5 }] });
     });
   });
+
+  it('relays pass by the events that were handed on', async () => {
+    const happen = (count: number): Promise<unknown> =>
+      house.sql.query(
+        `insert into events (tenant_id, type, subject, data, broker, webhooks, kept)
+         select ('00000000-0000-4000-8000-' || lpad(to_hex(1 + n % 3), 12, '0'))::uuid, 'delivery.sent', n::text, '{}', true, true, false from generate_series(1, $1) n`,
+        [count],
+      );
+    await withOldSnapshot(async () => {
+      await happen(GONE);
+      await house.sql.query('delete from events');
+      const store = new EventsStore(database);
+      const published = (): Promise<unknown> => store.next(100);
+      const handedOut = (): Promise<unknown> => store.nextForEndpoints({ afterTenant: NIL, tenants: 20, limit: 100 });
+      expect(await pagesRead(store, published)).toBeGreaterThan(1_000);
+      expect(await pagesRead(store, handedOut)).toBeGreaterThan(1_000);
+      await store.findOlder();
+      await delay(2_100);
+      await store.findOlder();
+      expect(await pagesRead(store, published)).toBeLessThan(50);
+      expect(await pagesRead(store, handedOut)).toBeLessThan(50);
+      await happen(30);
+      expect(await store.next(100)).toHaveLength(30);
+      expect(await store.nextForEndpoints({ afterTenant: NIL, tenants: 20, limit: 100 })).toHaveLength(30);
+      // Nothing that waits is passed by, however often the starts are moved.
+      await delay(2_100);
+      await store.moveStarts();
+      await delay(2_100);
+      await store.moveStarts();
+      expect(await store.next(100)).toHaveLength(30);
+      expect(await store.nextForEndpoints({ afterTenant: NIL, tenants: 20, limit: 100 })).toHaveLength(30);
+    });
+  }, 30_000);
+
+  it('an event of a slow commit is found', async () => {
+    const store = new EventsStore(database);
+    const slow = await connect(house.databaseUrl);
+    await slow.query('begin');
+    await slow.query(
+      `insert into events (tenant_id, type, subject, data, broker, webhooks, kept) values ($1, 'delivery.sent', 's', '{}', true, true, false)`,
+      [tenantId(1)],
+    );
+    await store.moveStarts();
+    await delay(2_100);
+    await store.moveStarts();
+    await slow.query('commit');
+    await slow.end();
+    expect(await store.next(100)).toEqual([]);
+    await store.moveStarts();
+    expect(await store.next(100)).toEqual([]);
+    await store.findOlder();
+    expect(await store.next(100)).toHaveLength(1);
+  }, 30_000);
 
   it('its age is known', async () => {
     const operations = new OperationsStore(database, MIGRATIONS);

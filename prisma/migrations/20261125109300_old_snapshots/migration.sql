@@ -1,3 +1,5 @@
+-- While a transaction stays open, no row deleted since it began can be removed, and what reads a queue from its front passes all of them (docs/adr/0025).
+
 -- Lets workers see how old the oldest transaction of any role is (carillon_oldest_transaction_seconds). Where the role that migrates may not grant this,
 -- they see only those of their own roles.
 do $$
@@ -7,3 +9,6 @@ exception when insufficient_privilege then
   raise notice 'carillon_platform may not read the activity of other roles: carillon_oldest_transaction_seconds leaves them out';
 end
 $$;
+
+-- How far events have been numbered, for where reads of the waiting ones may begin.
+grant select on sequence events_seq_seq to carillon_platform;
