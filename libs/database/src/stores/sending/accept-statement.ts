@@ -94,18 +94,18 @@ with input as materialized (
                          test, ordering_key, scheduled_at, expires_at, total, key, body_hash, traceparent, endpoint_id, shared_content_id, metadata_at, ord)
 ), asked as materialized (
   select * from unnest($21::integer[], $22::uuid[], $23::text[], $24::text[], $25::text[]) as d(ord, id, channel, address, address_from)
-), looked_up as materialized (
-  select i.*, k.key is not null as is_known, k.notification_id as known_id, k.body_hash as known_hash
-  from input i left join lateral (select * from idempotency_keys x where x.tenant_id = i.tenant_id and x.key = i.key offset 0) k on true -- index: idempotency_keys_pkey
+), known as materialized (
+  select i.ord, k.notification_id, k.body_hash
+  from input i cross join lateral (select * from idempotency_keys x where x.tenant_id = i.tenant_id and x.key = i.key offset 0) k -- index: idempotency_keys_pkey
 ), lacking as materialized (
   select a.ord, array_agg(a.channel) as channels
-  from asked a join looked_up i on i.ord = a.ord left join recipients r on r.tenant_id = i.tenant_id and r.id = i.recipient_id
-  where not i.is_known
+  from asked a join input i on i.ord = a.ord left join recipients r on r.tenant_id = i.tenant_id and r.id = i.recipient_id
+  where not exists (select from known n where n.ord = a.ord)
     and ((a.address_from = 'email' and r.email is null) or (a.address_from = 'phone' and r.phone is null)
       or (a.address_from = 'devices' and not exists (select from devices v where v.tenant_id = i.tenant_id and v.recipient_id = i.recipient_id)))
   group by a.ord
 ), able as materialized (
-  select * from looked_up i where not i.is_known and not exists (select from lacking l where l.ord = i.ord)
+  select * from input i where not exists (select from known n where n.ord = i.ord) and not exists (select from lacking l where l.ord = i.ord)
 ), keys as (
   insert into idempotency_keys (tenant_id, key, body_hash, notification_id)
   select tenant_id, key, decode(body_hash, 'hex'), id from able where key is not null order by tenant_id, key, ord
@@ -145,6 +145,6 @@ with input as materialized (
 )
 select ord::integer as ord, 'accepted' as kind, created_at, null::uuid as notification_id, null as body_hash, null::text[] as lacking from accepted
 union all
-select ord::integer, 'known', null, known_id, encode(known_hash, 'hex'), null from looked_up where is_known
+select ord::integer, 'known', null, notification_id, encode(body_hash, 'hex'), null from known
 union all
 select ord, 'lacking', null, null, null, channels from lacking`;
