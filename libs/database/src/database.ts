@@ -25,6 +25,10 @@ const QUERY_TIMEOUT_MS = 1_800;
 const CONNECT_TIMEOUT_MS = 1_500;
 /** How much longer we wait than the server works: where it can still answer, it says that it has given up and undone the statement. */
 const ANSWER_MS = 200;
+/** A statement is committed or undone so long after its transaction began, unless the transaction has several or its commit is slow. */
+export const COMMIT_GRACE_MS = QUERY_TIMEOUT_MS + ANSWER_MS;
+/** How long a scan of a whole queue may take: reading fifty million dead index entries. */
+export const RESCAN_TIMEOUT_MS = 15_000;
 
 /**
  * The hot statements are batches of look-ups by primary key, prepared once per connection. A plan made while a table was

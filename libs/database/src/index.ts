@@ -1,5 +1,5 @@
 export { Batcher, type BatcherOptions } from './batcher.js';
-export { Database, type DatabaseOptions, type PrismaScope } from './database.js';
+export { COMMIT_GRACE_MS, Database, type DatabaseOptions, type PrismaScope } from './database.js';
 export { DatabaseModule } from './database.module.js';
 export { AlreadyRunning, type EmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.js';
 export { migrate } from './migrate.js';
@@ -31,7 +31,14 @@ export {
   type ProviderAccount,
   ProviderAccountsStore,
 } from './stores/provider-accounts.store.js';
-export { type ChannelFigures, type QueueFigures, QueueFiguresStore } from './stores/queue-figures.store.js';
+export {
+  type Claim,
+  type ClaimedDelivery,
+  type ClaimRequest,
+  type ClaimTicket,
+  DueDeliveriesStore,
+} from './stores/queue/due-deliveries.store.js';
+export { type ChannelFigures, type QueueFigures, QueueFiguresStore } from './stores/queue/queue-figures.store.js';
 export {
   type Device,
   type Preferences,
@@ -46,13 +53,6 @@ export { AccountPacesStore } from './stores/sending/account-paces.store.js';
 export type { DeliveryReceipt, ReceiptResult } from './stores/sending/apply-receipts.js';
 export { type DeadLetter, type DeadLetterFilter, DeadLettersStore } from './stores/sending/dead-letters.store.js';
 export { DeliveriesStore, type DeliveryContext, type RecipientProfile } from './stores/sending/deliveries.store.js';
-export {
-  type Claim,
-  type ClaimedDelivery,
-  type ClaimRequest,
-  type ClaimTicket,
-  DueDeliveriesStore,
-} from './stores/sending/due-deliveries.store.js';
 export { type EventTarget, eventAcceptance, eventNotificationId, wants } from './stores/sending/event-acceptance.js';
 export { EVENTS_KEPT_DAYS, EventsStore, type StoredEvent } from './stores/sending/events.store.js';
 export { type FirstAnswer, FirstAnswersStore } from './stores/sending/first-answers.store.js';

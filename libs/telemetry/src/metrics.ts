@@ -115,7 +115,7 @@ class Instruments {
     );
   }
 
-  /** Rows deleted while a transaction is open stay on disk until it ends, and slow down the queue if there are many. */
+  /** Dead rows cannot be removed while an older transaction is open, so tables and indexes grow. */
   oldestTransaction(readSeconds: () => Promise<number>): void {
     this.gauge(
       'carillon_oldest_transaction_seconds',

@@ -1,4 +1,4 @@
--- While a transaction stays open, no row deleted since it began can be removed, and what reads a queue from its front passes all of them (docs/adr/0025).
+-- While a transaction stays open, no row deleted since it began can be removed, and a scan from the front of a queue reads all of them (docs/adr/0025).
 
 -- Lets workers see how old the oldest transaction of any role is (carillon_oldest_transaction_seconds). Where the role that migrates may not grant this,
 -- they see only those of their own roles.
@@ -10,5 +10,5 @@ exception when insufficient_privilege then
 end
 $$;
 
--- How far events have been numbered, for where reads of the waiting ones may begin.
+-- The last sequence number given out; EventsStore derives its watermarks from it.
 grant select on sequence events_seq_seq to carillon_platform;

@@ -19,8 +19,8 @@ const SECOND = 1_000;
 /** Of parked receipts, 500 a turn, each time the chore runs. */
 const PARKED_TURNS = 10;
 
-/** A chore that reads much takes at most a twentieth of the time of one connection. */
-const PAUSES_PER_RUN = 19;
+/** The share of one connection's time that a scan may take. */
+const MAX_DUTY_CYCLE = 0.05;
 
 interface Chore {
   name: string;
@@ -77,11 +77,14 @@ export class Housekeeper {
           if (table) this.logger.debug({ table }, 'new statistics of a table that has grown');
         },
       },
-      // Milliseconds, or seconds beside an old snapshot.
-      { name: 'move the starts of claims', everyMs: SECOND, run: sparingly(() => due.moveStarts(channels)) },
-      { name: 'find older due deliveries', everyMs: 5 * SECOND, run: sparingly(() => due.findOlder(channels)) },
-      { name: 'move the starts of relays', everyMs: SECOND, run: sparingly(() => events.moveStarts()) },
-      { name: 'find older events', everyMs: 5 * SECOND, run: sparingly(() => events.findOlder()) },
+      {
+        name: 'advance claim watermarks',
+        everyMs: SECOND,
+        run: withDutyCycle(() => due.advanceWatermarks(channels)),
+      },
+      { name: 'rescan due deliveries', everyMs: 5 * SECOND, run: withDutyCycle(() => due.rescan(channels)) },
+      { name: 'advance event watermarks', everyMs: SECOND, run: withDutyCycle(() => events.advanceWatermarks()) },
+      { name: 'rescan events', everyMs: 5 * SECOND, run: withDutyCycle(() => events.rescan()) },
       // Asked each second, counted as often as it is cheap.
       { name: 'count the queue', everyMs: SECOND, run: () => queue.keep() },
       { name: 'record spooled outcomes', everyMs: SECOND, run: () => spool.replay() },
@@ -134,18 +137,19 @@ export class Housekeeper {
   }
 }
 
-/** Does nothing while the last run is under way, nor for 19 times as long after it. */
-function sparingly(run: () => Promise<unknown>): () => Promise<void> {
-  let notBefore = 0;
+/** Skips calls while `run` is under way, and after it for so long that it takes MAX_DUTY_CYCLE of the time at most. */
+function withDutyCycle(run: () => Promise<unknown>): () => Promise<void> {
+  let isRunning = false;
+  let restsUntil = 0;
   return async () => {
     const startedAt = performance.now();
-    if (startedAt < notBefore) return;
-    notBefore = Number.POSITIVE_INFINITY;
+    if (isRunning || startedAt < restsUntil) return;
+    isRunning = true;
     try {
       await run();
     } finally {
-      const endedAt = performance.now();
-      notBefore = endedAt + PAUSES_PER_RUN * (endedAt - startedAt);
+      isRunning = false;
+      restsUntil = startedAt + (performance.now() - startedAt) / MAX_DUTY_CYCLE;
     }
   };
 }

@@ -30,8 +30,8 @@ export class OperationsStore {
   }
 
   /**
-   * For how long the oldest transaction of this database has been open, in seconds; 0 when none is. Rows deleted since it began cannot be removed.
-   * Transactions of other roles count where the migration could grant `pg_read_all_stats`.
+   * For how long the oldest transaction of this database has been open, in seconds; 0 when none is. Rows that died since it began cannot be removed. A
+   * vacuum holds back nothing. Transactions of other roles count where the migration could grant `pg_read_all_stats`; standbys and replication slots do not.
    */
   async oldestTransactionSeconds(): Promise<number> {
     const [row] = await this.database.platform.query<{ seconds: number }>({

@@ -1,6 +1,6 @@
 import type { ChannelId } from '#domain';
 import type { Database } from '../database.js';
-import { type ChannelFigures, QueueFiguresStore } from './queue-figures.store.js';
+import { type ChannelFigures, QueueFiguresStore } from './queue/queue-figures.store.js';
 
 /** What an operator looks at first. */
 export interface Overview {

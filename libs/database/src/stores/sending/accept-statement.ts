@@ -82,6 +82,7 @@ const notificationFields: ((row: Acceptance) => unknown)[] = [
  * insertable, and its request has no row in the result.
  * created_at is cut to milliseconds because the answer shows it so, and a replayed answer must be the same text.
  *
+ * `due_at` is never earlier than the start of this transaction: claims do not read further back at once (docs/adr/0025).
  * Due rows go in order of id: a trigger blocks each that has an ordering key with a row already (docs/adr/0017).
  */
 export const ACCEPT = `

@@ -9,8 +9,8 @@ import {
 import { Batcher } from '../../batcher.js';
 import { columns } from '../../columns.js';
 import type { Database } from '../../database.js';
+import type { ClaimedDelivery } from '../queue/due-deliveries.store.js';
 import type { TemplateHead } from '../templates.store.js';
-import type { ClaimedDelivery } from './due-deliveries.store.js';
 import type { Notification } from './notification.js';
 import { RECORD, type Recorded, type RecordRow, recordValues, toRecord } from './record.js';
 

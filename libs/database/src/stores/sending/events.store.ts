@@ -1,5 +1,5 @@
 import { columns } from '../../columns.js';
-import type { Database } from '../../database.js';
+import { COMMIT_GRACE_MS, type Database, RESCAN_TIMEOUT_MS } from '../../database.js';
 import type { Sql } from '../../statement.js';
 
 /** One thing that happened to a delivery, a notification or an inbox item. */
@@ -55,23 +55,21 @@ export const FINISHED_NOTIFICATIONS = `
 /** What an event says of a row of the suppression list. */
 export const SUPPRESSION_EVENT = `jsonb_strip_nulls(jsonb_build_object('suppression_id', id, 'channel', channel, 'address', address, 'reason', reason, 'delivery_id', delivery_id, 'expires_at', expires_at))`;
 
-/** Where reads begin: no event that waits for the broker, or for endpoints, has a lower `seq`. */
-interface Starts {
+/** No event is known to wait for the broker, or for endpoints, with a lower `seq` (docs/adr/0025). */
+interface EventWatermarks {
   broker: number;
   webhooks: number;
 }
 
-const FIRST_EVENT: Starts = { broker: 0, webhooks: 0 };
-/** A statement ends after 1.8 s. So long after a `seq` was given out its event can be seen, unless the commit was slow. */
-const COMMITTED_WITHIN_MS = 2_000;
-const FIND_OLDER_TIMEOUT_MS = 15_000;
+const FIRST_EVENT: EventWatermarks = { broker: 0, webhooks: 0 };
 
 /** Events on their way out. A row is there until the broker has it; there is no position to lose. Runs as the platform. */
 export class EventsStore {
-  /** In memory, and null until {@link findOlder} has looked at everything: until then reads begin at the first event (docs/adr/0025). */
-  private starts: Starts | null = null;
-  /** By `at`, on this process's monotonic clock, every number up to `seq` had been given out: the last look that is old enough, and those after it. */
-  private marks: { seq: number; at: number }[] = [];
+  /** In memory of each process. Null until the first rescan: an event of a recipient must not overtake an older one. */
+  private watermarks: EventWatermarks | null = null;
+  /** The last `seq` given out at `at` (`performance.now()`). Its event is visible a grace period later, unless its commit is slow. */
+  private issued = { seq: 0, at: 0 };
+  private visibleSeq = 0;
 
   constructor(private readonly database: Database) {}
 
@@ -80,41 +78,34 @@ export class EventsStore {
     return await this.database.platform.query<StoredEvent>({
       name: 'next_events',
       text: `select ${EVENT} from events where broker and seq >= $2 order by seq limit $1`,
-      values: [limit, (this.starts ?? FIRST_EVENT).broker],
+      values: [limit, (this.watermarks ?? FIRST_EVENT).broker],
     });
   }
 
-  /** Notes how far reads need not look back any more. Indexes: events_broker_idx, events_webhooks_tenant_idx. */
-  async moveStarts(): Promise<void> {
-    const before = this.starts;
-    if (!before) return await this.findOlder();
-    const starts = await this.look(this.database.platform, before);
-    // Unless `findOlder` has ended meanwhile: this look may have missed what that one found.
-    if (starts && this.starts === before) this.starts = starts;
+  /** Raises the watermarks. Events that become visible below them are found by `rescan`. */
+  async advanceWatermarks(): Promise<void> {
+    const scannedFrom = this.watermarks;
+    if (!scannedFrom) return;
+    const watermarks = await this.scan(this.database.platform, scannedFrom);
+    // A rescan that has ended meanwhile may have found late events that this scan did not read.
+    if (this.watermarks === scannedFrom) this.watermarks = watermarks;
   }
 
-  /**
-   * Looks for waiting events before where reads begin, which a slow commit may have added. Reads every index entry of what has ever waited, those of
-   * rows that are gone and cannot be removed yet too, and so can take seconds. Indexes: events_broker_idx, events_webhooks_tenant_idx.
-   */
-  async findOlder(): Promise<void> {
-    const starts = await this.database.sqlAsPlatform((sql) => this.look(sql, FIRST_EVENT), FIND_OLDER_TIMEOUT_MS);
-    if (starts) this.starts = starts;
+  /** Finds waiting events below the watermarks. Reads every index entry, dead rows included, and can take seconds. */
+  async rescan(): Promise<void> {
+    this.watermarks = await this.database.sqlAsPlatform((sql) => this.scan(sql, FIRST_EVENT), RESCAN_TIMEOUT_MS);
   }
 
-  /** Null while it is not known of any number that its event can be seen. */
-  private async look(sql: Sql, from: Starts): Promise<Starts | null> {
-    const settled = this.marks.findLast(({ at }) => at <= performance.now() - COMMITTED_WITHIN_MS);
-    const [found] = await sql.query<{ given: number; broker: number | null; webhooks: number | null }>({
+  private async scan(sql: Sql, from: EventWatermarks): Promise<EventWatermarks> {
+    const isVisible = performance.now() - this.issued.at >= COMMIT_GRACE_MS;
+    if (isVisible) this.visibleSeq = this.issued.seq;
+    // Known before the statement, whose snapshot is younger.
+    const next = this.visibleSeq + 1;
+    const [found] = await sql.query<{ issued: number; broker: number | null; webhooks: number | null }>({
       text: OLDEST_WAITING,
       values: [from.broker, from.webhooks],
     });
-    this.marks = [
-      ...this.marks.filter(({ at }) => at >= (settled?.at ?? 0)),
-      { seq: found!.given, at: performance.now() },
-    ];
-    if (!settled) return null;
-    const next = settled.seq + 1;
+    if (isVisible) this.issued = { seq: found!.issued, at: performance.now() };
     return { broker: Math.min(found!.broker ?? next, next), webhooks: Math.min(found!.webhooks ?? next, next) };
   }
 
@@ -132,7 +123,7 @@ export class EventsStore {
   async oldestSeconds(): Promise<number> {
     const [row] = await this.database.platform.query<{ seconds: number }>({
       text: `select greatest(0, extract(epoch from now() - created_at))::float8 as seconds from events where broker and seq >= $1 order by seq limit 1`,
-      values: [(this.starts ?? FIRST_EVENT).broker],
+      values: [(this.watermarks ?? FIRST_EVENT).broker],
     });
     return row?.seconds ?? 0;
   }
@@ -145,7 +136,7 @@ export class EventsStore {
     return await this.database.platform.query<StoredEvent>({
       name: 'next_for_endpoints',
       text: NEXT_FOR_ENDPOINTS,
-      values: [turn.afterTenant, turn.tenants, turn.limit, (this.starts ?? FIRST_EVENT).webhooks],
+      values: [turn.afterTenant, turn.tenants, turn.limit, (this.watermarks ?? FIRST_EVENT).webhooks],
     });
   }
 
@@ -195,6 +186,7 @@ select e.* from turn t cross join lateral (
   limit (select greatest(1, $3::bigint / greatest(1, count(*))) from turn)
 ) e`;
 
+/** The lowest `seq` that waits for the broker and for endpoints, and the last one given out. Indexes: events_broker_idx, events_webhooks_tenant_idx. */
 const OLDEST_WAITING = `
 with recursive walk(tenant_id, seq) as (
   (select e.tenant_id, e.seq from events e where e.webhooks and e.seq >= $2 order by e.tenant_id, e.seq limit 1)
@@ -203,6 +195,6 @@ with recursive walk(tenant_id, seq) as (
     select e.tenant_id, e.seq from events e where e.webhooks and e.tenant_id > w.tenant_id and e.seq >= $2 order by e.tenant_id, e.seq limit 1
   ) n
 )
-select (select case when is_called then last_value else 0 end from events_seq_seq) as given,
+select (select case when is_called then last_value else 0 end from events_seq_seq) as issued,
        (select seq from events where broker and seq >= $1 order by seq limit 1) as broker,
        (select min(seq) from walk) as webhooks`;

@@ -3,7 +3,7 @@
 import type { DeliveryState, InboxRow, Outcome } from '#domain';
 import { cleanText, newId } from '#domain';
 import { columns, json } from '../../columns.js';
-import type { ClaimedDelivery } from './due-deliveries.store.js';
+import type { ClaimedDelivery } from '../queue/due-deliveries.store.js';
 import { deliveryEvent, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from './events.store.js';
 
 export interface RecordRow {
@@ -180,7 +180,8 @@ export function recordValues(rows: readonly RecordRow[]): unknown[] {
  * A send that an earlier worker left in doubt stays in doubt until somebody tries again: a hold alone does not settle it. Where the delivery
  * ends without another try, the lost one is written down as unknown, so that its receipt is believed.
  *
- * A wait that would outlast expires_at is cut there, so that a delivery is seen as expired when it expires.
+ * A wait that would outlast expires_at is cut there, so that a delivery is seen as expired when it expires; but `due_at` is never earlier than the start of
+ * this transaction, because claims do not read further back at once (docs/adr/0025).
  * Inbox counters are taken in order of recipient, so that two batches queue up instead of deadlocking, and hold the
  * recipient's row until the commit: seq has neither gaps nor repeats and is visible in order.
  */

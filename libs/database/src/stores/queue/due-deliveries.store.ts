@@ -1,8 +1,9 @@
 import type { ChannelId } from '#domain';
 import { Batcher } from '../../batcher.js';
 import { columns } from '../../columns.js';
-import type { Database } from '../../database.js';
-import { COMMITTED_WITHIN_SECONDS, type FoundLane, LaneStarts, MAX_BEHIND } from './lane-starts.js';
+import { type Database, RESCAN_TIMEOUT_MS } from '../../database.js';
+import { CLAIM, DUE_LANES, OLDEST_DUE } from './claim-statement.js';
+import { ClaimWatermarks, type LaneScan, scanColumns, unscannedLanes } from './claim-watermarks.js';
 
 /** A delivery a worker may work on until `leaseEndsAt`. Small enough to travel in a message. */
 export interface ClaimedDelivery {
@@ -64,11 +65,7 @@ export interface Claim {
 
 /** Longer than anything waits, and short enough for an interval. */
 const FOREVER_SECONDS = 1e9;
-/** Tenants served by one claim. */
-const MAX_TENANTS = 32;
-/** Tenants with something due that one claim looks at, whether or not they have room: some milliseconds. */
-const MAX_PROBES = 1_000;
-const FIND_OLDER_TIMEOUT_MS = 15_000;
+const FIRST_ENTRY = '-infinity';
 
 /** Comes once, without a delivery, where nothing was claimed. */
 type ClaimedRow = ClaimRow & { ready: number; ended_at: string | null };
@@ -121,7 +118,7 @@ export interface Release {
 export class DueDeliveriesStore {
   private readonly intents: Batcher<Intent, number | null>;
   private readonly releases: Batcher<Release, void>;
-  private readonly starts = new LaneStarts();
+  private readonly watermarks = new ClaimWatermarks();
 
   constructor(private readonly database: Database) {
     const limits = { maxBatch: 500, maxQueue: 100_000 };
@@ -129,49 +126,51 @@ export class DueDeliveriesStore {
     this.releases = new Batcher({ flush: (batch) => this.writeReleases(batch), slots: 1, ...limits });
   }
 
-  /** The lanes of these channels in which something is due now: the poll behind the wake-ups. Index: due_deliveries_claim_idx. */
+  /**
+   * The lanes of these channels in which something is due, or was when the watermarks last moved: the poll behind the wake-ups.
+   * Index: due_deliveries_claim_idx.
+   */
   async dueLanes(channels: readonly ChannelId[]): Promise<{ channel: ChannelId; lane: 1 | 2 | 3 }[]> {
-    const lanes = this.starts.lanes(channels);
+    const lanes = this.watermarks.lanes(channels);
     const due = await this.database.platform.query<{ due: boolean }>({
       name: 'due_lanes',
       text: DUE_LANES,
-      values: columns(lanes, [({ channel }) => channel, ({ lane }) => lane, ({ start }) => start.from]),
+      values: columns(lanes, [
+        ({ channel }) => channel,
+        ({ lane }) => lane,
+        ({ watermark }) => watermark.dueFrom ?? FIRST_ENTRY,
+      ]),
     });
     return lanes
-      .filter(({ start }, index) => due[index]!.due || start.behind.size > 0)
+      .filter(({ watermark }, index) => due[index]!.due || watermark.lagging.size > 0)
       .map(({ channel, lane }) => ({ channel, lane }));
   }
 
-  /**
-   * Notes how far claims need not look back any more (docs/adr/0025). What a slow commit adds before that is found by `findOlder`, as is what was due
-   * long before the first call. Index: due_deliveries_claim_idx.
-   */
-  async moveStarts(channels: readonly ChannelId[]): Promise<void> {
-    const lanes = this.starts.lanes(channels, null);
-    const found = await this.database.platform.query<FoundLane>({
-      name: 'move_starts',
-      text: BACKLOGS,
-      values: LaneStarts.columns(lanes),
+  /** Raises the watermarks (docs/adr/0025). Deliveries that become visible below them are found by `rescan`. Index: due_deliveries_claim_idx. */
+  async advanceWatermarks(channels: readonly ChannelId[]): Promise<void> {
+    const lanes = this.watermarks.lanes(channels);
+    const scans = await this.database.platform.query<LaneScan>({
+      name: 'oldest_due',
+      text: OLDEST_DUE,
+      values: scanColumns(lanes, ({ dueFrom }) => dueFrom),
     });
-    this.starts.advance(lanes, found);
+    this.watermarks.advance(lanes, scans);
   }
 
-  /**
-   * Looks for due deliveries that are older than where claims begin, so that the next claims find them. Reads every index entry of what was ever due,
-   * those of rows that are gone and cannot be removed yet too, and so can take seconds. Index: due_deliveries_claim_idx.
-   */
-  async findOlder(channels: readonly ChannelId[]): Promise<void> {
-    const found = await this.database.sqlAsPlatform(
-      (sql) => sql.query<FoundLane>({ text: BACKLOGS, values: LaneStarts.columns(LaneStarts.whole(channels)) }),
-      FIND_OLDER_TIMEOUT_MS,
+  /** Finds due deliveries below the watermarks. Reads every index entry, dead rows included, and can take seconds. Index: due_deliveries_claim_idx. */
+  async rescan(channels: readonly ChannelId[]): Promise<void> {
+    const values = scanColumns(unscannedLanes(channels), () => FIRST_ENTRY);
+    const scans = await this.database.sqlAsPlatform(
+      (sql) => sql.query<LaneScan>({ text: OLDEST_DUE, values }),
+      RESCAN_TIMEOUT_MS,
     );
-    this.starts.replace(found);
+    this.watermarks.replace(scans);
   }
 
   /** Claims up to `limit` due deliveries, fairly over the tenants that have some. Index: due_deliveries_claim_idx. */
   async claim(request: ClaimRequest): Promise<Claim> {
     const startedAt = performance.now();
-    const start = this.starts.get(request);
+    const { dueFrom, lagging } = this.watermarks.get(request);
     const rows = await this.database.platform.query<ClaimedRow>({
       name: 'claim',
       text: CLAIM,
@@ -185,9 +184,9 @@ export class DueDeliveriesStore {
         request.leaseSeconds,
         [...request.rooms.values()],
         Math.min(request.doubtSeconds ?? 0, FOREVER_SECONDS),
-        start.from,
-        [...start.behind.keys()],
-        [...start.behind.values()],
+        dueFrom ?? FIRST_ENTRY,
+        [...lagging.keys()],
+        [...lagging.values()],
       ],
     });
     const claimed = rows.filter((row) => row.delivery_id !== null);
@@ -304,118 +303,6 @@ function claimOf(row: ClaimRow): Omit<ClaimedDelivery, 'channel' | 'claimId' | '
     traceparent: row.traceparent,
   };
 }
-
-/**
- * The next tenant of a walk `w` over those of a channel and lane that have something due until `until`: a row (tenant_id, due_at), or none. `due_at` is a
- * time before which the tenant has nothing due. The scan skips what is due later (PostgreSQL 18 goes on with the next tenant), and what is before `from`:
- * there are only the entries of rows that are gone, which stay as long as some transaction could see them. Of a tenant in `behind`, a relation of
- * (tenant_id, due_at), the time is known.
- */
-const nextTenant = (of: Record<'channel' | 'lane' | 'from' | 'until' | 'behind', string>): string => `
-      (select d.tenant_id, d.due_at from due_deliveries d
-       where d.channel = ${of.channel} and d.lane = ${of.lane} and d.tenant_id > w.tenant_id and d.due_at >= ${of.from} and d.due_at <= ${of.until} and d.due_at < 'infinity'
-       order by d.tenant_id, d.due_at limit 1)
-      union all
-      (select b.tenant_id, b.due_at from ${of.behind} b where b.tenant_id > w.tenant_id order by b.tenant_id limit 1)
-      order by tenant_id, due_at limit 1`;
-
-/** One row for each lane asked, in that order. */
-const DUE_LANES = `
-select exists (
-  select from due_deliveries d where d.channel = a.channel and d.lane = a.lane and d.due_at >= a.due_from and d.due_at <= now() and d.due_at < 'infinity'
-) as due
-from unnest($1::text[], $2::smallint[], $3::timestamptz[]) with ordinality as a(channel, lane, due_from, ord) order by a.ord`;
-
-/** For each lane the tenants that are behind: their oldest due row is from before all that may still be committed. */
-const BACKLOGS = `
-with asked as (
-  select channel, lane, coalesce(due_from, now() - interval '${COMMITTED_WITHIN_SECONDS} seconds') as due_from, now() - interval '${COMMITTED_WITHIN_SECONDS} seconds' as committed_to
-  from unnest($1::text[], $2::smallint[], $3::timestamptz[]) as a(channel, lane, due_from)
-), behind as materialized (
-  select * from unnest($4::text[], $5::smallint[], $6::uuid[], $7::timestamptz[]) as b(channel, lane, tenant_id, due_at)
-)
-select a.channel, a.lane, a.committed_to as "committedTo", o.tenants, o."dueAts"
-from asked a cross join lateral (
-  with recursive walk(tenant_id, due_at) as (
-    select '00000000-0000-0000-0000-000000000000'::uuid, null::timestamptz
-    union all
-    select n.tenant_id, (
-      select d.due_at from due_deliveries d
-      where d.channel = a.channel and d.lane = a.lane and d.tenant_id = n.tenant_id and d.due_at >= n.due_at and d.due_at <= a.committed_to and d.due_at < 'infinity'
-      order by d.due_at limit 1)
-    from walk w cross join lateral (${nextTenant({ channel: 'a.channel', lane: 'a.lane', from: 'a.due_from', until: 'a.committed_to', behind: '(select * from behind x where x.channel = a.channel and x.lane = a.lane)' })}
-    ) n
-  )
-  select coalesce(array_agg(tenant_id order by due_at), '{}') as tenants, coalesce(array_agg(due_at order by due_at), '{}') as "dueAts"
-  from (select * from walk where due_at is not null order by due_at limit ${MAX_BEHIND + 1}) oldest
-) o`;
-
-/**
- * Walks the tenants of a channel and lane that have something due, in order of id, from the one after $3. The walk stops at ${MAX_TENANTS} that have room, or
- * at ${MAX_PROBES} tenants. Takes an equal share of each (less of a tenant that has less room), oldest first. Begins at $10, or for the tenants $11 at $12.
- * Blocked deliveries are due at infinity, and not in the index: `due_at < 'infinity'` lets the planner use it.
- *
- * The next claim goes on where this walk ended, whatever was taken: tenants of which nothing could be taken (another worker
- * has their rows locked) do not keep those behind them waiting. Only when the limit ended it earlier, it goes on after the last tenant served.
- *
- * Of the tenants with less room, what has expired is taken nevertheless: it is not sent. The index is due_deliveries_expiry_idx; the sums that change
- * nothing keep the planner from going through all that is due instead.
- *
- * A row that another worker is claiming at this moment is skipped, not waited for.
- */
-const CLAIM = `
-with recursive behind as materialized (
-  select * from unnest($11::uuid[], $12::timestamptz[]) as b(tenant_id, due_at)
-), walk(tenant_id, due_at, room, is_ready, ready, probes) as (
-  select $3::uuid, 'infinity'::timestamptz, 0::bigint, false, 0, 0
-  union all
-  select t.tenant_id, t.due_at, t.room, t.is_ready, w.ready + t.is_ready::integer, w.probes + 1
-  from walk w cross join lateral (
-    select n.tenant_id, n.due_at, r.room, r.room > 0 as is_ready
-    from (${nextTenant({ channel: '$1', lane: '$2', from: '$10', until: 'now()', behind: 'behind' })}
-    ) n
-    cross join lateral (select coalesce(($8::bigint[])[array_position($4::uuid[], n.tenant_id)], $5::bigint) as room) r
-  ) t
-  where w.ready < ${MAX_TENANTS} and w.probes < ${MAX_PROBES}
-), ready as materialized (
-  select tenant_id, due_at, room, row_number() over (order by probes) as place from walk where is_ready
-), share as (
-  select greatest(1, ceil($5::numeric / greatest(1, (select count(*) from ready))))::bigint as rows
-), picked as materialized (
-  select d.*, r.place from (select * from ready order by place) r cross join lateral (
-    select d.tenant_id, d.delivery_id, d.sending
-    from due_deliveries d
-    where d.channel = $1 and d.lane = $2 and d.tenant_id = r.tenant_id and d.due_at >= r.due_at and d.due_at <= now() and d.due_at < 'infinity'
-      and (not d.sending or d.claim_id is null or d.due_at <= now() - make_interval(secs => $9::double precision))
-    order by d.due_at
-    limit (select least(rows, r.room) from share)
-    for update skip locked
-  ) d
-  limit $5
-), overdue as materialized (
-  select d.tenant_id, d.delivery_id, d.sending
-  from due_deliveries d
-  where d.tenant_id = any ($4::uuid[]) and d.expires_at <= now() and not d.sending and d.due_at < 'infinity'
-    and d.channel || '' = $1 and d.lane + 0 = $2 and d.due_at + interval '0' <= now()
-  limit greatest(0, $5 - (select count(*) from picked))
-  for update skip locked
-), claimed as (
-  update due_deliveries d
-  set due_at = now() + make_interval(secs => $7::double precision), claim_id = $6::uuid, claims = d.claims + 1
-  from (select tenant_id, delivery_id from picked union all select tenant_id, delivery_id from overdue) p
-  where d.tenant_id = p.tenant_id and d.delivery_id = p.delivery_id
-  returning d.*
-), ended as (
-  select case
-    when (select count(*) = $5 and max(place) < (select count(*) from ready) from picked) then (select tenant_id from picked order by place desc limit 1)
-    when w.ready = ${MAX_TENANTS} or w.probes = ${MAX_PROBES} then w.tenant_id
-  end as at
-  from walk w order by w.probes desc limit 1
-)
-select (select count(*) from ready)::integer as ready, e.at as ended_at,
-       d.tenant_id, d.delivery_id, d.lane, d.claims, d.attempt, d.retries, d.sending, d.unrecorded, d.limit_taken, d.passed_accounts, d.paced, d.message_key,
-       d.ordering_key is not null as ordered, d.traceparent, coalesce(d.expires_at <= now(), false) as expired
-from ended e left join claimed d on true`;
 
 /** Whoever re-claims a row at this moment wins: the renewal then finds another claim, and a claim near its end is not confirmed without it. */
 const CONFIRM = `

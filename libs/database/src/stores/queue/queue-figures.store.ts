@@ -1,6 +1,6 @@
 import { type ChannelId, DomainError, PLATFORM_TENANT_ID } from '#domain';
-import type { Database } from '../database.js';
-import type { Sql } from '../statement.js';
+import type { Database } from '../../database.js';
+import type { Sql } from '../../statement.js';
 
 export interface ChannelFigures {
   channel: ChannelId;
@@ -22,19 +22,21 @@ export interface QueueFigures {
 interface KeptFigures extends QueueFigures {
   /** A worker would have counted again by now. */
   isStale: boolean;
-  /** The count was not cheap: the queue is long, or full of rows that are gone and cannot be removed beside an old snapshot. */
+  /** The count was not cheap: the queue is long, or an old snapshot keeps its dead rows. */
   wasSlow: boolean;
 }
 
 /** A queue of up to so many rows is counted for each reader: about a millisecond. */
 const COUNTED_AT_ONCE = 2_000;
-/** What counting may cost each reader, and each worker every second. */
+/** A count is cheap up to this time; a slower one runs in the background. */
 const CHEAP_MS = 20;
 const SHOWN_TENANTS = 20;
 /** A count in the background may take longer than other statements; ten million rows take some seconds. */
 const COUNT_TIMEOUT_MS = 60_000;
 /** Counting takes at most a fiftieth of the time of one connection. */
 const PAUSES_PER_COUNT = 49;
+/** From the begin of a count to the next one, when it took a tenth longer than what is cheap: below that the pause is a second all the same. */
+const SLOW_GAP_MS = 1.1 * CHEAP_MS * (1 + PAUSES_PER_COUNT);
 
 /**
  * How long the queue is. What is due depends on the time, so no counter can be moved by each change: a short queue is counted for each reader, a
@@ -62,7 +64,10 @@ export class QueueFiguresStore {
     throw new DomainError('unavailable', 'The queue is being counted. Try again.', { retryAfterSeconds: 2 });
   }
 
-  /** Counts in the background: does nothing while counting is cheap, or too early after a count that was not. Returns the figures when it counted. */
+  /**
+   * Counts in the background: does nothing while counting is cheap, or too early after a count that was not. Returns the figures when it counted. Where the
+   * last count was slow it skips the trial count, which would be slow too.
+   */
   async keep(): Promise<QueueFigures | null> {
     const kept = await this.kept();
     if (kept?.wasSlow && !kept.isStale) return await this.refresh(COUNT_TIMEOUT_MS);
@@ -103,7 +108,7 @@ export class QueueFiguresStore {
   private async kept(): Promise<KeptFigures | undefined> {
     const [row] = await this.database.platform.query<KeptFigures>({
       name: 'kept_queue_figures',
-      text: `select counted_at as "countedAt", channels, tenants, next_at > counted_at + interval '1.1 seconds' as "wasSlow",
+      text: `select counted_at as "countedAt", channels, tenants, next_at > counted_at + ${SLOW_GAP_MS} * interval '1 millisecond' as "wasSlow",
                     next_at + greatest(interval '10 seconds', (next_at - counted_at) / 5) < now() as "isStale"
              from queue_figures where tenant_id = $1`,
       values: [PLATFORM_TENANT_ID],
