@@ -74,13 +74,13 @@ describe('who may do what', () => {
       'libs/database/src/stores/operations.store.ts',
       'libs/database/src/stores/overview.store.ts', // the operator's
       'libs/database/src/stores/provider-accounts.store.ts', // a vendor names an account, not its tenant
+      'libs/database/src/stores/queue/due-deliveries.store.ts',
       'libs/database/src/stores/queue/queue-figures.store.ts', // the operator's
       'libs/database/src/stores/recipients.store.ts', // addresses of many requests in one statement
       'libs/database/src/stores/sending/accept.store.ts', // requests of many tenants in one commit
       'libs/database/src/stores/sending/account-paces.store.ts', // one statement for the accounts of many
       'libs/database/src/stores/sending/dead-letters.store.ts', // the operator's
       'libs/database/src/stores/sending/deliveries.store.ts', // the worker serves all tenants
-      'libs/database/src/stores/queue/due-deliveries.store.ts',
       'libs/database/src/stores/sending/events.store.ts', // the relay publishes everybody's
       'libs/database/src/stores/sending/first-answers.store.ts', // replays of many tenants in one statement
       'libs/database/src/stores/sending/poison-messages.store.ts', // they do not say whose they are
