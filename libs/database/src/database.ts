@@ -27,8 +27,8 @@ const CONNECT_TIMEOUT_MS = 1_500;
 const ANSWER_MS = 200;
 /** A statement is committed or undone so long after its transaction began, unless the transaction has several or its commit is slow. */
 export const COMMIT_GRACE_MS = QUERY_TIMEOUT_MS + ANSWER_MS;
-/** How long a scan of a whole queue may take: reading fifty million dead index entries. */
-export const RESCAN_TIMEOUT_MS = 15_000;
+/** How long a scan of a whole queue may take: about a hundred million dead index entries. */
+export const RESCAN_TIMEOUT_MS = 60_000;
 
 /**
  * The hot statements are batches of look-ups by primary key, prepared once per connection. A plan made while a table was

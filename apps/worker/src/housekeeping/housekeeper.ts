@@ -137,7 +137,7 @@ export class Housekeeper {
   }
 }
 
-/** Skips calls while `run` is under way, and after it for so long that it takes MAX_DUTY_CYCLE of the time at most. */
+/** Skips calls while `run` is under way, and after it for so long that it takes MAX_DUTY_CYCLE of the time at most. A failed run is repeated at once. */
 function withDutyCycle(run: () => Promise<unknown>): () => Promise<void> {
   let isRunning = false;
   let restsUntil = 0;
@@ -147,9 +147,9 @@ function withDutyCycle(run: () => Promise<unknown>): () => Promise<void> {
     isRunning = true;
     try {
       await run();
+      restsUntil = startedAt + (performance.now() - startedAt) / MAX_DUTY_CYCLE;
     } finally {
       isRunning = false;
-      restsUntil = startedAt + (performance.now() - startedAt) / MAX_DUTY_CYCLE;
     }
   };
 }

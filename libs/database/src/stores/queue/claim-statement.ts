@@ -1,26 +1,13 @@
 // How due deliveries are found and claimed. All of it reads due_deliveries_claim_idx (channel, lane, tenant_id, due_at) from a watermark on (docs/adr/0025).
 
 import { COMMIT_GRACE_MS } from '../../database.js';
-import { MAX_LAGGING_TENANTS } from './claim-watermarks.js';
 
 /** Tenants served by one claim. */
 const MAX_TENANTS = 32;
 /** Tenants with something due that one claim looks at, whether or not they have capacity: some 20 ms. */
-const MAX_PROBES = 1_000;
-
-/**
- * The next tenant after `w.tenant_id` with an entry between `from` and `until`, or in the relation `lagging`: one row (tenant_id, due_at), where due_at is a
- * lower bound of what the tenant has due. Entries before `from` are of dead rows, or late. PostgreSQL 18 skips from one tenant's entry at `until` to
- * the next tenant's at `from`; older ones read the entries in between.
- */
-const nextTenant = (scan: Record<'channel' | 'lane' | 'from' | 'until', string>): string => `
-      (select d.tenant_id, d.due_at from due_deliveries d
-       where d.channel = ${scan.channel} and d.lane = ${scan.lane} and d.tenant_id > w.tenant_id and d.due_at >= ${scan.from} and d.due_at <= ${scan.until}
-         and d.due_at < 'infinity'
-       order by d.tenant_id, d.due_at limit 1)
-      union all
-      (select l.tenant_id, l.due_at from lagging l where l.tenant_id > w.tenant_id order by l.tenant_id limit 1)
-      order by tenant_id, due_at limit 1`;
+export const MAX_PROBES = 1_000;
+/** No tenant has this id. */
+const LAST_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /** For each lane whether something from its watermark on is due, in the order asked. Index: due_deliveries_claim_idx. */
 export const DUE_LANES = `
@@ -29,38 +16,41 @@ select exists (
 ) as due
 from unnest($1::text[], $2::smallint[], $3::timestamptz[]) with ordinality as a(channel, lane, due_from, ord) order by a.ord`;
 
-/** For each lane the tenants whose oldest due delivery is older than the grace period, most overdue first. Index: due_deliveries_claim_idx. */
+/**
+ * The tenants of a lane ($1, $2) whose oldest due delivery is older than the grace period, in order of id. Scans from $3 on, for the tenants known to lag
+ * ($4) from the times in $5. Walks the other tenants by one probe each. Index: due_deliveries_claim_idx.
+ */
 export const OLDEST_DUE = `
-with asked as (
-  select channel, lane, coalesce(due_from, now() - interval '${COMMIT_GRACE_MS} milliseconds') as due_from, now() - interval '${COMMIT_GRACE_MS} milliseconds' as committed_before
-  from unnest($1::text[], $2::smallint[], $3::timestamptz[]) as a(channel, lane, due_from)
-), all_lagging as materialized (
-  select * from unnest($4::text[], $5::smallint[], $6::uuid[], $7::timestamptz[]) as b(channel, lane, tenant_id, due_at)
+with recursive asked as materialized (
+  select now() - interval '${COMMIT_GRACE_MS} milliseconds' as committed_before
+), walk(tenant_id, due_at) as (
+  select '00000000-0000-0000-0000-000000000000'::uuid, null::timestamptz
+  union all
+  select n.tenant_id, n.due_at from walk w cross join asked a cross join lateral (
+    select d.tenant_id, d.due_at from due_deliveries d
+    where d.channel = $1 and d.lane = $2 and d.tenant_id > w.tenant_id
+      and d.due_at >= coalesce($3::timestamptz, a.committed_before) and d.due_at <= a.committed_before and d.due_at < 'infinity'
+    order by d.tenant_id, d.due_at limit 1
+  ) n
+), known as (
+  select l.tenant_id, n.due_at from unnest($4::uuid[], $5::timestamptz[]) as l(tenant_id, due_at) cross join asked a cross join lateral (
+    select d.due_at from due_deliveries d
+    where d.channel = $1 and d.lane = $2 and d.tenant_id = l.tenant_id and d.due_at >= l.due_at and d.due_at <= a.committed_before and d.due_at < 'infinity'
+    order by d.due_at limit 1
+  ) n
+), lagging as (
+  select tenant_id, min(due_at) as due_at from (select * from walk where due_at is not null union all select * from known) found group by tenant_id
 )
-select a.channel, a.lane, a.committed_before as "committedBefore", o.tenants, o."dueAts"
-from asked a cross join lateral (
-  with recursive lagging as materialized (
-    select * from all_lagging l where l.channel = a.channel and l.lane = a.lane
-  ), walk(tenant_id, due_at) as (
-    select '00000000-0000-0000-0000-000000000000'::uuid, null::timestamptz
-    union all
-    select n.tenant_id, (
-      select d.due_at from due_deliveries d
-      where d.channel = a.channel and d.lane = a.lane and d.tenant_id = n.tenant_id and d.due_at >= n.due_at and d.due_at <= a.committed_before and d.due_at < 'infinity'
-      order by d.due_at limit 1)
-    from walk w cross join lateral (${nextTenant({ channel: 'a.channel', lane: 'a.lane', from: 'a.due_from', until: 'a.committed_before' })}
-    ) n
-  )
-  select coalesce(array_agg(tenant_id order by due_at), '{}') as tenants, coalesce(array_agg(due_at order by due_at), '{}') as "dueAts"
-  from (select * from walk where due_at is not null order by due_at limit ${MAX_LAGGING_TENANTS + 1}) oldest
-) o`;
+select a.committed_before as "committedBefore", coalesce(l.tenants, '{}') as tenants, coalesce(l.due_ats, '{}') as "dueAts"
+from asked a cross join (select array_agg(tenant_id order by tenant_id) as tenants, array_agg(due_at order by tenant_id) as due_ats from lagging) l`;
 
 /**
  * Parameters: $1 channel, $2 lane, $3 the tenant after which the walk begins, $4 tenants with less capacity than their share and $8 how many may be taken
  * of each, $5 how many to claim, $6 claim id, $7 lease in seconds, $9 seconds for which a send in doubt is left to its owner, $10 the lane's watermark,
- * $11 the lagging tenants and $12 their watermarks.
+ * $11 the next lagging tenants after $3 in order of id, ${MAX_PROBES} at most, and $12 their watermarks.
  *
- * Walks the tenants that have something due, and the lagging ones, which may be drained by now, in order of id. The walk stops at ${MAX_TENANTS} that have
+ * Walks the tenants that have something due, and the lagging ones, which may be drained by now, in order of id: a scan of the index up to the next lagging
+ * tenant, `lagging_at`, then that one. PostgreSQL 18 skips from one tenant's entry at the present to the next tenant's at the watermark. The walk stops at ${MAX_TENANTS} that have
  * capacity, or at ${MAX_PROBES} tenants. Takes an equal share of each (less of a tenant with less capacity), oldest first. Blocked deliveries are due at
  * infinity and not in the index: `due_at < 'infinity'` lets the planner use it.
  *
@@ -73,15 +63,20 @@ from asked a cross join lateral (
  * A row that another worker is claiming at this moment is skipped, not waited for.
  */
 export const CLAIM = `
-with recursive lagging as materialized (
-  select * from unnest($11::uuid[], $12::timestamptz[]) as b(tenant_id, due_at)
-), walk(tenant_id, due_at, room, is_ready, ready, probes) as (
-  select $3::uuid, null::timestamptz, 0::bigint, false, 0, 0
+with recursive walk(tenant_id, due_at, lagging_at, room, is_ready, ready, probes) as (
+  select $3::uuid, null::timestamptz, 1, 0::bigint, false, 0, 0
   union all
-  select t.tenant_id, t.due_at, t.room, t.is_ready, w.ready + t.is_ready::integer, w.probes + 1
+  select t.tenant_id, t.due_at, t.lagging_at, t.room, t.is_ready, w.ready + t.is_ready::integer, w.probes + 1
   from walk w cross join lateral (
-    select n.tenant_id, n.due_at, r.room, r.room > 0 as is_ready
-    from (${nextTenant({ channel: '$1', lane: '$2', from: '$10', until: 'now()' })}
+    select n.tenant_id, n.due_at, n.lagging_at, r.room, r.room > 0 as is_ready
+    from (
+      (select d.tenant_id, d.due_at, w.lagging_at from due_deliveries d
+       where d.channel = $1 and d.lane = $2 and d.tenant_id > w.tenant_id and d.tenant_id < coalesce(($11::uuid[])[w.lagging_at], '${LAST_UUID}')
+         and d.due_at >= $10 and d.due_at <= now() and d.due_at < 'infinity'
+       order by d.tenant_id, d.due_at limit 1)
+      union all
+      select ($11::uuid[])[w.lagging_at], ($12::timestamptz[])[w.lagging_at], w.lagging_at + 1 where w.lagging_at <= cardinality($11::uuid[])
+      order by tenant_id limit 1
     ) n
     cross join lateral (select coalesce(($8::bigint[])[array_position($4::uuid[], n.tenant_id)], $5::bigint) as room) r
   ) t

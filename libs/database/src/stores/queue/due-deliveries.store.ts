@@ -2,8 +2,8 @@ import type { ChannelId } from '#domain';
 import { Batcher } from '../../batcher.js';
 import { columns } from '../../columns.js';
 import { type Database, RESCAN_TIMEOUT_MS } from '../../database.js';
-import { CLAIM, DUE_LANES, OLDEST_DUE } from './claim-statement.js';
-import { ClaimWatermarks, type LaneScan, scanColumns, unscannedLanes } from './claim-watermarks.js';
+import { CLAIM, DUE_LANES, MAX_PROBES, OLDEST_DUE } from './claim-statement.js';
+import { ClaimWatermarks, type Lane, type LaneScan, type LaneWatermark, lanesOf } from './claim-watermarks.js';
 
 /** A delivery a worker may work on until `leaseEndsAt`. Small enough to travel in a message. */
 export interface ClaimedDelivery {
@@ -131,46 +131,48 @@ export class DueDeliveriesStore {
    * Index: due_deliveries_claim_idx.
    */
   async dueLanes(channels: readonly ChannelId[]): Promise<{ channel: ChannelId; lane: 1 | 2 | 3 }[]> {
-    const lanes = this.watermarks.lanes(channels);
+    const lanes = lanesOf(channels);
     const due = await this.database.platform.query<{ due: boolean }>({
       name: 'due_lanes',
       text: DUE_LANES,
       values: columns(lanes, [
         ({ channel }) => channel,
         ({ lane }) => lane,
-        ({ watermark }) => watermark.dueFrom ?? FIRST_ENTRY,
+        (lane) => this.watermarks.get(lane).dueFrom ?? FIRST_ENTRY,
       ]),
     });
-    return lanes
-      .filter(({ watermark }, index) => due[index]!.due || watermark.lagging.size > 0)
-      .map(({ channel, lane }) => ({ channel, lane }));
+    return lanes.filter((lane, index) => due[index]!.due || this.watermarks.get(lane).lagging.length > 0);
   }
 
-  /** Raises the watermarks (docs/adr/0025). Deliveries that become visible below them are found by `rescan`. Index: due_deliveries_claim_idx. */
+  /** Raises the watermarks (docs/adr/0025). Deliveries that become visible below them are found by `rescan`. */
   async advanceWatermarks(channels: readonly ChannelId[]): Promise<void> {
-    const lanes = this.watermarks.lanes(channels);
-    const scans = await this.database.platform.query<LaneScan>({
-      name: 'oldest_due',
-      text: OLDEST_DUE,
-      values: scanColumns(lanes, ({ dueFrom }) => dueFrom),
-    });
-    this.watermarks.advance(lanes, scans);
+    for (const lane of lanesOf(channels)) {
+      const watermark = this.watermarks.get(lane);
+      this.watermarks.advance(lane, watermark, await this.scan(lane, watermark));
+    }
   }
 
-  /** Finds due deliveries below the watermarks. Reads every index entry, dead rows included, and can take seconds. Index: due_deliveries_claim_idx. */
+  /** Finds due deliveries below the watermarks. Reads every index entry, dead rows included, and can take seconds. */
   async rescan(channels: readonly ChannelId[]): Promise<void> {
-    const values = scanColumns(unscannedLanes(channels), () => FIRST_ENTRY);
-    const scans = await this.database.sqlAsPlatform(
-      (sql) => sql.query<LaneScan>({ text: OLDEST_DUE, values }),
-      RESCAN_TIMEOUT_MS,
-    );
-    this.watermarks.replace(scans);
+    for (const lane of lanesOf(channels))
+      this.watermarks.replace(lane, await this.scan(lane, { dueFrom: FIRST_ENTRY, lagging: [] }));
+  }
+
+  private async scan(
+    { channel, lane }: Lane,
+    { dueFrom, lagging }: { dueFrom: Date | string | null; lagging: LaneWatermark['lagging'] },
+  ): Promise<LaneScan> {
+    const tenants = columns(lagging, [({ tenantId }) => tenantId, ({ dueAt }) => dueAt]);
+    const statement = { name: 'oldest_due', text: OLDEST_DUE, values: [channel, lane, dueFrom, ...tenants] };
+    const [scan] = await this.database.sqlAsPlatform((sql) => sql.query<LaneScan>(statement), RESCAN_TIMEOUT_MS);
+    return scan!;
   }
 
   /** Claims up to `limit` due deliveries, fairly over the tenants that have some. Index: due_deliveries_claim_idx. */
   async claim(request: ClaimRequest): Promise<Claim> {
     const startedAt = performance.now();
     const { dueFrom, lagging } = this.watermarks.get(request);
+    const next = lagging.filter(({ tenantId }) => tenantId > request.afterTenant).slice(0, MAX_PROBES);
     const rows = await this.database.platform.query<ClaimedRow>({
       name: 'claim',
       text: CLAIM,
@@ -185,8 +187,7 @@ export class DueDeliveriesStore {
         [...request.rooms.values()],
         Math.min(request.doubtSeconds ?? 0, FOREVER_SECONDS),
         dueFrom ?? FIRST_ENTRY,
-        [...lagging.keys()],
-        [...lagging.values()],
+        ...columns(next, [({ tenantId }) => tenantId, ({ dueAt }) => dueAt]),
       ],
     });
     const claimed = rows.filter((row) => row.delivery_id !== null);

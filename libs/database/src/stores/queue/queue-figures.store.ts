@@ -19,6 +19,8 @@ export interface QueueFigures {
   tenants: { id: string; due: number }[];
 }
 
+type CountedFigures = QueueFigures & { rows: number };
+
 interface KeptFigures extends QueueFigures {
   /** A worker would have counted again by now. */
   isStale: boolean;
@@ -52,8 +54,11 @@ export class QueueFiguresStore {
   async read(): Promise<QueueFigures> {
     const kept = await this.kept();
     if (kept?.wasSlow && !kept.isStale) return kept;
-    const { rows, ...short } = await count(this.database.platform, COUNTED_AT_ONCE + 1);
-    if (rows <= COUNTED_AT_ONCE) return short;
+    const short = await this.shortCount().catch((error: unknown) => {
+      if (kept) return null;
+      throw error;
+    });
+    if (short && short.rows <= COUNTED_AT_ONCE) return figuresOf(short);
     if (kept && !kept.isStale) return kept;
     const counted = await this.refresh().catch((error: unknown) => {
       if (kept) return null;
@@ -72,8 +77,8 @@ export class QueueFiguresStore {
     const kept = await this.kept();
     if (kept?.wasSlow && !kept.isStale) return await this.refresh(COUNT_TIMEOUT_MS);
     const startedAt = performance.now();
-    const { rows } = await count(this.database.platform, COUNTED_AT_ONCE + 1);
-    const isCheap = rows <= COUNTED_AT_ONCE && performance.now() - startedAt < CHEAP_MS;
+    const short = await this.shortCount().catch(() => null);
+    const isCheap = short && short.rows <= COUNTED_AT_ONCE && performance.now() - startedAt < CHEAP_MS;
     return isCheap ? null : await this.refresh(COUNT_TIMEOUT_MS);
   }
 
@@ -88,7 +93,7 @@ export class QueueFiguresStore {
       // A statement of its own: only now does it see what the last holder of the lock has written.
       const early = await sql.query({ text: 'select from queue_figures where next_at > clock_timestamp()' });
       if (early.length > 0) return null;
-      const { rows: _rows, ...figures } = await count(sql, null);
+      const figures = figuresOf(await count(sql, null));
       await sql.query({
         text: `insert into queue_figures (tenant_id, counted_at, next_at, channels, tenants)
                values ($1, $2, clock_timestamp() + greatest(interval '1 second', ${PAUSES_PER_COUNT} * (clock_timestamp() - now())), $3, $4)
@@ -104,6 +109,10 @@ export class QueueFiguresStore {
     }, timeoutMs);
   }
 
+  private shortCount(): Promise<CountedFigures> {
+    return count(this.database.platform, COUNTED_AT_ONCE + 1);
+  }
+
   /** Index: queue_figures_pkey. */
   private async kept(): Promise<KeptFigures | undefined> {
     const [row] = await this.database.platform.query<KeptFigures>({
@@ -117,9 +126,11 @@ export class QueueFiguresStore {
   }
 }
 
+const figuresOf = ({ rows: _rows, ...figures }: CountedFigures): QueueFigures => figures;
+
 /** Counts in one pass over at most so many rows: one statement, so one moment. */
-async function count(sql: Sql, most: number | null): Promise<QueueFigures & { rows: number }> {
-  const [row] = await sql.query<QueueFigures & { rows: number }>({
+async function count(sql: Sql, most: number | null): Promise<CountedFigures> {
+  const [row] = await sql.query<CountedFigures>({
     text: `
 with counted as materialized (
   select tenant_id, channel, count(*) as waiting, count(*) filter (where due_at <= now()) as due,

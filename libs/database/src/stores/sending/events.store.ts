@@ -67,8 +67,9 @@ const FIRST_EVENT: EventWatermarks = { broker: 0, webhooks: 0 };
 export class EventsStore {
   /** In memory of each process. Null until the first rescan: an event of a recipient must not overtake an older one. */
   private watermarks: EventWatermarks | null = null;
-  /** The last `seq` given out at `at` (`performance.now()`). Its event is visible a grace period later, unless its commit is slow. */
-  private issued = { seq: 0, at: 0 };
+  /** The last `seq` that was given out at `at` (`performance.now()`), and the transaction id that came next then. */
+  private issued = { seq: 0, at: 0, nextXid: 0 };
+  /** Every event up to this `seq` is visible, or its transaction was rolled back. */
   private visibleSeq = 0;
 
   constructor(private readonly database: Database) {}
@@ -96,16 +97,29 @@ export class EventsStore {
     this.watermarks = await this.database.sqlAsPlatform((sql) => this.scan(sql, FIRST_EVENT), RESCAN_TIMEOUT_MS);
   }
 
+  /**
+   * A `seq` belongs to a visible event, or to none, once every transaction has ended that was open when it was given out. Only transactions that write have
+   * an id, so a backup or a report does not hold this back. A transaction gets its id a moment after its first `seq`, hence the grace period.
+   */
   private async scan(sql: Sql, from: EventWatermarks): Promise<EventWatermarks> {
-    const isVisible = performance.now() - this.issued.at >= COMMIT_GRACE_MS;
-    if (isVisible) this.visibleSeq = this.issued.seq;
-    // Known before the statement, whose snapshot is younger.
-    const next = this.visibleSeq + 1;
-    const [found] = await sql.query<{ issued: number; broker: number | null; webhooks: number | null }>({
+    const { issued } = this;
+    const isOldEnough = performance.now() - issued.at >= COMMIT_GRACE_MS;
+    const [found] = await sql.query<{
+      oldestXid: number;
+      issued: number;
+      broker: number | null;
+      webhooks: number | null;
+    }>({
       text: OLDEST_WAITING,
       values: [from.broker, from.webhooks],
     });
-    if (isVisible) this.issued = { seq: found!.issued, at: performance.now() };
+    if (isOldEnough && found!.oldestXid >= issued.nextXid) {
+      this.visibleSeq = issued.seq;
+      // A statement of its own: its snapshot is younger than the sequence number.
+      const [{ nextXid }] = (await sql.query<{ nextXid: number }>({ text: NEXT_XID })) as [{ nextXid: number }];
+      this.issued = { seq: found!.issued, at: performance.now(), nextXid };
+    }
+    const next = this.visibleSeq + 1;
     return { broker: Math.min(found!.broker ?? next, next), webhooks: Math.min(found!.webhooks ?? next, next) };
   }
 
@@ -196,5 +210,8 @@ with recursive walk(tenant_id, seq) as (
   ) n
 )
 select (select case when is_called then last_value else 0 end from events_seq_seq) as issued,
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint as "oldestXid",
        (select seq from events where broker and seq >= $1 order by seq limit 1) as broker,
        (select min(seq) from walk) as webhooks`;
+
+const NEXT_XID = 'select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as "nextXid"';
