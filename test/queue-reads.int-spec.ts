@@ -159,6 +159,26 @@ describe('beside an old snapshot', () => {
     });
   });
 
+  it('deliveries are looked up by their key, even after a vacuum that found no living row', async () => {
+    await withOldSnapshot(async () => {
+      const operations = new OperationsStore(database, MIGRATIONS);
+      // Nothing else keeps it from noting that it found none.
+      await house.sql.query('vacuum due_deliveries');
+      const store = new DueDeliveriesStore(database);
+      await store.rescan(['email']);
+      await operations.expectRows();
+      await fill(3, 'now()', { tenants: 3 });
+      const { deliveries } = await store.claim(request({ limit: 2 }));
+      const [delivery] = deliveries;
+      expect(await pagesRead(store, () => store.claim(request()))).toBeLessThan(100);
+      expect(await pagesRead(store, () => store.confirm([delivery!], 60))).toBeLessThan(100);
+      expect(await pagesRead(store, () => store.begin({ delivery: delivery!, limitTaken: false }))).toBeLessThan(100);
+      expect(
+        await pagesRead(store, () => store.release({ delivery: delivery!, delaySeconds: 0, intentUnsure: false })),
+      ).toBeLessThan(100);
+    });
+  });
+
   it('a lagging tenant does not make claims of other tenants read dead rows, and gets an equal share', async () => {
     // Of the tenant between the two others.
     await fill(100, `now() - interval '20 minutes'`, { first: 2 });
@@ -194,7 +214,7 @@ describe('beside an old snapshot', () => {
     await withOldSnapshot(async () => {
       const figures = new QueueFiguresStore(database);
       await fill(5, 'now()');
-      // What a count of two million such rows would have left.
+      // What a count of two million such rows would leave.
       await house.sql.query(
         `insert into queue_figures (tenant_id, counted_at, next_at, channels, tenants) values ($1, now(), now() + interval '20 seconds', '[]', '[]')
          on conflict (tenant_id) do update set counted_at = excluded.counted_at, next_at = excluded.next_at`,

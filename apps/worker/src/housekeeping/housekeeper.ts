@@ -85,6 +85,7 @@ export class Housekeeper {
       { name: 'rescan due deliveries', everyMs: 5 * SECOND, run: withDutyCycle(() => due.rescan(channels)) },
       { name: 'advance event watermarks', everyMs: SECOND, run: withDutyCycle(() => events.advanceWatermarks()) },
       { name: 'rescan events', everyMs: 5 * SECOND, run: withDutyCycle(() => events.rescan()) },
+      { name: 'expect rows in queues', everyMs: SECOND, run: () => operations.expectRows() },
       // Asked each second, counted as often as it is cheap.
       { name: 'count the queue', everyMs: SECOND, run: () => queue.keep() },
       { name: 'record spooled outcomes', everyMs: SECOND, run: () => spool.replay() },

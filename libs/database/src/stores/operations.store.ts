@@ -29,20 +29,19 @@ export class OperationsStore {
     return row!.grown;
   }
 
+  /** Keeps the planner from believing that a queue full of dead rows is a small table. */
+  async expectRows(): Promise<void> {
+    await this.database.platform.query({ name: 'expect_rows', text: 'select carillon_expect_rows()' });
+  }
+
   /**
-   * For how long the oldest transaction of this database has been open, in seconds; 0 when none is. Rows that died since it began cannot be removed. A
-   * vacuum holds back nothing. Transactions of other roles count where the migration could grant `pg_read_all_stats`; standbys and replication slots do not.
+   * For how long the oldest transaction of this database has been open, in seconds; 0 when none is. Rows that died since it began cannot be removed.
+   * Standbys and replication slots do not count, nor do transactions that the role which migrates may not see.
    */
   async oldestTransactionSeconds(): Promise<number> {
     const [row] = await this.database.platform.query<{ seconds: number }>({
       name: 'oldest_transaction',
-      text: `select greatest(0, coalesce(extract(epoch from clock_timestamp() - min(since)), 0))::float8 as seconds
-             from (
-               select xact_start as since from pg_stat_activity
-               where datname = current_database() and pid <> pg_backend_pid() and backend_type <> 'autovacuum worker' and (backend_xmin is not null or backend_xid is not null)
-               union all
-               select prepared from pg_prepared_xacts where database = current_database()
-             ) transactions`,
+      text: 'select carillon_oldest_transaction_seconds() as seconds',
     });
     return row!.seconds;
   }

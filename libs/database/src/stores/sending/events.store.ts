@@ -61,14 +61,24 @@ interface EventWatermarks {
   webhooks: number;
 }
 
+interface WaitingEvents {
+  /** The lowest `seq` of each, null where nothing waits. */
+  broker: number | null;
+  webhooks: number | null;
+  /** The last `seq` given out. */
+  issued: number;
+  /** All transactions with a lower id have ended, and are visible to the statement. */
+  oldestXid: number;
+}
+
 const FIRST_EVENT: EventWatermarks = { broker: 0, webhooks: 0 };
 
 /** Events on their way out. A row is there until the broker has it; there is no position to lose. Runs as the platform. */
 export class EventsStore {
   /** In memory of each process. Null until the first rescan: an event of a recipient must not overtake an older one. */
   private watermarks: EventWatermarks | null = null;
-  /** The last `seq` that was given out at `at` (`performance.now()`), and the transaction id that came next then. */
-  private issued = { seq: 0, at: 0, nextXid: 0 };
+  /** The last `seq` that was given out at `at` (`performance.now()`), and a transaction id that was given out after it. */
+  private issued = { seq: 0, at: 0, xid: 0 };
   /** Every event up to this `seq` is visible, or its transaction was rolled back. */
   private visibleSeq = 0;
 
@@ -102,24 +112,18 @@ export class EventsStore {
    * an id, so a backup or a report does not hold this back. A transaction gets its id a moment after its first `seq`, hence the grace period.
    */
   private async scan(sql: Sql, from: EventWatermarks): Promise<EventWatermarks> {
-    const { issued } = this;
+    // Taken before the statement: a scan that goes on meanwhile may raise them beyond what this one's snapshot shows.
+    const { issued, visibleSeq } = this;
     const isOldEnough = performance.now() - issued.at >= COMMIT_GRACE_MS;
-    const [found] = await sql.query<{
-      oldestXid: number;
-      issued: number;
-      broker: number | null;
-      webhooks: number | null;
-    }>({
-      text: OLDEST_WAITING,
-      values: [from.broker, from.webhooks],
-    });
-    if (isOldEnough && found!.oldestXid >= issued.nextXid) {
+    const [found] = await sql.query<WaitingEvents>({ text: OLDEST_WAITING, values: [from.broker, from.webhooks] });
+    const isVisible = isOldEnough && found!.oldestXid >= issued.xid;
+    if (isVisible) {
       this.visibleSeq = issued.seq;
-      // A statement of its own: its snapshot is younger than the sequence number.
-      const [{ nextXid }] = (await sql.query<{ nextXid: number }>({ text: NEXT_XID })) as [{ nextXid: number }];
-      this.issued = { seq: found!.issued, at: performance.now(), nextXid };
+      // A statement of its own: the id is younger than the sequence number.
+      const [given] = await sql.query<{ xid: number }>({ text: OWN_XID });
+      this.issued = { seq: found!.issued, at: performance.now(), xid: given!.xid };
     }
-    const next = this.visibleSeq + 1;
+    const next = (isVisible ? issued.seq : visibleSeq) + 1;
     return { broker: Math.min(found!.broker ?? next, next), webhooks: Math.min(found!.webhooks ?? next, next) };
   }
 
@@ -214,4 +218,5 @@ select (select case when is_called then last_value else 0 end from events_seq_se
        (select seq from events where broker and seq >= $1 order by seq limit 1) as broker,
        (select min(seq) from walk) as webhooks`;
 
-const NEXT_XID = 'select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as "nextXid"';
+/** Takes a transaction id: those of all transactions that were given one before are lower. */
+const OWN_XID = 'select pg_current_xact_id()::text::bigint as xid';
