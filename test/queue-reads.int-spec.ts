@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
+  type Claim,
   type ClaimRequest,
   COMMIT_GRACE_MS,
   Database,
@@ -208,6 +209,57 @@ describe('beside an old snapshot', () => {
       afterTenant = endedAt;
     }
     expect(served.size).toBe(150);
+  });
+
+  it('expired deliveries of a tenant without capacity are not looked for by every claim', async () => {
+    await withOldSnapshot(async () => {
+      const expiring = (count: number): Promise<unknown> =>
+        house.sql.query(
+          `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, expires_at)
+           select $1, gen_random_uuid(), 'email', 2, now() - interval '10 minutes', now() - interval '1 second' from generate_series(1, $2) n`,
+          [tenantId(1), count],
+        );
+      await expiring(DEAD_ROWS);
+      await house.sql.query('delete from due_deliveries');
+      await house.sql.query('analyze due_deliveries');
+      await new OperationsStore(database, MIGRATIONS).expectRows();
+      const store = new DueDeliveriesStore(database);
+      await store.rescan(['email']);
+      const claim = (): Promise<Claim> => store.claim(request({ rooms: new Map([[tenantId(1), 0]]) }));
+      expect(await pagesRead(store, claim)).toBeGreaterThan(DEAD_ROWS / 100);
+      expect(await pagesRead(store, claim)).toBeLessThan(100);
+      await expiring(3);
+      await until('they are taken nevertheless', async () => (await claim()).deliveries.length === 3, 5_000);
+    });
+  });
+
+  it('a batch of one ordering key passes the dead rows of that key once', async () => {
+    const insert = (first: number, count: number): Promise<unknown> =>
+      house.sql.query(
+        `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, ordering_key)
+         select $1, lpad(to_hex($2::integer + n), 32, '0')::uuid, 'email', 2, now(), 'k' from generate_series(1, $3) n`,
+        [tenantId(1), first, count],
+      );
+    /** Of this connection, up to now. */
+    const pagesFetched = async (): Promise<number> => {
+      const { rows } = await house.sql.query(`
+        select pg_stat_get_xact_blocks_fetched('due_deliveries'::regclass) + pg_stat_get_xact_blocks_fetched('due_deliveries_ordering_idx'::regclass) as pages`);
+      return Number(rows[0].pages);
+    };
+    const pagesOfInsert = async (count: number): Promise<number> => {
+      await house.sql.query('begin');
+      const before = await pagesFetched();
+      await insert(10_000, count);
+      const pages = (await pagesFetched()) - before;
+      await house.sql.query('rollback');
+      return pages;
+    };
+    await withOldSnapshot(async () => {
+      await insert(0, 2_000);
+      await house.sql.query('delete from due_deliveries');
+      const [one, hundred] = [await pagesOfInsert(1), await pagesOfInsert(100)];
+      expect(hundred).toBeLessThan(one + 100 * 20);
+    });
   });
 
   it('readers get the kept figures of the queue when the last count was slow', async () => {

@@ -44,3 +44,19 @@ end
 $$;
 revoke execute on function carillon_expect_rows() from public;
 grant execute on function carillon_expect_rows() to carillon_platform;
+
+-- Looks for the newest row of the key: of a batch with the same key each row then finds the one before it, and only the first passes the dead ones.
+-- Index: due_deliveries_ordering_idx.
+create or replace function carillon_block_behind_head() returns trigger
+language plpgsql as $$
+begin
+  perform carillon_lock_ordering_keys(array[carillon_ordering_lock(new.tenant_id, new.ordering_key)]);
+  perform from due_deliveries d where d.tenant_id = new.tenant_id and d.ordering_key = new.ordering_key order by d.delivery_id desc limit 1;
+  if found then
+    new.not_before := new.due_at;
+    new.due_at := 'infinity';
+    new.reason := 'ordering';
+  end if;
+  return new;
+end
+$$;

@@ -47,7 +47,8 @@ from asked a cross join (select array_agg(tenant_id order by tenant_id) as tenan
 /**
  * Parameters: $1 channel, $2 lane, $3 the tenant after which the walk begins, $4 tenants with less capacity than their share and $8 how many may be taken
  * of each, $5 how many to claim, $6 claim id, $7 lease in seconds, $9 seconds for which a send in doubt is left to its owner, $10 the lane's watermark,
- * $11 the next lagging tenants after $3 in order of id, ${MAX_PROBES} at most, and $12 their watermarks.
+ * $11 the next lagging tenants after $3 in order of id, ${MAX_PROBES} at most, and $12 their watermarks, $13 tenants of which expired
+ * deliveries are looked for.
  *
  * Walks the tenants that have something due, and the lagging ones, which may be drained by now, in order of id: a scan of the index up to the next lagging
  * tenant, `lagging_at`, then that one. PostgreSQL 18 skips from one tenant's entry at the present to the next tenant's at the watermark. The walk stops at ${MAX_TENANTS} that have
@@ -57,7 +58,7 @@ from asked a cross join (select array_agg(tenant_id order by tenant_id) as tenan
  * The next claim goes on where this walk ended, whatever was taken: tenants of which nothing could be taken (another worker
  * has their rows locked) do not keep those behind them waiting. Only when the limit ended it earlier, it goes on after the last tenant served.
  *
- * Of the tenants with less capacity, what has expired is taken nevertheless: it is not sent. The index is due_deliveries_expiry_idx; the sums that change
+ * Of the tenants in $13, which have less capacity, what has expired is taken nevertheless: it is not sent. The index is due_deliveries_expiry_idx; the sums that change
  * nothing keep the planner from going through all that is due instead.
  *
  * A row that another worker is claiming at this moment is skipped, not waited for.
@@ -99,7 +100,7 @@ with recursive walk(tenant_id, due_at, lagging_at, room, is_ready, ready, probes
 ), overdue as materialized (
   select d.tenant_id, d.delivery_id, d.sending
   from due_deliveries d
-  where d.tenant_id = any ($4::uuid[]) and d.expires_at <= now() and not d.sending and d.due_at < 'infinity'
+  where d.tenant_id = any ($13::uuid[]) and d.expires_at <= now() and not d.sending and d.due_at < 'infinity'
     and d.channel || '' = $1 and d.lane + 0 = $2 and d.due_at + interval '0' <= now()
   limit greatest(0, $5 - (select count(*) from picked))
   for update skip locked

@@ -66,6 +66,9 @@ export interface Claim {
 /** Longer than anything waits, and short enough for an interval. */
 const FOREVER_SECONDS = 1e9;
 const FIRST_ENTRY = '-infinity';
+/** Looking for expired deliveries passes the dead ones, beside an old snapshot many: not with every claim, and for a twentieth of the time at most. */
+const EXPIRY_LOOK_MS = 1_000;
+const PAUSES_PER_EXPIRY_LOOK = 19;
 
 /** Comes once, without a delivery, where nothing was claimed. */
 type ClaimedRow = ClaimRow & { ready: number; ended_at: string | null };
@@ -119,6 +122,8 @@ export class DueDeliveriesStore {
   private readonly intents: Batcher<Intent, number | null>;
   private readonly releases: Batcher<Release, void>;
   private readonly watermarks = new ClaimWatermarks();
+  /** By lane, when the next claim looks for expired deliveries, on this process's monotonic clock. */
+  private readonly nextExpiryLooks = new Map<string, number>();
 
   constructor(private readonly database: Database) {
     const limits = { maxBatch: 500, maxQueue: 100_000 };
@@ -172,6 +177,9 @@ export class DueDeliveriesStore {
   async claim(request: ClaimRequest): Promise<Claim> {
     const startedAt = performance.now();
     const { dueFrom, lagging } = this.watermarks.get(request);
+    const capped = [...request.rooms.keys()];
+    const lane = `${request.channel}:${request.lane}`;
+    const looksForExpired = startedAt >= (this.nextExpiryLooks.get(lane) ?? 0);
     const next = lagging.filter(({ tenantId }) => tenantId > request.afterTenant).slice(0, MAX_PROBES);
     const rows = await this.database.platform.query<ClaimedRow>({
       name: 'claim',
@@ -180,7 +188,7 @@ export class DueDeliveriesStore {
         request.channel,
         request.lane,
         request.afterTenant,
-        [...request.rooms.keys()],
+        capped,
         request.limit,
         request.claimId,
         request.leaseSeconds,
@@ -188,8 +196,13 @@ export class DueDeliveriesStore {
         Math.min(request.doubtSeconds ?? 0, FOREVER_SECONDS),
         dueFrom ?? FIRST_ENTRY,
         ...columns(next, [({ tenantId }) => tenantId, ({ dueAt }) => dueAt]),
+        looksForExpired ? capped : [],
       ],
     });
+    if (looksForExpired && capped.length > 0) {
+      const now = performance.now();
+      this.nextExpiryLooks.set(lane, now + Math.max(EXPIRY_LOOK_MS, PAUSES_PER_EXPIRY_LOOK * (now - startedAt)));
+    }
     const claimed = rows.filter((row) => row.delivery_id !== null);
     const deliveries = claimed.map((row) => ({
       ...claimOf(row),
