@@ -4,7 +4,7 @@
 -- roles that may read all statistics, see more than that they are there. Nobody gets that right for it, because it would cover the query texts of all
 -- databases of the server. Where the role that migrates may not see them either, they are left out. A vacuum holds back nothing.
 create function carillon_oldest_transaction_seconds() returns double precision
-language sql security definer set search_path from current as $$
+language sql security definer as $$
   select greatest(0, coalesce(extract(epoch from clock_timestamp() - min(since)), 0))::double precision
   from (
     select xact_start as since from pg_stat_activity
@@ -25,7 +25,7 @@ grant select on sequence events_seq_seq to carillon_platform;
 -- look-ups are look-ups again. Before version 18 statistics cannot be set. The lock time-out is far below deadlock_timeout, so that a running vacuum is
 -- neither waited for nor cancelled.
 create function carillon_expect_rows() returns void
-language plpgsql security definer set search_path from current set lock_timeout = '50ms' as $$
+language plpgsql security definer as $$
 declare
   queue record;
 begin
@@ -44,6 +44,15 @@ end
 $$;
 revoke execute on function carillon_expect_rows() from public;
 grant execute on function carillon_expect_rows() to carillon_platform;
+
+-- As in 20261125108000_search_path.
+do $$
+begin
+  execute format('alter function carillon_oldest_transaction_seconds() set search_path = %I, pg_temp', current_schema());
+  execute format('alter function carillon_expect_rows() set search_path = %I, pg_temp', current_schema());
+  alter function carillon_expect_rows() set lock_timeout = '50ms';
+end
+$$;
 
 -- Looks for the newest row of the key: of a batch with the same key each row then finds the one before it, and only the first passes the dead ones.
 -- Index: due_deliveries_ordering_idx.
