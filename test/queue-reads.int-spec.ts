@@ -266,7 +266,7 @@ describe('beside an old snapshot', () => {
     await withOldSnapshot(async () => {
       const figures = new QueueFiguresStore(database);
       await fill(5, 'now()');
-      // What a count of two million such rows would leave.
+      // A count of two million dead rows leaves this.
       await house.sql.query(
         `insert into queue_figures (tenant_id, counted_at, next_at, channels, tenants) values ($1, now(), now() + interval '20 seconds', '[]', '[]')
          on conflict (tenant_id) do update set counted_at = excluded.counted_at, next_at = excluded.next_at`,
@@ -302,7 +302,7 @@ describe('beside an old snapshot', () => {
       await insertEvents(30);
       expect(await store.next(100)).toHaveLength(30);
       expect(await store.nextForEndpoints({ afterTenant: NIL, tenants: 20, limit: 100 })).toHaveLength(30);
-      // What waits stays visible, however often the watermarks are raised.
+      // Raising the watermarks never hides a waiting event.
       await delay(COMMIT_GRACE_MS);
       await store.advanceWatermarks();
       await delay(COMMIT_GRACE_MS);

@@ -2,6 +2,7 @@ import type { ChannelId } from '#domain';
 import { Batcher } from '../../batcher.js';
 import { columns } from '../../columns.js';
 import { type Database, RESCAN_TIMEOUT_MS } from '../../database.js';
+import type { Sql } from '../../statement.js';
 import { CLAIM, DUE_LANES, MAX_PROBES, OLDEST_DUE } from './claim-statement.js';
 import { ClaimWatermarks, type Lane, type LaneScan, type LaneWatermark, lanesOf } from './claim-watermarks.js';
 
@@ -153,24 +154,16 @@ export class DueDeliveriesStore {
   async advanceWatermarks(channels: readonly ChannelId[]): Promise<void> {
     for (const lane of lanesOf(channels)) {
       const watermark = this.watermarks.get(lane);
-      this.watermarks.advance(lane, watermark, await this.scan(lane, watermark));
+      this.watermarks.advance(lane, watermark, await scan(this.database.platform, lane, watermark));
     }
   }
 
   /** Finds due deliveries below the watermarks. Reads every index entry, dead rows included, and can take seconds. */
   async rescan(channels: readonly ChannelId[]): Promise<void> {
-    for (const lane of lanesOf(channels))
-      this.watermarks.replace(lane, await this.scan(lane, { dueFrom: FIRST_ENTRY, lagging: [] }));
-  }
-
-  private async scan(
-    { channel, lane }: Lane,
-    { dueFrom, lagging }: { dueFrom: Date | string | null; lagging: LaneWatermark['lagging'] },
-  ): Promise<LaneScan> {
-    const tenants = columns(lagging, [({ tenantId }) => tenantId, ({ dueAt }) => dueAt]);
-    const statement = { name: 'oldest_due', text: OLDEST_DUE, values: [channel, lane, dueFrom, ...tenants] };
-    const [scan] = await this.database.sqlAsPlatform((sql) => sql.query<LaneScan>(statement), RESCAN_TIMEOUT_MS);
-    return scan!;
+    await this.database.sqlAsPlatform(async (sql) => {
+      for (const lane of lanesOf(channels))
+        this.watermarks.replace(lane, await scan(sql, lane, { dueFrom: FIRST_ENTRY, lagging: [] }));
+    }, RESCAN_TIMEOUT_MS);
   }
 
   /** Claims up to `limit` due deliveries, fairly over the tenants that have some. Index: due_deliveries_claim_idx. */
@@ -296,6 +289,20 @@ export class DueDeliveriesStore {
     const attempts = new Map(rows.map((row) => [row.delivery_id, row.attempt]));
     return batch.map((row) => attempts.get(row.delivery.deliveryId) ?? null);
   }
+}
+
+async function scan(
+  sql: Sql,
+  { channel, lane }: Lane,
+  { dueFrom, lagging }: { dueFrom: Date | string | null; lagging: LaneWatermark['lagging'] },
+): Promise<LaneScan> {
+  const tenants = columns(lagging, [({ tenantId }) => tenantId, ({ dueAt }) => dueAt]);
+  const [found] = await sql.query<LaneScan>({
+    name: 'oldest_due',
+    text: OLDEST_DUE,
+    values: [channel, lane, dueFrom, ...tenants],
+  });
+  return found!;
 }
 
 function claimOf(row: ClaimRow): Omit<ClaimedDelivery, 'channel' | 'claimId' | 'leaseEndsAt'> {
