@@ -161,6 +161,8 @@ describe('the first start', { timeout: 120_000 }, () => {
       'carillon_deliveries_outcomes_total',
       'carillon_attempt_seconds_count',
       'carillon_queue_waiting',
+      '# TYPE carillon_queue_oldest_due_seconds gauge',
+      '# TYPE carillon_oldest_transaction_seconds gauge',
     ])
       expect(metrics).toContain(name);
     const log = await until('the log has it all', () => {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Attributes, type Counter, type Histogram, metrics } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
-import { AggregationType, MeterProvider } from '@opentelemetry/sdk-metrics';
+import { AggregationType, InstrumentType, MeterProvider } from '@opentelemetry/sdk-metrics';
 
 let exporter: PrometheusExporter | undefined;
 
@@ -17,6 +17,8 @@ export function startMetrics(): void {
       views: [
         {
           instrumentName: '*_seconds',
+          // Gauges in seconds stay gauges.
+          instrumentType: InstrumentType.HISTOGRAM,
           aggregation: { type: AggregationType.EXPLICIT_BUCKET_HISTOGRAM, options: { boundaries: SECONDS } },
         },
       ],
