@@ -1,6 +1,12 @@
-/** Turns rows into the column arrays that `unnest` takes: one array per named field. */
+/**
+ * Turns rows into the column arrays that `unnest` takes: one array per field. A column of nulls only becomes an empty array,
+ * which `unnest` fills up to the length of the longest one.
+ */
 export function columns<Row>(rows: readonly Row[], fields: readonly ((row: Row) => unknown)[]): unknown[][] {
-  return fields.map((field) => rows.map((row) => field(row)));
+  return fields.map((field) => {
+    const values = rows.map((row) => field(row));
+    return values.every((value) => value === null) ? [] : values;
+  });
 }
 
 /** JSON for a jsonb column, or null. */

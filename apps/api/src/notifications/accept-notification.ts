@@ -99,13 +99,17 @@ export class AcceptNotification {
       if (item) items.push({ index, item, idempotency: idempotencyOf(index, item) });
       else reject(index, faults);
     }
-    const rest = await this.withoutReplays(caller, items, result);
-    const common = rest.length > 0 ? [...timeFaults(body), ...(await this.contentFaults(caller, body))] : [];
-    if (common.length > 0 && result.accepted.length === 0) throw validationFailed(common);
+    const common = [...timeFaults(body), ...(await this.contentFaults(caller, body))];
+    const faultsOf = ({ item }: OneOfBulk): Fault[] => [...common, ...addressFaults(body, item)];
+    const rest =
+      (await this.isRepeated(caller, items)) || items.some((one) => faultsOf(one).length > 0)
+        ? await this.withoutReplays(caller, items, result)
+        : items;
+    if (rest.length > 0 && common.length > 0 && result.accepted.length === 0) throw validationFailed(common);
     const shared = sharedContentOf(body);
     const good: (OneOfBulk & { acceptance: Acceptance })[] = [];
     for (const one of rest) {
-      const faults = [...common, ...addressFaults(body, one.item)];
+      const faults = faultsOf(one);
       if (faults.length > 0) reject(one.index, faults);
       else {
         const acceptance = acceptanceOf(caller, { ...body, content: undefined }, one.item, one.idempotency);
@@ -144,7 +148,18 @@ export class AcceptNotification {
     return stored;
   }
 
-  /** Adds the items whose key is known to the result, before anything else is checked, and returns the others. */
+  /**
+   * Whether the call looks like a repetition: the key of its first item is known. Only saves work: the accept statement
+   * recognises every replay, but the content they share would be written for it in vain.
+   */
+  private async isRepeated(caller: Caller, items: OneOfBulk[]): Promise<boolean> {
+    const first = items.find(({ idempotency }) => idempotency !== null);
+    if (!first) return false;
+    const [found] = await this.store.findAccepted(caller.tenantId, [first.idempotency!]);
+    return found !== null;
+  }
+
+  /** Adds the items whose key is known to the result, whether or not they still validate, and returns the others. */
   private async withoutReplays(caller: Caller, items: OneOfBulk[], result: BulkResult): Promise<OneOfBulk[]> {
     const keyed = items.filter(({ idempotency }) => idempotency !== null);
     if (keyed.length === 0) return items;

@@ -4,13 +4,13 @@ import { laneOf } from '#domain';
 import { columns, json } from '../../columns.js';
 import type { Acceptance } from './acceptance.js';
 
-/** One row for each request, except where another request of the batch, or of another transaction, took its key meanwhile. */
+/** One row with place 0 and the time, and one for each request that was not accepted. */
 export interface AcceptRow {
-  /** Its place in the batch, from 1. */
+  /** The place of the request in the batch, from 1. */
   ord: number;
-  kind: 'accepted' | 'known' | 'lacking';
-  created_at: Date | null;
-  /** Of the request that used the key before; null when that was not a send. */
+  created_at: Date;
+  /** A request that used the key before, and its notification: null when that was not a send. */
+  known: boolean | null;
   notification_id: string | null;
   body_hash: string | null;
   /** The channels that have no address. */
@@ -76,10 +76,10 @@ const notificationFields: ((row: Acceptance) => unknown)[] = [
 ];
 
 /**
- * Known keys are looked up first, by primary key: a replay is answered before its addresses are checked. A request that lacks an
- * address writes nothing, not even its key. Keys are inserted in order, so that two batches with the same keys wait for each other
- * and do not deadlock. A key that is inserted by this statement or committed by another one after it began is neither visible nor
- * insertable, and its request has no row in the result.
+ * A request that lacks an address writes nothing, not even its key. Of those that were not accepted the key is looked up: a replay
+ * is answered as such even where an address is missing now. Keys are inserted in order, so that two batches with the same keys wait
+ * for each other and do not deadlock. A key that is inserted by this statement or committed by another one after it began is neither
+ * visible nor insertable: the row of its request is empty.
  * created_at is cut to milliseconds because the answer shows it so, and a replayed answer must be the same text.
  *
  * `due_at` is never earlier than the start of this transaction: claims do not read further back at once (docs/adr/0025).
@@ -95,18 +95,14 @@ with input as materialized (
                          test, ordering_key, scheduled_at, expires_at, total, key, body_hash, traceparent, endpoint_id, shared_content_id, metadata_at, ord)
 ), asked as materialized (
   select * from unnest($21::integer[], $22::uuid[], $23::text[], $24::text[], $25::text[]) as d(ord, id, channel, address, address_from)
-), known as materialized (
-  select i.ord, k.notification_id, k.body_hash
-  from input i cross join lateral (select * from idempotency_keys x where x.tenant_id = i.tenant_id and x.key = i.key offset 0) k -- index: idempotency_keys_pkey
 ), lacking as materialized (
   select a.ord, array_agg(a.channel) as channels
   from asked a join input i on i.ord = a.ord left join recipients r on r.tenant_id = i.tenant_id and r.id = i.recipient_id
-  where not exists (select from known n where n.ord = a.ord)
-    and ((a.address_from = 'email' and r.email is null) or (a.address_from = 'phone' and r.phone is null)
-      or (a.address_from = 'devices' and not exists (select from devices v where v.tenant_id = i.tenant_id and v.recipient_id = i.recipient_id)))
+  where (a.address_from = 'email' and r.email is null) or (a.address_from = 'phone' and r.phone is null)
+     or (a.address_from = 'devices' and not exists (select from devices v where v.tenant_id = i.tenant_id and v.recipient_id = i.recipient_id))
   group by a.ord
 ), able as materialized (
-  select * from input i where not exists (select from known n where n.ord = i.ord) and not exists (select from lacking l where l.ord = i.ord)
+  select * from input i where not exists (select from lacking l where l.ord = i.ord)
 ), keys as (
   insert into idempotency_keys (tenant_id, key, body_hash, notification_id)
   select tenant_id, key, decode(body_hash, 'hex'), id from able where key is not null order by tenant_id, key, ord
@@ -115,6 +111,11 @@ with input as materialized (
 ), accepted as materialized (
   select i.*, date_trunc('milliseconds', now()) as created_at from able i
   where i.key is null or exists (select 1 from keys k where k.tenant_id = i.tenant_id and k.key = i.key and k.notification_id = i.id)
+), refused as materialized (
+  select i.ord, i.tenant_id, i.key from input i where not exists (select from accepted a where a.ord = i.ord)
+), known as materialized (
+  select i.ord, k.notification_id, k.body_hash
+  from refused i cross join lateral (select * from idempotency_keys x where x.tenant_id = i.tenant_id and x.key = i.key offset 0) k -- index: idempotency_keys_pkey
 ), profiles as (
   insert into recipients as r (tenant_id, id, email, phone, locale, timezone, attributes)
   select distinct on (a.tenant_id, u.id) a.tenant_id, u.id, u.email, u.phone, u.locale, u.timezone, coalesce(u.attributes::jsonb, '{}')
@@ -141,11 +142,10 @@ with input as materialized (
   select tenant_id, id, channel, lane, greatest(scheduled_at, created_at), case when scheduled_at > created_at then 'scheduled' end, expires_at, ordering_key,
          hashtext(tenant_id::text || coalesce(ordering_key, recipient_id)), traceparent
   from wanted
-  where (select carillon_lock_ordering_keys(array(select carillon_ordering_lock(tenant_id, ordering_key) from accepted where ordering_key is not null)))
+  where coalesce((select carillon_lock_ordering_keys(array_agg(carillon_ordering_lock(tenant_id, ordering_key))) from accepted where ordering_key is not null), true)
   order by id
 )
-select ord::integer as ord, 'accepted' as kind, created_at, null::uuid as notification_id, null as body_hash, null::text[] as lacking from accepted
+select 0 as ord, date_trunc('milliseconds', now()) as created_at, null::boolean as known, null::uuid as notification_id, null as body_hash, null::text[] as lacking
 union all
-select ord::integer, 'known', null, notification_id, encode(body_hash, 'hex'), null from known
-union all
-select ord, 'lacking', null, null, null, channels from lacking`;
+select r.ord::integer, date_trunc('milliseconds', now()), k.ord is not null, k.notification_id, encode(k.body_hash, 'hex'), l.channels
+from refused r left join known k on k.ord = r.ord left join lacking l on l.ord = r.ord`;

@@ -39,7 +39,7 @@ const MAX_BATCH = 256;
  * Requests of bulk calls have a queue of their own, so that a single send does not wait behind thousands of them. There are always enough
  * for a large batch, so two statements at a time use a second core.
  */
-const MANY = { slots: 2, maxBatch: 500, maxQueue: 10_000 };
+const MANY = { slots: 3, maxBatch: 500, maxQueue: 10_000 };
 /** Of the requests of one call: how many wait at once. */
 const CALL_SLICE = 1_000;
 
@@ -115,8 +115,9 @@ export class AcceptStore {
       values: acceptValues(batch),
     });
     // From here on everything is committed: nothing that fails may fail the batch.
-    const results: (FlushResult | undefined)[] = new Array(batch.length);
-    for (const row of rows) results[row.ord - 1] = toResult(row);
+    const createdAt = rows[0]!.created_at;
+    const results: (FlushResult | undefined)[] = batch.map(() => ({ createdAt }));
+    for (const row of rows) if (row.ord > 0) results[row.ord - 1] = toRefusal(row);
     answerTwins(batch, results);
     const contested = batch.flatMap((acceptance, index) => (results[index] ? [] : [{ acceptance, index }]));
     if (contested.length > 0) {
@@ -189,15 +190,10 @@ function answerTwins(batch: readonly Acceptance[], results: (FlushResult | undef
   }
 }
 
-function toResult(row: AcceptRow): FlushResult {
-  switch (row.kind) {
-    case 'accepted':
-      return { createdAt: row.created_at! };
-    case 'known':
-      return { existing: { notificationId: row.notification_id, bodyHash: row.body_hash! } };
-    case 'lacking':
-      return { lacking: row.lacking! };
-  }
+/** Undefined for a request whose key another request has taken meanwhile. */
+function toRefusal(row: AcceptRow): FlushResult | undefined {
+  if (row.known) return { existing: { notificationId: row.notification_id, bodyHash: row.body_hash! } };
+  return row.lacking ? { lacking: row.lacking } : undefined;
 }
 
 function settle({ idempotency }: Acceptance, result: FlushResult): Accepted {
