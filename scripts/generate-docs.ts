@@ -40,7 +40,7 @@ async function openApi(): Promise<object> {
     databasePoolSize: 1,
     masterKey: Buffer.alloc(32),
     adminToken: 'x',
-    egressAllow: [],
+    egressAllowedCidrs: [],
   };
   const logger = createLogger({ level: 'silent', role: 'docs' });
   const module = ApiModule.register({

@@ -1,4 +1,4 @@
-// Finding and running the programs that the services are.
+// ReceiptEvent and running the programs that the services are.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';

@@ -2,7 +2,7 @@
 
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { type Acceptance, type Accepted, AcceptStore, Database } from '#database';
+import { AcceptStore, Database, type NewNotification, type StoreResult } from '#database';
 import { DomainError, newId } from '#domain';
 import { cloneDatabase, connect, startTcpProxy, type TcpProxy, until } from '#testing';
 
@@ -33,7 +33,7 @@ afterAll(async () => {
   await drop?.();
 });
 
-function acceptance(key: string | null, notification: Partial<Acceptance['notification']> = {}): Acceptance {
+function acceptance(key: string | null, notification: Partial<NewNotification['notification']> = {}): NewNotification {
   return {
     notification: {
       tenantId: TENANT,
@@ -62,9 +62,9 @@ function acceptance(key: string | null, notification: Partial<Acceptance['notifi
   };
 }
 
-const kinds = (results: (Accepted | DomainError)[]): string[] =>
+const kinds = (results: (StoreResult | DomainError)[]): string[] =>
   results.map((result) => (result instanceof DomainError ? result.code : result.kind));
-const stored = async (of: Acceptance[]): Promise<number> =>
+const stored = async (of: NewNotification[]): Promise<number> =>
   (
     await admin.query('select count(*)::int as n from notifications where id = any ($1)', [
       of.map(({ notification }) => notification.id),

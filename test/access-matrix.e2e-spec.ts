@@ -4,9 +4,17 @@ import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newApiKey } from '#domain';
 import { until } from '#testing';
-import { type Answer, CONTENT, type House, http, type Json, startHouse, type Tenant } from './house.js';
+import {
+  type Answer,
+  CONTENT,
+  http,
+  type Json,
+  startHouse,
+  type Tenant,
+  type TestEnvironment,
+} from './test-environment.js';
 
-let house: House;
+let house: TestEnvironment;
 let mine: Tenant;
 let theirs: Tenant;
 let document: Json;
@@ -357,7 +365,7 @@ describe("the operator's acts", () => {
     const { freePort } = await import('../services/programs.ts');
     const port = await freePort();
     const split = await startHouse({ worker: false, environment: { INTERNAL_PORT: String(port) } }).catch(
-      (error: unknown) => error as House,
+      (error: unknown) => error as TestEnvironment,
     );
     try {
       // The harness itself speaks to the main port, where there is no operator now.

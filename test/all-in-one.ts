@@ -4,8 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { until } from '#testing';
-import { type House, http, type Tenant, tenantWith } from './house.js';
 import { profileEnvironment } from './profiles.js';
+import { http, type Tenant, type TestEnvironment, tenantWith } from './test-environment.js';
 
 const MAIN = join(import.meta.dirname, '../dist/apps/carillon/src/main.js');
 
@@ -61,7 +61,7 @@ export async function startAllInOne(home: string, environment: Record<string, st
   const url = /^Carillon is ready on (\S+)$/m.exec(output())![1]!;
   const apiKey = /car_live_\w+/.exec(output())![0];
   const { tenantId } = JSON.parse(readFileSync(join(home, 'demo.json'), 'utf8')) as { tenantId: string };
-  const call: House['call'] = (method, path, request) => http(url, method, path, request);
+  const call: TestEnvironment['call'] = (method, path, request) => http(url, method, path, request);
   return {
     child,
     output,

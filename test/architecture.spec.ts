@@ -36,7 +36,7 @@ describe('names', () => {
     expect(classes.filter((name) => /^I[A-Z]|Impl$|^Abstract/.test(name))).toEqual([]);
   });
 
-  it('keep rooms small enough to take in', () => {
+  it('keep capacities small enough to take in', () => {
     const long = product.filter((path) => read(path).split('\n').length > 400);
     expect(long).toEqual([]);
     const full = Object.entries(Object.groupBy(product, (path) => path.slice(0, path.lastIndexOf('/')))).filter(
@@ -158,9 +158,9 @@ describe('what is written down', () => {
 
   it('how to add a provider, in code that compiles as it stands', async () => {
     const [, code] = /```ts\n(.*?)```/s.exec(read('docs/adding-a-provider.md'))!;
-    const faultsOf = await compilerAt('libs/providers/src/sms/acme.provider.ts');
-    expect(faultsOf(code!)).toEqual([]);
-    expect(faultsOf(code!.replace('kind: (code', 'sort: (code'))).not.toEqual([]);
+    const fieldErrorsOf = await compilerAt('libs/providers/src/sms/acme.provider.ts');
+    expect(fieldErrorsOf(code!)).toEqual([]);
+    expect(fieldErrorsOf(code!.replace('kind: (code', 'sort: (code'))).not.toEqual([]);
   }, 30_000);
 
   it('every link between our pages leads somewhere', () => {
@@ -202,8 +202,8 @@ describe('the pipeline', () => {
     const steps = [...source.matchAll(/await timed\('(\w+)'/g)].map(([, step]) => step!);
     expect(steps).toEqual(['claim', 'load', 'consent', 'limit', 'render', 'send', 'record']);
     // Each neighbouring pair is swapped in the text, and the compiler is asked.
-    const faultsOf = await compilerAt('apps/worker/src/delivery/pipeline.ts');
-    expect(faultsOf(source)).toEqual([]);
+    const fieldErrorsOf = await compilerAt('apps/worker/src/delivery/pipeline.ts');
+    expect(fieldErrorsOf(source)).toEqual([]);
     const lines = source.split('\n');
     const at = lines.flatMap((line, index) =>
       /await timed\('(load|consent|limit|render|send)'/.test(line) ? [index] : [],
@@ -217,12 +217,12 @@ describe('the pipeline', () => {
       return swapped.join('\n');
     };
     for (let index = 0; index + 1 < at.length; index += 1)
-      expect(faultsOf(swap(at[index]!, at[index + 1]!)), `swapping ${lines[at[index]!]}`).not.toEqual([]);
+      expect(fieldErrorsOf(swap(at[index]!, at[index + 1]!)), `swapping ${lines[at[index]!]}`).not.toEqual([]);
     // And whole lines.
     for (let index = 0; index + 1 < at.length; index += 1) {
       const moved = [...lines];
       [moved[at[index]!], moved[at[index + 1]!]] = [lines[at[index + 1]!]!, lines[at[index]!]!];
-      expect(faultsOf(moved.join('\n'))).not.toEqual([]);
+      expect(fieldErrorsOf(moved.join('\n'))).not.toEqual([]);
     }
   }, 60_000);
 });

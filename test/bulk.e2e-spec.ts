@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '#testing';
-import { type House, http, type Json, startHouse, type Tenant, tenantWith } from './house.js';
 import { startRole } from './processes.js';
 import { profileEnvironment } from './profiles.js';
+import { http, type Json, startHouse, type Tenant, type TestEnvironment, tenantWith } from './test-environment.js';
 
 const BULK = '/api/v1/notifications/bulk';
 
-let house: House;
+let house: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {

@@ -3,11 +3,11 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { startSmtpSink, until } from '#testing';
-import { CONTENT, type House, startHouse, type Tenant } from './house.js';
+import { CONTENT, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const LEASE_SECONDS = '2';
 
-let house: House;
+let house: TestEnvironment;
 let tenant: Tenant;
 
 beforeEach(async () => {

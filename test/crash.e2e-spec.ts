@@ -4,13 +4,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSmtpSink, until } from '#testing';
-import { CONTENT, type House, startHouse, type Tenant } from './house.js';
 import { profileEnvironment } from './profiles.js';
+import { CONTENT, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const LEASE_SECONDS = 5;
 const DELIVERIES = 1_000;
 
-let house: House;
+let house: TestEnvironment;
 let tenant: Tenant;
 const children: ChildProcess[] = [];
 
@@ -149,7 +149,7 @@ describe('a zombie', () => {
             claimId: newId(),
             leaseSeconds,
             afterTenant: '00000000-0000-0000-0000-000000000000',
-            rooms: new Map(),
+            capacities: new Map(),
           })
         ).deliveries;
         return delivery;
@@ -157,10 +157,10 @@ describe('a zombie', () => {
       const zombie = await until('it is claimed', () => claim(0.05));
       const owner = await until('it is claimed by another', () => claim(30));
       expect(owner.deliveryId).toBe(zombie.deliveryId);
-      expect(await due.begin({ delivery: zombie, limitTaken: false })).toBeNull();
+      expect(await due.begin({ delivery: zombie, rateLimitConsumed: false })).toBeNull();
       expect(await store.record(zombie, { kind: 'expired' })).toBe(false);
-      expect(await due.begin({ delivery: owner, limitTaken: false })).toBe(1);
-      expect(await due.begin({ delivery: owner, limitTaken: false })).toBeNull();
+      expect(await due.begin({ delivery: owner, rateLimitConsumed: false })).toBe(1);
+      expect(await due.begin({ delivery: owner, rateLimitConsumed: false })).toBeNull();
       expect(await store.record(owner, { kind: 'failed', reason: 'rejected', code: 'x', detail: null })).toBe(true);
       expect(await store.record(owner, { kind: 'expired' })).toBe(false);
 
@@ -172,13 +172,13 @@ describe('a zombie', () => {
         content: CONTENT.email,
       });
       const lost = await until('it is claimed', () => claim(0.05));
-      expect(await due.begin({ delivery: lost, limitTaken: true })).toBe(1);
+      expect(await due.begin({ delivery: lost, rateLimitConsumed: true })).toBe(1);
       const found = await until('it is claimed by another', () => claim(30));
       expect(found).toMatchObject({ deliveryId: lost.deliveryId, sending: true });
       expect(await store.record(found, { kind: 'held', reason: 'provider_limit', delaySeconds: 0 })).toBe(true);
       const again = await until('it is claimed once more', () => claim(30));
       expect(again).toMatchObject({ deliveryId: lost.deliveryId, sending: true });
-      expect(await due.begin({ delivery: again, limitTaken: true })).toBe(2);
+      expect(await due.begin({ delivery: again, rateLimitConsumed: true })).toBe(2);
       const { rows } = await house.sql.query('select number, outcome, code from attempts where delivery_id = $1', [
         lost.deliveryId,
       ]);

@@ -2,15 +2,15 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type SmtpSink, startSmtpSink, startVendor, until, type Vendor, vendors } from '#testing';
-import { CONTENT, type House, type Json, startHouse, type Tenant } from './house.js';
+import { CONTENT, type Json, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
 /** Of an SMTP account. */
 const SLOTS = 5;
 const open: (() => Promise<unknown>)[] = [];
-let house: House;
+let house: TestEnvironment;
 
 /** A third of the lease is the deadline: with six seconds a send that hangs is given up after two. */
-async function startWithLease(seconds: string): Promise<House> {
+async function startWithLease(seconds: string): Promise<TestEnvironment> {
   const started = await startHouse({ environment: { LEASE_SECONDS: seconds } });
   // Times are measured from here on: the transport is connected.
   const tenant = await started.tenant();
@@ -27,7 +27,7 @@ afterEach(async () => {
   for (const close of open.splice(0)) await close();
 });
 
-async function tenantWithMail(of: House): Promise<Tenant> {
+async function tenantWithMail(of: TestEnvironment): Promise<Tenant> {
   const tenant = await of.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
   await tenant.call('PUT', '/api/v1/categories/invoices', { name: 'Invoices', unknown_outcome: 'hold' });
   return tenant;

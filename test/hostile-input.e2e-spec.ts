@@ -4,9 +4,9 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '#domain';
 import { until } from '#testing';
-import { CONTENT, type House, type Json, simulated, startHouse, type Tenant } from './house.js';
+import { CONTENT, type Json, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
-let house: House;
+let house: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Database, IdempotencyStore } from '#database';
 import { newId } from '#domain';
-import { CONTENT, type House, type Json, simulated, startHouse, type Tenant } from './house.js';
+import { CONTENT, type Json, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
-let house: House;
+let house: TestEnvironment;
 let tenant: Tenant;
 let other: Tenant;
 

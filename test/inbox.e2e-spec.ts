@@ -4,9 +4,9 @@ import { SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type RawData, WebSocket } from 'ws';
 import { until } from '#testing';
-import { type House, type Json, startHouse, type Tenant } from './house.js';
+import { type Json, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
-let house: House;
+let house: TestEnvironment;
 let tenant: Tenant;
 const open: WebSocket[] = [];
 

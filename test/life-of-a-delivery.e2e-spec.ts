@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '#testing';
-import { CONTENT, type House, type Json, simulated, startHouse, type Tenant } from './house.js';
+import { CONTENT, type Json, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
-let house: House;
+let house: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {
@@ -265,7 +265,7 @@ describe('consent and limit', () => {
     const sent = (await mail()).map((row) => row.notification_id);
     expect(sent).toEqual(sent.toSorted());
     const { rows } = await house.sql.query(
-      `select count(*)::int as held, count(distinct delivery_id)::int as deliveries from decisions where tenant_id = $1 and code = 'held'`,
+      `select count(*)::int as held, count(distinct delivery_id)::int as deliveries from delivery_log where tenant_id = $1 and code = 'held'`,
       [limited.id],
     );
     expect(rows[0]).toEqual({ held: 4, deliveries: 4 });

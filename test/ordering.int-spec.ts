@@ -5,21 +5,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  type Acceptance,
   AcceptStore,
   type ClaimedDelivery,
   Database,
   DeliveriesStore,
   DueDeliveriesStore,
   migrate,
+  type NewNotification,
   NotificationsStore,
 } from '#database';
 import { newId } from '#domain';
 import { connect, until } from '#testing';
-import { type House, type Json, simulated, startHouse, type Tenant } from './house.js';
+import { type Json, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const NIL = '00000000-0000-0000-0000-000000000000';
-let house: House;
+let house: TestEnvironment;
 const databases: Database[] = [];
 
 beforeAll(async () => {
@@ -44,12 +44,12 @@ const claimRequest = (limit = 100) =>
     claimId: newId(),
     leaseSeconds: 60,
     afterTenant: NIL,
-    rooms: new Map(),
+    capacities: new Map(),
   }) as const;
 
 const sent = { kind: 'suppressed', reason: 'opted_out' } as const;
 
-function acceptance(tenantId: string, orderingKey: string | null): Acceptance {
+function acceptance(tenantId: string, orderingKey: string | null): NewNotification {
   return {
     notification: {
       tenantId,

@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { startSmtpSink, startTcpProxy, type TcpProxy, until } from '#testing';
-import { CONTENT, type House, simulated, startHouse, type Tenant } from './house.js';
+import { CONTENT, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const LEASE_SECONDS = 6;
 
 let proxy: TcpProxy;
-let house: House;
+let house: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {

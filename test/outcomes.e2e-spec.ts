@@ -8,11 +8,11 @@ import { newId } from '#domain';
 import { createLogger } from '#telemetry';
 import { startVendor, until, type Vendor, vendors } from '#testing';
 import { OutcomeSpool } from '../apps/worker/src/delivery/outcome-spool.js';
-import { CONTENT, type House, startHouse, type Tenant } from './house.js';
+import { CONTENT, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const LEASE_SECONDS = '3';
 
-let house: House;
+let house: TestEnvironment;
 let tenant: Tenant;
 
 beforeEach(async () => {
@@ -60,7 +60,7 @@ describe('the spool', () => {
     );
     const id = await send('dead');
     const delivery = await claim(due, 60);
-    const number = await due.begin({ delivery, limitTaken: true });
+    const number = await due.begin({ delivery, rateLimitConsumed: true });
     const attempt = { number: number!, provider: 'smtp', providerAccountId: null, durationMs: 1 };
     const accepted = { ...attempt, outcome: 'sent', code: null, detail: null, providerMessageId: 'm1' } as const;
     await dead.append(delivery, { kind: 'sent', attempt: accepted, templateVersion: null });
@@ -72,7 +72,7 @@ describe('the spool', () => {
 });
 
 async function claim(due: DueDeliveriesStore, leaseSeconds: number, doubtSeconds = 0): Promise<ClaimedDelivery> {
-  const request = { channel: 'email', lane: 2, limit: 1, leaseSeconds, doubtSeconds, rooms: new Map() } as const;
+  const request = { channel: 'email', lane: 2, limit: 1, leaseSeconds, doubtSeconds, capacities: new Map() } as const;
   return await until('it is claimed', async () => {
     const afterTenant = '00000000-0000-0000-0000-000000000000';
     const { deliveries } = await due.claim({ ...request, claimId: newId(), afterTenant });
@@ -86,13 +86,13 @@ describe('a send in doubt', () => {
     const due = new DueDeliveriesStore(database);
     await send('doubt');
     const owned = await claim(due, 0.1);
-    expect(await due.begin({ delivery: owned, limitTaken: true })).toBe(1);
+    expect(await due.begin({ delivery: owned, rateLimitConsumed: true })).toBe(1);
     const lease = (await house.sql.query('select due_at from due_deliveries')).rows[0].due_at as Date;
     const found = await claim(due, 30, 1);
     expect(found).toMatchObject({ deliveryId: owned.deliveryId, sending: true });
     const { rows } = await house.sql.query(`select now() >= $1::timestamptz + interval '1 second' as late`, [lease]);
     expect(rows[0].late).toBe(true);
-    expect(await due.begin({ delivery: owned, limitTaken: true })).toBeNull();
+    expect(await due.begin({ delivery: owned, rateLimitConsumed: true })).toBeNull();
     await database.close();
   });
 
@@ -107,7 +107,7 @@ describe('a send in doubt', () => {
     const due = new DueDeliveriesStore(database);
     const id = await send('told');
     const lost = await claim(due, 0.1);
-    expect(await due.begin({ delivery: lost, limitTaken: true })).toBe(1);
+    expect(await due.begin({ delivery: lost, rateLimitConsumed: true })).toBe(1);
     const receipt = { tenantId: lost.tenantId, deliveryId: id, kind: 'delivered', detail: null } as const;
     expect(await new ReceiptsStore(database).take(receipt)).toBe('early');
     await house.startWorker();

@@ -4,10 +4,10 @@ import type pg from 'pg';
 import { describe, expect, inject, it } from 'vitest';
 import { Database, migrate, OperationsStore, PartitionsStore } from '#database';
 import { cloneDatabase, connect } from '#testing';
-import { MIGRATIONS, startHouse } from './house.js';
+import { MIGRATIONS, startHouse } from './test-environment.js';
 
 const DAY = 86_400_000;
-const PARENTS = ['notifications', 'deliveries', 'attempts', 'decisions'];
+const PARENTS = ['notifications', 'deliveries', 'attempts', 'delivery_log'];
 
 interface Bounds {
   parent: string;
@@ -270,9 +270,9 @@ describe('making partitions', () => {
     const holding = await connect(house.databaseUrl);
     await holding.query('begin');
     await holding.query('lock table deliveries in share mode');
-    const before = await last('decisions');
+    const before = await last('delivery_log');
     await expect(partitions.make(5)).rejects.toMatchObject({ code: '55P03' });
-    expect(await last('decisions')).not.toBe(before);
+    expect(await last('delivery_log')).not.toBe(before);
     expect(await partitions.horizonDays()).toBeLessThan(35);
     await holding.query('rollback');
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Database, OperationsStore } from '#database';
 import { newId } from '#domain';
 import { cloneDatabase, connect } from '#testing';
-import { MIGRATIONS } from './house.js';
+import { MIGRATIONS } from './test-environment.js';
 
 let database: Database;
 let admin: pg.Client;

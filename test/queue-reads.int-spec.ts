@@ -15,11 +15,11 @@ import {
 } from '#database';
 import { newId } from '#domain';
 import { connect, until } from '#testing';
-import { type House, type Json, simulated, startHouse } from './house.js';
+import { type Json, simulated, startHouse, type TestEnvironment } from './test-environment.js';
 
 const MIGRATIONS = join(import.meta.dirname, '../prisma/migrations');
 const NIL = '00000000-0000-0000-0000-000000000000';
-let house: House;
+let house: TestEnvironment;
 let database: Database;
 
 beforeAll(async () => {
@@ -44,7 +44,7 @@ const request = (over: Partial<ClaimRequest> = {}): ClaimRequest => ({
   claimId: newId(),
   leaseSeconds: 60,
   afterTenant: NIL,
-  rooms: new Map(),
+  capacities: new Map(),
   ...over,
 });
 
@@ -105,8 +105,8 @@ describe('beside 100 lagging tenants and 1,000 that have 100 scheduled deliverie
     await store.rescan(['email']);
     const { rows } = await house.sql.query(`select relpages from pg_class where relname = 'due_deliveries_claim_idx'`);
     expect(await pagesRead(store, () => store.claim(request({ limit: 1 })))).toBeLessThan(3 * rows[0].relpages);
-    const rooms = new Map(Array.from({ length: 100 }, (_, index) => [tenantId(index + 1), 0]));
-    expect(await pagesRead(store, () => store.claim(request({ rooms })))).toBeLessThan(5 * rows[0].relpages);
+    const capacities = new Map(Array.from({ length: 100 }, (_, index) => [tenantId(index + 1), 0]));
+    expect(await pagesRead(store, () => store.claim(request({ capacities })))).toBeLessThan(5 * rows[0].relpages);
   }, 30_000);
 });
 
@@ -114,12 +114,12 @@ describe('beside 3,000 tenants without capacity', () => {
   it('a claim looks at a thousand, and the next one goes on there', async () => {
     await fill(3_000, 'now()', { tenants: 3_000 });
     await fill(1, 'now()', { first: 5_000 });
-    const rooms = new Map(Array.from({ length: 3_000 }, (_, index) => [tenantId(index + 1), 0]));
+    const capacities = new Map(Array.from({ length: 3_000 }, (_, index) => [tenantId(index + 1), 0]));
     const store = new DueDeliveriesStore(database);
     const ends: (string | null)[] = [];
     let afterTenant = NIL;
     for (;;) {
-      const { deliveries, endedAt } = await store.claim(request({ rooms, afterTenant }));
+      const { deliveries, endedAt } = await store.claim(request({ capacities, afterTenant }));
       ends.push(endedAt);
       expect(deliveries).toHaveLength(endedAt === null ? 1 : 0);
       if (endedAt === null) break;
@@ -173,7 +173,9 @@ describe('beside an old snapshot', () => {
       const [delivery] = deliveries;
       expect(await pagesRead(store, () => store.claim(request()))).toBeLessThan(100);
       expect(await pagesRead(store, () => store.confirm([delivery!], 60))).toBeLessThan(100);
-      expect(await pagesRead(store, () => store.begin({ delivery: delivery!, limitTaken: false }))).toBeLessThan(100);
+      expect(await pagesRead(store, () => store.begin({ delivery: delivery!, rateLimitConsumed: false }))).toBeLessThan(
+        100,
+      );
       expect(
         await pagesRead(store, () => store.release({ delivery: delivery!, delaySeconds: 0, intentUnsure: false })),
       ).toBeLessThan(100);
@@ -225,7 +227,7 @@ describe('beside an old snapshot', () => {
       await new OperationsStore(database, MIGRATIONS).expectRows();
       const store = new DueDeliveriesStore(database);
       await store.rescan(['email']);
-      const claim = (): Promise<Claim> => store.claim(request({ rooms: new Map([[tenantId(1), 0]]) }));
+      const claim = (): Promise<Claim> => store.claim(request({ capacities: new Map([[tenantId(1), 0]]) }));
       expect(await pagesRead(store, claim)).toBeGreaterThan(DEAD_ROWS / 100);
       expect(await pagesRead(store, claim)).toBeLessThan(100);
       await expiring(3);

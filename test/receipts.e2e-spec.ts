@@ -3,11 +3,19 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '#domain';
 import { type ReportKind, reporters, sendgridReport, startVendor, until, type Vendor, vendors } from '#testing';
-import { type Answer, CONTENT, type House, http, type Json, startHouse, type Tenant } from './house.js';
+import {
+  type Answer,
+  CONTENT,
+  http,
+  type Json,
+  startHouse,
+  type Tenant,
+  type TestEnvironment,
+} from './test-environment.js';
 
 const PUBLIC_URL = 'https://notify.example.com';
 const open: (() => Promise<unknown>)[] = [];
-let house: House;
+let house: TestEnvironment;
 
 beforeAll(async () => {
   // A third of the lease is the deadline: what hangs is given up after two seconds.

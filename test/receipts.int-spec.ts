@@ -122,7 +122,7 @@ async function seen(id: string): Promise<Seen> {
   const { rows } = await admin.query(
     `select d.state, d.complained_at is not null as complained, d.opened_at is not null as opened, n.final_status as status,
             array[n.succeeded, n.failed, n.suppressed, n.cancelled] as counters,
-            array(select code from decisions t where t.tenant_id = d.tenant_id and t.delivery_id = d.id order by created_at, code) as timeline,
+            array(select code from delivery_log t where t.tenant_id = d.tenant_id and t.delivery_id = d.id order by created_at, code) as timeline,
             array(select type from events e where e.tenant_id = d.tenant_id and e.subject in (d.id::text, n.id::text) order by seq) as events
      from deliveries d join notifications n on n.tenant_id = d.tenant_id and n.id = d.notification_id where d.id = $1`,
     [id],

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { parseMail, startSmtpSink, until } from '#testing';
-import { CONTENT, type House, type Json, simulated, startHouse, type Tenant } from './house.js';
+import { CONTENT, type Json, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
-let house: House;
+let house: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {
@@ -381,7 +381,7 @@ describe('a provider that hangs', () => {
     await delay(1_500);
     const { rows } = await house.sql.query(
       `select (select count(*)::int from due_deliveries where tenant_id = $1) as waiting,
-              (select count(*)::int from decisions where tenant_id = $1 and code = 'held') as put_back`,
+              (select count(*)::int from delivery_log where tenant_id = $1 and code = 'held') as put_back`,
       [stuck.id],
     );
     expect(rows[0].waiting).toBe(2_000);

@@ -22,7 +22,7 @@ import { createLogger } from '#telemetry';
 import { cloneDatabase, connect, until } from '#testing';
 import { OutcomeSpool } from '../apps/worker/src/delivery/outcome-spool.js';
 import { Housekeeper } from '../apps/worker/src/housekeeping/housekeeper.js';
-import { MIGRATIONS } from './house.js';
+import { MIGRATIONS } from './test-environment.js';
 
 const DAY = 86_400_000;
 const DEFAULT_DAYS = 30;
@@ -42,7 +42,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   await admin.query('truncate tenants, due_deliveries, dead_letters, inbox_items, inbox_counters, events cascade');
-  await admin.query('truncate notifications, deliveries, attempts, decisions');
+  await admin.query('truncate notifications, deliveries, attempts, delivery_log');
   await admin.query('select carillon_make_partitions(26, $1)', [new Date(Date.now() - 150 * DAY)]);
 });
 afterAll(async () => {
@@ -89,7 +89,7 @@ async function makeDelivery(
     delivery,
   ]);
   await admin.query(
-    `insert into decisions (tenant_id, delivery_id, id, code) values ($1, $2, gen_random_uuid(), 'held')`,
+    `insert into delivery_log (tenant_id, delivery_id, id, code) values ($1, $2, gen_random_uuid(), 'held')`,
     [tenant, delivery],
   );
   if (state === 'waiting')
@@ -140,7 +140,7 @@ describe('retention', () => {
     for (const [table, column] of [
       ['deliveries', 'id'],
       ['attempts', 'delivery_id'],
-      ['decisions', 'delivery_id'],
+      ['delivery_log', 'delivery_id'],
     ])
       expect(await idsIn(table!, column), table).toEqual(young.map(({ delivery }) => delivery).sort());
   });
@@ -169,7 +169,7 @@ describe('retention', () => {
     expect(await idsIn('deliveries')).toEqual(kept.map(({ delivery }) => delivery).sort());
     expect(await idsIn('notifications')).toEqual(kept.map(({ notification }) => notification).sort());
     expect(await idsIn('attempts', 'delivery_id')).toEqual(kept.map(({ delivery }) => delivery).sort());
-    expect(await idsIn('decisions', 'delivery_id')).toEqual(kept.map(({ delivery }) => delivery).sort());
+    expect(await idsIn('delivery_log', 'delivery_id')).toEqual(kept.map(({ delivery }) => delivery).sort());
     expect(await idsIn('dead_letters')).toEqual([letters.kept]);
   });
 
@@ -186,10 +186,10 @@ describe('retention', () => {
     expect(await idsIn('attempts', 'delivery_id')).toEqual(live.map(({ delivery }) => delivery).sort());
     expect(await idsIn('dead_letters')).toEqual(letters);
     const held = await weeksBefore(DEFAULT_DAYS);
-    expect(held.map((name) => name.split('_')[0]).sort()).toEqual([
+    expect(held.map((name) => name.replace(/_\d+$/, '')).sort()).toEqual([
       'attempts',
-      'decisions',
       'deliveries',
+      'delivery_log',
       'notifications',
     ]);
     // Once it has ended, the rest goes: the letter first, and the week after it.
@@ -498,7 +498,7 @@ async function fill(): Promise<void> {
     `insert into shared_contents (tenant_id, id, payload, created_at) select tenant_id, shared_content_id, json '{}', created_at from notifications`,
     `insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, state, created_at) select '${tenant}', ${id('000000000002')}, ${id('000000000001')}, 'r', 'email', 'sent', ${age} ${rows}`,
     `insert into attempts (tenant_id, delivery_id, number, outcome) select '${tenant}', ${id('000000000002')}, 1, 'sent' ${rows}`,
-    `insert into decisions (tenant_id, delivery_id, id, code) select '${tenant}', ${id('000000000002')}, gen_random_uuid(), 'held' ${rows}`,
+    `insert into delivery_log (tenant_id, delivery_id, id, code) select '${tenant}', ${id('000000000002')}, gen_random_uuid(), 'held' ${rows}`,
     `insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, reason, attempts) select '${tenant}', ${id('000000000005')}, ${id('000000000002')}, ${id('000000000001')}, 'r', 'email', 'x', 1 ${rows}`,
     `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at) select '${tenant}', gen_random_uuid(), 'email', 2, now() + interval '1 day' ${rows}`,
     `insert into inbox_items (tenant_id, recipient_id, seq, id, category, title, body) select '${tenant}', 'r-' || n % 100, n, ${id('000000000003')}, 'default', 't', 'b' ${rows}`,

@@ -2,13 +2,21 @@
 
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { startTcpProxy, type TcpProxy, until } from '#testing';
-import { type Answer, CONTENT, type House, type Json, simulated, startHouse, type Tenant } from './house.js';
+import {
+  type Answer,
+  CONTENT,
+  type Json,
+  simulated,
+  startHouse,
+  type Tenant,
+  type TestEnvironment,
+} from './test-environment.js';
 
 const SEND = '/api/v1/notifications';
 const BULK = '/api/v1/notifications/bulk';
 
 let proxy: TcpProxy;
-let house: House;
+let house: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {
@@ -93,7 +101,7 @@ describe('a replay is answered before any other check', () => {
 async function another(known: Tenant): Promise<{ mine: Tenant; stop(): Promise<void> }> {
   const { startApi } = await import('../apps/api/src/start-api.js');
   const { createLogger } = await import('#telemetry');
-  const { http, MIGRATIONS, tenantWith } = await import('./house.js');
+  const { http, MIGRATIONS, tenantWith } = await import('./test-environment.js');
   const api = await startApi(house.config, {
     logger: createLogger({ level: 'error', role: 'test' }),
     migrationsDirectory: MIGRATIONS,

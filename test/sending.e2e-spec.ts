@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '#testing';
-import { CONTENT, type House, type Json, simulated, startHouse, type Tenant } from './house.js';
+import { CONTENT, type Json, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
-let house: House;
+let house: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SmtpSink, startSmtpSink, until } from '#testing';
-import { CONTENT, type House, startHouse, type Tenant } from './house.js';
+import { CONTENT, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
 /** How many sends the SMTP provider has on the wire at once. */
 const ON_THE_WIRE = 5;
@@ -10,7 +10,7 @@ const DELIVERIES = 60;
 /** Long enough that nothing in these tests waits for the end of one. */
 const LEASE_SECONDS = '60';
 
-let house: House;
+let house: TestEnvironment;
 let vendor: SmtpSink;
 
 beforeAll(async () => {

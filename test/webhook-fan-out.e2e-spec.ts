@@ -6,10 +6,10 @@ import { newId } from '#domain';
 import { createLogger } from '#telemetry';
 import { connect, startVendor, until, type Vendor, vendors } from '#testing';
 import { WebhookFanOut } from '../apps/worker/src/events/webhook-fan-out.js';
-import { type House, type Json, startHouse, type Tenant } from './house.js';
+import { type Json, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const open: (() => Promise<unknown>)[] = [];
-let house: House;
+let house: TestEnvironment;
 
 beforeAll(async () => {
   house = await startHouse({ worker: false, environment: { WEBHOOK_ENDPOINTS_PER_TENANT: '60' } });

@@ -4,10 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Received, startVendor, until, type Vendor, vendors } from '#testing';
-import { CONTENT, type House, type Json, simulated, startHouse, type Tenant } from './house.js';
+import { CONTENT, type Json, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const open: (() => Promise<unknown>)[] = [];
-let house: House;
+let house: TestEnvironment;
 
 beforeAll(async () => {
   house = await startHouse({ environment: { LEASE_SECONDS: '6' } });
@@ -314,7 +314,7 @@ describe('an address', () => {
   ])(
     '%s is refused with the reason',
     async (url, words) => {
-      const strict = await startHouse({ worker: false, environment: { EGRESS_ALLOW: '192.0.2.0/24' } });
+      const strict = await startHouse({ worker: false, environment: { EGRESS_ALLOWED_CIDRS: '192.0.2.0/24' } });
       open.push(() => strict.stop());
       const tenant = await strict.tenant();
       const { status, body } = await tenant.call('POST', '/api/v1/webhooks', { url, events: ['*'] });

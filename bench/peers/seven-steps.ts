@@ -3,7 +3,7 @@
 
 import Handlebars from 'handlebars';
 import type pg from 'pg';
-import { uuid7 } from '../src/house.ts';
+import { uuid7 } from '../src/bench-environment.ts';
 
 export interface Job {
   tenantId: string;

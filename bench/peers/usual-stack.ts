@@ -10,7 +10,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { Queue } from 'bullmq';
 import * as classTransformer from 'class-transformer';
 import * as classValidator from 'class-validator';
-import { uuid7 } from '../src/house.ts';
+import { uuid7 } from '../src/bench-environment.ts';
 import { PrismaClient } from './generated/client.ts';
 
 const TENANT = process.env.TENANT!;

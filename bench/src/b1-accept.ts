@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Database, PartitionsStore } from '../../dist/libs/database/src/index.js';
 import { freePort } from '../../services/programs.ts';
-import { type BenchTenant, type House, load } from './house.ts';
+import { type BenchEnvironment, type BenchTenant, load } from './bench-environment.ts';
 import { acceptStatement, bareHandler } from './limits.ts';
 import type { LoadOrder } from './load.ts';
 import { generateUsualClient, startPeer } from './peer.ts';
@@ -94,7 +94,7 @@ export const b1: Scenario = {
 };
 
 /** The same load while partitions are made, a hundred times as many as in any hour: each of its requests is accepted. */
-async function besidePartitions(house: House, order: LoadOrder): Promise<{ p99: number; made: number }> {
+async function besidePartitions(house: BenchEnvironment, order: LoadOrder): Promise<{ p99: number; made: number }> {
   const database = new Database({ url: house.databaseUrl, poolSize: 1 });
   const partitions = new PartitionsStore(database);
   let loading = true;
@@ -115,7 +115,7 @@ async function besidePartitions(house: House, order: LoadOrder): Promise<{ p99: 
 
 /** The same requests at what one would write first: see bench/peers/usual-stack.ts. */
 async function usualStack(
-  house: House,
+  house: BenchEnvironment,
   tenant: BenchTenant,
   order: Omit<LoadOrder, 'port'>,
   redisUrl: string,

@@ -1,6 +1,6 @@
 import { drained, fill, untilDrained } from './b4-drain.ts';
+import { type BenchEnvironment, type BenchTenant, load } from './bench-environment.ts';
 import { fillDeliveries } from './fill.ts';
-import { type BenchTenant, type House, load } from './house.ts';
 import { type Context, check, type Figures, median, type Scenario } from './scenario.ts';
 
 const SIZES = {
@@ -57,7 +57,7 @@ export const b10: Scenario = {
 };
 
 async function both(
-  house: House,
+  house: BenchEnvironment,
   tenant: BenchTenant,
   work: number,
   runs: number,
@@ -100,7 +100,7 @@ async function both(
 }
 
 /** How often a table, or one of its partitions, was read from end to end, and how large it is. */
-async function scanned(house: House): Promise<Map<string, { times: number; bytes: number }>> {
+async function scanned(house: BenchEnvironment): Promise<Map<string, { times: number; bytes: number }>> {
   await house.sql.query('select pg_stat_force_next_flush()');
   const { rows } = await house.sql.query<{ relname: string; seq_scan: string; bytes: string }>(
     `select relname, seq_scan, pg_relation_size(relid) as bytes from pg_stat_user_tables

@@ -1,4 +1,4 @@
-import type { BenchTenant } from './house.ts';
+import type { BenchTenant } from './bench-environment.ts';
 import { type Context, type Figures, percentile, type Scenario } from './scenario.ts';
 import { sendTimes } from './send-times.ts';
 import { ACCEPTED, account, FAKES, vendor } from './vendor.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { rss } from './b6-sockets.ts';
-import { type BenchTenant, House, load } from './house.ts';
+import { BenchEnvironment, type BenchTenant, load } from './bench-environment.ts';
 import { type Context, check, type Figures, median, type Scenario } from './scenario.ts';
 import { fakeTimeLibrary, ShiftedClock } from './shifted-clock.ts';
 
@@ -32,7 +32,7 @@ interface Slice {
 }
 
 interface Soak {
-  house: House;
+  house: BenchEnvironment;
   tenant: BenchTenant;
   api: { port: number; pid: number };
   worker: { pid: number };
@@ -56,7 +56,7 @@ export const b13: Scenario = {
     chmodSync(folder, 0o755);
     const file = join(folder, 'offset');
     const clock = library ? new ShiftedClock(library, file, new Date(AUTUMN_CHANGE - 3_600_000)) : undefined;
-    const house = await House.open({
+    const house = await BenchEnvironment.open({
       settings: { timezone: ZONE },
       ...(clock && { environment: clock.environment }),
     });
@@ -120,13 +120,13 @@ const order = ({ api, tenant, recipients }: Soak) => ({
   recipients,
 });
 
-const backlogOf = (house: House): Promise<number> => house.count('select count(*) from due_deliveries');
+const backlogOf = (house: BenchEnvironment): Promise<number> => house.count('select count(*) from due_deliveries');
 
-async function emptied(house: House): Promise<void> {
+async function emptied(house: BenchEnvironment): Promise<void> {
   while ((await backlogOf(house)) > 0) await delay(50);
 }
 
-async function partitions(house: House): Promise<number> {
+async function partitions(house: BenchEnvironment): Promise<number> {
   return await house.count('select count(*) from carillon_partitions()');
 }
 
@@ -182,7 +182,7 @@ async function measureSlice(soak: Soak, requests: number): Promise<Slice> {
 }
 
 /** A transaction that has read and goes on: while it lasts, no dead row can be removed. */
-async function oldSnapshot(house: House): Promise<pg.Client> {
+async function oldSnapshot(house: BenchEnvironment): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: house.databaseUrl });
   await client.connect();
   await client.query('begin isolation level repeatable read');

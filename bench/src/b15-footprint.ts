@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../../services/programs.ts';
 import { rss } from './b6-sockets.ts';
-import { load } from './house.ts';
+import { load } from './bench-environment.ts';
 import { type Context, check, type Figures, median, type Scenario } from './scenario.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

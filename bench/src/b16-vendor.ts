@@ -23,7 +23,7 @@ export const b16: Scenario = {
     const perSecond = backlog / (await drained(house));
     await worker.stop();
     check('requests at the vendor', fake.sends.length, backlog);
-    const putBack = await house.count(`select count(*) from decisions where code = 'held'`);
+    const putBack = await house.count(`select count(*) from delivery_log where code = 'held'`);
     say(`${Math.round(perSecond)} deliveries/s, ${putBack} of them put back once`);
 
     const bare = new Pool(fake.url, { connections: CONNECTIONS, pipelining: 1 });

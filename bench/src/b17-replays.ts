@@ -1,4 +1,4 @@
-import { load } from './house.ts';
+import { load } from './bench-environment.ts';
 import { type Context, check, type Figures, median, type Scenario } from './scenario.ts';
 
 const BODY = '{"recipient_id":"user-{r}","channel":"email","template_id":"welcome","payload":{"name":"Alice"}}';

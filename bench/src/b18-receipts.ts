@@ -12,8 +12,8 @@ import {
   sendgridReport,
 } from '../../libs/testing/src/vendors/receipts.ts';
 import { untilDrained } from './b4-drain.ts';
+import { type BenchTenant, load } from './bench-environment.ts';
 import { fillDeliveries } from './fill.ts';
-import { type BenchTenant, load } from './house.ts';
 import { type Context, check, type Figures, median, type Scenario } from './scenario.ts';
 import { FAKES } from './vendor.ts';
 

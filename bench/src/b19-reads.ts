@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { ADMIN_TOKEN, type BenchEnvironment, type BenchTenant, load } from './bench-environment.ts';
 import { fillDeliveries } from './fill.ts';
-import { ADMIN_TOKEN, type BenchTenant, type House, load } from './house.ts';
 import { bareRead } from './limits.ts';
 import type { LoadOrder } from './load.ts';
 import { type Context, check, type Figures, median, type Scenario } from './scenario.ts';
@@ -81,7 +81,7 @@ function figuresOf(name: string, { rate, p99 }: Rates, rows: number): [string, n
 }
 
 /** Mostly sent ones, and below them a few that have failed. */
-async function fillNotifications(house: House, tenant: BenchTenant, count: number): Promise<void> {
+async function fillNotifications(house: BenchEnvironment, tenant: BenchTenant, count: number): Promise<void> {
   await fillDeliveries(house, tenant, count, { dueAt: null });
   await house.sql.query(
     `update notifications set succeeded = 0, failed = 1 where id in (select id from notifications where final_status = 'sent' order by id limit ${RARE})`,
@@ -89,7 +89,7 @@ async function fillNotifications(house: House, tenant: BenchTenant, count: numbe
   await house.sql.query('vacuum analyze');
 }
 
-async function fillInboxes(house: House, tenant: BenchTenant): Promise<void> {
+async function fillInboxes(house: BenchEnvironment, tenant: BenchTenant): Promise<void> {
   await house.sql.query(
     `insert into inbox_items (tenant_id, recipient_id, seq, id, category, title, body)
      select $1, 'user-' || r, s, uuidv7(), 'default', 'Welcome, Alice', 'Good to have you.' from generate_series(0, $2::int - 1) r, generate_series(1, $3::int) s`,
@@ -105,7 +105,7 @@ async function fillInboxes(house: House, tenant: BenchTenant): Promise<void> {
   );
 }
 
-async function orders(house: House, tenant: BenchTenant): Promise<Map<string, Order>> {
+async function orders(house: BenchEnvironment, tenant: BenchTenant): Promise<Map<string, Order>> {
   const ids = await house.sql.query<{ id: string }>('select id from notifications order by random() limit 5000');
   const items = await house.sql.query<{ id: string; recipient: string }>(
     `select id, substr(recipient_id, 6) as recipient from inbox_items order by random()`,
@@ -149,7 +149,7 @@ async function orders(house: House, tenant: BenchTenant): Promise<Map<string, Or
 }
 
 async function measure(
-  house: House,
+  house: BenchEnvironment,
   reads: Map<string, Order>,
   requests: number,
   runs: number,
@@ -180,7 +180,7 @@ async function measure(
 }
 
 /** One request after another, beside a worker that counts. */
-async function overviewMs(house: House, tenant: BenchTenant, waiting: number): Promise<number> {
+async function overviewMs(house: BenchEnvironment, tenant: BenchTenant, waiting: number): Promise<number> {
   await fillDeliveries(house, tenant, waiting, { dueAt: new Date(Date.now() + 86_400_000) });
   await house.sql.query('vacuum analyze due_deliveries');
   const [api, worker] = [await house.start('api'), await house.start('worker')];

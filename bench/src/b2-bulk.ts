@@ -1,4 +1,4 @@
-import { load } from './house.ts';
+import { load } from './bench-environment.ts';
 import { acceptStatement } from './limits.ts';
 import { type Context, check, type Figures, median, type Scenario } from './scenario.ts';
 

@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { BenchEnvironment, BenchTenant } from './bench-environment.ts';
 import { fillDeliveries } from './fill.ts';
-import type { BenchTenant, House } from './house.ts';
 import { type Context, check, type Figures, median, percentile, type Scenario } from './scenario.ts';
 import { sendTimes } from './send-times.ts';
 import { FAKES } from './vendor.ts';
@@ -90,7 +90,7 @@ export const b20: Scenario = {
 };
 
 async function measure(
-  house: House,
+  house: BenchEnvironment,
   { busy, quiet }: Record<'busy' | 'quiet', BenchTenant>,
   { fill, start }: Condition,
   { backlog, seconds, profiles }: { backlog: number; seconds: number; profiles: string | undefined },
@@ -119,7 +119,7 @@ async function measure(
 }
 
 /** Seconds from the first send to the last. */
-async function drained(house: House, tenant: BenchTenant, backlog: number): Promise<number> {
+async function drained(house: BenchEnvironment, tenant: BenchTenant, backlog: number): Promise<number> {
   const sent = (): Promise<number> =>
     house.count(`select count(*) from deliveries where tenant_id = $1 and state = 'sent'`, [tenant.id]);
   while ((await sent()) < backlog) await delay(250);
@@ -130,7 +130,7 @@ async function drained(house: House, tenant: BenchTenant, backlog: number): Prom
 }
 
 /** Due rows alone: nothing of them is read before they are due, and they are not in this run. */
-async function fillLater(house: House, tenant: BenchTenant, count: number): Promise<void> {
+async function fillLater(house: BenchEnvironment, tenant: BenchTenant, count: number): Promise<void> {
   await house.sql.query(
     `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason)
      select $1, uuidv7(), 'email', 2, now() + interval '1 day' * (1 + random()), 'scheduled' from generate_series(1, $2)`,
@@ -139,7 +139,7 @@ async function fillLater(house: House, tenant: BenchTenant, count: number): Prom
 }
 
 /** The heads of their keys are scheduled for later, so that none moves up. */
-async function fillBlocked(house: House, tenant: BenchTenant, count: number): Promise<void> {
+async function fillBlocked(house: BenchEnvironment, tenant: BenchTenant, count: number): Promise<void> {
   const insert = `insert into due_deliveries (tenant_id, delivery_id, channel, lane, ordering_key, due_at, reason)`;
   // Past the trigger, which takes half a minute for a million.
   await house.sql.query('set session_replication_role = replica');
@@ -177,7 +177,7 @@ async function receiverOfWebhooks(): Promise<Receiver> {
 
 /** A tenant with 45 endpoints sends on and on: each delivery tells each of them what became of it. */
 async function sendWebhooks(
-  house: House,
+  house: BenchEnvironment,
   tenant: BenchTenant,
   { port, receiver, events }: { port: number; receiver: Receiver; events: number },
 ): Promise<() => Promise<void>> {
@@ -197,13 +197,13 @@ async function sendWebhooks(
 }
 
 /** Makes one partition after the other, each a week later than the last. */
-async function makePartitions(house: House): Promise<() => Promise<void>> {
+async function makePartitions(house: BenchEnvironment): Promise<() => Promise<void>> {
   const sql = await house.connect();
   const made: string[] = [];
   let stopped = false;
   const making = (async () => {
     for (let weeks = 5; !stopped; weeks += 1) {
-      for (const parent of ['notifications', 'deliveries', 'attempts', 'decisions']) {
+      for (const parent of ['notifications', 'deliveries', 'attempts', 'delivery_log']) {
         const { rows } = await sql.query('select carillon_make_partition($1, $2) as name', [parent, weeks]);
         if (rows[0].name) made.push(rows[0].name);
       }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { load } from './house.ts';
+import { load } from './bench-environment.ts';
 import { type Context, check, type Figures, percentile, type Scenario } from './scenario.ts';
 
 const SIZES = {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type BenchTenant, type House, load } from './house.ts';
+import { type BenchEnvironment, type BenchTenant, load } from './bench-environment.ts';
 import { drainStatements } from './limits.ts';
 import { startPeer } from './peer.ts';
 import { type Context, check, type Figures, median, type Scenario } from './scenario.ts';
@@ -88,7 +88,7 @@ export const b4: Scenario = {
 };
 
 export async function fill(
-  house: House,
+  house: BenchEnvironment,
   tenant: BenchTenant,
   backlog: number,
   channel: Channel,
@@ -120,7 +120,7 @@ export async function fill(
 }
 
 /** From the first delivery that is final to the last, so that the start of the worker is not counted. */
-export async function drained(house: House, since = new Date(0)): Promise<number> {
+export async function drained(house: BenchEnvironment, since = new Date(0)): Promise<number> {
   await untilDrained(house);
   const { rows } = await house.sql.query<{ seconds: string }>(
     'select extract(epoch from max(sent_at) - min(sent_at)) as seconds from deliveries where sent_at >= $1',
@@ -129,11 +129,11 @@ export async function drained(house: House, since = new Date(0)): Promise<number
   return Number(rows[0]!.seconds);
 }
 
-export async function untilDrained(house: House): Promise<void> {
+export async function untilDrained(house: BenchEnvironment): Promise<void> {
   while ((await house.count('select count(*) from due_deliveries')) > 0) await delay(50);
 }
 
-async function verify(house: House, backlog: number, channel: Channel): Promise<void> {
+async function verify(house: BenchEnvironment, backlog: number, channel: Channel): Promise<void> {
   check('deliveries sent', await house.count(`select count(*) from deliveries where state = 'sent'`), backlog);
   check(
     'notifications sent',
@@ -149,19 +149,19 @@ async function verify(house: House, backlog: number, channel: Channel): Promise<
   else check('inbox items', await house.count('select count(distinct (recipient_id, seq)) from inbox_items'), backlog);
 }
 
-async function wal(house: House): Promise<number> {
+async function wal(house: BenchEnvironment): Promise<number> {
   return house.count(`select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint as count`);
 }
 
 /** Statements the server has run: each is a transaction of its own here, but for the few of housekeeping. */
-async function calls(house: House): Promise<number> {
+async function calls(house: BenchEnvironment): Promise<number> {
   await house.sql.query('select pg_stat_force_next_flush()');
   return house.count('select xact_commit as count from pg_stat_database where datname = current_database()');
 }
 
 /** The same deliveries, the same tables, the same steps, around a job queue: bench/peers/seven-steps.ts. */
 async function peerDrain(
-  house: House,
+  house: BenchEnvironment,
   tenant: BenchTenant,
   backlog: number,
   queue: (typeof peerQueues)[number],

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Database, PostgresListener } from '../../dist/libs/database/src/index.js';
 import { PostgresBus } from '../../dist/libs/realtime/src/index.js';
 import { freePort } from '../../services/programs.ts';
-import { type BenchTenant, type House } from './house.ts';
+import { type BenchEnvironment, type BenchTenant } from './bench-environment.ts';
 import { type Peer, startPeer } from './peer.ts';
 import { type Context, check, type Figures, median, type Scenario } from './scenario.ts';
 import type { OpenOrder, Told } from './socket-orders.ts';
@@ -68,7 +68,7 @@ export class Clients {
 }
 
 /** One new inbox item for each of so many recipients, as a worker's record would write it. Returns their ids. */
-export async function fileItems(house: House, tenant: BenchTenant, recipients: number): Promise<string[]> {
+export async function fileItems(house: BenchEnvironment, tenant: BenchTenant, recipients: number): Promise<string[]> {
   await house.sql.query(
     `with counted as (
        insert into inbox_counters as c (tenant_id, recipient_id, last_seq, total, unread, unseen)

@@ -1,10 +1,10 @@
-import type { BenchTenant, House } from './house.ts';
+import type { BenchEnvironment, BenchTenant } from './bench-environment.ts';
 
 const SLICE = 50_000;
 
 /** Deliveries put into the tables past the API, many at a time: so many due at `dueAt`, or already sent when that is null. */
 export async function fillDeliveries(
-  house: House,
+  house: BenchEnvironment,
   tenant: BenchTenant,
   count: number,
   {

@@ -3,15 +3,15 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import {
-  type Acceptance,
   AcceptStore,
   Database,
   DeliveriesStore,
   DueDeliveriesStore,
+  type NewNotification,
 } from '../../dist/libs/database/src/index.js';
 import { newId } from '../../dist/libs/domain/src/index.js';
 import { freePort } from '../../services/programs.ts';
-import { type BenchTenant, type House, load } from './house.ts';
+import { type BenchEnvironment, type BenchTenant, load } from './bench-environment.ts';
 import type { LoadOrder } from './load.ts';
 
 /** A Nest and Fastify handler that validates and answers: requests a second. */
@@ -20,7 +20,11 @@ export async function bareHandler(order: Omit<LoadOrder, 'port'>): Promise<numbe
 }
 
 /** The same, answering with one row of the database. */
-export async function bareRead(house: House, tenant: BenchTenant, order: Omit<LoadOrder, 'port'>): Promise<number> {
+export async function bareRead(
+  house: BenchEnvironment,
+  tenant: BenchTenant,
+  order: Omit<LoadOrder, 'port'>,
+): Promise<number> {
   return await bare('bare-read.ts', { DATABASE_URL: house.databaseUrl, TENANT: tenant.id }, order);
 }
 
@@ -45,11 +49,16 @@ async function bare(
 }
 
 /** The statement of accept alone, `batch` rows at a time over three connections: rows a second. */
-export async function acceptStatement(house: House, tenant: BenchTenant, rows: number, batch: number): Promise<number> {
+export async function acceptStatement(
+  house: BenchEnvironment,
+  tenant: BenchTenant,
+  rows: number,
+  batch: number,
+): Promise<number> {
   const database = new Database({ url: house.databaseUrl, poolSize: 3 });
   const store = new AcceptStore(database, () => undefined);
   let number = 0;
-  const acceptance = (): Acceptance => {
+  const acceptance = (): NewNotification => {
     number += 1;
     return {
       notification: {
@@ -92,7 +101,11 @@ export async function acceptStatement(house: House, tenant: BenchTenant, rows: n
  * The statements of a drain alone, over three connections: claim, load, intent and record of a backlog that is there,
  * without templates, limits, providers or a log: deliveries a second.
  */
-export async function drainStatements(house: House, deliveries: number, channel: 'email' | 'in_app'): Promise<number> {
+export async function drainStatements(
+  house: BenchEnvironment,
+  deliveries: number,
+  channel: 'email' | 'in_app',
+): Promise<number> {
   const database = new Database({ url: house.databaseUrl, poolSize: 6 });
   const due = new DueDeliveriesStore(database);
   const store = new DeliveriesStore(database, () => undefined);
@@ -108,7 +121,7 @@ export async function drainStatements(house: House, deliveries: number, channel:
           claimId: newId(),
           leaseSeconds: 60,
           afterTenant: '00000000-0000-0000-0000-000000000000',
-          rooms: new Map(),
+          capacities: new Map(),
         });
         if (claim.deliveries.length === 0) break;
         await Promise.all(
@@ -129,7 +142,7 @@ export async function drainStatements(house: House, deliveries: number, channel:
               });
               return;
             }
-            const number = await due.begin({ delivery, limitTaken: true });
+            const number = await due.begin({ delivery, rateLimitConsumed: true });
             await store.record(delivery, {
               kind: 'sent',
               templateVersion: 1,

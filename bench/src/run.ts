@@ -22,8 +22,8 @@ import { b17 } from './b17-replays.ts';
 import { b18 } from './b18-receipts.ts';
 import { b19 } from './b19-reads.ts';
 import { b20 } from './b20-backlog.ts';
+import { BenchEnvironment } from './bench-environment.ts';
 import { calibrate } from './calibration.ts';
-import { House } from './house.ts';
 import type { Figures, Size } from './scenario.ts';
 import { Services } from './services.ts';
 
@@ -78,7 +78,7 @@ try {
   for (const scenario of scenarios.filter(({ id }) => !only || only.includes(id))) {
     console.log(`\n${scenario.id} ${scenario.title}`);
     // A house of its own: no scenario inherits another's tables.
-    const house = await House.open();
+    const house = await BenchEnvironment.open();
     try {
       results.push(await scenario.run({ house, services, size: values.size as Size, say, profiles, soak }));
       write(results);

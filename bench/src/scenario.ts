@@ -1,4 +1,4 @@
-import type { House } from './house.ts';
+import type { BenchEnvironment } from './bench-environment.ts';
 import type { Services } from './services.ts';
 
 /** How much work: `smoke` proves in CI that everything still runs, `full` is what is published. */
@@ -23,7 +23,7 @@ export interface Figures {
 }
 
 export interface Context {
-  house: House;
+  house: BenchEnvironment;
   services: Services;
   size: Size;
   /** One line of progress. */

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type BenchTenant, type House, load } from './house.ts';
+import { type BenchEnvironment, type BenchTenant, load } from './bench-environment.ts';
 import { check } from './scenario.ts';
 
 export interface Stream {
-  house: House;
+  house: BenchEnvironment;
   tenant: BenchTenant;
   port: number;
   /** Requests a second, arriving at random. */

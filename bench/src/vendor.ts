@@ -1,7 +1,7 @@
 // A vendor with an HTTP API on loopback, and accounts at it.
 
 import { startVendor, type Vendor } from '../../libs/testing/src/vendors/http-vendor.ts';
-import type { BenchTenant } from './house.ts';
+import type { BenchTenant } from './bench-environment.ts';
 
 /** Accounts at another address, and on loopback, are refused in production. */
 export const FAKES = { NODE_ENV: 'development' };

@@ -8,9 +8,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { until } from '#testing';
 import { type KafkaService, startKafka } from '../../services/kafka.ts';
-import { CONTENT, type House, http, type Json, startHouse, type Tenant, tenantWith } from '../house.js';
 import { type RunningProcess, startRole } from '../processes.js';
 import { profileEnvironment } from '../profiles.js';
+import {
+  CONTENT,
+  http,
+  type Json,
+  startHouse,
+  type Tenant,
+  type TestEnvironment,
+  tenantWith,
+} from '../test-environment.js';
 
 const LEASE_SECONDS = 10;
 const TENANTS = 50;
@@ -22,7 +30,7 @@ const TOTAL = TENANTS * (BULKS * PER_BULK + KEYS * PER_KEY);
 
 let directory: string;
 let kafka: KafkaService;
-let house: House;
+let house: TestEnvironment;
 let environment: Record<string, string>;
 const running: RunningProcess[] = [];
 

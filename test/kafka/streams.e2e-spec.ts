@@ -12,8 +12,8 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { parse } from 'yaml';
 import { until } from '#testing';
 import { type KafkaService, startKafka } from '../../services/kafka.ts';
-import { CONTENT, type House, type Json, simulated, startHouse, type Tenant } from '../house.js';
 import { profileEnvironment } from '../profiles.js';
+import { CONTENT, type Json, simulated, startHouse, type Tenant, type TestEnvironment } from '../test-environment.js';
 
 interface Message {
   topic: string;
@@ -22,7 +22,7 @@ interface Message {
   value: Json;
 }
 
-let house: House;
+let house: TestEnvironment;
 let tenant: Tenant;
 let client: Kafka;
 let consumer: Consumer;
@@ -32,7 +32,7 @@ const messages: Message[] = [];
 const document = parse(readFileSync(join(import.meta.dirname, '../../docs/asyncapi.yaml'), 'utf8')) as Json;
 
 beforeAll(async () => {
-  house = await startHouse({ environment: { KAFKA_REQUESTS: 'true' } });
+  house = await startHouse({ environment: { KAFKA_INTAKE_ENABLED: 'true' } });
   tenant = await house.tenant();
   prefix = profileEnvironment(house.databaseUrl)['KAFKA_PREFIX']!;
   client = new kafkajs.Kafka({

@@ -8,14 +8,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { startTcpProxy, until } from '#testing';
 import { type RedisService, startRedis } from '../../services/redis.ts';
-import { CONTENT, type House, type Json, startHouse, type Tenant } from '../house.js';
+import { CONTENT, type Json, startHouse, type Tenant, type TestEnvironment } from '../test-environment.js';
 
 const LIMIT = 5;
 const READERS = 20;
 
 let directory: string;
 let redis: RedisService;
-let house: House;
+let house: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {
@@ -44,7 +44,7 @@ interface Reader {
   close(): void;
 }
 
-async function reader(id: string, at: House = house, by: Tenant = tenant): Promise<Reader> {
+async function reader(id: string, at: TestEnvironment = house, by: Tenant = tenant): Promise<Reader> {
   const seqs: number[] = [];
   let socket: WebSocket | undefined;
   const connect = async (): Promise<void> => {

@@ -74,7 +74,7 @@ function overKafka(prefix: string, concurrency: Record<Channel, number>, channel
     handle: (pattern, consumer) => transport.addHandler(pattern, consumer as never),
     start: async () => {
       transport.listen(() => undefined);
-      await until('there is room', () => channels.every((channel) => transport.room(channel) > 0), 30_000);
+      await until('there is room', () => channels.every((channel) => transport.capacity(channel) > 0), 30_000);
       await until('all have partitions', () => transport.condition().words === 'ok', 30_000);
     },
     close: async () => {
@@ -121,19 +121,19 @@ describe.each(Object.keys(transports))('a delivery transport %s', (name) => {
         );
       });
     }
-    const rooms: string[] = [];
-    made.transport.onRoom((channel) => rooms.push(channel));
+    const capacities: string[] = [];
+    made.transport.onCapacity((channel) => capacities.push(channel));
     await made.start();
     const { transport } = made;
     const emails: Claimable[] = [];
-    while (transport.room('email') > 0) {
+    while (transport.capacity('email') > 0) {
       const one = delivery();
       emails.push(one);
       await publish(made, [one]);
     }
     expect(emails.length).toBeGreaterThanOrEqual(3);
     expect(emails.length).toBeLessThanOrEqual(6);
-    expect(transport.room('sms')).toBe(3);
+    expect(transport.capacity('sms')).toBe(3);
     const sms = delivery('sms');
     await publish(made, [sms]);
     await until(
@@ -141,10 +141,10 @@ describe.each(Object.keys(transports))('a delivery transport %s', (name) => {
       () => handed.length >= 4 && handed.includes(sms.deliveryId),
       10_000,
     );
-    expect(transport.room('email')).toBe(0);
-    rooms.length = 0;
+    expect(transport.capacity('email')).toBe(0);
+    capacities.length = 0;
     finish.get(sms.deliveryId)!();
-    await until('sms has room', () => rooms.includes('sms') && transport.room('sms') === 3);
+    await until('sms has room', () => capacities.includes('sms') && transport.capacity('sms') === 3);
     const inHand = (): string[] => handed.filter((id) => id !== sms.deliveryId && finish.has(id));
     const end = (id: string): void => {
       finish.get(id)!();
@@ -166,7 +166,7 @@ describe.each(Object.keys(transports))('a delivery transport %s', (name) => {
     expect(drained).toBe(false);
     for (const id of inHand()) end(id);
     await draining;
-    expect(transport.room('email')).toBe(0);
+    expect(transport.capacity('email')).toBe(0);
     await made.close();
     expect(new Set(handed)).toEqual(new Set([...emails, sms].map(({ deliveryId }) => deliveryId)));
     expect(handed).toHaveLength(emails.length + 1);
@@ -180,7 +180,7 @@ describe.each(Object.keys(transports))('a delivery transport %s', (name) => {
     await made.start();
     await publish(made, [delivery()]);
     await until('it was dropped', () => made.faults.some((fault) => fault.includes('dropped')), 10_000);
-    await until('the place is free', () => made.transport.room('email') > 0);
+    await until('the place is free', () => made.transport.capacity('email') > 0);
     await made.close();
   }, 40_000);
 });

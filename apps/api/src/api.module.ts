@@ -22,7 +22,7 @@ import {
   WebhookEndpointsStore,
 } from '#database';
 import { type Kafka, RequestStream } from '#messaging';
-import { Connector } from '#providers';
+import { ConnectionFactory } from '#providers';
 import { RequestLimit, SharedRequestLimit } from '#rate-limit';
 import { makeBus, type RealtimeBus } from '#realtime';
 import type { Redis } from '#redis';
@@ -142,7 +142,7 @@ export class ApiModule {
           inject: [SecretBox],
           useFactory: (box: SecretBox) => new InboxTokens(box.derive('inbox-tokens')),
         },
-        // ---- decisions
+        // ---- use cases
         {
           provide: AcceptNotification,
           inject: [AcceptStore, SharedContentsStore, RecipientsStore, TemplatesStore, TemplateRenderer],
@@ -156,9 +156,9 @@ export class ApiModule {
         },
         {
           provide: ManageProviderAccounts,
-          inject: [ProviderAccountsStore, BUS, Connector],
-          useFactory: (store: ProviderAccountsStore, bus: RealtimeBus, connector: Connector) =>
-            new ManageProviderAccounts(store, bus, connector),
+          inject: [ProviderAccountsStore, BUS, ConnectionFactory],
+          useFactory: (store: ProviderAccountsStore, bus: RealtimeBus, connectionFactory: ConnectionFactory) =>
+            new ManageProviderAccounts(store, bus, connectionFactory),
         },
         {
           provide: ManageWebhooks,
@@ -169,7 +169,7 @@ export class ApiModule {
             DeadLettersStore,
             AcceptStore,
             BUS,
-            Connector,
+            ConnectionFactory,
           ],
           useFactory: (
             endpoints: WebhookEndpointsStore,
@@ -178,30 +178,30 @@ export class ApiModule {
             letters: DeadLettersStore,
             accept: AcceptStore,
             bus: RealtimeBus,
-            connector: Connector,
+            connectionFactory: ConnectionFactory,
           ) =>
             new ManageWebhooks(
               { endpoints, events, notifications, letters, accept },
               bus,
-              connector,
+              connectionFactory,
               config.webhookEndpointsPerTenant,
             ),
         },
         {
           provide: TakeReceipts,
-          inject: [ProviderAccountsStore, ReceiptsStore, Connector, BUS],
+          inject: [ProviderAccountsStore, ReceiptsStore, ConnectionFactory, BUS],
           useFactory: (
             accounts: ProviderAccountsStore,
             receipts: ReceiptsStore,
-            connector: Connector,
+            connectionFactory: ConnectionFactory,
             bus: RealtimeBus,
-          ) => new TakeReceipts(accounts, receipts, connector, bus, config.publicUrl, logger),
+          ) => new TakeReceipts(accounts, receipts, connectionFactory, bus, config.publicUrl, logger),
         },
         {
-          provide: Connector,
+          provide: ConnectionFactory,
           // The API verifies accounts and reads receipts; it sends nothing, so nothing is ever deposited.
           useFactory: () =>
-            new Connector({ ...config, deposit: () => Promise.reject(new Error('the API does not send')) }),
+            new ConnectionFactory({ ...config, deposit: () => Promise.reject(new Error('the API does not send')) }),
         },
         {
           provide: TemplateRenderer,

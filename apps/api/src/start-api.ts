@@ -4,7 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from '#config';
 import { Database, OperationsStore, PartitionsStore, PostgresListener } from '#database';
 import { makeKafka, RequestStream } from '#messaging';
-import { Connector } from '#providers';
+import { ConnectionFactory } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { Redis } from '#redis';
 import { instruments, type Logger, NestLogger, startMetrics, startOperationsServer } from '#telemetry';
@@ -101,7 +101,7 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
       clearTimeout(force);
       await authenticator.stop();
       await app.get(TemplateRenderer).close();
-      await app.get(Connector).close();
+      await app.get(ConnectionFactory).close();
       await app.get<RealtimeBus>(BUS).close();
       await redis?.close();
       await listener.close();

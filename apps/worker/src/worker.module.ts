@@ -26,7 +26,7 @@ import {
 } from '#database';
 import type { ChannelId } from '#domain';
 import { type DeliveryTransport, DirectTransport, EventStream, type Kafka, KafkaTransport } from '#messaging';
-import { type Places, ProviderDirectory } from '#providers';
+import { type Capacity, ProviderDirectory } from '#providers';
 import { makeBus, type RealtimeBus } from '#realtime';
 import type { Redis } from '#redis';
 import { instruments, type Logger } from '#telemetry';
@@ -39,7 +39,7 @@ import { makePipeline } from './delivery/make-pipeline.js';
 import { OutcomeSpool } from './delivery/outcome-spool.js';
 import { Pipeline } from './delivery/pipeline.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
-import { toBroker } from './events/carriers.js';
+import { toBroker } from './events/event-publishers.js';
 import { Relay, type RelayOptions } from './events/relay.js';
 import { WebhookFanOut } from './events/webhook-fan-out.js';
 import { Housekeeper } from './housekeeping/housekeeper.js';
@@ -204,11 +204,11 @@ export class WorkerModule {
             transport: DeliveryTransport<ClaimedDelivery>,
             listener: PostgresListener,
             spool: OutcomeSpool,
-            { headroom }: ProviderDirectory,
+            { tenantCapacity }: ProviderDirectory,
             locked: LockedAccounts,
           ) => {
-            const places = (channel: ChannelId): ReadonlyMap<string, Places> =>
-              new Map([...headroom.of(channel), ...locked.of(channel)]);
+            const places = (channel: ChannelId): ReadonlyMap<string, Capacity> =>
+              new Map([...tenantCapacity.of(channel), ...locked.of(channel)]);
             const recover = (): Promise<unknown> => spool.replay();
             const dispatcher = new Dispatcher(config, due, transport, places, recover, logger);
             listener.on('carillon_due', (payload) => dispatcher.wake(payload.split(',')));
@@ -228,7 +228,7 @@ export class WorkerModule {
             const accept = new AcceptStore(database, (lanes) => dispatcher.wake(lanes));
             const relay = (options: RelayOptions): Relay => new Relay(options, listener, logger);
             const fanOut = new WebhookFanOut({ events, endpoints, accept }, logger);
-            const relays = [relay({ name: 'carillon_webhooks', carry: () => fanOut.turn() })];
+            const relays = [relay({ name: 'carillon_webhooks', publishBatch: () => fanOut.turn() })];
             if (kafka) {
               const stream = new EventStream({ kafka, ...config.kafka! });
               instruments().gauge(
@@ -237,7 +237,7 @@ export class WorkerModule {
                 async () => [{ value: await events.oldestSeconds().catch(() => 0), attributes: {} }],
               );
               const close = () => stream.close();
-              relays.push(relay({ name: 'carillon_event_relay', carry: toBroker(events, stream), close }));
+              relays.push(relay({ name: 'carillon_event_relay', publishBatch: toBroker(events, stream), close }));
             }
             return relays;
           },

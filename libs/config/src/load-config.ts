@@ -16,7 +16,7 @@ export interface Config {
   /** Without a slash at its end. */
   readonly publicUrl: string | undefined;
   /** CIDR. */
-  readonly egressAllow: readonly string[];
+  readonly egressAllowedCidrs: readonly string[];
   readonly internalPort: number | undefined;
   readonly metricsPort: number | undefined;
   readonly adminToken: string;
@@ -97,14 +97,14 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     port: settings.PORT,
     host: settings.HOST ?? (embedded ? '127.0.0.1' : '0.0.0.0'),
     publicUrl: settings.PUBLIC_URL,
-    egressAllow: settings.EGRESS_ALLOW ?? (production ? [] : ['127.0.0.0/8', '::1/128']),
+    egressAllowedCidrs: settings.EGRESS_ALLOWED_CIDRS ?? (production ? [] : ['127.0.0.0/8', '::1/128']),
     internalPort: settings.INTERNAL_PORT,
     metricsPort: settings.METRICS_PORT,
     adminToken: settings.ADMIN_TOKEN ?? made!.adminToken,
     masterKey: settings.MASTER_KEY ?? Buffer.from(made!.masterKey, 'hex'),
     home,
     logLevel: settings.LOG_LEVEL,
-    pages: settings.PAGES ?? embedded,
+    pages: settings.DEMO_PAGES_ENABLED ?? embedded,
     sandboxFallback: settings.SANDBOX_FALLBACK ?? embedded,
     leaseSeconds: settings.LEASE_SECONDS,
     webhookEndpointsPerTenant: settings.WEBHOOK_ENDPOINTS_PER_TENANT,
@@ -163,7 +163,7 @@ function kafkaOf(settings: Settings): KafkaConfig | undefined {
           password: settings.KAFKA_PASSWORD!,
         }
       : undefined,
-    requests: settings.KAFKA_REQUESTS,
+    requests: settings.KAFKA_INTAKE_ENABLED,
   });
 }
 
@@ -171,7 +171,8 @@ function kafkaOf(settings: Settings): KafkaConfig | undefined {
 function halfSet(settings: Settings): string[] {
   const faults: string[] = [];
   if (settings.KAFKA_USERNAME && !settings.KAFKA_PASSWORD) faults.push('KAFKA_PASSWORD: is needed with KAFKA_USERNAME');
-  if (settings.KAFKA_REQUESTS && !settings.KAFKA_BROKERS) faults.push('KAFKA_BROKERS: is needed with KAFKA_REQUESTS');
+  if (settings.KAFKA_INTAKE_ENABLED && !settings.KAFKA_BROKERS)
+    faults.push('KAFKA_BROKERS: is needed with KAFKA_INTAKE_ENABLED');
   return faults;
 }
 

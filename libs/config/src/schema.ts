@@ -97,7 +97,7 @@ export const settingsSchema = z.object({
     .describe('How KAFKA_USERNAME and KAFKA_PASSWORD are shown to the brokers.'),
   KAFKA_USERNAME: z.string().min(1).optional().describe('Unset: the brokers are not shown any credentials.'),
   KAFKA_PASSWORD: z.string().min(1).optional().describe('Belongs to KAFKA_USERNAME.'),
-  KAFKA_REQUESTS: flag
+  KAFKA_INTAKE_ENABLED: flag
     .default(false)
     .describe('`true` lets the API take sends from the topic `<KAFKA_PREFIX>.requests`, too (docs/kafka.md).'),
   PORT: port.default(8080).describe('Where the API listens.'),
@@ -113,7 +113,7 @@ export const settingsSchema = z.object({
     .describe(
       'Where vendors and mail clients reach the API: receipts and one-click unsubscribe need it. Unset: messages go out without either.',
     ),
-  EGRESS_ALLOW: cidrList
+  EGRESS_ALLOWED_CIDRS: cidrList
     .optional()
     .describe(
       'Private ranges that providers and webhooks may be sent to, over http and on any port, in CIDR notation, comma-separated. Default: loopback outside production, none in production.',
@@ -145,7 +145,7 @@ export const settingsSchema = z.object({
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
     .describe('How much is logged, as JSON lines on standard output. Successful requests are logged at `debug`.'),
-  PAGES: flag
+  DEMO_PAGES_ENABLED: flag
     .optional()
     .describe(
       '`true` serves `/mailbox` and `/demo`, which show the demo tenant to whoever can reach the port. Default: only in the embedded profile.',

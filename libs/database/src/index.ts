@@ -47,8 +47,7 @@ export {
   type RecipientFields,
   RecipientsStore,
 } from './stores/recipients.store.js';
-export { type Accepted, AcceptStore } from './stores/sending/accept.store.js';
-export type { Acceptance, RecipientUpsert } from './stores/sending/acceptance.js';
+export { AcceptStore, type StoreResult } from './stores/sending/accept.store.js';
 export { AccountPacesStore } from './stores/sending/account-paces.store.js';
 export type { DeliveryReceipt, ReceiptResult } from './stores/sending/apply-receipts.js';
 export { type DeadLetter, type DeadLetterFilter, DeadLettersStore } from './stores/sending/dead-letters.store.js';
@@ -56,6 +55,7 @@ export { DeliveriesStore, type DeliveryContext, type RecipientProfile } from './
 export { type EventTarget, eventAcceptance, eventNotificationId, wants } from './stores/sending/event-acceptance.js';
 export { EVENTS_KEPT_DAYS, EventsStore, type StoredEvent } from './stores/sending/events.store.js';
 export { type FirstAnswer, FirstAnswersStore } from './stores/sending/first-answers.store.js';
+export type { NewNotification, RecipientUpsert } from './stores/sending/new-notification.js';
 export type { DeliveryRow, Notification, NotificationRow } from './stores/sending/notification.js';
 export type { NotificationFilter } from './stores/sending/notification-list.js';
 export type { NotificationWithDeliveries } from './stores/sending/notification-select.js';

@@ -9,7 +9,7 @@ import pg from 'pg';
 import type { Statement } from './statement.js';
 
 /** The part of pg's Connection that is used here; @types/pg does not describe it for plain names. */
-interface Wire {
+interface PgConnection {
   stream: { cork(): void; uncork(): void };
   parse(message: { name: string; text: string }): void;
   bind(message: { statement: string; values: unknown[]; valueMapper: (value: unknown) => unknown }): void;
@@ -74,26 +74,26 @@ export class TenantQuery implements pg.Submittable {
       error ? reject(error) : resolve(statements.map((_, index) => this.results[index + 1]?.rows ?? []));
   }
 
-  submit(connection: unknown): void {
-    const wire = connection as Wire;
-    const known = preparedOn(wire);
-    wire.stream.cork();
+  submit(client: unknown): void {
+    const connection = client as PgConnection;
+    const known = preparedOn(connection);
+    connection.stream.cork();
     for (const { name, text, values } of this.statements) {
       if (name === '' || known.get(name) !== text) {
         // An earlier try may have got as far as this name before it failed. Closing a name that does not exist is no error.
         if (name !== '') {
           // If the new text is refused, the old one is gone all the same.
           known.delete(name);
-          wire.close({ type: 'S', name });
+          connection.close({ type: 'S', name });
         }
-        wire.parse({ name, text });
+        connection.parse({ name, text });
       }
-      wire.bind({ statement: name, values, valueMapper: (value) => value });
-      wire.describe({ type: 'P' });
-      wire.execute({});
+      connection.bind({ statement: name, values, valueMapper: (value) => value });
+      connection.describe({ type: 'P' });
+      connection.execute({});
     }
-    wire.sync();
-    wire.stream.uncork();
+    connection.sync();
+    connection.stream.uncork();
   }
 
   handleRowDescription({ fields }: { fields: unknown }): void {

@@ -27,7 +27,7 @@ export const errorCatalogue = {
 export type ErrorCode = keyof typeof errorCatalogue;
 
 /** One fault in a request: where (RFC 6901 pointer into the body, or `?name`), what, and why in words with the value. */
-export interface Fault {
+export interface FieldError {
   pointer: string;
   code: string;
   message: string;
@@ -35,12 +35,12 @@ export interface Fault {
 
 /** Bad news for the caller. `detail` names the thing and the value received; nothing of our inside. */
 export class DomainError extends Error {
-  readonly errors: Fault[] | undefined;
+  readonly errors: FieldError[] | undefined;
   readonly retryAfterSeconds: number | undefined;
   constructor(
     readonly code: ErrorCode,
     detail: string,
-    options: { errors?: Fault[]; retryAfterSeconds?: number; cause?: unknown } = {},
+    options: { errors?: FieldError[]; retryAfterSeconds?: number; cause?: unknown } = {},
   ) {
     super(detail, { cause: options.cause });
     this.name = 'DomainError';

@@ -33,7 +33,7 @@ export {
   tallyOf,
   type WaitingReason,
 } from './delivery-state.js';
-export { DomainError, type ErrorCode, errorCatalogue, type Fault, notFound } from './errors.js';
+export { DomainError, type ErrorCode, errorCatalogue, type FieldError, notFound } from './errors.js';
 export {
   deliveryEvent,
   deliveryEventTypes,
@@ -48,15 +48,15 @@ export { laneOf } from './lanes.js';
 export { type RecipientLimits, recipientLimit } from './limits.js';
 export { localeChain } from './locale.js';
 export {
+  type AddressFeedback,
   type Attempt,
-  Halt,
   type InboxRow,
-  type Lessons,
   type Outcome,
   ProviderError,
   type ProviderErrorKind,
   type ReceiptKind,
   receiptKinds,
+  StopPipeline,
 } from './outcome.js';
 export { reducedOutcome } from './reduced-outcome.js';
 export {

@@ -30,7 +30,7 @@ export interface InboxRow {
 }
 
 /** What a send taught of the recipient's addresses; written down with its outcome. */
-export interface Lessons {
+export interface AddressFeedback {
   /** Device tokens that are gone for good. */
   goneDevices?: string[];
   /** An address that goes onto the suppression list. */
@@ -42,7 +42,7 @@ export interface Lessons {
  * `attempt` is there when a provider was asked.
  */
 export type Outcome =
-  | ({ kind: 'sent'; attempt: Attempt; templateVersion: number | null; receipt?: ReceiptKind } & Lessons)
+  | ({ kind: 'sent'; attempt: Attempt; templateVersion: number | null; receipt?: ReceiptKind } & AddressFeedback)
   | { kind: 'in_inbox'; row: InboxRow; templateVersion: number | null }
   | { kind: 'suppressed'; reason: SuppressedReason; detail?: string }
   | { kind: 'expired' }
@@ -51,28 +51,34 @@ export type Outcome =
       reason: WaitingReason;
       delaySeconds: number;
       detail?: string;
-      limitTaken?: boolean;
-      paced?: boolean;
+      rateLimitConsumed?: boolean;
+      paceReserved?: boolean;
     }
-  /** `passedAccount`: the next try goes to another account. */
+  /** `triedAccountId`: the next try goes to another account. */
   | ({
       kind: 'retry';
       reason: WaitingReason;
       delaySeconds: number;
       weight: number;
       attempt: Attempt;
-      passedAccount?: string;
-    } & Lessons)
-  | ({ kind: 'failed'; reason: FailedReason; code: string | null; detail: string | null; attempt?: Attempt } & Lessons)
+      triedAccountId?: string;
+    } & AddressFeedback)
+  | ({
+      kind: 'failed';
+      reason: FailedReason;
+      code: string | null;
+      detail: string | null;
+      attempt?: Attempt;
+    } & AddressFeedback)
   | { kind: 'unknown'; detail: string; attempt?: Attempt }
   /** Another worker has it, or it was cancelled: nothing is recorded. */
-  | { kind: 'not_mine'; detail: string };
+  | { kind: 'claim_lost'; detail: string };
 
 /** Ends the pipeline early, with an outcome. The only thing the pipeline catches. */
-export class Halt extends Error {
+export class StopPipeline extends Error {
   constructor(readonly outcome: Outcome) {
     super(outcome.kind);
-    this.name = 'Halt';
+    this.name = 'StopPipeline';
   }
 }
 

@@ -14,16 +14,16 @@ const attempt: Attempt = {
   durationMs: 5,
 };
 const row = { recipientId: 'r', category: 'c', title: WORDS, body: WORDS, actionUrl: WORDS, data: null };
-const lessons = { goneDevices: [WORDS], suppress: { address: WORDS, reason: 'bad_address' as const } };
+const addressFeedback = { goneDevices: [WORDS], suppress: { address: WORDS, reason: 'bad_address' as const } };
 
-const outcomes: Exclude<Outcome, { kind: 'not_mine' }>[] = [
-  { kind: 'sent', attempt, templateVersion: 3, ...lessons },
+const outcomes: Exclude<Outcome, { kind: 'claim_lost' }>[] = [
+  { kind: 'sent', attempt, templateVersion: 3, ...addressFeedback },
   { kind: 'in_inbox', row, templateVersion: 3 },
   { kind: 'suppressed', reason: 'opted_out', detail: WORDS },
   { kind: 'expired' },
   { kind: 'held', reason: 'provider_limit', delaySeconds: Number.NaN, detail: WORDS },
-  { kind: 'retry', reason: 'retry', delaySeconds: Number.POSITIVE_INFINITY, weight: 1, attempt, ...lessons },
-  { kind: 'failed', reason: 'rejected', code: WORDS, detail: WORDS, attempt, ...lessons },
+  { kind: 'retry', reason: 'retry', delaySeconds: Number.POSITIVE_INFINITY, weight: 1, attempt, ...addressFeedback },
+  { kind: 'failed', reason: 'rejected', code: WORDS, detail: WORDS, attempt, ...addressFeedback },
   { kind: 'unknown', detail: WORDS, attempt },
 ];
 

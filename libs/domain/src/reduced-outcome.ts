@@ -3,7 +3,7 @@ import type { Attempt, Outcome } from './outcome.js';
 /** Instead of a delay that is no number. */
 const FALLBACK_DELAY_SECONDS = 60;
 
-type Recordable = Exclude<Outcome, { kind: 'not_mine' }>;
+type Recordable = Exclude<Outcome, { kind: 'claim_lost' }>;
 
 /**
  * The same outcome without anything that came from outside, for a record that the database refused for its data: what
@@ -22,14 +22,14 @@ export function reducedOutcome(outcome: Recordable, cause: string): Recordable {
         detail: `the rendered item cannot be stored in the inbox (${cause})`,
       };
     case 'retry': {
-      const { reason, delaySeconds, weight, attempt, passedAccount } = outcome;
+      const { reason, delaySeconds, weight, attempt, triedAccountId } = outcome;
       return {
         kind: 'retry',
         reason,
         delaySeconds: finite(delaySeconds),
         weight: Number.isFinite(weight) ? weight : 1,
         attempt: reduced(attempt, detail),
-        ...(passedAccount && { passedAccount }),
+        ...(triedAccountId && { triedAccountId }),
       };
     }
     case 'failed': {

@@ -76,7 +76,7 @@ export function asyncApiDocument({ version, sendBody }: AsyncApiOptions): Record
       requests: {
         address: 'carillon.requests',
         description:
-          'Sends without HTTP, taken when KAFKA_REQUESTS is true. The tenant is the one of the API key in the header; the idempotency key is the header, the field of the body, or else the key of the message.',
+          'Sends without HTTP, taken when KAFKA_INTAKE_ENABLED is true. The tenant is the one of the API key in the header; the idempotency key is the header, the field of the body, or else the key of the message.',
         messages: { send: { $ref: '#/components/messages/send' } },
       },
       results: {

@@ -21,13 +21,13 @@ export interface DeliveryBatch<Delivery extends Transported> {
  */
 export interface DeliveryTransport<Delivery extends Transported> {
   /** How many more this channel may hold now. */
-  room(channel: ChannelId): number;
+  capacity(channel: ChannelId): number;
   /** How many deliveries of each tenant this process holds on the channel; empty where that is not known here. */
   held(channel: ChannelId): ReadonlyMap<string, number>;
   /** Rejects when the deliveries could not be handed on: their claims are then released. */
   publish(channel: ChannelId, lane: LaneNumber, deliveries: Delivery[]): Promise<void>;
   /** Called whenever room was made on a channel. */
-  onRoom(handler: (channel: ChannelId) => void): void;
+  onCapacity(handler: (channel: ChannelId) => void): void;
   /** Stops taking in, and resolves when everything handed over is settled. */
   drain(): Promise<void>;
   /** What an operator should know of it, in words; null when there is nothing to know. */

@@ -52,7 +52,7 @@ export class DirectTransport<Delivery extends Transported>
     return undefined as T;
   }
 
-  room(channel: ChannelId): number {
+  capacity(channel: ChannelId): number {
     return this.draining ? 0 : this.concurrency[channel] - this.hands.get(channel)!.count;
   }
 
@@ -64,7 +64,7 @@ export class DirectTransport<Delivery extends Transported>
     return null;
   }
 
-  onRoom(handler: (channel: ChannelId) => void): void {
+  onCapacity(handler: (channel: ChannelId) => void): void {
     this.roomHandlers.push(handler);
   }
 

@@ -31,7 +31,7 @@ export interface SendOptions {
   idempotencyKey: string;
 }
 
-export interface Accepted {
+export interface ProviderAcceptance {
   /** What the vendor calls the message; receipts name it. Null where the vendor gives none. */
   messageId: string | null;
   /** Only the sandbox knows at once what a vendor would report later. */
@@ -42,14 +42,14 @@ export interface Connection {
   /** How many sends may be under way at once, where the vendor or the protocol sets a bound; more wait their turn. */
   readonly maxInFlight?: number;
   /** Makes exactly one request to the vendor. Throws ProviderError, and nothing else on purpose. */
-  send(message: ProviderMessage, options: SendOptions): Promise<Accepted>;
+  send(message: ProviderMessage, options: SendOptions): Promise<ProviderAcceptance>;
   /** Asks the vendor whether the credentials are good, without sending. Throws ProviderError. */
   verify(options: { signal: AbortSignal }): Promise<void>;
   close?(): Promise<void>;
 }
 
 /** What a provider may use of the house it runs in. */
-export interface Surroundings {
+export interface ProviderContext {
   http: VendorHttp;
   /** For protocols other than HTTP: connections that go only where requests may go. */
   guard: EgressGuard;
@@ -66,7 +66,7 @@ export interface Provider<Id extends string = string, Credentials extends z.ZodO
   readonly channels: readonly ChannelId[];
   /** Secret fields carry `.meta({ secret: true })`: sealed at rest, masked in every answer. */
   readonly credentials: Credentials;
-  connect(credentials: z.infer<Credentials>, surroundings: Surroundings): Connection;
+  connect(credentials: z.infer<Credentials>, context: ProviderContext): Connection;
   /** Whether it can reach this address, where a channel has several kinds of them (push). */
   reaches?(address: string): boolean;
   /** Sends a second, where the vendor sets a pace for everybody. */
@@ -118,10 +118,10 @@ export function parseReference(text: unknown): Pick<Receipt, 'tenantId' | 'deliv
 }
 
 /** What a vendor says, without of which delivery. */
-export type Finding = Omit<Receipt, 'tenantId' | 'deliveryId'>;
+export type ReceiptEvent = Omit<Receipt, 'tenantId' | 'deliveryId'>;
 
 /** The receipt of a delivery that is ours and of a finding that means something; none otherwise. */
-export function receiptsOf(reference: unknown, finding: Finding | null): Receipt[] {
+export function receiptsOf(reference: unknown, finding: ReceiptEvent | null): Receipt[] {
   const ours = parseReference(reference);
   return ours && finding ? [{ ...ours, ...finding }] : [];
 }

@@ -1,17 +1,17 @@
 export { BreakerOpen, type BreakerState } from './breaker.js';
-export { Connector, type ConnectorOptions } from './connector.js';
+export { ConnectionFactory, type ConnectionFactoryOptions } from './connection-factory.js';
 export {
-  type Accepted,
   type Connection,
   maskCredentials,
   type Provider,
+  type ProviderAcceptance,
+  type ProviderContext,
   type ProviderMessage,
   type Receipt,
   type ReceiptCall,
   ReceiptRefused,
   type SendOptions,
-  type Surroundings,
 } from './define-provider.js';
-export { type Places, waitOf } from './headroom.js';
 export { type Account, ProviderDirectory, type Sender } from './provider-directory.js';
 export { providers } from './registry.js';
+export { type Capacity, waitOf } from './tenant-capacity.js';

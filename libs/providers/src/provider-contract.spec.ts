@@ -18,8 +18,8 @@ import {
   type VendorDescription,
   vendors,
 } from '#testing';
-import { Connector } from './connector.js';
-import type { Connection, Provider, ProviderMessage, Receipt, Surroundings } from './define-provider.js';
+import { ConnectionFactory } from './connection-factory.js';
+import type { Connection, Provider, ProviderContext, ProviderMessage, Receipt } from './define-provider.js';
 import { maskCredentials, ReceiptRefused } from './define-provider.js';
 import { EgressGuard } from './http/egress-guard.js';
 import { VendorHttp } from './http/vendor-http.js';
@@ -162,7 +162,7 @@ afterEach(async () => {
 });
 
 /** The house as a provider sees it; loopback is where the vendors are. */
-function around(deposit: (message: ProviderMessage) => Promise<void> = async () => undefined): Surroundings {
+function around(deposit: (message: ProviderMessage) => Promise<void> = async () => undefined): ProviderContext {
   const guard = new EgressGuard(['127.0.0.0/8']);
   const http = new VendorHttp(guard);
   open.push(() => http.close());
@@ -399,16 +399,16 @@ describe('another address of an API', () => {
   it('is for tests: in production nothing is sent there', async () => {
     const vendor = await startVendor(vendors['sendgrid']!);
     open.push(() => vendor.close());
-    const connectorFor = (production: boolean): Connector => {
-      const egressAllow = ['127.0.0.0/8'];
-      const connector = new Connector({
+    const connectorFor = (production: boolean): ConnectionFactory => {
+      const egressAllowedCidrs = ['127.0.0.0/8'];
+      const connectionFactory = new ConnectionFactory({
         production,
         publicUrl: undefined,
-        egressAllow,
+        egressAllowedCidrs,
         deposit: async () => undefined,
       });
-      open.push(() => connector.close());
-      return connector;
+      open.push(() => connectionFactory.close());
+      return connectionFactory;
     };
     const account = { id: 'a', provider: 'sendgrid', credentials: vendor.credentials };
     const strict = connectorFor(true);

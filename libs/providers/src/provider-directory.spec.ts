@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type SmtpSink, startSmtpSink, until } from '#testing';
-import { Connector } from './connector.js';
+import { ConnectionFactory } from './connection-factory.js';
 import { type Account, ProviderDirectory, type Sender, type SendTarget } from './provider-directory.js';
 
 const SLOTS = 5;
@@ -27,10 +27,10 @@ async function prepare() {
         : [{ ...account, provider: 'sandbox', credentials: {}, breaker: 'closed' }];
     },
     endpoint: async () => null,
-    connector: new Connector({
+    connectionFactory: new ConnectionFactory({
       production: false,
       publicUrl: undefined,
-      egressAllow: ['127.0.0.0/8'],
+      egressAllowedCidrs: ['127.0.0.0/8'],
       deposit: async () => undefined,
     }),
     deadlineMs: 10_000,

@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import type { ChannelId, ProviderError } from '#domain';
 import { Breaker, type BreakerState } from './breaker.js';
-import type { Connector } from './connector.js';
+import { ConcurrencyLimiter } from './concurrency-limiter.js';
+import type { ConnectionFactory } from './connection-factory.js';
 import type { Connection } from './define-provider.js';
 import { HangWatch } from './hang-watch.js';
-import { Headroom } from './headroom.js';
 import { providers } from './registry.js';
-import { SendSlots } from './send-slots.js';
+import { TenantCapacity } from './tenant-capacity.js';
 
 /** An account as the directory needs it: the database room's OpenAccount. */
 export interface Account {
@@ -27,7 +27,7 @@ export interface Sender {
   account: Pick<Account, 'tenantId' | 'id'> | null;
   provider: string;
   connection: Connection;
-  slots: SendSlots;
+  slots: ConcurrencyLimiter;
   breaker: Breaker;
   /** Sends a second over all workers; null for no bound. */
   pacePerSecond: number | null;
@@ -57,7 +57,7 @@ export interface DirectoryOptions {
   accounts: (tenantId: string, channel: ChannelId) => Promise<Account[]>;
   /** A tenant's enabled endpoint as an account of the provider `webhook`; null when there is none. */
   endpoint: (tenantId: string, id: string) => Promise<Account | null>;
-  connector: Connector;
+  connectionFactory: ConnectionFactory;
   /** The longest that a send may take, in milliseconds. */
   deadlineMs: number;
   /** Whether the sandbox takes what no account would. */
@@ -76,7 +76,7 @@ const ACCOUNTS_TTL_MS = 30_000;
 /** Accounts with an open connection. */
 const MAX_CONNECTIONS = 1_000;
 
-interface Looked {
+interface CachedAccounts {
   accounts: Promise<Account[]>;
   /** Undefined until they are there. */
   known?: Account[];
@@ -85,21 +85,21 @@ interface Looked {
 /** Finds who sends for a tenant on a channel, and keeps connections open across deliveries. */
 export class ProviderDirectory {
   /** How many deliveries it is worth to take up for whom. */
-  readonly headroom = new Headroom((tenantId, channel) =>
+  readonly tenantCapacity = new TenantCapacity((tenantId, channel) =>
     this.accounts.get(`${tenantId} ${channel}`)?.known?.map((account) => this.connect(account)),
   );
-  private readonly accounts: LRUCache<string, Looked>;
+  private readonly accounts: LRUCache<string, CachedAccounts>;
   private readonly connections: LRUCache<string, { version: string; sender: Sender }>;
   /** By account, and the same for all senders of an account: its bound holds over a change of it. */
-  private readonly slots = new Map<string, SendSlots>();
+  private readonly slots = new Map<string, ConcurrencyLimiter>();
   private readonly retired = new Set<Sender>();
   private readonly sandbox: Sender;
 
   constructor(private readonly options: DirectoryOptions) {
     this.accounts = new LRUCache({ max: 10_000, ttl: ACCOUNTS_TTL_MS });
     this.connections = new LRUCache({ max: MAX_CONNECTIONS, disposeAfter: ({ sender }) => this.retire(sender) });
-    const sandbox = options.connector.open({ id: '', provider: 'sandbox', credentials: {} });
-    this.sandbox = toSender(null, sandbox, new SendSlots(undefined), new Breaker());
+    const sandbox = options.connectionFactory.open({ id: '', provider: 'sandbox', credentials: {} });
+    this.sandbox = toSender(null, sandbox, new ConcurrencyLimiter(undefined), new Breaker());
   }
 
   /**
@@ -158,7 +158,7 @@ export class ProviderDirectory {
   async close(): Promise<void> {
     this.connections.clear();
     for (const sender of this.retired) await this.closeSender(sender);
-    await this.options.connector.close();
+    await this.options.connectionFactory.close();
   }
 
   private accountsOf(tenantId: string, channel: ChannelId): Promise<Account[]> {
@@ -168,7 +168,7 @@ export class ProviderDirectory {
   private cached(key: string, read: () => Promise<Account[]>): Promise<Account[]> {
     let looked = this.accounts.get(key);
     if (!looked) {
-      const now: Looked = { accounts: read() };
+      const now: CachedAccounts = { accounts: read() };
       looked = now;
       this.accounts.set(key, now);
       now.accounts.then(
@@ -191,7 +191,7 @@ export class ProviderDirectory {
     const version = `${account.updatedAt.getTime()} ${Object.keys(account.credentials).join()}`;
     const cached = this.connections.get(account.id);
     if (cached?.version === version) return cached.sender;
-    const connection = this.options.connector.open(account);
+    const connection = this.options.connectionFactory.open(account);
     const { deadlineMs, onHealth } = this.options;
     const hangs = new HangWatch({ deadlineMs, slots: connection.maxInFlight });
     const breaker = new Breaker((state, cause) => onHealth(account, state, cause), hangs);
@@ -203,8 +203,8 @@ export class ProviderDirectory {
     return sender;
   }
 
-  private slotsOf(accountId: string, maxInFlight: number | undefined): SendSlots {
-    const slots = this.slots.get(accountId) ?? new SendSlots(maxInFlight);
+  private slotsOf(accountId: string, maxInFlight: number | undefined): ConcurrencyLimiter {
+    const slots = this.slots.get(accountId) ?? new ConcurrencyLimiter(maxInFlight);
     slots.resize(maxInFlight);
     this.slots.set(accountId, slots);
     return slots;
@@ -231,7 +231,12 @@ export class ProviderDirectory {
   }
 }
 
-function toSender(account: Account | null, connection: Connection, slots: SendSlots, breaker: Breaker): Sender {
+function toSender(
+  account: Account | null,
+  connection: Connection,
+  slots: ConcurrencyLimiter,
+  breaker: Breaker,
+): Sender {
   const provider = providers[account?.provider ?? 'sandbox'];
   return {
     account,

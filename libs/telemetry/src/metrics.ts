@@ -84,7 +84,10 @@ class Instruments {
   );
   readonly events = this.counter('carillon_events_published', 'Events carried away, by where to');
   readonly pruned = this.counter('carillon_rows_pruned', 'Rows deleted because their time had passed, by table');
-  readonly choreFailures = this.counter('carillon_chore_failures', 'Housekeeping chores that failed, by chore');
+  readonly housekeepingFailures = this.counter(
+    'carillon_housekeeping_failures',
+    'Housekeeping tasks that failed, by task',
+  );
   readonly eventsSetAside = this.counter(
     'carillon_events_set_aside',
     'Events that could not be queued for a webhook endpoint; replay `missing` once the cause is fixed',

@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { CategoriesStore, type Category } from '#database';
 import { notFound } from '#domain';
-import { type Caller, FromCaller, TenantKey } from '../http/access.js';
+import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { categoryKey, listOf, listView, pageQuery, time } from '../http/schemas.js';
 
@@ -36,7 +36,7 @@ export class CategoriesController {
   constructor(@Inject(CategoriesStore) private readonly categories: CategoriesStore) {}
 
   @Get()
-  @TenantKey('categories:read')
+  @RequireApiKey('categories:read')
   @Answers({
     summary: 'List categories, by key',
     status: 200,
@@ -44,14 +44,14 @@ export class CategoriesController {
     errors: ['validation_failed'],
   })
   async list(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Query({ schema: pageQuery }) page: { limit: number; cursor?: string },
   ) {
     return listView(await this.categories.list(tenantId, page), toView);
   }
 
   @Put(':key')
-  @TenantKey('categories:write')
+  @RequireApiKey('categories:write')
   @Answers({
     summary: 'Create or replace a category',
     status: 200,
@@ -59,7 +59,7 @@ export class CategoriesController {
     errors: ['validation_failed'],
   })
   async put(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: keyParam }) { key }: Key,
     @Body({ schema: categoryBody }) body: CategoryBody,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -76,9 +76,9 @@ export class CategoriesController {
   }
 
   @Get(':key')
-  @TenantKey('categories:read')
+  @RequireApiKey('categories:read')
   @Answers({ summary: 'Get a category', status: 200, schema: categoryView, errors: ['not_found'] })
-  async get(@FromCaller() { tenantId }: Caller, @Param({ schema: keyParam }) { key }: Key) {
+  async get(@CurrentCaller() { tenantId }: Caller, @Param({ schema: keyParam }) { key }: Key) {
     const category = await this.categories.get(tenantId, key);
     if (!category) throw notFound('category', key);
     return toView(category);
@@ -86,13 +86,13 @@ export class CategoriesController {
 
   @Delete(':key')
   @HttpCode(204)
-  @TenantKey('categories:write')
+  @RequireApiKey('categories:write')
   @Answers({
     summary: 'Remove a category: it is then on for everybody who has not switched it off',
     status: 204,
     errors: ['not_found'],
   })
-  async delete(@FromCaller() { tenantId }: Caller, @Param({ schema: keyParam }) { key }: Key): Promise<void> {
+  async delete(@CurrentCaller() { tenantId }: Caller, @Param({ schema: keyParam }) { key }: Key): Promise<void> {
     if (!(await this.categories.delete(tenantId, key))) throw notFound('category', key);
   }
 }

@@ -10,11 +10,12 @@ export const ACCESS = 'carillon:access';
 /** No authentication. */
 export const Public = (): MethodDecorator => access({ kind: 'public' });
 /** A tenant's API key with this scope. */
-export const TenantKey = (scope: Scope): MethodDecorator => access({ kind: 'tenant', scope }, ApiSecurity('tenant'));
+export const RequireApiKey = (scope: Scope): MethodDecorator =>
+  access({ kind: 'tenant', scope }, ApiSecurity('tenant'));
 /** The operator's token. */
-export const OperatorToken = (): MethodDecorator => access({ kind: 'operator' }, ApiSecurity('operator'));
+export const RequireOperator = (): MethodDecorator => access({ kind: 'operator' }, ApiSecurity('operator'));
 /** A recipient's token, or a tenant's key and X-Recipient-ID. */
-export const RecipientToken = (scope: Scope): MethodDecorator =>
+export const RequireRecipient = (scope: Scope): MethodDecorator =>
   access({ kind: 'recipient', scope }, ApiSecurity('recipient'), ApiSecurity('tenant'));
 
 function access(rule: Access, ...documented: MethodDecorator[]): MethodDecorator {
@@ -41,7 +42,7 @@ export interface CarillonRequest extends FastifyRequest {
 }
 
 /** The caller of a tenant or recipient route. */
-export const FromCaller = createParamDecorator((_: unknown, context: ExecutionContext): Caller => {
+export const CurrentCaller = createParamDecorator((_: unknown, context: ExecutionContext): Caller => {
   const { caller } = context.switchToHttp().getRequest<CarillonRequest>();
   if (!caller) throw new Error('a route asks for its caller but is not a tenant route');
   return caller;

@@ -1,7 +1,7 @@
 // Limits on JSON bodies that apply before a route's own schema. Depth and the number of parts are checked on the raw text,
 // before parsing; strings, and the keys of one item of a bulk send, on the parsed value.
 
-import type { Fault } from '#domain';
+import type { FieldError } from '#domain';
 import { pointerOf, validationFailed } from './request-schema.pipe.js';
 
 export interface BodyLimits {
@@ -53,7 +53,7 @@ export function checkJsonText(text: string, limits: BodyLimits): void {
   if (fault) throw validationFailed([fault]);
 }
 
-function tooMany(code: string, what: string, count: number, most: number): Fault | null {
+function tooMany(code: string, what: string, count: number, most: number): FieldError | null {
   if (count <= most) return null;
   return { pointer: '/', code, message: `the body has ${count} ${what}, at most ${most} are allowed here` };
 }
@@ -70,22 +70,22 @@ function endOfString(text: string, start: number): number {
 
 /** Throws `validation_failed` for a body that is too deep or too large in its parts, or has text that cannot be stored. */
 export function checkBodyShape(body: unknown, limits: BodyLimits = DEFAULT_BODY_LIMITS): void {
-  const faults = shapeFaults(body, limits);
+  const faults = shapeErrors(body, limits);
   if (faults.length > 0) throw validationFailed(faults);
 }
 
 /** The first fault of a value's shape; none when it may be stored as it is. */
-export function shapeFaults(value: unknown, limits: BodyLimits = DEFAULT_BODY_LIMITS): Fault[] {
+export function shapeErrors(value: unknown, limits: BodyLimits = DEFAULT_BODY_LIMITS): FieldError[] {
   const path: (string | number)[] = [];
   let keys = 0;
-  const faultAt = (name: string | number, given: unknown): Fault | null => {
+  const faultAt = (name: string | number, given: unknown): FieldError | null => {
     if (typeof given !== 'string' && (typeof given !== 'object' || given === null)) return null;
     path.push(name);
     const fault = visit(given);
     path.pop();
     return fault;
   };
-  const visit = (given: string | object): Fault | null => {
+  const visit = (given: string | object): FieldError | null => {
     if (typeof given === 'string') return stringFault(given, path);
     if (path.length >= MAX_DEPTH) return tooDeep(path);
     if (Array.isArray(given)) {
@@ -118,7 +118,7 @@ export function textFault(text: string): string | null {
   return null;
 }
 
-function stringFault(text: string, path: readonly (string | number)[]): Fault | null {
+function stringFault(text: string, path: readonly (string | number)[]): FieldError | null {
   const message = textFault(text);
   if (message) return { pointer: pointerOf(path, '/'), code: 'invalid_text', message };
   if (text.length <= MAX_STRING) return null;
@@ -129,6 +129,6 @@ function stringFault(text: string, path: readonly (string | number)[]): Fault | 
   };
 }
 
-function tooDeep(path: readonly (string | number)[]): Fault {
+function tooDeep(path: readonly (string | number)[]): FieldError {
   return { pointer: pointerOf(path, '/'), code: 'too_deep', message: `JSON may be nested ${MAX_DEPTH} deep` };
 }

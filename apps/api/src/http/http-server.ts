@@ -6,12 +6,12 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { SwaggerModule } from '@nestjs/swagger';
 import { errorCodes, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Config } from '#config';
-import { DomainError, type Fault, newId } from '#domain';
+import { DomainError, type FieldError, newId } from '#domain';
 import { instruments, type Logger } from '#telemetry';
 
 import type { CarillonRequest } from './access.js';
 import type { AuthorizeRequest } from './authorize-request.js';
-import { checkJsonText, DEFAULT_BODY_LIMITS, shapeFaults, textFault } from './body-shape.js';
+import { checkJsonText, DEFAULT_BODY_LIMITS, shapeErrors, textFault } from './body-shape.js';
 import { openApiDocument } from './openapi.js';
 import type { RawRequest } from './raw-body.js';
 import { validationFailed } from './request-schema.pipe.js';
@@ -115,7 +115,7 @@ function checkLength(request: FastifyRequest): void {
 /** Rejects NUL in the path and the query: PostgreSQL cannot store it. A decoded URL cannot contain lone surrogates. */
 function checkAddressText(request: FastifyRequest): void {
   if (!request.url.includes('%00')) return;
-  const faultsIn = (values: unknown, root: string): Fault[] =>
+  const faultsIn = (values: unknown, root: string): FieldError[] =>
     Object.entries(values ?? {}).flatMap(([name, value]) => {
       const message = textFault(name) ?? textFault([value].flat().join());
       return message ? [{ pointer: `${root}${name}`, code: 'invalid_text', message }] : [];
@@ -143,7 +143,7 @@ function takeJson(fastify: FastifyInstance): void {
       }
       parse(request, body, (error, parsed) => {
         if (error) return done(new DomainError('malformed_json', `The body is not JSON: ${error.message}`));
-        const faults = shapeFaults(parsed, limits);
+        const faults = shapeErrors(parsed, limits);
         done(faults.length > 0 ? validationFailed(faults) : null, parsed);
       });
     },

@@ -1,19 +1,19 @@
 import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
 import type { z } from 'zod';
-import { DomainError, type Fault } from '#domain';
+import { DomainError, type FieldError } from '#domain';
 
 /** Checks what comes in against the zod schema of its parameter: `@Body({ schema })`, `@Query({ schema })`, `@Param({ schema })`. */
 export class RequestSchemaPipe implements PipeTransform {
   transform(value: unknown, metadata: ArgumentMetadata): unknown {
-    const schema = (metadata as { schema?: z.ZodType }).schema;
+    const schema = metadata.schema as z.ZodType | undefined;
     if (!schema) return value;
     const result = schema.safeParse(value ?? {});
     if (result.success) return result.data;
-    throw validationFailed(faultsOf(result.error.issues, value, metadata.type === 'query' ? '?' : '/'));
+    throw validationFailed(fieldErrorsOf(result.error.issues, value, metadata.type === 'query' ? '?' : '/'));
   }
 }
 
-export function validationFailed(errors: Fault[]): DomainError {
+export function validationFailed(errors: FieldError[]): DomainError {
   // A fault that is known by its own name gives it to the whole, so that a caller can tell `no_address` at a glance.
   const codes = new Set(errors.map((fault) => fault.code));
   const [only] = codes;
@@ -27,7 +27,7 @@ export function validationFailed(errors: Fault[]): DomainError {
 }
 
 /** zod's issues as faults: a pointer to the place, and a message with the value that was there. */
-export function faultsOf(issues: readonly z.core.$ZodIssue[], value: unknown, root = '/'): Fault[] {
+export function fieldErrorsOf(issues: readonly z.core.$ZodIssue[], value: unknown, root = '/'): FieldError[] {
   return issues.flatMap((issue) => {
     const path = issue.path.map(String);
     if (issue.code === 'unrecognized_keys') {

@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { type InboxChange, type InboxItem, InboxStore } from '#database';
 import { DomainError, notFound } from '#domain';
 import type { RealtimeBus } from '#realtime';
-import { type Caller, type CarillonRequest, FromCaller, RecipientToken } from '../http/access.js';
+import { type Caller, type CarillonRequest, CurrentCaller, RequireRecipient } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView } from '../http/schemas.js';
@@ -34,27 +34,27 @@ export class InboxController {
   ) {}
 
   @Get()
-  @RecipientToken('inbox:read')
+  @RequireRecipient('inbox:read')
   @Answers({ summary: 'List items', status: 200, schema: listOf(itemView), errors: ['validation_failed'] })
   async list(
-    @FromCaller() caller: Caller,
+    @CurrentCaller() caller: Caller,
     @Query({ schema: inboxQuery }) { after_seq: afterSeq, ...query }: InboxQuery,
   ) {
     return listView(await this.inbox.list(caller.tenantId, caller.recipientId!, { ...query, afterSeq }), toItemView);
   }
 
   @Get('counts')
-  @RecipientToken('inbox:read')
+  @RequireRecipient('inbox:read')
   @Answers({ summary: 'The counters', status: 200, schema: countsView })
-  async counts(@FromCaller() caller: Caller) {
+  async counts(@CurrentCaller() caller: Caller) {
     return (await this.inbox.head(caller.tenantId, caller.recipientId!)).counts;
   }
 
   @Get('stream')
-  @RecipientToken('inbox:read')
+  @RequireRecipient('inbox:read')
   @Answers({ summary: 'Live items: a WebSocket upgrade, or server-sent events', status: 200 })
   stream(
-    @FromCaller() caller: Caller,
+    @CurrentCaller() caller: Caller,
     @Query({ schema: streamQuery }) query: { since?: number },
     @Req() request: CarillonRequest,
     @Res() reply: FastifyReply,
@@ -106,57 +106,57 @@ export class InboxController {
 
   @Post('read-all')
   @HttpCode(204)
-  @RecipientToken('inbox:write')
+  @RequireRecipient('inbox:write')
   @Answers({ summary: 'Mark everything read', status: 204 })
-  async readAll(@FromCaller() caller: Caller): Promise<void> {
+  async readAll(@CurrentCaller() caller: Caller): Promise<void> {
     this.announce(caller, await this.inbox.changeAll(caller.tenantId, caller.recipientId!, 'read'));
   }
 
   @Post('seen-all')
   @HttpCode(204)
-  @RecipientToken('inbox:write')
+  @RequireRecipient('inbox:write')
   @Answers({ summary: 'Mark everything seen', status: 204 })
-  async seenAll(@FromCaller() caller: Caller): Promise<void> {
+  async seenAll(@CurrentCaller() caller: Caller): Promise<void> {
     this.announce(caller, await this.inbox.changeAll(caller.tenantId, caller.recipientId!, 'seen'));
   }
 
   @Post(':id/read')
   @HttpCode(204)
-  @RecipientToken('inbox:write')
+  @RequireRecipient('inbox:write')
   @Answers({ summary: 'Mark an item read', status: 204, errors: ['not_found'] })
-  async read(@FromCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
+  async read(@CurrentCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
     await this.change(caller, id, 'read');
   }
 
   @Post(':id/unread')
   @HttpCode(204)
-  @RecipientToken('inbox:write')
+  @RequireRecipient('inbox:write')
   @Answers({ summary: 'Mark an item unread', status: 204, errors: ['not_found'] })
-  async unread(@FromCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
+  async unread(@CurrentCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
     await this.change(caller, id, 'unread');
   }
 
   @Post(':id/seen')
   @HttpCode(204)
-  @RecipientToken('inbox:write')
+  @RequireRecipient('inbox:write')
   @Answers({ summary: 'Mark an item seen', status: 204, errors: ['not_found'] })
-  async seen(@FromCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
+  async seen(@CurrentCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
     await this.change(caller, id, 'seen');
   }
 
   @Post(':id/archive')
   @HttpCode(204)
-  @RecipientToken('inbox:write')
+  @RequireRecipient('inbox:write')
   @Answers({ summary: 'Archive an item', status: 204, errors: ['not_found'] })
-  async archive(@FromCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
+  async archive(@CurrentCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
     await this.change(caller, id, 'archive');
   }
 
   @Post(':id/unarchive')
   @HttpCode(204)
-  @RecipientToken('inbox:write')
+  @RequireRecipient('inbox:write')
   @Answers({ summary: 'Take an item out of the archive', status: 204, errors: ['not_found'] })
-  async unarchive(@FromCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
+  async unarchive(@CurrentCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
     await this.change(caller, id, 'unarchive');
   }
 

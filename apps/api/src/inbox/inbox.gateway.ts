@@ -27,7 +27,7 @@ const CLOSE_RESTARTING = 1_012;
 const CLOSE_POLICY = 1_008;
 
 /** What the one clock of all sockets needs of each: a timer each would cost ten thousand timers. */
-interface Life {
+interface OpenSocket {
   readonly webSocket: WebSocket;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
@@ -48,7 +48,7 @@ export class InboxGateway {
     maxPayload: MAX_PAYLOAD,
     handleProtocols: (protocols) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
   });
-  private readonly lives = new Set<Life>();
+  private readonly lives = new Set<OpenSocket>();
   private opened = 0;
   private second = 0;
   private clock: NodeJS.Timeout | undefined;
@@ -104,7 +104,7 @@ export class InboxGateway {
     since: number | null,
   ): void {
     this.opened += 1;
-    const life: Life = {
+    const life: OpenSocket = {
       webSocket,
       expiresAt: identity.expiresAt.getTime(),
       slot: this.opened % PING_SECONDS,

@@ -7,7 +7,7 @@ import { instruments, type Logger } from '#telemetry';
 import { type Frame, toItemView } from './inbox.schema.js';
 
 /** One connection of one recipient. */
-export interface Wire {
+export interface StreamConnection {
   /** Frames that belong together travel together. */
   send(frames: readonly Frame[]): void;
   /** Bytes written and not yet taken by the other side. */
@@ -24,7 +24,7 @@ export interface StreamOwner {
 }
 
 interface Stream extends StreamOwner {
-  wire: Wire;
+  wire: StreamConnection;
   lastSeq: number;
   /** Ends the hints of its recipient. */
   unfollow: () => void;
@@ -75,7 +75,7 @@ export class StreamHub {
    * Adds a stream: `ready`, what came after `since`, then what comes. Without `since` only what comes.
    * Returns what takes it away again.
    */
-  open(owner: StreamOwner, wire: Wire, since: number | null): () => void {
+  open(owner: StreamOwner, wire: StreamConnection, since: number | null): () => void {
     const stream: Stream = {
       ...owner,
       wire,

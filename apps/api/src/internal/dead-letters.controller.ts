@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type DeadLetter, DeadLettersStore, OperationsStore } from '#database';
 import { channelIds, failedReasons, notFound } from '#domain';
-import { type CarillonRequest, OperatorToken } from '../http/access.js';
+import { type CarillonRequest, RequireOperator } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { filteredPage, flag, id, idParam, listOf, listView, time } from '../http/schemas.js';
 
@@ -46,7 +46,7 @@ export class DeadLettersController {
   ) {}
 
   @Get()
-  @OperatorToken()
+  @RequireOperator()
   @Answers({
     summary: 'List dead letters, newest first',
     status: 200,
@@ -67,7 +67,7 @@ export class DeadLettersController {
   }
 
   @Get(':id')
-  @OperatorToken()
+  @RequireOperator()
   @Answers({ summary: 'Get a dead letter', status: 200, schema: letterView, errors: ['not_found'] })
   async get(@Param({ schema: idParam }) { id: wanted }: { id: string }) {
     const found = await this.letters.get(wanted);
@@ -77,7 +77,7 @@ export class DeadLettersController {
 
   @Post(':id/replay')
   @HttpCode(202)
-  @OperatorToken()
+  @RequireOperator()
   @Answers({
     summary: 'Send it again, once',
     status: 202,
@@ -97,7 +97,7 @@ export class DeadLettersController {
 
   @Delete(':id')
   @HttpCode(204)
-  @OperatorToken()
+  @RequireOperator()
   @Answers({ summary: 'Discard a dead letter', status: 204, errors: ['not_found'] })
   async delete(
     @Param({ schema: idParam }) { id: wanted }: { id: string },

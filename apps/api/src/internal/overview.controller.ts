@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type ChannelFigures, OverviewStore } from '#database';
 import { channelIds } from '#domain';
-import { OperatorToken } from '../http/access.js';
+import { RequireOperator } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { id, time } from '../http/schemas.js';
 
@@ -48,7 +48,7 @@ export class OverviewController {
   constructor(@Inject(OverviewStore) private readonly overview: OverviewStore) {}
 
   @Get()
-  @OperatorToken()
+  @RequireOperator()
   @Answers({ summary: 'How the house does', status: 200, schema: overviewView })
   async get() {
     const { countedAt, channels, deadLetters, tenants, breakers } = await this.overview.read();

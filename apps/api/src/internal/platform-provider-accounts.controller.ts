@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { OperationsStore } from '#database';
 import { PLATFORM_TENANT_ID } from '#domain';
-import { type CarillonRequest, OperatorToken } from '../http/access.js';
+import { type CarillonRequest, RequireOperator } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { ManageProviderAccounts } from '../provider-accounts/manage-provider-accounts.js';
@@ -25,7 +25,7 @@ export class PlatformProviderAccountsController {
   ) {}
 
   @Post()
-  @OperatorToken()
+  @RequireOperator()
   @Answers({
     summary: 'Add a platform account',
     status: 201,
@@ -44,7 +44,7 @@ export class PlatformProviderAccountsController {
   }
 
   @Get()
-  @OperatorToken()
+  @RequireOperator()
   @Answers({
     summary: 'List platform accounts',
     status: 200,
@@ -56,7 +56,7 @@ export class PlatformProviderAccountsController {
   }
 
   @Patch(':id')
-  @OperatorToken()
+  @RequireOperator()
   @Answers({
     summary: 'Change a platform account',
     status: 200,
@@ -75,7 +75,7 @@ export class PlatformProviderAccountsController {
 
   @Delete(':id')
   @HttpCode(204)
-  @OperatorToken()
+  @RequireOperator()
   @Answers({ summary: 'Remove a platform account', status: 204, errors: ['not_found'] })
   async delete(@Param({ schema: idParam }) { id }: { id: string }, @Req() request: CarillonRequest): Promise<void> {
     await this.accounts.delete(PLATFORM_TENANT_ID, id);

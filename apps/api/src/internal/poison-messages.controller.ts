@@ -2,7 +2,7 @@ import { Controller, Get, Inject, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { PoisonMessagesStore } from '#database';
-import { OperatorToken } from '../http/access.js';
+import { RequireOperator } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { time } from '../http/schemas.js';
 
@@ -27,7 +27,7 @@ export class PoisonMessagesController {
   constructor(@Inject(PoisonMessagesStore) private readonly poison: PoisonMessagesStore) {}
 
   @Get()
-  @OperatorToken()
+  @RequireOperator()
   @Answers({
     summary: 'The newest messages that no consumer could read',
     status: 200,

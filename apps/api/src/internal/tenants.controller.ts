@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type ApiKey, ApiKeysStore, OperationsStore, type Tenant, TenantsStore } from '#database';
 import { hashSecret, newApiKey, notFound, type Scope, scopes, type TenantSettings, tenantSettings } from '#domain';
 import type { RealtimeBus } from '#realtime';
-import { type CarillonRequest, OperatorToken } from '../http/access.js';
+import { type CarillonRequest, RequireOperator } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 
 import { id, idParam, listOf, listView, pageQuery, time } from '../http/schemas.js';
@@ -70,7 +70,7 @@ export class TenantsController {
   ) {}
 
   @Post()
-  @OperatorToken()
+  @RequireOperator()
   @Answers({ summary: 'Create a tenant', status: 201, schema: tenantView, errors: ['validation_failed'] })
   async create(
     @Body({ schema: tenantBody }) body: { name: string; settings: TenantSettings },
@@ -84,7 +84,7 @@ export class TenantsController {
   }
 
   @Get()
-  @OperatorToken()
+  @RequireOperator()
   @Answers({
     summary: 'List tenants, newest first',
     status: 200,
@@ -96,14 +96,14 @@ export class TenantsController {
   }
 
   @Get(':id')
-  @OperatorToken()
+  @RequireOperator()
   @Answers({ summary: 'Get a tenant', status: 200, schema: tenantView, errors: ['not_found'] })
   async get(@Param({ schema: idParam }) { id: tenantId }: { id: string }) {
     return toTenantView(await this.found(tenantId));
   }
 
   @Patch(':id')
-  @OperatorToken()
+  @RequireOperator()
   @Answers({
     summary: 'Change a tenant; settings are merged',
     status: 200,
@@ -128,7 +128,7 @@ export class TenantsController {
   }
 
   @Post(':id/api-keys')
-  @OperatorToken()
+  @RequireOperator()
   @Answers({
     summary: 'Create an API key',
     status: 201,
@@ -158,7 +158,7 @@ export class TenantsController {
   }
 
   @Get(':id/api-keys')
-  @OperatorToken()
+  @RequireOperator()
   @Answers({
     summary: 'List API keys, newest first',
     status: 200,
@@ -175,7 +175,7 @@ export class TenantsController {
 
   @Delete(':id/api-keys/:keyId')
   @HttpCode(204)
-  @OperatorToken()
+  @RequireOperator()
   @Answers({ summary: 'Revoke an API key', status: 204, errors: ['not_found'] })
   async revokeKey(
     @Param({ schema: keyParam }) { id: tenantId, keyId }: { id: string; keyId: string },

@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type MailboxMessage, MailboxStore } from '#database';
 import { channelIds, notFound } from '#domain';
-import { type Caller, FromCaller, TenantKey } from '../http/access.js';
+import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { filteredPage, id, idParam, jsonObject, listOf, listView, time } from '../http/schemas.js';
 
@@ -27,7 +27,7 @@ export class MailboxController {
   constructor(@Inject(MailboxStore) private readonly mailbox: MailboxStore) {}
 
   @Get()
-  @TenantKey('mailbox:read')
+  @RequireApiKey('mailbox:read')
   @Answers({
     summary: 'What the sandbox took, newest first',
     status: 200,
@@ -35,7 +35,7 @@ export class MailboxController {
     errors: ['validation_failed'],
   })
   async list(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Query({ schema: mailboxQuery }) {
       channel,
       to,
@@ -46,9 +46,9 @@ export class MailboxController {
   }
 
   @Get(':id')
-  @TenantKey('mailbox:read')
+  @RequireApiKey('mailbox:read')
   @Answers({ summary: 'One message', status: 200, schema: messageView, errors: ['not_found'] })
-  async get(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id: wanted }: { id: string }) {
+  async get(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id: wanted }: { id: string }) {
     const found = await this.mailbox.get(tenantId, wanted);
     if (!found) throw notFound('message', wanted);
     return toView(found);
@@ -56,9 +56,9 @@ export class MailboxController {
 
   @Delete()
   @HttpCode(204)
-  @TenantKey('mailbox:write')
+  @RequireApiKey('mailbox:write')
   @Answers({ summary: 'Empty the mailbox', status: 204 })
-  async empty(@FromCaller() { tenantId }: Caller): Promise<void> {
+  async empty(@CurrentCaller() { tenantId }: Caller): Promise<void> {
     await this.mailbox.empty(tenantId);
   }
 }

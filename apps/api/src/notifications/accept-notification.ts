@@ -3,32 +3,32 @@
 
 import { LRUCache } from 'lru-cache';
 import type {
-  Acceptance,
-  Accepted,
   AcceptStore,
+  NewNotification,
   Notification,
   RecipientAddresses,
   RecipientsStore,
   SharedContent,
   SharedContentsStore,
+  StoreResult,
   TemplatesStore,
 } from '#database';
-import { type AddressSource, type ChannelId, channelOf, DomainError, type Fault, newId } from '#domain';
+import { type AddressSource, type ChannelId, channelOf, DomainError, type FieldError, newId } from '#domain';
 import type { Logger } from '#telemetry';
 import type { TemplateRenderer } from '#templates';
 import type { Caller } from '../http/access.js';
-import { DEFAULT_BODY_LIMITS, shapeFaults } from '../http/body-shape.js';
-import { faultsOf, validationFailed } from '../http/request-schema.pipe.js';
+import { DEFAULT_BODY_LIMITS, shapeErrors } from '../http/body-shape.js';
+import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { type BulkBody, type BulkItem, bulkItem, type SendBody } from './notification.schema.js';
 
 export type AcceptResult =
-  | { kind: 'accepted'; acceptance: Acceptance; createdAt: Date }
+  | { kind: 'accepted'; acceptance: NewNotification; createdAt: Date }
   /** The key was used before with the same body, for this notification. */
   | { kind: 'replayed'; notificationId: string };
 
 export interface BulkResult {
   accepted: { index: number; id: string; replayed: boolean }[];
-  rejected: { index: number; code: string; errors: Fault[] }[];
+  rejected: { index: number; code: string; errors: FieldError[] }[];
 }
 
 type Item = Pick<SendBody, 'recipient_id' | 'recipient' | 'recipient_address' | 'payload'>;
@@ -37,7 +37,7 @@ type Common = Omit<BulkBody, 'recipients' | 'payload'>;
 interface OneOfBulk {
   index: number;
   item: BulkItem;
-  idempotency: Acceptance['idempotency'];
+  idempotency: NewNotification['idempotency'];
 }
 
 const YEAR_MS = 366 * 24 * 3_600_000;
@@ -57,7 +57,7 @@ export class AcceptNotification {
   ) {}
 
   /** Throws `validation_failed` and its kin with every fault, `idempotency_mismatch`, `unavailable`. */
-  async run(caller: Caller, body: SendBody, idempotency: Acceptance['idempotency']): Promise<AcceptResult> {
+  async run(caller: Caller, body: SendBody, idempotency: NewNotification['idempotency']): Promise<AcceptResult> {
     const faults = [...timeFaults(body), ...addressFaults(body, body), ...(await this.contentFaults(caller, body))];
     if (faults.length > 0) {
       // A replay is answered even if the request no longer validates, for example because a template was deleted.
@@ -66,7 +66,7 @@ export class AcceptNotification {
       // The accept statement checks addresses; checked here only to report them together with other errors.
       throw validationFailed([...faults, ...(await this.missingAddresses(caller, body, body))]);
     }
-    const acceptance = acceptanceOf(caller, body, body, idempotency);
+    const acceptance = newNotificationOf(caller, body, body, idempotency);
     const accepted = await this.store.accept(acceptance);
     if (accepted.kind === 'no_address') throw validationFailed(noAddress(body, accepted.channels));
     return accepted.kind === 'accepted' ? { ...accepted, acceptance } : accepted;
@@ -74,7 +74,7 @@ export class AcceptNotification {
 
   private async acceptedBefore(
     caller: Caller,
-    idempotency: NonNullable<Acceptance['idempotency']>,
+    idempotency: NonNullable<NewNotification['idempotency']>,
   ): Promise<string | null> {
     const [found] = await this.store.findAccepted(caller.tenantId, [idempotency]);
     if (found instanceof DomainError) throw found;
@@ -88,10 +88,10 @@ export class AcceptNotification {
   async runBulk(
     caller: Caller,
     body: BulkBody,
-    idempotencyOf: (index: number, item: BulkItem) => Acceptance['idempotency'],
+    idempotencyOf: (index: number, item: BulkItem) => NewNotification['idempotency'],
   ): Promise<BulkResult> {
     const result: BulkResult = { accepted: [], rejected: [] };
-    const reject = (index: number, errors: Fault[], code = validationFailed(errors).code): unknown =>
+    const reject = (index: number, errors: FieldError[], code = validationFailed(errors).code): unknown =>
       result.rejected.push({ index, code, errors });
     const items: OneOfBulk[] = [];
     for (const [index, given] of body.recipients.entries()) {
@@ -100,19 +100,19 @@ export class AcceptNotification {
       else reject(index, faults);
     }
     const common = [...timeFaults(body), ...(await this.contentFaults(caller, body))];
-    const faultsOf = ({ item }: OneOfBulk): Fault[] => [...common, ...addressFaults(body, item)];
+    const fieldErrorsOf = ({ item }: OneOfBulk): FieldError[] => [...common, ...addressFaults(body, item)];
     const rest =
-      (await this.isRepeated(caller, items)) || items.some((one) => faultsOf(one).length > 0)
+      (await this.isRepeated(caller, items)) || items.some((one) => fieldErrorsOf(one).length > 0)
         ? await this.withoutReplays(caller, items, result)
         : items;
     if (rest.length > 0 && common.length > 0 && result.accepted.length === 0) throw validationFailed(common);
     const shared = sharedContentOf(body);
-    const good: (OneOfBulk & { acceptance: Acceptance })[] = [];
+    const good: (OneOfBulk & { acceptance: NewNotification })[] = [];
     for (const one of rest) {
-      const faults = faultsOf(one);
+      const faults = fieldErrorsOf(one);
       if (faults.length > 0) reject(one.index, faults);
       else {
-        const acceptance = acceptanceOf(caller, { ...body, content: undefined }, one.item, one.idempotency);
+        const acceptance = newNotificationOf(caller, { ...body, content: undefined }, one.item, one.idempotency);
         acceptance.notification.sharedContentId = shared?.id ?? null;
         good.push({ ...one, acceptance });
       }
@@ -134,9 +134,9 @@ export class AcceptNotification {
   /** Commits what they have in common before the first of them, and deletes it when it is certain that none refers to it. */
   private async storeAll(
     { tenantId }: Caller,
-    good: { acceptance: Acceptance }[],
+    good: { acceptance: NewNotification }[],
     shared: SharedContent | null,
-  ): Promise<(Accepted | DomainError)[]> {
+  ): Promise<(StoreResult | DomainError)[]> {
     if (shared) await this.sharedContents.insert(tenantId, shared);
     const stored = await this.store.acceptAll(good.map(({ acceptance }) => acceptance));
     for (const one of stored)
@@ -179,7 +179,7 @@ export class AcceptNotification {
     return items.filter((one) => !known.has(one));
   }
 
-  private async contentFaults(caller: Caller, body: Common): Promise<Fault[]> {
+  private async contentFaults(caller: Caller, body: Common): Promise<FieldError[]> {
     const channels = channelsOf(body);
     if (body.content) {
       const faults = channels.map((channel) => this.inlineFaults(caller.tenantId, channel, body.content!));
@@ -203,11 +203,14 @@ export class AcceptNotification {
     tenantId: string,
     channelId: ChannelId,
     content: Record<string, unknown>,
-  ): Promise<Fault[]> {
+  ): Promise<FieldError[]> {
     const channel = channelOf(channelId);
     const shape = channel.content.safeParse(content);
     if (!shape.success)
-      return faultsOf(shape.error.issues, content).map((fault) => ({ ...fault, pointer: `/content${fault.pointer}` }));
+      return fieldErrorsOf(shape.error.issues, content).map((fault) => ({
+        ...fault,
+        pointer: `/content${fault.pointer}`,
+      }));
     const faults = await this.renderer.faults(channel, content, tenantId);
     return faults.map(({ pointer, message }) => ({ pointer: `/content${pointer}`, code: 'template_syntax', message }));
   }
@@ -220,7 +223,7 @@ export class AcceptNotification {
     return heads.length > 0;
   }
 
-  private async missingAddresses(caller: Caller, common: Common, item: Item): Promise<Fault[]> {
+  private async missingAddresses(caller: Caller, common: Common, item: Item): Promise<FieldError[]> {
     const wanted = channelsOf(common).filter((channel) => addressNeeded(channel, item));
     if (wanted.length === 0) return [];
     const stored = (await this.recipients.addressesOf(caller.tenantId, recipientIdOf(item))) ?? NO_ADDRESSES;
@@ -238,8 +241,8 @@ const ADDRESS_WORDS: Partial<Record<ChannelId, string>> = {
   push: 'device',
 };
 
-function readItem(given: unknown): { item: BulkItem; faults?: never } | { item?: never; faults: Fault[] } {
-  const shape = shapeFaults(given);
+function readItem(given: unknown): { item: BulkItem; faults?: never } | { item?: never; faults: FieldError[] } {
+  const shape = shapeErrors(given);
   if (shape.length > 0) return { faults: shape };
   // Like the body of a single send: workers read hundreds of notifications at once.
   const bytes = Buffer.byteLength(JSON.stringify(given));
@@ -254,7 +257,7 @@ function readItem(given: unknown): { item: BulkItem; faults?: never } | { item?:
       ],
     };
   const parsed = bulkItem.safeParse(given);
-  return parsed.success ? { item: parsed.data } : { faults: faultsOf(parsed.error.issues, given) };
+  return parsed.success ? { item: parsed.data } : { faults: fieldErrorsOf(parsed.error.issues, given) };
 }
 
 function sharedContentOf({ content, payload }: BulkBody): SharedContent | null {
@@ -262,7 +265,7 @@ function sharedContentOf({ content, payload }: BulkBody): SharedContent | null {
 }
 
 /** The error of a single send in the form of a bulk item error. */
-function faultOf({ code, message }: DomainError): Fault {
+function faultOf({ code, message }: DomainError): FieldError {
   return { pointer: code === 'idempotency_mismatch' ? '/idempotency_key' : '/', code, message };
 }
 
@@ -271,7 +274,7 @@ function byIndex(left: { index: number }, right: { index: number }): number {
 }
 
 /** An item that failed for any other reason may have been committed, although its answer was lost. */
-function isCertainlyNotStored(result: Accepted | DomainError): boolean {
+function isCertainlyNotStored(result: StoreResult | DomainError): boolean {
   return result instanceof DomainError ? result.code === 'idempotency_mismatch' : result.kind !== 'accepted';
 }
 
@@ -288,7 +291,7 @@ function addressNeeded(channel: ChannelId, item: Item): AddressSource | null {
 }
 
 /** What is wrong with an address that came with the send. */
-function addressFaults(common: Common, item: Item): Fault[] {
+function addressFaults(common: Common, item: Item): FieldError[] {
   if (item.recipient_address === undefined) return [];
   const channels = channelsOf(common);
   if (channels.length > 1)
@@ -303,7 +306,7 @@ function addressFaults(common: Common, item: Item): Fault[] {
   return message ? [{ pointer: '/recipient_address', code: 'bad_address', message }] : [];
 }
 
-function noAddress(item: Item, channels: ChannelId[]): Fault[] {
+function noAddress(item: Item, channels: ChannelId[]): FieldError[] {
   return channels.map((channel) => ({
     pointer: item.recipient ? '/recipient' : '/recipient_id',
     code: 'no_address',
@@ -315,8 +318,8 @@ function channelsOf(body: Common): ChannelId[] {
   return body.channels ?? [body.channel!];
 }
 
-function timeFaults(body: Common): Fault[] {
-  const faults: Fault[] = [];
+function timeFaults(body: Common): FieldError[] {
+  const faults: FieldError[] = [];
   const now = Date.now();
   const scheduled = body.scheduled_at === undefined ? null : Date.parse(body.scheduled_at);
   const expires = body.expires_at === undefined ? null : Date.parse(body.expires_at);
@@ -337,7 +340,12 @@ function timeFaults(body: Common): Fault[] {
   return faults;
 }
 
-function acceptanceOf(caller: Caller, common: Common, item: Item, idempotency: Acceptance['idempotency']): Acceptance {
+function newNotificationOf(
+  caller: Caller,
+  common: Common,
+  item: Item,
+  idempotency: NewNotification['idempotency'],
+): NewNotification {
   const channels = channelsOf(common);
   const notification: Notification = {
     tenantId: caller.tenantId,

@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { NotificationsStore, ReceiptsStore } from '#database';
 import { DomainError, notFound } from '#domain';
-import { type Caller, FromCaller, TenantKey } from '../http/access.js';
+import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam } from '../http/schemas.js';
@@ -28,9 +28,12 @@ export class DeliveriesController {
   ) {}
 
   @Get(':id')
-  @TenantKey('notifications:read')
+  @RequireApiKey('notifications:read')
   @Answers({ summary: 'Get a delivery with its timeline', status: 200, schema: timelineView, errors: ['not_found'] })
-  async get(@FromCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<TimelineView> {
+  async get(
+    @CurrentCaller() caller: Caller,
+    @Param({ schema: idParam }) { id }: { id: string },
+  ): Promise<TimelineView> {
     const found = await this.notifications.delivery(caller.tenantId, id);
     if (!found) throw notFound('delivery', id);
     return toTimelineView(found.delivery, found.timeline);
@@ -38,7 +41,7 @@ export class DeliveriesController {
 
   @Post(':id/settle')
   @HttpCode(200)
-  @TenantKey('notifications:write')
+  @RequireApiKey('notifications:write')
   @Answers({
     summary: 'Say what became of an unknown outcome',
     status: 200,
@@ -46,7 +49,7 @@ export class DeliveriesController {
     errors: ['not_found', 'conflict', 'validation_failed'],
   })
   async settle(
-    @FromCaller() caller: Caller,
+    @CurrentCaller() caller: Caller,
     @Param({ schema: idParam }) { id }: { id: string },
     @Body({ schema: settleBody }) { state, note }: SettleBody,
   ): Promise<TimelineView> {

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Acceptance, DeliveryRow, FirstAnswer, NotificationRow, TimelineEntry } from '#database';
+import type { DeliveryRow, FirstAnswer, NewNotification, NotificationRow, TimelineEntry } from '#database';
 import type { deliveryView, notificationView, timelineView } from './notification.schema.js';
 
 export type NotificationView = z.infer<typeof notificationView>;
@@ -65,7 +65,7 @@ export function toFirstAnswer(
   );
 }
 
-export function firstAnswerTo({ notification, deliveries }: Acceptance, createdAt: Date): NotificationView {
+export function firstAnswerTo({ notification, deliveries }: NewNotification, createdAt: Date): NotificationView {
   return toFirstAnswer({ ...notification, createdAt }, deliveries);
 }
 

@@ -1,9 +1,9 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type Acceptance, FirstAnswersStore, NotificationsStore } from '#database';
+import { FirstAnswersStore, type NewNotification, NotificationsStore } from '#database';
 import { DomainError, notFound } from '#domain';
-import { type Caller, type CarillonRequest, FromCaller, TenantKey } from '../http/access.js';
+import { type Caller, type CarillonRequest, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { bodyHashOf, idempotencyKeyOf, keyRouteOf } from '../http/idempotency.js';
 import { LargeBody } from '../http/route-config.js';
@@ -60,10 +60,10 @@ export class NotificationsController {
 
   @Post('notifications')
   @HttpCode(202)
-  @TenantKey('notifications:write')
+  @RequireApiKey('notifications:write')
   @Answers({ summary: 'Send to a recipient', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
   async send(
-    @FromCaller() caller: Caller,
+    @CurrentCaller() caller: Caller,
     @Body({ schema: sendBody }) body: SendBody,
     @Req() request: CarillonRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -73,7 +73,7 @@ export class NotificationsController {
 
   @Post('notifications/bulk')
   @HttpCode(202)
-  @TenantKey('notifications:write')
+  @RequireApiKey('notifications:write')
   @LargeBody(BULK_BODY_LIMITS)
   @Answers({
     summary: 'Send to up to 1,000 recipients',
@@ -82,7 +82,7 @@ export class NotificationsController {
     errors: ['validation_failed', 'payload_too_large', 'unavailable'],
   })
   async bulk(
-    @FromCaller() caller: Caller,
+    @CurrentCaller() caller: Caller,
     @Body({ schema: bulkBody }) body: BulkBody,
     @Req() request: CarillonRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -117,10 +117,10 @@ export class NotificationsController {
 
   @Post('email')
   @HttpCode(202)
-  @TenantKey('notifications:write')
+  @RequireApiKey('notifications:write')
   @Answers({ summary: 'Send one e-mail', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
   async email(
-    @FromCaller() caller: Caller,
+    @CurrentCaller() caller: Caller,
     @Body({ schema: emailShorthand }) body: { message: string; recipient: string; subject?: string },
     @Req() request: CarillonRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -136,10 +136,10 @@ export class NotificationsController {
 
   @Post('sms')
   @HttpCode(202)
-  @TenantKey('notifications:write')
+  @RequireApiKey('notifications:write')
   @Answers({ summary: 'Send one SMS', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
   async sms(
-    @FromCaller() caller: Caller,
+    @CurrentCaller() caller: Caller,
     @Body({ schema: smsShorthand }) body: { message: string; recipient: string },
     @Req() request: CarillonRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -154,10 +154,10 @@ export class NotificationsController {
 
   @Post('slack')
   @HttpCode(202)
-  @TenantKey('notifications:write')
+  @RequireApiKey('notifications:write')
   @Answers({ summary: 'Send one Slack message', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
   async slack(
-    @FromCaller() caller: Caller,
+    @CurrentCaller() caller: Caller,
     @Body({ schema: slackShorthand }) body: { message: string; recipient?: string },
     @Req() request: CarillonRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -171,14 +171,14 @@ export class NotificationsController {
   }
 
   @Get('notifications')
-  @TenantKey('notifications:read')
+  @RequireApiKey('notifications:read')
   @Answers({
     summary: 'List notifications, newest first',
     status: 200,
     schema: listOf(notificationView),
     errors: ['validation_failed'],
   })
-  async list(@FromCaller() caller: Caller, @Query({ schema: listQuery }) query: ListQuery) {
+  async list(@CurrentCaller() caller: Caller, @Query({ schema: listQuery }) query: ListQuery) {
     const metadata = Object.fromEntries(
       Object.entries(query).flatMap(([name, value]) =>
         name.startsWith('metadata[') ? [[name.slice('metadata['.length, -1), String(value)]] : [],
@@ -203,10 +203,10 @@ export class NotificationsController {
   }
 
   @Get('notifications/:id')
-  @TenantKey('notifications:read')
+  @RequireApiKey('notifications:read')
   @Answers({ summary: 'Get a notification', status: 200, schema: notificationView, errors: ['not_found'] })
   async get(
-    @FromCaller() caller: Caller,
+    @CurrentCaller() caller: Caller,
     @Param({ schema: idParam }) { id }: { id: string },
   ): Promise<NotificationView> {
     const found = await this.notifications.get(caller.tenantId, id);
@@ -215,7 +215,7 @@ export class NotificationsController {
   }
 
   @Get('notifications/:id/deliveries')
-  @TenantKey('notifications:read')
+  @RequireApiKey('notifications:read')
   @Answers({
     summary: 'List the deliveries of a notification',
     status: 200,
@@ -223,7 +223,7 @@ export class NotificationsController {
     errors: ['not_found', 'validation_failed'],
   })
   async deliveries(
-    @FromCaller() caller: Caller,
+    @CurrentCaller() caller: Caller,
     @Param({ schema: idParam }) { id }: { id: string },
     @Query({ schema: deliveriesQuery }) {
       state,
@@ -236,7 +236,7 @@ export class NotificationsController {
   }
 
   @Delete('notifications/:id')
-  @TenantKey('notifications:write')
+  @RequireApiKey('notifications:write')
   @Answers({
     summary: 'Cancel a notification',
     status: 200,
@@ -244,7 +244,7 @@ export class NotificationsController {
     errors: ['not_found', 'too_late'],
   })
   async cancel(
-    @FromCaller() caller: Caller,
+    @CurrentCaller() caller: Caller,
     @Param({ schema: idParam }) { id }: { id: string },
   ): Promise<NotificationView> {
     const cancelled = await this.notifications.cancel(caller.tenantId, id);
@@ -281,7 +281,7 @@ type DeliveryStateName = DeliveryView['state'];
 type DeliveryView = ReturnType<typeof toDeliveryView>;
 
 /** The header, or the field of the body; the field takes no part in what makes two bodies the same. */
-function idempotencyOf({ mode }: Caller, request: CarillonRequest): Acceptance['idempotency'] {
+function idempotencyOf({ mode }: Caller, request: CarillonRequest): NewNotification['idempotency'] {
   const { idempotency_key: field, ...body } = request.body as { idempotency_key?: string };
   const key = idempotencyKeyOf(request) ?? field ?? null;
   return key === null ? null : { key, bodyHash: bodyHashOf(keyRouteOf(request.url, mode), body) };

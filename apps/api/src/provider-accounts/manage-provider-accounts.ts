@@ -1,8 +1,8 @@
 import { type Page, type PageRequest, type ProviderAccount, type ProviderAccountsStore } from '#database';
 import { notFound, ProviderError } from '#domain';
-import { type Connector, maskCredentials, type Provider, providers } from '#providers';
+import { type ConnectionFactory, maskCredentials, type Provider, providers } from '#providers';
 import type { RealtimeBus } from '#realtime';
-import { faultsOf, validationFailed } from '../http/request-schema.pipe.js';
+import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
 import type { AccountBody, AccountPatch } from './provider-account.schema.js';
 import { toAccountView } from './provider-account-view.js';
 
@@ -20,7 +20,7 @@ export class ManageProviderAccounts {
   constructor(
     private readonly store: ProviderAccountsStore,
     private readonly bus: RealtimeBus,
-    private readonly connector: Connector,
+    private readonly connectionFactory: ConnectionFactory,
   ) {}
 
   async create(owner: string, body: AccountBody): Promise<ProviderAccount> {
@@ -94,7 +94,7 @@ export class ManageProviderAccounts {
   async verify(owner: string, id: string): Promise<Verification> {
     const account = await this.store.opened(owner, id);
     if (!account) throw notFound('provider account', id);
-    const connection = this.connector.open(account);
+    const connection = this.connectionFactory.open(account);
     try {
       await connection.verify({ signal: AbortSignal.timeout(VERIFY_MS) });
       return { ok: true, kind: null, code: null, detail: null };
@@ -107,7 +107,7 @@ export class ManageProviderAccounts {
   }
 
   view(account: ProviderAccount) {
-    return toAccountView(account, this.connector.receiptsUrlOf(account));
+    return toAccountView(account, this.connectionFactory.receiptsUrlOf(account));
   }
 
   private announce(owner: string): void {
@@ -115,12 +115,12 @@ export class ManageProviderAccounts {
   }
 
   private checkCredentials(provider: Provider, given: Record<string, unknown>): Record<string, unknown> {
-    const endpoint = this.connector.endpointFault(given);
+    const endpoint = this.connectionFactory.endpointFault(given);
     if (endpoint) throw validationFailed([{ pointer: '/credentials/endpoint', code: 'invalid', message: endpoint }]);
     const parsed = provider.credentials.safeParse(given);
     if (parsed.success) return parsed.data;
     // What was given for a secret must not come back in a message.
-    const faults = faultsOf(parsed.error.issues, given).map((fault) => ({
+    const faults = fieldErrorsOf(parsed.error.issues, given).map((fault) => ({
       ...fault,
       pointer: `/credentials${fault.pointer}`,
       message: fault.message.replace(/, got .*$/s, ''),

@@ -16,7 +16,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { providers } from '#providers';
-import { type Caller, FromCaller, TenantKey } from '../http/access.js';
+import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
@@ -38,7 +38,7 @@ export class ProviderAccountsController {
   constructor(@Inject(ManageProviderAccounts) private readonly accounts: ManageProviderAccounts) {}
 
   @Get('providers')
-  @TenantKey('provider_accounts:read')
+  @RequireApiKey('provider_accounts:read')
   @Answers({ summary: 'What providers there are', status: 200, schema: listOf(providerView) })
   providers() {
     const rows = Object.values(providers).map(({ id, name, channels, credentials }) => ({
@@ -51,7 +51,7 @@ export class ProviderAccountsController {
   }
 
   @Post('provider-accounts')
-  @TenantKey('provider_accounts:write')
+  @RequireApiKey('provider_accounts:write')
   @Answers({
     summary: 'Add a provider account',
     status: 201,
@@ -59,7 +59,7 @@ export class ProviderAccountsController {
     errors: ['validation_failed', 'conflict'],
   })
   async create(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Body({ schema: accountBody }) body: AccountBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
@@ -69,7 +69,7 @@ export class ProviderAccountsController {
   }
 
   @Get('provider-accounts')
-  @TenantKey('provider_accounts:read')
+  @RequireApiKey('provider_accounts:read')
   @Answers({
     summary: 'List provider accounts',
     status: 200,
@@ -77,21 +77,21 @@ export class ProviderAccountsController {
     errors: ['validation_failed'],
   })
   async list(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Query({ schema: pageQuery }) page: { limit: number; cursor?: string },
   ) {
     return listView(await this.accounts.list(tenantId, page), (account) => this.accounts.view(account));
   }
 
   @Get('provider-accounts/:id')
-  @TenantKey('provider_accounts:read')
+  @RequireApiKey('provider_accounts:read')
   @Answers({ summary: 'Get a provider account', status: 200, schema: accountView, errors: ['not_found'] })
-  async get(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: { id: string }) {
+  async get(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: { id: string }) {
     return this.accounts.view(await this.accounts.get(tenantId, id));
   }
 
   @Patch('provider-accounts/:id')
-  @TenantKey('provider_accounts:write')
+  @RequireApiKey('provider_accounts:write')
   @Answers({
     summary: 'Change a provider account',
     status: 200,
@@ -99,7 +99,7 @@ export class ProviderAccountsController {
     errors: ['not_found', 'conflict', 'validation_failed'],
   })
   async update(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: idParam }) { id }: { id: string },
     @Body({ schema: accountPatch }) body: AccountPatch,
   ) {
@@ -108,22 +108,25 @@ export class ProviderAccountsController {
 
   @Delete('provider-accounts/:id')
   @HttpCode(204)
-  @TenantKey('provider_accounts:write')
+  @RequireApiKey('provider_accounts:write')
   @Answers({ summary: 'Remove a provider account', status: 204, errors: ['not_found'] })
-  async delete(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
+  async delete(
+    @CurrentCaller() { tenantId }: Caller,
+    @Param({ schema: idParam }) { id }: { id: string },
+  ): Promise<void> {
     await this.accounts.delete(tenantId, id);
   }
 
   @Post('provider-accounts/:id/verify')
   @HttpCode(200)
-  @TenantKey('provider_accounts:write')
+  @RequireApiKey('provider_accounts:write')
   @Answers({
     summary: 'Ask the vendor whether the credentials are good',
     status: 200,
     schema: verifyView,
     errors: ['not_found'],
   })
-  async verify(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: { id: string }) {
+  async verify(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: { id: string }) {
     return await this.accounts.verify(tenantId, id);
   }
 }

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { ProviderAccountsStore, ReceiptResult, ReceiptsStore } from '#database';
 import { DomainError, notFound, PLATFORM_TENANT_ID } from '#domain';
-import { type Connector, type Receipt, type ReceiptCall, ReceiptRefused } from '#providers';
+import { type ConnectionFactory, type Receipt, type ReceiptCall, ReceiptRefused } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { instruments, type Logger } from '#telemetry';
 import { TenantShares } from './tenant-shares.js';
@@ -39,7 +39,7 @@ export class TakeReceipts {
   constructor(
     private readonly store: ProviderAccountsStore,
     private readonly receipts: ReceiptsStore,
-    private readonly connector: Connector,
+    private readonly connectionFactory: ConnectionFactory,
     bus: RealtimeBus,
     private readonly publicUrl: string | undefined,
     private readonly logger: Logger,
@@ -137,6 +137,6 @@ export class TakeReceipts {
     const account = await this.store.openedById(id);
     if (!account) return null;
     const { tenantId, provider } = account;
-    return { tenantId, provider, read: this.connector.receiptReader(account) };
+    return { tenantId, provider, read: this.connectionFactory.receiptReader(account) };
   }
 }

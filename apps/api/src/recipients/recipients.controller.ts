@@ -17,7 +17,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type Device, type Preferences, type Recipient, type RecipientFields, RecipientsStore } from '#database';
 import { notFound, type Scope } from '#domain';
-import { type Caller, FromCaller, TenantKey } from '../http/access.js';
+import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { InboxTokens } from '../http/inbox-tokens.js';
@@ -50,7 +50,7 @@ export class RecipientsController {
   ) {}
 
   @Get()
-  @TenantKey('recipients:read')
+  @RequireApiKey('recipients:read')
   @Answers({
     summary: 'List recipients, by id',
     status: 200,
@@ -58,14 +58,14 @@ export class RecipientsController {
     errors: ['validation_failed'],
   })
   async list(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Query({ schema: pageQuery }) page: { limit: number; cursor?: string },
   ) {
     return listView(await this.recipients.list(tenantId, page), toView);
   }
 
   @Put(':id')
-  @TenantKey('recipients:write')
+  @RequireApiKey('recipients:write')
   @Answers({
     summary: 'Create or replace a profile',
     status: 200,
@@ -73,7 +73,7 @@ export class RecipientsController {
     errors: ['validation_failed'],
   })
   async put(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: recipientParam }) { id }: Id,
     @Body({ schema: recipientBody }) body: RecipientBody,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -90,16 +90,16 @@ export class RecipientsController {
   }
 
   @Get(':id')
-  @TenantKey('recipients:read')
+  @RequireApiKey('recipients:read')
   @Answers({ summary: 'Get a profile', status: 200, schema: recipientView, errors: ['not_found'] })
-  async get(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
+  async get(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
     const found = await this.recipients.get(tenantId, id);
     if (!found) throw notFound('recipient', id);
     return toView(found);
   }
 
   @Patch(':id')
-  @TenantKey('recipients:write')
+  @RequireApiKey('recipients:write')
   @Answers({
     summary: 'Merge into a profile',
     status: 200,
@@ -107,7 +107,7 @@ export class RecipientsController {
     errors: ['not_found', 'validation_failed'],
   })
   async patch(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: recipientParam }) { id }: Id,
     @Body({ schema: recipientBody }) body: RecipientBody,
   ) {
@@ -122,28 +122,28 @@ export class RecipientsController {
   }
 
   @Delete(':id')
-  @TenantKey('recipients:write')
+  @RequireApiKey('recipients:write')
   @Answers({ summary: 'Erase a person everywhere', status: 200, schema: erasedView, errors: ['not_found'] })
-  async erase(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
+  async erase(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
     const erased = await this.recipients.erase(tenantId, id);
     if (!erased) throw notFound('recipient', id);
     return { id, erased_at: new Date().toISOString(), erased };
   }
 
   @Get(':id/devices')
-  @TenantKey('recipients:read')
+  @RequireApiKey('recipients:read')
   @Answers({ summary: 'List devices', status: 200, schema: listOf(deviceView), errors: ['not_found'] })
-  async devices(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
+  async devices(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
     const found = await this.recipients.devices(tenantId, id);
     if (!found) throw notFound('recipient', id);
     return listView({ rows: found, nextCursor: null }, toDeviceView);
   }
 
   @Post(':id/devices')
-  @TenantKey('recipients:write')
+  @RequireApiKey('recipients:write')
   @Answers({ summary: 'Add a device', status: 201, schema: deviceView, errors: ['not_found', 'validation_failed'] })
   async addDevice(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: recipientParam }) { id }: Id,
     @Body({ schema: deviceBody }) body: Pick<Device, 'token' | 'platform'>,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -156,27 +156,27 @@ export class RecipientsController {
 
   @Delete(':id/devices/:token')
   @HttpCode(204)
-  @TenantKey('recipients:write')
+  @RequireApiKey('recipients:write')
   @Answers({ summary: 'Remove a device', status: 204, errors: ['not_found'] })
   async removeDevice(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: deviceParam }) { id, token }: Id & { token: string },
   ): Promise<void> {
     if (!(await this.recipients.removeDevice(tenantId, id, token))) throw notFound('device', token);
   }
 
   @Get(':id/preferences')
-  @TenantKey('recipients:read')
+  @RequireApiKey('recipients:read')
   @Answers({ summary: 'Get preferences', status: 200, schema: preferencesBody })
-  async preferences(@FromCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
+  async preferences(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
     return await this.recipients.preferences(tenantId, id);
   }
 
   @Put(':id/preferences')
-  @TenantKey('recipients:write')
+  @RequireApiKey('recipients:write')
   @Answers({ summary: 'Replace preferences', status: 200, schema: preferencesBody, errors: ['validation_failed'] })
   async putPreferences(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: recipientParam }) { id }: Id,
     @Body({ schema: preferencesBody }) preferences: Preferences,
   ) {
@@ -185,7 +185,7 @@ export class RecipientsController {
   }
 
   @Post(':id/inbox-token')
-  @TenantKey('inbox:write')
+  @RequireApiKey('inbox:write')
   @Answers({
     summary: "Mint a token for a recipient's inbox",
     status: 201,
@@ -193,7 +193,7 @@ export class RecipientsController {
     errors: ['validation_failed'],
   })
   async inboxToken(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: recipientParam }) { id }: Id,
     @Body({ schema: tokenBody }) body: { scopes: Scope[]; ttl_seconds: number },
   ) {

@@ -9,7 +9,7 @@ import { checkBodyShape } from '../http/body-shape.js';
 import { traceparentOf } from '../http/http-server.js';
 import { bodyHashOf, checkIdempotencyKey, keyRouteOf } from '../http/idempotency.js';
 import { problemOf } from '../http/problem.filter.js';
-import { faultsOf, validationFailed } from '../http/request-schema.pipe.js';
+import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
 import type { AcceptNotification } from '../notifications/accept-notification.js';
 import { sendBody } from '../notifications/notification.schema.js';
 
@@ -33,7 +33,7 @@ export class RequestIntake {
       allow(key, 'notifications:write');
       checkBodyShape(request.body);
       const parsed = sendBody.safeParse(request.body);
-      if (!parsed.success) throw validationFailed(faultsOf(parsed.error.issues, request.body));
+      if (!parsed.success) throw validationFailed(fieldErrorsOf(parsed.error.issues, request.body));
       const { idempotency_key: field, ...rest } = request.body as { idempotency_key?: string };
       const idempotencyKey = request.headers['idempotency-key'] ?? field ?? (request.key || request.place);
       const result = await this.accept.run(

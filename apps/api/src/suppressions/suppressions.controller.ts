@@ -16,7 +16,7 @@ import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { type Suppression, SuppressionsStore } from '#database';
 import { type ChannelId, channelIds, channelOf, notFound, suppressionReasons } from '#domain';
-import { type Caller, FromCaller, TenantKey } from '../http/access.js';
+import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { filteredPage, id, idParam, listOf, listView, time } from '../http/schemas.js';
@@ -66,19 +66,19 @@ export class SuppressionsController {
   constructor(@Inject(SuppressionsStore) private readonly suppressions: SuppressionsStore) {}
 
   @Get()
-  @TenantKey('suppressions:read')
+  @RequireApiKey('suppressions:read')
   @Answers({
     summary: 'List the addresses that nothing is sent to, newest first',
     status: 200,
     schema: listOf(suppressionView),
     errors: ['validation_failed'],
   })
-  async list(@FromCaller() { tenantId }: Caller, @Query({ schema: suppressionsQuery }) query: SuppressionsQuery) {
+  async list(@CurrentCaller() { tenantId }: Caller, @Query({ schema: suppressionsQuery }) query: SuppressionsQuery) {
     return listView(await this.suppressions.list(tenantId, query, query), toView);
   }
 
   @Post()
-  @TenantKey('suppressions:write')
+  @RequireApiKey('suppressions:write')
   @Answers({
     summary: 'Suppress an address',
     status: 201,
@@ -86,7 +86,7 @@ export class SuppressionsController {
     errors: ['validation_failed', 'conflict'],
   })
   async create(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Body({ schema: suppressionBody }) body: SuppressionBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
@@ -101,10 +101,10 @@ export class SuppressionsController {
 
   @Delete(':id')
   @HttpCode(204)
-  @TenantKey('suppressions:write')
+  @RequireApiKey('suppressions:write')
   @Answers({ summary: 'Allow an address again', status: 204, errors: ['not_found'] })
   async delete(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: idParam }) { id: wanted }: { id: string },
   ): Promise<void> {
     if (!(await this.suppressions.delete(tenantId, wanted))) throw notFound('suppression', wanted);

@@ -26,10 +26,10 @@ import {
   smsSegments,
 } from '#domain';
 import { TemplateFault, TemplateRenderer } from '#templates';
-import { type Caller, FromCaller, TenantKey } from '../http/access.js';
+import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
-import { faultsOf, validationFailed } from '../http/request-schema.pipe.js';
+import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { listOf, listView } from '../http/schemas.js';
 import {
   previewBody,
@@ -59,7 +59,7 @@ export class TemplatesController {
   ) {}
 
   @Post()
-  @TenantKey('templates:write')
+  @RequireApiKey('templates:write')
   @Answers({
     summary: 'Create a template',
     status: 201,
@@ -67,7 +67,7 @@ export class TemplatesController {
     errors: ['validation_failed', 'conflict'],
   })
   async create(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Body({ schema: templateBody }) body: TemplateBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
@@ -85,7 +85,7 @@ export class TemplatesController {
   }
 
   @Get()
-  @TenantKey('templates:read')
+  @RequireApiKey('templates:read')
   @Answers({
     summary: 'List templates, newest first',
     status: 200,
@@ -93,7 +93,7 @@ export class TemplatesController {
     errors: ['validation_failed'],
   })
   async list(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Query({ schema: templatesQuery }) {
       key,
       channel,
@@ -104,7 +104,7 @@ export class TemplatesController {
   }
 
   @Get(':id')
-  @TenantKey('templates:read')
+  @RequireApiKey('templates:read')
   @Answers({
     summary: 'Get a template by id or key',
     status: 200,
@@ -112,7 +112,7 @@ export class TemplatesController {
     errors: ['not_found', 'conflict'],
   })
   async get(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: templateParam }) { id }: { id: string },
     @Query({ schema: selectorQuery }) selector: Selector,
   ) {
@@ -122,7 +122,7 @@ export class TemplatesController {
   }
 
   @Put(':id')
-  @TenantKey('templates:write')
+  @RequireApiKey('templates:write')
   @Answers({
     summary: 'Write a new version',
     status: 200,
@@ -130,7 +130,7 @@ export class TemplatesController {
     errors: ['not_found', 'conflict', 'validation_failed'],
   })
   async put(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: templateParam }) { id }: { id: string },
     @Query({ schema: selectorQuery }) query: Selector,
     @Body({ schema: versionBody }) body: VersionBody,
@@ -161,10 +161,10 @@ export class TemplatesController {
 
   @Delete(':id')
   @HttpCode(204)
-  @TenantKey('templates:write')
+  @RequireApiKey('templates:write')
   @Answers({ summary: 'Delete a template with its versions', status: 204, errors: ['not_found', 'conflict'] })
   async delete(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: templateParam }) { id }: { id: string },
     @Query({ schema: selectorQuery }) selector: Selector,
   ): Promise<void> {
@@ -173,7 +173,7 @@ export class TemplatesController {
 
   @Post(':id/preview')
   @HttpCode(200)
-  @TenantKey('templates:read')
+  @RequireApiKey('templates:read')
   @Answers({
     summary: 'Render without sending',
     status: 200,
@@ -181,7 +181,7 @@ export class TemplatesController {
     errors: ['not_found', 'conflict', 'render_error'],
   })
   async preview(
-    @FromCaller() { tenantId, settings }: Caller,
+    @CurrentCaller() { tenantId, settings }: Caller,
     @Param({ schema: templateParam }) { id }: { id: string },
     @Query({ schema: selectorQuery }) query: Selector,
     @Body({ schema: previewBody }) body: { payload: Record<string, unknown>; locale?: string },
@@ -233,7 +233,7 @@ export class TemplatesController {
     const shape = channel.content.safeParse(content);
     if (!shape.success)
       throw validationFailed(
-        faultsOf(shape.error.issues, content).map((fault) => ({ ...fault, pointer: `/content${fault.pointer}` })),
+        fieldErrorsOf(shape.error.issues, content).map((fault) => ({ ...fault, pointer: `/content${fault.pointer}` })),
       );
     const faults = await this.renderer.faults(channel, content, tenantId);
     if (faults.length > 0)

@@ -13,7 +13,7 @@ import {
   wants,
 } from '#database';
 import { DomainError, notFound } from '#domain';
-import type { Connector } from '#providers';
+import type { ConnectionFactory } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { validationFailed } from '../http/request-schema.pipe.js';
 import type { ReplayBody, WebhookBody, WebhookPatch } from './webhook.schema.js';
@@ -36,7 +36,7 @@ export class ManageWebhooks {
   constructor(
     private readonly stores: Stores,
     private readonly bus: RealtimeBus,
-    private readonly connector: Connector,
+    private readonly connectionFactory: ConnectionFactory,
     /** How many endpoints a tenant may have. */
     private readonly limit: number,
   ) {}
@@ -167,7 +167,7 @@ export class ManageWebhooks {
   }
 
   private checkUrl(url: string): void {
-    const fault = this.connector.guard.urlFault(url);
+    const fault = this.connectionFactory.guard.urlFault(url);
     if (fault)
       throw validationFailed([
         { pointer: '/url', code: 'invalid', message: `${fault}, got ${JSON.stringify(url.slice(0, 200))}` },

@@ -21,7 +21,7 @@ import {
   type WebhookEndpoint,
   WebhookEndpointsStore,
 } from '#database';
-import { type Caller, FromCaller, TenantKey } from '../http/access.js';
+import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
@@ -56,7 +56,7 @@ export class WebhooksController {
   ) {}
 
   @Post()
-  @TenantKey('webhooks:write')
+  @RequireApiKey('webhooks:write')
   @Answers({
     summary: 'Hear what happens: add an endpoint',
     status: 201,
@@ -64,7 +64,7 @@ export class WebhooksController {
     errors: ['validation_failed', 'conflict'],
   })
   async create(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Body({ schema: webhookBody }) body: WebhookBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
@@ -74,26 +74,26 @@ export class WebhooksController {
   }
 
   @Get()
-  @TenantKey('webhooks:read')
+  @RequireApiKey('webhooks:read')
   @Answers({
     summary: 'List endpoints, newest first',
     status: 200,
     schema: listOf(webhookView),
     errors: ['validation_failed'],
   })
-  async list(@FromCaller() { tenantId }: Caller, @Query({ schema: pageQuery }) page: PageRequest) {
+  async list(@CurrentCaller() { tenantId }: Caller, @Query({ schema: pageQuery }) page: PageRequest) {
     return listView(await this.endpoints.list(tenantId, page), toView);
   }
 
   @Get(':id')
-  @TenantKey('webhooks:read')
+  @RequireApiKey('webhooks:read')
   @Answers({ summary: 'Get an endpoint', status: 200, schema: webhookView, errors: ['not_found'] })
-  async get(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id) {
+  async get(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id) {
     return toView(await this.webhooks.get(tenantId, id));
   }
 
   @Patch(':id')
-  @TenantKey('webhooks:write')
+  @RequireApiKey('webhooks:write')
   @Answers({
     summary: 'Change an endpoint',
     status: 200,
@@ -101,7 +101,7 @@ export class WebhooksController {
     errors: ['not_found', 'validation_failed'],
   })
   async update(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: idParam }) { id }: Id,
     @Body({ schema: webhookPatch }) body: WebhookPatch,
   ) {
@@ -110,41 +110,41 @@ export class WebhooksController {
 
   @Delete(':id')
   @HttpCode(204)
-  @TenantKey('webhooks:write')
+  @RequireApiKey('webhooks:write')
   @Answers({ summary: 'Remove an endpoint: what still waits for it is given up', status: 204, errors: ['not_found'] })
-  async delete(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id): Promise<void> {
+  async delete(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id): Promise<void> {
     await this.webhooks.delete(tenantId, id);
   }
 
   @Post(':id/rotate-secret')
   @HttpCode(200)
-  @TenantKey('webhooks:write')
+  @RequireApiKey('webhooks:write')
   @Answers({
     summary: 'A new secret; the old one signs beside it for a day',
     status: 200,
     schema: rotatedView,
     errors: ['not_found'],
   })
-  async rotate(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id) {
+  async rotate(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id) {
     const { secret, until } = await this.webhooks.rotate(tenantId, id);
     return { secret, old_secret_valid_until: until.toISOString() };
   }
 
   @Post(':id/test')
   @HttpCode(202)
-  @TenantKey('webhooks:write')
+  @RequireApiKey('webhooks:write')
   @Answers({
     summary: 'Send it an event of type webhook.test',
     status: 202,
     schema: testView,
     errors: ['not_found', 'conflict'],
   })
-  async test(@FromCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id) {
+  async test(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id) {
     return { delivery_id: await this.webhooks.test(tenantId, id) };
   }
 
   @Get(':id/deliveries')
-  @TenantKey('webhooks:read')
+  @RequireApiKey('webhooks:read')
   @Answers({
     summary: 'What went to an endpoint, newest first; GET /api/v1/deliveries/{id} has each with its timeline',
     status: 200,
@@ -152,7 +152,7 @@ export class WebhooksController {
     errors: ['not_found', 'validation_failed'],
   })
   async deliveries(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: idParam }) { id }: Id,
     @Query({ schema: pageQuery }) page: PageRequest,
   ) {
@@ -162,7 +162,7 @@ export class WebhooksController {
 
   @Post(':id/replay')
   @HttpCode(202)
-  @TenantKey('webhooks:write')
+  @RequireApiKey('webhooks:write')
   @Answers({
     summary: 'Send again what failed, or what it was never sent',
     status: 202,
@@ -170,7 +170,7 @@ export class WebhooksController {
     errors: ['not_found', 'conflict', 'validation_failed'],
   })
   async replay(
-    @FromCaller() { tenantId }: Caller,
+    @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: idParam }) { id }: Id,
     @Body({ schema: replayBody }) body: ReplayBody,
   ) {

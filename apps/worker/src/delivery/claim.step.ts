@@ -1,6 +1,6 @@
 import type { ClaimedDelivery } from '#database';
-import { channelOf, Halt } from '#domain';
-import type { Claimed } from './stages.js';
+import { channelOf, StopPipeline } from '#domain';
+import type { Claimed } from './pipeline-context.js';
 
 /** A delivery that keeps killing its worker before an attempt is taken out of circulation. */
 const MAX_CLAIMS_WITHOUT_ATTEMPT = 5;
@@ -11,12 +11,12 @@ const MAX_UNRECORDED = 3;
 export class ClaimStep {
   async run(delivery: ClaimedDelivery): Promise<Claimed> {
     if (performance.now() >= delivery.leaseEndsAt)
-      throw new Halt({ kind: 'not_mine', detail: 'the lease was over before the work began' });
+      throw new StopPipeline({ kind: 'claim_lost', detail: 'the lease was over before the work began' });
     const channel = channelOf(delivery.channel);
     // What may have been sent already did not expire: that is decided when its category is known.
-    if (delivery.expired && !delivery.sending) throw new Halt({ kind: 'expired' });
+    if (delivery.expired && !delivery.sending) throw new StopPipeline({ kind: 'expired' });
     if (delivery.sending && delivery.unrecorded + 1 >= MAX_UNRECORDED) {
-      throw new Halt({
+      throw new StopPipeline({
         kind: 'failed',
         reason: 'poison',
         code: 'unrecorded',
@@ -24,7 +24,7 @@ export class ClaimStep {
       });
     }
     if (delivery.claims > MAX_CLAIMS_WITHOUT_ATTEMPT) {
-      throw new Halt({
+      throw new StopPipeline({
         kind: 'failed',
         reason: 'poison',
         code: 'quarantined',

@@ -1,5 +1,5 @@
-import { Halt, refusal } from '#domain';
-import type { Consented, Loaded } from './stages.js';
+import { refusal, StopPipeline } from '#domain';
+import type { Consented, Loaded } from './pipeline-context.js';
 
 /** Does the recipient want it, on this channel, and may the address be used at all? */
 export class ConsentStep {
@@ -15,6 +15,6 @@ export class ConsentStep {
     });
     if (!reason) return { ...loaded, consented: true };
     const detail = reason === 'suppression_list' ? `the address is on the suppression list: ${suppression}` : undefined;
-    throw new Halt({ kind: 'suppressed', reason, ...(detail && { detail }) });
+    throw new StopPipeline({ kind: 'suppressed', reason, ...(detail && { detail }) });
   }
 }

@@ -55,7 +55,7 @@ export class DeliveryConsumer {
   }
 }
 
-interface Line {
+interface LogLine {
   outcome: Outcome['kind'];
   reason?: string;
   code?: string | null;
@@ -68,8 +68,8 @@ interface Line {
 }
 
 /** The wide line: codes and ids, never content or addresses. */
-function summaryOf(outcome: Outcome): Line {
-  const line: Line = { outcome: outcome.kind };
+function summaryOf(outcome: Outcome): LogLine {
+  const line: LogLine = { outcome: outcome.kind };
   if ('reason' in outcome) line.reason = outcome.reason;
   if ('delaySeconds' in outcome) line.delay_seconds = Math.round(outcome.delaySeconds * 1_000) / 1_000;
   if ('code' in outcome) line.code = outcome.code;

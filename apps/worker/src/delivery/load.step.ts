@@ -7,11 +7,11 @@ import type {
   TemplateContent,
   TemplatesStore,
 } from '#database';
-import { Halt, localeChain } from '#domain';
+import { localeChain, StopPipeline } from '#domain';
 import { instruments } from '#telemetry';
 import { SharedPayload } from '#templates';
+import type { Claimed, Loaded } from './pipeline-context.js';
 import { ReadCache } from './read-cache.js';
-import type { Claimed, Loaded } from './stages.js';
 
 /** Contents of template versions, which never change. */
 const CACHED_VERSIONS = 5_000;
@@ -60,14 +60,14 @@ export class LoadStep {
 
   async run(claimed: Claimed): Promise<Loaded> {
     const context = await this.deliveries.load(claimed.delivery);
-    if (!context) throw new Halt({ kind: 'not_mine', detail: 'the delivery is gone' });
+    if (!context) throw new StopPipeline({ kind: 'claim_lost', detail: 'the delivery is gone' });
     if (claimed.delivery.sending) await this.decideInDoubt(claimed, context);
     const shared = await this.sharedOf(context);
     const { content, templateVersion } = await this.content(claimed, context, shared);
     const own = context.recipient ? claimed.channel.addressesOf(context.recipient) : [];
     const addresses = context.address ? [context.address] : own;
     if (addresses.length === 0 && claimed.channel.addressFrom) {
-      throw new Halt({
+      throw new StopPipeline({
         kind: 'failed',
         reason: 'no_address',
         code: null,
@@ -94,12 +94,12 @@ export class LoadStep {
     instruments().unknown.add(1, { channel: delivery.channel, policy });
     const told = await this.receipts.hasParked(delivery.tenantId, delivery.deliveryId);
     if (policy === 'resend' && !told) {
-      if (delivery.expired) throw new Halt({ kind: 'expired' });
+      if (delivery.expired) throw new StopPipeline({ kind: 'expired' });
       return;
     }
     const lost = `the worker was lost during attempt ${delivery.attempt}`;
     const detail = told ? `${lost}; a receipt of it has come` : `${lost}; the provider may or may not have it`;
-    throw new Halt({ kind: 'unknown', detail });
+    throw new StopPipeline({ kind: 'unknown', detail });
   }
 
   private async sharedOf({ notification }: DeliveryContext): Promise<Shared | null> {
@@ -107,7 +107,7 @@ export class LoadStep {
     if (id === null) return null;
     const found = await this.shared.get(`${tenantId} ${id}`, { tenantId, id });
     if (found) return found;
-    throw new Halt({
+    throw new StopPipeline({
       kind: 'failed',
       reason: 'render_error',
       code: 'unknown_content',
@@ -132,7 +132,7 @@ export class LoadStep {
     const key = head && { tenantId: delivery.tenantId, templateId: head.id, version: head.version };
     const content = key && (await this.versions.get(`${key.tenantId} ${key.templateId} ${key.version}`, key));
     if (!content)
-      throw new Halt({
+      throw new StopPipeline({
         kind: 'failed',
         reason: 'render_error',
         code: 'unknown_template',

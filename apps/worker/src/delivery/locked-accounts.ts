@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { ChannelId } from '#domain';
-import type { Places } from '#providers';
+import type { Capacity } from '#providers';
 
 /** How long a tenant's deliveries are left to other workers before this one tries to open the accounts again. */
 const LEFT_ALONE_MS = 30_000;
@@ -9,7 +9,7 @@ const REPORTED_MS = 600_000;
 /** Pairs of tenant and channel. */
 const MAX_NOTED = 10_000;
 
-const NONE: Places = { total: 0, free: 0 };
+const NONE: Capacity = { total: 0, free: 0 };
 
 /** The tenants and channels whose provider accounts the master key of this process does not open. Other workers serve them. */
 export class LockedAccounts {
@@ -36,8 +36,8 @@ export class LockedAccounts {
   }
 
   /** The tenants of whom nothing is to be claimed now. */
-  of(channel: ChannelId): ReadonlyMap<string, Places> {
-    const found = new Map<string, Places>();
+  of(channel: ChannelId): ReadonlyMap<string, Capacity> {
+    const found = new Map<string, Capacity>();
     if (this.noted.size === 0) return found;
     const now = performance.now();
     for (const [key, until] of this.noted.entries()) {

@@ -1,7 +1,7 @@
 import type { Config } from '#config';
 import type { MailboxStore, ProviderAccountsStore, WebhookEndpointsStore } from '#database';
 import { PLATFORM_TENANT_ID } from '#domain';
-import { Connector, ProviderDirectory } from '#providers';
+import { ConnectionFactory, ProviderDirectory } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { instruments, type Logger } from '#telemetry';
 import { sendTimes } from './make-pipeline.js';
@@ -25,7 +25,7 @@ export function makeDirectory(
       const account = { tenantId, id, provider: 'webhook', channel: 'webhook', credentials, updatedAt } as const;
       return { ...account, pacePerSecond: null, breaker: 'closed' };
     },
-    connector: new Connector({
+    connectionFactory: new ConnectionFactory({
       ...config,
       deposit: (message) =>
         mailbox.deposit({ ...message, to: message.to ?? message.recipientId, message: message.content }),

@@ -1,5 +1,5 @@
 import type { ClaimedDelivery } from '#database';
-import { Halt, type Outcome } from '#domain';
+import { type Outcome, StopPipeline } from '#domain';
 import { instruments } from '#telemetry';
 import type { ClaimStep } from './claim.step.js';
 import type { ConsentStep } from './consent.step.js';
@@ -19,7 +19,7 @@ export interface Steps {
   record: RecordStep;
 }
 
-/** The path of one delivery. A step that stops it throws Halt with the outcome; anything else that flies is an outage or a bug. */
+/** The path of one delivery. A step that stops it throws StopPipeline with the outcome; anything else that flies is an outage or a bug. */
 export class Pipeline {
   constructor(private readonly steps: Steps) {}
 
@@ -33,7 +33,7 @@ export class Pipeline {
       const rendered = await timed('render', this.steps.render.run(limited));
       outcome = await timed('send', this.steps.send.run(rendered));
     } catch (halt) {
-      if (!(halt instanceof Halt)) throw halt;
+      if (!(halt instanceof StopPipeline)) throw halt;
       outcome = halt.outcome;
     }
     await timed('record', this.steps.record.run(delivery, outcome));

@@ -12,7 +12,7 @@ export async function recordOutcome(
   outcome: Outcome,
   logger: Logger,
 ): Promise<boolean> {
-  if (outcome.kind === 'not_mine') return false;
+  if (outcome.kind === 'claim_lost') return false;
   try {
     return await deliveries.record(delivery, outcome);
   } catch (error) {

@@ -20,7 +20,7 @@ export class RecordStep {
   ) {}
 
   async run(delivery: ClaimedDelivery, outcome: Outcome): Promise<void> {
-    if (outcome.kind === 'not_mine') {
+    if (outcome.kind === 'claim_lost') {
       instruments().fenced.add(1, { channel: delivery.channel });
       return;
     }

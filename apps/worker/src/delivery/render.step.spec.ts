@@ -1,8 +1,8 @@
 import { afterAll, expect, it } from 'vitest';
-import { channels, Halt } from '#domain';
+import { channels, StopPipeline } from '#domain';
 import { TemplateRenderer } from '#templates';
+import type { Limited } from './pipeline-context.js';
 import { RenderStep } from './render.step.js';
-import type { Limited } from './stages.js';
 import { UnsubscribeLinks } from './unsubscribe-links.js';
 
 const renderer = new TemplateRenderer({ threads: 1 });
@@ -32,8 +32,8 @@ it('holds a delivery whose render finds no place; it does not fail', async () =>
   const slow = `{{#each rows}}${'{{#if (eq this 1)}}y{{/if}}'.repeat(20)}{{/each}}`;
   const runs = Array.from({ length: 520 }, () => step.run(limited(slow, { rows })).catch((error: unknown) => error));
   const refused = await runs.at(-1);
-  expect(refused).toBeInstanceOf(Halt);
-  expect((refused as Halt).outcome).toMatchObject({ kind: 'held', reason: 'retry', limitTaken: true });
+  expect(refused).toBeInstanceOf(StopPipeline);
+  expect((refused as StopPipeline).outcome).toMatchObject({ kind: 'held', reason: 'retry', rateLimitConsumed: true });
   await renderer.close();
   await Promise.all(runs);
 });

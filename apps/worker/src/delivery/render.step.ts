@@ -1,6 +1,6 @@
-import { cleanJson, Halt, messageFaultOf } from '#domain';
+import { cleanJson, messageFaultOf, StopPipeline } from '#domain';
 import { RendererBusy, TemplateFault, type TemplateRenderer } from '#templates';
-import type { Limited, Rendered } from './stages.js';
+import type { Limited, Rendered } from './pipeline-context.js';
 import type { UnsubscribeLinks } from './unsubscribe-links.js';
 
 /** Waits at least this long when too many large templates wait for a thread; at most twice as long. */
@@ -29,15 +29,21 @@ export class RenderStep {
       const rendered = await this.renderer.render(limited.channel, limited.content, layers, limited.delivery.tenantId);
       const message = cleanJson(rendered);
       const fault = messageFaultOf(limited.channel, message, { smsMaxSegments: tenant.settings.sms_max_segments });
-      if (fault) throw new Halt({ kind: 'failed', reason: 'rejected', code: 'too_long', detail: fault });
+      if (fault) throw new StopPipeline({ kind: 'failed', reason: 'rejected', code: 'too_long', detail: fault });
       return { ...limited, unsubscribe, message };
     } catch (error) {
       if (error instanceof RendererBusy) {
         const delaySeconds = BUSY_SECONDS * (1 + Math.random());
-        throw new Halt({ kind: 'held', reason: 'retry', delaySeconds, detail: error.message, limitTaken: true });
+        throw new StopPipeline({
+          kind: 'held',
+          reason: 'retry',
+          delaySeconds,
+          detail: error.message,
+          rateLimitConsumed: true,
+        });
       }
       if (!(error instanceof TemplateFault)) throw error;
-      throw new Halt({ kind: 'failed', reason: 'render_error', code: 'render_error', detail: error.message });
+      throw new StopPipeline({ kind: 'failed', reason: 'render_error', code: 'render_error', detail: error.message });
     }
   }
 }

@@ -3,17 +3,17 @@ import {
   type Attempt,
   afterFailure,
   DEFAULT_RETRY_SCHEDULE_SECONDS,
-  Halt,
   type Outcome,
   type ProviderError,
   type ProviderErrorKind,
+  StopPipeline,
   WEBHOOK_RETRY_SCHEDULE_SECONDS,
 } from '#domain';
 import { BreakerOpen, type ProviderDirectory, type Sender, waitOf } from '#providers';
 import { instruments } from '#telemetry';
-import { ask, attemptOf, type Reply } from './ask.js';
+import { attemptOf, callProvider, type ProviderResult } from './call-provider.js';
 import { NotSent } from './give-claim-back.js';
-import type { Addressed, Rendered } from './stages.js';
+import type { Addressed, Rendered } from './pipeline-context.js';
 
 export interface SendTimes {
   /** The longest a provider may take, in milliseconds. */
@@ -67,7 +67,7 @@ export class SendStep {
     );
     if (reaching.length === 0) return failed('no_address', 'none of the accounts reaches an address of this kind');
     // Those that have refused it already come last: by then it is a new round.
-    const fresh = reaching.filter(({ account }) => !account || !delivery.passedAccounts.includes(account.id));
+    const fresh = reaching.filter(({ account }) => !account || !delivery.triedAccountIds.includes(account.id));
     const round = fresh.length > 0 ? fresh : reaching;
     const ready = round.filter((one) => waitOf(one) === 0);
     const [first, ...others] = [...ready.filter((one) => !isStalled(one)), ...ready.filter(isStalled)];
@@ -79,7 +79,14 @@ export class SendStep {
     const wait = await this.turnAt(sender, rendered);
     if (wait > AT_ONCE_SECONDS) {
       const detail = `the ${sender.provider} account sends ${sender.pacePerSecond} a second`;
-      return { kind: 'held', reason: 'provider_limit', delaySeconds: wait, detail, limitTaken: true, paced: true };
+      return {
+        kind: 'held',
+        reason: 'provider_limit',
+        delaySeconds: wait,
+        detail,
+        rateLimitConsumed: true,
+        paceReserved: true,
+      };
     }
     const addressed = { ...rendered, addresses: addressesFor(sender, rendered), sender };
     const [next, ...rest] = others;
@@ -92,13 +99,13 @@ export class SendStep {
 
   /** Seconds until this send's turn in the pace of its account. */
   private async turnAt(sender: Sender, { delivery }: Rendered): Promise<number> {
-    if (!sender.account || sender.pacePerSecond === null || delivery.paced) return 0;
+    if (!sender.account || sender.pacePerSecond === null || delivery.paceReserved) return 0;
     const { tenantId, id } = sender.account;
     return await this.paces.reserve({ tenantId, accountId: id, perSecond: sender.pacePerSecond });
   }
 
   /** An endpoint that is gone, or has failed for days, is switched off by what comes back. Returns whether it is off now. */
-  private async noteEndpoint(sender: Sender, { refused }: Reply): Promise<boolean> {
+  private async noteEndpoint(sender: Sender, { refused }: ProviderResult): Promise<boolean> {
     const { tenantId, id } = sender.account!;
     try {
       if (!refused) {
@@ -137,9 +144,16 @@ export class SendStep {
   private full(addressed: Addressed): Outcome {
     const { sender } = addressed;
     const detail = `all connections of the ${sender.provider} account were busy`;
-    const delaySeconds = sender.slots.turnedAway();
+    const delaySeconds = sender.slots.retryDelaySeconds();
     this.noteLack(addressed);
-    return { kind: 'held', reason: 'provider_limit', delaySeconds, detail, limitTaken: true, paced: true };
+    return {
+      kind: 'held',
+      reason: 'provider_limit',
+      delaySeconds,
+      detail,
+      rateLimitConsumed: true,
+      paceReserved: true,
+    };
   }
 
   /** `not_begun`: the breaker has opened meanwhile, or its probe is under way. */
@@ -174,15 +188,15 @@ export class SendStep {
     return {
       kind: 'held',
       reason: down ? 'provider_down' : 'provider_limit',
-      delaySeconds: Math.max(next.slots.turnedAway(wait), wait + Math.random() * spread),
+      delaySeconds: Math.max(next.slots.retryDelaySeconds(wait), wait + Math.random() * spread),
       detail: down ? `the breaker is open (${names})` : `the provider asked for a pause (${names})`,
-      limitTaken: true,
+      rateLimitConsumed: true,
     };
   }
 
   /** What is due behind it is worth no more than its accounts can take. An endpoint says nothing of the tenant's other endpoints. */
   private noteLack({ delivery, context }: Rendered): void {
-    if (!context.notification.endpointId) this.directory.headroom.note(delivery.tenantId, delivery.channel);
+    if (!context.notification.endpointId) this.directory.tenantCapacity.note(delivery.tenantId, delivery.channel);
   }
 
   private mayBegin(): void {
@@ -195,16 +209,17 @@ export class SendStep {
     let startedAt = 0;
     const reply = await throughBreaker(sender, async () => {
       if (performance.now() >= lastMoment)
-        throw new Halt({ kind: 'not_mine', detail: 'too little was left of the lease to send' });
+        throw new StopPipeline({ kind: 'claim_lost', detail: 'too little was left of the lease to send' });
       // From here to the record is the one gap in which a crash leaves the outcome unknown.
       this.mayBegin();
-      const begun = await this.due.begin({ delivery, limitTaken: true }).catch((cause: unknown) => {
+      const begun = await this.due.begin({ delivery, rateLimitConsumed: true }).catch((cause: unknown) => {
         throw new NotSent('the intent could not be committed', { cause });
       });
-      if (begun === null) throw new Halt({ kind: 'not_mine', detail: 'the claim was lost or the delivery cancelled' });
+      if (begun === null)
+        throw new StopPipeline({ kind: 'claim_lost', detail: 'the claim was lost or the delivery cancelled' });
       number = begun;
       startedAt = performance.now();
-      return await ask(addressed, begun, after(Math.min(this.times.deadlineMs, lastMoment - startedAt)));
+      return await callProvider(addressed, begun, after(Math.min(this.times.deadlineMs, lastMoment - startedAt)));
     });
     const durationMs = Math.round(performance.now() - startedAt);
     const attempt: Attempt = {
@@ -222,9 +237,9 @@ export class SendStep {
 }
 
 /** What follows from the provider's reply. */
-function conclude(addressed: Addressed, attempt: Attempt, reply: Reply, othersLeft: boolean): Outcome {
+function conclude(addressed: Addressed, attempt: Attempt, reply: ProviderResult, othersLeft: boolean): Outcome {
   const { delivery, channel, context, sender } = addressed;
-  const { accepted, refused, lessons } = reply;
+  const { accepted, refused, addressFeedback } = reply;
   if (accepted) {
     const { templateVersion } = addressed;
     return {
@@ -232,13 +247,21 @@ function conclude(addressed: Addressed, attempt: Attempt, reply: Reply, othersLe
       attempt,
       templateVersion,
       ...(accepted.receipt && { receipt: accepted.receipt }),
-      ...lessons,
+      ...addressFeedback,
     };
   }
   if (refused.kind === 'throttled' && sender.account) sender.pausedUntil = performance.now() + pauseMs(refused);
   if (othersLeft && sender.account && FAILS_OVER.has(refused.kind)) {
-    const passedAccount = sender.account.id;
-    return { kind: 'retry', reason: 'provider_down', delaySeconds: 0, weight: 0, attempt, passedAccount, ...lessons };
+    const triedAccountId = sender.account.id;
+    return {
+      kind: 'retry',
+      reason: 'provider_down',
+      delaySeconds: 0,
+      weight: 0,
+      attempt,
+      triedAccountId,
+      ...addressFeedback,
+    };
   }
   const policy = context.category?.unknownOutcome ?? channel.unknownOutcome;
   if (refused.kind === 'unknown') instruments().unknown.add(1, { channel: delivery.channel, policy });
@@ -246,14 +269,14 @@ function conclude(addressed: Addressed, attempt: Attempt, reply: Reply, othersLe
     ? WEBHOOK_RETRY_SCHEDULE_SECONDS
     : (context.tenant.settings.retry_schedule_seconds ?? DEFAULT_RETRY_SCHEDULE_SECONDS);
   const position = { retries: delivery.retries, schedule, random: Math.random() };
-  return { ...afterFailure(attempt, refused.retryAfterSeconds, position, policy), ...lessons };
+  return { ...afterFailure(attempt, refused.retryAfterSeconds, position, policy), ...addressFeedback };
 }
 
 /** Counts a refusal that is the account's fault against it. Throws BreakerOpen before anything has begun. */
-async function throughBreaker(sender: Sender, work: () => Promise<Reply>): Promise<Reply> {
+async function throughBreaker(sender: Sender, work: () => Promise<ProviderResult>): Promise<ProviderResult> {
   // The sandbox never fails but when it is asked to.
   if (!sender.account) return await work();
-  let reply: Reply | undefined;
+  let reply: ProviderResult | undefined;
   try {
     await sender.breaker.run(async () => {
       reply = await work();

@@ -5,12 +5,12 @@ import type { Config } from '#config';
 import type { ClaimedDelivery, DueDeliveriesStore } from '#database';
 import { type ChannelId, newId } from '#domain';
 import type { DeliveryTransport, LaneNumber } from '#messaging';
-import type { Places } from '#providers';
+import type { Capacity } from '#providers';
 import { instruments, type Logger } from '#telemetry';
 
 const POLL_MS = 200;
 /** Room comes with every delivery that is done; whether it is enough for those left out is looked up this often at most. */
-const LOOK_MS = 5;
+const CAPACITY_CHECK_MS = 5;
 /** What each lane gets of the room while all three have work: bulk is never starved. */
 const LANE_SHARES: Record<LaneNumber, number> = { 1: 6, 2: 3, 3: 1 };
 /** A claim smaller than this is not worth a statement while more room is about to come. */
@@ -33,8 +33,8 @@ interface ChannelQueue {
   rounds: Record<LaneNumber, Round>;
   claiming: boolean;
   /** Tenants left out of the last claims for want of room, and the lanes in which something of theirs may be due. */
-  leftOut: Map<string, Set<LaneNumber>>;
-  lookedAt: number;
+  skippedTenants: Map<string, Set<LaneNumber>>;
+  capacityCheckedAt: number;
 }
 
 export class Dispatcher {
@@ -53,7 +53,7 @@ export class Dispatcher {
     private readonly store: DueDeliveriesStore,
     private readonly transport: DeliveryTransport<ClaimedDelivery>,
     /** How many deliveries may be in hand for the tenants whose provider accounts take few or none just now. */
-    private readonly places: (channel: ChannelId) => ReadonlyMap<string, Places>,
+    private readonly places: (channel: ChannelId) => ReadonlyMap<string, Capacity>,
     /** Done before the first claim, and before claiming again once the database is back. */
     private readonly recover: () => Promise<unknown>,
     private readonly logger: Logger,
@@ -65,13 +65,13 @@ export class Dispatcher {
           pending: new Set(),
           rounds: { 1: newRound(), 2: newRound(), 3: newRound() },
           claiming: false,
-          leftOut: new Map(),
-          lookedAt: 0,
+          skippedTenants: new Map(),
+          capacityCheckedAt: 0,
         },
       ]),
     );
-    transport.onRoom((channel) => {
-      this.letBackIn(channel);
+    transport.onCapacity((channel) => {
+      this.resumeSkipped(channel);
       this.claimSoon(channel);
     });
   }
@@ -100,43 +100,44 @@ export class Dispatcher {
   }
 
   /** How many more may be taken up of the tenants that have less room than their share: enough in hand, or nobody to send it. */
-  private roomsOf(channel: ChannelId): Map<string, number> {
-    const rooms = new Map<string, number>();
+  private remainingCapacityOf(channel: ChannelId): Map<string, number> {
+    const capacities = new Map<string, number>();
     const held = this.transport.held(channel);
     for (const [tenant, { total, free }] of this.places(channel)) {
       // On their way to a place, or in one; through a broker only the latter are known here.
       const room = Math.min(free, total - (held.get(tenant) ?? 0));
-      rooms.set(tenant, room < total * MIN_CLAIM_SHARE ? 0 : room);
+      capacities.set(tenant, room < total * MIN_CLAIM_SHARE ? 0 : room);
     }
     const cap = Math.max(1, Math.floor(this.config.concurrency[channel] * TENANT_SHARE));
-    if (held.size > 1) for (const [tenant, count] of held) if (count >= cap) rooms.set(tenant, 0);
-    return rooms;
+    if (held.size > 1) for (const [tenant, count] of held) if (count >= cap) capacities.set(tenant, 0);
+    return capacities;
   }
 
   /** Remembers who had too little room for what may be due, so that room is enough to look again. */
-  private noteLeftOut(
+  private noteSkipped(
     lane: LaneNumber,
-    rooms: ReadonlyMap<string, number>,
+    capacities: ReadonlyMap<string, number>,
     taken: readonly ClaimedDelivery[],
-    { leftOut }: ChannelQueue,
+    { skippedTenants }: ChannelQueue,
   ): void {
     const counts = new Map<string, number>();
     for (const { tenantId } of taken) counts.set(tenantId, (counts.get(tenantId) ?? 0) + 1);
-    for (const [tenant, room] of rooms) {
+    for (const [tenant, room] of capacities) {
       if ((counts.get(tenant) ?? 0) < room) continue;
-      leftOut.set(tenant, (leftOut.get(tenant) ?? new Set()).add(lane));
+      skippedTenants.set(tenant, (skippedTenants.get(tenant) ?? new Set()).add(lane));
     }
   }
 
-  private letBackIn(channel: ChannelId): void {
+  private resumeSkipped(channel: ChannelId): void {
     const queue = this.queues.get(channel);
-    if (!queue || queue.leftOut.size === 0 || performance.now() - queue.lookedAt < LOOK_MS) return;
-    queue.lookedAt = performance.now();
-    const rooms = this.roomsOf(channel);
-    for (const [tenant, lanes] of queue.leftOut) {
-      if (rooms.get(tenant) === 0) continue;
+    if (!queue || queue.skippedTenants.size === 0 || performance.now() - queue.capacityCheckedAt < CAPACITY_CHECK_MS)
+      return;
+    queue.capacityCheckedAt = performance.now();
+    const capacities = this.remainingCapacityOf(channel);
+    for (const [tenant, lanes] of queue.skippedTenants) {
+      if (capacities.get(tenant) === 0) continue;
       for (const lane of lanes) queue.pending.add(lane);
-      queue.leftOut.delete(tenant);
+      queue.skippedTenants.delete(tenant);
     }
   }
 
@@ -166,7 +167,7 @@ export class Dispatcher {
   private claimSoon(channel: ChannelId): void {
     const queue = this.queues.get(channel);
     if (!queue || queue.claiming || queue.pending.size === 0 || !this.running || this.away) return;
-    if (this.transport.room(channel) < Math.max(1, this.config.concurrency[channel] * MIN_CLAIM_SHARE)) return;
+    if (this.transport.capacity(channel) < Math.max(1, this.config.concurrency[channel] * MIN_CLAIM_SHARE)) return;
     queue.claiming = true;
     const claim = this.claimAll(channel, queue)
       .catch((error: unknown) => {
@@ -182,17 +183,20 @@ export class Dispatcher {
   }
 
   private async claimAll(channel: ChannelId, queue: ChannelQueue): Promise<void> {
-    const room = this.transport.room(channel);
+    const room = this.transport.capacity(channel);
     const lanes = [...queue.pending].sort();
     const shares = lanes.reduce((sum, lane) => sum + LANE_SHARES[lane], 0);
     for (const lane of lanes) {
-      const limit = Math.min(this.transport.room(channel), Math.max(1, Math.ceil((room * LANE_SHARES[lane]) / shares)));
+      const limit = Math.min(
+        this.transport.capacity(channel),
+        Math.max(1, Math.ceil((room * LANE_SHARES[lane]) / shares)),
+      );
       if (limit > 0) await this.claimLane(channel, lane, limit, queue);
     }
   }
 
   private async claimLane(channel: ChannelId, lane: LaneNumber, limit: number, queue: ChannelQueue): Promise<void> {
-    const rooms = this.roomsOf(channel);
+    const capacities = this.remainingCapacityOf(channel);
     // What becomes due from here on wakes it again. What does so behind the place of a round over many tenants waits for the next poll.
     queue.pending.delete(lane);
     const round = queue.rounds[lane];
@@ -203,13 +207,13 @@ export class Dispatcher {
       claimId: newId(),
       leaseSeconds: this.config.leaseSeconds,
       afterTenant: round.after,
-      rooms,
+      capacities,
       doubtSeconds: this.doubtSeconds(),
     });
     round.more ||= more;
     if (endedAt !== null || round.more) queue.pending.add(lane);
     queue.rounds[lane] = endedAt === null ? newRound() : { ...round, after: endedAt };
-    this.noteLeftOut(lane, rooms, deliveries, queue);
+    this.noteSkipped(lane, capacities, deliveries, queue);
     if (deliveries.length === 0) return;
     instruments().claimed.add(deliveries.length, { channel });
     if (!this.running) return await this.release(deliveries);

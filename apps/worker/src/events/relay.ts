@@ -9,7 +9,7 @@ export interface RelayOptions {
   /** The lock's; one relay of a name runs at a time, over all workers. */
   name: string;
   /** Carries one batch; returns whether there may be more. Throws while somebody is away: the batch comes again. */
-  carry: () => Promise<boolean>;
+  publishBatch: () => Promise<boolean>;
   close?: () => Promise<void>;
 }
 
@@ -45,11 +45,11 @@ export class Relay {
   }
 
   private async run(): Promise<void> {
-    const { name, carry } = this.options;
+    const { name, publishBatch } = this.options;
     for (let away = false; this.running; ) {
       try {
         if (!(await this.lock.holds(name))) await this.rest(STANDBY_MS);
-        else if (!(await carry())) await this.rest(IDLE_MS);
+        else if (!(await publishBatch())) await this.rest(IDLE_MS);
         away = false;
       } catch (error) {
         if (!away) this.logger.warn({ err: error, relay: name }, 'events are not relayed at the moment; they wait');

@@ -1,12 +1,12 @@
 // Events → the endpoints of their tenants: each that wants an event gets a delivery of its own.
 
 import {
-  type Acceptance,
   type AcceptStore,
   type EventsStore,
   eventAcceptance,
   isOutage,
   type ListeningEndpoint,
+  type NewNotification,
   type StoredEvent,
   type WebhookEndpointsStore,
   wants,
@@ -31,7 +31,7 @@ interface Stores {
 /** An event with the deliveries that are made of it. */
 interface Copies {
   event: StoredEvent;
-  acceptances: Acceptance[];
+  acceptances: NewNotification[];
 }
 
 /**
@@ -120,7 +120,7 @@ export class WebhookFanOut {
   }
 
   /** A copy that cannot be written: the others go on. Its event is kept for a week, so that a replay of what is missing finds it. */
-  private setAside(event: StoredEvent, { notification }: Acceptance, error: unknown): void {
+  private setAside(event: StoredEvent, { notification }: NewNotification, error: unknown): void {
     instruments().eventsSetAside.add(1);
     this.logger.error(
       {

@@ -16,13 +16,13 @@ import type { OutcomeSpool } from '../delivery/outcome-spool.js';
 import { countLateReceipts } from '../late-receipts.js';
 
 const SECOND = 1_000;
-/** Of parked receipts, 500 a turn, each time the chore runs. */
+/** Of parked receipts, 500 a turn, each time the task runs. */
 const PARKED_TURNS = 10;
 
 /** The share of one connection's time that a scan may take. */
 const MAX_DUTY_CYCLE = 0.05;
 
-interface Chore {
+interface HousekeepingTask {
   name: string;
   run: () => Promise<unknown>;
 }
@@ -49,8 +49,8 @@ const CLEAN_UP_EVERY_MS = 600 * SECOND;
  * A task that fails does not stop the others.
  */
 export class Housekeeper {
-  private readonly chores: (Chore & { everyMs: number })[];
-  private readonly cleanUps: Chore[];
+  private readonly tasks: (HousekeepingTask & { everyMs: number })[];
+  private readonly cleanUps: HousekeepingTask[];
   private readonly timers: NodeJS.Timeout[] = [];
   private cleaningUp = false;
   private stopped = false;
@@ -61,7 +61,7 @@ export class Housekeeper {
     private readonly lock: Pick<PostgresListener, 'holds'>,
     private readonly logger: Logger,
   ) {
-    this.chores = [
+    this.tasks = [
       // Often, because a lock that was not to be had must not cost a week.
       { name: 'make partitions', everyMs: 60 * SECOND, run: () => partitions.make() },
       {
@@ -102,9 +102,9 @@ export class Housekeeper {
   }
 
   start(): void {
-    for (const chore of this.chores) {
-      void this.run(chore);
-      const timer = setInterval(() => void this.run(chore), chore.everyMs);
+    for (const task of this.tasks) {
+      void this.run(task);
+      const timer = setInterval(() => void this.run(task), task.everyMs);
       timer.unref();
       this.timers.push(timer);
     }
@@ -119,7 +119,7 @@ export class Housekeeper {
   private async cleanUp(): Promise<void> {
     if (this.cleaningUp || !(await this.lock.holds(CLEAN_UP_LOCK))) return;
     this.cleaningUp = true;
-    for (const chore of this.cleanUps) if (!this.stopped) await this.run(chore);
+    for (const task of this.cleanUps) if (!this.stopped) await this.run(task);
     this.cleaningUp = false;
   }
 
@@ -128,12 +128,12 @@ export class Housekeeper {
     if (dropped > 0) this.logger.info({ dropped }, 'dropped partitions that are past the longest retention');
   }
 
-  private async run(chore: Chore): Promise<void> {
+  private async run(task: HousekeepingTask): Promise<void> {
     try {
-      await chore.run();
+      await task.run();
     } catch (error) {
-      instruments().choreFailures.add(1, { chore: chore.name });
-      this.logger.warn({ err: error, chore: chore.name }, 'a chore failed; it comes round again');
+      instruments().housekeepingFailures.add(1, { task: task.name });
+      this.logger.warn({ err: error, task: task.name }, 'a task failed; it comes round again');
     }
   }
 }

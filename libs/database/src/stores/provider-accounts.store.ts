@@ -1,4 +1,5 @@
 import { type ChannelId, DomainError, newId, PLATFORM_TENANT_ID } from '#domain';
+import { type Change, changedFields } from '../change.js';
 import type { Database } from '../database.js';
 import { Prisma } from '../generated/client.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
@@ -105,11 +106,11 @@ export class ProviderAccountsStore {
   async update(
     tenantId: string,
     id: string,
-    change: Partial<Omit<ProviderAccountFields, 'provider' | 'channel'>>,
+    change: Change<Omit<ProviderAccountFields, 'provider' | 'channel'>>,
   ): Promise<ProviderAccount | null> {
     const { credentials, masked, order, ...rest } = change;
     const data = {
-      ...rest,
+      ...changedFields(rest),
       ...(order !== undefined && { position: order }),
       ...(credentials && {
         credentialsSealed: this.box.seal(JSON.stringify(credentials), { tenantId, table: TABLE, id }),

@@ -1,5 +1,6 @@
 import DataLoader from 'dataloader';
 import { type CategoryPreference, channelIds } from '#domain';
+import { type Change, changedFields } from '../change.js';
 import { columns } from '../columns.js';
 import type { Database, PrismaScope } from '../database.js';
 import { Prisma } from '../generated/client.js';
@@ -76,14 +77,14 @@ export class RecipientsStore {
   }
 
   /** Merges: a key that is not given stays, null empties it; attributes are merged the same way (RFC 7396). */
-  async patch(tenantId: string, id: string, change: Partial<RecipientFields>): Promise<Recipient | null> {
+  async patch(tenantId: string, id: string, change: Change<RecipientFields>): Promise<Recipient | null> {
     return await this.database.forTenant(tenantId, async (prisma) => {
       const [before] = await prisma.$queryRaw<{ attributes: Record<string, unknown> }[]>`
         select attributes from recipients where tenant_id = ${tenantId}::uuid and id = ${id} for update`;
       if (!before) return null;
       const { attributes, ...rest } = change;
       const data = {
-        ...rest,
+        ...changedFields(rest),
         ...(attributes && { attributes: mergePatch(before.attributes, attributes) as Prisma.InputJsonObject }),
       };
       return toRecipient(await prisma.recipient.update({ where: { tenantId_id: { tenantId, id } }, data }));

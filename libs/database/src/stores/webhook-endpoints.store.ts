@@ -1,4 +1,5 @@
 import { type EventType, newId } from '#domain';
+import type { Change } from '../change.js';
 import type { Database } from '../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
 import type { SecretBox } from '../secret-box.js';
@@ -109,7 +110,7 @@ export class WebhookEndpointsStore {
   }
 
   /** A person who enables it again starts its five days anew. */
-  async update(tenantId: string, id: string, change: Partial<WebhookEndpointFields>): Promise<WebhookEndpoint | null> {
+  async update(tenantId: string, id: string, change: Change<WebhookEndpointFields>): Promise<WebhookEndpoint | null> {
     const [row] = await this.ask<Row>(
       tenantId,
       `update webhook_endpoints set

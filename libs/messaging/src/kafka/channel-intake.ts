@@ -25,7 +25,7 @@ export interface ChannelIntakeOptions<Delivery extends Claimable> {
 const MAX_BATCH = 500;
 const RETRY_MS = 500;
 
-interface Parcel {
+interface PendingDelivery {
   ticket: ClaimTicket;
   key: string;
   message: Incoming;
@@ -36,8 +36,8 @@ export class ChannelIntake<Delivery extends Claimable> {
   readonly consumer: GroupConsumer;
   private held = 0;
   /** By key: who waits for the one before it. Present while one of the key is in hand. */
-  private readonly behind = new Map<string, Parcel[]>();
-  private readonly ready: Parcel[] = [];
+  private readonly behind = new Map<string, PendingDelivery[]>();
+  private readonly ready: PendingDelivery[] = [];
   private flushing = false;
   private halted = false;
 
@@ -65,7 +65,7 @@ export class ChannelIntake<Delivery extends Claimable> {
     this.consumer.halt();
     const left = this.ready.splice(0);
     for (const waiting of this.behind.values()) left.push(...waiting.splice(0));
-    for (const parcel of left) this.settle(parcel, false);
+    for (const pending of left) this.settle(pending, false);
   }
 
   private take(messages: Incoming[]): void {
@@ -76,13 +76,13 @@ export class ChannelIntake<Delivery extends Claimable> {
         continue;
       }
       const { channel } = this.options;
-      const parcel = { ticket: { ...parsed, channel }, key: message.key?.toString() ?? parsed.deliveryId, message };
+      const pending = { ticket: { ...parsed, channel }, key: message.key?.toString() ?? parsed.deliveryId, message };
       this.held += 1;
-      const waiting = this.behind.get(parcel.key);
-      if (waiting) waiting.push(parcel);
+      const waiting = this.behind.get(pending.key);
+      if (waiting) waiting.push(pending);
       else {
-        this.behind.set(parcel.key, []);
-        this.ready.push(parcel);
+        this.behind.set(pending.key, []);
+        this.ready.push(pending);
       }
     }
     if (this.held >= this.options.concurrency) this.consumer.pause();
@@ -104,35 +104,35 @@ export class ChannelIntake<Delivery extends Claimable> {
     this.flushing = false;
   }
 
-  private async hand(mine: Map<Delivery, Parcel>): Promise<void> {
+  private async hand(mine: Map<Delivery, PendingDelivery>): Promise<void> {
     try {
       await this.options.work({
         deliveries: [...mine.keys()],
         settled: (delivery) => {
-          const parcel = mine.get(delivery);
-          if (parcel && mine.delete(delivery)) this.settle(parcel, true);
+          const pending = mine.get(delivery);
+          if (pending && mine.delete(delivery)) this.settle(pending, true);
         },
       });
     } catch (error) {
       this.options.onFault(error as Error, 'a consumer failed');
     } finally {
-      for (const parcel of mine.values()) this.settle(parcel, true);
+      for (const pending of mine.values()) this.settle(pending, true);
     }
   }
 
   /** Those whose claim still holds; the others are settled as they are. */
-  private async confirmed(parcels: Parcel[]): Promise<Map<Delivery, Parcel>> {
-    let open = parcels;
+  private async confirmed(pendings: PendingDelivery[]): Promise<Map<Delivery, PendingDelivery>> {
+    let open = pendings;
     for (let told = false; ; ) {
       const { left = [], mine = [] } = Object.groupBy(open, ({ message }) =>
         message.revoked() || this.halted ? 'left' : 'mine',
       );
-      for (const parcel of left) this.settle(parcel, false);
+      for (const pending of left) this.settle(pending, false);
       open = mine;
       if (open.length === 0) return new Map();
       try {
         const deliveries = await this.options.confirm(open.map(({ ticket }) => ticket));
-        const confirmed = new Map<Delivery, Parcel>();
+        const confirmed = new Map<Delivery, PendingDelivery>();
         deliveries.forEach((delivery, index) => {
           if (delivery) confirmed.set(delivery, open[index]!);
           else this.settle(open[index]!, true);
@@ -147,7 +147,7 @@ export class ChannelIntake<Delivery extends Claimable> {
     }
   }
 
-  private settle({ message, key }: Parcel, done: boolean): void {
+  private settle({ message, key }: PendingDelivery, done: boolean): void {
     if (done) message.done();
     const next = this.behind.get(key)?.shift();
     if (next) {

@@ -31,7 +31,7 @@ const LAG_SOON_MS = 100;
 const LOW_SHARE = 0.3;
 
 /** One channel here: what this worker has in hand of it, and how much more may be published. */
-interface Line<Delivery extends Claimable> {
+interface ChannelConsumer<Delivery extends Claimable> {
   channel: ChannelId;
   intake: ChannelIntake<Delivery>;
   /** Workers that share the channel, as this one's share of the partitions tells. */
@@ -54,7 +54,7 @@ export class KafkaTransport<Delivery extends Claimable>
 {
   private readonly writer: TopicWriter;
   private readonly poison: DeadLetterTopic;
-  private readonly lines = new Map<ChannelId, Line<Delivery>>();
+  private readonly lines = new Map<ChannelId, ChannelConsumer<Delivery>>();
   private readonly roomHandlers: ((channel: ChannelId) => void)[] = [];
   private readonly idleHandlers: (() => void)[] = [];
   private timer: NodeJS.Timeout | undefined;
@@ -83,7 +83,7 @@ export class KafkaTransport<Delivery extends Claimable>
     return this.options.kafka as T;
   }
 
-  room(channel: ChannelId): number {
+  capacity(channel: ChannelId): number {
     const line = this.lines.get(channel);
     if (!line || this.draining || line.outstanding === null) return 0;
     const capacity = Math.floor(this.options.concurrency[channel] * AHEAD * line.workers);
@@ -97,7 +97,7 @@ export class KafkaTransport<Delivery extends Claimable>
     return new Map();
   }
 
-  onRoom(handler: (channel: ChannelId) => void): void {
+  onCapacity(handler: (channel: ChannelId) => void): void {
     this.roomHandlers.push(handler);
   }
 
@@ -137,9 +137,9 @@ export class KafkaTransport<Delivery extends Claimable>
     await this.writer.close();
   }
 
-  private lineOf(channel: ChannelId): Line<Delivery> {
+  private lineOf(channel: ChannelId): ChannelConsumer<Delivery> {
     const { kafka, concurrency, sessionMs, confirm, onFault } = this.options;
-    const line: Line<Delivery> = {
+    const line: ChannelConsumer<Delivery> = {
       channel,
       intake: new ChannelIntake({
         kafka,
@@ -178,14 +178,14 @@ export class KafkaTransport<Delivery extends Claimable>
     if (!this.draining) await Promise.all([...this.lines.values()].map(({ intake }) => intake.consumer.start()));
   }
 
-  private settled(line: Line<Delivery>, done: boolean): void {
+  private settled(line: ChannelConsumer<Delivery>, done: boolean): void {
     if (done && line.outstanding !== null) line.outstanding -= 1;
     for (const handler of this.roomHandlers) handler(line.channel);
     if (this.draining && this.total() === 0) for (const resolve of this.idleHandlers.splice(0)) resolve();
   }
 
   /** How much of the channel is between claim and commit, in all workers: what the group has not committed yet. */
-  private async lookAtLag(line: Line<Delivery>): Promise<void> {
+  private async lookAtLag(line: ChannelConsumer<Delivery>): Promise<void> {
     const now = performance.now();
     if (line.looking || !this.connected || this.draining || now - line.lookedAt < LAG_SOON_MS) return;
     line.looking = true;

@@ -6,7 +6,7 @@ import type { ProviderErrorKind } from '#domain';
 import {
   defineProvider,
   endpoint,
-  type Finding,
+  type ReceiptEvent,
   ReceiptRefused,
   receiptsOf,
   referenceOf,
@@ -73,7 +73,7 @@ export const brevo = defineProvider({
       throw new ReceiptRefused('The token is not that of this account');
     // One event, or many where the webhook is a batched one.
     const events = [JSON.parse(call.body) as BrevoEvent | BrevoEvent[] | null].flat();
-    return events.flatMap((event) => (event ? receiptsOf(event['X-Mailin-custom'], findingOf(event)) : []));
+    return events.flatMap((event) => (event ? receiptsOf(event['X-Mailin-custom'], receiptEventOf(event)) : []));
   },
 });
 
@@ -83,7 +83,7 @@ interface BrevoEvent {
   'X-Mailin-custom'?: string;
 }
 
-function findingOf({ event = '', reason = event }: BrevoEvent): Finding | null {
+function receiptEventOf({ event = '', reason = event }: BrevoEvent): ReceiptEvent | null {
   switch (event) {
     case 'delivered':
       return { kind: 'delivered', detail: null };

@@ -7,7 +7,7 @@ import type { ProviderErrorKind } from '#domain';
 import {
   defineProvider,
   endpoint,
-  type Finding,
+  type ReceiptEvent,
   ReceiptRefused,
   receiptsOf,
   referenceOf,
@@ -66,7 +66,7 @@ export const mailgun = defineProvider({
       .digest('hex');
     if (!account.webhook_signing_key || !same(given, expected))
       throw new ReceiptRefused('The signature is not that of this account');
-    return event ? receiptsOf(event['user-variables']?.['carillon'], findingOf(event)) : [];
+    return event ? receiptsOf(event['user-variables']?.['carillon'], receiptEventOf(event)) : [];
   },
 });
 
@@ -83,7 +83,7 @@ interface MailgunCall {
   'event-data'?: MailgunEvent;
 }
 
-function findingOf(event: MailgunEvent): Finding | null {
+function receiptEventOf(event: MailgunEvent): ReceiptEvent | null {
   const status = event['delivery-status'];
   switch (event.event) {
     case 'delivered':

@@ -6,7 +6,7 @@ import type { ProviderErrorKind } from '#domain';
 import {
   defineProvider,
   endpoint,
-  type Finding,
+  type ReceiptEvent,
   ReceiptRefused,
   receiptsOf,
   referenceOf,
@@ -93,7 +93,7 @@ export const postmark = defineProvider({
     if (!account.webhook_password || !same(password, account.webhook_password))
       throw new ReceiptRefused('The password is not that of this account');
     const record = JSON.parse(call.body) as PostmarkRecord;
-    return receiptsOf(record.Metadata?.['carillon'], findingOf(record));
+    return receiptsOf(record.Metadata?.['carillon'], receiptEventOf(record));
   },
 });
 
@@ -118,7 +118,7 @@ const PASSING = new Set([
   'OpenRelayTest',
 ]);
 
-function findingOf(record: PostmarkRecord): Finding | null {
+function receiptEventOf(record: PostmarkRecord): ReceiptEvent | null {
   switch (record.RecordType) {
     case 'Delivery':
       return { kind: 'delivered', detail: null };

@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import type { ProviderErrorKind } from '#domain';
-import { defineProvider, endpoint, type Finding, receiptsOf, referenceOf, secret } from '../define-provider.js';
+import { defineProvider, endpoint, type ReceiptEvent, receiptsOf, referenceOf, secret } from '../define-provider.js';
 import { verifyStandardWebhook } from '../http/signatures.js';
 import { kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
 import { emailOf, sender } from './email.js';
@@ -76,7 +76,7 @@ export const resend = defineProvider({
   },
   async parseReceipts(call, account) {
     const event = verifyStandardWebhook(call, account.webhook_secret, 'svix') as ResendEvent;
-    return receiptsOf(event.data?.tags?.['carillon']?.replace('_', '.'), findingOf(event));
+    return receiptsOf(event.data?.tags?.['carillon']?.replace('_', '.'), receiptEventOf(event));
   },
 });
 
@@ -85,7 +85,7 @@ interface ResendEvent {
   data?: { tags?: Record<string, string>; bounce?: { type?: string; message?: string } };
 }
 
-function findingOf({ type, data }: ResendEvent): Finding | null {
+function receiptEventOf({ type, data }: ResendEvent): ReceiptEvent | null {
   switch (type) {
     case 'email.delivered':
       return { kind: 'delivered', detail: null };

@@ -8,7 +8,7 @@ import { type ProviderErrorKind } from '#domain';
 import {
   defineProvider,
   endpoint,
-  type Finding,
+  type ReceiptEvent,
   ReceiptRefused,
   receiptsOf,
   referenceOf,
@@ -70,7 +70,7 @@ export const sendgrid = defineProvider({
   async parseReceipts(call, account) {
     checkSignature(call.headers, call.body, account.webhook_public_key);
     const events = JSON.parse(call.body) as SendGridEvent[];
-    return (Array.isArray(events) ? events : []).flatMap((event) => receiptsOf(event.carillon, findingOf(event)));
+    return (Array.isArray(events) ? events : []).flatMap((event) => receiptsOf(event.carillon, receiptEventOf(event)));
   },
 });
 
@@ -84,11 +84,11 @@ interface SendGridEvent {
   reason?: string;
 }
 
-function findingOf({
+function receiptEventOf({
   event,
   type,
   reason = null,
-}: Omit<SendGridEvent, 'reason'> & { reason?: string | null }): Finding | null {
+}: Omit<SendGridEvent, 'reason'> & { reason?: string | null }): ReceiptEvent | null {
   switch (event) {
     case 'delivered':
       return { kind: 'delivered', detail: null };

@@ -3,7 +3,7 @@
 import type { SESv2Client, SESv2ServiceException } from '@aws-sdk/client-sesv2';
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
-import { defineProvider, endpoint, type Finding, receiptsOf, secret } from '../define-provider.js';
+import { defineProvider, endpoint, type ReceiptEvent, receiptsOf, secret } from '../define-provider.js';
 import { kindOfStatus, UNTRUSTED } from '../http/vendor-http.js';
 import { emailOf, sender } from './email.js';
 import { notificationOf } from './sns.js';
@@ -110,7 +110,7 @@ export const ses = defineProvider({
     const event = (await notificationOf(call, account, http)) as SesEvent | null;
     if (!event) return [];
     const tag = (name: string): string | undefined => event.mail?.tags?.[`carillon-${name}`]?.[0];
-    return receiptsOf(`${tag('tenant')}.${tag('delivery')}`, findingOf(event));
+    return receiptsOf(`${tag('tenant')}.${tag('delivery')}`, receiptEventOf(event));
   },
 });
 
@@ -151,7 +151,7 @@ interface SesEvent {
 }
 
 /** https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html */
-function findingOf(event: SesEvent): Finding | null {
+function receiptEventOf(event: SesEvent): ReceiptEvent | null {
   switch (event.eventType) {
     case 'Delivery':
       return { kind: 'delivered', detail: null };

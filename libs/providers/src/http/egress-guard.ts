@@ -69,7 +69,7 @@ export class EgressGuard {
   check(address: string, open: boolean): void {
     if (this.mayBeUsed(address)) return;
     if (!this.isPublic(address))
-      throw new EgressRefused(`The address ${address} is in a private or special network (see EGRESS_ALLOW)`);
+      throw new EgressRefused(`The address ${address} is in a private or special network (see EGRESS_ALLOWED_CIDRS)`);
     if (!open) throw new EgressRefused('Only https on port 443 or 8443 is used to the public network');
   }
 

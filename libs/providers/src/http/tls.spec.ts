@@ -37,8 +37,8 @@ async function send(vendor: Vendor, credentials = vendor.credentials): Promise<s
   const provider = providers[vendor.description.id]!;
   const guard = new EgressGuard(['127.0.0.0/8', '::1/128']);
   const http = new VendorHttp(guard);
-  const surroundings = { http, guard, deposit: async () => undefined, receiptsUrl: null };
-  const connection = provider.connect(provider.credentials.parse(credentials), surroundings);
+  const context = { http, guard, deposit: async () => undefined, receiptsUrl: null };
+  const connection = provider.connect(provider.credentials.parse(credentials), context);
   try {
     const sent = await connection.send(message, { signal: AbortSignal.timeout(5_000), idempotencyKey: 'd:1' });
     return sent.messageId ?? '';

@@ -10,7 +10,7 @@ export const sandbox = defineProvider({
   name: 'Sandbox',
   channels: channelIds.filter((channel) => channel !== 'in_app'),
   credentials: z.strictObject({}),
-  connect: (_credentials, surroundings) => ({
+  connect: (_credentials, context) => ({
     async send(message, { signal, idempotencyKey }) {
       const simulation = simulationFor(message.to ?? message.recipientId) ?? simulationFor(message.recipientId);
       const receipt = simulation ? await simulate(simulation, { attempt: message.attempt, signal }) : undefined;
@@ -18,7 +18,7 @@ export const sandbox = defineProvider({
         throw new ProviderError('transient', 'The deadline was over before the sandbox was asked', {
           code: 'deadline',
         });
-      await surroundings.deposit({ ...message, outcome: simulation ?? 'accepted' });
+      await context.deposit({ ...message, outcome: simulation ?? 'accepted' });
       return { messageId: `sandbox-${idempotencyKey}`, ...(receipt && { receipt }) };
     },
     async verify() {},

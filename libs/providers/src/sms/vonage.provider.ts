@@ -7,7 +7,7 @@ import type { ProviderErrorKind } from '#domain';
 import {
   defineProvider,
   endpoint,
-  type Finding,
+  type ReceiptEvent,
   ReceiptRefused,
   receiptsOf,
   referenceOf,
@@ -106,7 +106,7 @@ export const vonage = defineProvider({
     const reference = given.slice(0, given.lastIndexOf('.'));
     if (!account.webhook_secret || !same(given, sealed(reference, account.webhook_secret)))
       throw new ReceiptRefused('The reference is not one that this account gave');
-    return receiptsOf(reference, findingOf(String(fields['status']), String(fields['err-code'])));
+    return receiptsOf(reference, receiptEventOf(String(fields['status']), String(fields['err-code'])));
   },
 });
 
@@ -124,7 +124,7 @@ function sealed(reference: string, key: string): string {
 /** Absent for good, and an illegal number: https://developer.vonage.com/en/messaging/sms/guides/delivery-receipts#dlr-error-codes. */
 const GONE = new Set(['3', '9']);
 
-function findingOf(status: string, code: string): Finding | null {
+function receiptEventOf(status: string, code: string): ReceiptEvent | null {
   switch (status) {
     case 'delivered':
       return { kind: 'delivered', detail: null };

@@ -1,7 +1,7 @@
 import type { Database } from '../../database.js';
 
 /** The tables that are partitioned by week, in the order in which their partitions are dropped. */
-export const PARTITIONED = ['deliveries', 'attempts', 'decisions', 'notifications'] as const;
+export const PARTITIONED = ['deliveries', 'attempts', 'delivery_log', 'notifications'] as const;
 export type PartitionedTable = (typeof PARTITIONED)[number];
 
 /** Weekly partitions: made ahead, and dropped when their time has passed. The SQL is in the migration `20261125100000_partitions`. */

@@ -160,7 +160,7 @@ ${ANSWER}`;
 /**
  * A delivery that failed long after it was accepted stays as long as its dead letter. `state` is looked at again when a row was locked meanwhile: a dead
  * letter that is replayed at this moment makes it `waiting`, and the delivery stays.
- * Index: the primary keys of deliveries, due_deliveries, attempts and decisions, dead_letters_tenant_id_delivery_id_idx.
+ * Index: the primary keys of deliveries, due_deliveries, attempts and delivery_log, dead_letters_tenant_id_delivery_id_idx.
  */
 const DELIVERIES = `
 with seen as materialized (
@@ -173,8 +173,8 @@ with seen as materialized (
   returning id
 ), attempts_gone as (
   delete from attempts where tenant_id = $1 and delivery_id > $2 and delivery_id < $3 and delivery_id = any (array(select id from gone))
-), decisions_gone as (
-  delete from decisions where tenant_id = $1 and delivery_id > $2 and delivery_id < $3 and delivery_id = any (array(select id from gone))
+), delivery_log_gone as (
+  delete from delivery_log where tenant_id = $1 and delivery_id > $2 and delivery_id < $3 and delivery_id = any (array(select id from gone))
 )
 ${ANSWER}`;
 

@@ -118,6 +118,6 @@ with recursive walk(tenant_id, due_at, lagging_at, room, is_ready, ready, probes
   from walk w order by w.probes desc limit 1
 )
 select (select count(*) from ready)::integer as ready, e.at as ended_at,
-       d.tenant_id, d.delivery_id, d.lane, d.claims, d.attempt, d.retries, d.sending, d.unrecorded, d.limit_taken, d.passed_accounts, d.paced, d.message_key,
+       d.tenant_id, d.delivery_id, d.lane, d.claims, d.attempt, d.retries, d.sending, d.unrecorded, d.rate_limit_consumed, d.tried_account_ids, d.pace_reserved, d.message_key,
        d.ordering_key is not null as ordered, d.traceparent, coalesce(d.expires_at <= now(), false) as expired
 from ended e left join claimed d on true`;

@@ -23,12 +23,12 @@ export interface ClaimedDelivery {
   sending: boolean;
   /** Sends in a row that left no outcome, before the last one that began. */
   unrecorded: number;
-  limitTaken: boolean;
+  rateLimitConsumed: boolean;
   expired: boolean;
   /** Accounts that refused it since its last retry. */
-  passedAccounts: readonly string[];
+  triedAccountIds: readonly string[];
   /** It has waited for its turn in its account's pace. */
-  paced: boolean;
+  paceReserved: boolean;
   /** The hash of its ordering key or recipient: deliveries with the same one stay in order on their way. */
   messageKey: string;
   /** It has an ordering key: the next delivery of that key waits for its end. */
@@ -48,7 +48,7 @@ export interface ClaimRequest {
   /** Where the last claim's walk over the tenants ended, or the nil UUID to begin a round. */
   afterTenant: string;
   /** How many of a tenant may be taken at most, where that is less than its share; 0 for none. */
-  rooms: ReadonlyMap<string, number>;
+  capacities: ReadonlyMap<string, number>;
   /**
    * A send in doubt (begun, without an outcome, its lease over) is left to its owner for so long, to record it after all; 0 by
    * default, infinite for not to claim any.
@@ -83,10 +83,10 @@ interface ClaimRow {
   retries: number;
   sending: boolean;
   unrecorded: number;
-  limit_taken: boolean;
+  rate_limit_consumed: boolean;
   expired: boolean;
-  passed_accounts: string[] | null;
-  paced: boolean;
+  tried_account_ids: string[] | null;
+  pace_reserved: boolean;
   message_key: number;
   ordered: boolean;
   traceparent: string | null;
@@ -106,7 +106,7 @@ export type ClaimTicket = Pick<
 export interface Intent {
   delivery: ClaimedDelivery;
   /** The recipient's limit has been asked and granted. */
-  limitTaken: boolean;
+  rateLimitConsumed: boolean;
 }
 
 /** A claim that goes back to the queue without an attempt. */
@@ -170,7 +170,7 @@ export class DueDeliveriesStore {
   async claim(request: ClaimRequest): Promise<Claim> {
     const startedAt = performance.now();
     const { dueFrom, lagging } = this.watermarks.get(request);
-    const capped = [...request.rooms.keys()];
+    const capped = [...request.capacities.keys()];
     const lane = `${request.channel}:${request.lane}`;
     const looksForExpired = startedAt >= (this.nextExpiryLooks.get(lane) ?? 0);
     const next = lagging.filter(({ tenantId }) => tenantId > request.afterTenant).slice(0, MAX_PROBES);
@@ -185,7 +185,7 @@ export class DueDeliveriesStore {
         request.limit,
         request.claimId,
         request.leaseSeconds,
-        [...request.rooms.values()],
+        [...request.capacities.values()],
         Math.min(request.doubtSeconds ?? 0, FOREVER_SECONDS),
         dueFrom ?? FIRST_ENTRY,
         ...columns(next, [({ tenantId }) => tenantId, ({ dueAt }) => dueAt]),
@@ -283,7 +283,7 @@ export class DueDeliveriesStore {
         (row) => row.delivery.deliveryId,
         (row) => row.delivery.claimId,
         (row) => row.delivery.sending,
-        (row) => row.limitTaken,
+        (row) => row.rateLimitConsumed,
       ]),
     });
     const attempts = new Map(rows.map((row) => [row.delivery_id, row.attempt]));
@@ -315,10 +315,10 @@ function claimOf(row: ClaimRow): Omit<ClaimedDelivery, 'channel' | 'claimId' | '
     retries: row.retries,
     sending: row.sending,
     unrecorded: row.unrecorded,
-    limitTaken: row.limit_taken,
+    rateLimitConsumed: row.rate_limit_consumed,
     expired: row.expired,
-    passedAccounts: row.passed_accounts ?? [],
-    paced: row.paced,
+    triedAccountIds: row.tried_account_ids ?? [],
+    paceReserved: row.pace_reserved,
     messageKey: String(row.message_key),
     ordered: row.ordered,
     traceparent: row.traceparent,
@@ -337,7 +337,7 @@ with asked as materialized (
     and d.due_at < now() + make_interval(secs => $6::double precision / 2)
   returning i.ord, d.due_at
 )
-select i.ord::integer as ord, d.tenant_id, d.delivery_id, d.lane, d.claims, d.attempt, d.retries, d.sending, d.unrecorded, d.limit_taken, d.passed_accounts, d.paced,
+select i.ord::integer as ord, d.tenant_id, d.delivery_id, d.lane, d.claims, d.attempt, d.retries, d.sending, d.unrecorded, d.rate_limit_consumed, d.tried_account_ids, d.pace_reserved,
        d.message_key, d.ordering_key is not null as ordered, d.traceparent,
        coalesce(d.expires_at <= now(), false) as expired, extract(epoch from coalesce(r.due_at, d.due_at) - now())::float8 as seconds_left
 from asked i
@@ -352,8 +352,8 @@ where r.ord is not null or d.due_at >= now() + make_interval(secs => $6::double 
 const INTENT = `
 with begun as (
   update due_deliveries d
-  set sending = true, attempt = d.attempt + 1, claims = 0, unrecorded = d.unrecorded + i.was_sending::integer, limit_taken = d.limit_taken or i.limit_taken
-  from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::boolean[], $5::boolean[]) as i(tenant_id, delivery_id, claim_id, was_sending, limit_taken)
+  set sending = true, attempt = d.attempt + 1, claims = 0, unrecorded = d.unrecorded + i.was_sending::integer, rate_limit_consumed = d.rate_limit_consumed or i.rate_limit_consumed
+  from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::boolean[], $5::boolean[]) as i(tenant_id, delivery_id, claim_id, was_sending, rate_limit_consumed)
   where d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id and d.sending = i.was_sending
   returning d.tenant_id, d.delivery_id, d.attempt, i.was_sending
 ), lost as (

@@ -2,7 +2,7 @@
 
 import { laneOf } from '#domain';
 import { columns, json } from '../../columns.js';
-import type { Acceptance } from './acceptance.js';
+import type { NewNotification } from './new-notification.js';
 
 /** One row with place 0 and the time, and one for each request that was not accepted. */
 export interface AcceptRow {
@@ -14,10 +14,10 @@ export interface AcceptRow {
   notification_id: string | null;
   body_hash: string | null;
   /** The channels that have no address. */
-  lacking: Acceptance['deliveries'][number]['channel'][] | null;
+  lacking: NewNotification['deliveries'][number]['channel'][] | null;
 }
 
-export function acceptValues(batch: readonly Acceptance[]): unknown[] {
+export function acceptValues(batch: readonly NewNotification[]): unknown[] {
   const deliveries = batch.flatMap((acceptance, index) =>
     acceptance.deliveries.map((delivery) => ({ delivery, index: index + 1 })),
   );
@@ -51,7 +51,7 @@ export function acceptValues(batch: readonly Acceptance[]): unknown[] {
   ];
 }
 
-const notificationFields: ((row: Acceptance) => unknown)[] = [
+const notificationFields: ((row: NewNotification) => unknown)[] = [
   (row) => row.notification.tenantId,
   (row) => row.notification.id,
   (row) => row.notification.recipientId,

@@ -4,9 +4,9 @@ import { columns } from '../../columns.js';
 import type { Database } from '../../database.js';
 import { isOutage, isUnavailable } from '../../outage.js';
 import { ACCEPT, type AcceptRow, acceptValues } from './accept-statement.js';
-import type { Acceptance } from './acceptance.js';
+import type { NewNotification } from './new-notification.js';
 
-export type Accepted =
+export type StoreResult =
   | { kind: 'accepted'; createdAt: Date }
   /** The key was used before with the same body, for this notification. */
   | { kind: 'replayed'; notificationId: string }
@@ -27,12 +27,12 @@ interface ExistingKey {
 
 /** A batch with ordering keys may wait for a lock; what has no ordering key never waits behind it. */
 interface Queues {
-  plain: Batcher<Acceptance, FlushResult>;
-  ordered: Batcher<Acceptance, FlushResult>;
+  plain: Batcher<NewNotification, FlushResult>;
+  ordered: Batcher<NewNotification, FlushResult>;
 }
 
 /** A key and the SHA-256 of the canonical body that came with it, hexadecimal. */
-type Idempotency = NonNullable<Acceptance['idempotency']>;
+type Idempotency = NonNullable<NewNotification['idempotency']>;
 
 const MAX_BATCH = 256;
 /**
@@ -59,7 +59,7 @@ export class AcceptStore {
     // One statement at a time makes the largest batches: 11.2k requests a second against 9.8k with two and 9.6k with three.
     limits: { slots: number; maxQueue: number } = { slots: 1, maxQueue: 5_000 },
   ) {
-    const flush = (batch: Acceptance[]): Promise<FlushResult[]> => this.write(batch);
+    const flush = (batch: NewNotification[]): Promise<FlushResult[]> => this.write(batch);
     this.single = queues({ flush, maxBatch: MAX_BATCH, ...limits });
     this.many = queues({ flush, ...MANY });
   }
@@ -68,7 +68,7 @@ export class AcceptStore {
    * Commits one request. Throws `idempotency_mismatch` when its key was used with another body or by a request of another
    * kind, `unavailable` when it was not committed or when that is not known.
    */
-  async accept(acceptance: Acceptance): Promise<Accepted> {
+  async accept(acceptance: NewNotification): Promise<StoreResult> {
     return settle(acceptance, await queueOf(this.single, acceptance).run(acceptance));
   }
 
@@ -76,8 +76,8 @@ export class AcceptStore {
    * Commits many requests of one call, in as many commits as it takes; each ends as it would alone: one that is faulty or
    * cannot be stored does not refuse the others. Throws `unavailable` when none was committed.
    */
-  async acceptAll(acceptances: Acceptance[]): Promise<(Accepted | DomainError)[]> {
-    const results: (Accepted | DomainError)[] = [];
+  async acceptAll(acceptances: NewNotification[]): Promise<(StoreResult | DomainError)[]> {
+    const results: (StoreResult | DomainError)[] = [];
     for (let from = 0; from < acceptances.length; from += CALL_SLICE) {
       const slice = acceptances.slice(from, from + CALL_SLICE);
       results.push(...(await Promise.all(slice.map((acceptance) => this.acceptOneOf(acceptance)))));
@@ -87,7 +87,7 @@ export class AcceptStore {
     return results;
   }
 
-  private async acceptOneOf(acceptance: Acceptance): Promise<Accepted | DomainError> {
+  private async acceptOneOf(acceptance: NewNotification): Promise<StoreResult | DomainError> {
     try {
       return settle(acceptance, await queueOf(this.many, acceptance).run(acceptance));
     } catch (error) {
@@ -108,7 +108,7 @@ export class AcceptStore {
     });
   }
 
-  private async write(batch: Acceptance[]): Promise<FlushResult[]> {
+  private async write(batch: NewNotification[]): Promise<FlushResult[]> {
     const rows = await this.database.platform.query<AcceptRow>({
       name: 'accept',
       text: ACCEPT,
@@ -137,7 +137,7 @@ export class AcceptStore {
   }
 
   /** Keys that another transaction committed while ours ran. Never throws: the rest of the batch is committed. */
-  private async contestedKeys(batch: Acceptance[]): Promise<FlushResult[]> {
+  private async contestedKeys(batch: NewNotification[]): Promise<FlushResult[]> {
     try {
       const existing = await this.existingKeys(
         batch.map(({ notification, idempotency }) => ({ tenantId: notification.tenantId, key: idempotency!.key })),
@@ -165,16 +165,16 @@ export class AcceptStore {
   }
 }
 
-function queues(options: BatcherOptions<Acceptance, FlushResult>): Queues {
+function queues(options: BatcherOptions<NewNotification, FlushResult>): Queues {
   return { plain: new Batcher(options), ordered: new Batcher({ ...options, slots: 1 }) };
 }
 
-function queueOf(of: Queues, { notification }: Acceptance): Batcher<Acceptance, FlushResult> {
+function queueOf(of: Queues, { notification }: NewNotification): Batcher<NewNotification, FlushResult> {
   return notification.orderingKey === null ? of.plain : of.ordered;
 }
 
 /** Requests with the same key in one batch: the first was accepted, and its row is not visible to the statement that inserted it. */
-function answerTwins(batch: readonly Acceptance[], results: (FlushResult | undefined)[]): void {
+function answerTwins(batch: readonly NewNotification[], results: (FlushResult | undefined)[]): void {
   const accepted = new Map<string, ExistingKey>();
   const missing: [number, string][] = [];
   for (const [index, { notification, idempotency }] of batch.entries()) {
@@ -196,7 +196,7 @@ function toRefusal(row: AcceptRow): FlushResult | undefined {
   return row.lacking ? { lacking: row.lacking } : undefined;
 }
 
-function settle({ idempotency }: Acceptance, result: FlushResult): Accepted {
+function settle({ idempotency }: NewNotification, result: FlushResult): StoreResult {
   if ('createdAt' in result) return { kind: 'accepted', createdAt: result.createdAt };
   if ('lacking' in result) return { kind: 'no_address', channels: result.lacking };
   if ('unresolved' in result) throw result.unresolved;
@@ -231,6 +231,6 @@ function asDomainError(error: unknown): DomainError {
   return new DomainError('internal', 'This request could not be stored. Tell us the request_id.', { cause: error });
 }
 
-function isLater({ notification }: Acceptance): boolean {
+function isLater({ notification }: NewNotification): boolean {
   return notification.scheduledAt !== null && notification.scheduledAt.getTime() > Date.now();
 }

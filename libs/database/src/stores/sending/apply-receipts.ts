@@ -212,7 +212,7 @@ with input as materialized (
 ), emitted as (
   ${emit(`${changedDeliveries('x.kind', 'c.detail')} where x.kind <> 'opened'`)}
 ), told as (
-  insert into decisions (tenant_id, delivery_id, id, code, detail) select tenant_id, id, gen_random_uuid(), kind, detail from changed
+  insert into delivery_log (tenant_id, delivery_id, id, code, detail) select tenant_id, id, gen_random_uuid(), kind, detail from changed
 )
 select i.ord::integer as ord, c.ord is not null as changed,
        case when b.ord is null then (select d.state from deliveries d where d.tenant_id = i.tenant_id and d.id = i.id) else b.state end as state
@@ -259,7 +259,7 @@ with input as materialized (
     union all
     ${FINISHED_NOTIFICATIONS}`)}
 ), told as (
-  insert into decisions (tenant_id, delivery_id, id, code, reason, detail)
+  insert into delivery_log (tenant_id, delivery_id, id, code, reason, detail)
   select tenant_id, id, row_id, 'settled', 'sent', 'a receipt came for a send whose outcome was unknown' from changed
 ), closed as (
   update dead_letters l set settled_at = now() from changed c

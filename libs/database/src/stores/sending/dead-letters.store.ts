@@ -169,7 +169,7 @@ with target as materialized (
 ), counted as (
   update notifications n set failed = n.failed - 1 from replayed r where n.tenant_id = r.tenant_id and n.id = r.notification_id
 ), told as (
-  insert into decisions (tenant_id, delivery_id, id, code) select tenant_id, delivery_id, gen_random_uuid(), 'replayed' from replayed
+  insert into delivery_log (tenant_id, delivery_id, id, code) select tenant_id, delivery_id, gen_random_uuid(), 'replayed' from replayed
 ), due as (
   insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, attempt, expires_at, ordering_key, message_key)
   select tenant_id, delivery_id, channel, ($2::smallint[])[priority], now(), attempts, expires_at, ordering_key,

@@ -46,7 +46,7 @@ interface DeliveryKey {
   deliveryId: string;
 }
 
-interface Stages {
+interface RecordBatchers {
   load: Batcher<DeliveryKey, DeliveryContext | null>;
   record: Batcher<RecordRow, Recorded>;
   /** A batch with ordering keys may wait for a lock; what has no ordering key never waits behind it. */
@@ -92,22 +92,22 @@ interface ContextRow {
 /** Loading and recording in the worker. Runs as the platform: one batch holds deliveries of many tenants. */
 export class DeliveriesStore {
   /** One statement at a time, so that what comes first stays first: an inbox is read in the order it was written. */
-  private readonly inTurn: Stages;
+  private readonly inTurn: RecordBatchers;
   /** Two at a time, a sixth faster: whoever goes to a provider is overtaken there anyway. */
-  private readonly abreast: Stages;
+  private readonly abreast: RecordBatchers;
 
   constructor(
     private readonly database: Database,
     /** Told after each commit whose inbox has grown. */
     private readonly onInboxRows: (rows: { tenantId: string; recipientId: string }[]) => void,
   ) {
-    this.inTurn = this.stages(1);
-    this.abreast = this.stages(2);
+    this.inTurn = this.recordBatchers(1);
+    this.abreast = this.recordBatchers(2);
   }
 
   /** Everything about one delivery; null when it is gone (its partition was dropped, or its tenant deleted). */
   async load(delivery: ClaimedDelivery): Promise<DeliveryContext | null> {
-    return await this.stagesOf(delivery).load.run(delivery);
+    return await this.recordBatchersOf(delivery).load.run(delivery);
   }
 
   /**
@@ -115,12 +115,12 @@ export class DeliveriesStore {
    * commit, fenced by the claim. Returns false when the claim was not ours any more and nothing was written.
    */
   async record(delivery: ClaimedDelivery, outcome: Outcome): Promise<boolean> {
-    if (outcome.kind === 'not_mine') return false;
-    const { record, recordOrdered } = this.stagesOf(delivery);
+    if (outcome.kind === 'claim_lost') return false;
+    const { record, recordOrdered } = this.recordBatchersOf(delivery);
     return (await (delivery.ordered ? recordOrdered : record).run(toRecord(delivery, outcome))).recorded;
   }
 
-  private stages(slots: number): Stages {
+  private recordBatchers(slots: number): RecordBatchers {
     const limits = { slots, maxBatch: 500, maxQueue: 100_000 };
     const flush = (batch: RecordRow[]): Promise<Recorded[]> => this.writeRecords(batch);
     return {
@@ -130,7 +130,7 @@ export class DeliveriesStore {
     };
   }
 
-  private stagesOf(delivery: ClaimedDelivery): Stages {
+  private recordBatchersOf(delivery: ClaimedDelivery): RecordBatchers {
     return channelOf(delivery.channel).sends === 'inbox' ? this.inTurn : this.abreast;
   }
 

@@ -1,6 +1,6 @@
 import { derivedId, type EventType, newId } from '#domain';
-import type { Acceptance } from './acceptance.js';
 import type { StoredEvent } from './events.store.js';
+import type { NewNotification } from './new-notification.js';
 
 /** Events do not push aside what tenants send to people, and are not held up behind their bulk. */
 const PRIORITY = 5;
@@ -25,9 +25,9 @@ export function eventNotificationId(event: Pick<StoredEvent, 'id' | 'createdAt'>
 
 /**
  * An event as a notification to one endpoint: from here on it is a delivery like any other, with its retries, timeline and dead
- * letter. Accepted twice it is one: its key cannot be a tenant's, whose keys are ASCII.
+ * letter. StoreResult twice it is one: its key cannot be a tenant's, whose keys are ASCII.
  */
-export function eventAcceptance(event: StoredEvent, endpoint: EventTarget): Acceptance {
+export function eventAcceptance(event: StoredEvent, endpoint: EventTarget): NewNotification {
   const body = {
     type: event.type,
     timestamp: event.createdAt,

@@ -150,7 +150,7 @@ select at, code, attempt, outcome, provider, "providerCode", reason, detail, "du
   union all
   select ended_at, 1, 'attempt', number, outcome, provider, code, null, detail, duration_ms, null from attempts where tenant_id = $1 and delivery_id = $2
   union all
-  select created_at, 2, code, null, null, null, null, reason, detail, null, until from decisions where tenant_id = $1 and delivery_id = $2
+  select created_at, 2, code, null, null, null, null, reason, detail, null, until from delivery_log where tenant_id = $1 and delivery_id = $2
   union all
   select sent_at, 2, 'sent', null, null, provider, null, null, null, null, null from deliveries where tenant_id = $1 and id = $2 and sent_at is not null
 ) t order by at, rank, attempt`;
@@ -173,6 +173,6 @@ with gone as (
     union all
     ${FINISHED_NOTIFICATIONS}`)}
 ), told as (
-  insert into decisions (tenant_id, delivery_id, id, code) select $1, id, gen_random_uuid(), 'cancelled' from changed
+  insert into delivery_log (tenant_id, delivery_id, id, code) select $1, id, gen_random_uuid(), 'cancelled' from changed
 )
 select id from changed`;

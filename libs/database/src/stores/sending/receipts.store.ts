@@ -209,6 +209,6 @@ with ${BEFORE}, changed as (
   insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, provider, reason, code, detail, attempts)
   select tenant_id, $5, id, notification_id, recipient_id, channel, provider, 'rejected', 'settled', $4, attempts from changed where $3 = 'failed'
 ), told as (
-  insert into decisions (tenant_id, delivery_id, id, code, reason, detail) select tenant_id, id, gen_random_uuid(), 'settled', $3, $4 from changed
+  insert into delivery_log (tenant_id, delivery_id, id, code, reason, detail) select tenant_id, id, gen_random_uuid(), 'settled', $3, $4 from changed
 )
 select state from before`;

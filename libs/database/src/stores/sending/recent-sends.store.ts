@@ -91,18 +91,18 @@ cross join lateral (
   select n.id from notifications n where n.tenant_id = i.tenant_id and n.recipient_id = i.recipient_id order by n.id desc limit 1000
 ) n
 cross join lateral (
-  select d.id as delivery_id, not coalesce(q.limit_taken, true) as under_way,
+  select d.id as delivery_id, not coalesce(q.rate_limit_consumed, true) as under_way,
          extract(epoch from clock_timestamp() - coalesce(d.sent_at, a.ended_at, clock_timestamp()))::float8 * 1000 as age_ms
   from deliveries d
   left join lateral (
-    select q.limit_taken, q.claim_id is not null and q.due_at > now() and q.due_at <= now() + make_interval(secs => $7::double precision - i.claimed_before) as old_claim
+    select q.rate_limit_consumed, q.claim_id is not null and q.due_at > now() and q.due_at <= now() + make_interval(secs => $7::double precision - i.claimed_before) as old_claim
     from due_deliveries q where q.tenant_id = d.tenant_id and q.delivery_id = d.id offset 0
   ) q on true
   left join lateral (
     select max(a.ended_at) as ended_at from attempts a where a.tenant_id = d.tenant_id and a.delivery_id = d.id offset 0
   ) a on true
   where d.tenant_id = i.tenant_id and d.notification_id = n.id and d.channel = i.channel and d.id <> i.delivery_id
-    and (q.limit_taken or (not q.limit_taken and q.old_claim) or (q.limit_taken is null and (d.attempts > 0 or d.state = 'sent')))
+    and (q.rate_limit_consumed or (not q.rate_limit_consumed and q.old_claim) or (q.rate_limit_consumed is null and (d.attempts > 0 or d.state = 'sent')))
   offset 0
 ) h
 where h.age_ms < i.window_seconds * 1000.0`;

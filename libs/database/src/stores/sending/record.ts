@@ -15,11 +15,11 @@ export interface RecordRow {
   reason: string | null;
   delaySeconds: number | null;
   retryWeight: number;
-  limitTaken: boolean;
-  paced: boolean;
+  rateLimitConsumed: boolean;
+  pace_reserved: boolean;
   /** The advisory lock of its ordering key, or null without one. */
   orderingLock: number | null;
-  passedAccount: string | null;
+  triedAccountId: string | null;
   goneDevices: string[] | null;
   suppress: { address: string; reason: string } | null;
   attempt: { number: number; outcome: string; durationMs: number } | null;
@@ -47,7 +47,7 @@ const MAX_CODE = 100;
 const MAX_MESSAGE_ID = 500;
 
 /** Ends an outcome: what is to be written for it. What a vendor said is made storable here. */
-export function toRecord(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { kind: 'not_mine' }>): RecordRow {
+export function toRecord(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { kind: 'claim_lost' }>): RecordRow {
   const row = rowOf(delivery, outcome);
   return {
     ...row,
@@ -61,7 +61,7 @@ function cleaned(text: string | null, maxLength: number): string | null {
   return text === null || text === undefined ? null : cleanText(text, maxLength);
 }
 
-function rowOf(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { kind: 'not_mine' }>): RecordRow {
+function rowOf(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { kind: 'claim_lost' }>): RecordRow {
   const attempt = 'attempt' in outcome ? outcome.attempt : undefined;
   const row: RecordRow = {
     tenantId: delivery.tenantId,
@@ -71,10 +71,10 @@ function rowOf(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { kind: 'not
     reason: null,
     delaySeconds: null,
     retryWeight: 0,
-    limitTaken: false,
-    paced: false,
+    rateLimitConsumed: false,
+    pace_reserved: false,
     orderingLock: delivery.ordered ? Number(delivery.messageKey) & ORDERING_LOCKS_MASK : null,
-    passedAccount: null,
+    triedAccountId: null,
     goneDevices: ('goneDevices' in outcome && outcome.goneDevices) || null,
     suppress: ('suppress' in outcome && outcome.suppress) || null,
     attempt: attempt ? { number: attempt.number, outcome: attempt.outcome, durationMs: attempt.durationMs } : null,
@@ -109,8 +109,8 @@ function rowOf(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { kind: 'not
         delaySeconds: outcome.delaySeconds,
         detail: outcome.detail ?? null,
         decision: 'held',
-        limitTaken: outcome.limitTaken ?? false,
-        paced: outcome.paced ?? false,
+        rateLimitConsumed: outcome.rateLimitConsumed ?? false,
+        pace_reserved: outcome.paceReserved ?? false,
       };
     case 'retry':
       return {
@@ -118,8 +118,8 @@ function rowOf(delivery: ClaimedDelivery, outcome: Exclude<Outcome, { kind: 'not
         reason: outcome.reason,
         delaySeconds: outcome.delaySeconds,
         retryWeight: outcome.weight,
-        limitTaken: true,
-        passedAccount: outcome.passedAccount ?? null,
+        rateLimitConsumed: true,
+        triedAccountId: outcome.triedAccountId ?? null,
       };
     case 'failed':
       return {
@@ -143,7 +143,7 @@ const recordColumns: ((row: RecordRow) => unknown)[] = [
   (row) => row.reason,
   (row) => row.delaySeconds,
   (row) => row.retryWeight,
-  (row) => row.limitTaken,
+  (row) => row.rateLimitConsumed,
   (row) => row.attempt?.number ?? null,
   (row) => row.attempt?.outcome ?? null,
   (row) => row.attempt?.durationMs ?? 0,
@@ -160,8 +160,8 @@ const recordColumns: ((row: RecordRow) => unknown)[] = [
   (row) => row.inbox?.body ?? null,
   (row) => row.inbox?.actionUrl ?? null,
   (row) => json(row.inbox?.data),
-  (row) => row.paced,
-  (row) => row.passedAccount,
+  (row) => row.pace_reserved,
+  (row) => row.triedAccountId,
   (row) => json(row.goneDevices),
   (row) => row.suppress?.address ?? null,
   (row) => row.suppress?.reason ?? null,
@@ -191,9 +191,9 @@ with input as materialized (
     $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::double precision[], $7::real[], $8::boolean[], $9::smallint[], $10::text[], $11::integer[],
     $12::text[], $13::uuid[], $14::text[], $15::text[], $16::text[], $17::integer[], $18::text[], $19::uuid[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
     $25::boolean[], $26::uuid[], $27::text[], $28::text[], $29::text[]
-  ) as i(tenant_id, delivery_id, claim_id, state, reason, delay_seconds, retry_weight, limit_taken, attempt, attempt_outcome, duration_ms,
+  ) as i(tenant_id, delivery_id, claim_id, state, reason, delay_seconds, retry_weight, rate_limit_consumed, attempt, attempt_outcome, duration_ms,
          provider, provider_account_id, provider_message_id, code, detail, template_version, decision, row_id, category, title, body, action_url, data,
-         paced, passed_account, gone_devices, suppress_address, suppress_reason)
+         pace_reserved, tried_account_id, gone_devices, suppress_address, suppress_reason)
   where (select carillon_lock_ordering_keys($30::integer[]))
 ), finished as materialized (
   delete from due_deliveries d using input i
@@ -202,8 +202,8 @@ with input as materialized (
 ), deferred as materialized (
   update due_deliveries d set
     due_at = greatest(now(), least(now() + make_interval(secs => i.delay_seconds), d.expires_at)), reason = i.reason, claim_id = null, claims = 0, sending = d.sending and i.attempt is null,
-    unrecorded = case when i.attempt is null then d.unrecorded else 0 end, retries = d.retries + i.retry_weight, limit_taken = d.limit_taken or i.limit_taken, paced = i.paced,
-    passed_accounts = case when i.attempt is null then d.passed_accounts when i.passed_account is not null then d.passed_accounts || i.passed_account end
+    unrecorded = case when i.attempt is null then d.unrecorded else 0 end, retries = d.retries + i.retry_weight, rate_limit_consumed = d.rate_limit_consumed or i.rate_limit_consumed, pace_reserved = i.pace_reserved,
+    tried_account_ids = case when i.attempt is null then d.tried_account_ids when i.tried_account_id is not null then d.tried_account_ids || i.tried_account_id end
   from input i
   where i.state is null and d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id
   returning i.*, d.due_at
@@ -240,7 +240,7 @@ with input as materialized (
     union all
     ${FINISHED_NOTIFICATIONS}`)}
 ), told as (
-  insert into decisions (tenant_id, delivery_id, id, code, reason, detail, until)
+  insert into delivery_log (tenant_id, delivery_id, id, code, reason, detail, until)
   select tenant_id, delivery_id, row_id, decision, reason, detail, null from finished where decision is not null
   union all
   select tenant_id, delivery_id, row_id, decision, reason, detail, due_at from deferred where decision is not null

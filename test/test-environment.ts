@@ -34,7 +34,7 @@ export interface Tenant {
   delivery(id: string): Promise<Json>;
 }
 
-export interface House {
+export interface TestEnvironment {
   url: string;
   config: Config;
   databaseUrl: string;
@@ -68,7 +68,7 @@ const environment = (databaseUrl: string, home: string, more: Record<string, str
   ...more,
 });
 
-export async function startHouse(options: HouseOptions = {}): Promise<House> {
+export async function startHouse(options: HouseOptions = {}): Promise<TestEnvironment> {
   const { url: databaseUrl, drop } = await cloneDatabase(inject('postgresUrl'));
   const home = await mkdtemp(join(tmpdir(), 'carillon-house-'));
   const productUrl = new URL(databaseUrl);
@@ -97,8 +97,8 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
   };
   if (options.worker !== false) await run();
   const sql = await connect(databaseUrl);
-  const call: House['call'] = (method, path, request) => http(api.url, method, path, request);
-  const operator: House['operator'] = (method, path, body) =>
+  const call: TestEnvironment['call'] = (method, path, request) => http(api.url, method, path, request);
+  const operator: TestEnvironment['operator'] = (method, path, body) =>
     call(method, path, { body, headers: { 'X-Admin-Token': config.adminToken } });
   return {
     url: api.url,
@@ -126,7 +126,7 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
   };
 }
 
-export function tenantWith(call: House['call'], id: string, apiKey: string): Tenant {
+export function tenantWith(call: TestEnvironment['call'], id: string, apiKey: string): Tenant {
   const ask: Tenant['call'] = (method, path, body, headers = {}) =>
     call(method, path, { body, headers: { 'X-API-Key': apiKey, ...headers } });
   return {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { until } from '#testing';
-import { SendSlots } from './send-slots.js';
+import { ConcurrencyLimiter } from './concurrency-limiter.js';
 
 const never = (): AbortSignal => new AbortController().signal;
 
@@ -10,7 +10,7 @@ describe('the slots of an account', () => {
   });
 
   it('let in as many as there are, the rest in order, and turn away beyond the waiting places', async () => {
-    const slots = new SendSlots(1);
+    const slots = new ConcurrencyLimiter(1);
     const order: number[] = [];
     expect(await slots.enter(never)).toBe(true);
     const waiting = Array.from({ length: 20 }, (_, index) => slots.enter(never).then(() => order.push(index)));
@@ -25,7 +25,7 @@ describe('the slots of an account', () => {
   });
 
   it('let go of who has waited long enough, and keep no place for them', async () => {
-    const slots = new SendSlots(1);
+    const slots = new ConcurrencyLimiter(1);
     await slots.enter(never);
     expect(await slots.enter(() => AbortSignal.timeout(10))).toBe(false);
     expect(await slots.enter(() => AbortSignal.abort())).toBe(false);
@@ -36,19 +36,19 @@ describe('the slots of an account', () => {
   it('send those they turn away back as fast as they work, between half a second and a minute', async () => {
     // All in one moment: with a clock that moves on meanwhile the waits are no sequence.
     vi.useFakeTimers({ toFake: ['performance'] });
-    const slots = new SendSlots(5);
+    const slots = new ConcurrencyLimiter(5);
     for (let send = 0; send < 100; send += 1) slots.leave(10);
-    const waits = Array.from({ length: 1_000 }, () => slots.turnedAway());
+    const waits = Array.from({ length: 1_000 }, () => slots.retryDelaySeconds());
     expect(waits[0]).toBeCloseTo(0.5, 1);
     // Ten milliseconds a send on five connections: the thousandth comes two seconds after the first.
     expect(waits.at(-1)! - waits[0]!).toBeCloseTo(2, 0);
     expect(waits.toSorted((left, right) => left - right)).toEqual(waits);
     for (let send = 0; send < 100; send += 1) slots.leave(10_000);
-    expect(Math.max(...Array.from({ length: 1_000 }, () => slots.turnedAway()))).toBeLessThanOrEqual(60);
+    expect(Math.max(...Array.from({ length: 1_000 }, () => slots.retryDelaySeconds()))).toBeLessThanOrEqual(60);
   });
 
   it('may become more or fewer, and those who are sending count', async () => {
-    const slots = new SendSlots(2);
+    const slots = new ConcurrencyLimiter(2);
     for (let send = 0; send < 2; send += 1) await slots.enter(never);
     slots.resize(1);
     let entered = 0;
@@ -66,7 +66,7 @@ describe('the slots of an account', () => {
   });
 
   it('without a bound let everybody in', async () => {
-    const slots = new SendSlots(undefined);
+    const slots = new ConcurrencyLimiter(undefined);
     for (let send = 0; send < 5_000; send += 1) expect(await slots.enter(never)).toBe(true);
   });
 });

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { ChannelId } from '#domain';
 import type { Breaker } from './breaker.js';
-import type { SendSlots } from './send-slots.js';
+import type { ConcurrencyLimiter } from './concurrency-limiter.js';
 
 /** While it is tried again: one is the probe, the others are put back and tell that it is still down. */
 const PROBE_PLACES = 8;
@@ -14,14 +14,14 @@ const NOTED_MS = 60_000;
 
 /** What can be seen of an account's condition from here. */
 export interface Condition {
-  slots: Pick<SendSlots, 'places' | 'free' | 'busy'>;
+  slots: Pick<ConcurrencyLimiter, 'places' | 'free' | 'busy'>;
   breaker: Pick<Breaker, 'state' | 'waitSeconds' | 'probing' | 'worksSinceSeconds'>;
   /** Until when the vendor wants to be left alone, on this process's monotonic clock. */
   pausedUntil: number;
 }
 
 /** How many deliveries of a tenant this process may have in hand at once, and how many of those places nobody has taken. */
-export interface Places {
+export interface Capacity {
   total: number;
   free: number;
 }
@@ -35,7 +35,7 @@ export function waitOf({ breaker, pausedUntil }: Pick<Condition, 'breaker' | 'pa
  * How many deliveries it is worth to take up for the tenants whose accounts are down or have their hands full. What is not
  * taken up stays in the queue in its order and costs nothing; what is taken up in vain costs everybody a load, a render and a record.
  */
-export class Headroom {
+export class TenantCapacity {
   /** By channel: until when a tenant is remembered, on this process's monotonic clock. */
   private readonly noted = new Map<ChannelId, LRUCache<string, number>>();
 
@@ -55,8 +55,8 @@ export class Headroom {
   }
 
   /** The places of each tenant to whom that applies; all others are free. */
-  of(channel: ChannelId): ReadonlyMap<string, Places> {
-    const found = new Map<string, Places>();
+  of(channel: ChannelId): ReadonlyMap<string, Capacity> {
+    const found = new Map<string, Capacity>();
     const tenants = this.noted.get(channel);
     if (!tenants) return found;
     const now = performance.now();
@@ -78,10 +78,10 @@ export class Headroom {
   }
 }
 
-const FEW: Places = { total: PROBE_PLACES, free: PROBE_PLACES };
-const NONE: Places = { total: 0, free: 0 };
+const FEW: Capacity = { total: PROBE_PLACES, free: PROBE_PLACES };
+const NONE: Capacity = { total: 0, free: 0 };
 
-function placesOf(condition: Condition): Places {
+function placesOf(condition: Condition): Capacity {
   if (waitOf(condition) > 0) return NONE;
   const { breaker, slots } = condition;
   if (breaker.state !== 'closed') return breaker.probing ? NONE : FEW;
@@ -90,6 +90,6 @@ function placesOf(condition: Condition): Places {
   return { total, free: Math.min(slots.free, total) };
 }
 
-function sum(places: readonly Places[]): Places {
+function sum(places: readonly Capacity[]): Capacity {
   return places.reduce((all, one) => ({ total: all.total + one.total, free: all.free + one.free }), NONE);
 }

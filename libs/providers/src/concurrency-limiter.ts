@@ -10,7 +10,7 @@ const WEIGHT = 0.1;
  * How many sends of one account may be under way at once. A slot is taken before the intent is committed: whoever waits here
  * has promised nothing, and a worker that is killed meanwhile leaves no outcome in doubt.
  */
-export class SendSlots {
+export class ConcurrencyLimiter {
   private taken = 0;
   private readonly waiting: (() => void)[] = [];
   /** Until it is known the account is taken to be quick: who comes back too early is turned away with a better guess. */
@@ -90,7 +90,7 @@ export class SendSlots {
    * moves as fast as the last sends did, so that a backlog returns as the account can take it, not all at once. Between half
    * a second and a minute, and not before the given moment.
    */
-  turnedAway(notBeforeSeconds = 0): number {
+  retryDelaySeconds(notBeforeSeconds = 0): number {
     const now = performance.now();
     const earliest = now + Math.max(MIN_WAIT_MS, notBeforeSeconds * 1_000);
     const turn = Math.max(earliest, this.nextTurn) + this.meanMs / (this.slots ?? 1);

@@ -1,35 +1,35 @@
 import { cleanText, ProviderError } from '#domain';
 import {
   type Connection,
+  type ProviderContext,
   type Receipt,
   type ReceiptCall,
   ReceiptRefused,
-  type Surroundings,
 } from './define-provider.js';
 import { EgressGuard } from './http/egress-guard.js';
 import { VendorHttp } from './http/vendor-http.js';
 import { providers } from './registry.js';
 
-export interface ConnectorOptions {
+export interface ConnectionFactoryOptions {
   /** Refuses accounts with an `endpoint` of their own. */
   production: boolean;
   /** Where vendors reach us, without a slash at its end. */
   publicUrl: string | undefined;
   /** Private ranges that may be reached, in CIDR notation. */
-  egressAllow: readonly string[];
-  deposit: Surroundings['deposit'];
+  egressAllowedCidrs: readonly string[];
+  deposit: ProviderContext['deposit'];
 }
 
 /** Of what a vendor says in a receipt. */
 const MAX_DETAIL = 1_000;
 
 /** Opens connections for accounts, and owns what they share: the guarded HTTP client. */
-export class Connector {
+export class ConnectionFactory {
   readonly guard: EgressGuard;
   readonly http: VendorHttp;
 
-  constructor(private readonly options: ConnectorOptions) {
-    this.guard = new EgressGuard(options.egressAllow);
+  constructor(private readonly options: ConnectionFactoryOptions) {
+    this.guard = new EgressGuard(options.egressAllowedCidrs);
     this.http = new VendorHttp(this.guard);
   }
 

@@ -1,46 +1,51 @@
 // One attempt at a provider: every address once, under one deadline, and what the answers together mean.
 
-import { type Attempt, comparableAddress, type Lessons, ProviderError } from '#domain';
-import type { Accepted, ProviderMessage } from '#providers';
-import type { Addressed } from './stages.js';
+import { type AddressFeedback, type Attempt, comparableAddress, ProviderError } from '#domain';
+import type { ProviderAcceptance, ProviderMessage } from '#providers';
+import type { Addressed } from './pipeline-context.js';
 
 /** Either accepted or refused, and what it taught of the addresses. */
-export type Reply = { lessons: Lessons } & (
-  | { accepted: Accepted; refused?: undefined }
+export type ProviderResult = { addressFeedback: AddressFeedback } & (
+  | { accepted: ProviderAcceptance; refused?: undefined }
   | { accepted?: undefined; refused: ProviderError }
 );
 
-interface Answer {
+interface AddressResult {
   to: string | null;
-  given: Accepted | ProviderError;
+  given: ProviderAcceptance | ProviderError;
 }
 
 /**
  * Sent when one address accepted (several only for push). Otherwise the refusal that leaves most hope decides: while one device
  * might still take it, the delivery is tried again.
  */
-export async function ask(addressed: Addressed, attempt: number, deadline: AbortSignal): Promise<Reply> {
+export async function callProvider(
+  addressed: Addressed,
+  attempt: number,
+  deadline: AbortSignal,
+): Promise<ProviderResult> {
   const targets = addressed.addresses.length > 0 ? addressed.addresses : [null];
   const answers = await Promise.all(
-    targets.map(async (to): Promise<Answer> => ({ to, given: await askOnce(addressed, attempt, to, deadline) })),
+    targets.map(async (to): Promise<AddressResult> => ({ to, given: await askOnce(addressed, attempt, to, deadline) })),
   );
-  const lessons = lessonsOf(addressed, answers);
+  const addressFeedback = addressFeedbackOf(addressed, answers);
   const accepted = answers
     .map(({ given }) => given)
-    .find((given): given is Accepted => !(given instanceof ProviderError));
-  if (accepted) return { accepted, lessons };
+    .find((given): given is ProviderAcceptance => !(given instanceof ProviderError));
+  if (accepted) return { accepted, addressFeedback };
   const refusals = answers.map(({ given }) => given as ProviderError);
   const refused =
-    HOPE.map((kind) => refusals.find((error) => error.kind === kind)).find((error) => error) ?? refusals[0]!;
-  return { refused, lessons };
+    RETRYABILITY_ORDER.map((kind) => refusals.find((error) => error.kind === kind)).find((error) => error) ??
+    refusals[0]!;
+  return { refused, addressFeedback };
 }
 
-const HOPE = ['unknown', 'transient', 'throttled', 'misconfigured', 'rejected', 'bad_address'] as const;
+const RETRYABILITY_ORDER = ['unknown', 'transient', 'throttled', 'misconfigured', 'rejected', 'bad_address'] as const;
 
 export function attemptOf({
   accepted,
   refused,
-}: Reply): Pick<Attempt, 'outcome' | 'code' | 'detail' | 'providerMessageId'> {
+}: ProviderResult): Pick<Attempt, 'outcome' | 'code' | 'detail' | 'providerMessageId'> {
   if (accepted) return { outcome: 'sent', code: null, detail: null, providerMessageId: accepted.messageId };
   return {
     outcome: refused.kind,
@@ -51,7 +56,7 @@ export function attemptOf({
 }
 
 /** An address that is refused for good: a device is removed, a mail address or number is not written to again. */
-function lessonsOf({ delivery, sender }: Addressed, answers: readonly Answer[]): Lessons {
+function addressFeedbackOf({ delivery, sender }: Addressed, answers: readonly AddressResult[]): AddressFeedback {
   // What the sandbox pretends says nothing of the world, and can be had again.
   if (sender.provider === 'sandbox') return {};
   const bad = answers.flatMap(({ to, given }) =>
@@ -73,7 +78,7 @@ async function askOnce(
   attempt: number,
   to: string | null,
   signal: AbortSignal,
-): Promise<Accepted | ProviderError> {
+): Promise<ProviderAcceptance | ProviderError> {
   const { sender } = addressed;
   const message = messageTo(addressed, attempt, to);
   try {

@@ -21,12 +21,12 @@ export interface BenchTenant {
   apiKey: string;
 }
 
-export interface HouseOptions {
+export interface BenchEnvironmentOptions {
   settings?: Record<string, string>;
   environment?: Record<string, string>;
 }
 
-export class House {
+export class BenchEnvironment {
   readonly sql: pg.Client;
   readonly databaseUrl: string;
   private readonly children: ChildProcess[] = [];
@@ -48,7 +48,7 @@ export class House {
    * Postgres with its defaults: fsync and synchronous commit on. `environment` is that of everything this house starts, its Postgres included, until it
    * is closed.
    */
-  static async open({ settings, environment }: HouseOptions = {}): Promise<House> {
+  static async open({ settings, environment }: BenchEnvironmentOptions = {}): Promise<BenchEnvironment> {
     Object.assign(process.env, environment);
     const home = mkdtempSync(join(tmpdir(), 'carillon-bench-'));
     chmodSync(home, 0o755);
@@ -57,7 +57,7 @@ export class House {
       database: 'carillon',
       settings: { max_wal_size: '4GB', ...settings },
     });
-    const house = new House(postgres.url('carillon'), home, randomBytes(32), () => postgres.stop());
+    const house = new BenchEnvironment(postgres.url('carillon'), home, randomBytes(32), () => postgres.stop());
     house.environment = environment ?? {};
     await migrate(house.databaseUrl, join(ROOT, 'prisma/migrations'));
     await house.sql.connect();
@@ -196,7 +196,7 @@ export class House {
   /** Empties what a run has written, so that the next one meets the same tables. */
   async clean(): Promise<void> {
     await this.sql.query(
-      'truncate notifications, deliveries, due_deliveries, attempts, decisions, idempotency_keys, dead_letters, inbox_items, inbox_counters, mailbox_messages, rate_windows, events',
+      'truncate notifications, deliveries, due_deliveries, attempts, delivery_log, idempotency_keys, dead_letters, inbox_items, inbox_counters, mailbox_messages, rate_windows, events',
     );
     await this.sql.query('vacuum analyze due_deliveries');
     await this.sql.query('checkpoint');

@@ -4,15 +4,15 @@ import type { Notification } from './notification.js';
 /** A profile that came with a send: what it names is replaced, what it does not name is kept. */
 export interface RecipientUpsert {
   id: string;
-  email?: string | null;
-  phone?: string | null;
-  locale?: string | null;
-  timezone?: string | null;
-  attributes?: Record<string, unknown>;
+  email?: string | null | undefined;
+  phone?: string | null | undefined;
+  locale?: string | null | undefined;
+  timezone?: string | null | undefined;
+  attributes?: Record<string, unknown> | undefined;
 }
 
 /** Everything one accepted request writes. */
-export interface Acceptance {
+export interface NewNotification {
   notification: Notification;
   deliveries: {
     id: string;
