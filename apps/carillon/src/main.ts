@@ -46,7 +46,7 @@ async function start(): Promise<void> {
   });
   running.push(api);
   running.push(await startWorker(config, { logger, migrationsDirectory: MIGRATIONS, operations: false }));
-  if (stopping) return;
+  if (stopping !== undefined) return;
   console.log(
     banner(
       config,
