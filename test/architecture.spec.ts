@@ -53,7 +53,7 @@ describe('who may do what', () => {
     ).toEqual([
       // Hands the whole environment on to the programs of Postgres, and to loadConfig.
       'apps/carillon/src/main.ts',
-      'libs/database/src/embedded/embedded-postgres.ts',
+      'libs/embedded-postgres/src/run-program.ts',
     ]);
   });
 

@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { InboxTokens } from '../../dist/apps/api/src/http/inbox-tokens.js';
-import { migrate, SecretBox, startEmbeddedPostgres } from '../../dist/libs/database/src/index.js';
+import { migrate, SecretBox } from '../../dist/libs/database/src/index.js';
 import { hashSecret, newApiKey, scopes } from '../../dist/libs/domain/src/index.js';
+import { startEmbeddedPostgres } from '../../dist/libs/embedded-postgres/src/index.js';
 import { freePort } from '../../services/programs.ts';
 import type { LoadOrder, LoadResult } from './load.ts';
 

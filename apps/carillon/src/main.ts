@@ -2,7 +2,8 @@
 
 import { join } from 'node:path';
 import { type Config, ConfigError, loadConfig, profileOf, settingFaults } from '#config';
-import { AlreadyRunning, Database, type EmbeddedPostgres, migrate, SecretBox, startEmbeddedPostgres } from '#database';
+import { Database, migrate, SecretBox } from '#database';
+import { AlreadyRunning, type EmbeddedPostgres, startEmbeddedPostgres } from '#embedded-postgres';
 import { createLogger, type Logger, stopOnSignal } from '#telemetry';
 import { startApi } from '../../api/src/start-api.js';
 import { startWorker } from '../../worker/src/start-worker.js';

@@ -1,7 +1,6 @@
 export { Batcher, type BatcherOptions } from './batcher.js';
 export { COMMIT_GRACE_MS, Database, type DatabaseOptions, type PrismaScope } from './database.js';
 export { DatabaseModule } from './database.module.js';
-export { AlreadyRunning, type EmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.js';
 export { migrate } from './migrate.js';
 export { databaseFault, isOutage, isUnanswered, isUnavailable, unavailableOf } from './outage.js';
 export type { Page, PageRequest } from './page.js';

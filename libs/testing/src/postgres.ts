@@ -3,7 +3,8 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { migrate, startEmbeddedPostgres } from '#database';
+import { migrate } from '#database';
+import { startEmbeddedPostgres } from '#embedded-postgres';
 
 const MIGRATIONS = join(import.meta.dirname, '../../../prisma/migrations');
 const TEMPLATE = 'carillon_template';

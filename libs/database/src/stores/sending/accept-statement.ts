@@ -1,151 +1,201 @@
-// The statement of accept.store.ts: its parameters from requests, and its text.
+// The statement of accept.store.ts: its text, its parameters and its rows.
 
-import { laneOf } from '#domain';
-import { columns, json } from '../../columns.js';
-import type { NewNotification } from './new-notification.js';
+import { type ChannelId, laneOf } from '#domain';
+import { columnList } from '../../column-list.js';
+import { json } from '../../columns.js';
+import type { NewNotification, RecipientUpsert } from './new-notification.js';
 
-/** One row with place 0 and the time, and one for each request that was not accepted. */
+/** One row with `ord` 0 and the time, and one for each request that was not accepted. */
 export interface AcceptRow {
-  /** The place of the request in the batch, from 1. */
+  /** The position of the request in the batch, from 1. */
   ord: number;
   created_at: Date;
-  /** A request that used the key before, and its notification: null when that was not a send. */
-  known: boolean | null;
+  /** Whether the key was used before, by the notification in `notification_id`; null there if it was no send. */
+  key_exists: boolean | null;
   notification_id: string | null;
   body_hash: string | null;
-  /** The channels that have no address. */
-  lacking: NewNotification['deliveries'][number]['channel'][] | null;
+  /** The channels for which the recipient's profile has no address. */
+  unaddressed: ChannelId[] | null;
 }
 
+interface RequestRow extends NewNotification {
+  /** The position of the metadata in the list of distinct metadata, from 1. */
+  metadataPosition: number | null;
+}
+
+interface DeliveryRow {
+  /** The position of the request in the batch, from 1; the same in {@link ProfileRow}. */
+  ord: number;
+  delivery: NewNotification['deliveries'][number];
+}
+
+interface ProfileRow {
+  ord: number;
+  profile: RecipientUpsert;
+}
+
+const requestColumns = columnList<RequestRow>({
+  tenant_id: ['uuid', ({ notification }) => notification.tenantId],
+  id: ['uuid', ({ notification }) => notification.id],
+  recipient_id: ['text', ({ notification }) => notification.recipientId],
+  type: ['text', ({ notification }) => notification.type],
+  category: ['text', ({ notification }) => notification.category],
+  // One text: unnest would flatten an array of arrays.
+  channels: ['text', ({ notification }) => notification.channels.join(',')],
+  template_id: ['text', ({ notification }) => notification.templateId],
+  content: ['text', ({ notification }) => json(notification.content)],
+  payload: ['text', ({ notification }) => json(notification.payload)],
+  priority: ['smallint', ({ notification }) => notification.priority],
+  lane: ['smallint', ({ notification }) => laneOf(notification.priority)],
+  test: ['boolean', ({ notification }) => notification.test],
+  ordering_key: ['text', ({ notification }) => notification.orderingKey],
+  scheduled_at: ['timestamptz', ({ notification }) => notification.scheduledAt],
+  expires_at: ['timestamptz', ({ notification }) => notification.expiresAt],
+  total: ['integer', ({ deliveries }) => deliveries.length],
+  key: ['text', ({ idempotency }) => idempotency?.key ?? null],
+  body_hash: ['text', ({ idempotency }) => idempotency?.bodyHash ?? null],
+  traceparent: ['text', ({ traceparent }) => traceparent],
+  endpoint_id: ['uuid', ({ notification }) => notification.endpointId],
+  shared_content_id: ['uuid', ({ notification }) => notification.sharedContentId],
+  metadata_position: ['integer', ({ metadataPosition }) => metadataPosition],
+});
+
+const deliveryColumns = columnList<DeliveryRow>({
+  ord: ['integer', ({ ord }) => ord],
+  id: ['uuid', ({ delivery }) => delivery.id],
+  channel: ['text', ({ delivery }) => delivery.channel],
+  address: ['text', ({ delivery }) => delivery.address],
+  address_from: ['text', ({ delivery }) => delivery.addressFrom],
+});
+
+const profileColumns = columnList<ProfileRow>({
+  ord: ['integer', ({ ord }) => ord],
+  id: ['text', ({ profile }) => profile.id],
+  email: ['text', ({ profile }) => profile.email ?? null],
+  phone: ['text', ({ profile }) => profile.phone ?? null],
+  locale: ['text', ({ profile }) => profile.locale ?? null],
+  timezone: ['text', ({ profile }) => profile.timezone ?? null],
+  attributes: ['text', ({ profile }) => json(profile.attributes)],
+});
+
+const FIRST_DELIVERY_COLUMN = 1 + requestColumns.length;
+const FIRST_PROFILE_COLUMN = FIRST_DELIVERY_COLUMN + deliveryColumns.length;
+const METADATA = FIRST_PROFILE_COLUMN + profileColumns.length;
+
 export function acceptValues(batch: readonly NewNotification[]): unknown[] {
-  const deliveries = batch.flatMap((acceptance, index) =>
-    acceptance.deliveries.map((delivery) => ({ delivery, index: index + 1 })),
-  );
-  // Of a bulk send all have the same, and it may have 50 kB: it travels once, and each names its place from 1.
+  // All items of a bulk send have the same metadata object of up to 50 kB: each distinct object is sent once.
   const metadata = [...new Set(batch.map(({ notification }) => notification.metadata))].filter((one) => one !== null);
-  const placeOf = new Map(metadata.map((one, index) => [one, index + 1]));
-  const upserts = batch.flatMap(({ notification, recipient }, index) =>
-    recipient ? [{ tenantId: notification.tenantId, recipient, index: index + 1 }] : [],
+  const positions = new Map(metadata.map((one, index) => [one, index + 1]));
+  const requests = batch.map((request) => ({
+    ...request,
+    metadataPosition: request.notification.metadata && positions.get(request.notification.metadata)!,
+  }));
+  const deliveries = batch.flatMap((request, index) =>
+    request.deliveries.map((delivery) => ({ ord: index + 1, delivery })),
   );
+  const profiles = batch.flatMap(({ recipient }, index) => (recipient ? [{ ord: index + 1, profile: recipient }] : []));
   return [
-    ...columns(batch, notificationFields),
-    ...columns(deliveries, [
-      (row) => row.index,
-      (row) => row.delivery.id,
-      (row) => row.delivery.channel,
-      (row) => row.delivery.address,
-      (row) => row.delivery.addressFrom,
-    ]),
-    ...columns(upserts, [
-      (row) => row.index,
-      (row) => row.recipient.id,
-      (row) => row.recipient.email ?? null,
-      (row) => row.recipient.phone ?? null,
-      (row) => row.recipient.locale ?? null,
-      (row) => row.recipient.timezone ?? null,
-      (row) => json(row.recipient.attributes),
-    ]),
-    batch.map(({ notification }) => notification.sharedContentId),
-    batch.map(({ notification }) => (notification.metadata === null ? null : placeOf.get(notification.metadata)!)),
+    ...requestColumns.values(requests),
+    ...deliveryColumns.values(deliveries),
+    ...profileColumns.values(profiles),
     metadata.map(json),
   ];
 }
 
-const notificationFields: ((row: NewNotification) => unknown)[] = [
-  (row) => row.notification.tenantId,
-  (row) => row.notification.id,
-  (row) => row.notification.recipientId,
-  (row) => row.notification.type,
-  (row) => row.notification.category,
-  // unnest would flatten an array of arrays.
-  (row) => row.notification.channels.join(','),
-  (row) => row.notification.templateId,
-  (row) => json(row.notification.content),
-  (row) => json(row.notification.payload),
-  (row) => row.notification.priority,
-  (row) => laneOf(row.notification.priority),
-  (row) => row.notification.test,
-  (row) => row.notification.orderingKey,
-  (row) => row.notification.scheduledAt,
-  (row) => row.notification.expiresAt,
-  (row) => row.deliveries.length,
-  (row) => row.idempotency?.key ?? null,
-  (row) => row.idempotency?.bodyHash ?? null,
-  (row) => row.traceparent,
-  (row) => row.notification.endpointId,
-];
-
 /**
- * A request that lacks an address writes nothing, not even its key. Of those that were not accepted the key is looked up: a replay
- * is answered as such even where an address is missing now. Keys are inserted in order, so that two batches with the same keys wait
- * for each other and do not deadlock. A key that is inserted by this statement or committed by another one after it began is neither
- * visible nor insertable: the row of its request is empty.
- * created_at is cut to milliseconds because the answer shows it so, and a replayed answer must be the same text.
+ * A request without a needed address writes nothing, not even its key. The keys of all rejected requests are looked up,
+ * so a replay is reported as one even if an address is missing by now. A key that this statement inserts, or that
+ * another transaction commits after this statement began, can be neither inserted nor seen: the row of its request has
+ * no key and no channels.
  *
- * `due_at` is never earlier than the start of this transaction: claims do not read further back at once (docs/adr/0025).
- * Due rows go in order of id: a trigger blocks each that has an ordering key with a row already (docs/adr/0017).
+ * `created_at` is cut to milliseconds, the precision of the response, so that a replayed response is the same text.
+ * `due_at` is never before the start of this transaction: claims do not read further back (docs/adr/0025).
+ *
+ * Lock order: keys by tenant and key, so that two batches with the same keys wait for each other instead of
+ * deadlocking; the locks of all ordering keys, in carillon_lock_ordering_keys; due rows by id, where a trigger blocks
+ * each delivery whose ordering key has an earlier row (docs/adr/0017); last profiles by tenant and id. Postgres runs
+ * inserts that nothing reads in the reverse order of the text, so the due rows come before the profiles.
+ *
+ * Indexes: idempotency_keys_pkey, recipients_pkey, devices_pkey.
  */
 export const ACCEPT = `
-with input as materialized (
-  select * from unnest(
-    $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::smallint[], $11::smallint[],
-    $12::boolean[], $13::text[], $14::timestamptz[], $15::timestamptz[], $16::integer[], $17::text[], $18::text[], $19::text[], $20::uuid[],
-    $33::uuid[], $34::integer[]
-  ) with ordinality as i(tenant_id, id, recipient_id, type, category, channels, template_id, content, payload, priority, lane,
-                         test, ordering_key, scheduled_at, expires_at, total, key, body_hash, traceparent, endpoint_id, shared_content_id, metadata_at, ord)
-), asked as materialized (
-  select * from unnest($21::integer[], $22::uuid[], $23::text[], $24::text[], $25::text[]) as d(ord, id, channel, address, address_from)
-), lacking as materialized (
-  select a.ord, array_agg(a.channel) as channels
-  from asked a join input i on i.ord = a.ord left join recipients r on r.tenant_id = i.tenant_id and r.id = i.recipient_id
-  where (a.address_from = 'email' and r.email is null) or (a.address_from = 'phone' and r.phone is null)
-     or (a.address_from = 'devices' and not exists (select from devices v where v.tenant_id = i.tenant_id and v.recipient_id = i.recipient_id))
-  group by a.ord
-), able as materialized (
-  select * from input i where not exists (select from lacking l where l.ord = i.ord)
-), keys as (
+with requests as materialized (
+  select * from ${requestColumns.numberedTable('r')}
+), request_deliveries as materialized (
+  select * from ${deliveryColumns.table('d', FIRST_DELIVERY_COLUMN)}
+), missing_addresses as materialized (
+  select d.ord, array_agg(d.channel) as channels
+  from request_deliveries d
+  join requests q on q.ord = d.ord
+  left join recipients r on r.tenant_id = q.tenant_id and r.id = q.recipient_id
+  where (d.address_from = 'email' and r.email is null)
+     or (d.address_from = 'phone' and r.phone is null)
+     or (d.address_from = 'devices' and not exists (
+          select from devices v where v.tenant_id = q.tenant_id and v.recipient_id = q.recipient_id))
+  group by d.ord
+), addressed_requests as materialized (
+  select * from requests q where not exists (select from missing_addresses m where m.ord = q.ord)
+), inserted_keys as (
   insert into idempotency_keys (tenant_id, key, body_hash, notification_id)
-  select tenant_id, key, decode(body_hash, 'hex'), id from able where key is not null order by tenant_id, key, ord
+  select tenant_id, key, decode(body_hash, 'hex'), id from addressed_requests
+  where key is not null order by tenant_id, key, ord
   on conflict (tenant_id, key) do nothing
   returning tenant_id, key, notification_id
-), accepted as materialized (
-  select i.*, date_trunc('milliseconds', now()) as created_at from able i
-  where i.key is null or exists (select 1 from keys k where k.tenant_id = i.tenant_id and k.key = i.key and k.notification_id = i.id)
-), refused as materialized (
-  select i.ord, i.tenant_id, i.key from input i where not exists (select from accepted a where a.ord = i.ord)
-), known as materialized (
-  select i.ord, k.notification_id, k.body_hash
-  from refused i cross join lateral (select * from idempotency_keys x where x.tenant_id = i.tenant_id and x.key = i.key offset 0) k -- index: idempotency_keys_pkey
-), profiles as (
+), accepted_requests as materialized (
+  select q.*, date_trunc('milliseconds', now()) as created_at from addressed_requests q
+  where q.key is null or exists (
+    select 1 from inserted_keys k where k.tenant_id = q.tenant_id and k.key = q.key and k.notification_id = q.id)
+), rejected_requests as materialized (
+  select q.ord, q.tenant_id, q.key from requests q
+  where not exists (select from accepted_requests a where a.ord = q.ord)
+), matching_keys as materialized (
+  select q.ord, k.notification_id, k.body_hash
+  from rejected_requests q
+  cross join lateral (select * from idempotency_keys x where x.tenant_id = q.tenant_id and x.key = q.key offset 0) k
+), upserted_recipients as (
   insert into recipients as r (tenant_id, id, email, phone, locale, timezone, attributes)
-  select distinct on (a.tenant_id, u.id) a.tenant_id, u.id, u.email, u.phone, u.locale, u.timezone, coalesce(u.attributes::jsonb, '{}')
-  from unnest($26::integer[], $27::text[], $28::text[], $29::text[], $30::text[], $31::text[], $32::text[]) as u(ord, id, email, phone, locale, timezone, attributes)
-  join accepted a on a.ord = u.ord
-  order by a.tenant_id, u.id, u.ord desc
+  select distinct on (a.tenant_id, p.id) a.tenant_id, p.id, p.email, p.phone, p.locale, p.timezone,
+         coalesce(p.attributes::jsonb, '{}')
+  from ${profileColumns.table('p', FIRST_PROFILE_COLUMN)}
+  join accepted_requests a on a.ord = p.ord
+  order by a.tenant_id, p.id, p.ord desc
   on conflict (tenant_id, id) do update set
-    email = coalesce(excluded.email, r.email), phone = coalesce(excluded.phone, r.phone), locale = coalesce(excluded.locale, r.locale),
-    timezone = coalesce(excluded.timezone, r.timezone), attributes = r.attributes || excluded.attributes, updated_at = now()
-), stored as (
-  insert into notifications (tenant_id, id, recipient_id, type, category, channels, template_id, content, payload, priority, test, ordering_key,
-                             metadata, scheduled_at, expires_at, total, created_at, endpoint_id, shared_content_id)
-  select tenant_id, id, recipient_id, type, category, string_to_array(channels, ','), template_id, content::jsonb, payload::jsonb, priority, test, ordering_key,
-         ($35::text[])[metadata_at]::jsonb, scheduled_at, expires_at, total, created_at, endpoint_id, shared_content_id
-  from accepted
-), wanted as materialized (
-  select a.tenant_id, d.id, a.id as notification_id, a.recipient_id, d.channel, d.address, a.lane, a.ordering_key, a.scheduled_at, a.expires_at, a.created_at, a.traceparent, a.endpoint_id
-  from asked d join accepted a on a.ord = d.ord
-), made as (
+    email = coalesce(excluded.email, r.email), phone = coalesce(excluded.phone, r.phone),
+    locale = coalesce(excluded.locale, r.locale), timezone = coalesce(excluded.timezone, r.timezone),
+    attributes = r.attributes || excluded.attributes, updated_at = now()
+), inserted_notifications as (
+  insert into notifications (tenant_id, id, recipient_id, type, category, channels, template_id, content, payload,
+                             priority, test, ordering_key, metadata, scheduled_at, expires_at, total, created_at,
+                             endpoint_id, shared_content_id)
+  select tenant_id, id, recipient_id, type, category, string_to_array(channels, ','), template_id, content::jsonb,
+         payload::jsonb, priority, test, ordering_key, ($${METADATA}::text[])[metadata_position]::jsonb, scheduled_at,
+         expires_at, total, created_at, endpoint_id, shared_content_id
+  from accepted_requests
+), accepted_deliveries as materialized (
+  select a.tenant_id, d.id, a.id as notification_id, a.recipient_id, d.channel, d.address, a.lane, a.ordering_key,
+         a.scheduled_at, a.expires_at, a.created_at, a.traceparent, a.endpoint_id
+  from request_deliveries d join accepted_requests a on a.ord = d.ord
+), inserted_deliveries as (
   insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, address, created_at, endpoint_id)
-  select tenant_id, id, notification_id, recipient_id, channel, address, created_at, endpoint_id from wanted
-), due as (
-  insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason, expires_at, ordering_key, message_key, traceparent)
-  select tenant_id, id, channel, lane, greatest(scheduled_at, created_at), case when scheduled_at > created_at then 'scheduled' end, expires_at, ordering_key,
+  select tenant_id, id, notification_id, recipient_id, channel, address, created_at, endpoint_id
+  from accepted_deliveries
+), inserted_due_deliveries as (
+  insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason, expires_at, ordering_key,
+                              message_key, traceparent)
+  select tenant_id, id, channel, lane, greatest(scheduled_at, created_at),
+         case when scheduled_at > created_at then 'scheduled' end, expires_at, ordering_key,
          hashtext(tenant_id::text || coalesce(ordering_key, recipient_id)), traceparent
-  from wanted
-  where coalesce((select carillon_lock_ordering_keys(array_agg(carillon_ordering_lock(tenant_id, ordering_key))) from accepted where ordering_key is not null), true)
+  from accepted_deliveries
+  where coalesce((
+    select carillon_lock_ordering_keys(array_agg(carillon_ordering_lock(tenant_id, ordering_key)))
+    from accepted_requests where ordering_key is not null), true)
   order by id
 )
-select 0 as ord, date_trunc('milliseconds', now()) as created_at, null::boolean as known, null::uuid as notification_id, null as body_hash, null::text[] as lacking
+select 0 as ord, date_trunc('milliseconds', now()) as created_at, null::boolean as key_exists,
+       null::uuid as notification_id, null as body_hash, null::text[] as unaddressed
 union all
-select r.ord::integer, date_trunc('milliseconds', now()), k.ord is not null, k.notification_id, encode(k.body_hash, 'hex'), l.channels
-from refused r left join known k on k.ord = r.ord left join lacking l on l.ord = r.ord`;
+select q.ord::integer, date_trunc('milliseconds', now()), k.ord is not null, k.notification_id,
+       encode(k.body_hash, 'hex'), m.channels
+from rejected_requests q
+left join matching_keys k on k.ord = q.ord
+left join missing_addresses m on m.ord = q.ord`;

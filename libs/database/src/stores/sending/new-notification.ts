@@ -1,7 +1,7 @@
 import type { AddressSource, ChannelId } from '#domain';
 import type { Notification } from './notification.js';
 
-/** A profile that came with a send: what it names is replaced, what it does not name is kept. */
+/** A profile in the body of a send. Replaces the fields that it has a value for and keeps the others. */
 export interface RecipientUpsert {
   id: string;
   email?: string | null | undefined;
@@ -11,20 +11,20 @@ export interface RecipientUpsert {
   attributes?: Record<string, unknown> | undefined;
 }
 
-/** Everything one accepted request writes. */
+/** All that one request to send writes when the store accepts it. */
 export interface NewNotification {
   notification: Notification;
   deliveries: {
     id: string;
     channel: ChannelId;
-    /** Given with the send. */
+    /** The address in the body of the send, null to use that of the profile. */
     address: string | null;
-    /** The part of the stored profile that must be there for this delivery, or null when nothing must. */
+    /** The part of the stored profile that this delivery needs; null if it needs none. */
     addressFrom: AddressSource | null;
   }[];
   recipient: RecipientUpsert | null;
   /** SHA-256 of the canonical body, hexadecimal. */
   idempotency: { key: string; bodyHash: string } | null;
-  /** W3C trace context of the request: what its deliveries are logged and carried with. */
+  /** W3C trace context of the request, logged and passed on with its deliveries. */
   traceparent: string | null;
 }

