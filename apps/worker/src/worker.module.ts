@@ -32,12 +32,12 @@ import type { Redis } from '#redis';
 import { instruments, type Logger } from '#telemetry';
 import { TemplateRenderer } from '#templates';
 import { DeliveryConsumer } from './delivery/delivery.consumer.js';
-import { GiveClaimBack } from './delivery/give-claim-back.js';
 import { LockedAccounts } from './delivery/locked-accounts.js';
 import { makeDirectory } from './delivery/make-directory.js';
 import { makePipeline } from './delivery/make-pipeline.js';
 import { OutcomeSpool } from './delivery/outcome-spool.js';
 import { Pipeline } from './delivery/pipeline.js';
+import { ReleaseClaim } from './delivery/release-claim.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { toBroker } from './events/event-publishers.js';
 import { Relay, type RelayOptions } from './events/relay.js';
@@ -82,10 +82,10 @@ export class WorkerModule {
         { provide: STOPPING, useFactory: () => new AbortController() },
         { provide: LockedAccounts, useFactory: () => new LockedAccounts() },
         {
-          provide: GiveClaimBack,
+          provide: ReleaseClaim,
           inject: [DueDeliveriesStore, LockedAccounts, STOPPING],
           useFactory: (due: DueDeliveriesStore, locked: LockedAccounts, { signal }: AbortController) =>
-            new GiveClaimBack(due, locked, signal, logger),
+            new ReleaseClaim(due, locked, signal, logger),
         },
         {
           provide: BUS,

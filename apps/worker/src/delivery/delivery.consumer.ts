@@ -6,16 +6,17 @@ import { type DeliveryBatch, deliveriesPattern } from '#messaging';
 import { instruments, type Logger } from '#telemetry';
 import { Dispatcher } from '../dispatch/dispatcher.js';
 import { LOGGER, STOPPING } from '../tokens.js';
-import { GiveClaimBack, NotSent } from './give-claim-back.js';
 import { LockedAccounts } from './locked-accounts.js';
 import { Pipeline } from './pipeline.js';
+import { ReleaseClaim } from './release-claim.js';
+import { NotSent } from './send/not-sent.js';
 
 /** The consumer of every channel: a batch in, each delivery through the pipeline on its own, one line in the log for each. */
 @Controller()
 export class DeliveryConsumer {
   constructor(
     @Inject(Pipeline) private readonly pipeline: Pipeline,
-    @Inject(GiveClaimBack) private readonly giveClaimBack: GiveClaimBack,
+    @Inject(ReleaseClaim) private readonly releaseClaim: ReleaseClaim,
     @Inject(LockedAccounts) private readonly locked: LockedAccounts,
     @Inject(Dispatcher) private readonly dispatcher: Dispatcher,
     @Inject(STOPPING) private readonly stopping: AbortController,
@@ -50,7 +51,7 @@ export class DeliveryConsumer {
       instruments().outcomes.add(1, { channel: delivery.channel, outcome: outcome.kind, reason: line.reason ?? '' });
       this.logger.info({ ...ids, ...line, duration_ms: Math.round(performance.now() - startedAt) }, 'delivery');
     } catch (error) {
-      await this.giveClaimBack.run(delivery, error);
+      await this.releaseClaim.run(delivery, error);
     }
   }
 }

@@ -25,7 +25,9 @@ import type { OutcomeSpool } from './outcome-spool.js';
 import { Pipeline } from './pipeline.js';
 import { RecordStep } from './record.step.js';
 import { RenderStep } from './render.step.js';
-import { SendStep, type SendTimes } from './send.step.js';
+import { AttemptSend, type SendTimes } from './send/attempt-send.js';
+import { EndpointHealth } from './send/endpoint-health.js';
+import { SendStep } from './send/send.step.js';
 import { UnsubscribeLinks } from './unsubscribe-links.js';
 
 export interface PipelineParts {
@@ -63,12 +65,15 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     limit: new LimitStep(makeLimiter(parts)),
     render: new RenderStep(parts.renderer, new UnsubscribeLinks(config.publicUrl, parts.unsubscribeKey)),
     send: new SendStep(
-      due,
-      new AccountPacesStore(parts.database),
-      parts.endpoints,
       parts.directory,
-      sendTimes(config),
-      parts.stopping,
+      new AccountPacesStore(parts.database),
+      new AttemptSend(
+        due,
+        new EndpointHealth(parts.endpoints, parts.directory),
+        parts.directory,
+        sendTimes(config),
+        parts.stopping,
+      ),
     ),
     record: new RecordStep(deliveries, parts.receipts, parts.spool, parts.stopping, parts.logger),
   });

@@ -7,7 +7,7 @@ import type { LimitStep } from './limit.step.js';
 import type { LoadStep } from './load.step.js';
 import type { RecordStep } from './record.step.js';
 import type { RenderStep } from './render.step.js';
-import type { SendStep } from './send.step.js';
+import type { SendStep } from './send/send.step.js';
 
 export interface Steps {
   claim: ClaimStep;

@@ -1,10 +1,10 @@
-// One attempt at a provider: every address once, under one deadline, and what the answers together mean.
+// One attempt at a provider: sends to each address once, under one deadline, and reduces the answers to one result.
 
 import { type AddressFeedback, type Attempt, comparableAddress, ProviderError } from '#domain';
 import type { ProviderAcceptance, ProviderMessage } from '#providers';
-import type { Addressed } from './pipeline-context.js';
+import type { Addressed } from '../pipeline-context.js';
 
-/** Either accepted or refused, and what it taught of the addresses. */
+/** Accepted or refused, and the feedback on the addresses. */
 export type ProviderResult = { addressFeedback: AddressFeedback } & (
   | { accepted: ProviderAcceptance; refused?: undefined }
   | { accepted?: undefined; refused: ProviderError }
@@ -12,56 +12,55 @@ export type ProviderResult = { addressFeedback: AddressFeedback } & (
 
 interface AddressResult {
   to: string | null;
-  given: ProviderAcceptance | ProviderError;
+  answer: ProviderAcceptance | ProviderError;
 }
 
-/**
- * Sent when one address accepted (several only for push). Otherwise the refusal that leaves most hope decides: while one device
- * might still take it, the delivery is tried again.
- */
+/** The most retryable refusal decides: while one device may still accept the message, the delivery is tried again. */
+const RETRYABILITY_ORDER = ['unknown', 'transient', 'throttled', 'misconfigured', 'rejected', 'bad_address'] as const;
+
+/** A provider that ignores its signal is cut off this long after the deadline, so that it never keeps its slot. */
+const GRACE_MS = 250;
+
+/** Accepted when one address accepted. Only push has several addresses. */
 export async function callProvider(
   addressed: Addressed,
   attempt: number,
   deadline: AbortSignal,
 ): Promise<ProviderResult> {
   const targets = addressed.addresses.length > 0 ? addressed.addresses : [null];
-  const answers = await Promise.all(
-    targets.map(async (to): Promise<AddressResult> => ({ to, given: await askOnce(addressed, attempt, to, deadline) })),
+  const results = await Promise.all(
+    targets.map(
+      async (to): Promise<AddressResult> => ({ to, answer: await sendOnce(addressed, attempt, to, deadline) }),
+    ),
   );
-  const addressFeedback = addressFeedbackOf(addressed, answers);
-  const accepted = answers
-    .map(({ given }) => given)
-    .find((given): given is ProviderAcceptance => !(given instanceof ProviderError));
+  const addressFeedback = addressFeedbackOf(addressed, results);
+  const accepted = results
+    .map(({ answer }) => answer)
+    .find((answer): answer is ProviderAcceptance => !(answer instanceof ProviderError));
   if (accepted) return { accepted, addressFeedback };
-  const refusals = answers.map(({ given }) => given as ProviderError);
+  const refusals = results.map(({ answer }) => answer as ProviderError);
   const refused =
     RETRYABILITY_ORDER.map((kind) => refusals.find((error) => error.kind === kind)).find((error) => error) ??
     refusals[0]!;
   return { refused, addressFeedback };
 }
 
-const RETRYABILITY_ORDER = ['unknown', 'transient', 'throttled', 'misconfigured', 'rejected', 'bad_address'] as const;
-
+/** The fields of the attempt that follow from the result. */
 export function attemptOf({
   accepted,
   refused,
 }: ProviderResult): Pick<Attempt, 'outcome' | 'code' | 'detail' | 'providerMessageId'> {
   if (accepted) return { outcome: 'sent', code: null, detail: null, providerMessageId: accepted.messageId };
-  return {
-    outcome: refused.kind,
-    code: refused.code,
-    detail: refused.message,
-    providerMessageId: null,
-  };
+  return { outcome: refused.kind, code: refused.code, detail: refused.message, providerMessageId: null };
 }
 
-/** An address that is refused for good: a device is removed, a mail address or number is not written to again. */
-function addressFeedbackOf({ delivery, sender }: Addressed, answers: readonly AddressResult[]): AddressFeedback {
-  // What the sandbox pretends says nothing of the world, and can be had again.
+/** Addresses that the provider refused for good: devices are removed, e-mail addresses and numbers are suppressed. */
+function addressFeedbackOf({ delivery, sender }: Addressed, results: readonly AddressResult[]): AddressFeedback {
+  // The sandbox simulates refusals; they say nothing about a real address.
   if (sender.provider === 'sandbox') return {};
-  const bad = answers.flatMap(({ to, given }) =>
-    to !== null && given instanceof ProviderError && given.kind === 'bad_address'
-      ? [{ to, optedOut: given.optedOut }]
+  const bad = results.flatMap(({ to, answer }) =>
+    to !== null && answer instanceof ProviderError && answer.kind === 'bad_address'
+      ? [{ to, optedOut: answer.optedOut }]
       : [],
   );
   const [first] = bad;
@@ -72,8 +71,7 @@ function addressFeedbackOf({ delivery, sender }: Addressed, answers: readonly Ad
   return { suppress: { address, reason: first.optedOut ? 'unsubscribed' : 'bad_address' } };
 }
 
-/** A provider that throws anything but ProviderError has a bug, and nobody knows how far it came. */
-async function askOnce(
+async function sendOnce(
   addressed: Addressed,
   attempt: number,
   to: string | null,
@@ -84,10 +82,11 @@ async function askOnce(
   try {
     return await Promise.race([
       sender.connection.send(message, { signal, idempotencyKey: keyOf(message, addressed.addresses, to) }),
-      cutOff(signal),
+      rejectAfterDeadline(signal),
     ]);
   } catch (error) {
     if (error instanceof ProviderError) return error;
+    // Any other error is a bug of the provider: the message may or may not have been sent.
     return new ProviderError(
       'unknown',
       `provider ${sender.provider} failed unexpectedly: ${(error as Error).message}`,
@@ -96,29 +95,17 @@ async function askOnce(
   }
 }
 
-/** The same for the same attempt, and another for each of several devices. */
+/** The same key for the same attempt, and another one for each further device. */
 function keyOf({ deliveryId, attempt }: ProviderMessage, addresses: readonly string[], to: string | null): string {
-  const at = to === null ? 0 : addresses.indexOf(to);
-  return at > 0 ? `${deliveryId}:${attempt}:${at}` : `${deliveryId}:${attempt}`;
+  const index = to === null ? 0 : addresses.indexOf(to);
+  return index > 0 ? `${deliveryId}:${attempt}:${index}` : `${deliveryId}:${attempt}`;
 }
 
-const GRACE_MS = 250;
-
-/** For a provider that ignores its signal: a slot is never held beyond the deadline. */
-function cutOff(signal: AbortSignal): Promise<never> {
+function rejectAfterDeadline(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
-    signal.addEventListener(
-      'abort',
-      () =>
-        setTimeout(
-          () =>
-            reject(
-              new ProviderError('unknown', 'The provider did not answer before the deadline', { code: 'deadline' }),
-            ),
-          GRACE_MS,
-        ).unref(),
-      { once: true },
-    );
+    const fail = (): void =>
+      reject(new ProviderError('unknown', 'The provider did not answer before the deadline', { code: 'deadline' }));
+    signal.addEventListener('abort', () => setTimeout(fail, GRACE_MS).unref(), { once: true });
   });
 }
 

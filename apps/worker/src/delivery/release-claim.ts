@@ -2,31 +2,27 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type ClaimedDelivery, type DueDeliveriesStore, isUnavailable, WrongMasterKey } from '#database';
 import { instruments, type Logger } from '#telemetry';
 import type { LockedAccounts } from './locked-accounts.js';
+import { NotSent } from './send/not-sent.js';
 
 const RETRY_MS = 250;
 
-/** Why a claim goes back, and after how many seconds the delivery is due again. */
+/** Seconds until the delivery is due again, by the reason for its release. */
 const DELAY_SECONDS = {
-  /** The next worker takes it at once. */
+  /** Another worker can claim it at once. */
   stopping: 0,
-  /** The database answers by then: the claim went back. */
+  /** The database answered the release, so the outage may be over; the delay avoids a busy loop if it is not. */
   outage: 1,
-  /** Another worker has the right key. */
+  /** Only a worker with the right master key can send it. */
   master_key: 1,
 } as const;
 
 type Reason = keyof typeof DELAY_SECONDS;
 
-/** This run has sent nothing and will not: the worker stops, or the intent could not be committed (`cause`). */
-export class NotSent extends Error {
-  override readonly name = 'NotSent';
-}
-
 /**
  * Handles pipeline errors. Shutdown, an outage and a wrong master key are not the delivery's fault: releases the claim without
  * counting it. Any other error is a bug: keeps the claim until its lease ends; repeated bugs quarantine the delivery.
  */
-export class GiveClaimBack {
+export class ReleaseClaim {
   constructor(
     private readonly due: DueDeliveriesStore,
     private readonly locked: LockedAccounts,
@@ -34,14 +30,14 @@ export class GiveClaimBack {
     private readonly logger: Logger,
   ) {}
 
-  /** Resolves when the claim is back, which during an outage is after its end; or when it is left to its lease. */
+  /** Resolves when the claim is released, which during an outage is after its end, or when the claim is kept. */
   async run(delivery: ClaimedDelivery, error: unknown): Promise<void> {
     const { tenantId, deliveryId, channel } = delivery;
     const ids = { tenant_id: tenantId, delivery_id: deliveryId, channel };
     const reason = reasonOf(error, this.stopping);
     if (reason === null) {
       instruments().outcomes.add(1, { channel, outcome: 'error', reason: '' });
-      this.logger.error({ ...ids, err: error }, 'the pipeline failed; the delivery comes back at the end of its lease');
+      this.logger.error({ ...ids, err: error }, 'the pipeline failed; the delivery is due again when its lease ends');
       return;
     }
     instruments().returned.add(1, { channel, reason });
@@ -60,7 +56,7 @@ export class GiveClaimBack {
         return;
       } catch (error) {
         if (this.stopping.aborted || !isUnavailable(error)) {
-          this.logger.warn({ err: error, delivery_id: delivery.deliveryId }, 'a claim could not be given back');
+          this.logger.warn({ err: error, delivery_id: delivery.deliveryId }, 'releasing a claim failed');
           return;
         }
         await delay(RETRY_MS);

@@ -1,0 +1,31 @@
+import type { WebhookEndpointsStore } from '#database';
+import type { ProviderDirectory, Sender } from '#providers';
+import type { ProviderResult } from './call-provider.js';
+
+/** Records the health of webhook endpoints. An endpoint that answers 410, or fails for days, is switched off. */
+export class EndpointHealth {
+  constructor(
+    private readonly endpoints: WebhookEndpointsStore,
+    private readonly directory: ProviderDirectory,
+  ) {}
+
+  /** Notes the result of one attempt. Returns whether the endpoint is switched off now. */
+  async note(sender: Sender, { refused }: ProviderResult): Promise<boolean> {
+    const { tenantId, id } = sender.account!;
+    try {
+      if (!refused) {
+        if (sender.failing) await this.endpoints.succeeded(tenantId, id);
+        sender.failing = false;
+        return false;
+      }
+      sender.failing = true;
+      const isOff = await this.endpoints.failed(tenantId, id, refused.code === '410');
+      if (isOff) this.directory.changed(tenantId);
+      return isOff;
+    } catch {
+      // The attempt must be recorded even if its endpoint's health is not. The next attempt notes the health again.
+      sender.failing = true;
+      return false;
+    }
+  }
+}
