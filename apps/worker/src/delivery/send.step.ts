@@ -9,7 +9,7 @@ import {
   StopPipeline,
   WEBHOOK_RETRY_SCHEDULE_SECONDS,
 } from '#domain';
-import { BreakerOpen, type ProviderDirectory, type Sender, waitOf } from '#providers';
+import { BreakerOpen, type ProviderDirectory, type Sender, secondsUntilAvailable } from '#providers';
 import { instruments } from '#telemetry';
 import { attemptOf, callProvider, type ProviderResult } from './call-provider.js';
 import { NotSent } from './give-claim-back.js';
@@ -69,7 +69,7 @@ export class SendStep {
     // Those that have refused it already come last: by then it is a new round.
     const fresh = reaching.filter(({ account }) => !account || !delivery.triedAccountIds.includes(account.id));
     const round = fresh.length > 0 ? fresh : reaching;
-    const ready = round.filter((one) => waitOf(one) === 0);
+    const ready = round.filter((one) => secondsUntilAvailable(one) === 0);
     const [first, ...others] = [...ready.filter((one) => !isStalled(one)), ...ready.filter(isStalled)];
     return first ? await this.through(first, others, rendered) : this.allDown(round, rendered);
   }
@@ -109,17 +109,17 @@ export class SendStep {
     const { tenantId, id } = sender.account!;
     try {
       if (!refused) {
-        if (sender.failing) await this.endpoints.succeeded(tenantId, id);
-        sender.failing = false;
+        if (sender.lastSendFailed) await this.endpoints.succeeded(tenantId, id);
+        sender.lastSendFailed = false;
         return false;
       }
-      sender.failing = true;
+      sender.lastSendFailed = true;
       const off = await this.endpoints.failed(tenantId, id, refused.code === '410');
-      if (off) this.directory.changed(tenantId);
+      if (off) this.directory.invalidate(tenantId);
       return off;
     } catch {
       // Nothing may come between the answer and its record. The next try notes it.
-      sender.failing = true;
+      sender.lastSendFailed = true;
       return false;
     }
   }
@@ -131,7 +131,7 @@ export class SendStep {
   private async enter({ delivery, sender }: Addressed, othersLeft: boolean): Promise<'entered' | 'full' | 'elsewhere'> {
     const { hangs } = sender.breaker;
     let late: AbortSignal | undefined;
-    const entered = await sender.slots.enter(() => {
+    const entered = await sender.limiter.acquire(() => {
       late = after(delivery.leaseEndsAt - this.times.marginMs - this.times.deadlineMs - performance.now());
       return AbortSignal.any([late, this.stopping, ...(othersLeft ? [hangs.stalled] : [])]);
     });
@@ -144,7 +144,7 @@ export class SendStep {
   private full(addressed: Addressed): Outcome {
     const { sender } = addressed;
     const detail = `all connections of the ${sender.provider} account were busy`;
-    const delaySeconds = sender.slots.retryDelaySeconds();
+    const delaySeconds = sender.limiter.retryDelaySeconds();
     this.noteLack(addressed);
     return {
       kind: 'held',
@@ -162,13 +162,13 @@ export class SendStep {
     const enteredAt = performance.now();
     try {
       const outcome = await this.attempt(addressed, delivery.leaseEndsAt - this.times.marginMs, othersLeft);
-      if (waitOf(sender) > 0) this.noteLack(addressed);
+      if (secondsUntilAvailable(sender) > 0) this.noteLack(addressed);
       return outcome;
     } catch (error) {
       if (error instanceof BreakerOpen) return 'not_begun';
       throw error;
     } finally {
-      sender.slots.leave(performance.now() - enteredAt);
+      sender.limiter.release(performance.now() - enteredAt);
     }
   }
 
@@ -178,8 +178,10 @@ export class SendStep {
    */
   private allDown(senders: readonly Sender[], rendered: Rendered): Outcome {
     this.noteLack(rendered);
-    const [next] = senders.toSorted((left, right) => waitOf(left) - waitOf(right)) as [Sender];
-    const wait = waitOf(next);
+    const [next] = senders.toSorted((left, right) => secondsUntilAvailable(left) - secondsUntilAvailable(right)) as [
+      Sender,
+    ];
+    const wait = secondsUntilAvailable(next);
     const spread = rendered.context.notification.endpointId
       ? Math.min(LONGEST_RETURN_SECONDS, next.breaker.downSeconds)
       : 0;
@@ -188,7 +190,7 @@ export class SendStep {
     return {
       kind: 'held',
       reason: down ? 'provider_down' : 'provider_limit',
-      delaySeconds: Math.max(next.slots.retryDelaySeconds(wait), wait + Math.random() * spread),
+      delaySeconds: Math.max(next.limiter.retryDelaySeconds(wait), wait + Math.random() * spread),
       detail: down ? `the breaker is open (${names})` : `the provider asked for a pause (${names})`,
       rateLimitConsumed: true,
     };
@@ -196,7 +198,7 @@ export class SendStep {
 
   /** What is due behind it is worth no more than its accounts can take. An endpoint says nothing of the tenant's other endpoints. */
   private noteLack({ delivery, context }: Rendered): void {
-    if (!context.notification.endpointId) this.directory.tenantCapacity.note(delivery.tenantId, delivery.channel);
+    if (!context.notification.endpointId) this.directory.tenantCapacity.track(delivery.tenantId, delivery.channel);
   }
 
   private mayBegin(): void {
