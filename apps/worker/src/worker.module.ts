@@ -208,7 +208,7 @@ export class WorkerModule {
             locked: LockedAccounts,
           ) => {
             const places = (channel: ChannelId): ReadonlyMap<string, Capacity> =>
-              new Map([...tenantCapacity.of(channel), ...locked.of(channel)]);
+              new Map([...tenantCapacity.limitsOf(channel), ...locked.of(channel)]);
             const recover = (): Promise<unknown> => spool.replay();
             const dispatcher = new Dispatcher(config, due, transport, places, recover, logger);
             listener.on('carillon_due', (payload) => dispatcher.wake(payload.split(',')));

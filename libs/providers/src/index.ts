@@ -1,4 +1,5 @@
-export { BreakerOpen, type BreakerState } from './breaker.js';
+export { BreakerOpen, type BreakerState } from './capacity/breaker.js';
+export { type Capacity, secondsUntilAvailable } from './capacity/tenant-capacity.js';
 export { ConnectionFactory, type ConnectionFactoryOptions } from './connection-factory.js';
 export {
   type Connection,
@@ -12,6 +13,6 @@ export {
   ReceiptRefused,
   type SendOptions,
 } from './define-provider.js';
-export { type Account, ProviderDirectory, type Sender } from './provider-directory.js';
+export { ProviderDirectory } from './provider-directory.js';
 export { providers } from './registry.js';
-export { type Capacity, waitOf } from './tenant-capacity.js';
+export type { Account, Sender } from './sender.js';

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type SmtpSink, startSmtpSink, until } from '#testing';
 import { ConnectionFactory } from './connection-factory.js';
-import { type Account, ProviderDirectory, type Sender, type SendTarget } from './provider-directory.js';
+import { ProviderDirectory, type SendTarget } from './provider-directory.js';
+import type { Account, Sender } from './sender.js';
 
 const SLOTS = 5;
 const open: (() => Promise<unknown>)[] = [];
@@ -10,7 +11,7 @@ afterEach(async () => {
 });
 
 const targetOf = (tenantId: string): SendTarget => ({ tenantId, channel: 'email', test: false, endpointId: null });
-const patience = (): AbortSignal => AbortSignal.timeout(5_000);
+const timeout = (): AbortSignal => AbortSignal.timeout(5_000);
 
 /** A directory of one SMTP account of the tenant `ours`, and one sandbox account for each other tenant. */
 async function prepare() {
@@ -40,19 +41,19 @@ async function prepare() {
   });
   open.push(() => directory.close());
   const seen: Sender[] = [];
-  /** One delivery, as the send step makes it. */
+  /** Sends one message in the same order of calls as the send step. */
   const deliver = (to: string): Promise<string | null> =>
     directory.withSenders(targetOf('ours'), async ([sender]) => {
       seen.push(sender!);
-      if (!(await sender!.slots.enter(patience))) throw new Error('no slot');
+      if (!(await sender!.limiter.acquire(timeout))) throw new Error('no slot');
       try {
         const content = { subject: 'Hello', text: 'Hello' };
         const ids = { tenantId: 't', notificationId: 'n', deliveryId: to, recipientId: 'r', attempt: 1 };
         const message = { ...ids, channel: 'email', to, content } as const;
-        const options = { signal: patience(), idempotencyKey: `${to}:1` };
+        const options = { signal: timeout(), idempotencyKey: `${to}:1` };
         return await sender!.breaker.run(async () => (await sender!.connection.send(message, options)).messageId);
       } finally {
-        sender!.slots.leave(1);
+        sender!.limiter.release(1);
       }
     });
   const deliverMany = (count: number, prefix: string): Promise<string | null>[] =>
@@ -76,7 +77,7 @@ async function prepare() {
 }
 
 describe.each(['edit', 'evict'] as const)('an account whose sender goes (%s) while it sends', (how) => {
-  it('finishes what has begun and what waits, keeps its bound, and closes the old connections after that', async () => {
+  it('finishes the sends in flight and waiting, keeps its limit, and then closes the old connections', async () => {
     const { sink, seen, deliver, deliverMany, health, ...change } = await prepare();
     sink.holdAt('recipient');
     const before = deliverMany(2 * SLOTS, 'before');
@@ -84,9 +85,9 @@ describe.each(['edit', 'evict'] as const)('an account whose sender goes (%s) whi
     await change[how]();
     const after = deliverMany(SLOTS, 'after');
     await until('the new sender is in use', () => new Set(seen).size === 2);
-    expect(new Set(seen.map(({ slots }) => slots)).size).toBe(1);
-    const { slots } = seen[0]!;
-    await until('the others wait', () => slots.free === slots.places - 3 * SLOTS);
+    expect(new Set(seen.map(({ limiter }) => limiter)).size).toBe(1);
+    const { limiter } = seen[0]!;
+    await until('the others wait', () => limiter.available === limiter.capacity - 3 * SLOTS);
     expect(sink.connections()).toBe(SLOTS);
     sink.release();
     expect((await Promise.all([...before, ...after])).every((id) => id !== null)).toBe(true);
@@ -94,17 +95,17 @@ describe.each(['edit', 'evict'] as const)('an account whose sender goes (%s) whi
 
     await until('the old connections are closed', () => sink.connections() <= SLOTS);
     await deliver('last@example.com');
-    expect([slots.idle, seen.at(-1)!.slots, health]).toEqual([true, slots, []]);
-    // Sent through the new sender; nothing leads to the old one any more.
+    expect([limiter.isIdle, seen.at(-1)!.limiter, health]).toEqual([true, limiter, []]);
+    // The last message went through the new sender; the old one is closed.
     expect(seen.at(-1)).not.toBe(seen[0]);
-    expect([seen[0]!.retired, seen[0]!.users]).toEqual([true, 0]);
+    expect([seen[0]!.isRetired, seen[0]!.users]).toEqual([true, 0]);
     const late = seen[0]!.breaker.run(async () => 'sent');
     await expect(late).rejects.toThrow(/shutdown/);
   });
 });
 
-describe('an account that nobody uses', () => {
-  it('is closed at once when it is changed, or forgotten for others', async () => {
+describe('an account without users', () => {
+  it('is closed at once when it is changed or evicted', async () => {
     const { sink, deliver, edit, evict, seen } = await prepare();
     await deliver('one@example.com');
     expect(sink.connections()).toBe(1);
@@ -114,7 +115,7 @@ describe('an account that nobody uses', () => {
     await evict();
     await until('the other one is closed too', () => sink.connections() === 0);
     await deliver('three@example.com');
-    // Nothing is kept of an account that is gone.
-    expect(seen[2]!.slots).not.toBe(seen[0]!.slots);
+    // The limiter of an account without a sender is dropped.
+    expect(seen[2]!.limiter).not.toBe(seen[0]!.limiter);
   });
 });

@@ -9,7 +9,7 @@ const REPORTED_MS = 600_000;
 /** Pairs of tenant and channel. */
 const MAX_NOTED = 10_000;
 
-const NONE: Capacity = { total: 0, free: 0 };
+const NONE: Capacity = { total: 0, available: 0 };
 
 /** The tenants and channels whose provider accounts the master key of this process does not open. Other workers serve them. */
 export class LockedAccounts {

@@ -103,9 +103,9 @@ export class Dispatcher {
   private remainingCapacityOf(channel: ChannelId): Map<string, number> {
     const capacities = new Map<string, number>();
     const held = this.transport.held(channel);
-    for (const [tenant, { total, free }] of this.places(channel)) {
+    for (const [tenant, { total, available }] of this.places(channel)) {
       // On their way to a place, or in one; through a broker only the latter are known here.
-      const room = Math.min(free, total - (held.get(tenant) ?? 0));
+      const room = Math.min(available, total - (held.get(tenant) ?? 0));
       capacities.set(tenant, room < total * MIN_CLAIM_SHARE ? 0 : room);
     }
     const cap = Math.max(1, Math.floor(this.config.concurrency[channel] * TENANT_SHARE));

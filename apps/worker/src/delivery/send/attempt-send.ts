@@ -1,6 +1,6 @@
 import type { DueDeliveriesStore } from '#database';
 import { type Attempt, type Outcome, type ProviderError, StopPipeline } from '#domain';
-import { BreakerOpen, type ProviderDirectory, type Sender, waitOf } from '#providers';
+import { BreakerOpen, type ProviderDirectory, type Sender, secondsUntilAvailable } from '#providers';
 import { instruments } from '#telemetry';
 import type { Addressed, Rendered } from '../pipeline-context.js';
 import { attemptOf, callProvider } from './call-provider.js';
@@ -51,14 +51,14 @@ export class AttemptSend {
     const acquiredAt = performance.now();
     try {
       const outcome = await this.send(addressed, hasNext);
-      if (waitOf(sender) > 0) this.noteLackOfCapacity(addressed);
+      if (secondsUntilAvailable(sender) > 0) this.noteLackOfCapacity(addressed);
       return outcome;
     } catch (error) {
       // The breaker opened while this send waited for its slot.
       if (error instanceof BreakerOpen) return 'try_next';
       throw error;
     } finally {
-      sender.slots.leave(performance.now() - acquiredAt);
+      sender.limiter.release(performance.now() - acquiredAt);
     }
   }
 
@@ -67,7 +67,7 @@ export class AttemptSend {
    * says nothing about the tenant's other endpoints.
    */
   noteLackOfCapacity({ delivery, context }: Rendered): void {
-    if (!context.notification.endpointId) this.directory.tenantCapacity.note(delivery.tenantId, delivery.channel);
+    if (!context.notification.endpointId) this.directory.tenantCapacity.track(delivery.tenantId, delivery.channel);
   }
 
   /**
@@ -80,7 +80,7 @@ export class AttemptSend {
   ): Promise<'acquired' | 'busy' | 'try_next'> {
     const { hangs } = sender.breaker;
     const latestStart = delivery.leaseEndsAt - this.times.marginMs - this.times.deadlineMs;
-    const isAcquired = await sender.slots.enter(() =>
+    const isAcquired = await sender.limiter.acquire(() =>
       AbortSignal.any([
         abortAfter(latestStart - performance.now()),
         this.stopping,

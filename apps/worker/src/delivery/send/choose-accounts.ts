@@ -1,5 +1,5 @@
 import { StopPipeline } from '#domain';
-import { type Sender, waitOf } from '#providers';
+import { type Sender, secondsUntilAvailable } from '#providers';
 import type { Rendered } from '../pipeline-context.js';
 
 export interface AccountChoice {
@@ -31,7 +31,7 @@ export function chooseAccounts(senders: readonly Sender[], rendered: Rendered): 
   const untried = reaching.filter(({ account }) => !account || !delivery.triedAccountIds.includes(account.id));
   // When every account has refused this delivery, all of them are tried again.
   const candidates = untried.length > 0 ? untried : reaching;
-  const available = candidates.filter((sender) => waitOf(sender) === 0);
+  const available = candidates.filter((sender) => secondsUntilAvailable(sender) === 0);
   const ready = [...available.filter((sender) => !isStalled(sender)), ...available.filter(isStalled)];
   return { ready, candidates };
 }

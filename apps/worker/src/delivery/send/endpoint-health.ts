@@ -14,17 +14,17 @@ export class EndpointHealth {
     const { tenantId, id } = sender.account!;
     try {
       if (!refused) {
-        if (sender.failing) await this.endpoints.succeeded(tenantId, id);
-        sender.failing = false;
+        if (sender.lastSendFailed) await this.endpoints.succeeded(tenantId, id);
+        sender.lastSendFailed = false;
         return false;
       }
-      sender.failing = true;
+      sender.lastSendFailed = true;
       const isOff = await this.endpoints.failed(tenantId, id, refused.code === '410');
-      if (isOff) this.directory.changed(tenantId);
+      if (isOff) this.directory.invalidate(tenantId);
       return isOff;
     } catch {
       // The attempt must be recorded even if its endpoint's health is not. The next attempt notes the health again.
-      sender.failing = true;
+      sender.lastSendFailed = true;
       return false;
     }
   }

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ProviderError } from '#domain';
 import { Breaker } from './breaker.js';
-import { HangWatch } from './hang-watch.js';
+import { HangDetector } from './hang-detector.js';
 
 const DEADLINE_MS = 10_000;
 const after = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** An account whose vendor answers after so long; what takes longer than the deadline is given up then. */
+/** An account whose vendor responds after a given time. A send fails at the deadline. */
 class Account {
   readonly breaker: Breaker;
   constructor(slots: number | undefined) {
-    this.breaker = new Breaker(undefined, new HangWatch({ deadlineMs: DEADLINE_MS, slots }));
+    this.breaker = new Breaker(undefined, new HangDetector({ deadlineMs: DEADLINE_MS, maxInFlight: slots }));
   }
 
   get isStalled(): boolean {
@@ -35,9 +35,9 @@ const HANGS = Number.POSITIVE_INFINITY;
 interface Story {
   name: string;
   slots: number | undefined;
-  /** What begins in this second. */
+  /** Starts the sends of this second. */
   second(account: Account, second: number): void;
-  /** In which second the account is stalled first, and its breaker opens; null for never. */
+  /** The second in which the account is first stalled, and the one in which its breaker opens; null for never. */
   stalled: number | null;
   open: number | null;
 }
@@ -58,14 +58,14 @@ const stories: Story[] = [
     open: 12,
   },
   {
-    name: 'a few sends in a hundred slots hang, and nothing is answered',
+    name: 'a few sends in a hundred slots hang, and the vendor does not respond',
     slots: 100,
     second: (account, second) => second % 10 < 3 && account.send(HANGS),
     stalled: 7,
     open: 12,
   },
   {
-    name: 'few sends without a bound hang, and nothing is answered',
+    name: 'few sends without a bound hang, and the vendor does not respond',
     slots: undefined,
     second: (account, second) => second % 10 < 3 && account.send(HANGS),
     stalled: 7,
@@ -133,7 +133,7 @@ const stories: Story[] = [
     open: null,
   },
   {
-    name: 'a very slow vendor that takes nine seconds for each: others are asked first, but it works',
+    name: 'a very slow vendor that takes nine seconds for each: other accounts come first, but it works',
     slots: 5,
     second: (account, second) => second % 9 === 0 && account.sendMany(5, 8_900),
     stalled: 5,
@@ -177,14 +177,14 @@ describe('an account', () => {
     account.send(20);
     await vi.advanceTimersByTimeAsync(21);
     expect([account.breaker.state, account.isStalled]).toEqual(['closed', false]);
-    // What has hung before does not count any more.
+    // Earlier hangs no longer count.
     account.sendMany(2, HANGS);
     await vi.advanceTimersByTimeAsync(DEADLINE_MS + 1);
     expect(account.breaker.state).toBe('closed');
     account.breaker.close();
   });
 
-  it('is not told to hang by what never reached it', async () => {
+  it('is not stalled by work that never reached it', async () => {
     const account = new Account(3);
     const halted = async (): Promise<never> => {
       await after(9_000);

@@ -27,27 +27,27 @@ describe('a probe', () => {
     changes.length = 0;
   });
 
-  it('that sent nothing opens the breaker again, for as long as before', async () => {
+  it('opens the breaker again for the same time when it sent nothing', async () => {
     await run(new Error('the worker stops'));
     expect(breaker.state).toBe('open');
-    // Why it opened, and since when it has not worked, still stand.
+    // The cause and the start of the outage are unchanged.
     expect(changes).toEqual([['open', misconfigured]]);
     expect(breaker.downSeconds).toBe(5);
-    expect(breaker.waitSeconds).toBe(5);
+    expect(breaker.secondsUntilProbe).toBe(5);
     await vi.advanceTimersByTimeAsync(5_000);
     expect(breaker.state).toBe('half_open');
     await run();
     expect(breaker.state).toBe('closed');
   });
 
-  it('that was answered closes it, though the address was refused', async () => {
+  it('closes the breaker when the vendor responds, even if it refuses the address', async () => {
     await run(new ProviderError('bad_address', 'no such number'));
     expect(breaker.state).toBe('closed');
     expect(breaker.downSeconds).toBe(0);
   });
 });
 
-it('does not count what sent nothing as a failure while it is closed', async () => {
+it('does not count work that sent nothing as a failure while closed', async () => {
   for (let send = 0; send < 100; send += 1) await run(new Error('the worker stops'));
   expect(breaker.state).toBe('closed');
   expect(changes).toEqual([]);
