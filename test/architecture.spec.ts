@@ -156,6 +156,17 @@ describe('what is written down', () => {
     expect(Object.keys(providers).filter((id) => !list.includes(`(${id}.md)`))).toEqual([]);
   });
 
+  it('the path of one POST, in at most twenty files, each with the function that the page names', () => {
+    const [, section] = /## The path of one POST\n(.*?)\n## /s.exec(read('docs/architecture.md'))!;
+    const stops = [...section!.matchAll(/^\d+\. `([^`]+)` · `(\w+)`/gm)].map(([, path, name]) => ({ path, name }));
+    expect(stops.length).toBeGreaterThan(10);
+    expect(stops.length).toBeLessThanOrEqual(20);
+    const wrong = stops.filter(
+      ({ path, name }) => !sources.includes(path!) || !new RegExp(`\\b${name}\\b`).test(read(path!)),
+    );
+    expect(wrong).toEqual([]);
+  });
+
   it('how to add a provider, in code that compiles as it stands', async () => {
     const [, code] = /```ts\n(.*?)```/s.exec(read('docs/adding-a-provider.md'))!;
     const fieldErrorsOf = await compilerAt('libs/providers/src/sms/acme.provider.ts');
