@@ -4,7 +4,8 @@ alter table due_deliveries rename column limit_taken to rate_limit_consumed;
 alter table due_deliveries rename column paced to pace_reserved;
 alter table due_deliveries rename column passed_accounts to tried_account_ids;
 
--- The table `decisions`, its partitions, and their indexes and constraints.
+-- The table `decisions`, its partitions, and their indexes with the constraints that these serve. Not-null constraints, which have names
+-- since PostgreSQL 18, keep theirs.
 do $$
 declare
   item record;
@@ -12,7 +13,6 @@ begin
   for item in
     select c.oid::regclass as name, c.relname, c.relkind from pg_class c
     where c.relnamespace = current_schema()::regnamespace and c.relname ~ '^decisions(_|$)' and c.relkind in ('r', 'p', 'i', 'I')
-    -- Renaming an index renames the constraint that it serves.
     order by c.relkind, c.relname
   loop
     execute format('alter %s %s rename to %I', case when item.relkind in ('r', 'p') then 'table' else 'index' end, item.name,
