@@ -30,11 +30,10 @@ export {
   type ProviderAccount,
   ProviderAccountsStore,
 } from './stores/provider-accounts.store.js';
+export type { ClaimedDelivery, ClaimTicket } from './stores/queue/claimed-delivery.js';
 export {
   type Claim,
-  type ClaimedDelivery,
   type ClaimRequest,
-  type ClaimTicket,
   DueDeliveriesStore,
 } from './stores/queue/due-deliveries.store.js';
 export { type ChannelFigures, type QueueFigures, QueueFiguresStore } from './stores/queue/queue-figures.store.js';

@@ -1,0 +1,84 @@
+import type { ChannelId } from '#domain';
+
+/** A delivery that a worker may process until `leaseEndsAt`. Small enough for a message of a broker. */
+export interface ClaimedDelivery {
+  tenantId: string;
+  deliveryId: string;
+  channel: ChannelId;
+  lane: 1 | 2 | 3;
+  claimId: string;
+  /** Claims without an attempt, this one included. */
+  claims: number;
+  /** Attempts begun so far. */
+  attempt: number;
+  /** Retries used so far. */
+  retries: number;
+  /** An earlier claim began to send and recorded no outcome. */
+  sending: boolean;
+  /** Consecutive sends without a recorded outcome, before the last one that began. */
+  unrecorded: number;
+  rateLimitConsumed: boolean;
+  expired: boolean;
+  /** Accounts that refused it since its last retry. */
+  triedAccountIds: readonly string[];
+  /** It has waited for its turn in the pace of its account. */
+  paceReserved: boolean;
+  /** A hash of its ordering key or recipient: messages with the same one stay in order. */
+  messageKey: string;
+  /** It has an ordering key: the next delivery of that key waits until this one is final. */
+  ordered: boolean;
+  /** W3C trace context of the request that created it. */
+  traceparent: string | null;
+  /** Milliseconds of this process's monotonic clock (`performance.now()`), not wall time. */
+  leaseEndsAt: number;
+}
+
+/** Identifies a claim in a message: its owner, and the progress of the delivery when the message was written. */
+export type ClaimTicket = Pick<
+  ClaimedDelivery,
+  'tenantId' | 'deliveryId' | 'channel' | 'claimId' | 'attempt' | 'sending'
+>;
+
+export interface ClaimRow {
+  tenant_id: string;
+  delivery_id: string;
+  lane: 1 | 2 | 3;
+  claims: number;
+  attempt: number;
+  retries: number;
+  sending: boolean;
+  unrecorded: number;
+  rate_limit_consumed: boolean;
+  expired: boolean;
+  tried_account_ids: string[] | null;
+  pace_reserved: boolean;
+  message_key: number;
+  ordered: boolean;
+  traceparent: string | null;
+}
+
+/** Selects a {@link ClaimRow} from the row `d` of due_deliveries. */
+export const CLAIM_ROW = `
+  d.tenant_id, d.delivery_id, d.lane, d.claims, d.attempt, d.retries, d.sending, d.unrecorded, d.rate_limit_consumed,
+  d.tried_account_ids, d.pace_reserved, d.message_key, d.ordering_key is not null as ordered, d.traceparent,
+  coalesce(d.expires_at <= now(), false) as expired`;
+
+export function ofClaimRow(row: ClaimRow): Omit<ClaimedDelivery, 'channel' | 'claimId' | 'leaseEndsAt'> {
+  return {
+    tenantId: row.tenant_id,
+    deliveryId: row.delivery_id,
+    lane: row.lane,
+    claims: row.claims,
+    attempt: row.attempt,
+    retries: row.retries,
+    sending: row.sending,
+    unrecorded: row.unrecorded,
+    rateLimitConsumed: row.rate_limit_consumed,
+    expired: row.expired,
+    triedAccountIds: row.tried_account_ids ?? [],
+    paceReserved: row.pace_reserved,
+    messageKey: String(row.message_key),
+    ordered: row.ordered,
+    traceparent: row.traceparent,
+  };
+}
