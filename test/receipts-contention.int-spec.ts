@@ -246,7 +246,7 @@ describe('receipts of two processes, records, settlements, new partitions and AN
       takeChunks(),
       meanwhile(() => touch(underWay.slice(0, 10))),
       meanwhile(() => records.record(claimOf(waiting.pop() ?? newId()), SENT)),
-      meanwhile(() => stores[0]!.settle(tenantId, unknown.pop() ?? newId(), 'sent', null)),
+      meanwhile(() => stores[0]!.resolveUnknown(tenantId, unknown.pop() ?? newId(), 'sent', null)),
       meanwhile(async () => {
         await admin.query(`select carillon_make_partition('deliveries', $1)`, [weeks]);
         weeks = Math.min(weeks + 1, 12);

@@ -1,6 +1,8 @@
 /**
- * The states of a delivery and the moves between them (product.md, "The life of a delivery"). Whatever is not in this
- * table does not happen: the stores write a state only where the row still has one of the `from` states.
+ * The states of a delivery, in one table: the moves between them, who may make each, and the counter of the notification that a
+ * state counts in. The stores generate their guards and counter changes from it (libs/database, `delivery-moves.ts`), so a move
+ * that is not in the table does not happen. A new state goes into this list and into the table; docs/delivery-states.md explains
+ * each.
  */
 export const deliveryStates = [
   'waiting',
@@ -49,83 +51,92 @@ export const failedReasons = [
 ] as const;
 export type FailedReason = (typeof failedReasons)[number];
 
-/** Who may make a move: the pipeline, the tenant (cancel), a receipt, or an operator (replay, settlement). */
+/** The pipeline, the tenant (cancel), a receipt, or an operator (replay, resolving an unknown outcome). */
 export type Mover = 'pipeline' | 'tenant' | 'receipt' | 'operator';
 
-/**
- * A receipt moves a delivery to `sent` only where one of its attempts has an unknown outcome: the receipt proves that this
- * attempt was sent. That holds while the delivery waits for its next try (which is then not made) and after it ended without
- * a send. Where the provider refused every attempt, a receipt contradicts the provider's own answers and changes nothing.
- */
-const moves: Record<DeliveryState, Partial<Record<DeliveryState, readonly Mover[]>>> = {
-  waiting: {
-    sending: ['pipeline'],
-    sent: ['pipeline', 'receipt'],
-    suppressed: ['pipeline'],
-    expired: ['pipeline'],
-    failed: ['pipeline'],
-    unknown: ['pipeline'],
-    cancelled: ['tenant'],
-  },
-  sending: {
-    waiting: ['pipeline'],
-    sent: ['pipeline'],
-    suppressed: ['pipeline'],
-    expired: ['pipeline'],
-    failed: ['pipeline'],
-    unknown: ['pipeline'],
-  },
-  sent: { delivered: ['receipt'], bounced: ['receipt'] },
-  delivered: { bounced: ['receipt'] },
-  bounced: {},
-  unknown: {
-    sent: ['receipt', 'operator'],
-    delivered: ['receipt'],
-    bounced: ['receipt'],
-    failed: ['operator'],
-  },
-  suppressed: { sent: ['receipt'] },
-  expired: { sent: ['receipt'] },
-  cancelled: { sent: ['receipt'] },
-  failed: { waiting: ['operator'], sent: ['receipt'] },
-};
+/** The counters of a notification, each a column of `notifications`. */
+export const notificationCounters = ['succeeded', 'failed', 'suppressed', 'cancelled'] as const;
+export type NotificationCounter = (typeof notificationCounters)[number];
 
-/** Whether a delivery may go from one state to another at this mover's hand. */
-export function mayMove(from: DeliveryState, to: DeliveryState, mover: Mover): boolean {
-  return moves[from][to]?.includes(mover) ?? false;
+interface StateRule {
+  /** The counter of the notification that has the delivery while it is in this state; null while it is not final. */
+  readonly counter: NotificationCounter | null;
+  /** False for a state that is not in the column `deliveries.state`, but computed from the due row when a delivery is read. */
+  readonly isStored: boolean;
+  /** The states that may follow, and who may make each move. */
+  readonly moves: Readonly<Partial<Record<DeliveryState, readonly Mover[]>>>;
 }
 
-/** The states from which a mover may reach `to`: the `where state = any(…)` of every compare-and-set. */
+/**
+ * A receipt moves a delivery to `sent` only if the outcome of one of its attempts is unknown: the receipt proves that this attempt
+ * was sent. This holds while the delivery waits for its next attempt, which is then not made, and after it ended without a send.
+ * If the provider refused every attempt, a receipt contradicts the provider's own answers and changes nothing.
+ */
+const stateTable: Readonly<Record<DeliveryState, StateRule>> = {
+  waiting: {
+    counter: null,
+    isStored: true,
+    moves: {
+      sending: ['pipeline'],
+      sent: ['pipeline', 'receipt'],
+      suppressed: ['pipeline'],
+      expired: ['pipeline'],
+      failed: ['pipeline'],
+      unknown: ['pipeline'],
+      cancelled: ['tenant'],
+    },
+  },
+  sending: {
+    counter: null,
+    isStored: false,
+    moves: {
+      waiting: ['pipeline'],
+      sent: ['pipeline'],
+      suppressed: ['pipeline'],
+      expired: ['pipeline'],
+      failed: ['pipeline'],
+      unknown: ['pipeline'],
+    },
+  },
+  sent: { counter: 'succeeded', isStored: true, moves: { delivered: ['receipt'], bounced: ['receipt'] } },
+  delivered: { counter: 'succeeded', isStored: true, moves: { bounced: ['receipt'] } },
+  bounced: { counter: 'failed', isStored: true, moves: {} },
+  unknown: {
+    counter: 'failed',
+    isStored: true,
+    moves: {
+      sent: ['receipt', 'operator'],
+      delivered: ['receipt'],
+      bounced: ['receipt'],
+      failed: ['operator'],
+    },
+  },
+  suppressed: { counter: 'suppressed', isStored: true, moves: { sent: ['receipt'] } },
+  expired: { counter: 'suppressed', isStored: true, moves: { sent: ['receipt'] } },
+  cancelled: { counter: 'cancelled', isStored: true, moves: { sent: ['receipt'] } },
+  failed: { counter: 'failed', isStored: true, moves: { waiting: ['operator'], sent: ['receipt'] } },
+};
+
+export function mayMove(from: DeliveryState, to: DeliveryState, mover: Mover): boolean {
+  return stateTable[from].moves[to]?.includes(mover) ?? false;
+}
+
+/** The states from which a mover may reach `to`. */
 export function statesBefore(to: DeliveryState, mover: Mover): DeliveryState[] {
   return deliveryStates.filter((from) => mayMove(from, to, mover));
 }
 
-/** Whether the pipeline is done with a delivery in this state. */
+/** The pipeline makes no further move from a final state. */
 export function isFinal(state: DeliveryState): boolean {
-  return state !== 'waiting' && state !== 'sending';
+  return !Object.values(stateTable[state].moves).some((movers) => movers.includes('pipeline'));
 }
 
-/** Which counter of its notification a final delivery is in. */
-export type Tally = 'succeeded' | 'failed' | 'suppressed' | 'cancelled';
+export function isStored(state: DeliveryState): boolean {
+  return stateTable[state].isStored;
+}
 
-export function tallyOf(state: DeliveryState): Tally | null {
-  switch (state) {
-    case 'waiting':
-    case 'sending':
-      return null;
-    case 'sent':
-    case 'delivered':
-      return 'succeeded';
-    case 'failed':
-    case 'unknown':
-    case 'bounced':
-      return 'failed';
-    case 'suppressed':
-    case 'expired':
-      return 'suppressed';
-    case 'cancelled':
-      return 'cancelled';
-  }
+export function counterOf(state: DeliveryState): NotificationCounter | null {
+  return stateTable[state].counter;
 }
 
 export const notificationStatuses = ['pending', 'active', 'sent', 'failed', 'suppressed', 'cancelled'] as const;

@@ -5,6 +5,7 @@ import {
   afterFailure,
   type Consent,
   channels,
+  counterOf,
   type DeliveryState,
   deliveryStates,
   isFinal,
@@ -20,7 +21,6 @@ import {
   refusal,
   smsSegments,
   statesBefore,
-  tallyOf,
 } from './index.js';
 
 describe('ids', () => {
@@ -75,12 +75,12 @@ describe('the states of a delivery', () => {
     ]);
   });
 
-  it('end in any order of events in a state that has a tally, or wait', () => {
+  it('end in any order of events in a state that a counter has, or wait', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.constantFrom(...deliveryStates), fc.constantFrom(...movers))), (events) => {
         let state: DeliveryState = 'waiting';
         for (const [to, mover] of events) if (mayMove(state, to, mover)) state = to;
-        return isFinal(state) === (tallyOf(state) !== null);
+        return isFinal(state) === (counterOf(state) !== null);
       }),
     );
   });

@@ -18,19 +18,21 @@ export {
   suppressionReasons,
 } from './consent.js';
 export {
+  counterOf,
   type DeliveryState,
   deliveryStates,
   type FailedReason,
   failedReasons,
   isFinal,
+  isStored,
   type Mover,
   mayMove,
+  type NotificationCounter,
   type NotificationStatus,
+  notificationCounters,
   notificationStatuses,
   type SuppressedReason,
   statesBefore,
-  type Tally,
-  tallyOf,
   type WaitingReason,
 } from './delivery-state.js';
 export { DomainError, type ErrorCode, errorCatalogue, type FieldError, notFound } from './errors.js';

@@ -53,7 +53,7 @@ export class DeliveriesController {
     @Param({ schema: idParam }) { id }: { id: string },
     @Body({ schema: settleBody }) { state, note }: SettleBody,
   ): Promise<TimelineView> {
-    const before = await this.receipts.settle(caller.tenantId, id, state, note ?? null);
+    const before = await this.receipts.resolveUnknown(caller.tenantId, id, state, note ?? null);
     if (before === null) throw notFound('delivery', id);
     if (before !== 'unknown')
       throw new DomainError('conflict', `Only a delivery in state unknown can be settled; this one is ${before}.`);

@@ -1,6 +1,7 @@
 import { type ChannelId, DomainError, laneOf, notFound } from '#domain';
 import type { Database } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../../page.js';
+import { guard, REPLAY_MOVES, updateCounters } from './delivery-moves.js';
 
 export interface DeadLetter {
   id: string;
@@ -119,7 +120,7 @@ from dead_letters`;
 /** Of a notification: 1 to 10. */
 const PRIORITIES = Array.from({ length: 10 }, (_, index) => index + 1);
 
-/** What REPLAY found, under its locks. */
+/** The dead letter and its delivery as REPLAY found them under its locks. */
 interface ReplayedLetter {
   deliveryId: string;
   channel: ChannelId;
@@ -139,41 +140,47 @@ function refusalOf(id: string, { deliveryId, replayedAt, state }: ReplayedLetter
 }
 
 /**
- * One statement, because accepts and records wait for the lock of an ordering key until its holder commits. Locks in the order of all
- * others: the ordering key, the delivery (a receipt that settles it begins there too), the letter. A locked row is read again, so the
- * checks see what was committed meanwhile. The attempt counter goes on where it stopped, so that attempts keep their numbers; the
- * retries begin anew. Indexes: dead_letters_id_idx and the primary keys.
+ * One statement, because accepts and records wait for the lock of an ordering key until its holder commits. Lock order: ordering
+ * key, delivery, dead letter, notification; a receipt that confirms the delivery locks it first too. A locked row is read again, so
+ * the checks see changes that were committed while it waited. The attempt counter continues, so that attempts keep their numbers;
+ * the retries are counted from zero. Indexes: dead_letters_id_idx and the primary keys.
  */
 const REPLAY = `
 with target as materialized (
   select l.tenant_id, l.delivery_id, n.id as notification_id, n.priority, n.expires_at, n.ordering_key
   from dead_letters l join notifications n on n.tenant_id = l.tenant_id and n.id = l.notification_id
   where l.id = $1
-), delivery as materialized (
+), locked_delivery as materialized (
   select d.id, d.state, d.channel, d.attempts, d.recipient_id from deliveries d
   where (d.tenant_id, d.id) = (select tenant_id, delivery_id from target)
     and (select carillon_lock_ordering_keys(array(
       select carillon_ordering_lock(tenant_id, ordering_key) from target where ordering_key is not null)))
   for update of d
-), letter as materialized (
-  select l.replayed_at from dead_letters l where l.id = $1 and (select count(*) from delivery) = 1 for update of l
+), locked_letter as materialized (
+  select l.replayed_at from dead_letters l where l.id = $1 and (select count(*) from locked_delivery) = 1 for update of l
 ), checked as materialized (
-  select t.*, d.state, d.channel, d.attempts, d.recipient_id, l.replayed_at, coalesce(t.expires_at <= now(), false) as expired
-  from target t, delivery d, letter l
-), replayed as materialized (
-  select * from checked where replayed_at is null and state = 'failed' and not expired
-), marked as (
-  update dead_letters l set replayed_at = now() from replayed r where l.tenant_id = r.tenant_id and l.id = $1
-), revived as (
-  update deliveries d set state = 'waiting', reason = null from replayed r where d.tenant_id = r.tenant_id and d.id = r.delivery_id
-), counted as (
-  update notifications n set failed = n.failed - 1 from replayed r where n.tenant_id = r.tenant_id and n.id = r.notification_id
-), told as (
-  insert into delivery_log (tenant_id, delivery_id, id, code) select tenant_id, delivery_id, gen_random_uuid(), 'replayed' from replayed
-), due as (
+  select t.*, d.state, d.channel, d.attempts, d.recipient_id, l.replayed_at,
+         coalesce(t.expires_at <= now(), false) as expired
+  from target t, locked_delivery d, locked_letter l
+), replayable as materialized (
+  select * from checked
+  where replayed_at is null and ${guard(REPLAY_MOVES, 'state', "'waiting'")} and not expired
+), replayed_letters as (
+  update dead_letters l set replayed_at = now() from replayable r where l.tenant_id = r.tenant_id and l.id = $1
+), changed_deliveries as (
+  update deliveries d set state = 'waiting', reason = null
+  from replayable r where d.tenant_id = r.tenant_id and d.id = r.delivery_id
+  returning d.tenant_id, d.notification_id, d.state, r.state as state_before
+), updated_notifications as (${updateCounters(REPLAY_MOVES)}
+), log_entries as (
+  insert into delivery_log (tenant_id, delivery_id, id, code)
+  select tenant_id, delivery_id, gen_random_uuid(), 'replayed' from replayable
+), due_rows as (
   insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, attempt, expires_at, ordering_key, message_key)
   select tenant_id, delivery_id, channel, ($2::smallint[])[priority], now(), attempts, expires_at, ordering_key,
          hashtext(tenant_id::text || coalesce(ordering_key, recipient_id))
-  from replayed
+  from replayable
 )
-select delivery_id as "deliveryId", channel, state, expired, priority, replayed_at as "replayedAt", exists (select from replayed) as replayed from checked`;
+select delivery_id as "deliveryId", channel, state, expired, priority, replayed_at as "replayedAt",
+       exists (select from replayable) as replayed
+from checked`;

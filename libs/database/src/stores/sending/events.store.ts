@@ -41,16 +41,16 @@ export const deliveryEvent = (x: string): string => `jsonb_strip_nulls(jsonb_bui
     'notification_id', ${x}.notification_id, 'delivery_id', ${x}.delivery_id, 'recipient_id', ${x}.recipient_id, 'channel', ${x}.channel, 'state', ${x}.state,
     'reason', ${x}.reason, 'provider', ${x}.provider, 'provider_message_id', ${x}.provider_message_id, 'code', ${x}.code, 'attempts', ${x}.attempts))`;
 
-/** The events of the deliveries in `changed`, for {@link emit}: `type` and `code` are SQL. */
+/** The events of the deliveries in `changed_deliveries`, for {@link emit}; `type` and `code` are SQL. */
 export const changedDeliveries = (type: string, code: string): string =>
   `select x.tenant_id, 'delivery.' || ${type}, x.recipient_id, x.delivery_id::text, ${deliveryEvent('x')}
-  from (select c.*, c.id as delivery_id, ${code} as code from changed c) x`;
+  from (select c.*, c.id as delivery_id, ${code} as code from changed_deliveries c) x`;
 
-/** The events of the notifications in `counted` that have come to their end. What goes to endpoints tells none of its own. */
+/** The events of the notifications in `updated_notifications` that are final now. Notifications to endpoints cause no events. */
 export const FINISHED_NOTIFICATIONS = `
     select tenant_id, 'notification.finished', recipient_id, id::text, jsonb_build_object('notification_id', id, 'status', final_status, 'counts',
     jsonb_build_object('total', total, 'succeeded', succeeded, 'failed', failed, 'suppressed', suppressed, 'cancelled', cancelled))
-    from counted where final_status is not null and endpoint_id is null`;
+    from updated_notifications where final_status is not null and endpoint_id is null`;
 
 /** What an event says of a row of the suppression list. */
 export const SUPPRESSION_EVENT = `jsonb_strip_nulls(jsonb_build_object('suppression_id', id, 'channel', channel, 'address', address, 'reason', reason, 'delivery_id', delivery_id, 'expires_at', expires_at))`;

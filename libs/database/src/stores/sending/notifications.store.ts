@@ -1,6 +1,7 @@
 import type { DeliveryState } from '#domain';
 import type { Database } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toCursor, toPage } from '../../page.js';
+import { CANCEL_MOVES, guard, updateCounters } from './delivery-moves.js';
 import { changedDeliveries, emit, FINISHED_NOTIFICATIONS } from './events.store.js';
 import type { DeliveryRow } from './notification.js';
 import {
@@ -155,24 +156,30 @@ select at, code, attempt, outcome, provider, "providerCode", reason, detail, "du
   select sent_at, 2, 'sent', null, null, provider, null, null, null, null, null from deliveries where tenant_id = $1 and id = $2 and sent_at is not null
 ) t order by at, rank, attempt`;
 
+/**
+ * Indexes: deliveries_notification_id_tenant_id_id_idx and the primary keys. Lock order: ordering key, due_deliveries, deliveries,
+ * then the notification.
+ */
 const CANCEL = `
-with gone as (
+with deleted_due_rows as (
   delete from due_deliveries q using deliveries d
   where d.tenant_id = $1 and d.notification_id = $2 and q.tenant_id = d.tenant_id and q.delivery_id = d.id and not q.sending
     and (select carillon_lock_ordering_keys(array(
-      select carillon_ordering_lock(tenant_id, ordering_key) from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
+      select carillon_ordering_lock(tenant_id, ordering_key)
+      from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
   returning q.delivery_id
-), changed as (
-  update deliveries d set state = 'cancelled' from gone where d.tenant_id = $1 and d.id = gone.delivery_id and d.state = 'waiting' returning d.*
-), counted as (
-  update notifications n set cancelled = n.cancelled + (select count(*) from changed) where n.tenant_id = $1 and n.id = $2 and exists (select 1 from changed)
-  returning n.*
-), emitted as (
+), changed_deliveries as (
+  update deliveries d set state = 'cancelled' from deleted_due_rows q
+  where d.tenant_id = $1 and d.id = q.delivery_id and ${guard(CANCEL_MOVES, 'd.state', "'cancelled'")}
+  returning d.*
+), updated_notifications as (${updateCounters(CANCEL_MOVES)}
+), delivery_events as (
   ${emit(`
     ${changedDeliveries("'cancelled'", 'null::text')} where endpoint_id is null
     union all
     ${FINISHED_NOTIFICATIONS}`)}
-), told as (
-  insert into delivery_log (tenant_id, delivery_id, id, code) select $1, id, gen_random_uuid(), 'cancelled' from changed
+), log_entries as (
+  insert into delivery_log (tenant_id, delivery_id, id, code)
+  select $1, id, gen_random_uuid(), 'cancelled' from changed_deliveries
 )
-select id from changed`;
+select id from changed_deliveries`;

@@ -4,6 +4,7 @@ import { columns } from '../../columns.js';
 import type { Database } from '../../database.js';
 import { isOutage } from '../../outage.js';
 import { applyReceipts, type DeliveryReceipt, type ReceiptResult } from './apply-receipts.js';
+import { guard, RESOLVE_MOVES, updateCounters } from './delivery-moves.js';
 import { changedDeliveries, emit } from './events.store.js';
 
 interface ParkedRow {
@@ -135,16 +136,19 @@ export class ReceiptsStore {
     return { applied, dropped };
   }
 
-  /** A person says what became of an unknown outcome. Returns its state before: null when there is no such delivery; anything but `unknown` was left alone. */
-  async settle(
+  /**
+   * Records a person's answer to whether an unknown delivery was sent. Returns the state before: null when there is no such
+   * delivery. A delivery in any other state than `unknown` is not changed.
+   */
+  async resolveUnknown(
     tenantId: string,
     deliveryId: string,
     state: 'sent' | 'failed',
     note: string | null,
   ): Promise<string | null> {
     const [row] = await this.database.platform.query<{ state: string }>({
-      name: 'settle',
-      text: SETTLE,
+      name: 'resolve_unknown',
+      text: RESOLVE_UNKNOWN,
       values: [tenantId, deliveryId, state, note, newId()],
     });
     return row?.state ?? null;
@@ -189,26 +193,28 @@ update parked_receipts p
 set try_at = now() + least(greatest((now() - p.created_at) / 4, interval '${SHORTEST_PAUSE_SECONDS} seconds'), interval '${LONGEST_PAUSE_SECONDS} seconds')
 from tried t where not t.done and p.tenant_id = t.tenant_id and p.id = t.id`;
 
-/** The delivery as it was, locked. Index: the primary key of deliveries. */
-const BEFORE = `before as materialized (
-  select tenant_id, id, notification_id, state from deliveries where tenant_id = $1 and id = $2 for update
-)`;
-
-/** An unknown outcome counts as failed; settled as sent it counts as succeeded. Settled as failed it is a dead letter. */
-const SETTLE = `
-with ${BEFORE}, changed as (
-  update deliveries d set state = $3, reason = case when $3 = 'failed' then 'rejected' end, sent_at = case when $3 = 'sent' then now() end
-  from before b where d.tenant_id = b.tenant_id and d.id = b.id and b.state = 'unknown'
-  returning d.*
-), counted as (
-  update notifications n set succeeded = n.succeeded + 1, failed = n.failed - 1
-  from changed c where $3 = 'sent' and n.tenant_id = c.tenant_id and n.id = c.notification_id
-), emitted as (
+/**
+ * An unknown delivery becomes `sent`, or `failed` with a dead letter. Index: deliveries_pkey, notifications_pkey. Lock order: the
+ * delivery, then its notification.
+ */
+const RESOLVE_UNKNOWN = `
+with locked_delivery as materialized (
+  select tenant_id, id, state from deliveries where tenant_id = $1 and id = $2 for update
+), changed_deliveries as (
+  update deliveries d set
+    state = $3, reason = case when $3 = 'failed' then 'rejected' end, sent_at = case when $3 = 'sent' then now() end
+  from locked_delivery b where d.tenant_id = b.tenant_id and d.id = b.id and ${guard(RESOLVE_MOVES, 'b.state', '$3')}
+  returning d.*, b.state as state_before
+), updated_notifications as (${updateCounters(RESOLVE_MOVES)}
+), delivery_events as (
   ${emit(changedDeliveries('$3::text', "'settled'"))}
-), buried as (
-  insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, provider, reason, code, detail, attempts)
-  select tenant_id, $5, id, notification_id, recipient_id, channel, provider, 'rejected', 'settled', $4, attempts from changed where $3 = 'failed'
-), told as (
-  insert into delivery_log (tenant_id, delivery_id, id, code, reason, detail) select tenant_id, id, gen_random_uuid(), 'settled', $3, $4 from changed
+), dead_letter_rows as (
+  insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, provider, reason, code,
+                            detail, attempts)
+  select tenant_id, $5, id, notification_id, recipient_id, channel, provider, 'rejected', 'settled', $4, attempts
+  from changed_deliveries where $3 = 'failed'
+), log_entries as (
+  insert into delivery_log (tenant_id, delivery_id, id, code, reason, detail)
+  select tenant_id, id, gen_random_uuid(), 'settled', $3, $4 from changed_deliveries
 )
-select state from before`;
+select state from locked_delivery`;

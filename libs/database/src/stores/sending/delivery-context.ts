@@ -1,0 +1,178 @@
+// The data that the pipeline needs of a delivery, and the statement that reads it.
+
+import type { CategoryPreference, ChannelId, SuppressionReason, TenantSettings } from '#domain';
+import { columnList } from '../../column-list.js';
+import type { TemplateHead } from '../templates.store.js';
+import type { Notification } from './notification.js';
+
+export interface RecipientProfile {
+  id: string;
+  email: string | null;
+  phone: string | null;
+  locale: string | null;
+  timezone: string | null;
+  attributes: Record<string, unknown>;
+  devices: { token: string; platform: string }[];
+}
+
+/** The present data of one delivery that the pipeline needs. */
+export interface DeliveryContext {
+  notification: Notification;
+  /** Given with the send; has precedence over the profile. */
+  address: string | null;
+  recipient: RecipientProfile | null;
+  channelSwitches: Record<string, boolean>;
+  /** Null if the tenant has not created it. */
+  category: { defaultEnabled: boolean; mandatory: boolean; unknownOutcome: 'resend' | 'hold' | null } | null;
+  categoryPreference: CategoryPreference | null;
+  /** The reason of the address's entry on the suppression list, or null without one. */
+  suppression: SuppressionReason | null;
+  tenant: { status: 'active' | 'suspended'; settings: TenantSettings };
+  /** The templates that the notification's template id or key selects on this channel, in all locales; never from a cache. */
+  templateHeads: TemplateHead[];
+}
+
+export interface DeliveryKey {
+  tenantId: string;
+  deliveryId: string;
+}
+
+export const keyColumns = columnList<DeliveryKey>({
+  tenant_id: ['uuid', (key) => key.tenantId],
+  id: ['uuid', (key) => key.deliveryId],
+});
+
+export interface ContextRow {
+  tenant_id: string;
+  delivery_id: string;
+  address: string | null;
+  notification_id: string;
+  recipient_id: string;
+  type: string | null;
+  category: string;
+  channels: ChannelId[];
+  template_id: string | null;
+  content: Record<string, unknown> | null;
+  payload: Record<string, unknown> | null;
+  priority: number;
+  test: boolean;
+  ordering_key: string | null;
+  metadata: Record<string, string> | null;
+  scheduled_at: Date | null;
+  expires_at: Date | null;
+  endpoint_id: string | null;
+  shared_content_id: string | null;
+  has_profile: boolean;
+  email: string | null;
+  phone: string | null;
+  locale: string | null;
+  timezone: string | null;
+  attributes: Record<string, unknown> | null;
+  devices: { token: string; platform: string }[] | null;
+  channel_switches: Record<string, boolean> | null;
+  category_policy: { default_enabled: boolean; mandatory: boolean; unknown_outcome: 'resend' | 'hold' | null } | null;
+  category_preference: CategoryPreference | null;
+  suppression: SuppressionReason | null;
+  tenant_status: 'active' | 'suspended';
+  tenant_settings: TenantSettings;
+  template_heads: TemplateHead[] | null;
+}
+
+export function toContext(row: ContextRow): DeliveryContext {
+  return {
+    notification: {
+      tenantId: row.tenant_id,
+      id: row.notification_id,
+      recipientId: row.recipient_id,
+      type: row.type,
+      category: row.category,
+      channels: row.channels,
+      templateId: row.template_id,
+      content: row.content,
+      payload: row.payload,
+      priority: row.priority,
+      test: row.test,
+      orderingKey: row.ordering_key,
+      metadata: row.metadata,
+      scheduledAt: row.scheduled_at,
+      expiresAt: row.expires_at,
+      endpointId: row.endpoint_id,
+      sharedContentId: row.shared_content_id,
+    },
+    address: row.address,
+    recipient: row.has_profile
+      ? {
+          id: row.recipient_id,
+          email: row.email,
+          phone: row.phone,
+          locale: row.locale,
+          timezone: row.timezone,
+          attributes: row.attributes ?? {},
+          devices: row.devices ?? [],
+        }
+      : null,
+    channelSwitches: row.channel_switches ?? {},
+    category: row.category_policy && {
+      defaultEnabled: row.category_policy.default_enabled,
+      mandatory: row.category_policy.mandatory,
+      unknownOutcome: row.category_policy.unknown_outcome,
+    },
+    categoryPreference: row.category_preference,
+    suppression: row.suppression,
+    tenant: { status: row.tenant_status, settings: row.tenant_settings },
+    templateHeads: row.template_heads ?? [],
+  };
+}
+
+/**
+ * Indexes: the primary keys of deliveries and notifications (in one partition each, chosen at run time), tenants, recipients,
+ * preferences and categories; suppressions by address; templates by key or id. `offset 0` keeps each look-up a look-up: without
+ * it, the planner once joined tenants first and read all deliveries of a tenant for each row.
+ */
+export const LOAD_DELIVERIES = `
+select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.recipient_id, n.type, n.category, n.channels,
+       n.template_id, n.content, n.payload, n.priority, n.test, n.ordering_key, n.metadata, n.scheduled_at, n.expires_at,
+       n.endpoint_id, n.shared_content_id,
+       r.id is not null as has_profile, r.email, r.phone, r.locale, r.timezone, r.attributes,
+       case when d.channel = 'push' then (
+         select json_agg(json_build_object('token', v.token, 'platform', v.platform) order by v.created_at)
+         from devices v where v.tenant_id = d.tenant_id and v.recipient_id = d.recipient_id
+       ) end as devices,
+       p.channels as channel_switches, p.categories -> n.category as category_preference, c.policy as category_policy,
+       (
+         select s.reason from suppressions s
+         where s.tenant_id = d.tenant_id and s.channel = d.channel and (s.expires_at is null or s.expires_at > now())
+           and s.address = case d.channel
+             when 'email' then lower(coalesce(d.address, r.email))
+             when 'sms' then coalesce(d.address, r.phone)
+             else d.address
+           end
+       ) as suppression,
+       t.status as tenant_status, t.settings as tenant_settings,
+       case when n.template_id is not null then (
+         select json_agg(json_build_object('id', m.id, 'locale', m.locale, 'version', m.version))
+         from (
+           select id, locale, version from templates
+           where tenant_id = d.tenant_id and key = n.template_id and channel = d.channel
+           union all
+           select id, locale, version from templates
+           where tenant_id = d.tenant_id and channel = d.channel and id = case
+             when n.template_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then n.template_id::uuid
+           end
+         ) m
+       ) end as template_heads
+from ${keyColumns.table('i')}
+cross join lateral (select * from deliveries x where x.tenant_id = i.tenant_id and x.id = i.id offset 0) d
+cross join lateral (select * from notifications x where x.tenant_id = d.tenant_id and x.id = d.notification_id offset 0) n
+cross join lateral (select * from tenants x where x.id = d.tenant_id offset 0) t
+left join lateral (
+  select * from recipients x where x.tenant_id = d.tenant_id and x.id = d.recipient_id offset 0
+) r on true
+left join lateral (
+  select * from preferences x where x.tenant_id = d.tenant_id and x.recipient_id = d.recipient_id offset 0
+) p on true
+left join lateral (
+  select json_build_object('default_enabled', x.default_enabled, 'mandatory', x.mandatory,
+                           'unknown_outcome', x.unknown_outcome) as policy
+  from categories x where x.tenant_id = d.tenant_id and x.key = n.category offset 0
+) c on true`;
