@@ -62,7 +62,7 @@ describe('who may do what', () => {
       /\b(asPlatform|sqlAsPlatform)\b|database\.platform(Reads)?\b/.test(read(path)),
     );
     expect(platform.sort()).toEqual([
-      'apps/worker/src/delivery/make-pipeline.ts', // the limiter, whose keys begin with the tenant
+      'apps/worker/src/delivery/make-limiter.ts', // the limiter, whose keys begin with the tenant
       'libs/database/src/database.ts',
       'libs/database/src/postgres-listener.ts', // NOTIFY, no table
       'libs/database/src/stores/api-keys.store.ts', // whose key it is, is what is asked

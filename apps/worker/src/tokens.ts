@@ -1,8 +1,9 @@
-/** Injection tokens for what is not a class of ours. */
+/** Injection tokens of values that are not instances of our classes. */
+export const CONFIG = Symbol('Config');
 export const LOGGER = Symbol('Logger');
+/** Null without REDIS_URL: limits and hints then go through PostgreSQL. */
+export const REDIS = Symbol('Redis');
+/** Null without KAFKA_BROKERS: deliveries then stay in this process, and no events are published. */
+export const KAFKA = Symbol('Kafka');
 export const TRANSPORT = Symbol('DeliveryTransport');
 export const BUS = Symbol('RealtimeBus');
-/** Those that carry events away. */
-export const RELAYS = Symbol('Relays');
-/** The AbortController whose signal says that the worker stops: nothing begins any more. */
-export const STOPPING = Symbol('Stopping');

@@ -1,19 +1,21 @@
+import { Injectable } from '@nestjs/common';
 import type { ClaimedDelivery } from '#database';
 import { channelOf, StopPipeline } from '#domain';
 import type { Claimed } from './pipeline-context.js';
 
-/** A delivery that keeps killing its worker before an attempt is taken out of circulation. */
+/** A delivery that reaches more claims than this without an attempt kills its worker or meets a bug: it is quarantined. */
 const MAX_CLAIMS_WITHOUT_ATTEMPT = 5;
-/** A delivery is not sent again when so many sends in a row left no record: it kills its worker, or what comes back cannot be stored. */
+/** After so many sends in a row without a recorded outcome, the delivery is not sent again: it kills its worker, or its outcome cannot be stored. */
 const MAX_UNRECORDED = 3;
 
-/** Is it still to be sent at all? Whether the claim is still ours, the intent and the record decide in the database. */
+/** Stops deliveries that must not be sent. Does not check that the claim still holds: the intent and the record do, in the database. */
+@Injectable()
 export class ClaimStep {
   async run(delivery: ClaimedDelivery): Promise<Claimed> {
     if (performance.now() >= delivery.leaseEndsAt)
       throw new StopPipeline({ kind: 'claim_lost', detail: 'the lease was over before the work began' });
     const channel = channelOf(delivery.channel);
-    // What may have been sent already did not expire: that is decided when its category is known.
+    // Never expires a send whose outcome is unknown: the load step decides by the policy of its category.
     if (delivery.expired && !delivery.sending) throw new StopPipeline({ kind: 'expired' });
     if (delivery.sending && delivery.unrecorded + 1 >= MAX_UNRECORDED) {
       throw new StopPipeline({

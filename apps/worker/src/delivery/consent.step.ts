@@ -1,7 +1,9 @@
+import { Injectable } from '@nestjs/common';
 import { refusal, StopPipeline } from '#domain';
 import type { Consented, Loaded } from './pipeline-context.js';
 
-/** Does the recipient want it, on this channel, and may the address be used at all? */
+/** Suppresses a delivery that the recipient has opted out of, or whose address or tenant may not be used. */
+@Injectable()
 export class ConsentStep {
   async run(loaded: Loaded): Promise<Consented> {
     const { tenant, category, channelSwitches, categoryPreference, suppression } = loaded.context;

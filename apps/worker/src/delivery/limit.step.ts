@@ -1,10 +1,15 @@
+import { Inject, Injectable } from '@nestjs/common';
 import { recipientLimit, StopPipeline } from '#domain';
 import type { Limiter } from '#rate-limit';
 import type { Consented, Limited } from './pipeline-context.js';
 
-/** Has the recipient had enough for now? Too much is held, not dropped. One token per delivery, however often it is tried. */
+/** Injection token of the Limiter. */
+export const LIMITER = Symbol('Limiter');
+
+/** Holds a delivery beyond the limit of its recipient and channel. A delivery takes one token, however often it is attempted. */
+@Injectable()
 export class LimitStep {
-  constructor(private readonly limiter: Limiter) {}
+  constructor(@Inject(LIMITER) private readonly limiter: Limiter) {}
 
   async run(consented: Consented): Promise<Limited> {
     const { delivery, channel, context } = consented;

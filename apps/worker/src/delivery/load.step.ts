@@ -1,10 +1,11 @@
-import type {
+import { Injectable } from '@nestjs/common';
+import {
   DeliveriesStore,
-  DeliveryContext,
+  type DeliveryContext,
   ReceiptsStore,
   SharedContentsStore,
-  StoredSharedContent,
-  TemplateContent,
+  type StoredSharedContent,
+  type TemplateContent,
   TemplatesStore,
 } from '#database';
 import { localeChain, StopPipeline } from '#domain';
@@ -13,10 +14,10 @@ import { SharedPayload } from '#templates';
 import type { Claimed, Loaded } from './pipeline-context.js';
 import { ReadCache } from './read-cache.js';
 
-/** Contents of template versions, which never change. */
+/** Template versions kept in memory; a version never changes. */
 const CACHED_VERSIONS = 5_000;
 
-/** Bytes of shared contents. One takes up to four times its characters: as text, and as UTF-8 for the threads that render. */
+/** Memory for shared contents. One takes up to four bytes a character: as text, and as UTF-8 for the render threads. */
 const CACHED_SHARED_BYTES = 64 * 1024 * 1024;
 const BYTES_PER_CHARACTER = 4;
 
@@ -37,7 +38,8 @@ interface VersionKey {
   version: number;
 }
 
-/** Notification, recipient, tenant and the current version of the template in the best locale. */
+/** Loads the notification, recipient and tenant, and the current version of the template in the best locale. */
+@Injectable()
 export class LoadStep {
   private readonly versions: ReadCache<VersionKey, TemplateContent>;
   private readonly shared: ReadCache<SharedKey, Shared>;
@@ -61,9 +63,9 @@ export class LoadStep {
   async run(claimed: Claimed): Promise<Loaded> {
     const context = await this.deliveries.load(claimed.delivery);
     if (!context) throw new StopPipeline({ kind: 'claim_lost', detail: 'the delivery is gone' });
-    if (claimed.delivery.sending) await this.decideInDoubt(claimed, context);
+    if (claimed.delivery.sending) await this.resolveUnknownSend(claimed, context);
     const shared = await this.sharedOf(context);
-    const { content, templateVersion } = await this.content(claimed, context, shared);
+    const { content, templateVersion } = await this.contentOf(claimed, context, shared);
     const own = context.recipient ? claimed.channel.addressesOf(context.recipient) : [];
     const addresses = context.address ? [context.address] : own;
     if (addresses.length === 0 && claimed.channel.addressFrom) {
@@ -86,19 +88,19 @@ export class LoadStep {
   }
 
   /**
-   * An earlier worker had begun to send and was lost: it may or may not have been sent. The category says what follows, or the
-   * channel; nothing is sent again of which the vendor has told something.
+   * An earlier claim committed the intent to send and recorded no outcome, so the message may have been sent. Sends again if the
+   * policy of the category or the channel allows it and no receipt has come: a receipt proves that the message was sent.
    */
-  private async decideInDoubt({ delivery, channel }: Claimed, { category }: DeliveryContext): Promise<void> {
+  private async resolveUnknownSend({ delivery, channel }: Claimed, { category }: DeliveryContext): Promise<void> {
     const policy = category?.unknownOutcome ?? channel.unknownOutcome;
     instruments().unknown.add(1, { channel: delivery.channel, policy });
-    const told = await this.receipts.hasParked(delivery.tenantId, delivery.deliveryId);
-    if (policy === 'resend' && !told) {
+    const hasReceipt = await this.receipts.hasParked(delivery.tenantId, delivery.deliveryId);
+    if (policy === 'resend' && !hasReceipt) {
       if (delivery.expired) throw new StopPipeline({ kind: 'expired' });
       return;
     }
     const lost = `the worker was lost during attempt ${delivery.attempt}`;
-    const detail = told ? `${lost}; a receipt of it has come` : `${lost}; the provider may or may not have it`;
+    const detail = hasReceipt ? `${lost}; a receipt of it has come` : `${lost}; the provider may or may not have it`;
     throw new StopPipeline({ kind: 'unknown', detail });
   }
 
@@ -115,19 +117,19 @@ export class LoadStep {
     });
   }
 
-  private async content(
+  private async contentOf(
     { delivery, channel }: Claimed,
     { notification, recipient, tenant, templateHeads: heads }: DeliveryContext,
     shared: Shared | null,
   ): Promise<{ content: TemplateContent; templateVersion: number | null }> {
-    // An event is its own content.
+    // Webhooks have no template: the event is the content.
     if (notification.endpointId)
       return { content: { body: JSON.stringify(notification.payload) }, templateVersion: null };
     const inline = notification.content ?? shared?.content;
     if (inline) return { content: inline, templateVersion: null };
     const idOrKey = notification.templateId!;
     const chain = localeChain(recipient?.locale ?? null, tenant.settings.locale ?? null);
-    // By key the best locale wins; by id there is one. A key with no locale of the chain is still better sent than not.
+    // A template id has one locale, a key may have several. Falls back to any locale when none of the chain matches.
     const head = chain.flatMap((locale) => heads.filter((found) => found.locale === locale))[0] ?? heads[0];
     const key = head && { tenantId: delivery.tenantId, templateId: head.id, version: head.version };
     const content = key && (await this.versions.get(`${key.tenantId} ${key.templateId} ${key.version}`, key));

@@ -14,15 +14,15 @@ interface Entry {
   outcome: Outcome;
 }
 
-/** Of directories: an outcome holds what a vendor said of a recipient. */
+/** Mode of directories. An outcome may contain a vendor's text about a recipient. */
 const OWNER_ONLY = 0o700;
 const COMPLETE = '.json';
 const PARTIAL = '.tmp';
-/** A partial file this old belongs to a process that died while it wrote: its outcome was never promised to be kept. */
+/** A partial file this old belongs to a process that died while writing. `append` never resolved for it. */
 const ABANDONED_MS = 60_000;
-/** What nobody can record is kept here, for people to look at and delete. */
+/** The subdirectory of files that cannot be recorded. An operator inspects and deletes them. */
 const ASIDE = 'unreadable';
-/** Files read and recorded together. */
+/** Files that are read and recorded concurrently. */
 const BATCH = 500;
 
 export class OutcomeSpool {
@@ -35,7 +35,7 @@ export class OutcomeSpool {
     private readonly logger: Logger,
   ) {}
 
-  /** Durable when it resolves: the file and its name are flushed to the disk. */
+  /** Durable when it resolves: the file and its directory entry are flushed to disk. */
   async append(delivery: ClaimedDelivery, outcome: Outcome): Promise<void> {
     if ((await mkdir(this.directory, { recursive: true, mode: OWNER_ONLY })) !== undefined)
       await flushDirectory(dirname(this.directory));
@@ -53,9 +53,8 @@ export class OutcomeSpool {
   }
 
   /**
-   * Records everything in the spool and removes it; called whenever there may be something and the database may answer. Returns how
-   * many were recorded. Throws while the database is away; the files then stay. A file that cannot be read or recorded is moved aside
-   * and reported, and never stops the others.
+   * Records and removes all spooled outcomes. Returns how many were recorded. Throws during an outage of the database; the files
+   * then stay. A file that cannot be read or recorded is moved aside and reported; the others continue.
    */
   async replay(): Promise<number> {
     this.replaying ??= this.replayAll().finally(() => {
@@ -83,7 +82,7 @@ export class OutcomeSpool {
     const file = join(this.directory, name);
     try {
       const text = await readFile(file, 'utf8').catch(ifMissing);
-      // Another worker was faster.
+      // Another worker has recorded it.
       if (text === null) return false;
       const { delivery, outcome } = parse(text);
       const recorded = await recordOutcome(this.deliveries, delivery, outcome, this.logger);
@@ -91,11 +90,11 @@ export class OutcomeSpool {
       if (!recorded)
         this.logger.warn(
           { tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind },
-          'a spooled outcome is dropped: it is on record already, or another worker has decided',
+          'dropping a spooled outcome: it is already recorded, or the claim was lost',
         );
       return recorded;
     } catch (error) {
-      // Only the database stops a replay; anything else concerns this file alone.
+      // An outage stops the replay. Any other error concerns this file alone.
       if (isUnavailable(error)) throw error;
       await this.moveAside(name, reasonOf(error));
       return false;
@@ -116,15 +115,18 @@ export class OutcomeSpool {
       instruments().spoolAside.add(1);
       this.logger.error(
         { file: join(aside, name), why },
-        'a spooled outcome cannot be recorded; its file is kept aside',
+        'a spooled outcome cannot be recorded; its file was moved aside',
       );
     } catch (error) {
-      this.logger.error({ err: error, file: name, why }, 'a spooled outcome cannot be recorded, nor its file be moved');
+      this.logger.error(
+        { err: error, file: name, why },
+        'a spooled outcome cannot be recorded, and moving its file aside failed',
+      );
     }
   }
 }
 
-/** Throws for anything but what {@link OutcomeSpool.append} has written. */
+/** Throws SyntaxError for a file that {@link OutcomeSpool.append} has not written. */
 function parse(text: string): Entry {
   const { delivery, outcome } = JSON.parse(text) as Partial<Entry>;
   const ids = [delivery?.tenantId, delivery?.deliveryId, delivery?.claimId, delivery?.channel, outcome?.kind];
@@ -132,7 +134,7 @@ function parse(text: string): Entry {
   return { delivery: delivery!, outcome: outcome! };
 }
 
-/** Never the message of an error: it may quote the file, or the row that was to be written. */
+/** Leaves out error messages: they may quote the file or the row. */
 function reasonOf(error: unknown): string {
   if (error instanceof SyntaxError) return 'it is not an outcome';
   const { name, code } = error as Error & { code?: string };
@@ -144,7 +146,7 @@ function ifMissing(error: NodeJS.ErrnoException): null {
   return null;
 }
 
-/** A new name in a directory is durable only when the directory is flushed too. */
+/** A new directory entry is durable only after a flush of the directory. */
 async function flushDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r');
   try {

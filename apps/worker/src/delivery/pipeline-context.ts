@@ -1,4 +1,4 @@
-// What is known of a delivery after each step. A step takes what the one before it gives, so a wrong order does not compile.
+// The context of a delivery after each step. A step takes the type that the one before it returns, so a wrong order does not compile.
 
 import type { ClaimedDelivery, DeliveryContext } from '#database';
 import type { Channel, ChannelId } from '#domain';
@@ -16,7 +16,7 @@ export interface Claimed {
 
 export interface Loaded extends Claimed {
   context: DeliveryContext;
-  /** Where it goes: one address, several for push, none for in-app. */
+  /** One address, several for push, none for in-app. */
   addresses: readonly string[];
   content: Record<string, unknown>;
   templateVersion: number | null;
@@ -34,12 +34,12 @@ export interface Limited extends Consented {
 }
 
 export interface Rendered extends Limited {
-  /** Where a click ends the category, where that is possible. */
+  /** Null where the recipient cannot unsubscribe by a link. */
   unsubscribe: UnsubscribeLink | null;
   message: Record<string, unknown>;
 }
 
-/** Who is asked, and with what. */
+/** With the account to send through, and the addresses that it reaches. */
 export interface Addressed extends Rendered {
   sender: Sender;
 }

@@ -1,27 +1,33 @@
+import { Inject, Injectable } from '@nestjs/common';
 import type { ClaimedDelivery } from '#database';
 import { type Outcome, StopPipeline } from '#domain';
 import { instruments } from '#telemetry';
-import type { ClaimStep } from './claim.step.js';
-import type { ConsentStep } from './consent.step.js';
-import type { LimitStep } from './limit.step.js';
-import type { LoadStep } from './load.step.js';
-import type { RecordStep } from './record.step.js';
-import type { RenderStep } from './render.step.js';
-import type { SendStep } from './send/send.step.js';
+import { ClaimStep } from './claim.step.js';
+import { ConsentStep } from './consent.step.js';
+import { LimitStep } from './limit.step.js';
+import { LoadStep } from './load.step.js';
+import { RecordStep } from './record.step.js';
+import { RenderStep } from './render.step.js';
+import { SendStep } from './send/send.step.js';
 
-export interface Steps {
-  claim: ClaimStep;
-  load: LoadStep;
-  consent: ConsentStep;
-  limit: LimitStep;
-  render: RenderStep;
-  send: SendStep;
-  record: RecordStep;
+@Injectable()
+export class PipelineSteps {
+  @Inject() readonly claim!: ClaimStep;
+  @Inject() readonly load!: LoadStep;
+  @Inject() readonly consent!: ConsentStep;
+  @Inject() readonly limit!: LimitStep;
+  @Inject() readonly render!: RenderStep;
+  @Inject() readonly send!: SendStep;
+  @Inject() readonly record!: RecordStep;
 }
 
-/** The path of one delivery. A step that stops it throws StopPipeline with the outcome; anything else that flies is an outage or a bug. */
+/**
+ * The path of one delivery. A step ends it by throwing StopPipeline with the outcome. Any other error is an outage or a bug and is
+ * not recorded: the consumer handles it.
+ */
+@Injectable()
 export class Pipeline {
-  constructor(private readonly steps: Steps) {}
+  constructor(private readonly steps: PipelineSteps) {}
 
   async run(delivery: ClaimedDelivery): Promise<Outcome> {
     let outcome: Outcome;
@@ -32,16 +38,16 @@ export class Pipeline {
       const limited = await timed('limit', this.steps.limit.run(consented));
       const rendered = await timed('render', this.steps.render.run(limited));
       outcome = await timed('send', this.steps.send.run(rendered));
-    } catch (halt) {
-      if (!(halt instanceof StopPipeline)) throw halt;
-      outcome = halt.outcome;
+    } catch (error) {
+      if (!(error instanceof StopPipeline)) throw error;
+      outcome = error.outcome;
     }
     await timed('record', this.steps.record.run(delivery, outcome));
     return outcome;
   }
 }
 
-async function timed<T>(step: keyof Steps, work: Promise<T>): Promise<T> {
+async function timed<T>(step: keyof PipelineSteps, work: Promise<T>): Promise<T> {
   const startedAt = performance.now();
   try {
     return await work;

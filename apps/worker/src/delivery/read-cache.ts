@@ -6,7 +6,7 @@ interface Entry<Value> {
   value: Value | null;
 }
 
-/** Keeps what was read of things that never change. Asked for at the same moment by a thousand deliveries, one is read once. */
+/** Caches values that never change. Concurrent reads of one value share one read. */
 export class ReadCache<Key, Value> {
   private readonly entries: LRUCache<string, Entry<Value>, { key: unknown }>;
 
@@ -15,13 +15,13 @@ export class ReadCache<Key, Value> {
       ...('max' in limits
         ? limits
         : { maxSize: limits.maxSize, sizeCalculation: ({ value }) => (value === null ? 1 : limits.sizeOf(value)) }),
-      // A full cache may drop an entry that is still being read; those who wait for it receive it nevertheless.
+      // A full cache may evict an entry that is still being read; its waiters receive the value nevertheless.
       ignoreFetchAbort: true,
       fetchMethod: async (_name, _stale, { context }) => ({ value: await read(context.key as Key) }),
     });
   }
 
-  /** Null when there is no such thing, which is not kept. */
+  /** Null when there is no such value. Null is not cached. */
   async get(name: string, key: Key): Promise<Value | null> {
     const entry = await this.entries.fetch(name, { context: { key } });
     if (entry && entry.value !== null) return entry.value;

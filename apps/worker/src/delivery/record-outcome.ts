@@ -3,8 +3,8 @@ import { type Outcome, reducedOutcome } from '#domain';
 import type { Logger } from '#telemetry';
 
 /**
- * Records an outcome; one that the database refuses for its data is recorded without what came from outside. Returns false when the claim
- * was lost. Throws what the store throws when that fails as well.
+ * Records an outcome. If the database rejects its data, records it without the vendor's texts. Returns false when the claim was
+ * lost. Throws what the store throws when the second record fails too.
  */
 export async function recordOutcome(
   deliveries: DeliveriesStore,
@@ -20,7 +20,7 @@ export async function recordOutcome(
     const { tenantId, deliveryId } = delivery;
     logger.error(
       { err: error, tenant_id: tenantId, delivery_id: deliveryId, outcome: outcome.kind },
-      'the outcome cannot be stored as it is: it is recorded without what came from outside',
+      'the database rejects the data of the outcome; recording it without the texts of the vendor',
     );
     return await deliveries.record(delivery, reducedOutcome(outcome, String((error as { code?: unknown }).code)));
   }

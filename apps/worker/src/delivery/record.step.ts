@@ -1,22 +1,25 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ClaimedDelivery, type DeliveriesStore, databaseFault, type ReceiptsStore } from '#database';
+import { Inject, Injectable } from '@nestjs/common';
+import { type ClaimedDelivery, DeliveriesStore, databaseFault, ReceiptsStore } from '#database';
 import type { Outcome } from '#domain';
 import { instruments, type Logger } from '#telemetry';
-import { countLateReceipts } from '../late-receipts.js';
-import type { OutcomeSpool } from './outcome-spool.js';
+import { Shutdown } from '../shutdown.js';
+import { LOGGER } from '../tokens.js';
+import { countLateReceipts } from './count-late-receipts.js';
+import { OutcomeSpool } from './outcome-spool.js';
 import { recordOutcome } from './record-outcome.js';
 
 const RETRY_MS = 250;
 
-/** One commit for whatever the outcome was. Always reached; an outcome that cannot be committed is not forgotten. */
+/** Records any outcome in one commit. An outcome of a send that cannot be committed goes to the spool. */
+@Injectable()
 export class RecordStep {
   constructor(
     private readonly deliveries: DeliveriesStore,
     private readonly receipts: ReceiptsStore,
     private readonly spool: OutcomeSpool,
-    /** Aborted when the worker stops: then nobody waits for the database. */
-    private readonly stopping: AbortSignal,
-    private readonly logger: Logger,
+    private readonly shutdown: Shutdown,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   async run(delivery: ClaimedDelivery, outcome: Outcome): Promise<void> {
@@ -29,22 +32,22 @@ export class RecordStep {
       instruments().fenced.add(1, { channel: delivery.channel });
       this.logger.warn(
         { tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind },
-        'the claim was lost before the record: somebody else decides',
+        'the claim was lost before the record; the outcome is not recorded',
       );
       return;
     }
     const { tenantId, deliveryId } = delivery;
     if (outcome.kind === 'sent' && outcome.receipt)
       await this.receipts.apply({ tenantId, deliveryId, kind: outcome.receipt, detail: 'simulated by the sandbox' });
-    // The vendor may have told already what it did not answer: then it is not sent again.
+    // A receipt may have come before this record. It proves that the message was sent, so it is not sent again.
     if ('attempt' in outcome && outcome.attempt?.outcome === 'unknown' && recorded === true)
       countLateReceipts(await this.receipts.retryParkedOf(tenantId, deliveryId));
   }
 
   /**
-   * While the database is away the record is tried again until the lease is over, or the worker stops. Then an outcome with an
-   * attempt goes to the spool, because forgetting it would mean sending again; anything else may simply be decided anew. A record
-   * that fails for its data fails again: it is not tried again.
+   * During an outage, retries until the lease ends or the worker stops. Then an outcome with an attempt goes to the spool, because
+   * without it the message would be sent again; any other outcome is simply decided again. A record that the database rejects for
+   * its data is not retried: it would fail again.
    */
   private async write(delivery: ClaimedDelivery, outcome: Outcome): Promise<boolean | 'spooled'> {
     for (;;) {
@@ -52,7 +55,7 @@ export class RecordStep {
         return await recordOutcome(this.deliveries, delivery, outcome, this.logger);
       } catch (error) {
         const fault = databaseFault(error);
-        const isOver = this.stopping.aborted || performance.now() + RETRY_MS >= delivery.leaseEndsAt;
+        const isOver = this.shutdown.hasBegun || performance.now() + RETRY_MS >= delivery.leaseEndsAt;
         if (fault !== 'data' && !isOver) {
           await delay(RETRY_MS);
           continue;
@@ -78,7 +81,7 @@ export class RecordStep {
     instruments().spooled.add(1, { channel: delivery.channel });
     this.logger.error(
       { err: error, tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind },
-      'the outcome went to the spool',
+      'the outcome could not be recorded; it was written to the spool',
     );
   }
 }

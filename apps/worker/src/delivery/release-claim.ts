@@ -1,7 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ClaimedDelivery, type DueDeliveriesStore, isUnavailable, WrongMasterKey } from '#database';
+import { Inject, Injectable } from '@nestjs/common';
+import { type ClaimedDelivery, DueDeliveriesStore, isUnavailable, WrongMasterKey } from '#database';
 import { instruments, type Logger } from '#telemetry';
-import type { LockedAccounts } from './locked-accounts.js';
+import { Shutdown } from '../shutdown.js';
+import { LOGGER } from '../tokens.js';
+import { LockedAccounts } from './locked-accounts.js';
 import { NotSent } from './send/not-sent.js';
 
 const RETRY_MS = 250;
@@ -22,19 +25,20 @@ type Reason = keyof typeof DELAY_SECONDS;
  * Handles pipeline errors. Shutdown, an outage and a wrong master key are not the delivery's fault: releases the claim without
  * counting it. Any other error is a bug: keeps the claim until its lease ends; repeated bugs quarantine the delivery.
  */
+@Injectable()
 export class ReleaseClaim {
   constructor(
     private readonly due: DueDeliveriesStore,
     private readonly locked: LockedAccounts,
-    private readonly stopping: AbortSignal,
-    private readonly logger: Logger,
+    private readonly shutdown: Shutdown,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   /** Resolves when the claim is released, which during an outage is after its end, or when the claim is kept. */
   async run(delivery: ClaimedDelivery, error: unknown): Promise<void> {
     const { tenantId, deliveryId, channel } = delivery;
     const ids = { tenant_id: tenantId, delivery_id: deliveryId, channel };
-    const reason = reasonOf(error, this.stopping);
+    const reason = reasonOf(error, this.shutdown);
     if (reason === null) {
       instruments().outcomes.add(1, { channel, outcome: 'error', reason: '' });
       this.logger.error({ ...ids, err: error }, 'the pipeline failed; the delivery is due again when its lease ends');
@@ -42,7 +46,7 @@ export class ReleaseClaim {
     }
     instruments().returned.add(1, { channel, reason });
     if (reason === 'master_key') {
-      if (this.locked.note(tenantId, channel))
+      if (this.locked.lock(tenantId, channel))
         this.logger.error({ ...ids, err: error }, 'the master key does not open the provider accounts');
     } else if (reason === 'outage')
       this.logger.warn({ ...ids, err: error }, 'database unavailable; releasing the claim');
@@ -55,7 +59,7 @@ export class ReleaseClaim {
         await this.due.release({ delivery, delaySeconds, intentUnsure });
         return;
       } catch (error) {
-        if (this.stopping.aborted || !isUnavailable(error)) {
+        if (this.shutdown.hasBegun || !isUnavailable(error)) {
           this.logger.warn({ err: error, delivery_id: delivery.deliveryId }, 'releasing a claim failed');
           return;
         }
@@ -66,8 +70,8 @@ export class ReleaseClaim {
 }
 
 /** Null for a bug. */
-function reasonOf(error: unknown, stopping: AbortSignal): Reason | null {
+function reasonOf(error: unknown, shutdown: Shutdown): Reason | null {
   if (error instanceof WrongMasterKey) return 'master_key';
   if (isUnavailable(error)) return 'outage';
-  return error instanceof NotSent && error.cause === undefined && stopping.aborted ? 'stopping' : null;
+  return error instanceof NotSent && error.cause === undefined && shutdown.hasBegun ? 'stopping' : null;
 }

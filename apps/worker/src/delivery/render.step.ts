@@ -1,12 +1,14 @@
+import { Injectable } from '@nestjs/common';
 import { cleanJson, messageFaultOf, StopPipeline } from '#domain';
-import { RendererBusy, TemplateFault, type TemplateRenderer } from '#templates';
+import { RendererBusy, TemplateFault, TemplateRenderer } from '#templates';
 import type { Limited, Rendered } from './pipeline-context.js';
-import type { UnsubscribeLinks } from './unsubscribe-links.js';
+import { UnsubscribeLinks } from './unsubscribe-links.js';
 
-/** Waits at least this long when too many large templates wait for a thread; at most twice as long. */
+/** The delay of a delivery when too many renders wait for a thread: this long to twice as long. */
 const BUSY_SECONDS = 5;
 
-/** The message, every variable in its place. */
+/** Renders the message and checks it against the limits of its channel. */
+@Injectable()
 export class RenderStep {
   constructor(
     private readonly renderer: TemplateRenderer,
@@ -15,17 +17,17 @@ export class RenderStep {
 
   async run(limited: Limited): Promise<Rendered> {
     const { notification, recipient, tenant } = limited.context;
-    // No template: what braces stand in an event are its own.
+    // Webhooks have no template: braces in an event are data.
     if (notification.endpointId) return { ...limited, unsubscribe: null, message: limited.content };
     const unsubscribe = this.links.linkFor(limited.channel.id, limited.context);
     const added = {
       recipient: { id: notification.recipientId, ...recipient?.attributes, locale: recipient?.locale ?? null },
       ...(unsubscribe && { unsubscribe_url: unsubscribe.url }),
     };
-    // The payload wins over what we add; a template written for a send never changes its meaning under it.
+    // The payload wins over added variables, so a new added variable never changes what a template renders.
     const layers = [added, limited.sharedPayload ?? {}, notification.payload ?? {}];
     try {
-      // A template can cut a pair of surrogates in two; what it makes goes into the inbox or the mailbox.
+      // A template can cut a surrogate pair in two, and the database rejects lone surrogates.
       const rendered = await this.renderer.render(limited.channel, limited.content, layers, limited.delivery.tenantId);
       const message = cleanJson(rendered);
       const fault = messageFaultOf(limited.channel, message, { smsMaxSegments: tenant.settings.sms_max_segments });

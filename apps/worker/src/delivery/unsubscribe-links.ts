@@ -3,18 +3,19 @@ import { type ChannelId, signUnsubscription } from '#domain';
 
 export interface UnsubscribeLink {
   url: string;
-  /** RFC 2919: looks like a domain name, and stays the same for a category. */
+  /** List-Id (RFC 2919): written like a domain name, the same for all messages of a category. */
   listId: string;
 }
 
-/** Makes the link out of a category for each recipient of an e-mail, where mail clients can reach us. */
+/** Makes links by which the recipient of an e-mail unsubscribes from its category. */
 export class UnsubscribeLinks {
+  /** `publicUrl`: undefined where mail clients cannot reach this deployment; then there are no links. */
   constructor(
     private readonly publicUrl: string | undefined,
     private readonly key: Buffer,
   ) {}
 
-  /** Null where there is nothing to leave: other channels, and what people must be told. */
+  /** Null for channels other than e-mail and for mandatory categories. */
   linkFor(channel: ChannelId, { notification, category }: DeliveryContext): UnsubscribeLink | null {
     if (this.publicUrl === undefined || channel !== 'email' || category?.mandatory) return null;
     const { tenantId, recipientId, category: key } = notification;
@@ -25,7 +26,7 @@ export class UnsubscribeLinks {
   }
 }
 
-/** A category's key as a label of a domain name. */
+/** The category's key as a label of a domain name: at most 63 letters, digits and hyphens. */
 function labelOf(key: string): string {
   return (
     key

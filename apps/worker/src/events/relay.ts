@@ -1,28 +1,27 @@
 import type { Logger } from '#telemetry';
 
-/** What this needs of the listening connection: one worker at a time relays, so that each recipient's events stay in order. */
+/** A lock that one worker holds at a time, so that each recipient's events stay in order. */
 interface Lock {
   holds(name: string): Promise<boolean>;
 }
 
 export interface RelayOptions {
-  /** The lock's; one relay of a name runs at a time, over all workers. */
+  /** Names the lock. Of all workers, one runs the relay of a name. */
   name: string;
-  /** Carries one batch; returns whether there may be more. Throws while somebody is away: the batch comes again. */
+  /** Returns whether there may be more. After an error the same batch is published again. */
   publishBatch: () => Promise<boolean>;
-  close?: () => Promise<void>;
 }
 
 const IDLE_MS = 100;
-/** How soon another worker takes over when the one that relayed is gone. */
+/** The interval at which other workers try to get the lock, and the delay after an error. */
 const STANDBY_MS = 1_000;
 
 /**
- * Carries events from the table they were committed to, to whoever listens. What was carried is marked afterwards; a worker that
- * dies in between lets it come twice, with the same id.
+ * Publishes events from their table, batch by batch. A batch is marked as published afterwards: when a worker dies in between, its
+ * events are published again with the same ids.
  */
 export class Relay {
-  private running = false;
+  private isRunning = false;
   private loop: Promise<void> = Promise.resolve();
   private wake: () => void = () => undefined;
 
@@ -33,27 +32,28 @@ export class Relay {
   ) {}
 
   start(): void {
-    this.running = true;
+    this.isRunning = true;
     this.loop = this.run();
   }
 
+  /** Resolves when the batch under way is published. */
   async stop(): Promise<void> {
-    this.running = false;
+    this.isRunning = false;
     this.wake();
     await this.loop;
-    await this.options.close?.();
   }
 
   private async run(): Promise<void> {
     const { name, publishBatch } = this.options;
-    for (let away = false; this.running; ) {
+    for (let hasFailed = false; this.isRunning; ) {
       try {
         if (!(await this.lock.holds(name))) await this.rest(STANDBY_MS);
         else if (!(await publishBatch())) await this.rest(IDLE_MS);
-        away = false;
+        hasFailed = false;
       } catch (error) {
-        if (!away) this.logger.warn({ err: error, relay: name }, 'events are not relayed at the moment; they wait');
-        away = true;
+        if (!hasFailed)
+          this.logger.warn({ err: error, relay: name }, 'publishing events failed; retrying until it works');
+        hasFailed = true;
         await this.rest(STANDBY_MS);
       }
     }

@@ -1,4 +1,4 @@
-// Events → the endpoints of their tenants: each that wants an event gets a delivery of its own.
+// Makes a delivery of each event for each endpoint that subscribes to its type.
 
 import {
   type AcceptStore,
@@ -13,12 +13,12 @@ import {
 } from '#database';
 import { instruments, type Logger } from '#telemetry';
 
-/** Tenants served in one turn. */
+/** Tenants in one turn. */
 const TENANTS = 20;
-/** Deliveries written in one turn, and events read for it. */
+/** Deliveries accepted in one turn, and events read for it. */
 const LARGEST_TURN = 500;
 const SMALLEST_TURN = 10;
-/** A turn that takes longer is too large, one that takes less than the second may grow. Statements are ended after 1.8 s. */
+/** A slice that takes longer than the first halves the size, a quicker one than the second doubles it. Statements time out after 1.8 s. */
 const [SLOW_MS, QUICK_MS] = [600, 200];
 const FIRST_TENANT = '00000000-0000-0000-0000-000000000000';
 
@@ -28,21 +28,21 @@ interface Stores {
   accept: AcceptStore;
 }
 
-/** An event with the deliveries that are made of it. */
-interface Copies {
+/** An event with the deliveries to accept for it, one for each endpoint. */
+interface EventCopies {
   event: StoredEvent;
   acceptances: NewNotification[];
 }
 
 /**
- * Works in turns of bounded size. Each turn serves the next tenants that have events: one event of each, then another of each while
- * the turn has room, so that no tenant's backlog is before another's. Progress is kept by event. What was accepted when a turn fails is not
- * accepted twice: its idempotency key names the event and the endpoint.
+ * Works in turns of bounded size. A turn takes one event of each of the next tenants, then another of each while the turn is not
+ * full, so that one tenant's backlog does not delay another tenant. Progress is stored by event. Deliveries that a failed turn has
+ * accepted are not accepted again: their idempotency key names the event and the endpoint.
  */
 export class WebhookFanOut {
   /** The last tenant served. */
   private after = FIRST_TENANT;
-  /** Deliveries in a turn: halved when one fails or is slow, doubled when one is quick. */
+  /** Deliveries in a turn: halved after a failed or slow slice, doubled after a quick one. */
   private size = LARGEST_TURN;
 
   constructor(
@@ -50,7 +50,7 @@ export class WebhookFanOut {
     private readonly logger: Logger,
   ) {}
 
-  /** Returns whether there may be more. Throws while the database is away, or a turn took too long; the next is smaller then. */
+  /** Returns whether there may be more. Throws when the database is unavailable or too slow; the next turn is smaller then. */
   async turn(): Promise<boolean> {
     const found = await this.stores.events.nextForEndpoints({
       afterTenant: this.after,
@@ -59,21 +59,21 @@ export class WebhookFanOut {
     });
     const queues = Map.groupBy(found, ({ tenantId }) => tenantId);
     const startedAtFirst = this.after === FIRST_TENANT;
-    // Moves on even if this turn fails, so that one tenant cannot block the others.
+    // Advances even if this turn fails, so that one tenant cannot block the others.
     this.after = queues.size === TENANTS ? [...queues.keys()].sort().at(-1)! : FIRST_TENANT;
     if (queues.size === 0) return !startedAtFirst;
     const listening = Map.groupBy(
       await this.stores.endpoints.listening([...queues.keys()]),
       ({ tenantId }) => tenantId,
     );
-    await this.handOut(this.fill([...queues.values()], listening));
+    await this.acceptAll(this.fill([...queues.values()], listening));
     return true;
   }
 
-  /** One event of each tenant, and again while there is room. */
-  private fill(queues: StoredEvent[][], listening: ReadonlyMap<string, ListeningEndpoint[]>): Copies[] {
-    const turn: Copies[] = [];
-    let room = this.size;
+  /** Takes one event of each tenant, then another of each, until the turn is full. */
+  private fill(queues: StoredEvent[][], listening: ReadonlyMap<string, ListeningEndpoint[]>): EventCopies[] {
+    const turn: EventCopies[] = [];
+    let remaining = this.size;
     for (let round = 0; queues.some((events) => round < events.length); round += 1) {
       for (const events of queues) {
         const event = events[round];
@@ -82,15 +82,15 @@ export class WebhookFanOut {
           .filter((endpoint) => wants(endpoint, event.type))
           .map((endpoint) => eventAcceptance(event, endpoint));
         turn.push({ event, acceptances });
-        room -= acceptances.length;
+        remaining -= acceptances.length;
       }
-      if (room <= 0) break;
+      if (remaining <= 0) break;
     }
     return turn;
   }
 
-  /** Marks the events whose every copy was accepted or set aside, also when it ends in an outage. */
-  private async handOut(turn: readonly Copies[]): Promise<void> {
+  /** Accepts the deliveries. Marks the events whose deliveries are all accepted or set aside, also when an outage ends the turn. */
+  private async acceptAll(turn: readonly EventCopies[]): Promise<void> {
     const copies = turn.flatMap(({ event, acceptances }) => acceptances.map((acceptance) => ({ event, acceptance })));
     const left = new Map(turn.map(({ event, acceptances }) => [event, acceptances.length]));
     let outage: unknown;
@@ -119,7 +119,7 @@ export class WebhookFanOut {
     else if (milliseconds < QUICK_MS) this.size = Math.min(LARGEST_TURN, this.size * 2);
   }
 
-  /** A copy that cannot be written: the others go on. Its event is kept for a week, so that a replay of what is missing finds it. */
+  /** Reports a delivery that cannot be accepted; the others continue. Its event is kept for a week and can be replayed. */
   private setAside(event: StoredEvent, { notification }: NewNotification, error: unknown): void {
     instruments().eventsSetAside.add(1);
     this.logger.error(
@@ -130,7 +130,7 @@ export class WebhookFanOut {
         type: event.type,
         webhook_id: notification.endpointId,
       },
-      'an event cannot be handed to a webhook; it is set aside',
+      'the delivery of an event to a webhook endpoint cannot be accepted; it is set aside',
     );
   }
 }

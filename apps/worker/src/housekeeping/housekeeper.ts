@@ -1,22 +1,11 @@
-import type {
-  DueDeliveriesStore,
-  EventsStore,
-  ExpiredRowsStore,
-  MailboxStore,
-  OperationsStore,
-  PartitionsStore,
-  PostgresListener,
-  QueueFiguresStore,
-  ReceiptsStore,
-  RetentionStore,
-} from '#database';
+import type { PostgresListener, ReceiptsStore, RetentionStore } from '#database';
 import type { ChannelId } from '#domain';
 import { instruments, type Logger } from '#telemetry';
-import type { OutcomeSpool } from '../delivery/outcome-spool.js';
-import { countLateReceipts } from '../late-receipts.js';
+import { countLateReceipts } from '../delivery/count-late-receipts.js';
+import type { HousekeepingStores } from './housekeeping-stores.js';
 
 const SECOND = 1_000;
-/** Of parked receipts, 500 a turn, each time the task runs. */
+/** Batches of 500 parked receipts in one run of the task. */
 const PARKED_TURNS = 10;
 
 /** The share of one connection's time that a scan may take. */
@@ -27,20 +16,7 @@ interface HousekeepingTask {
   run: () => Promise<unknown>;
 }
 
-interface Stores {
-  due: DueDeliveriesStore;
-  events: EventsStore;
-  operations: OperationsStore;
-  partitions: PartitionsStore;
-  queue: QueueFiguresStore;
-  mailbox: MailboxStore;
-  receipts: ReceiptsStore;
-  retention: RetentionStore;
-  expired: ExpiredRowsStore;
-  spool: OutcomeSpool;
-}
-
-/** Clean-ups are done by one worker at a time: the others would only look for the same rows. */
+/** One worker at a time cleans up: several would look for the same rows. */
 const CLEAN_UP_LOCK = 'carillon_clean_up';
 const CLEAN_UP_EVERY_MS = 600 * SECOND;
 
@@ -56,13 +32,13 @@ export class Housekeeper {
   private stopped = false;
 
   constructor(
-    { due, events, operations, partitions, queue, mailbox, receipts, retention, expired, spool }: Stores,
+    { due, events, operations, partitions, queue, mailbox, receipts, retention, expired, spool }: HousekeepingStores,
     channels: readonly ChannelId[],
     private readonly lock: Pick<PostgresListener, 'holds'>,
     private readonly logger: Logger,
   ) {
     this.tasks = [
-      // Often, because a lock that was not to be had must not cost a week.
+      // Every minute, because an attempt that does not get its lock is given up.
       { name: 'make partitions', everyMs: 60 * SECOND, run: () => partitions.make() },
       {
         name: 'apply receipts that came early',
@@ -70,11 +46,11 @@ export class Housekeeper {
         run: () => applyParked(receipts),
       },
       {
-        name: 'tell the planner what has grown',
+        name: 'analyze grown tables',
         everyMs: SECOND,
         run: async () => {
           const table = await operations.analyzeGrown();
-          if (table) this.logger.debug({ table }, 'new statistics of a table that has grown');
+          if (table) this.logger.debug({ table }, 'analyzed a table that has grown');
         },
       },
       {
@@ -86,7 +62,7 @@ export class Housekeeper {
       { name: 'advance event watermarks', everyMs: SECOND, run: withDutyCycle(() => events.advanceWatermarks()) },
       { name: 'rescan events', everyMs: 5 * SECOND, run: withDutyCycle(() => events.rescan()) },
       { name: 'expect rows in queues', everyMs: SECOND, run: () => operations.expectRows() },
-      // Asked each second, counted as often as it is cheap.
+      // The store skips most runs: it counts only as often as that is cheap.
       { name: 'count the queue', everyMs: SECOND, run: () => queue.keep() },
       { name: 'record spooled outcomes', everyMs: SECOND, run: () => spool.replay() },
       { name: 'trim mailboxes', everyMs: 5 * SECOND, run: () => mailbox.trim() },
@@ -133,12 +109,18 @@ export class Housekeeper {
       await task.run();
     } catch (error) {
       instruments().housekeepingFailures.add(1, { task: task.name });
-      this.logger.warn({ err: error, task: task.name }, 'a task failed; it comes round again');
+      this.logger.warn(
+        { err: error, task: task.name },
+        'a housekeeping task failed; it runs again at its next interval',
+      );
     }
   }
 }
 
-/** Skips calls while `run` is under way, and after it for so long that it takes MAX_DUTY_CYCLE of the time at most. A failed run is repeated at once. */
+/**
+ * Skips calls while `run` is under way, and after it for so long that runs take at most MAX_DUTY_CYCLE of the time. After a failure
+ * the next call runs again.
+ */
 function withDutyCycle(run: () => Promise<unknown>): () => Promise<void> {
   let isRunning = false;
   let restsUntil = 0;

@@ -1,22 +1,20 @@
-import type { DueDeliveriesStore } from '#database';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Config } from '#config';
+import { DueDeliveriesStore } from '#database';
 import { type Attempt, type Outcome, type ProviderError, StopPipeline } from '#domain';
-import { BreakerOpen, type ProviderDirectory, type Sender, secondsUntilAvailable } from '#providers';
+import { BreakerOpen, ProviderDirectory, type Sender, secondsUntilAvailable } from '#providers';
 import { instruments } from '#telemetry';
+import { Shutdown } from '../../shutdown.js';
+import { CONFIG } from '../../tokens.js';
 import type { Addressed, Rendered } from '../pipeline-context.js';
 import { attemptOf, callProvider } from './call-provider.js';
 import { callThroughBreaker, type ProviderCall } from './call-through-breaker.js';
 import { abortAfter } from './deadline.js';
-import type { EndpointHealth } from './endpoint-health.js';
+import { EndpointHealth } from './endpoint-health.js';
 import { holdForSlot } from './hold-send.js';
 import { NotSent } from './not-sent.js';
 import { outcomeOfAttempt } from './outcome-of-attempt.js';
-
-export interface SendTimes {
-  /** The longest a provider may take, in milliseconds. */
-  deadlineMs: number;
-  /** The part of the lease that is kept to record the outcome, in milliseconds. */
-  marginMs: number;
-}
+import { type SendTimes, sendTimes } from './send-times.js';
 
 /** A timer may fire this much before its time. */
 const TIMER_ERROR_MS = 1;
@@ -25,15 +23,19 @@ const SHORTEST_PAUSE_SECONDS = 1;
 const LONGEST_PAUSE_SECONDS = 60;
 
 /** Makes one attempt through one account: waits for a slot, commits the intent to send, calls the provider once. */
+@Injectable()
 export class AttemptSend {
+  private readonly times: SendTimes;
+
   constructor(
     private readonly due: DueDeliveriesStore,
     private readonly endpointHealth: EndpointHealth,
     private readonly directory: ProviderDirectory,
-    private readonly times: SendTimes,
-    /** Aborted when the worker stops: no attempt begins after that. */
-    private readonly stopping: AbortSignal,
-  ) {}
+    private readonly shutdown: Shutdown,
+    @Inject(CONFIG) config: Pick<Config, 'leaseSeconds'>,
+  ) {
+    this.times = sendTimes(config);
+  }
 
   /**
    * `hasNext`: whether another account is ready. Returns `try_next` when nothing was sent and another account should be tried;
@@ -83,7 +85,7 @@ export class AttemptSend {
     const isAcquired = await sender.limiter.acquire(() =>
       AbortSignal.any([
         abortAfter(latestStart - performance.now()),
-        this.stopping,
+        this.shutdown.signal,
         ...(hasNext ? [hangs.stalled] : []),
       ]),
     );
@@ -128,7 +130,7 @@ export class AttemptSend {
   }
 
   private throwIfStopping(): void {
-    if (this.stopping.aborted) throw new NotSent('the worker stops');
+    if (this.shutdown.hasBegun) throw new NotSent('the worker stops');
   }
 }
 

@@ -1,8 +1,10 @@
-import type { WebhookEndpointsStore } from '#database';
-import type { ProviderDirectory, Sender } from '#providers';
+import { Injectable } from '@nestjs/common';
+import { WebhookEndpointsStore } from '#database';
+import { ProviderDirectory, type Sender } from '#providers';
 import type { ProviderResult } from './call-provider.js';
 
 /** Records the health of webhook endpoints. An endpoint that answers 410, or fails for days, is switched off. */
+@Injectable()
 export class EndpointHealth {
   constructor(
     private readonly endpoints: WebhookEndpointsStore,

@@ -1,8 +1,9 @@
-import type { AccountPacesStore } from '#database';
+import { Injectable } from '@nestjs/common';
+import { AccountPacesStore } from '#database';
 import type { Outcome } from '#domain';
-import type { ProviderDirectory, Sender } from '#providers';
+import { ProviderDirectory, type Sender } from '#providers';
 import type { Rendered } from '../pipeline-context.js';
-import type { AttemptSend } from './attempt-send.js';
+import { AttemptSend } from './attempt-send.js';
 import { chooseAccounts, reachedAddresses } from './choose-accounts.js';
 import { holdForPace, holdUntilAvailable } from './hold-send.js';
 
@@ -13,6 +14,7 @@ const SEND_AT_ONCE_SECONDS = 0.02;
  * Sends the message through the first account that can. In-app needs no provider: the record step inserts the inbox row, and that
  * is the send.
  */
+@Injectable()
 export class SendStep {
   constructor(
     private readonly directory: ProviderDirectory,

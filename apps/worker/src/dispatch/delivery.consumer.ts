@@ -4,22 +4,23 @@ import type { ClaimedDelivery } from '#database';
 import { channelIds, type Outcome } from '#domain';
 import { type DeliveryBatch, deliveriesPattern } from '#messaging';
 import { instruments, type Logger } from '#telemetry';
-import { Dispatcher } from '../dispatch/dispatcher.js';
-import { LOGGER, STOPPING } from '../tokens.js';
-import { LockedAccounts } from './locked-accounts.js';
-import { Pipeline } from './pipeline.js';
-import { ReleaseClaim } from './release-claim.js';
-import { NotSent } from './send/not-sent.js';
+import { LockedAccounts } from '../delivery/locked-accounts.js';
+import { Pipeline } from '../delivery/pipeline.js';
+import { ReleaseClaim } from '../delivery/release-claim.js';
+import { NotSent } from '../delivery/send/not-sent.js';
+import { Shutdown } from '../shutdown.js';
+import { LOGGER } from '../tokens.js';
+import { Dispatcher } from './dispatcher.js';
 
-/** The consumer of every channel: a batch in, each delivery through the pipeline on its own, one line in the log for each. */
+/** The consumer of all channels: runs each delivery of a batch through the pipeline and logs one line for it. */
 @Controller()
 export class DeliveryConsumer {
   constructor(
-    @Inject(Pipeline) private readonly pipeline: Pipeline,
-    @Inject(ReleaseClaim) private readonly releaseClaim: ReleaseClaim,
-    @Inject(LockedAccounts) private readonly locked: LockedAccounts,
-    @Inject(Dispatcher) private readonly dispatcher: Dispatcher,
-    @Inject(STOPPING) private readonly stopping: AbortController,
+    private readonly pipeline: Pipeline,
+    private readonly releaseClaim: ReleaseClaim,
+    private readonly locked: LockedAccounts,
+    private readonly dispatcher: Dispatcher,
+    private readonly shutdown: Shutdown,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -27,27 +28,28 @@ export class DeliveryConsumer {
   async consume(@Payload() batch: DeliveryBatch<ClaimedDelivery>): Promise<void> {
     await Promise.all(
       batch.deliveries.map(async (delivery) => {
-        await this.one(delivery);
+        await this.run(delivery);
         batch.settled(delivery);
-        // The next one of its ordering key is due now, most likely in the same lane.
+        // The next delivery of the ordering key is due now, most likely on the same lane.
         if (delivery.ordered) this.dispatcher.wake([`${delivery.channel}:${delivery.lane}`]);
       }),
     );
   }
 
-  private async one(delivery: ClaimedDelivery): Promise<void> {
+  private async run(delivery: ClaimedDelivery): Promise<void> {
     const startedAt = performance.now();
     const ids = {
       tenant_id: delivery.tenantId,
       delivery_id: delivery.deliveryId,
       channel: delivery.channel,
+      // The trace id within a W3C traceparent: 00-<32 hexadecimal digits>-…
       trace_id: delivery.traceparent?.slice(3, 35),
     };
     try {
-      if (this.stopping.signal.aborted) throw new NotSent('the worker stops');
+      if (this.shutdown.hasBegun) throw new NotSent('the worker stops');
       const outcome = await this.pipeline.run(delivery);
-      if ('attempt' in outcome && outcome.attempt) this.locked.opened(delivery.tenantId, delivery.channel);
-      const line = summaryOf(outcome);
+      if ('attempt' in outcome && outcome.attempt) this.locked.unlock(delivery.tenantId, delivery.channel);
+      const line = logLineOf(outcome);
       instruments().outcomes.add(1, { channel: delivery.channel, outcome: outcome.kind, reason: line.reason ?? '' });
       this.logger.info({ ...ids, ...line, duration_ms: Math.round(performance.now() - startedAt) }, 'delivery');
     } catch (error) {
@@ -68,8 +70,8 @@ interface LogLine {
   delay_seconds?: number;
 }
 
-/** The wide line: codes and ids, never content or addresses. */
-function summaryOf(outcome: Outcome): LogLine {
+/** Codes, ids and durations; never content or addresses. */
+function logLineOf(outcome: Outcome): LogLine {
   const line: LogLine = { outcome: outcome.kind };
   if ('reason' in outcome) line.reason = outcome.reason;
   if ('delaySeconds' in outcome) line.delay_seconds = Math.round(outcome.delaySeconds * 1_000) / 1_000;

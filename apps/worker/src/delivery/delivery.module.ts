@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { Module, type OnApplicationShutdown } from '@nestjs/common';
+import type { Config } from '#config';
+import { AccountPacesStore, Database, DeliveriesStore, SecretBox } from '#database';
+import { ProviderDirectory } from '#providers';
+import type { Logger } from '#telemetry';
+import { TemplateRenderer } from '#templates';
+import { CONFIG, LOGGER, REDIS } from '../tokens.js';
+import { ClaimStep } from './claim.step.js';
+import { ConsentStep } from './consent.step.js';
+import { DirectoryFactory } from './directory-factory.js';
+import { LIMITER, LimitStep } from './limit.step.js';
+import { LoadStep } from './load.step.js';
+import { LockedAccounts } from './locked-accounts.js';
+import { makeLimiter } from './make-limiter.js';
+import { makeRenderer } from './make-renderer.js';
+import { OutcomeSpool } from './outcome-spool.js';
+import { Pipeline, PipelineSteps } from './pipeline.js';
+import { RecordStep } from './record.step.js';
+import { ReleaseClaim } from './release-claim.js';
+import { RenderStep } from './render.step.js';
+import { AttemptSend } from './send/attempt-send.js';
+import { EndpointHealth } from './send/endpoint-health.js';
+import { SendStep } from './send/send.step.js';
+import { UnsubscribeLinks } from './unsubscribe-links.js';
+
+/** Runs one claimed delivery from its claim to its recorded outcome. */
+@Module({
+  providers: [
+    Pipeline,
+    PipelineSteps,
+    ClaimStep,
+    LoadStep,
+    ConsentStep,
+    LimitStep,
+    RenderStep,
+    SendStep,
+    AttemptSend,
+    EndpointHealth,
+    RecordStep,
+    ReleaseClaim,
+    LockedAccounts,
+    DirectoryFactory,
+    {
+      provide: ProviderDirectory,
+      inject: [DirectoryFactory],
+      useFactory: (factory: DirectoryFactory) => factory.create(),
+    },
+    { provide: TemplateRenderer, inject: [CONFIG], useFactory: makeRenderer },
+    { provide: LIMITER, inject: [CONFIG, REDIS, Database, LOGGER], useFactory: makeLimiter },
+    {
+      provide: AccountPacesStore,
+      inject: [Database],
+      useFactory: (database: Database) => new AccountPacesStore(database),
+    },
+    {
+      provide: UnsubscribeLinks,
+      inject: [CONFIG, SecretBox],
+      useFactory: ({ publicUrl }: Config, box: SecretBox) => new UnsubscribeLinks(publicUrl, box.derive('unsubscribe')),
+    },
+    {
+      provide: OutcomeSpool,
+      inject: [CONFIG, DeliveriesStore, LOGGER],
+      useFactory: ({ home }: Config, deliveries: DeliveriesStore, logger: Logger) =>
+        new OutcomeSpool(join(home, 'spool'), deliveries, logger),
+    },
+  ],
+  exports: [Pipeline, ReleaseClaim, LockedAccounts, OutcomeSpool, ProviderDirectory],
+})
+export class DeliveryModule implements OnApplicationShutdown {
+  constructor(
+    private readonly renderer: TemplateRenderer,
+    private readonly directory: ProviderDirectory,
+  ) {}
+
+  /** Sends under way have ended by now: DispatchModule waits for them in `beforeApplicationShutdown`. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.renderer.close();
+    await this.directory.close();
+  }
+}

@@ -1,0 +1,28 @@
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  DueDeliveriesStore,
+  EventsStore,
+  ExpiredRowsStore,
+  MailboxStore,
+  OperationsStore,
+  PartitionsStore,
+  QueueFiguresStore,
+  ReceiptsStore,
+  RetentionStore,
+} from '#database';
+import { OutcomeSpool } from '../delivery/outcome-spool.js';
+
+/** The stores that have maintenance tasks. */
+@Injectable()
+export class HousekeepingStores {
+  @Inject() readonly due!: DueDeliveriesStore;
+  @Inject() readonly events!: EventsStore;
+  @Inject() readonly operations!: OperationsStore;
+  @Inject() readonly partitions!: PartitionsStore;
+  @Inject() readonly queue!: QueueFiguresStore;
+  @Inject() readonly mailbox!: MailboxStore;
+  @Inject() readonly receipts!: ReceiptsStore;
+  @Inject() readonly retention!: RetentionStore;
+  @Inject() readonly expired!: ExpiredRowsStore;
+  @Inject() readonly spool!: OutcomeSpool;
+}

@@ -1,0 +1,41 @@
+import { type BeforeApplicationShutdown, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import type { Config } from '#config';
+import { Database, PartitionsStore, PostgresListener, RetentionStore } from '#database';
+import type { Logger } from '#telemetry';
+import { DeliveryModule } from '../delivery/delivery.module.js';
+import { CONFIG, LOGGER } from '../tokens.js';
+import { Gauges } from './gauges.js';
+import { Housekeeper } from './housekeeper.js';
+import { HousekeepingStores } from './housekeeping-stores.js';
+
+/** Maintains the database on timers, and reports its gauges. */
+@Module({
+  imports: [DeliveryModule],
+  providers: [
+    Gauges,
+    HousekeepingStores,
+    {
+      provide: RetentionStore,
+      inject: [Database, PartitionsStore, CONFIG],
+      useFactory: (database: Database, partitions: PartitionsStore, { retentionDays }: Config) =>
+        new RetentionStore(database, partitions, retentionDays),
+    },
+    {
+      provide: Housekeeper,
+      inject: [HousekeepingStores, CONFIG, PostgresListener, LOGGER],
+      useFactory: (stores: HousekeepingStores, { workerChannels }: Config, lock: PostgresListener, logger: Logger) =>
+        new Housekeeper(stores, workerChannels, lock, logger),
+    },
+  ],
+})
+export class HousekeepingModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  constructor(private readonly housekeeper: Housekeeper) {}
+
+  onApplicationBootstrap(): void {
+    this.housekeeper.start();
+  }
+
+  beforeApplicationShutdown(): void {
+    this.housekeeper.stop();
+  }
+}
