@@ -492,6 +492,37 @@ describe('twilio in particular', () => {
       providers['twilio']!.parseReceipts!({ ...call, body: `${call.body}0` }, account, http),
     ).rejects.toBeInstanceOf(ReceiptRefused);
   });
+
+  it('refuses a call larger than a status callback before it checks the signature', async () => {
+    const { http } = around();
+    const account = { account_sid: `AC${'0'.repeat(32)}`, auth_token: '12345', from: '+15005550006' };
+    const call = { url: 'https://example.com/', headers: {}, signal: AbortSignal.timeout(1_000) };
+    for (const body of ['a='.padEnd(100_000, 'x'), Array.from({ length: 300 }, (_, n) => `f${n}=1`).join('&')])
+      await expect(providers['twilio']!.parseReceipts!({ ...call, body }, account, http)).rejects.toThrow(/larger/);
+  });
+
+  it('asks for the vendor’s host, whatever the environment sets for the vendor’s library', async () => {
+    const hosts: string[] = [];
+    const guard = new EgressGuard([], async (host) => {
+      hosts.push(host);
+      return [{ address: '127.0.0.1', family: 4 }];
+    });
+    const http = new VendorHttp(guard);
+    open.push(() => http.close());
+    const account = { account_sid: `AC${'0'.repeat(32)}`, auth_token: '12345', from: '+15005550006' };
+    const connection = providers['twilio']!.connect(account, { ...around(), http, guard });
+    process.env['TWILIO_EDGE'] = 'ashburn';
+    process.env['TWILIO_REGION'] = 'us2';
+    try {
+      expect(await failure(connection, '+4915112345678', undefined, 'sms')).toMatchObject({
+        code: 'forbidden_address',
+      });
+    } finally {
+      delete process.env['TWILIO_EDGE'];
+      delete process.env['TWILIO_REGION'];
+    }
+    expect(hosts).toEqual(['api.twilio.com']);
+  });
 });
 
 describe('smtp in particular', () => {
