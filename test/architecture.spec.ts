@@ -200,6 +200,7 @@ describe('what is written down', () => {
       'README.md',
       'CONTRIBUTING.md',
       '.ci/run',
+      '.github/workflows/ci.yml',
       'package.json',
     ];
     const wanted = new RegExp(['/wo' + 'rk/', '/ro' + 'ot/', 'registry\\.' + 'npmjs'].join('|'));
@@ -277,5 +278,11 @@ describe('deployments', () => {
       for (const file of command.filter((word) => word.startsWith('dist/')))
         expect(sources).toContain(file.replace('dist/', '').replace(/\.js$/, '.ts'));
     }
+  });
+
+  it('hosted CI runs .ci/run, which also runs on any clean Debian machine', () => {
+    const { jobs } = parse(read('.github/workflows/ci.yml')) as { jobs: Record<string, { steps: { run?: string }[] }> };
+    const commands = Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ run }) => run ?? []));
+    expect(commands).toEqual(['bash .ci/run']);
   });
 });
