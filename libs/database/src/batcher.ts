@@ -2,14 +2,14 @@ import { DomainError } from '#domain';
 import { databaseFault, timeoutOf } from './outage.js';
 
 export interface BatcherOptions<Item, Result> {
-  /** Writes the items in one go; results in the order of the items. All or nothing. */
+  /** Writes all items or none. Resolves with their results in the order of the items. */
   flush: (items: Item[]) => Promise<Result[]>;
-  /** How many flushes may be under way at once. */
+  /** The number of flushes that may run at once. */
   slots: number;
   maxBatch: number;
-  /** Items that may wait; one more is refused as `unavailable`. */
+  /** The number of items that may wait; a further one is rejected as `unavailable`. */
   maxQueue: number;
-  /** A flush may be carried out twice: it only reads. */
+  /** Whether a flush may run twice because it only reads. */
   repeatable?: boolean;
 }
 
@@ -19,20 +19,21 @@ interface Waiting<Item, Result> {
   reject: (error: unknown) => void;
 }
 
-/** How often a batch that lost against another transaction is flushed again as it is. */
+/** The number of times that a batch is flushed again unchanged after a conflict with another transaction. */
 const MAX_CONFLICTS = 5;
-/** A batch that timed out is flushed in this many parts, */
+/** A batch that timed out is flushed in this many parts. */
 const PARTS = 4;
-/** and each of them in parts once more: 500 items become 32. What takes too long even then is an outage. */
+/** A part that times out is divided again: 500 items become parts of 32. A time-out of such a part is an outage. */
 const MAX_DIVISIONS = 2;
 
 /**
- * Natural batching: an item is flushed at once when a slot is free; whatever arrives meanwhile is the next batch. There
- * is no timer, so a lone item waits for nobody and a flood makes its own large batches.
+ * Natural batching: flushes an item at once if a slot is free; the items that arrive during a flush are the next batch.
+ * There is no timer, so a single item does not wait, and high load makes large batches.
  *
- * One bad item does not fail its siblings: a batch refused for its data is halved until the culprit stands alone. A batch
- * that lost a deadlock is flushed again. One that took too long is flushed in smaller parts: its items may be large. An outage fails the whole batch and everything that waits behind it, for the callers
- * to answer or retry: none of them would fare better, and all of them have waited.
+ * - Bad data: halves the batch until the bad item is alone, so that only that item fails.
+ * - Conflict, such as a deadlock: flushes the batch again.
+ * - Time-out: flushes the batch in smaller parts, because its items may be large.
+ * - Outage: fails the batch and all waiting items. The callers report the error or retry.
  */
 export class Batcher<Item, Result> {
   private readonly queue: Waiting<Item, Result>[] = [];
@@ -48,7 +49,7 @@ export class Batcher<Item, Result> {
   run(item: Item): Promise<Result> {
     if (this.queue.length >= this.options.maxQueue) {
       return Promise.reject(
-        new DomainError('unavailable', 'The server is full; nothing was accepted. Try again.', {
+        new DomainError('unavailable', 'The server has too many waiting requests; nothing was accepted. Try again.', {
           retryAfterSeconds: 1,
         }),
       );
@@ -62,7 +63,7 @@ export class Batcher<Item, Result> {
   private schedule(): void {
     if (this.scheduled || this.busy >= this.options.slots) return;
     this.scheduled = true;
-    // One turn of the loop: everything that arrived with this item goes with it.
+    // After one turn of the event loop, so that all items of this turn are in the batch.
     setImmediate(() => {
       this.scheduled = false;
       while (this.queue.length > 0 && this.busy < this.options.slots) {
@@ -76,7 +77,7 @@ export class Batcher<Item, Result> {
     try {
       await this.write(batch);
     } catch (outage) {
-      // Those that have their result already keep it.
+      // Rejecting has no effect on items that have their result already.
       for (const waiting of [...batch, ...this.queue.splice(0)]) waiting.reject(outage);
     } finally {
       this.busy -= 1;
@@ -84,7 +85,7 @@ export class Batcher<Item, Result> {
     }
   }
 
-  /** Throws only for an outage. */
+  /** Throws only on an outage. */
   private async write(batch: Waiting<Item, Result>[], divisions = 0, conflicts = 0): Promise<void> {
     try {
       const results = await this.options.flush(batch.map((waiting) => waiting.item));
@@ -111,7 +112,7 @@ export class Batcher<Item, Result> {
     for (let from = 0; from < batch.length; from += size) await this.write(batch.slice(from, from + size), divisions);
   }
 
-  /** Whether it took too long, and may be done again. */
+  /** Whether the flush timed out and may run again. */
   private isWorthDividing(error: unknown): boolean {
     const timeout = timeoutOf(error);
     return timeout === 'undone' || (timeout === 'unanswered' && this.options.repeatable === true);

@@ -7,15 +7,15 @@ const parsers: Record<number, (text: string) => unknown> = {
   [INT8]: Number,
   [TIMESTAMPTZ]: parseTime,
 };
-/** How columns come back from pg. */
+/** Parses result columns; the defaults of pg for all other types. */
 export const columnParsers: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
     parsers[oid] ?? pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
 };
 
 /**
- * `2026-11-25 12:00:00.123456+00`: connections work in UTC. As ISO 8601 the engine's own parser reads it, several times as fast as pg's, which
- * took a tenth of the time of a list.
+ * Parses `2026-11-25 12:00:00.123456+00`; connections work in UTC. `Date` reads ISO 8601 several times as fast as pg's
+ * parser, which took a tenth of the time of a list.
  */
 export function parseTime(text: string): Date {
   const isUsual = text[4] === '-' && text[10] === ' ' && text.endsWith('+00');

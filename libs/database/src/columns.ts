@@ -1,6 +1,6 @@
 /**
- * Turns rows into the column arrays that `unnest` takes: one array per field. A column of nulls only becomes an empty array,
- * which `unnest` fills up to the length of the longest one.
+ * Turns rows into one array per field, the parameters of `unnest`. A column of nulls only becomes an empty array, which
+ * `unnest` fills with nulls to the length of the longest one.
  */
 export function columns<Row>(rows: readonly Row[], fields: readonly ((row: Row) => unknown)[]): unknown[][] {
   return fields.map((field) => {

@@ -32,16 +32,16 @@ export interface DatabaseModuleOptions {
   applicationName: string;
   /** 32 bytes. */
   masterKey: Buffer;
-  /** Whether changes of state are written down as events, for a relay to publish. */
+  /** Whether changes of state write events, which a relay publishes. */
   events: boolean;
   migrationsDirectory: string;
-  /** Told when a connection was lost; everything comes back by itself. */
+  /** Called when a connection is lost. It is made again automatically. */
   onFault: (error: Error, what: string) => void;
 }
 
 /**
- * The room's door for Nest: the pools, the listener, the secret box, and every store that needs nothing else. Stores that
- * tell somebody after their commit (accept, deliveries, dead letters) are put together by the app that knows whom.
+ * Provides the pools, the listener, the secret box and all stores that need nothing else. Stores that call back after
+ * their commit (accept, deliveries, dead letters) are provided by the app, which has the callbacks.
  */
 @Module({})
 export class DatabaseModule {

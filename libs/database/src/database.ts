@@ -2,6 +2,13 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { DomainError, isId } from '#domain';
 import { columnParsers } from './column-parsers.js';
+import {
+  CLIENT_TIMEOUT_MS,
+  CONNECT_TIMEOUT_MS,
+  createClient,
+  createPool,
+  QUERY_TIMEOUT_MS,
+} from './connection-pool.js';
 import { type Prisma, PrismaClient } from './generated/client.js';
 import { isOutage, unavailableOf } from './outage.js';
 import type { Sql, Statement } from './statement.js';
@@ -13,76 +20,49 @@ export interface DatabaseOptions {
   url: string;
   /** Connections per role. */
   poolSize: number;
-  /** Told of every error on an idle connection: the server went away. */
+  /** Called with each error on an idle connection: the server closed it. */
   onIdleError?: (error: Error) => void;
   applicationName?: string;
-  /** Whether somebody takes events (EventsStore): only then are they written. */
+  /** Whether statements write events. False if nothing reads them (EventsStore). */
   events?: boolean;
 }
 
-/** Long enough for the largest batch, short enough that a half-open connection ends in a 503 instead of a hang. */
-const QUERY_TIMEOUT_MS = 1_800;
-const CONNECT_TIMEOUT_MS = 1_500;
-/** How much longer we wait than the server works: where it can still answer, it says that it has given up and undone the statement. */
-const ANSWER_MS = 200;
-/** A statement is committed or undone so long after its transaction began, unless the transaction has several or its commit is slow. */
-export const COMMIT_GRACE_MS = QUERY_TIMEOUT_MS + ANSWER_MS;
-/** How long a scan of a whole queue may take: about a hundred million dead index entries. */
+/**
+ * A statement is committed or rolled back within this time after its transaction began, unless the transaction has
+ * several statements or its commit is slow.
+ */
+export const COMMIT_GRACE_MS = CLIENT_TIMEOUT_MS;
+/** Time limit of a scan of a whole queue: about a hundred million dead index entries. */
 export const RESCAN_TIMEOUT_MS = 60_000;
 
-/**
- * The hot statements are batches of look-ups by primary key, prepared once per connection. A plan made while a table was
- * small would read all of it for each batch long after it has grown; with these off the look-up is what is left. Where a
- * table has no fitting index a scan is used all the same.
- */
-const LOOK_UPS_ONLY = '-c enable_seqscan=off -c enable_mergejoin=off';
-
-/**
- * For connections that change or lock rows. In PostgreSQL 18 up to 18.4, a statement that waits for a row lock and then
- * re-checks the row corrupts its own state for choosing partitions at run time: the statement misses rows, or the server
- * crashes with signal 11 (docs/adr/0024). Without pruning a plan has no such state. Read-only transactions never re-check
- * a row, so they keep pruning.
- */
-const NO_PARTITION_PRUNING = '-c enable_partition_pruning=off';
-
-/** The server refuses writes and row locks on such a connection. */
-const READ_ONLY = '-c default_transaction_read_only=on';
-
-/** A worker runs at most four such statements at a time. */
+/** A worker runs at most four statements of {@link Database.platformReads} at a time. */
 const READING_CONNECTIONS = 4;
 
-/** Bounds of partitions and days of reports must not depend on the zone of the server (docs/adr/0016). */
-export const IN_UTC = '-c timezone=UTC';
-
-/** What statements that write events ask for: see `emit` in events.store.ts. */
-const EVENTS_ON = '-c carillon.events=on';
-
 /**
- * The two doors to Postgres. A tenant's door opens connections that start as role `carillon_tenant` and see nothing
- * until a transaction has said whose it is; the platform's door opens connections that start as `carillon_platform`
- * and see all tenants. Callers of `asPlatform`, `sqlAsPlatform` and `platform` are on a list (test/architecture.spec.ts).
+ * Access to Postgres in two scopes. Tenant connections start as role `carillon_tenant` and see no rows until the
+ * transaction sets the tenant's id. Platform connections start as role `carillon_platform` and see all tenants; the
+ * callers of `asPlatform`, `sqlAsPlatform` and `platform` are listed in test/architecture.spec.ts.
+ *
+ * All methods but `ping` throw `unavailable` during an outage of the database.
  */
 export class Database {
   private readonly tenantPool: pg.Pool;
   private readonly platformPool: pg.Pool;
   private readonly readingPool: pg.Pool;
-  /** A connection of its own, so that health answers while both pools are busy. */
+  /** A separate connection, so that health checks respond while the other pools are busy. */
   private readonly healthPool: pg.Pool;
   private tenantPrisma: PrismaClient | undefined;
   private platformPrisma: PrismaClient | undefined;
 
   constructor(private readonly options: DatabaseOptions) {
-    this.tenantPool = this.pool('carillon_tenant', options.poolSize, `${LOOK_UPS_ONLY} ${NO_PARTITION_PRUNING}`);
-    this.platformPool = this.pool('carillon_platform', options.poolSize, `${LOOK_UPS_ONLY} ${NO_PARTITION_PRUNING}`);
-    this.readingPool = this.pool(
-      'carillon_platform',
-      Math.min(options.poolSize, READING_CONNECTIONS),
-      `${LOOK_UPS_ONLY} ${READ_ONLY}`,
-    );
-    this.healthPool = this.pool('carillon_platform', 1);
+    const { poolSize } = options;
+    this.tenantPool = createPool(options, 'carillon_tenant', 'write', poolSize);
+    this.platformPool = createPool(options, 'carillon_platform', 'write', poolSize);
+    this.readingPool = createPool(options, 'carillon_platform', 'read', Math.min(poolSize, READING_CONNECTIONS));
+    this.healthPool = createPool(options, 'carillon_platform', 'health', 1);
   }
 
-  /** Everyday reads and writes of one tenant, through Prisma, in one transaction. */
+  /** Reads and writes of one tenant through Prisma, in one transaction. */
   async forTenant<T>(tenantId: string, work: (prisma: PrismaScope) => Promise<T>): Promise<T> {
     checkTenantId(tenantId);
     this.tenantPrisma ??= new PrismaClient({ adapter: new PrismaPg(this.tenantPool) });
@@ -98,7 +78,7 @@ export class Database {
     );
   }
 
-  /** The same over all tenants: operator routes only. */
+  /** Reads and writes of all tenants through Prisma, in one transaction: for operator routes only. */
   async asPlatform<T>(work: (prisma: PrismaScope) => Promise<T>): Promise<T> {
     this.platformPrisma ??= new PrismaClient({ adapter: new PrismaPg(this.platformPool) });
     const prisma = this.platformPrisma;
@@ -110,13 +90,13 @@ export class Database {
   /** Raw SQL of one tenant in one transaction. */
   async sqlForTenant<T>(tenantId: string, work: (sql: Sql) => Promise<T>): Promise<T> {
     checkTenantId(tenantId);
-    // The id is a checked UUID; both statements travel in one round trip.
+    // Not a parameter, so that both statements need one round trip. Safe, because the id is a checked UUID.
     return await this.transaction(this.tenantPool, `begin; set local app.tenant_id = '${tenantId}'`, work);
   }
 
   /**
-   * Raw statements of one tenant in one transaction and one round trip: for statements that do not need each other's results.
-   * Resolves with the rows of each.
+   * Raw statements of one tenant in one transaction and one round trip, for statements that do not need each other's
+   * results. Resolves with the rows of each.
    */
   async pipelineForTenant<Rows extends object[][]>(
     tenantId: string,
@@ -131,7 +111,7 @@ export class Database {
         client.query(query);
         return (await query.done) as Rows;
       } catch (error) {
-        // After a refused statement the connection is as good as new. After a time-out or a lost server it is not.
+        // A connection can be used again after a rejected statement, but not after a time-out or a lost server.
         broken = !(error instanceof pg.DatabaseError) || isOutage(error);
         throw error;
       } finally {
@@ -146,42 +126,39 @@ export class Database {
     return rows;
   }
 
-  /** Raw SQL over all tenants in one transaction. Each statement may take 1.8 s, or `timeoutMs` where that is given: not for requests. */
+  /**
+   * Raw SQL over all tenants in one transaction. Each statement may take 1.8 s, or `timeoutMs`; requests must not set
+   * a longer time.
+   */
   async sqlAsPlatform<T>(work: (sql: Sql) => Promise<T>, timeoutMs?: number): Promise<T> {
     if (timeoutMs === undefined) return await this.transaction(this.platformPool, 'begin', work);
     const begin = `begin; set local statement_timeout = ${timeoutMs}`;
-    const patient = (sql: Sql): Sql => ({
+    const withTimeout = (sql: Sql): Sql => ({
       query: (statement) => sql.query({ ...statement, query_timeout: timeoutMs } as Statement),
     });
-    return await this.transaction(this.platformPool, begin, (sql) => work(patient(sql)));
+    return await this.transaction(this.platformPool, begin, (sql) => work(withTimeout(sql)));
   }
 
-  /** One raw statement over all tenants, committed by itself: the hot path. */
+  /** One raw statement over all tenants in its own transaction: the hot path. */
   readonly platform: Sql = {
     query: async <Row extends object>(statement: Statement): Promise<Row[]> =>
       await outageAsUnavailable(async () => (await this.platformPool.query<Row>(statement)).rows),
   };
 
-  /** One raw statement over all tenants that only reads: hot look-ups in partitioned tables. */
+  /** One raw read-only statement over all tenants: hot look-ups in partitioned tables. */
   readonly platformReads: Sql = {
     query: async <Row extends object>(statement: Statement): Promise<Row[]> =>
       await outageAsUnavailable(async () => (await this.readingPool.query<Row>(statement)).rows),
   };
 
-  /** Throws when the server cannot be reached within a second and a half. */
+  /** Throws if the server cannot be reached within 1.5 s. */
   async ping(): Promise<void> {
     await this.healthPool.query('select 1');
   }
 
-  /** A connection outside every pool, for LISTEN and advisory locks. The caller ends it. */
+  /** A connection outside the pools, for LISTEN and advisory locks. The caller ends it. */
   newClient(): pg.Client {
-    return new pg.Client({
-      connectionString: this.options.url,
-      application_name: `${this.options.applicationName ?? 'carillon'}-listen`,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      keepAlive: true,
-      options: `${IN_UTC} -c role=carillon_platform`,
-    });
+    return createClient(this.options);
   }
 
   async close(): Promise<void> {
@@ -211,27 +188,6 @@ export class Database {
         client.release(broken);
       }
     });
-  }
-
-  private pool(role: string, size: number, planner = ''): pg.Pool {
-    const pool = new pg.Pool({
-      connectionString: this.options.url,
-      application_name: this.options.applicationName ?? 'carillon',
-      max: size,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      idleTimeoutMillis: 60_000,
-      query_timeout: QUERY_TIMEOUT_MS + ANSWER_MS,
-      keepAlive: true,
-      // Sent with the start-up packet: a connection never works as the login role.
-      options: `${IN_UTC} ${this.options.events ? EVENTS_ON : ''} -c role=${role} -c statement_timeout=${QUERY_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000 -c jit=off ${planner}`,
-      types: columnParsers,
-    });
-    // Without a listener an error on an idle connection (a server restart) ends the process.
-    pool.on('error', (error) => this.options.onIdleError?.(error));
-    // The same for a connection that is lost while a transaction holds it: the pool listens only to idle ones. What the
-    // transaction waits for is rejected with the error.
-    pool.on('connect', (client) => client.on('error', () => undefined));
-    return pool;
   }
 }
 

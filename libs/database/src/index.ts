@@ -14,22 +14,13 @@ export { ExpiredRowsStore } from './stores/clean-up/expired-rows.store.js';
 export { PartitionsStore } from './stores/clean-up/partitions.store.js';
 export { RetentionStore } from './stores/clean-up/retention.store.js';
 export { IdempotencyStore, type StoredResponse } from './stores/idempotency.store.js';
-export {
-  type InboxChange,
-  type InboxCounts,
-  type InboxHead,
-  type InboxItem,
-  InboxStore,
-} from './stores/inbox.store.js';
+export { InboxStore } from './stores/inbox.store.js';
+export type { InboxChange, InboxCounts, InboxHead, InboxItem } from './stores/inbox-item.js';
 export { type Deposit, type MailboxMessage, MailboxStore } from './stores/mailbox.store.js';
 export { OperationsStore } from './stores/operations.store.js';
 export { OverviewStore } from './stores/overview.store.js';
-export {
-  type AccountHealth,
-  type OpenAccount,
-  type ProviderAccount,
-  ProviderAccountsStore,
-} from './stores/provider-accounts.store.js';
+export type { AccountHealth, OpenAccount, ProviderAccount } from './stores/provider-account.js';
+export { ProviderAccountsStore } from './stores/provider-accounts.store.js';
 export type { ClaimedDelivery, ClaimTicket } from './stores/queue/claimed-delivery.js';
 export {
   type Claim,
@@ -37,14 +28,8 @@ export {
   DueDeliveriesStore,
 } from './stores/queue/due-deliveries.store.js';
 export { type ChannelFigures, type QueueFigures, QueueFiguresStore } from './stores/queue/queue-figures.store.js';
-export {
-  type Device,
-  type Preferences,
-  type Recipient,
-  type RecipientAddresses,
-  type RecipientFields,
-  RecipientsStore,
-} from './stores/recipients.store.js';
+export type { Device, Preferences, Recipient, RecipientAddresses, RecipientFields } from './stores/recipient.js';
+export { RecipientsStore } from './stores/recipients.store.js';
 export { AcceptStore, type StoreResult } from './stores/sending/accept.store.js';
 export { AccountPacesStore } from './stores/sending/account-paces.store.js';
 export type { DeliveryReceipt, ReceiptResult } from './stores/sending/apply-receipts.js';
@@ -68,17 +53,8 @@ export {
   type StoredSharedContent,
 } from './stores/sending/shared-contents.store.js';
 export { type Suppression, type SuppressionFilter, SuppressionsStore } from './stores/suppressions.store.js';
-export {
-  type Template,
-  type TemplateContent,
-  type TemplateHead,
-  type TemplateSelector,
-  TemplatesStore,
-} from './stores/templates.store.js';
+export type { Template, TemplateContent, TemplateHead, TemplateSelector } from './stores/template.js';
+export { TemplatesStore } from './stores/templates.store.js';
 export { type Tenant, TenantsStore } from './stores/tenants.store.js';
-export {
-  type ListeningEndpoint,
-  type WebhookEndpoint,
-  type WebhookEndpointFields,
-  WebhookEndpointsStore,
-} from './stores/webhook-endpoints.store.js';
+export type { ListeningEndpoint, WebhookEndpoint, WebhookEndpointFields } from './stores/webhook-endpoint.js';
+export { WebhookEndpointsStore } from './stores/webhook-endpoints.store.js';

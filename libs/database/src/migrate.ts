@@ -3,14 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
-import { IN_UTC } from './database.js';
+import { IN_UTC } from './connection-pool.js';
 
-/** Any number: what two processes that migrate at the same time agree on. */
+/** An arbitrary number: the key of the advisory lock that lets one process migrate at a time. */
 const MIGRATION_LOCK = 7_271_964_002;
 
 /**
- * A migration waits no longer for the lock of a table, because everybody else waits behind it. It is rolled back then, and tried again after a
- * pause in which those have their turn.
+ * The longest wait for the lock of a table, because all later statements on the table wait behind it. The migration is
+ * then rolled back and tried again after a pause, in which those statements run.
  */
 const LOCK_TIMEOUT_MS = 2_000;
 const PAUSE_MS = 1_000;
@@ -25,13 +25,13 @@ interface Migration {
 }
 
 /**
- * Applies the SQL under `prisma/migrations` that is not applied yet, in order, each in a transaction, under an advisory
- * lock. Keeps Prisma's own `_prisma_migrations` table with Prisma's checksums, so that `prisma migrate deploy` and this
- * can take turns on one database (a test runs Prisma's engine against it). Our own lines, because Prisma's engine is a
- * download that a start in five seconds cannot wait for: docs/adr/0004.
+ * Applies the pending migrations under `prisma/migrations` in order, each in a transaction, under an advisory lock.
+ * Writes Prisma's `_prisma_migrations` table with Prisma's checksums, so that `prisma migrate deploy` works on the same
+ * database (a test runs Prisma's engine against it). Does not use Prisma's engine, because its download would exceed
+ * the start-up time of five seconds: docs/adr/0004.
  *
- * Returns the names applied now. Throws when a migration fails, or when one applied before has been edited since. `onWait` is told each time
- * one is put off because somebody else holds a lock that it needs.
+ * Returns the names of the migrations applied now. Throws if a migration fails, or if an applied one was edited
+ * afterwards. Calls `onWait` each time that a migration is postponed because another transaction holds a lock.
  */
 export async function migrate(
   databaseUrl: string,
@@ -46,15 +46,13 @@ export async function migrate(
   await client.connect();
   try {
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
-    await client.query(`create table if not exists _prisma_migrations (
-      id varchar(36) primary key, checksum varchar(64) not null, finished_at timestamptz, migration_name varchar(255) not null,
-      logs text, rolled_back_at timestamptz, started_at timestamptz not null default now(), applied_steps_count integer not null default 0)`);
+    await client.query(MIGRATIONS_TABLE);
     const applied = await appliedMigrations(client);
     const done: string[] = [];
     for (const migration of migrationsIn(directory)) {
       const before = applied.get(migration.name);
       if (before === undefined) {
-        await applyPatiently(client, migration, onWait);
+        await applyWithRetries(client, migration, onWait);
         done.push(migration.name);
       } else if (before !== migration.checksum) {
         throw new Error(
@@ -68,7 +66,7 @@ export async function migrate(
   }
 }
 
-/** The names of migrations this program has and the database lacks. */
+/** The names of the migrations of this program that the database does not have. */
 export async function pendingMigrations(
   query: (text: string) => Promise<{ migration_name: string }[]>,
   directory: string,
@@ -78,6 +76,14 @@ export async function pendingMigrations(
     .map((migration) => migration.name)
     .filter((name) => !applied.has(name));
 }
+
+/** As Prisma creates it. */
+const MIGRATIONS_TABLE = `
+create table if not exists _prisma_migrations (
+  id varchar(36) primary key, checksum varchar(64) not null, finished_at timestamptz,
+  migration_name varchar(255) not null, logs text, rolled_back_at timestamptz,
+  started_at timestamptz not null default now(), applied_steps_count integer not null default 0
+)`;
 
 const APPLIED =
   'select migration_name, checksum from _prisma_migrations where finished_at is not null and rolled_back_at is null';
@@ -92,7 +98,7 @@ async function appliedMigrations(client: pg.Client): Promise<Map<string, string>
   return new Map(rows.map((row) => [row.migration_name, row.checksum]));
 }
 
-async function applyPatiently(
+async function applyWithRetries(
   client: pg.Client,
   migration: Migration,
   onWait: (message: string) => void,
@@ -103,7 +109,7 @@ async function applyPatiently(
     } catch (error) {
       const { code } = (error as Error).cause as { code?: string };
       if (code !== LOCK_NOT_AVAILABLE || tries === MAX_TRIES) throw error;
-      onWait(`Migration ${migration.name} waits for a lock that another transaction holds, and is tried again.`);
+      onWait(`Migration ${migration.name} waits for a lock that another transaction holds. Trying again.`);
       await setTimeout(PAUSE_MS);
     }
   }
@@ -114,7 +120,8 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
     await client.query(`begin; set local lock_timeout = ${LOCK_TIMEOUT_MS}`);
     await client.query(migration.sql);
     await client.query(
-      'insert into _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count) values ($1, $2, now(), $3, 1)',
+      `insert into _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count)
+       values ($1, $2, now(), $3, 1)`,
       [randomUUID(), migration.checksum, migration.name],
     );
     await client.query('commit');

@@ -10,13 +10,23 @@ export interface Page<Row> {
   nextCursor: string | null;
 }
 
-/** The key the next page begins after, from an opaque cursor. Throws `validation_failed`. */
+/** Prisma's arguments for one page by id, newest first. Spread `where` into that of the query. */
+export function newestFirst({ limit, cursor }: PageRequest): {
+  where: { id?: { lt: string } };
+  orderBy: { id: 'desc' };
+  take: number;
+} {
+  const before = afterIdCursor(cursor);
+  return { where: before === null ? {} : { id: { lt: before } }, orderBy: { id: 'desc' }, take: limit + 1 };
+}
+
+/** The key after which the page begins, from an opaque cursor; null for the first page. */
 export function afterCursor(cursor: string | undefined): string | null {
   if (cursor === undefined) return null;
   return Buffer.from(cursor, 'base64url').toString('utf8');
 }
 
-/** The same where the key is a number. */
+/** The same for a key that is a number. Throws `validation_failed` for any other text. */
 export function afterNumberCursor(cursor: string | undefined): number | null {
   const text = afterCursor(cursor);
   if (text === null) return null;
@@ -24,7 +34,7 @@ export function afterNumberCursor(cursor: string | undefined): number | null {
   return Number(text);
 }
 
-/** The same where the key is an id. */
+/** The same for a key that is an id. Throws `validation_failed` for any other text. */
 export function afterIdCursor(cursor: string | undefined): string | null {
   const id = afterCursor(cursor);
   if (id !== null && !isId(id)) throw badCursor(cursor);
@@ -32,11 +42,11 @@ export function afterIdCursor(cursor: string | undefined): string | null {
 }
 
 function badCursor(cursor: string | undefined): DomainError {
-  const message = `must be a next_cursor of an earlier answer, got ${JSON.stringify(cursor)}`;
+  const message = `must be a next_cursor of an earlier response, got ${JSON.stringify(cursor)}`;
   return new DomainError('validation_failed', message, { errors: [{ pointer: '?cursor', code: 'invalid', message }] });
 }
 
-/** Cuts one row more than asked down to a page. */
+/** Makes a page of up to `limit + 1` rows; the extra row shows that there is a next page. */
 export function toPage<Row>(rows: Row[], limit: number, keyOf: (row: Row) => string): Page<Row> {
   const more = rows.length > limit;
   const page = more ? rows.slice(0, limit) : rows;

@@ -5,15 +5,15 @@ const RECONNECT_MS = 500;
 const PROBE_MS = 15_000;
 
 /**
- * One connection that LISTENs, and comes back by itself when the server was away. Hints can be lost while it is away,
- * so `onReconnect` tells every reader to look for itself.
+ * A connection for LISTEN that reconnects by itself after an outage. Notifications of the outage are lost, so the
+ * handlers of `onReconnect` must read the state anew from the tables.
  */
 export class PostgresListener {
   private client: pg.Client | undefined;
   private closed = false;
   private timer: NodeJS.Timeout | undefined;
   private readonly handlers = new Map<string, (payload: string) => void>();
-  /** Locks held by the connection that is there now. */
+  /** Names of the locks that the present connection holds. */
   private held = new Set<string>();
   private readonly reconnectHandlers: (() => void)[] = [];
 
@@ -22,9 +22,9 @@ export class PostgresListener {
     private readonly onFault: (error: Error) => void,
   ) {}
 
-  /** One handler for a channel; a second one would take the first one's place unseen, and is refused. */
+  /** Sets the handler of a channel. Throws for a second one, which would silently replace the first. */
   on(channel: string, handler: (payload: string) => void): void {
-    if (this.handlers.has(channel)) throw new Error(`${channel} has a handler already`);
+    if (this.handlers.has(channel)) throw new Error(`the channel ${channel} already has a handler`);
     this.handlers.set(channel, handler);
   }
 
@@ -32,12 +32,12 @@ export class PostgresListener {
     this.reconnectHandlers.push(handler);
   }
 
-  /** Listens to the channels registered so far. Does not throw when the server is away: it keeps trying. */
+  /** Listens to the channels registered so far. Does not throw if the server is unavailable: it keeps trying. */
   async start(): Promise<void> {
     await this.connect().catch((error: Error) => this.lost(error));
   }
 
-  /** Sends payloads in one statement of its own: NOTIFY inside a write transaction takes a global lock at commit. */
+  /** Sends payloads in a separate statement: NOTIFY in a write transaction takes a global lock at commit. */
   async notify(channel: string, payloads: string[]): Promise<void> {
     await this.database.platform.query({
       name: 'notify',
@@ -47,8 +47,8 @@ export class PostgresListener {
   }
 
   /**
-   * Whether this process is the one that holds the lock of this name now; takes it when nobody does. It is held by the
-   * listening connection, and falls free with it.
+   * Whether this process holds the lock of this name; takes the lock if it is free. The listening connection holds it,
+   * and losing the connection frees it.
    */
   async holds(name: string): Promise<boolean> {
     const { client } = this;
@@ -84,10 +84,10 @@ export class PostgresListener {
     for (const handler of this.reconnectHandlers) handler();
   }
 
-  /** A half-open connection shows no error of its own; a question without an answer does. */
+  /** Detects a half-open connection, which reports no error by itself, by a query without a result. */
   private probe(client: pg.Client): void {
     this.timer = setTimeout(() => {
-      const late = setTimeout(() => this.lost(new Error('the listening connection does not answer'), client), 2_000);
+      const late = setTimeout(() => this.lost(new Error('the listening connection does not respond'), client), 2_000);
       client
         .query('select 1')
         .then(() => this.client === client && this.probe(client))

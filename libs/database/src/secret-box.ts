@@ -4,14 +4,14 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const KEY_BYTES = 32;
 
-/** Where a secret stands; it opens nowhere else, so that rows cannot be swapped. */
+/** The row of a secret. The secret opens only for the same row, so that rows cannot be swapped. */
 export interface SecretPlace {
   tenantId: string;
   table: string;
   id: string;
 }
 
-/** The secret was sealed under another master key than this process has. */
+/** The secret was sealed under a master key that this process does not have. */
 export class WrongMasterKey extends Error {
   override readonly name = 'WrongMasterKey';
 }
@@ -19,7 +19,7 @@ export class WrongMasterKey extends Error {
 /**
  * Seals secrets at rest: AES-256-GCM (NIST SP 800-38D) under a random data key per secret, itself sealed by the master
  * key. The sealed text is `v1.<key id>.<sealed data key>.<sealed secret>`, base64url. The key id is the first 8
- * hexadecimal digits of the master key's SHA-256, so that a wrong master key is told apart from a damaged row.
+ * hexadecimal digits of the master key's SHA-256; it distinguishes a wrong master key from a damaged row.
  */
 export class SecretBox {
   private readonly keyId: string;
@@ -36,7 +36,10 @@ export class SecretBox {
     return ['v1', this.keyId, ...parts.map((part) => part.toString('base64url'))].join('.');
   }
 
-  /** Throws WrongMasterKey when the text was sealed under another master key, and an Error when for another place, or changed. */
+  /**
+   * Throws {@link WrongMasterKey} if the text was sealed under another master key, and an Error if it was sealed for
+   * another row or changed.
+   */
   open(sealed: string, place: SecretPlace): string {
     const [version, keyId, wrappedKey, body] = sealed.split('.');
     if (version !== 'v1' || !wrappedKey || !body) throw new Error(`${place.table} ${place.id}: not a sealed secret`);

@@ -1,11 +1,11 @@
-/** A raw query; with `name` it is prepared once per connection. */
+/** A raw query. With a `name` it is prepared once per connection. */
 export interface Statement {
   name?: string;
   text: string;
   values?: unknown[];
 }
 
-/** Runs raw SQL: one statement, its rows. */
+/** Runs one raw statement and resolves with its rows. */
 export interface Sql {
   query<Row extends object>(statement: Statement): Promise<Row[]>;
 }

@@ -1,14 +1,14 @@
-// Several statements of one tenant in one round trip, over pg's interface for queries with a protocol of their own (`submit`, as
-// pg-cursor uses it).
+// Several statements of one tenant in one round trip, through pg's `submit` interface for custom queries, which
+// pg-cursor uses too.
 //
-// PostgreSQL treats all messages up to one Sync as one transaction (protocol documentation, "Extended Query", pipelining). So the
-// tenant is set, local to the transaction, in the same packet as the statements: after the Sync it is gone, whether
-// they succeeded or not, and the first error skips everything behind it and undoes everything before it.
+// PostgreSQL treats all messages up to a Sync as one transaction (protocol documentation, "Extended Query",
+// pipelining). So the tenant is set, local to the transaction, in the same packet as the statements. After the Sync the
+// setting is gone, and an error skips the following statements and rolls back the preceding ones.
 
 import pg from 'pg';
 import type { Statement } from './statement.js';
 
-/** The part of pg's Connection that is used here; @types/pg does not describe it for plain names. */
+/** The part of pg's Connection that is used here; @types/pg does not describe it. */
 interface PgConnection {
   stream: { cork(): void; uncork(): void };
   parse(message: { name: string; text: string }): void;
@@ -27,26 +27,33 @@ interface RawResult {
 
 const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils;
 
-/** What is prepared on each connection: text by name. */
+/** By connection, the text of each prepared statement by name. */
 const prepared = new WeakMap<object, Map<string, string>>();
-/** Keeps these names apart from those that pg itself prepares on the same connection. */
+/** Separates these names from those that pg prepares on the same connection. */
 const PREFIX = 'tenant:';
 
-/** Named statements are planned once: planning anew for each execution, with all weekly partitions, would cost ten times the execution. */
+/** Named statements are planned once: planning over all weekly partitions costs ten times as much as the execution. */
 const SET_TENANT = {
   name: 'set_tenant',
   text: `select set_config('app.tenant_id', $1, true), set_config('plan_cache_mode', $2, true),
                 set_config('enable_partition_pruning', $3, true),
-                set_config('transaction_read_only', case $3 when 'on' then $3 else current_setting('transaction_read_only') end, true)`,
+                set_config('transaction_read_only',
+                           case $3 when 'on' then $3 else current_setting('transaction_read_only') end, true)`,
 };
 
-/** Only a read-only transaction may plan with partition pruning (docs/adr/0024): the server refuses a change that this overlooks. */
+/**
+ * Only a read-only transaction may use partition pruning (docs/adr/0024). The server rejects a change that this check
+ * does not recognise.
+ */
 const isRead = ({ text }: Statement): boolean => !/\b(insert|update|delete|merge)\b/i.test(text);
 
-/** Give it to `client.query`; `done` has the rows of each statement. A client on which it failed with anything but a DatabaseError must not be used again. */
+/**
+ * Pass it to `client.query`; `done` resolves with the rows of each statement. After an error that is not a
+ * DatabaseError the client must not be used again.
+ */
 export class TenantQuery implements pg.Submittable {
   readonly done: Promise<object[][]>;
-  /** pg calls it, with an error, when the time is up. */
+  /** pg calls this with an error after a time-out. */
   callback: (error: Error | null) => void;
   private readonly statements: { name: string; text: string; values: unknown[] }[];
   private readonly results: (RawResult | undefined)[] = [];
@@ -64,7 +71,7 @@ export class TenantQuery implements pg.Submittable {
       ({ name, text, values = [] }) => ({
         name: name === undefined ? '' : PREFIX + name,
         text,
-        // Here, because a value that cannot be sent must fail before anything has been sent.
+        // In the constructor, so that a value that cannot be serialised throws before anything is sent.
         values: values.map(prepareValue),
       }),
     );
@@ -80,9 +87,9 @@ export class TenantQuery implements pg.Submittable {
     connection.stream.cork();
     for (const { name, text, values } of this.statements) {
       if (name === '' || known.get(name) !== text) {
-        // An earlier try may have got as far as this name before it failed. Closing a name that does not exist is no error.
+        // A failed attempt may have prepared this name already. Closing an unknown name is not an error.
         if (name !== '') {
-          // If the new text is refused, the old one is gone all the same.
+          // The old statement is closed even if the server rejects the new text.
           known.delete(name);
           connection.close({ type: 'S', name });
         }

@@ -1,12 +1,12 @@
 import { newId, type Scope, type TenantSettings } from '#domain';
 import type { Database } from '../database.js';
 import { Prisma } from '../generated/client.js';
-import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
+import { newestFirst, type Page, type PageRequest, toPage } from '../page.js';
 
 export interface ApiKey {
   id: string;
   tenantId: string;
-  /** The eight characters in clear. */
+  /** The eight characters of the key that are stored in plain text. */
   keyId: string;
   name: string;
   mode: 'live' | 'test';
@@ -17,7 +17,7 @@ export interface ApiKey {
   lastUsedAt: Date | null;
 }
 
-/** What a request is checked against. */
+/** The data that a request is authorised with. */
 export interface KnownKey {
   tenantId: string;
   keyId: string;
@@ -42,7 +42,7 @@ export interface NewApiKey {
 export class ApiKeysStore {
   constructor(private readonly database: Database) {}
 
-  /** Null when there is no such tenant. */
+  /** Null if the tenant does not exist. */
   async create(key: NewApiKey): Promise<ApiKey | null> {
     try {
       const row = await this.database.forTenant(key.tenantId, (prisma) =>
@@ -57,18 +57,14 @@ export class ApiKeysStore {
   }
 
   async list(tenantId: string, page: PageRequest): Promise<Page<ApiKey>> {
-    const before = afterIdCursor(page.cursor);
+    const { where, ...slice } = newestFirst(page);
     const rows = await this.database.forTenant(tenantId, (prisma) =>
-      prisma.apiKey.findMany({
-        where: { tenantId, ...(before && { id: { lt: before } }) },
-        orderBy: { id: 'desc' },
-        take: page.limit + 1,
-      }),
+      prisma.apiKey.findMany({ where: { tenantId, ...where }, ...slice }),
     );
     return toPage(rows.map(toApiKey), page.limit, (row) => row.id);
   }
 
-  /** Returns the revoked key, or null when there is none that is still good. */
+  /** Returns the revoked key, or null if there is no such key that is not revoked yet. */
   async revoke(tenantId: string, id: string): Promise<ApiKey | null> {
     return await this.database.forTenant(tenantId, async (prisma) => {
       const { count } = await prisma.apiKey.updateMany({
@@ -81,7 +77,10 @@ export class ApiKeysStore {
     });
   }
 
-  /** The key with this clear half, unless revoked: one probe of api_keys_key_id_key. The tenant is what is asked for. */
+  /**
+   * The key with this id; null if it is unknown or revoked. As the platform, because the key determines the tenant.
+   * Index: api_keys_key_id_key.
+   */
   async find(keyId: string): Promise<KnownKey | null> {
     const [row] = await this.database.platform.query<{
       tenant_id: string;
@@ -110,7 +109,7 @@ export class ApiKeysStore {
     };
   }
 
-  /** Notes the keys used since the last call. */
+  /** Sets the time of last use. Index: api_keys_key_id_key. */
   async touch(keyIds: string[]): Promise<void> {
     if (keyIds.length === 0) return;
     await this.database.platform.query({

@@ -6,7 +6,7 @@ export interface Category {
   name: string;
   defaultEnabled: boolean;
   mandatory: boolean;
-  /** Null for what the channel says. */
+  /** Null to use the channel's policy. */
   unknownOutcome: 'resend' | 'hold' | null;
   createdAt: Date;
   updatedAt: Date;
@@ -14,11 +14,11 @@ export interface Category {
 
 export type CategoryFields = Pick<Category, 'name' | 'defaultEnabled' | 'mandatory' | 'unknownOutcome'>;
 
-/** What recipients of a tenant can say yes or no to. */
+/** Categories of notifications, for which recipients set preferences. */
 export class CategoriesStore {
   constructor(private readonly database: Database) {}
 
-  /** Creates or replaces. Returns whether it is new. */
+  /** Creates or replaces a category. */
   async put(tenantId: string, key: string, fields: CategoryFields): Promise<{ category: Category; created: boolean }> {
     return await this.database.forTenant(tenantId, async (prisma) => {
       const where = { tenantId_key: { tenantId, key } };
@@ -35,7 +35,7 @@ export class CategoriesStore {
     return row && toCategory(row);
   }
 
-  /** By key. */
+  /** In order of key. */
   async list(tenantId: string, page: PageRequest): Promise<Page<Category>> {
     const after = afterCursor(page.cursor);
     const rows = await this.database.forTenant(tenantId, (prisma) =>

@@ -7,20 +7,21 @@ export interface StoredResponse {
   location: string | null;
 }
 
-/** A request runs for seconds. One that has left no answer after this has lost its process. */
+/** Requests take seconds at most: if one has stored no response by then, its process was lost. */
 const IN_FLIGHT_SECONDS = 60;
 
 /**
- * Idempotency of every POST but the sends (those keep their key in the commit that accepts, see accept.store.ts): the key
- * is taken first, the answer is kept afterwards.
+ * Idempotency of all POST requests except sends, which store their key in the commit that accepts them (see
+ * accept.store.ts). Takes the key before the request runs and stores the response afterwards.
  */
 export class IdempotencyStore {
   constructor(private readonly database: Database) {}
 
   /**
-   * Takes the key for the request that `token` (a UUID of its own) stands for. Returns the first answer when there is one; null when the request should run. A key whose request has left no
-   * answer is not given again: whether that request acted is not known, and a second one could act twice.
-   * Throws `idempotency_mismatch`, `idempotency_in_flight` and `idempotency_unknown`. Index: idempotency_keys_pkey.
+   * Takes the key for the request with the unique `token` (a UUID). Returns the stored response of an earlier request,
+   * or null if this request should run. Never frees the key of a request without a response: that request may have had
+   * its effect, and a second run would repeat it. Throws `idempotency_mismatch`,
+   * `idempotency_in_flight` or `idempotency_unknown`. Index: idempotency_keys_pkey.
    */
   async begin(tenantId: string, key: string, bodyHash: string, token: string): Promise<StoredResponse | null> {
     return await this.database.sqlForTenant(tenantId, async (sql) => {
@@ -43,7 +44,7 @@ export class IdempotencyStore {
       if (found?.lost)
         throw new DomainError(
           'idempotency_unknown',
-          `The first request with idempotency key ${name} left no answer: it may have been carried out.`,
+          `The first request with idempotency key ${name} has no response: it may have been carried out.`,
         );
       throw new DomainError(
         'idempotency_in_flight',
@@ -52,7 +53,7 @@ export class IdempotencyStore {
     });
   }
 
-  /** Keeps the answer, if the key is still that request's. Index: idempotency_keys_pkey. */
+  /** Stores the response, if the key still belongs to this request. Index: idempotency_keys_pkey. */
   async complete(tenantId: string, key: string, token: string, response: StoredResponse): Promise<void> {
     await this.database.sqlForTenant(tenantId, (sql) =>
       sql.query({
@@ -62,7 +63,7 @@ export class IdempotencyStore {
     );
   }
 
-  /** The request did nothing: the key is free again, if it is still that request's. Index: idempotency_keys_pkey. */
+  /** Frees the key of a request that had no effect, if the key still belongs to it. Index: idempotency_keys_pkey. */
   async abandon(tenantId: string, key: string, token: string): Promise<void> {
     await this.database.sqlForTenant(tenantId, (sql) =>
       sql.query({

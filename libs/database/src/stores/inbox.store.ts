@@ -1,46 +1,10 @@
 import DataLoader from 'dataloader';
-import { columns } from '../columns.js';
+import { columnList } from '../column-list.js';
 import type { Database } from '../database.js';
 import { afterNumberCursor, type Page, toPage } from '../page.js';
 import type { Statement } from '../statement.js';
+import type { InboxChange, InboxFilter, InboxHead, InboxItem } from './inbox-item.js';
 import { emit } from './sending/events.store.js';
-
-export interface InboxItem {
-  id: string;
-  seq: number;
-  title: string;
-  body: string;
-  actionUrl: string | null;
-  data: Record<string, string> | null;
-  category: string;
-  createdAt: Date;
-  seenAt: Date | null;
-  readAt: Date | null;
-  archivedAt: Date | null;
-}
-
-export interface InboxCounts {
-  total: number;
-  unread: number;
-  unseen: number;
-}
-
-export interface InboxHead {
-  lastSeq: number;
-  counts: InboxCounts;
-}
-
-export type InboxChange = 'read' | 'unread' | 'seen' | 'archive' | 'unarchive';
-
-export interface InboxFilter {
-  unread?: boolean | undefined;
-  archived?: boolean | undefined;
-  category?: string | undefined;
-  /** Oldest first from here, for a client that catches up. */
-  afterSeq?: number | undefined;
-  limit: number;
-  cursor?: string | undefined;
-}
 
 interface FeedKey {
   tenantId: string;
@@ -50,7 +14,18 @@ interface FeedKey {
 
 const FEED_PAGE = 100;
 
-/** One recipient's inbox. Counters are exact because each change and its counter are one commit. */
+const headColumns = columnList<Omit<FeedKey, 'since'>>({
+  tenant_id: ['uuid', ({ tenantId }) => tenantId],
+  recipient_id: ['text', ({ recipientId }) => recipientId],
+});
+
+const feedColumns = columnList<FeedKey>({
+  tenant_id: ['uuid', ({ tenantId }) => tenantId],
+  recipient_id: ['text', ({ recipientId }) => recipientId],
+  since: ['bigint', ({ since }) => since],
+});
+
+/** The inboxes of recipients. Counters are exact, because each change and its counter are in one commit. */
 export class InboxStore {
   private readonly feeds: DataLoader<FeedKey, InboxItem[], string>;
   private readonly heads: DataLoader<Omit<FeedKey, 'since'>, InboxHead, string>;
@@ -80,7 +55,8 @@ export class InboxStore {
     const last = afterNumberCursor(filter.cursor);
     if (last !== null) conditions.push(`seq ${forward ? '>' : '<'} $${values.push(last)}`);
     values.push(filter.limit + 1);
-    const text = `select ${ITEM} from inbox_items where ${conditions.join(' and ')} order by seq ${forward ? 'asc' : 'desc'} limit $${values.length}`;
+    const order = `order by seq ${forward ? 'asc' : 'desc'} limit $${values.length}`;
+    const text = `select ${ITEM} from inbox_items where ${conditions.join(' and ')} ${order}`;
     const shape = [
       filter.archived === true,
       filter.unread === true,
@@ -98,12 +74,15 @@ export class InboxStore {
     return await this.heads.load({ tenantId, recipientId });
   }
 
-  /** Up to a hundred items after `since`, oldest first, archived ones too: what a stream sends. Index: inbox_items_pkey. */
+  /** Up to 100 items after `since`, oldest first, archived ones too, for streams. Index: inbox_items_pkey. */
   async feed(tenantId: string, recipientId: string, since: number): Promise<InboxItem[]> {
     return await this.feeds.load({ tenantId, recipientId, since });
   }
 
-  /** Changes one item; a repeat changes nothing. Returns the item and whether it changed, or null when it is not there. */
+  /**
+   * Changes one item. Returns it and whether it changed (a repeat changes nothing), or null if it does not exist.
+   * Index: inbox_items_tenant_id_id_key.
+   */
   async change(
     tenantId: string,
     recipientId: string,
@@ -114,19 +93,19 @@ export class InboxStore {
       changeItems(tenantId, recipientId, change, id),
       {
         name: 'inbox_item',
-        text: `select ${ITEM} from inbox_items where tenant_id = $1 and id = $3 and recipient_id = $2`, // index: inbox_items_tenant_id_id_key
+        text: `select ${ITEM} from inbox_items where tenant_id = $1 and id = $3 and recipient_id = $2`,
         values: [tenantId, recipientId, id],
       },
     ]);
     return item ? { item, changed: changed.length > 0 } : null;
   }
 
-  /** Marks everything read or seen; returns the items that changed. */
+  /** Marks all items as read or seen. Returns the items that changed. Index: inbox_items_pkey. */
   async changeAll(tenantId: string, recipientId: string, change: 'read' | 'seen'): Promise<InboxItem[]> {
     return await this.database.queryForTenant(tenantId, changeItems(tenantId, recipientId, change, null));
   }
 
-  /** Uses up a token that came in a URL. Returns false when it had been used before. */
+  /** Marks a token from a URL as used. Returns false if it was used before. */
   async useToken(tenantId: string, jti: string, expiresAt: Date): Promise<boolean> {
     return await this.database.forTenant(tenantId, async (prisma) => {
       const { count } = await prisma.usedToken.createMany({
@@ -147,9 +126,9 @@ export class InboxStore {
     }>({
       name: 'inbox_heads',
       text: `select i.ord::int as ord, c.last_seq, c.total, c.unread, c.unseen
-             from unnest($1::uuid[], $2::text[]) with ordinality as i(tenant_id, recipient_id, ord)
+             from ${headColumns.numberedTable('i')}
              join inbox_counters c on c.tenant_id = i.tenant_id and c.recipient_id = i.recipient_id`,
-      values: columns(keys, [(key) => key.tenantId, (key) => key.recipientId]),
+      values: headColumns.values(keys),
     });
     const found = new Map(rows.map((row) => [row.ord - 1, row]));
     return keys.map((_, index) => {
@@ -164,20 +143,24 @@ export class InboxStore {
   private async readFeeds(keys: readonly FeedKey[]): Promise<InboxItem[][]> {
     const rows = await this.database.platform.query<InboxItem & { ord: number }>({
       name: 'inbox_feeds',
-      text: `select i.ord::int as ord, x.* from unnest($1::uuid[], $2::text[], $3::bigint[]) with ordinality as i(tenant_id, recipient_id, since, ord)
+      text: `select i.ord::int as ord, x.* from ${feedColumns.numberedTable('i')}
              cross join lateral (
-               select ${ITEM} from inbox_items t where t.tenant_id = i.tenant_id and t.recipient_id = i.recipient_id and t.seq > i.since order by t.seq limit ${FEED_PAGE}
+               select ${ITEM} from inbox_items t
+               where t.tenant_id = i.tenant_id and t.recipient_id = i.recipient_id and t.seq > i.since
+               order by t.seq limit ${FEED_PAGE}
              ) x order by i.ord, x.seq`,
-      values: columns(keys, [(key) => key.tenantId, (key) => key.recipientId, (key) => key.since]),
+      values: feedColumns.values(keys),
     });
     const byKey = Map.groupBy(rows, (row) => row.ord - 1);
     return keys.map((_, index) => (byKey.get(index) ?? []).map(({ ord: _ord, ...item }) => item));
   }
 }
 
-const ITEM = `id, seq, title, body, action_url as "actionUrl", data, category, created_at as "createdAt", seen_at as "seenAt", read_at as "readAt", archived_at as "archivedAt"`;
+const ITEM = `
+  id, seq, title, body, action_url as "actionUrl", data, category, created_at as "createdAt", seen_at as "seenAt",
+  read_at as "readAt", archived_at as "archivedAt"`;
 
-/** What each change sets, and of which items. Reading implies having seen; an archived item counts nowhere. */
+/** The columns that each change sets, and the items that it applies to. An item that is read is seen too. */
 const CHANGES: Record<InboxChange, { set: string; where: string }> = {
   read: { set: 'read_at = now(), seen_at = coalesce(i.seen_at, now())', where: 'i.read_at is null' },
   unread: { set: 'read_at = null', where: 'i.read_at is not null' },
@@ -187,30 +170,37 @@ const CHANGES: Record<InboxChange, { set: string; where: string }> = {
 };
 
 const READ_EVENTS = `, emitted as (
-  ${emit(`select tenant_id, 'inbox.item_read', recipient_id, id::text, jsonb_build_object('item_id', id, 'seq', seq, 'recipient_id', recipient_id, 'read_at', read_at)
-  from changed`)}
+  ${emit(`
+    select tenant_id, 'inbox.item_read', recipient_id, id::text,
+           jsonb_build_object('item_id', id, 'seq', seq, 'recipient_id', recipient_id, 'read_at', read_at)
+    from changed`)}
 )`;
 
-/** The counters move by what the changed rows were and are: the row of the counters is locked first, as a new item does. */
+/**
+ * Adds to the counters the difference between the changed rows before and after. Archived items are not counted.
+ * Lock order: the row of the counters, then the items, as when an item is inserted. Indexes: inbox_counters_pkey,
+ * inbox_items_pkey, inbox_items_tenant_id_id_key.
+ */
 function changeItems(tenantId: string, recipientId: string, change: InboxChange, id: string | null): Statement {
   const { set, where } = CHANGES[change];
   return {
     name: `inbox_${change}_${id === null ? 'all' : 'one'}`,
     text: `
-with counter as materialized (
+with locked_counter as materialized (
   select from inbox_counters where tenant_id = $1 and recipient_id = $2 for update
 ), before as materialized (
   select i.tenant_id, i.recipient_id, i.seq,
-         (i.archived_at is null)::int as total, (i.archived_at is null and i.read_at is null)::int as unread, (i.archived_at is null and i.seen_at is null)::int as unseen
+         (i.archived_at is null)::int as total, (i.archived_at is null and i.read_at is null)::int as unread,
+         (i.archived_at is null and i.seen_at is null)::int as unseen
   from inbox_items i
-  where exists (select from counter) and i.tenant_id = $1 and i.recipient_id = $2 and ${where}
+  where exists (select from locked_counter) and i.tenant_id = $1 and i.recipient_id = $2 and ${where}
     and ${id === null ? '$3::uuid is null and i.archived_at is null' : 'i.id = $3::uuid'}
   for update
 ), changed as (
   update inbox_items i set ${set} from before b
   where i.tenant_id = b.tenant_id and i.recipient_id = b.recipient_id and i.seq = b.seq
   returning i.*
-), counted as (
+), updated_counters as (
   update inbox_counters c set total = c.total + d.total, unread = c.unread + d.unread, unseen = c.unseen + d.unseen
   from (
     select sum((x.archived_at is null)::int - b.total)::int as total,

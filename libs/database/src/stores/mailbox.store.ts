@@ -1,8 +1,9 @@
 import { type ChannelId, newId } from '#domain';
 import { Batcher } from '../batcher.js';
-import { columns, json } from '../columns.js';
+import { columnList } from '../column-list.js';
+import { json } from '../columns.js';
 import type { Database } from '../database.js';
-import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
+import { newestFirst, type Page, type PageRequest, toPage } from '../page.js';
 
 export interface MailboxMessage {
   id: string;
@@ -25,13 +26,25 @@ export interface Deposit {
   outcome: string;
 }
 
-/** How many a tenant's mailbox keeps. */
+/** The number of messages that a tenant's mailbox keeps. */
 export const MAILBOX_SIZE = 1_000;
 const TRIMMED_AT_ONCE = 1_000;
 
-/** What the sandbox took. */
+const depositColumns = columnList<Deposit>({
+  tenant_id: ['uuid', ({ tenantId }) => tenantId],
+  id: ['uuid', () => newId()],
+  channel: ['text', ({ channel }) => channel],
+  recipient_address: ['text', ({ to }) => to],
+  delivery_id: ['uuid', ({ deliveryId }) => deliveryId],
+  notification_id: ['uuid', ({ notificationId }) => notificationId],
+  message: ['text', ({ message }) => json(message)],
+  outcome: ['text', ({ outcome }) => outcome],
+});
+
+/** Messages captured by the sandbox. */
 export class MailboxStore {
   private readonly deposits: Batcher<Deposit, void>;
+  /** Tenants whose mailboxes were written to since the last call of `trim`. */
   private readonly written = new Set<string>();
 
   constructor(private readonly database: Database) {
@@ -47,17 +60,16 @@ export class MailboxStore {
     filter: { channel?: string | undefined; to?: string | undefined },
     page: PageRequest,
   ): Promise<Page<MailboxMessage>> {
-    const before = afterIdCursor(page.cursor);
+    const { where, ...slice } = newestFirst(page);
     const rows = await this.database.forTenant(tenantId, (prisma) =>
       prisma.mailboxMessage.findMany({
         where: {
           tenantId,
           ...(filter.channel !== undefined && { channel: filter.channel }),
           ...(filter.to !== undefined && { recipientAddress: filter.to }),
-          ...(before && { id: { lt: before } }),
+          ...where,
         },
-        orderBy: { id: 'desc' },
-        take: Math.min(page.limit, MAILBOX_SIZE) + 1,
+        ...slice,
       }),
     );
     return toPage(rows.map(toMessage), page.limit, (row) => row.id);
@@ -74,10 +86,10 @@ export class MailboxStore {
     await this.database.forTenant(tenantId, (prisma) => prisma.mailboxMessage.deleteMany({ where: { tenantId } }));
   }
 
-  /** Cuts the mailboxes written to since the last call to their size: housekeeping, so that no send waits for it. */
+  /** Deletes the oldest messages beyond MAILBOX_SIZE. Part of housekeeping, so that no send waits for it. */
   async trim(): Promise<void> {
     for (const tenantId of [...this.written]) {
-      // Before the first batch: what comes meanwhile counts for the next call. Put back when a batch fails.
+      // Before the first batch, so that a message written during it counts for the next call.
       this.written.delete(tenantId);
       try {
         while ((await this.trimOnce(tenantId)) === TRIMMED_AT_ONCE);
@@ -90,10 +102,7 @@ export class MailboxStore {
 
   private async trimOnce(tenantId: string): Promise<number> {
     const [row] = await this.database.platform.query<{ count: number }>({
-      text: `with gone as (
-               delete from mailbox_messages where tenant_id = $1 and id = any (array(
-                 select id from mailbox_messages where tenant_id = $1 order by id desc offset ${MAILBOX_SIZE} limit ${TRIMMED_AT_ONCE})) returning 1
-             ) select count(*) as count from gone`, // index: mailbox_messages_pkey
+      text: TRIM,
       values: [tenantId],
     });
     return row!.count;
@@ -103,24 +112,24 @@ export class MailboxStore {
     for (const deposit of batch) this.written.add(deposit.tenantId);
     await this.database.platform.query({
       name: 'deposit',
-      text: `insert into mailbox_messages (tenant_id, id, channel, recipient_address, delivery_id, notification_id, message, outcome)
+      text: `insert into mailbox_messages (${depositColumns.names})
              select tenant_id, id, channel, recipient_address, delivery_id, notification_id, message::jsonb, outcome
-             from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::text[])
-               as i(tenant_id, id, channel, recipient_address, delivery_id, notification_id, message, outcome)`,
-      values: columns(batch, [
-        (row) => row.tenantId,
-        () => newId(),
-        (row) => row.channel,
-        (row) => row.to,
-        (row) => row.deliveryId,
-        (row) => row.notificationId,
-        (row) => json(row.message),
-        (row) => row.outcome,
-      ]),
+             from ${depositColumns.table('d')}`,
+      values: depositColumns.values(batch),
     });
     return batch.map(() => undefined);
   }
 }
+
+/** Index: mailbox_messages_pkey. */
+const TRIM = `
+with deleted as (
+  delete from mailbox_messages where tenant_id = $1 and id = any (array(
+    select id from mailbox_messages where tenant_id = $1 order by id desc
+    offset ${MAILBOX_SIZE} limit ${TRIMMED_AT_ONCE}))
+  returning 1
+)
+select count(*) as count from deleted`;
 
 function toMessage(row: {
   id: string;

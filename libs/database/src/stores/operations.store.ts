@@ -6,7 +6,7 @@ import { PartitionsStore } from './clean-up/partitions.store.js';
 
 const READINESS_POLL_MS = 500;
 
-/** Workers make partitions four weeks ahead: with less than this, something has kept them from it for weeks. */
+/** Workers create partitions four weeks ahead: with fewer days left, they have failed to do so for weeks. */
 const LOW_HORIZON_DAYS = 7;
 
 /** Readiness, table statistics and the audit log. */
@@ -20,7 +20,10 @@ export class OperationsStore {
     this.partitions = new PartitionsStore(database);
   }
 
-  /** Takes new statistics of a table that has doubled, so that nobody goes on with a plan made for a small one; returns which, or null. */
+  /**
+   * Analyses a table that has doubled in size, so that plans for the small table are replaced (docs/adr/0015). Returns
+   * the table's name, or null if none has.
+   */
   async analyzeGrown(): Promise<string | null> {
     const [row] = await this.database.platform.query<{ grown: string | null }>({
       name: 'analyze_grown',
@@ -29,14 +32,14 @@ export class OperationsStore {
     return row!.grown;
   }
 
-  /** Keeps the planner from believing that a queue full of dead rows is a small table. */
+  /** Corrects the statistics of a queue full of dead rows, which the planner would take for a small table. */
   async expectRows(): Promise<void> {
     await this.database.platform.query({ name: 'expect_rows', text: 'select carillon_expect_rows()' });
   }
 
   /**
-   * For how long the oldest transaction of this database has been open, in seconds; 0 when none is. Rows that died since it began cannot be removed.
-   * Standbys and replication slots do not count, nor do transactions that the role which migrates may not see.
+   * The age in seconds of the oldest open transaction of this database, 0 if there is none. Rows deleted since it began
+   * cannot be removed. Excludes standbys, replication slots and transactions that the migrating role cannot see.
    */
   async oldestTransactionSeconds(): Promise<number> {
     const [row] = await this.database.platform.query<{ seconds: number }>({
@@ -46,7 +49,7 @@ export class OperationsStore {
     return row!.seconds;
   }
 
-  /** Whether the server is reachable and has the migrations this program wants, and what was found, in words. Never throws. */
+  /** Whether the server is reachable and has this program's migrations, with the result of each check. Never throws. */
   async readiness(): Promise<{ ready: boolean; checks: Record<string, string> }> {
     try {
       await this.database.ping();
@@ -67,17 +70,17 @@ export class OperationsStore {
     }
   }
 
-  /** Resolves once {@link readiness} is there; tells each new reason for waiting. */
-  async untilReady(tell: (checks: Record<string, string>) => void): Promise<void> {
-    for (let told = ''; ; await delay(READINESS_POLL_MS)) {
+  /** Resolves once {@link readiness} is true. Calls `onWait` each time that the checks have changed. */
+  async untilReady(onWait: (checks: Record<string, string>) => void): Promise<void> {
+    for (let reported = ''; ; await delay(READINESS_POLL_MS)) {
       const { ready, checks } = await this.readiness();
       if (ready) return;
-      if (told !== JSON.stringify(checks)) tell(checks);
-      told = JSON.stringify(checks);
+      if (reported !== JSON.stringify(checks)) onWait(checks);
+      reported = JSON.stringify(checks);
     }
   }
 
-  /** Notes an operator's act. */
+  /** Records an action of the operator. */
   async audit(entry: {
     tenantId?: string;
     action: string;

@@ -2,16 +2,16 @@ import type { ChannelId } from '#domain';
 import type { Database } from '../database.js';
 import { type ChannelFigures, QueueFiguresStore } from './queue/queue-figures.store.js';
 
-/** What an operator looks at first. */
+/** The figures of the operator's overview page. */
 export interface Overview {
-  /** When the queue was counted. */
+  /** The time at which the queue was counted. */
   countedAt: Date;
   channels: ChannelFigures[];
-  /** Neither replayed nor settled; counted up to {@link COUNTED_LETTERS}. */
+  /** Neither replayed nor resolved; counted up to {@link COUNTED_LETTERS}. */
   deadLetters: number;
-  /** Those with the most that is due. */
+  /** The tenants with the most due deliveries. */
   tenants: { id: string; name: string; due: number }[];
-  /** Accounts that do not work, longest first. */
+  /** Accounts whose breaker is not closed, the longest first. */
   breakers: {
     tenantId: string;
     accountId: string;
@@ -28,7 +28,21 @@ export interface Overview {
 const COUNTED_LETTERS = 10_000;
 const SHOWN_BREAKERS = 100;
 
-/** The queue, the dead letters, the busiest tenants and the accounts that do not work; its cost does not grow with the queue. */
+/** Index: dead_letters_open_idx. */
+const COUNT_OPEN_LETTERS = `
+select count(*) as count from (
+  select from dead_letters where replayed_at is null and settled_at is null limit ${COUNTED_LETTERS}
+) l`;
+
+/** Indexes: provider_account_health_open_idx, provider_accounts_pkey. */
+const FAILING_ACCOUNTS = `
+select h.tenant_id as "tenantId", h.account_id as "accountId", a.name, a.provider, a.channel, h.breaker, h.code,
+       h.detail, h.since
+from provider_account_health h
+join provider_accounts a on a.tenant_id = h.tenant_id and a.id = h.account_id
+where h.breaker <> 'closed' order by h.since limit ${SHOWN_BREAKERS}`;
+
+/** The queue, the dead letters, the busiest tenants and the failing accounts. The cost does not grow with the queue. */
 export class OverviewStore {
   private readonly queue: QueueFiguresStore;
 
@@ -42,21 +56,19 @@ export class OverviewStore {
       this.queue.read(),
       platform.query<{ count: number }>({
         name: 'count_open_letters',
-        text: `select count(*) as count from (select from dead_letters where replayed_at is null and settled_at is null limit ${COUNTED_LETTERS}) l`, // index: dead_letters_open_idx
+        text: COUNT_OPEN_LETTERS,
       }),
       platform.query<Overview['breakers'][number]>({
         name: 'broken_accounts',
-        text: `select h.tenant_id as "tenantId", h.account_id as "accountId", a.name, a.provider, a.channel, h.breaker, h.code, h.detail, h.since
-               from provider_account_health h join provider_accounts a on a.tenant_id = h.tenant_id and a.id = h.account_id
-               where h.breaker <> 'closed' order by h.since limit ${SHOWN_BREAKERS}`, // index: provider_account_health_open_idx
+        text: FAILING_ACCOUNTS,
       }),
     ]);
-    const tenants = await this.named(busiest);
+    const tenants = await this.withNames(busiest);
     return { countedAt, channels, deadLetters: letters[0]!.count, tenants, breakers };
   }
 
-  /** Without those that have been removed since. Index: tenants_pkey. */
-  private async named(busiest: { id: string; due: number }[]): Promise<Overview['tenants']> {
+  /** Leaves out tenants that were deleted after the count. Index: tenants_pkey. */
+  private async withNames(busiest: { id: string; due: number }[]): Promise<Overview['tenants']> {
     if (busiest.length === 0) return [];
     const rows = await this.database.platform.query<{ id: string; name: string }>({
       name: 'tenant_names',

@@ -2,61 +2,18 @@ import { type ChannelId, DomainError, newId, PLATFORM_TENANT_ID } from '#domain'
 import { type Change, changedFields } from '../change.js';
 import type { Database } from '../database.js';
 import { Prisma } from '../generated/client.js';
-import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
+import { newestFirst, type Page, type PageRequest, toPage } from '../page.js';
 import type { SecretBox } from '../secret-box.js';
-
-export interface ProviderAccount {
-  id: string;
-  name: string;
-  provider: string;
-  channel: ChannelId;
-  /** Secrets masked: what may be shown. */
-  credentials: Record<string, unknown>;
-  order: number;
-  enabled: boolean;
-  /** Sends a second over all workers; null for the provider's own. */
-  pacePerSecond: number | null;
-  health: AccountHealth | null;
-  createdAt: Date;
-  updatedAt: Date;
-}
-
-/** How an account did when a worker last saw that change; null in an account that has never failed. */
-export interface AccountHealth {
-  breaker: 'closed' | 'half_open' | 'open';
-  code: string | null;
-  detail: string | null;
-  since: Date;
-}
-
-export interface ProviderAccountFields {
-  name: string;
-  provider: string;
-  channel: ChannelId;
-  /** In clear; sealed here, opened only by {@link ProviderAccountsStore.opened} and {@link ProviderAccountsStore.openAll}. */
-  credentials: Record<string, unknown>;
-  masked: Record<string, unknown>;
-  order: number;
-  enabled: boolean;
-  pacePerSecond: number | null;
-}
-
-/** An account with its credentials in clear: for the worker, and for `verify`. */
-export interface OpenAccount {
-  tenantId: string;
-  id: string;
-  provider: string;
-  channel: ChannelId;
-  credentials: Record<string, unknown>;
-  pacePerSecond: number | null;
-  /** Its breaker as a worker noted it last. */
-  breaker: AccountHealth['breaker'];
-  /** Changes with the credentials: a connection made with an older one is closed. */
-  updatedAt: Date;
-}
+import {
+  type AccountHealth,
+  HEALTH,
+  type OpenAccount,
+  type ProviderAccount,
+  type ProviderAccountFields,
+  toAccount,
+} from './provider-account.js';
 
 const TABLE = 'provider_accounts';
-const HEALTH = { health: { select: { breaker: true, code: true, detail: true, since: true } } } as const;
 
 /** Provider accounts of a tenant, or of the platform under {@link PLATFORM_TENANT_ID}. */
 export class ProviderAccountsStore {
@@ -84,14 +41,9 @@ export class ProviderAccountsStore {
   }
 
   async list(tenantId: string, page: PageRequest): Promise<Page<ProviderAccount>> {
-    const before = afterIdCursor(page.cursor);
+    const { where, ...slice } = newestFirst(page);
     const rows = await this.database.forTenant(tenantId, (prisma) =>
-      prisma.providerAccount.findMany({
-        where: { tenantId, ...(before && { id: { lt: before } }) },
-        orderBy: { id: 'desc' },
-        take: page.limit + 1,
-        include: HEALTH,
-      }),
+      prisma.providerAccount.findMany({ where: { tenantId, ...where }, ...slice, include: HEALTH }),
     );
     return toPage(rows.map(toAccount), page.limit, (row) => row.id);
   }
@@ -140,7 +92,7 @@ export class ProviderAccountsStore {
     return count > 0;
   }
 
-  /** One account with its credentials in clear. */
+  /** One account with its credentials in plain text. */
   async opened(tenantId: string, id: string): Promise<OpenAccount | null> {
     const row = await this.database.forTenant(tenantId, (prisma) =>
       prisma.providerAccount.findUnique({ where: { tenantId_id: { tenantId, id } }, include: HEALTH }),
@@ -148,7 +100,7 @@ export class ProviderAccountsStore {
     return row && this.open(row);
   }
 
-  /** The enabled accounts of one channel in their order; the platform's where the tenant has none. */
+  /** The enabled accounts of a channel in their order; the platform's accounts if the tenant has none. */
   async openAll(tenantId: string, channel: ChannelId): Promise<OpenAccount[]> {
     for (const owner of [tenantId, PLATFORM_TENANT_ID]) {
       const rows = await this.database.forTenant(owner, (prisma) =>
@@ -163,7 +115,10 @@ export class ProviderAccountsStore {
     return [];
   }
 
-  /** One account by its id alone, with its credentials in clear: whose it is says the row. For calls that come from vendors. */
+  /**
+   * One account by its id alone, with its credentials in plain text. For requests of vendors, which do not name the
+   * tenant. Index: provider_accounts_id_key.
+   */
   async openedById(id: string): Promise<OpenAccount | null> {
     const [row] = await this.database.platform.query<{ tenant_id: string }>({
       name: 'account_owner',
@@ -173,7 +128,10 @@ export class ProviderAccountsStore {
     return row ? await this.opened(row.tenant_id, id) : null;
   }
 
-  /** Notes that an account stopped working, is tried again, or works again. The account may be gone meanwhile. */
+  /**
+   * Records a change of an account's breaker. Does nothing if the account was deleted. Indexes: provider_accounts_pkey,
+   * provider_account_health_pkey.
+   */
   async noteHealth(
     account: { tenantId: string; id: string },
     breaker: AccountHealth['breaker'],
@@ -217,37 +175,9 @@ export class ProviderAccountsStore {
       return await write();
     } catch (error) {
       if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002') {
-        throw new DomainError('conflict', `There is a provider account named ${JSON.stringify(name)} already.`);
+        throw new DomainError('conflict', `A provider account named ${JSON.stringify(name)} already exists.`);
       }
       throw error;
     }
   }
-}
-
-function toAccount(row: {
-  id: string;
-  name: string;
-  provider: string;
-  channel: string;
-  credentialsMasked: unknown;
-  position: number;
-  enabled: boolean;
-  pacePerSecond: number | null;
-  health: { breaker: string; code: string | null; detail: string | null; since: Date } | null;
-  createdAt: Date;
-  updatedAt: Date;
-}): ProviderAccount {
-  return {
-    id: row.id,
-    name: row.name,
-    provider: row.provider,
-    channel: row.channel as ChannelId,
-    credentials: row.credentialsMasked as Record<string, unknown>,
-    order: row.position,
-    enabled: row.enabled,
-    pacePerSecond: row.pacePerSecond,
-    health: row.health && { ...row.health, breaker: row.health.breaker as AccountHealth['breaker'] },
-    createdAt: row.createdAt,
-    updatedAt: row.updatedAt,
-  };
 }

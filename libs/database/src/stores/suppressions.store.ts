@@ -1,7 +1,7 @@
 import { type ChannelId, comparableAddress, DomainError, newId, type SuppressionReason } from '#domain';
 import type { Database } from '../database.js';
 import { Prisma } from '../generated/client.js';
-import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
+import { newestFirst, type Page, type PageRequest, toPage } from '../page.js';
 
 export interface Suppression {
   id: string;
@@ -20,11 +20,11 @@ export interface SuppressionFilter {
   reason?: SuppressionReason | undefined;
 }
 
-/** Addresses of a tenant that nothing is sent to. */
+/** The suppression list of a tenant: nothing is sent to these addresses. */
 export class SuppressionsStore {
   constructor(private readonly database: Database) {}
 
-  /** Throws `conflict` when the address is on the list already. */
+  /** Throws `conflict` if the address is already on the list. */
   async create(
     tenantId: string,
     { channel, address, reason, expiresAt }: Pick<Suppression, 'channel' | 'address' | 'reason' | 'expiresAt'>,
@@ -32,7 +32,7 @@ export class SuppressionsStore {
     const data = { tenantId, id: newId(), channel, address: comparableAddress(channel, address), reason, expiresAt };
     try {
       return await this.database.forTenant(tenantId, async (prisma) => {
-        // One that has run out makes room.
+        // An expired entry of the same address would be a conflict.
         await prisma.suppression.deleteMany({
           where: { tenantId, channel, address: data.address, expiresAt: { lte: new Date() } },
         });
@@ -42,25 +42,23 @@ export class SuppressionsStore {
       if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002')
         throw new DomainError(
           'conflict',
-          `${JSON.stringify(address)} is on the suppression list of ${channel} already.`,
+          `${JSON.stringify(address)} is already on the suppression list of ${channel}.`,
         );
       throw error;
     }
   }
 
   async list(tenantId: string, filter: SuppressionFilter, page: PageRequest): Promise<Page<Suppression>> {
-    const before = afterIdCursor(page.cursor);
     const { channel, address, reason } = filter;
+    const { where: afterCursor, ...slice } = newestFirst(page);
     const where = {
       tenantId,
-      ...(before && { id: { lt: before } }),
+      ...afterCursor,
       ...(channel && { channel }),
       ...(reason && { reason }),
       ...(address !== undefined && { address: { in: [address, address.toLowerCase()] } }),
     };
-    const rows = await this.database.forTenant(tenantId, (prisma) =>
-      prisma.suppression.findMany({ where, orderBy: { id: 'desc' }, take: page.limit + 1 }),
-    );
+    const rows = await this.database.forTenant(tenantId, (prisma) => prisma.suppression.findMany({ where, ...slice }));
     return toPage(rows.map(toSuppression), page.limit, (row) => row.id);
   }
 

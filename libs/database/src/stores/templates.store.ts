@@ -1,37 +1,12 @@
 import { type ChannelId, DomainError, isId, newId } from '#domain';
 import { Batcher } from '../batcher.js';
-import { columns } from '../columns.js';
+import { columnList } from '../column-list.js';
 import type { Database, PrismaScope } from '../database.js';
 import { Prisma } from '../generated/client.js';
-import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
+import { newestFirst, type Page, type PageRequest, toPage } from '../page.js';
+import type { Template, TemplateContent, TemplateHead, TemplateSelector } from './template.js';
 
-export type TemplateContent = Record<string, unknown>;
-
-export interface Template {
-  id: string;
-  key: string;
-  channel: ChannelId;
-  locale: string;
-  version: number;
-  content: TemplateContent;
-  samplePayload: Record<string, unknown> | null;
-  createdAt: Date;
-  updatedAt: Date;
-}
-
-/** A template as a send finds it: which there are under a key or id, without their content. */
-export interface TemplateHead {
-  id: string;
-  locale: string;
-  version: number;
-}
-
-export interface TemplateSelector {
-  /** A template's id, or its key. */
-  idOrKey: string;
-  channel?: ChannelId | undefined;
-  locale?: string | undefined;
-}
+export type { TemplateHead } from './template.js';
 
 interface HeadKey {
   tenantId: string;
@@ -45,6 +20,19 @@ interface VersionKey {
   version: number;
 }
 
+const headColumns = columnList<HeadKey>({
+  tenant_id: ['uuid', ({ tenantId }) => tenantId],
+  key: ['text', ({ idOrKey }) => idOrKey],
+  channel: ['text', ({ channel }) => channel],
+  id: ['uuid', ({ idOrKey }) => (isId(idOrKey) ? idOrKey : null)],
+});
+
+/** Indexes: templates_tenant_id_key_channel_locale_key, templates_pkey. */
+const TEMPLATE_HEADS = `
+select i.ord::int as ord, t.id, t.locale, t.version
+from ${headColumns.numberedTable('i')}
+join templates t on t.tenant_id = i.tenant_id and t.channel = i.channel and (t.key = i.key or t.id = i.id)`;
+
 export class TemplatesStore {
   private readonly headLoader: Batcher<HeadKey, TemplateHead[]>;
 
@@ -57,7 +45,7 @@ export class TemplatesStore {
     });
   }
 
-  /** Throws `conflict` when the key, channel and locale are taken. */
+  /** Throws `conflict` if a template with this key, channel and locale exists. */
   async create(
     tenantId: string,
     template: Pick<Template, 'key' | 'channel' | 'locale' | 'content' | 'samplePayload'>,
@@ -71,10 +59,8 @@ export class TemplatesStore {
       });
     } catch (error) {
       if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002') {
-        throw new DomainError(
-          'conflict',
-          `There is a template ${JSON.stringify(template.key)} for ${template.channel} in ${template.locale} already; PUT makes a new version of it.`,
-        );
+        const name = `${JSON.stringify(template.key)} for ${template.channel} in ${template.locale}`;
+        throw new DomainError('conflict', `The template ${name} already exists. Use PUT to add a version.`);
       }
       throw error;
     }
@@ -85,16 +71,16 @@ export class TemplatesStore {
     filter: { key?: string | undefined; channel?: string | undefined },
     page: PageRequest,
   ): Promise<Page<Template>> {
-    const before = afterIdCursor(page.cursor);
+    const { where: afterCursor, ...slice } = newestFirst(page);
     return await this.database.forTenant(tenantId, async (prisma) => {
       const where = {
         tenantId,
-        ...(before && { id: { lt: before } }),
+        ...afterCursor,
         ...(filter.key !== undefined && { key: filter.key }),
         ...(filter.channel !== undefined && { channel: filter.channel }),
       };
       const { rows, nextCursor } = toPage(
-        await prisma.template.findMany({ where, orderBy: { id: 'desc' }, take: page.limit + 1 }),
+        await prisma.template.findMany({ where, ...slice }),
         page.limit,
         (row) => row.id,
       );
@@ -105,7 +91,7 @@ export class TemplatesStore {
     });
   }
 
-  /** Null when there is none; `conflict` when a key names several and neither channel nor locale tells which. */
+  /** Null if there is none. Throws `conflict` if several templates match a key, channel and locale. */
   async get(tenantId: string, selector: TemplateSelector): Promise<Template | null> {
     return await this.database.forTenant(tenantId, async (prisma) => {
       const row = await selectOne(prisma, tenantId, selector);
@@ -113,7 +99,7 @@ export class TemplatesStore {
     });
   }
 
-  /** Writes the next version. Null when there is no such template. */
+  /** Writes the next version. Null if there is no such template. */
   async addVersion(
     tenantId: string,
     selector: TemplateSelector,
@@ -122,7 +108,7 @@ export class TemplatesStore {
     return await this.database.forTenant(tenantId, async (prisma) => {
       const found = await selectOne(prisma, tenantId, selector);
       if (!found) return null;
-      // The row is locked by the update: two writers get two numbers.
+      // The update locks the row, so that concurrent writers get different numbers.
       const row = await prisma.template.update({
         where: { tenantId_id: { tenantId, id: found.id } },
         data: { version: { increment: 1 } },
@@ -140,12 +126,12 @@ export class TemplatesStore {
     });
   }
 
-  /** What a send by id or key finds on a channel, in every locale; many sends in one statement. Always the database's word, never a cache's. */
+  /** The templates of a key or id on a channel, in every locale. Batches concurrent reads; never uses a cache. */
   async heads(tenantId: string, idOrKey: string, channel: ChannelId): Promise<TemplateHead[]> {
     return await this.headLoader.run({ tenantId, idOrKey, channel });
   }
 
-  /** The content of one immutable version: may be cached for ever. Null when the template was deleted. */
+  /** The content of a version, which never changes: callers may cache it. Null if the template was deleted. */
   async version(key: VersionKey): Promise<TemplateContent | null> {
     return await this.database.forTenant(key.tenantId, async (prisma) => {
       const row = await prisma.templateVersion.findUnique({ where: { tenantId_templateId_version: key } });
@@ -154,20 +140,12 @@ export class TemplatesStore {
   }
 
   private async readHeads(keys: readonly HeadKey[]): Promise<TemplateHead[][]> {
-    // A backlog is mostly many deliveries of few templates: ask for each once.
+    // A backlog is mostly many deliveries of few templates: reads each template once.
     const distinct = new Map(keys.map((key) => [`${key.tenantId} ${key.channel} ${key.idOrKey}`, key]));
-    const wanted = [...distinct.values()];
     const rows = await this.database.platform.query<TemplateHead & { ord: number }>({
       name: 'template_heads',
-      text: `select i.ord::int as ord, t.id, t.locale, t.version
-             from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) with ordinality as i(tenant_id, key, channel, id, ord)
-             join templates t on t.tenant_id = i.tenant_id and t.channel = i.channel and (t.key = i.key or t.id = i.id)`,
-      values: columns(wanted, [
-        (key) => key.tenantId,
-        (key) => key.idOrKey,
-        (key) => key.channel,
-        (key) => (isId(key.idOrKey) ? key.idOrKey : null),
-      ]),
+      text: TEMPLATE_HEADS,
+      values: headColumns.values([...distinct.values()]),
     });
     const byOrd = Map.groupBy(rows, (row) => row.ord - 1);
     const found = new Map([...distinct.keys()].map((name, index) => [name, byOrd.get(index) ?? []]));
@@ -206,7 +184,8 @@ async function selectOne(
     const names = rows.map((row) => `${row.channel}/${row.locale}`).join(', ');
     throw new DomainError(
       'conflict',
-      `The key ${JSON.stringify(selector.idOrKey)} names ${rows.length} templates (${names}); add ?channel= and ?locale=, or use the id.`,
+      `The key ${JSON.stringify(selector.idOrKey)} matches ${rows.length} templates (${names}). ` +
+        'Add ?channel= and ?locale=, or use the id.',
     );
   }
   return rows[0] ?? null;

@@ -1,7 +1,7 @@
 import { newId, type TenantSettings } from '#domain';
 import type { Database } from '../database.js';
 import type { Prisma } from '../generated/client.js';
-import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
+import { newestFirst, type Page, type PageRequest, toPage } from '../page.js';
 
 export interface Tenant {
   id: string;
@@ -12,7 +12,7 @@ export interface Tenant {
   updatedAt: Date;
 }
 
-/** The operator's view of tenants. */
+/** Creates, lists and changes tenants, for the operator. */
 export class TenantsStore {
   constructor(private readonly database: Database) {}
 
@@ -25,14 +25,7 @@ export class TenantsStore {
   }
 
   async list(page: PageRequest): Promise<Page<Tenant>> {
-    const before = afterIdCursor(page.cursor);
-    const rows = await this.database.asPlatform((prisma) =>
-      prisma.tenant.findMany({
-        where: before ? { id: { lt: before } } : {},
-        orderBy: { id: 'desc' },
-        take: page.limit + 1,
-      }),
-    );
+    const rows = await this.database.asPlatform((prisma) => prisma.tenant.findMany(newestFirst(page)));
     return toPage(rows.map(toTenant), page.limit, (row) => row.id);
   }
 
@@ -41,7 +34,7 @@ export class TenantsStore {
     return row && toTenant(row);
   }
 
-  /** `settings` is merged key by key; a key set to null goes back to its default. */
+  /** Merges `settings` key by key; null resets a key to its default. Locks the tenant's row. Index: tenants_pkey. */
   async update(
     id: string,
     change: {

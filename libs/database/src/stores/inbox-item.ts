@@ -1,0 +1,36 @@
+export interface InboxItem {
+  id: string;
+  seq: number;
+  title: string;
+  body: string;
+  actionUrl: string | null;
+  data: Record<string, string> | null;
+  category: string;
+  createdAt: Date;
+  seenAt: Date | null;
+  readAt: Date | null;
+  archivedAt: Date | null;
+}
+
+export interface InboxCounts {
+  total: number;
+  unread: number;
+  unseen: number;
+}
+
+export interface InboxHead {
+  lastSeq: number;
+  counts: InboxCounts;
+}
+
+export type InboxChange = 'read' | 'unread' | 'seen' | 'archive' | 'unarchive';
+
+export interface InboxFilter {
+  unread?: boolean | undefined;
+  archived?: boolean | undefined;
+  category?: string | undefined;
+  /** Items after this number, oldest first, for a client that was disconnected. */
+  afterSeq?: number | undefined;
+  limit: number;
+  cursor?: string | undefined;
+}

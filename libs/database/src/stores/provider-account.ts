@@ -1,0 +1,82 @@
+import type { ChannelId } from '#domain';
+
+export interface ProviderAccount {
+  id: string;
+  name: string;
+  provider: string;
+  channel: ChannelId;
+  /** With masked secrets, for display. */
+  credentials: Record<string, unknown>;
+  order: number;
+  enabled: boolean;
+  /** Sends per second over all workers; null for the provider's default. */
+  pacePerSecond: number | null;
+  health: AccountHealth | null;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** The last change of an account's breaker that a worker recorded; null for an account that has never failed. */
+export interface AccountHealth {
+  breaker: 'closed' | 'half_open' | 'open';
+  code: string | null;
+  detail: string | null;
+  since: Date;
+}
+
+export interface ProviderAccountFields {
+  name: string;
+  provider: string;
+  channel: ChannelId;
+  /** In plain text. The store seals them, and only its methods `opened`, `openedById` and `openAll` open them. */
+  credentials: Record<string, unknown>;
+  masked: Record<string, unknown>;
+  order: number;
+  enabled: boolean;
+  pacePerSecond: number | null;
+}
+
+/** An account with its credentials in plain text, for sending, verifying and receipts. */
+export interface OpenAccount {
+  tenantId: string;
+  id: string;
+  provider: string;
+  channel: ChannelId;
+  credentials: Record<string, unknown>;
+  pacePerSecond: number | null;
+  /** The state of its breaker that a worker recorded last. */
+  breaker: AccountHealth['breaker'];
+  /** Changes with the credentials, so that connections with the old ones are closed. */
+  updatedAt: Date;
+}
+
+/** Prisma's `include` for the health of an account. */
+export const HEALTH = { health: { select: { breaker: true, code: true, detail: true, since: true } } } as const;
+
+export function toAccount(row: {
+  id: string;
+  name: string;
+  provider: string;
+  channel: string;
+  credentialsMasked: unknown;
+  position: number;
+  enabled: boolean;
+  pacePerSecond: number | null;
+  health: { breaker: string; code: string | null; detail: string | null; since: Date } | null;
+  createdAt: Date;
+  updatedAt: Date;
+}): ProviderAccount {
+  return {
+    id: row.id,
+    name: row.name,
+    provider: row.provider,
+    channel: row.channel as ChannelId,
+    credentials: row.credentialsMasked as Record<string, unknown>,
+    order: row.position,
+    enabled: row.enabled,
+    pacePerSecond: row.pacePerSecond,
+    health: row.health && { ...row.health, breaker: row.health.breaker as AccountHealth['breaker'] },
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+  };
+}

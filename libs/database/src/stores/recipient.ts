@@ -1,0 +1,55 @@
+import type { CategoryPreference } from '#domain';
+
+export interface Recipient {
+  id: string;
+  email: string | null;
+  phone: string | null;
+  locale: string | null;
+  timezone: string | null;
+  attributes: Record<string, unknown>;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+export type RecipientFields = Pick<Recipient, 'email' | 'phone' | 'locale' | 'timezone' | 'attributes'>;
+
+export interface Device {
+  token: string;
+  platform: 'ios' | 'android' | 'web';
+  createdAt: Date;
+  lastSeenAt: Date;
+}
+
+/** The choices of a recipient by channel and by category. The category's default applies where there is none. */
+export interface Preferences {
+  channels: Record<string, boolean>;
+  categories: Record<string, CategoryPreference>;
+}
+
+export interface RecipientAddresses {
+  email: string | null;
+  phone: string | null;
+  locale: string | null;
+  devices: { token: string }[];
+}
+
+export function toRecipient(row: Omit<Recipient, 'attributes'> & { attributes: unknown; tenantId: string }): Recipient {
+  const { tenantId: _tenant, ...recipient } = row;
+  return { ...recipient, attributes: row.attributes as Record<string, unknown> };
+}
+
+export function toDevice(row: { token: string; platform: string; createdAt: Date; lastSeenAt: Date }): Device {
+  return {
+    token: row.token,
+    platform: row.platform as Device['platform'],
+    createdAt: row.createdAt,
+    lastSeenAt: row.lastSeenAt,
+  };
+}
+
+export function toPreferences(row: { channels: unknown; categories: unknown } | null): Preferences {
+  return {
+    channels: (row?.channels ?? {}) as Preferences['channels'],
+    categories: (row?.categories ?? {}) as Preferences['categories'],
+  };
+}
