@@ -49,10 +49,10 @@ export {
 } from './stores/recipients.store.js';
 export { AcceptStore, type StoreResult } from './stores/sending/accept.store.js';
 export { AccountPacesStore } from './stores/sending/account-paces.store.js';
-export type { DeliveryReceipt, ReceiptResult } from './stores/sending/apply-receipts.js';
 export { type DeadLetter, type DeadLetterFilter, DeadLettersStore } from './stores/sending/dead-letters.store.js';
 export { DeliveriesStore } from './stores/sending/deliveries.store.js';
 export type { DeliveryContext, RecipientProfile } from './stores/sending/delivery-context.js';
+export type { DeliveryReceipt, ReceiptResult } from './stores/sending/delivery-receipt.js';
 export { type EventTarget, eventAcceptance, eventNotificationId, wants } from './stores/sending/event-acceptance.js';
 export { EVENTS_KEPT_DAYS, EventsStore, type StoredEvent } from './stores/sending/events.store.js';
 export { type FirstAnswer, FirstAnswersStore } from './stores/sending/first-answers.store.js';

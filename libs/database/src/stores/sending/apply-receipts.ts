@@ -1,25 +1,10 @@
 // Applies many receipts in a few statements (receipt-statements.ts).
 
-import { type DeliveryState, isFinal, type ReceiptKind, type SuppressionReason } from '#domain';
+import { type DeliveryState, isFinal } from '#domain';
 import type { Sql } from '../../statement.js';
 import { CONFIRM_MOVES, sourcesOf } from './delivery-moves.js';
+import type { DeliveryReceipt, ReceiptResult } from './delivery-receipt.js';
 import { APPLY_RECEIPTS, CONFIRM_UNKNOWN_SENDS, confirmColumns, receiptColumns } from './receipt-statements.js';
-
-/** A vendor's report about one delivery. */
-export interface DeliveryReceipt {
-  tenantId: string;
-  deliveryId: string;
-  kind: ReceiptKind;
-  detail: string | null;
-  /** Puts the address of an e-mail or SMS on the suppression list. */
-  suppress?: SuppressionReason | undefined;
-}
-
-/**
- * `early`: the record of the send is not committed yet. `refused`: the provider refused every attempt of this delivery, so
- * the receipt contradicts it. `gone`: the delivery does not exist (any more).
- */
-export type ReceiptResult = 'applied' | 'repeated' | 'early' | 'refused' | 'gone';
 
 /** States that a receipt changes only after it has proved that the delivery was sent. */
 const CONFIRMABLE: ReadonlySet<DeliveryState> = new Set(sourcesOf(CONFIRM_MOVES));

@@ -2,7 +2,6 @@
 
 import { newId } from '#domain';
 import { columnList } from '../../column-list.js';
-import type { DeliveryReceipt } from './apply-receipts.js';
 import {
   CONFIRM_MOVES,
   guard,
@@ -13,6 +12,7 @@ import {
   targetsOf,
   updateCounters,
 } from './delivery-moves.js';
+import type { DeliveryReceipt } from './delivery-receipt.js';
 import { changedDeliveries, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from './events.store.js';
 
 export const receiptColumns = columnList<DeliveryReceipt>({

@@ -3,8 +3,9 @@ import { Batcher } from '../../batcher.js';
 import { columns } from '../../columns.js';
 import type { Database } from '../../database.js';
 import { isOutage } from '../../outage.js';
-import { applyReceipts, type DeliveryReceipt, type ReceiptResult } from './apply-receipts.js';
+import { applyReceipts } from './apply-receipts.js';
 import { guard, RESOLVE_MOVES, updateCounters } from './delivery-moves.js';
+import type { DeliveryReceipt, ReceiptResult } from './delivery-receipt.js';
 import { changedDeliveries, emit } from './events.store.js';
 
 interface ParkedRow {
