@@ -22,8 +22,8 @@ const reservationColumns = columnList<AccountReservation>({
 });
 
 /**
- * The pace of provider accounts over all workers: each send reserves the next free time of its account (a leaky bucket as a queue;
- * ITU-T I.371, annex A). Runs as the platform.
+ * The pace of provider accounts over all workers: each send reserves the next free time of its account (a leaky bucket
+ * as a queue; ITU-T I.371, annex A). Runs as the platform.
  */
 export class AccountPacesStore {
   private readonly reservations: Batcher<Reservation, number>;
@@ -37,7 +37,9 @@ export class AccountPacesStore {
     });
   }
 
-  /** Seconds until the send may begin; 0 for now. A reserved time that is not used stays unused: no other send gets it. */
+  /**
+   * Seconds until the send may begin; 0 for now. A reserved time that is not used stays unused: no other send gets it.
+   */
   async reserve(reservation: Reservation): Promise<number> {
     return await this.reservations.run(reservation);
   }

@@ -18,14 +18,16 @@ export function wants({ events }: Pick<EventTarget, 'events'>, type: string): bo
   return events.includes('*') || events.includes(type as EventType);
 }
 
-/** The id of the notification for an event and an endpoint. It is always the same, so that a missing one can be found. */
+/**
+ * The id of the notification for an event and an endpoint. It is always the same, so that a missing one can be found.
+ */
 export function eventNotificationId(event: Pick<StoredEvent, 'id' | 'createdAt'>, endpointId: string): string {
   return derivedId(Date.parse(event.createdAt), `${event.id} ${endpointId}`);
 }
 
 /**
- * The notification that sends an event to one endpoint; its delivery has retries, timeline and dead letter like any other. Its
- * idempotency key makes a repeat harmless, and differs from all keys of tenants, which are ASCII.
+ * The notification that sends an event to one endpoint; its delivery has retries, timeline and dead letter like any
+ * other. Its idempotency key makes a repeat harmless, and differs from all keys of tenants, which are ASCII.
  */
 export function eventAcceptance(event: StoredEvent, endpoint: EventTarget): NewNotification {
   const body = {

@@ -26,9 +26,9 @@ const keyColumns = columnList<NotificationKey>({
 });
 
 /**
- * Reads the answers to repeated sends, all that are waiting in one statement: many retries at once must not cost more than the
- * sends that they repeat. Runs as the platform because the sends are of many tenants; each is looked up with the tenant of its API
- * key.
+ * Reads the answers to repeated sends, all that are waiting in one statement: many retries at once must not cost more
+ * than the sends that they repeat. Runs as the platform because the sends are of many tenants; each is looked up with
+ * the tenant of its API key.
  */
 export class FirstAnswersStore {
   private readonly batcher: Batcher<NotificationKey, FirstAnswer | null>;
@@ -54,12 +54,15 @@ export class FirstAnswersStore {
   }
 }
 
-/** Indexes: notifications_pkey, deliveries_notification_id_tenant_id_id_idx. A send has at most one delivery for each channel. */
+/**
+ * Indexes: notifications_pkey, deliveries_notification_id_tenant_id_id_idx. A send has at most one delivery for each
+ * channel.
+ */
 const FIRST_ANSWERS = `
-select i.ord::integer as ord, n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.type, n.category, n.channels,
-       n.template_id as "templateId", n.priority, n.test, n.ordering_key as "orderingKey", n.metadata,
-       n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt", n.endpoint_id as "endpointId", n.created_at as "createdAt",
-       d.deliveries
+select i.ord::integer as ord, n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.type, n.category,
+       n.channels, n.template_id as "templateId", n.priority, n.test, n.ordering_key as "orderingKey", n.metadata,
+       n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt", n.endpoint_id as "endpointId",
+       n.created_at as "createdAt", d.deliveries
 from ${keyColumns.numberedTable('i')}
 cross join lateral (select * from notifications x where x.tenant_id = i.tenant_id and x.id = i.id offset 0) n
 cross join lateral (

@@ -20,7 +20,10 @@ export interface Notification {
   expiresAt: Date | null;
   /** The webhook endpoint, if the notification is an event for one. */
   endpointId: string | null;
-  /** For an item of a bulk send: the shared row that holds `content`, and the payload that this item's `payload` overrides. */
+  /**
+   * For an item of a bulk send: the shared row that holds `content`, and the payload that this item's `payload`
+   * overrides.
+   */
   sharedContentId: string | null;
 }
 

@@ -21,7 +21,8 @@ export class PoisonMessagesStore {
   /** Stores a message once for its position; keeps its first 64 kB. */
   async note(message: Omit<PoisonMessageRow, 'createdAt'>): Promise<void> {
     await this.database.platform.query({
-      text: `insert into poison_messages (tenant_id, topic, "partition", "offset", key, value, reason) values ($1, $2, $3, $4, $5, $6, $7)
+      text: `insert into poison_messages (tenant_id, topic, "partition", "offset", key, value, reason)
+             values ($1, $2, $3, $4, $5, $6, $7)
              on conflict do nothing`,
       values: [
         PLATFORM_TENANT_ID,
@@ -38,8 +39,8 @@ export class PoisonMessagesStore {
   /** Newest first, at most `limit`. Index: poison_messages_created_at_idx. */
   async list(limit: number): Promise<PoisonMessageRow[]> {
     return await this.database.platform.query<PoisonMessageRow>({
-      text: `select topic, "partition", "offset"::text as offset, key, value, reason, created_at as "createdAt" from poison_messages
-             order by created_at desc limit $1`,
+      text: `select topic, "partition", "offset"::text as offset, key, value, reason, created_at as "createdAt"
+             from poison_messages order by created_at desc limit $1`,
       values: [limit],
     });
   }

@@ -2,10 +2,10 @@ import { newId } from '#domain';
 import { Batcher } from '../../batcher.js';
 import type { Database } from '../../database.js';
 import { isOutage } from '../../outage.js';
-import { applyReceipts } from './apply-receipts.js';
 import { guard, RESOLVE_MOVES, updateCounters } from './delivery-moves.js';
-import type { DeliveryReceipt, ReceiptResult } from './delivery-receipt.js';
 import { changedDeliveries, emit } from './events.store.js';
+import { applyReceipts } from './receipts/apply-receipts.js';
+import type { DeliveryReceipt, ReceiptResult } from './receipts/delivery-receipt.js';
 import {
   NEXT_PARKED,
   PARK,
@@ -15,7 +15,7 @@ import {
   TENANTS_PER_TURN,
   triedColumns,
   UNPARK,
-} from './parked-receipts.js';
+} from './receipts/parked-receipts.js';
 
 /** `park`: whether the receipt is kept if it comes before the record of its send. */
 interface IncomingReceipt {
@@ -25,7 +25,10 @@ interface IncomingReceipt {
 
 const FIRST_TENANT = '00000000-0000-0000-0000-000000000000';
 
-/** Changes of deliveries after their send: receipts of vendors, and decisions of people on unknown outcomes. Runs as the platform. */
+/**
+ * Changes of deliveries after their send: receipts of vendors, and decisions of people on unknown outcomes. Runs as the
+ * platform.
+ */
 export class ReceiptsStore {
   private readonly batcher: Batcher<IncomingReceipt, ReceiptResult>;
   /** The last tenant whose parked receipts were tried. */
@@ -63,8 +66,8 @@ export class ReceiptsStore {
   }
 
   /**
-   * Applies parked receipts that are due: an equal share of the limit for each of the next tenants that have some, oldest first.
-   * Returns how many were applied and how many were given up.
+   * Applies parked receipts that are due: an equal share of the limit for each of the next tenants that have some,
+   * oldest first. Returns how many were applied and how many were given up.
    */
   async retryParked(limit = 500): Promise<{ applied: number; dropped: number }> {
     const rows = await this.database.platform.query<(ParkedRow | { id: null }) & { turn: string }>({
@@ -87,17 +90,23 @@ export class ReceiptsStore {
     return await this.unpark(rows);
   }
 
-  /** Whether a vendor has sent a receipt for a delivery whose send is not recorded. A receipt proves that the message was sent. */
+  /**
+   * Whether a vendor has sent a receipt for a delivery whose send is not recorded. A receipt proves that the message
+   * was sent.
+   * Index: parked_receipts_delivery_id_idx.
+   */
   async hasParked(tenantId: string, deliveryId: string): Promise<boolean> {
     const rows = await this.database.platform.query({
       name: 'has_parked_receipts',
-      text: 'select from parked_receipts where tenant_id = $1 and delivery_id = $2 limit 1', // index: parked_receipts_delivery_id_idx
+      text: 'select from parked_receipts where tenant_id = $1 and delivery_id = $2 limit 1',
       values: [tenantId, deliveryId],
     });
     return rows.length > 0;
   }
 
-  /** A receipt that cannot be written is kept until it is overdue, and does not prevent the others from being applied. */
+  /**
+   * A receipt that cannot be written is kept until it is overdue, and does not prevent the others from being applied.
+   */
   private async unpark(rows: readonly ParkedRow[]): Promise<{ applied: number; dropped: number }> {
     const results = await Promise.allSettled(
       rows.map(({ tenant_id: tenantId, delivery_id: deliveryId, kind, detail, suppress }) =>
@@ -124,8 +133,8 @@ export class ReceiptsStore {
   }
 
   /**
-   * Records a person's answer to whether an unknown delivery was sent. Returns the state before: null when there is no such
-   * delivery. A delivery in any other state than `unknown` is not changed.
+   * Records a person's answer to whether an unknown delivery was sent. Returns the state before: null when there is no
+   * such delivery. A delivery in any other state than `unknown` is not changed.
    */
   async resolveUnknown(
     tenantId: string,
@@ -143,8 +152,8 @@ export class ReceiptsStore {
 }
 
 /**
- * An unknown delivery becomes `sent`, or `failed` with a dead letter. Index: deliveries_pkey, notifications_pkey. Lock order: the
- * delivery, then its notification.
+ * An unknown delivery becomes `sent`, or `failed` with a dead letter. Index: deliveries_pkey, notifications_pkey. Lock
+ * order: the delivery, then its notification.
  */
 const RESOLVE_UNKNOWN = `
 with locked_delivery as materialized (

@@ -36,8 +36,8 @@ const queryColumns = columnList<RecentSendsQuery>({
 });
 
 /**
- * Recent sends to a recipient on a channel, read from the recorded deliveries. A limiter that has lost its counts restores them
- * from here. Runs as the platform, because one batch reads for recipients of many tenants.
+ * Recent sends to a recipient on a channel, read from the recorded deliveries. A limiter that has lost its counts
+ * restores them from here. Runs as the platform, because one batch reads for recipients of many tenants.
  */
 export class RecentSendsStore {
   private readonly batcher: Batcher<RecentSendsQuery, RecentSends>;
@@ -81,9 +81,10 @@ export class RecentSendsStore {
 const LEASE_SECONDS = `$${queryColumns.length + 1}::double precision`;
 
 /**
- * A hit is a delivery that was sent, was attempted, or is marked by its intent as counted in the recipient's limit. Its time is
- * the last one known. A claim is as old as the elapsed part of its lease. Indexes: notifications_recipient_id_tenant_id_id_idx,
- * deliveries_notification_id_tenant_id_id_idx, and the primary keys of due_deliveries and attempts.
+ * A hit is a delivery that was sent, was attempted, or is marked by its intent as counted in the recipient's limit. Its
+ * time is the last one known. A claim is as old as the elapsed part of its lease. Indexes:
+ * notifications_recipient_id_tenant_id_id_idx, deliveries_notification_id_tenant_id_id_idx, and the primary keys of
+ * due_deliveries and attempts.
  */
 export const RECENT_SENDS = `
 select i.ord::integer as ord, h.delivery_id, h.age_ms, h.under_way
@@ -94,7 +95,8 @@ cross join lateral (
 ) n
 cross join lateral (
   select d.id as delivery_id, not coalesce(q.rate_limit_consumed, true) as under_way,
-         extract(epoch from clock_timestamp() - coalesce(d.sent_at, a.ended_at, clock_timestamp()))::float8 * 1000 as age_ms
+         extract(epoch from clock_timestamp() - coalesce(d.sent_at, a.ended_at, clock_timestamp()))::float8 * 1000
+           as age_ms
   from deliveries d
   left join lateral (
     select q.rate_limit_consumed,

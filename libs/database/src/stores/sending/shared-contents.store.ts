@@ -1,6 +1,8 @@
 import type { Database } from '../../database.js';
 
-/** The content and payload that all notifications of one bulk send share: stored once, and referred to by each of them. */
+/**
+ * The content and payload that all notifications of one bulk send share: stored once, and referred to by each of them.
+ */
 export interface SharedContent {
   id: string;
   content: Record<string, unknown> | null;
@@ -35,10 +37,11 @@ export class SharedContentsStore {
     });
   }
 
+  /** Index: shared_contents_pkey. */
   async get(tenantId: string, id: string): Promise<StoredSharedContent | null> {
     const [row] = await this.database.queryForTenant<StoredSharedContent>(tenantId, {
       name: 'shared_content',
-      text: 'select content, payload::text as payload from shared_contents where tenant_id = $1 and id = $2', // index: shared_contents_pkey
+      text: 'select content, payload::text as payload from shared_contents where tenant_id = $1 and id = $2',
       values: [tenantId, id],
     });
     return row ?? null;

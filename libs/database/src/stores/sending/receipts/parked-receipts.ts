@@ -1,7 +1,7 @@
 // The statements on parked_receipts: receipts that came before the record of their send.
 
 import { newId, type ReceiptKind, type SuppressionReason } from '#domain';
-import { columnList } from '../../column-list.js';
+import { columnList } from '../../../column-list.js';
 import type { DeliveryReceipt } from './delivery-receipt.js';
 
 export interface ParkedRow {

@@ -11,7 +11,7 @@ export interface DeliveryReceipt {
 }
 
 /**
- * `early`: the record of the send is not committed yet. `refused`: the provider refused every attempt of this delivery, so
- * the receipt contradicts it. `gone`: the delivery does not exist (any more).
+ * `early`: the record of the send is not committed yet. `refused`: the provider refused every attempt of this delivery,
+ * so the receipt contradicts it. `gone`: the delivery does not exist (any more).
  */
 export type ReceiptResult = 'applied' | 'repeated' | 'early' | 'refused' | 'gone';
