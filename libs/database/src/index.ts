@@ -17,6 +17,9 @@ export { IdempotencyStore, type StoredResponse } from './stores/idempotency.stor
 export { InboxStore } from './stores/inbox.store.js';
 export type { InboxChange, InboxCounts, InboxHead, InboxItem } from './stores/inbox-item.js';
 export { type Deposit, type MailboxMessage, MailboxStore } from './stores/mailbox.store.js';
+export type { NotificationFilter } from './stores/notifications/notification-list.js';
+export type { NotificationWithDeliveries } from './stores/notifications/notification-select.js';
+export { NotificationsStore, type TimelineEntry } from './stores/notifications/notifications.store.js';
 export { OperationsStore } from './stores/operations.store.js';
 export { OverviewStore } from './stores/overview.store.js';
 export type { AccountHealth, OpenAccount, ProviderAccount } from './stores/provider-account.js';
@@ -32,7 +35,6 @@ export type { Device, Preferences, Recipient, RecipientAddresses, RecipientField
 export { RecipientsStore } from './stores/recipients.store.js';
 export { AcceptStore, type StoreResult } from './stores/sending/accept.store.js';
 export { AccountPacesStore } from './stores/sending/account-paces.store.js';
-export type { DeliveryReceipt, ReceiptResult } from './stores/sending/apply-receipts.js';
 export { type DeadLetter, type DeadLetterFilter, DeadLettersStore } from './stores/sending/dead-letters.store.js';
 export { DeliveriesStore } from './stores/sending/deliveries.store.js';
 export type { DeliveryContext, RecipientProfile } from './stores/sending/delivery-context.js';
@@ -41,10 +43,8 @@ export { EVENTS_KEPT_DAYS, EventsStore, type StoredEvent } from './stores/sendin
 export { type FirstAnswer, FirstAnswersStore } from './stores/sending/first-answers.store.js';
 export type { NewNotification, RecipientUpsert } from './stores/sending/new-notification.js';
 export type { DeliveryRow, Notification, NotificationRow } from './stores/sending/notification.js';
-export type { NotificationFilter } from './stores/sending/notification-list.js';
-export type { NotificationWithDeliveries } from './stores/sending/notification-select.js';
-export { NotificationsStore, type TimelineEntry } from './stores/sending/notifications.store.js';
 export { type PoisonMessageRow, PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
+export type { DeliveryReceipt, ReceiptResult } from './stores/sending/receipts/delivery-receipt.js';
 export { ReceiptsStore } from './stores/sending/receipts.store.js';
 export { type RecentSends, RecentSendsStore } from './stores/sending/recent-sends.store.js';
 export {

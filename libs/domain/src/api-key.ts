@@ -1,5 +1,5 @@
-// The form of an API key (security.md): `car_live_<id 8><secret 30><crc 6>`, base62. Published so that secret scanners find
-// leaks: car_(live|test)_[0-9A-Za-z]{44}
+// The format of an API key: `car_live_<id 8><secret 30><crc 6>`, base62. It is published in docs/architecture.md, so
+// that secret scanners find leaked keys: car_(live|test)_[0-9A-Za-z]{44}
 
 import { createHmac, randomInt } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -9,12 +9,12 @@ const FORM = /^car_(live|test)_([0-9A-Za-z]{8})([0-9A-Za-z]{30})([0-9A-Za-z]{6})
 
 export interface ParsedKey {
   mode: 'live' | 'test';
-  /** The clear half. */
+  /** The part that is stored as it is and names the key. */
   keyId: string;
   secret: string;
 }
 
-/** A new key: 30 base62 characters carry 178 bits. */
+/** A new key; its secret has 30 base62 characters, which are 178 bits. */
 export function newApiKey(mode: 'live' | 'test'): ParsedKey & { text: string } {
   const keyId = randomText(8);
   const secret = randomText(30);
@@ -22,7 +22,7 @@ export function newApiKey(mode: 'live' | 'test'): ParsedKey & { text: string } {
   return { mode, keyId, secret, text: body + checksum(body) };
 }
 
-/** Takes a key apart; null when its form or its checksum is wrong, which is told without asking anybody. */
+/** Parses a key; null if its format or checksum is wrong. Needs no database. */
 export function parseApiKey(text: string): ParsedKey | null {
   const found = FORM.exec(text);
   if (!found) return null;
@@ -30,7 +30,10 @@ export function parseApiKey(text: string): ParsedKey | null {
   return crc === checksum(text.slice(0, -6)) ? { mode, keyId, secret } : null;
 }
 
-/** What is stored of a secret. Fast on purpose: the secret is random, a slow hash would only invite floods. */
+/**
+ * The stored form of a secret. A fast hash is enough because the secret is random; a slow one would make floods of
+ * requests costly.
+ */
 export function hashSecret(pepper: Buffer, secret: string): Buffer {
   return createHmac('sha256', pepper).update(secret).digest();
 }

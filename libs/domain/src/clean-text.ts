@@ -1,13 +1,15 @@
-// Text from outside on its way to SQL: PostgreSQL stores neither NUL nor half of a UTF-16 pair, and refuses the whole row for one.
+// Cleans text of vendors before it is stored: PostgreSQL refuses a row that has NUL or half of a UTF-16 surrogate pair.
 
 const REPLACEMENT = '\uFFFD';
 
-/** At most so many UTF-16 units of whatever was given as text, with U+FFFD for what PostgreSQL cannot store. */
+/**
+ * The value as text, cut to `maxLength` UTF-16 units, with U+FFFD in place of characters that PostgreSQL cannot store.
+ */
 export function cleanText(text: unknown, maxLength: number): string {
   return storable(String(text).slice(0, maxLength));
 }
 
-/** The same value with every string in it, keys included, made storable. */
+/** The same value with all strings in it, including keys, cleaned. */
 export function cleanJson<T>(value: T): T {
   if (typeof value === 'string') return storable(value) as T;
   if (Array.isArray(value)) return value.map(cleanJson) as T;

@@ -1,16 +1,16 @@
 import type { ChannelId } from './channels/registry.js';
 import type { SuppressedReason } from './delivery-state.js';
 
-/** Why an address is on the suppression list. */
+/** The reason of an entry on the suppression list. */
 export const suppressionReasons = ['bounced', 'complained', 'unsubscribed', 'bad_address', 'manual'] as const;
 export type SuppressionReason = (typeof suppressionReasons)[number];
 
-/** An address in the form in which the suppression list keeps and compares it. */
+/** An address in the form in which the suppression list stores and compares it. */
 export function comparableAddress(channel: ChannelId, address: string): string {
   return channel === 'email' ? address.toLowerCase() : address;
 }
 
-/** What a recipient has said of one category: as a whole, and for single channels, which win. */
+/** A recipient's preference for one category: in general, and for single channels, which have precedence. */
 export interface CategoryPreference {
   enabled?: boolean | undefined;
   channels?: Partial<Record<string, boolean>> | undefined;
@@ -19,20 +19,20 @@ export interface CategoryPreference {
 export interface Consent {
   tenantStatus: 'active' | 'suspended';
   channel: ChannelId;
-  /** Null where the tenant has not described the category: it is on, and may be switched off. */
+  /** Null if the tenant has not created the category: then it is enabled by default and not mandatory. */
   category: { defaultEnabled: boolean; mandatory: boolean } | null;
-  /** The recipient's switches; a channel that is not named is on. */
+  /** The recipient's switches; a channel that is not in it is on. */
   channelSwitches: Partial<Record<string, boolean>>;
   categoryPreference: CategoryPreference | null;
-  /** The entry of the suppression list for the address, if there is one. */
+  /** The reason of the address's entry on the suppression list, or null without one. */
   suppression: SuppressionReason | null;
 }
 
 /**
- * Why this delivery may not be made, or null when it may.
+ * The reason why this delivery must not be sent, or null if it may be sent.
  *
- * What a mail server or a carrier said of an address holds for everything. What a person said does not hold for what they must be
- * told: a mandatory category passes their switches and an entry that only says `unsubscribed`.
+ * An entry that a mail server or a carrier caused applies to all categories. A mandatory category ignores the
+ * recipient's own choices: switches, preferences, and an entry with the reason `unsubscribed`.
  */
 export function refusal(consent: Consent): SuppressedReason | null {
   const { channel, category, categoryPreference: preference, suppression } = consent;

@@ -1,8 +1,8 @@
 /**
- * The states of a delivery, in one table: the moves between them, who may make each, and the counter of the notification that a
- * state counts in. The stores generate their guards and counter changes from it (libs/database, `delivery-moves.ts`), so a move
- * that is not in the table does not happen. A new state goes into this list and into the table; docs/delivery-states.md explains
- * each.
+ * The states of a delivery, in one table: the moves between them, who may make each, and the counter of the
+ * notification that a state counts in. The stores generate their guards and counter changes from it (libs/database,
+ * `delivery-moves.ts`), so a move that is not in the table does not happen. A new state goes into this list and into
+ * the table; docs/delivery-states.md explains each.
  */
 export const deliveryStates = [
   'waiting',
@@ -61,16 +61,20 @@ export type NotificationCounter = (typeof notificationCounters)[number];
 interface StateRule {
   /** The counter of the notification that has the delivery while it is in this state; null while it is not final. */
   readonly counter: NotificationCounter | null;
-  /** False for a state that is not in the column `deliveries.state`, but computed from the due row when a delivery is read. */
+  /**
+   * False for a state that is not in the column `deliveries.state`, but computed from the due row when a delivery is
+   * read.
+   */
   readonly isStored: boolean;
   /** The states that may follow, and who may make each move. */
   readonly moves: Readonly<Partial<Record<DeliveryState, readonly Mover[]>>>;
 }
 
 /**
- * A receipt moves a delivery to `sent` only if the outcome of one of its attempts is unknown: the receipt proves that this attempt
- * was sent. This holds while the delivery waits for its next attempt, which is then not made, and after it ended without a send.
- * If the provider refused every attempt, a receipt contradicts the provider's own answers and changes nothing.
+ * A receipt moves a delivery to `sent` only if the outcome of one of its attempts is unknown: the receipt proves that
+ * this attempt was sent. This holds while the delivery waits for its next attempt, which is then not made, and after it
+ * ended without a send. If the provider refused every attempt, a receipt contradicts the provider's own answers and
+ * changes nothing.
  */
 const stateTable: Readonly<Record<DeliveryState, StateRule>> = {
   waiting: {

@@ -64,7 +64,7 @@ describe('the states of a delivery', () => {
     expect(mayMove('bounced', 'delivered', 'receipt')).toBe(false);
     expect(statesBefore('delivered', 'receipt')).toEqual(['sent', 'unknown']);
     expect(statesBefore('waiting', 'operator')).toEqual(['failed']);
-    // What ended without a send is never `delivered` at once: the receipt must first prove the send.
+    // A delivery that ended without a send is never `delivered` at once: the receipt must first prove the send.
     expect(statesBefore('sent', 'receipt')).toEqual([
       'waiting',
       'unknown',
@@ -223,7 +223,7 @@ describe('small rules', () => {
     expect(refusal({ ...consent, category: news })).toBe('unsubscribed');
     expect(refusal({ ...consent, category: news, categoryPreference: { enabled: true } })).toBeNull();
     expect(refusal({ ...consent, categoryPreference: { enabled: false } })).toBe('unsubscribed');
-    // What is said of one channel wins over what is said of the category.
+    // A preference for one channel has precedence over the one for the category.
     expect(refusal({ ...consent, categoryPreference: { enabled: false, channels: { email: true } } })).toBeNull();
     expect(refusal({ ...consent, categoryPreference: { enabled: true, channels: { email: false } } })).toBe(
       'unsubscribed',

@@ -1,4 +1,4 @@
-// What Carillon tells the world: the types of events and what each says. The same schemas describe the topic (docs/asyncapi.yaml).
+// The types of published events and the schemas of their data, which are also in docs/asyncapi.yaml.
 
 import { z } from 'zod';
 import { channelIds } from './channels/registry.js';
@@ -17,7 +17,7 @@ export const deliveryEventTypes = [
   'delivery.unknown',
 ] as const;
 
-/** A delivery came to a state, or a receipt said something of it. What is not known is left out. */
+/** A delivery changed its state, or a receipt arrived for it. Unknown fields are absent. */
 export const deliveryEvent = z
   .strictObject({
     notification_id: z.uuid(),
@@ -33,7 +33,7 @@ export const deliveryEvent = z
   })
   .meta({ id: 'DeliveryEvent' });
 
-/** The last delivery of a notification came to its end. A replayed dead letter lets it end again. */
+/** The last delivery of a notification became final. After a replay it is published again. */
 export const notificationFinished = z
   .strictObject({
     notification_id: z.uuid(),
@@ -48,7 +48,7 @@ export const notificationFinished = z
   })
   .meta({ id: 'NotificationFinished' });
 
-/** A person has read an item of their inbox. */
+/** A recipient has read an inbox item. */
 export const inboxItemRead = z
   .strictObject({
     item_id: z.uuid(),
@@ -58,29 +58,29 @@ export const inboxItemRead = z
   })
   .meta({ id: 'InboxItemRead' });
 
-/** A push service said that a device is gone for good; it is not written to any more. */
+/** A push service reported that a device token is permanently invalid; it gets no more deliveries. */
 export const deviceRemoved = z
   .strictObject({ recipient_id: z.string(), token: z.string(), platform: z.enum(['ios', 'android', 'web']) })
   .meta({ id: 'DeviceRemoved' });
 
-/** An address came onto the suppression list. */
+/** An address was added to the suppression list. */
 export const suppressionCreated = z
   .strictObject({
     suppression_id: z.uuid(),
     channel: z.enum(channelIds),
     address: z.string(),
     reason: z.enum(suppressionReasons),
-    delivery_id: z.uuid().optional().describe('The delivery that taught it.'),
+    delivery_id: z.uuid().optional().describe('The delivery that caused the entry.'),
     expires_at: z.iso.datetime({ offset: true }).optional(),
   })
   .meta({ id: 'SuppressionCreated' });
 
-/** An endpoint was switched off: it said that it is gone (410), or nothing but failures came back for five days. */
+/** A webhook endpoint was disabled: it answered 410 Gone, or all its deliveries failed for five days. */
 export const webhookDisabled = z
   .strictObject({ webhook_id: z.uuid(), url: z.string(), reason: z.enum(['gone', 'failing']) })
   .meta({ id: 'WebhookDisabled' });
 
-/** Each type of event with the schema of its data. */
+/** The schema of the data of each event type. */
 export const eventTypes = {
   ...(Object.fromEntries(deliveryEventTypes.map((type) => [type, deliveryEvent])) as Record<
     (typeof deliveryEventTypes)[number],

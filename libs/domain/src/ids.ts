@@ -31,7 +31,8 @@ export function newId(): string {
   const time = lastMs.toString(16).padStart(12, '0');
   const tail = random.toString('hex', 8);
   const variant = (8 | (random[8]! >> 6)).toString(16);
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${counter.toString(16).padStart(3, '0')}-${variant}${tail.slice(1, 4)}-${tail.slice(4)}`;
+  const version = `7${counter.toString(16).padStart(3, '0')}`;
+  return `${time.slice(0, 8)}-${time.slice(8)}-${version}-${variant}${tail.slice(1, 4)}-${tail.slice(4)}`;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -41,29 +42,30 @@ export function isId(text: string): boolean {
   return UUID.test(text);
 }
 
-/** The tenant under which the platform's own provider accounts are kept: the nil UUID, which no tenant can have. */
+/** The tenant id of the platform's own provider accounts: the nil UUID, which no tenant can have. */
 export const PLATFORM_TENANT_ID = '00000000-0000-0000-0000-000000000000';
 
 /**
- * A UUIDv7 that is always the same for the same thing: its time in milliseconds since 1970, and 74 bits of SHA-256 over what it
- * stands for instead of random ones (RFC 9562, section 6.6 allows any source).
+ * A UUIDv7 that is always the same for the same arguments: the time `atMs` in milliseconds since 1970, and 74 bits of
+ * the SHA-256 of `of` instead of random ones (RFC 9562, section 6.6 allows any source).
  */
 export function derivedId(atMs: number, of: string): string {
   const time = atMs.toString(16).padStart(12, '0');
   const digest = createHash('sha256').update(of).digest('hex');
   const variant = (8 | (Number.parseInt(digest[3]!, 16) & 3)).toString(16);
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${digest.slice(0, 3)}-${variant}${digest.slice(4, 7)}-${digest.slice(7, 19)}`;
+  const random = `${variant}${digest.slice(4, 7)}-${digest.slice(7, 19)}`;
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${digest.slice(0, 3)}-${random}`;
 }
 
 const LATEST_MS = 2 ** 48 - 1;
 
-/** The lowest UUIDv7 of a moment, in milliseconds since 1970: a bound for ids that were made before or after it. */
+/** The lowest UUIDv7 of a time in milliseconds since 1970: a bound for ids that were made before or after it. */
 export function lowestId(atMs: number): string {
   const time = Math.min(Math.max(0, atMs), LATEST_MS).toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`;
 }
 
-/** The lowest UUIDv7 of the moment `days` after that of another one. */
+/** The lowest UUIDv7 of the time `days` after that of another id. */
 export function idDaysAfter(id: string, days: number): string {
   return lowestId(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) + days * 86_400_000);
 }

@@ -1,4 +1,4 @@
-/** What a template is looked for under, best first: `fr-CA` → `fr` → the tenant's default → `en`. */
+/** The locales in which a template is looked up, best first: `fr-CA` → `fr` → the tenant's default → `en`. */
 export function localeChain(locale: string | null, tenantDefault: string | null): string[] {
   const chain: string[] = [];
   for (const wanted of [locale, tenantDefault, 'en']) {

@@ -1,10 +1,10 @@
 import { cleanText } from './clean-text.js';
 import type { FailedReason, SuppressedReason, WaitingReason } from './delivery-state.js';
 
-/** What a provider (or the vendor's receipt) said about one try; providers.md has the table. */
+/** Why an attempt failed. docs/delivery-states.md has the consequences. */
 export type ProviderErrorKind = 'transient' | 'throttled' | 'rejected' | 'bad_address' | 'misconfigured' | 'unknown';
 
-/** One try at one provider account, as it goes into `attempts`. */
+/** One attempt at one provider account: a row of `attempts`. */
 export interface Attempt {
   number: number;
   provider: string;
@@ -19,7 +19,7 @@ export interface Attempt {
 export const receiptKinds = ['delivered', 'bounced', 'complained', 'opened'] as const;
 export type ReceiptKind = (typeof receiptKinds)[number];
 
-/** A row to be written into the recipient's inbox: for `in_app` that is the send. */
+/** A new row of the recipient's inbox. On `in_app`, writing it is the send. */
 export interface InboxRow {
   recipientId: string;
   category: string;
@@ -29,17 +29,17 @@ export interface InboxRow {
   data: Record<string, string> | null;
 }
 
-/** What a send taught of the recipient's addresses; written down with its outcome. */
+/** Facts about the recipient's addresses that a send revealed. They are recorded with its outcome. */
 export interface AddressFeedback {
-  /** Device tokens that are gone for good. */
+  /** Device tokens that are permanently invalid. */
   goneDevices?: string[];
-  /** An address that goes onto the suppression list. */
+  /** An address for the suppression list. */
   suppress?: { address: string; reason: 'bad_address' | 'unsubscribed' };
 }
 
 /**
- * How one run of the pipeline ended. Ended in one switch, in the record step.
- * `attempt` is there when a provider was asked.
+ * The result of one run of the pipeline. One switch makes its rows (libs/database, record.ts). `attempt`: if a provider
+ * was called.
  */
 export type Outcome =
   | ({ kind: 'sent'; attempt: Attempt; templateVersion: number | null; receipt?: ReceiptKind } & AddressFeedback)
@@ -54,7 +54,7 @@ export type Outcome =
       rateLimitConsumed?: boolean;
       paceReserved?: boolean;
     }
-  /** `triedAccountId`: the next try goes to another account. */
+  /** `triedAccountId`: the next attempt uses another account than this one. */
   | ({
       kind: 'retry';
       reason: WaitingReason;
@@ -71,10 +71,10 @@ export type Outcome =
       attempt?: Attempt;
     } & AddressFeedback)
   | { kind: 'unknown'; detail: string; attempt?: Attempt }
-  /** Another worker has it, or it was cancelled: nothing is recorded. */
+  /** Another worker has the delivery, or it was cancelled: nothing is recorded. */
   | { kind: 'claim_lost'; detail: string };
 
-/** Ends the pipeline early, with an outcome. The only thing the pipeline catches. */
+/** Ends the pipeline early with an outcome. The pipeline catches no other error. */
 export class StopPipeline extends Error {
   constructor(readonly outcome: Outcome) {
     super(outcome.kind);
@@ -82,15 +82,17 @@ export class StopPipeline extends Error {
   }
 }
 
-/** Of what a vendor says, so much is kept: 1,000 characters of its words, 100 of its code. */
+/** The stored length of a vendor's message and code, in characters. */
 const MAX_MESSAGE = 1_000;
 const MAX_CODE = 100;
 
-/** What a provider throws; never leaves the send step. Here a vendor's words enter, and are made storable. */
+/**
+ * The error that a provider throws; it never leaves the send step. Cleans the vendor's text, so that it can be stored.
+ */
 export class ProviderError extends Error {
   readonly code: string | null;
   readonly retryAfterSeconds: number | null;
-  /** The vendor says that this person does not want to be written to (an SMS answered with STOP). */
+  /** The recipient does not want messages from this sender, for example after answering an SMS with STOP. */
   readonly optedOut: boolean;
   constructor(
     readonly kind: ProviderErrorKind,

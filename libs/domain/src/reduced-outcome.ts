@@ -1,13 +1,14 @@
 import type { Attempt, Outcome } from './outcome.js';
 
-/** Instead of a delay that is no number. */
+/** Replaces a delay that is not a finite number. */
 const FALLBACK_DELAY_SECONDS = 60;
 
 type Recordable = Exclude<Outcome, { kind: 'claim_lost' }>;
 
 /**
- * The same outcome without anything that came from outside, for a record that the database refused for its data: what
- * happened stays known, the vendor's words and the message id are lost. An inbox row that cannot be written is a failure.
+ * The same outcome without any text of a vendor or a template, for a record that the database refused because of its
+ * data. The kind of the outcome is kept; the vendor's texts and the message id are lost. An inbox row that cannot be
+ * stored is a failure.
  */
 export function reducedOutcome(outcome: Recordable, cause: string): Recordable {
   const detail = `the outcome could not be stored as it came (${cause}); the provider's words are left out`;

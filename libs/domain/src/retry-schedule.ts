@@ -1,38 +1,41 @@
 import type { Attempt, Outcome } from './outcome.js';
 
-/** Delays before the second, third … try, in seconds. Six retries by default, so seven tries. */
+/** Maximum delays before the second, third, … attempt, in seconds. The default has six retries, so seven attempts. */
 export const DEFAULT_RETRY_SCHEDULE_SECONDS: readonly number[] = [5, 30, 120, 600, 3_600, 10_800];
 
-/** For events on their way to a tenant's endpoint: 28 hours in all, as Standard Webhooks suggests. */
+/** For events to webhook endpoints: 28 hours in total, as Standard Webhooks recommends. */
 export const WEBHOOK_RETRY_SCHEDULE_SECONDS: readonly number[] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
 
 const RETRY_AFTER_FLOOR_SECONDS = 1;
 const RETRY_AFTER_CAP_SECONDS = 3_600;
-/** A throttled try is the vendor's wish, not a fault of the message: it burns a quarter of a retry. */
+/** A throttled attempt is not an error of the message: it uses a quarter of a retry. */
 const THROTTLED_WEIGHT = 0.25;
 /**
- * An account that does not work is somebody's to mend, not the message's fault: the backlog waits, some twelve hours with the
- * default schedule, and is tried again now and then.
+ * A misconfigured account is not an error of the message either: its deliveries wait until it is repaired, about twelve
+ * hours with the default schedule, and are tried again from time to time.
  */
 const MISCONFIGURED_WEIGHT = 0.04;
 const MISCONFIGURED_SECONDS = { from: 60, to: 300 };
 
 export interface RetryPosition {
-  /** What has been burnt so far: 1 for each transient failure, a quarter for each throttled one. */
+  /** The retries used so far: 1 for each transient failure, a quarter for each throttled attempt. */
   retries: number;
   schedule: readonly number[];
-  /** 0 (inclusive) to 1 (exclusive); the caller's dice, so that the rule itself is pure. */
+  /** A random number from 0 (inclusive) to 1 (exclusive); given by the caller, so that the function is pure. */
   random: number;
 }
 
 /**
- * What follows a failed try.
+ * The outcome after a failed attempt:
  *
- * `transient` and (where policy allows sending again) `unknown`: exponential back-off with full jitter, a delay drawn
- * evenly from zero to the schedule's step (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
- * `throttled`: exactly what the vendor asked, between one second and one hour.
- * `misconfigured`: between one and five minutes, for a long time.
- * The rest end the delivery.
+ * `transient` and, if the policy allows sending again, `unknown`: exponential back-off with full jitter, a random delay
+ * between zero and the schedule's step (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+ *
+ * `throttled`: the delay that the vendor asked for, between one second and one hour.
+ *
+ * `misconfigured`: between one and five minutes.
+ *
+ * All others end the delivery.
  */
 export function afterFailure(
   attempt: Attempt,

@@ -1,8 +1,8 @@
-/** GSM 03.38, the basic table: one septet each. */
+/** The basic table of GSM 03.38: one septet for each character. */
 const BASIC = new Set(
   '@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&\'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà',
 );
-/** The extension table: an escape and a septet. */
+/** The extension table: two septets, because an escape comes first. */
 const EXTENSION = new Set('\f^{}\\[~]|€');
 
 /** The highest `sms_max_segments` a tenant may set. */
@@ -16,8 +16,8 @@ export interface SmsSegments {
 }
 
 /**
- * How many messages a text is cut into (3GPP TS 23.040): 160 septets or 70 UTF-16 units in one; 153 or 67 in each of several,
- * because a header joins them. A character that takes two units is not cut.
+ * The number of messages that a text is divided into (3GPP TS 23.040): one message has 160 septets or 70 UTF-16 units;
+ * each of several has 153 or 67, because a header joins them. A character of two units is not divided.
  */
 export function smsSegments(text: string): SmsSegments {
   const characters = [...text];
@@ -27,14 +27,14 @@ export function smsSegments(text: string): SmsSegments {
   const units = characters.reduce((sum, character) => sum + sizeOf(character), 0);
   const encoding = gsm ? 'gsm7' : 'ucs2';
   if (units <= whole) return { encoding, segments: 1, units };
-  let [segments, room] = [1, part];
+  let [segments, free] = [1, part];
   for (const character of characters) {
     const size = sizeOf(character);
-    if (size > room) {
+    if (size > free) {
       segments += 1;
-      room = part;
+      free = part;
     }
-    room -= size;
+    free -= size;
   }
   return { encoding, segments, units };
 }

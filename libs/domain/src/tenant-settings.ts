@@ -7,13 +7,13 @@ const limit = z.strictObject({
   window_seconds: z.int().min(1).max(2_678_400),
 });
 
-/** BCP 47 language tag in the simple forms templates use: `en`, `fr-CA`, `zh-Hant-TW`. */
+/** A BCP 47 language tag in the simple forms that templates use: `en`, `fr-CA`, `zh-Hant-TW`. */
 export const localeTag = z
   .string()
   .regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/, 'must be a language tag like "en" or "fr-CA"')
   .meta({ id: 'Locale' });
 
-/** An IANA time zone name the runtime knows. */
+/** A name of an IANA time zone that the runtime supports. */
 export const timezone = z
   .string()
   .max(64)
@@ -29,7 +29,7 @@ function isTimezone(name: string): boolean {
   }
 }
 
-/** What a tenant can have set for itself; every key is optional and has a default. */
+/** The settings of a tenant. Each is optional and has a default. */
 export const tenantSettings = z
   .strictObject({
     recipient_limits: z.partialRecord(z.enum(channelIds), limit).optional(),
@@ -37,7 +37,7 @@ export const tenantSettings = z
     retry_schedule_seconds: z.array(z.number().min(0).max(604_800)).max(20).optional(),
     sms_max_segments: z.int().min(1).max(MOST_SMS_SEGMENTS).optional(),
     locale: localeTag.optional(),
-    // Not less: a send that is repeated within 48 hours is answered from its notification.
+    // At least 3 days, because a send that is repeated within 48 hours is answered from its notification.
     retention_days: z.int().min(3).max(3_650).optional(),
     allowed_origins: z.array(z.url()).max(50).optional(),
   })
@@ -47,7 +47,7 @@ export type TenantSettings = z.infer<typeof tenantSettings>;
 
 export const DEFAULT_REQUESTS_PER_MINUTE = 6_000;
 
-/** What each API key may be given; a key created without scopes has all of them. */
+/** The scopes that an API key can have. A key that is created without scopes has all of them. */
 export const scopes = [
   'notifications:write',
   'notifications:read',

@@ -1,22 +1,22 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-/** Who leaves what. */
+/** The recipient and the category that an unsubscribe link belongs to. */
 export interface Unsubscription {
   tenantId: string;
   recipientId: string;
   category: string;
 }
 
-/** Half of SHA-256: nobody gets to guess at these for long, and URLs in mails should be short. */
+/** Half of SHA-256: 128 bits cannot be guessed, and URLs in e-mails should be short. */
 const SIGNATURE_BYTES = 16;
 
-/** A token for the link in a mail: what it does stands in it, signed. It has no end, because mails have none. */
+/** A signed token for the link in an e-mail. It does not expire, because e-mails do not either. */
 export function signUnsubscription(key: Buffer, { tenantId, recipientId, category }: Unsubscription): string {
   const claims = Buffer.from(JSON.stringify([tenantId, recipientId, category])).toString('base64url');
   return `${claims}.${signature(key, claims).toString('base64url')}`;
 }
 
-/** What a token says; null for one that we did not sign. */
+/** The content of a token; null if its signature is not valid. */
 export function readUnsubscription(key: Buffer, token: string): Unsubscription | null {
   const [claims, given, ...rest] = token.split('.');
   if (!claims || !given || rest.length > 0) return null;

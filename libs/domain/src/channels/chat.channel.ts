@@ -8,7 +8,7 @@ export const chat = defineChannel({
     .meta({ id: 'ChatContent' }),
   fields: { text: 'text', blocks: 'json' },
   maxSourceBytes: 64 * 1024,
-  // The account's own webhook may decide where it goes.
+  // Optional: the account's own webhook may determine the chat channel.
   addressFrom: null,
   addressesOf: noAddress,
   addressFault: anyAddress,

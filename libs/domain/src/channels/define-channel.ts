@@ -6,17 +6,17 @@ export interface SendLimit {
   readonly windowSeconds: number;
 }
 
-/** How a rendered field is made safe (security.md, templates, rule 6). */
+/** The kind of a rendered field, which determines how it is escaped (docs/templates.md). */
 export type FieldKind = 'html' | 'text' | 'line' | 'url' | 'json';
 
-/** The parts of a recipient an address can come from. */
+/** The fields of a recipient that have addresses. */
 export interface Addressable {
   email: string | null;
   phone: string | null;
   devices: readonly { token: string }[];
 }
 
-/** What a tenant may set of it. */
+/** The limits of rendered messages that a tenant can set. */
 export interface MessageLimits {
   smsMaxSegments?: number | undefined;
 }
@@ -25,34 +25,36 @@ export type AddressSource = 'email' | 'phone' | 'devices';
 
 export interface Channel<Id extends string = string> {
   readonly id: Id;
-  /** The shape of a template's content: every text field is a Handlebars source. */
+  /** The schema of a template's content: each text field is a Handlebars source. */
   readonly content: z.ZodObject;
-  /** What each field of the content is, and so how it is escaped. */
+  /** The kind of each field of the content. */
   readonly fields: Readonly<Record<string, FieldKind>>;
-  /** The text field that is made from a rendered html field where a content has no text of its own. */
+  /** The text field that is generated from the rendered HTML field if the content has none. */
   readonly textFrom?: { readonly text: string; readonly html: string };
-  /** Largest source of one content field, in bytes of UTF-8. */
+  /** The maximum size of the source of one content field, in bytes of UTF-8. */
   readonly maxSourceBytes: number;
-  /** Which part of a profile the address is taken from; null where a delivery needs none. */
+  /** The field of the profile that has the address; null if a delivery needs none. */
   readonly addressFrom: AddressSource | null;
-  /** The recipient's own addresses on this channel; several only for push. */
+  /** The recipient's own addresses on this channel. Only push has several. */
   readonly addressesOf: (recipient: Addressable) => readonly string[];
-  /** What is wrong with an address given with a send, or null. */
+  /** Why an address that was given with a send is not valid, or null if it is. */
   readonly addressFault: (address: string) => string | null;
-  /** What happens when a provider may or may not have taken a message (failures.md). */
+  /** Whether a message is sent again if it is not known whether the provider has it (docs/delivery-states.md). */
   readonly unknownOutcome: 'resend' | 'hold';
-  /** The default limit per recipient, or null for none. */
+  /** The default limit for one recipient, or null for none. */
   readonly recipientLimit: SendLimit | null;
-  /** What else makes a rendered message too large for the channel, whatever the provider, or null. See {@link messageFaultOf}. */
+  /**
+   * Why a rendered message is too large for the channel, or null; checked by {@link messageFaultOf} after the fields.
+   */
   readonly messageFault?: (message: Readonly<Record<string, unknown>>, limits: MessageLimits) => string | null;
-  /** `inbox`: the row in the inbox is the send; no provider is asked. */
+  /** `inbox`: writing the row in the inbox is the send; no provider is called. */
   readonly sends: 'provider' | 'inbox';
 }
 
-/** Characters of a rendered field that becomes a header or an address; RFC 5322, section 2.1.1 has the longest line. */
+/** The maximum length of rendered headers and addresses, in characters. Source for lines: RFC 5322, section 2.1.1. */
 const MAX_RENDERED: Partial<Record<FieldKind, number>> = { line: 998, url: 2_048 };
 
-/** Why a rendered message is too large to be sent, or null: names the field and its length. */
+/** Why a rendered message is too large to be sent, with the field and its length; null if it is not. */
 export function messageFaultOf(
   channel: Pick<Channel, 'fields' | 'messageFault'>,
   message: Readonly<Record<string, unknown>>,
@@ -67,14 +69,14 @@ export function messageFaultOf(
   return channel.messageFault?.(message, limits) ?? null;
 }
 
-/** A channel is a value in one file plus one line in `registry.ts`. */
+/** Defines a channel. Each channel has one file and one line in `registry.ts`. */
 export function defineChannel<const Id extends string>(channel: Channel<Id>): Channel<Id> {
   return channel;
 }
 
-/** A template source: any text that is not empty. */
+/** The source of a template field: a text that is not empty. */
 export const source = z.string().min(1);
-/** A source that must come out as one line, such as a subject. */
+/** The source of a field that is rendered as one line, such as a subject. */
 export const lineSource = z.string().min(1).max(4_096);
 
 export const noAddress = (): readonly string[] => [];

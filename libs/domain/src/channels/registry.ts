@@ -6,7 +6,7 @@ import { push } from './push.channel.js';
 import { sms } from './sms.channel.js';
 import { webhook } from './webhook.channel.js';
 
-/** ONE LINE PER CHANNEL. */
+/** All channels, one line each. Everything that lists channels reads them from here. */
 export const channels = {
   email,
   sms,

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { smsSegments } from '../sms-segments.js';
 import { defineChannel, source } from './define-channel.js';
 
-/** Each is paid for. */
+/** A low limit, because each segment costs money. */
 const DEFAULT_MAX_SEGMENTS = 10;
 
-/** Characters of one segment at most (3GPP TS 23.040). */
+/** The maximum number of characters in a segment (3GPP TS 23.040). */
 const MAX_SEGMENT = 160;
 
 /** ITU-T E.164: a plus, a country code that does not begin with 0, at most 15 digits in all. */
@@ -24,7 +24,7 @@ export const sms = defineChannel({
       : `must be an E.164 number like +15005550000, got ${JSON.stringify(address.slice(0, 80))}`,
   messageFault: (message, { smsMaxSegments = DEFAULT_MAX_SEGMENTS }) => {
     const text = String(message['text']);
-    // Not counted character by character: it is too long in any alphabet.
+    // Too long in any alphabet, so the segments need not be counted.
     if (text.length > smsMaxSegments * MAX_SEGMENT)
       return `the text has ${text.length} characters, at most ${smsMaxSegments} segments are allowed`;
     const { segments } = smsSegments(text);
@@ -32,7 +32,7 @@ export const sms = defineChannel({
       ? `the text takes ${segments} segments, at most ${smsMaxSegments} are allowed`
       : null;
   },
-  // An SMS costs money and cannot be taken back: somebody decides.
+  // An SMS costs money and cannot be recalled, so a person decides.
   unknownOutcome: 'hold',
   recipientLimit: { limit: 3, windowSeconds: 3_600 },
   sends: 'provider',

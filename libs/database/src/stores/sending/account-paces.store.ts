@@ -1,5 +1,5 @@
 import { Batcher } from '../../batcher.js';
-import { columns } from '../../columns.js';
+import { columnList } from '../../column-list.js';
 import type { Database } from '../../database.js';
 
 interface Reservation {
@@ -8,8 +8,21 @@ interface Reservation {
   perSecond: number;
 }
 
+/** The reservations of one account in a batch; `span` is the time that its sends take at its pace, in seconds. */
+interface AccountReservation {
+  tenantId: string;
+  accountId: string;
+  span: number;
+}
+
+const reservationColumns = columnList<AccountReservation>({
+  tenant_id: ['uuid', (row) => row.tenantId],
+  account_id: ['uuid', (row) => row.accountId],
+  span: ['double precision', (row) => row.span],
+});
+
 /**
- * The pace of provider accounts, kept over all workers: each send reserves the next free moment of its account (a leaky bucket
+ * The pace of provider accounts over all workers: each send reserves the next free time of its account (a leaky bucket
  * as a queue; ITU-T I.371, annex A). Runs as the platform.
  */
 export class AccountPacesStore {
@@ -24,21 +37,23 @@ export class AccountPacesStore {
     });
   }
 
-  /** Seconds until the send may begin; 0 for now. Whoever was given a moment must use it: it is nobody else's. */
+  /**
+   * Seconds until the send may begin; 0 for now. A reserved time that is not used stays unused: no other send gets it.
+   */
   async reserve(reservation: Reservation): Promise<number> {
     return await this.reservations.run(reservation);
   }
 
   private async reserveAll(batch: readonly Reservation[]): Promise<number[]> {
     const byAccount = Map.groupBy(batch, ({ accountId }) => accountId);
-    // In order of id, so that two workers queue up instead of deadlocking.
-    const asked = [...byAccount.values()]
-      .map((group) => ({ ...group[0]!, sends: group.length }))
+    // In order of id, so that two workers wait for each other instead of deadlocking.
+    const reservations = [...byAccount.values()]
+      .map(([first, ...others]) => ({ ...first!, span: (1 + others.length) / first!.perSecond }))
       .sort((left, right) => (left.accountId < right.accountId ? -1 : 1));
     const rows = await this.database.platform.query<{ account_id: string; wait_seconds: number }>({
       name: 'reserve_pace',
       text: RESERVE,
-      values: columns(asked, [(row) => row.tenantId, (row) => row.accountId, (row) => row.sends / row.perSecond]),
+      values: reservationColumns.values(reservations),
     });
     const waits = new Map(rows.map((row) => [row.account_id, row.wait_seconds]));
     return batch.map(({ accountId, perSecond }) => {
@@ -49,10 +64,10 @@ export class AccountPacesStore {
   }
 }
 
-/** The wait until the first of the reserved moments; the others follow at the pace. Index: account_paces_pkey. */
+/** The wait until the first of the reserved times; the others follow at the pace. Index: account_paces_pkey. */
 const RESERVE = `
 with input as materialized (
-  select * from unnest($1::uuid[], $2::uuid[], $3::double precision[]) as i(tenant_id, account_id, span)
+  select * from ${reservationColumns.table('i')}
 ), reserved as (
   insert into account_paces as p (tenant_id, account_id, next_at)
   select tenant_id, account_id, now() + make_interval(secs => span) from input

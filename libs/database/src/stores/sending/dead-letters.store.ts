@@ -17,7 +17,7 @@ export interface DeadLetter {
   attempts: number;
   failedAt: Date;
   replayedAt: Date | null;
-  /** When a receipt proved that the delivery was sent after all. */
+  /** The time when a receipt proved that the delivery was sent. */
   settledAt: Date | null;
 }
 
@@ -32,7 +32,7 @@ export interface DeadLetterFilter {
   unreplayed?: boolean | undefined;
 }
 
-/** The operator's list of failed deliveries, over all tenants. */
+/** Failed deliveries of all tenants, for the operator. */
 export class DeadLettersStore {
   constructor(
     private readonly database: Database,
@@ -57,8 +57,8 @@ export class DeadLettersStore {
   }
 
   /**
-   * Puts the delivery back into the queue, once, with its attempts counted from zero. Throws `not_found`,
-   * `already_replayed`, or `conflict` when the delivery is not failed any more or has expired.
+   * Puts the delivery back into the queue, once, with its retries counted from zero. Throws `not_found`,
+   * `already_replayed`, or `conflict` if the delivery is not failed any more or has expired.
    */
   async replay(id: string): Promise<DeadLetter> {
     const [letter] = await this.database.platform.query<ReplayedLetter>({
@@ -72,11 +72,14 @@ export class DeadLettersStore {
     return (await this.get(id))!;
   }
 
-  /** Dead letters of one endpoint since a time, neither replayed nor settled, oldest first. Index: dead_letters_pkey. */
+  /**
+   * Dead letters of one endpoint since a time, neither replayed nor settled, oldest first. Index: dead_letters_pkey.
+   */
   async ofEndpoint(tenantId: string, endpointId: string, since: Date, limit: number): Promise<string[]> {
     const rows = await this.database.platform.query<{ id: string }>({
       text: `select id from dead_letters
-             where tenant_id = $1 and channel = 'webhook' and recipient_id = $2 and failed_at >= $3 and replayed_at is null and settled_at is null
+             where tenant_id = $1 and channel = 'webhook' and recipient_id = $2 and failed_at >= $3
+               and replayed_at is null and settled_at is null
              order by id limit $4`,
       values: [tenantId, endpointId, since, limit],
     });
@@ -113,11 +116,12 @@ function conditionsOf(filter: DeadLetterFilter, before: string | null): { where:
 }
 
 const SELECT = `
-select id, tenant_id as "tenantId", delivery_id as "deliveryId", notification_id as "notificationId", recipient_id as "recipientId", channel, provider,
-       reason, code, detail, attempts, failed_at as "failedAt", replayed_at as "replayedAt", settled_at as "settledAt"
+select id, tenant_id as "tenantId", delivery_id as "deliveryId", notification_id as "notificationId",
+       recipient_id as "recipientId", channel, provider, reason, code, detail, attempts, failed_at as "failedAt",
+       replayed_at as "replayedAt", settled_at as "settledAt"
 from dead_letters`;
 
-/** Of a notification: 1 to 10. */
+/** The priorities of notifications: 1 to 10. */
 const PRIORITIES = Array.from({ length: 10 }, (_, index) => index + 1);
 
 /** The dead letter and its delivery as REPLAY found them under its locks. */
@@ -140,10 +144,11 @@ function refusalOf(id: string, { deliveryId, replayedAt, state }: ReplayedLetter
 }
 
 /**
- * One statement, because accepts and records wait for the lock of an ordering key until its holder commits. Lock order: ordering
- * key, delivery, dead letter, notification; a receipt that confirms the delivery locks it first too. A locked row is read again, so
- * the checks see changes that were committed while it waited. The attempt counter continues, so that attempts keep their numbers;
- * the retries are counted from zero. Indexes: dead_letters_id_idx and the primary keys.
+ * One statement, because accepts and records wait for the lock of an ordering key until its holder commits. Lock order:
+ * ordering key, delivery, dead letter, notification; a receipt that confirms the delivery locks it first too. A locked
+ * row is read again, so the checks see changes that were committed while it waited. The attempt counter continues, so
+ * that attempts keep their numbers; the retries are counted from zero. Indexes: dead_letters_id_idx and the primary
+ * keys.
  */
 const REPLAY = `
 with target as materialized (
@@ -157,7 +162,9 @@ with target as materialized (
       select carillon_ordering_lock(tenant_id, ordering_key) from target where ordering_key is not null)))
   for update of d
 ), locked_letter as materialized (
-  select l.replayed_at from dead_letters l where l.id = $1 and (select count(*) from locked_delivery) = 1 for update of l
+  select l.replayed_at from dead_letters l
+  where l.id = $1 and (select count(*) from locked_delivery) = 1
+  for update of l
 ), checked as materialized (
   select t.*, d.state, d.channel, d.attempts, d.recipient_id, l.replayed_at,
          coalesce(t.expires_at <= now(), false) as expired
@@ -176,7 +183,8 @@ with target as materialized (
   insert into delivery_log (tenant_id, delivery_id, id, code)
   select tenant_id, delivery_id, gen_random_uuid(), 'replayed' from replayable
 ), due_rows as (
-  insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, attempt, expires_at, ordering_key, message_key)
+  insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, attempt, expires_at, ordering_key,
+                              message_key)
   select tenant_id, delivery_id, channel, ($2::smallint[])[priority], now(), attempts, expires_at, ordering_key,
          hashtext(tenant_id::text || coalesce(ordering_key, recipient_id))
   from replayable

@@ -21,11 +21,16 @@ interface Batchers {
   recordOrdered: Batcher<RecordRow, boolean>;
 }
 
-/** Loads and records deliveries for the worker. Runs as the platform, because one batch has deliveries of many tenants. */
+/**
+ * Loads and records deliveries for the worker. Runs as the platform, because one batch has deliveries of many tenants.
+ */
 export class DeliveriesStore {
   /** For the inbox: one statement at a time, so that items are written in the order of their records. */
   private readonly inboxBatchers: Batchers;
-  /** For providers, which keep no order anyway: two statements at a time record a sixth more deliveries a second than one. */
+  /**
+   * For providers, which keep no order anyway: two statements at a time record a sixth more deliveries a second than
+   * one.
+   */
   private readonly providerBatchers: Batchers;
 
   constructor(
@@ -43,8 +48,8 @@ export class DeliveriesStore {
   }
 
   /**
-   * Writes the outcome of one run of the pipeline in one commit: attempt, state or next due time, counters, dead letter, inbox row
-   * and timeline. Returns false when the delivery's claim is lost; then nothing was written.
+   * Writes the outcome of one run of the pipeline in one commit: attempt, state or next due time, counters, dead
+   * letter, inbox row and timeline. Returns false when the delivery's claim is lost; then nothing was written.
    */
   async record(delivery: ClaimedDelivery, outcome: Outcome): Promise<boolean> {
     if (outcome.kind === 'claim_lost') return false;

@@ -28,7 +28,10 @@ export interface DeliveryContext {
   /** The reason of the address's entry on the suppression list, or null without one. */
   suppression: SuppressionReason | null;
   tenant: { status: 'active' | 'suspended'; settings: TenantSettings };
-  /** The templates that the notification's template id or key selects on this channel, in all locales; never from a cache. */
+  /**
+   * The templates that the notification's template id or key selects on this channel, in all locales; never from a
+   * cache.
+   */
   templateHeads: TemplateHead[];
 }
 
@@ -125,14 +128,15 @@ export function toContext(row: ContextRow): DeliveryContext {
 }
 
 /**
- * Indexes: the primary keys of deliveries and notifications (in one partition each, chosen at run time), tenants, recipients,
- * preferences and categories; suppressions by address; templates by key or id. `offset 0` keeps each look-up a look-up: without
- * it, the planner once joined tenants first and read all deliveries of a tenant for each row.
+ * Indexes: the primary keys of deliveries and notifications (in one partition each, chosen at run time), tenants,
+ * recipients, preferences and categories; suppressions by address; templates by key or id. `offset 0` keeps each
+ * look-up a look-up: without it, the planner once joined tenants first and read all deliveries of a tenant for each
+ * row.
  */
 export const LOAD_DELIVERIES = `
-select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.recipient_id, n.type, n.category, n.channels,
-       n.template_id, n.content, n.payload, n.priority, n.test, n.ordering_key, n.metadata, n.scheduled_at, n.expires_at,
-       n.endpoint_id, n.shared_content_id,
+select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.recipient_id, n.type, n.category,
+       n.channels, n.template_id, n.content, n.payload, n.priority, n.test, n.ordering_key, n.metadata, n.scheduled_at,
+       n.expires_at, n.endpoint_id, n.shared_content_id,
        r.id is not null as has_profile, r.email, r.phone, r.locale, r.timezone, r.attributes,
        case when d.channel = 'push' then (
          select json_agg(json_build_object('token', v.token, 'platform', v.platform) order by v.created_at)
@@ -163,7 +167,9 @@ select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.r
        ) end as template_heads
 from ${keyColumns.table('i')}
 cross join lateral (select * from deliveries x where x.tenant_id = i.tenant_id and x.id = i.id offset 0) d
-cross join lateral (select * from notifications x where x.tenant_id = d.tenant_id and x.id = d.notification_id offset 0) n
+cross join lateral (
+  select * from notifications x where x.tenant_id = d.tenant_id and x.id = d.notification_id offset 0
+) n
 cross join lateral (select * from tenants x where x.id = d.tenant_id offset 0) t
 left join lateral (
   select * from recipients x where x.tenant_id = d.tenant_id and x.id = d.recipient_id offset 0

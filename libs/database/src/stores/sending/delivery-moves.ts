@@ -1,5 +1,6 @@
-// SQL that is generated from the table of states (libs/domain, delivery-state.ts): the guards of the statements that change a
-// delivery's state, and the changes of its notification's counters. Each set of moves below belongs to one statement.
+// SQL that is generated from the table of states (libs/domain, delivery-state.ts): the guards of the statements that
+// change a delivery's state, and the changes of its notification's counters. Each set of moves below belongs to one
+// statement.
 
 import {
   counterOf,
@@ -40,8 +41,8 @@ export const RECORD_MOVES = movesTo(
 export const RECEIPT_MOVES = movesTo('receipt', ['delivered', 'bounced']);
 
 /**
- * CONFIRM_UNKNOWN_SENDS: a receipt proves that a delivery was sent which is not recorded as sent. An `unknown` delivery needs no
- * such proof: its receipt moves it directly.
+ * CONFIRM_UNKNOWN_SENDS: a receipt proves that a delivery was sent which is not recorded as sent. An `unknown` delivery
+ * needs no such proof: its receipt moves it directly.
  */
 export const CONFIRM_MOVES = movesTo(
   'receipt',
@@ -81,17 +82,19 @@ export function guard(moves: readonly Move[], from: string, to: string): string 
 }
 
 /**
- * Updates the counters of the notifications whose deliveries are in the common table expression `changed_deliveries`, which has
- * the columns tenant_id, notification_id, state and, if a move starts from a final state, state_before. Locks notifications in
- * order of their key, so that two batches wait for each other instead of deadlocking. Index: notifications_pkey.
+ * Updates the counters of the notifications whose deliveries are in the common table expression `changed_deliveries`,
+ * which has the columns tenant_id, notification_id, state and, if a move starts from a final state, state_before. Locks
+ * notifications in order of their key, so that two batches wait for each other instead of deadlocking. Index:
+ * notifications_pkey.
  */
 export function updateCounters(moves: readonly Move[]): string {
   const hasStateBefore = moves.some(({ from }) => counterOf(from) !== null);
   const counters = notificationCounters.filter((counter) => moves.some((move) => isChangedBy(move, counter)));
+  const changes = counters.map((counter) => `${changeOf(counter, moves)} as ${counter}`);
   return `
   update notifications n set ${counters.map((counter) => `${counter} = n.${counter} + c.${counter}`).join(', ')}
   from (
-    select tenant_id, notification_id, ${counters.map((counter) => `${changeOf(counter, moves)} as ${counter}`).join(', ')}
+    select tenant_id, notification_id, ${changes.join(', ')}
     from changed_deliveries ${hasStateBefore ? 'where state <> state_before' : ''}
     group by tenant_id, notification_id order by tenant_id, notification_id
   ) c

@@ -2,15 +2,15 @@ import { derivedId, type EventType, newId } from '#domain';
 import type { StoredEvent } from './events.store.js';
 import type { NewNotification } from './new-notification.js';
 
-/** Events do not push aside what tenants send to people, and are not held up behind their bulk. */
+/** The normal lane: events do not delay urgent sends to people, and do not wait behind bulk sends. */
 const PRIORITY = 5;
 
-/** The endpoint an event goes to. */
+/** A webhook endpoint that events go to. */
 export interface EventTarget {
   tenantId: string;
   id: string;
   events: readonly (EventType | '*')[];
-  /** One at a time for each recipient. */
+  /** The events of one recipient are sent one at a time. */
   ordered: boolean;
 }
 
@@ -18,14 +18,16 @@ export function wants({ events }: Pick<EventTarget, 'events'>, type: string): bo
   return events.includes('*') || events.includes(type as EventType);
 }
 
-/** The id of the notification that carries an event to an endpoint: always the same, so that one that is missing is found. */
+/**
+ * The id of the notification for an event and an endpoint. It is always the same, so that a missing one can be found.
+ */
 export function eventNotificationId(event: Pick<StoredEvent, 'id' | 'createdAt'>, endpointId: string): string {
   return derivedId(Date.parse(event.createdAt), `${event.id} ${endpointId}`);
 }
 
 /**
- * An event as a notification to one endpoint: from here on it is a delivery like any other, with its retries, timeline and dead
- * letter. StoreResult twice it is one: its key cannot be a tenant's, whose keys are ASCII.
+ * The notification that sends an event to one endpoint; its delivery has retries, timeline and dead letter like any
+ * other. Its idempotency key makes a repeat harmless, and differs from all keys of tenants, which are ASCII.
  */
 export function eventAcceptance(event: StoredEvent, endpoint: EventTarget): NewNotification {
   const body = {

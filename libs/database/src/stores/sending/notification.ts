@@ -1,6 +1,6 @@
 import type { ChannelId, DeliveryState, NotificationStatus } from '#domain';
 
-/** A notification as it was asked for: what never changes after accept. */
+/** A notification as it was requested. Nothing of it changes after accept. */
 export interface Notification {
   tenantId: string;
   id: string;
@@ -12,19 +12,22 @@ export interface Notification {
   content: Record<string, unknown> | null;
   payload: Record<string, unknown> | null;
   priority: number;
-  /** Asked for with a test key: only the sandbox may take it. */
+  /** Requested with a test key: only the sandbox may send it. */
   test: boolean;
   orderingKey: string | null;
   metadata: Record<string, string> | null;
   scheduledAt: Date | null;
   expiresAt: Date | null;
-  /** Of an event on its way to a tenant's endpoint: which. */
+  /** The webhook endpoint, if the notification is an event for one. */
   endpointId: string | null;
-  /** For an item of a bulk send: the shared row that holds `content`, and the payload that this item's `payload` overrides. */
+  /**
+   * For an item of a bulk send: the shared row that holds `content`, and the payload that this item's `payload`
+   * overrides.
+   */
   sharedContentId: string | null;
 }
 
-/** What is read back: not what is only needed to send it. */
+/** A notification as it is read, without the fields that are only needed to send it. */
 export interface NotificationRow extends Omit<Notification, 'content' | 'payload' | 'sharedContentId'> {
   createdAt: Date;
   status: NotificationStatus;

@@ -1,7 +1,7 @@
 import { PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../../database.js';
 
-/** A message nobody could take, and where it stood. */
+/** A message that no consumer could process, and its position. */
 export interface PoisonMessageRow {
   topic: string;
   partition: number;
@@ -14,14 +14,15 @@ export interface PoisonMessageRow {
 
 const KEPT_BYTES = 65_536;
 
-/** Messages on a topic that no consumer could take. They do not say whose they are, so they are the platform's. */
+/** Messages that no consumer could process. Their tenant cannot be read from them, so they belong to the platform. */
 export class PoisonMessagesStore {
   constructor(private readonly database: Database) {}
 
-  /** Notes a message once for its place; keeps its first 64 kB. */
+  /** Stores a message once for its position; keeps its first 64 kB. */
   async note(message: Omit<PoisonMessageRow, 'createdAt'>): Promise<void> {
     await this.database.platform.query({
-      text: `insert into poison_messages (tenant_id, topic, "partition", "offset", key, value, reason) values ($1, $2, $3, $4, $5, $6, $7)
+      text: `insert into poison_messages (tenant_id, topic, "partition", "offset", key, value, reason)
+             values ($1, $2, $3, $4, $5, $6, $7)
              on conflict do nothing`,
       values: [
         PLATFORM_TENANT_ID,
@@ -38,8 +39,8 @@ export class PoisonMessagesStore {
   /** Newest first, at most `limit`. Index: poison_messages_created_at_idx. */
   async list(limit: number): Promise<PoisonMessageRow[]> {
     return await this.database.platform.query<PoisonMessageRow>({
-      text: `select topic, "partition", "offset"::text as offset, key, value, reason, created_at as "createdAt" from poison_messages
-             order by created_at desc limit $1`,
+      text: `select topic, "partition", "offset"::text as offset, key, value, reason, created_at as "createdAt"
+             from poison_messages order by created_at desc limit $1`,
       values: [limit],
     });
   }

@@ -1,6 +1,6 @@
 import type { ChannelId } from '#domain';
 import { Batcher } from '../../batcher.js';
-import { columns } from '../../columns.js';
+import { columnList } from '../../column-list.js';
 import type { Database } from '../../database.js';
 
 export interface RecentSendsQuery {
@@ -8,9 +8,9 @@ export interface RecentSendsQuery {
   recipientId: string;
   channel: ChannelId;
   windowSeconds: number;
-  /** The delivery on whose behalf is asked: it does not count itself. */
+  /** The delivery that asks. It is not counted. */
   deliveryId: string;
-  /** Whoever was claimed longer ago than this and has not begun to send counts as under way. */
+  /** A delivery that was claimed longer ago than this and has not begun to send counts as under way. */
   claimedBeforeMs: number;
 }
 
@@ -26,9 +26,18 @@ interface Row {
   under_way: boolean;
 }
 
+const queryColumns = columnList<RecentSendsQuery>({
+  tenant_id: ['uuid', (query) => query.tenantId],
+  recipient_id: ['text', (query) => query.recipientId],
+  channel: ['text', (query) => query.channel],
+  window_seconds: ['integer', (query) => query.windowSeconds],
+  delivery_id: ['uuid', (query) => query.deliveryId],
+  claimed_before: ['double precision', (query) => query.claimedBeforeMs / 1_000],
+});
+
 /**
- * What was sent to a recipient on a channel of late, read from what was recorded: how a limiter that has forgotten its counts
- * finds them again. Runs as the platform: one batch asks for recipients of many tenants.
+ * Recent sends to a recipient on a channel, read from the recorded deliveries. A limiter that has lost its counts
+ * restores them from here. Runs as the platform, because one batch reads for recipients of many tenants.
  */
 export class RecentSendsStore {
   private readonly batcher: Batcher<RecentSendsQuery, RecentSends>;
@@ -45,7 +54,7 @@ export class RecentSendsStore {
     });
   }
 
-  /** Looks at the recipient's thousand newest notifications. Indexes: notifications_recipient_id_tenant_id_id_idx, then primary keys. */
+  /** Reads the recipient's thousand newest notifications. */
   async find(query: RecentSendsQuery): Promise<RecentSends> {
     return await this.batcher.run(query);
   }
@@ -54,17 +63,7 @@ export class RecentSendsStore {
     const rows = await this.database.platformReads.query<Row>({
       name: 'recent_sends',
       text: RECENT_SENDS,
-      values: [
-        ...columns(batch, [
-          (query) => query.tenantId,
-          (query) => query.recipientId,
-          (query) => query.channel,
-          (query) => query.windowSeconds,
-          (query) => query.deliveryId,
-          (query) => query.claimedBeforeMs / 1_000,
-        ]),
-        this.leaseSeconds,
-      ],
+      values: [...queryColumns.values(batch), this.leaseSeconds],
     });
     const found = Map.groupBy(rows, (row) => row.ord - 1);
     return batch.map((_, index) => {
@@ -79,30 +78,38 @@ export class RecentSendsStore {
   }
 }
 
+const LEASE_SECONDS = `$${queryColumns.length + 1}::double precision`;
+
 /**
- * A hit is a delivery that was sent, tried, or has its token marked by the intent; its time is the last one known. A claim is
- * as old as its lease has run.
+ * A hit is a delivery that was sent, was attempted, or is marked by its intent as counted in the recipient's limit. Its
+ * time is the last one known. A claim is as old as the elapsed part of its lease. Indexes:
+ * notifications_recipient_id_tenant_id_id_idx, deliveries_notification_id_tenant_id_id_idx, and the primary keys of
+ * due_deliveries and attempts.
  */
 export const RECENT_SENDS = `
 select i.ord::integer as ord, h.delivery_id, h.age_ms, h.under_way
-from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::uuid[], $6::double precision[])
-  with ordinality as i(tenant_id, recipient_id, channel, window_seconds, delivery_id, claimed_before, ord)
+from ${queryColumns.numberedTable('i')}
 cross join lateral (
-  select n.id from notifications n where n.tenant_id = i.tenant_id and n.recipient_id = i.recipient_id order by n.id desc limit 1000
+  select n.id from notifications n where n.tenant_id = i.tenant_id and n.recipient_id = i.recipient_id
+  order by n.id desc limit 1000
 ) n
 cross join lateral (
   select d.id as delivery_id, not coalesce(q.rate_limit_consumed, true) as under_way,
-         extract(epoch from clock_timestamp() - coalesce(d.sent_at, a.ended_at, clock_timestamp()))::float8 * 1000 as age_ms
+         extract(epoch from clock_timestamp() - coalesce(d.sent_at, a.ended_at, clock_timestamp()))::float8 * 1000
+           as age_ms
   from deliveries d
   left join lateral (
-    select q.rate_limit_consumed, q.claim_id is not null and q.due_at > now() and q.due_at <= now() + make_interval(secs => $7::double precision - i.claimed_before) as old_claim
+    select q.rate_limit_consumed,
+           q.claim_id is not null and q.due_at > now()
+             and q.due_at <= now() + make_interval(secs => ${LEASE_SECONDS} - i.claimed_before) as old_claim
     from due_deliveries q where q.tenant_id = d.tenant_id and q.delivery_id = d.id offset 0
   ) q on true
   left join lateral (
     select max(a.ended_at) as ended_at from attempts a where a.tenant_id = d.tenant_id and a.delivery_id = d.id offset 0
   ) a on true
   where d.tenant_id = i.tenant_id and d.notification_id = n.id and d.channel = i.channel and d.id <> i.delivery_id
-    and (q.rate_limit_consumed or (not q.rate_limit_consumed and q.old_claim) or (q.rate_limit_consumed is null and (d.attempts > 0 or d.state = 'sent')))
+    and (q.rate_limit_consumed or (not q.rate_limit_consumed and q.old_claim)
+      or (q.rate_limit_consumed is null and (d.attempts > 0 or d.state = 'sent')))
   offset 0
 ) h
 where h.age_ms < i.window_seconds * 1000.0`;

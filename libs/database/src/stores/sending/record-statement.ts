@@ -52,20 +52,20 @@ const attemptColumns = `tenant_id, delivery_id, attempt, provider, provider_acco
 const feedbackColumns = 'tenant_id, delivery_id, gone_devices, suppress_address, suppress_reason, detail, row_id';
 
 /**
- * Only deliveries whose claim is still this worker's pass `deleted_due_rows` and `rescheduled_due_rows`; all other parts read from
- * these two. Indexes: the primary keys of due_deliveries, deliveries and notifications.
+ * Only deliveries whose claim is still this worker's pass `deleted_due_rows` and `rescheduled_due_rows`; all other
+ * parts read from these two. Indexes: the primary keys of due_deliveries, deliveries and notifications.
  *
- * Lock order: ordering keys, due_deliveries, deliveries, then notifications. Inbox counters are locked in order of the recipient,
- * so that two batches wait for each other instead of deadlocking, and stay locked until the commit: `seq` has no gaps or repeats
- * and becomes visible in order. A trigger makes the next delivery of an ordering key claimable when the due row of the current one
- * is deleted (docs/adr/0017).
+ * Lock order: ordering keys, due_deliveries, deliveries, then notifications. Inbox counters are locked in order of the
+ * recipient, so that two batches wait for each other instead of deadlocking, and stay locked until the commit: `seq`
+ * has no gaps or repeats and becomes visible in order. A trigger makes the next delivery of an ordering key claimable
+ * when the due row of the current one is deleted (docs/adr/0017).
  *
- * `sending` stays set when a delivery is only held: an earlier send whose outcome is not known remains so until the next attempt.
- * If the delivery ends without another attempt, that send is written as an attempt with the outcome `unknown`, so that its receipt
- * is believed.
+ * `sending` stays set when a delivery is only held: an earlier send whose outcome is not known remains so until the
+ * next attempt. If the delivery ends without another attempt, that send is written as an attempt with the outcome
+ * `unknown`, so that its receipt is believed.
  *
- * A delay ends at `expires_at` at the latest, so that the delivery is seen as expired when it expires. `due_at` is never earlier
- * than the start of this transaction, because claims do not read further back at once (docs/adr/0025).
+ * A delay ends at `expires_at` at the latest, so that the delivery is seen as expired when it expires. `due_at` is
+ * never earlier than the start of this transaction, because claims do not read further back at once (docs/adr/0025).
  */
 export const RECORD = `
 with input as materialized (
@@ -105,8 +105,8 @@ with input as materialized (
   on conflict do nothing
 ), changed_deliveries as (
   update deliveries d set
-    state = e.state, reason = e.reason, template_version = e.template_version, attempts = e.attempts, provider = e.provider,
-    provider_account_id = e.provider_account_id, provider_message_id = e.provider_message_id,
+    state = e.state, reason = e.reason, template_version = e.template_version, attempts = e.attempts,
+    provider = e.provider, provider_account_id = e.provider_account_id, provider_message_id = e.provider_message_id,
     sent_at = case when e.state = 'sent' then now() end
   from deleted_due_rows e
   where d.tenant_id = e.tenant_id and d.id = e.delivery_id and ${guard(RECORD_MOVES, 'd.state', 'e.state')}
@@ -128,7 +128,8 @@ with input as materialized (
 ), dead_letter_rows as (
   insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, provider, reason, code,
                             detail, attempts)
-  select tenant_id, row_id, delivery_id, notification_id, recipient_id, channel, provider, reason, code, detail, attempts
+  select tenant_id, row_id, delivery_id, notification_id, recipient_id, channel, provider, reason, code, detail,
+         attempts
   from changed_deliveries where state = 'failed'
 ), address_feedback as materialized (
   select i.tenant_id, i.delivery_id, d.recipient_id, d.channel, i.gone_devices, i.suppress_address, i.suppress_reason,
@@ -175,8 +176,8 @@ with input as materialized (
   returning tenant_id, recipient_id, last_seq
 ), inbox_rows as (
   insert into inbox_items (tenant_id, recipient_id, seq, id, category, title, body, action_url, data)
-  select a.tenant_id, a.recipient_id, c.last_seq - a.new_items + a.place, a.row_id, a.category, a.title, a.body, a.action_url,
-         a.data::jsonb
+  select a.tenant_id, a.recipient_id, c.last_seq - a.new_items + a.place, a.row_id, a.category, a.title, a.body,
+         a.action_url, a.data::jsonb
   from new_inbox_items a join updated_inbox_counters c on c.tenant_id = a.tenant_id and c.recipient_id = a.recipient_id
 )
 select delivery_id from deleted_due_rows

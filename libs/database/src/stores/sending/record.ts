@@ -57,31 +57,7 @@ function cleaned(text: string | null, maxLength: number): string | null {
 }
 
 function rowOf(delivery: ClaimedDelivery, outcome: RecordableOutcome): RecordRow {
-  const attempt = 'attempt' in outcome ? outcome.attempt : undefined;
-  const row: RecordRow = {
-    tenantId: delivery.tenantId,
-    deliveryId: delivery.deliveryId,
-    claimId: delivery.claimId,
-    state: null,
-    reason: null,
-    delaySeconds: null,
-    retryWeight: 0,
-    rateLimitConsumed: false,
-    paceReserved: false,
-    orderingLock: delivery.ordered ? Number(delivery.messageKey) & ORDERING_LOCKS_MASK : null,
-    triedAccountId: null,
-    goneDevices: ('goneDevices' in outcome && outcome.goneDevices) || null,
-    suppress: ('suppress' in outcome && outcome.suppress) || null,
-    attempt: attempt ? { number: attempt.number, outcome: attempt.outcome, durationMs: attempt.durationMs } : null,
-    provider: attempt?.provider ?? null,
-    providerAccountId: attempt?.providerAccountId ?? null,
-    providerMessageId: attempt?.providerMessageId ?? null,
-    code: attempt?.code ?? null,
-    detail: attempt?.detail ?? null,
-    templateVersion: null,
-    logCode: null,
-    inbox: null,
-  };
+  const row = emptyRow(delivery, outcome);
   switch (outcome.kind) {
     case 'sent':
       return { ...row, state: 'sent', templateVersion: outcome.templateVersion };
@@ -128,4 +104,33 @@ function rowOf(delivery: ClaimedDelivery, outcome: RecordableOutcome): RecordRow
     case 'unknown':
       return { ...row, state: 'unknown', detail: outcome.detail, logCode: 'unknown' };
   }
+}
+
+/** The fields that do not depend on the kind of the outcome; the others are empty. */
+function emptyRow(delivery: ClaimedDelivery, outcome: RecordableOutcome): RecordRow {
+  const attempt = 'attempt' in outcome ? outcome.attempt : undefined;
+  return {
+    tenantId: delivery.tenantId,
+    deliveryId: delivery.deliveryId,
+    claimId: delivery.claimId,
+    state: null,
+    reason: null,
+    delaySeconds: null,
+    retryWeight: 0,
+    rateLimitConsumed: false,
+    paceReserved: false,
+    orderingLock: delivery.ordered ? Number(delivery.messageKey) & ORDERING_LOCKS_MASK : null,
+    triedAccountId: null,
+    goneDevices: ('goneDevices' in outcome && outcome.goneDevices) || null,
+    suppress: ('suppress' in outcome && outcome.suppress) || null,
+    attempt: attempt ? { number: attempt.number, outcome: attempt.outcome, durationMs: attempt.durationMs } : null,
+    provider: attempt?.provider ?? null,
+    providerAccountId: attempt?.providerAccountId ?? null,
+    providerMessageId: attempt?.providerMessageId ?? null,
+    code: attempt?.code ?? null,
+    detail: attempt?.detail ?? null,
+    templateVersion: null,
+    logCode: null,
+    inbox: null,
+  };
 }

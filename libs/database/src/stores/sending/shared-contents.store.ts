@@ -1,13 +1,15 @@
 import type { Database } from '../../database.js';
 
-/** What the notifications of one bulk send have in common: stored once, and referred to by each of them. */
+/**
+ * The content and payload that all notifications of one bulk send share: stored once, and referred to by each of them.
+ */
 export interface SharedContent {
   id: string;
   content: Record<string, unknown> | null;
   payload: Record<string, unknown> | null;
 }
 
-/** As it is read back: the payload as JSON, which may have megabytes and is parsed only where it is used. */
+/** As it is read: the payload is JSON text, which may have megabytes and is parsed only where it is used. */
 export interface StoredSharedContent {
   content: Record<string, unknown> | null;
   payload: string | null;
@@ -26,7 +28,7 @@ export class SharedContentsStore {
     });
   }
 
-  /** For a call of which nothing was accepted. */
+  /** For a bulk call of which no item was accepted. */
   async delete(tenantId: string, id: string): Promise<void> {
     await this.database.queryForTenant(tenantId, {
       name: 'delete_shared_content',
@@ -35,10 +37,11 @@ export class SharedContentsStore {
     });
   }
 
+  /** Index: shared_contents_pkey. */
   async get(tenantId: string, id: string): Promise<StoredSharedContent | null> {
     const [row] = await this.database.queryForTenant<StoredSharedContent>(tenantId, {
       name: 'shared_content',
-      text: 'select content, payload::text as payload from shared_contents where tenant_id = $1 and id = $2', // index: shared_contents_pkey
+      text: 'select content, payload::text as payload from shared_contents where tenant_id = $1 and id = $2',
       values: [tenantId, id],
     });
     return row ?? null;

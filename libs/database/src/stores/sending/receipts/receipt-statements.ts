@@ -1,8 +1,7 @@
 // The two statements of apply-receipts.ts.
 
 import { newId } from '#domain';
-import { columnList } from '../../column-list.js';
-import type { DeliveryReceipt } from './apply-receipts.js';
+import { columnList } from '../../../column-list.js';
 import {
   CONFIRM_MOVES,
   guard,
@@ -12,8 +11,9 @@ import {
   stateList,
   targetsOf,
   updateCounters,
-} from './delivery-moves.js';
-import { changedDeliveries, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from './events.store.js';
+} from '../delivery-moves.js';
+import { changedDeliveries, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from '../events.store.js';
+import type { DeliveryReceipt } from './delivery-receipt.js';
 
 export const receiptColumns = columnList<DeliveryReceipt>({
   tenant_id: ['uuid', (receipt) => receipt.tenantId],
@@ -24,15 +24,18 @@ export const receiptColumns = columnList<DeliveryReceipt>({
   row_id: ['uuid', () => newId()],
 });
 
-/** A complaint or an opened message changes no state. It is noted on every delivery that a receipt may still change or has changed. */
+/**
+ * A complaint or an opened message changes no state. It is noted on every delivery that a receipt may still change or
+ * has changed.
+ */
 const NOTABLE = stateList([...new Set([...sourcesOf(RECEIPT_MOVES), ...targetsOf(RECEIPT_MOVES)])]);
 
 /**
- * Compare-and-set along the table of states; a receipt changes a delivery at most once. An address is suppressed even if the
- * receipt changes nothing else. Indexes: the primary keys of deliveries, recipients and notifications.
+ * Compare-and-set along the table of states; a receipt changes a delivery at most once. An address is suppressed even
+ * if the receipt changes nothing else. Indexes: the primary keys of deliveries, recipients and notifications.
  *
- * Lock order: deliveries by (tenant_id, id), then notifications by (tenant_id, id). A waiting delivery is not locked: its worker
- * may be about to record it, and the two statements would deadlock.
+ * Lock order: deliveries by (tenant_id, id), then notifications by (tenant_id, id). A waiting delivery is not locked:
+ * its worker may be about to record it, and the two statements would deadlock.
  */
 export const APPLY_RECEIPTS = `
 with input as materialized (
@@ -93,12 +96,13 @@ export const confirmColumns = columnList<DeliveryReceipt>({
 });
 
 /**
- * Confirms the attempt whose outcome was unknown: the delivery becomes `sent`, and its dead letter is settled. Deleting the due row
- * of a waiting delivery prevents the retry, because a later intent or record finds no row. A delivery whose send is in progress is
- * left unchanged. Indexes: the primary keys, and dead_letters_tenant_id_delivery_id_idx.
+ * Confirms the attempt whose outcome was unknown: the delivery becomes `sent`, and its dead letter is settled. Deleting
+ * the due row of a waiting delivery prevents the retry, because a later intent or record finds no row. A delivery whose
+ * send is in progress is left unchanged. Indexes: the primary keys, and dead_letters_tenant_id_delivery_id_idx.
  *
- * Lock order: ordering keys, due_deliveries, deliveries by (tenant_id, id), then notifications by (tenant_id, id) and dead letters.
- * Only the statement that holds a delivery locks more than its dead letter, so the order of these two does not matter.
+ * Lock order: ordering keys, due_deliveries, deliveries by (tenant_id, id), then notifications by (tenant_id, id) and
+ * dead letters. Only the statement that holds a delivery locks more than its dead letter, so the order of these two
+ * does not matter.
  */
 export const CONFIRM_UNKNOWN_SENDS = `
 with input as materialized (
@@ -146,5 +150,9 @@ with input as materialized (
   where l.tenant_id = c.tenant_id and l.delivery_id = c.id and l.replayed_at is null and l.settled_at is null
 )
 select i.ord::integer as ord,
-       case when c.ord is not null then 'confirmed' when p.ord is not null then 'busy' else 'no_unknown_attempt' end as result
+       case
+         when c.ord is not null then 'confirmed'
+         when p.ord is not null then 'busy'
+         else 'no_unknown_attempt'
+       end as result
 from input i left join unknown_attempts p on p.ord = i.ord left join changed_deliveries c on c.ord = i.ord`;

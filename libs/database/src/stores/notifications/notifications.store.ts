@@ -1,13 +1,13 @@
 import type { DeliveryState } from '#domain';
 import type { Database } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toCursor, toPage } from '../../page.js';
-import { CANCEL_MOVES, guard, updateCounters } from './delivery-moves.js';
-import { changedDeliveries, emit, FINISHED_NOTIFICATIONS } from './events.store.js';
-import type { DeliveryRow } from './notification.js';
+import { CANCEL_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
+import { changedDeliveries, emit, FINISHED_NOTIFICATIONS } from '../sending/events.store.js';
+import type { DeliveryRow } from '../sending/notification.js';
 import {
   type ListRow,
   listStatement,
-  MAX_LOOKED_AT,
+  MAX_EXAMINED,
   type NotificationFilter,
   type NotificationPage,
 } from './notification-list.js';
@@ -20,10 +20,13 @@ import {
   withDeliveries,
 } from './notification-select.js';
 
-/** One line of a delivery's history, oldest first. */
+/** One entry of a delivery's timeline. */
 export interface TimelineEntry {
   at: Date;
-  /** `accepted`, `attempt`, or the decision: held, suppressed, expired, failed, cancelled, replayed, delivered, bounced, … */
+  /**
+   * `accepted`, `attempt`, `sent`, or the code of the log entry: held, suppressed, expired, failed, cancelled,
+   * replayed, …
+   */
   code: string;
   attempt: number | null;
   outcome: string | null;
@@ -35,7 +38,7 @@ export interface TimelineEntry {
   until: Date | null;
 }
 
-/** Reading and cancelling, always within one tenant. */
+/** Reads and cancels notifications of one tenant. */
 export class NotificationsStore {
   constructor(private readonly database: Database) {}
 
@@ -44,7 +47,7 @@ export class NotificationsStore {
     return row ? withDeliveries(row) : null;
   }
 
-  /** Newest first. A page by the status `pending` or `active` may be short, or empty, and have a cursor all the same. */
+  /** Newest first. A page of the status `pending` or `active` may be short or empty although more pages follow. */
   async list(
     tenantId: string,
     filter: NotificationFilter,
@@ -56,12 +59,15 @@ export class NotificationsStore {
       page.limit,
       ({ notification }) => notification.id,
     );
-    const [{ looked, lookedTo } = { looked: 0, lookedTo: null }] = rows;
-    if (found.nextCursor !== null || looked !== MAX_LOOKED_AT) return found;
-    return { ...found, nextCursor: toCursor(lookedTo!) };
+    const [{ examined, examinedTo } = { examined: 0, examinedTo: null }] = rows;
+    if (found.nextCursor !== null || examined !== MAX_EXAMINED) return found;
+    return { ...found, nextCursor: toCursor(examinedTo!) };
   }
 
-  /** The deliveries of a notification, oldest first; null when there is no such notification. */
+  /**
+   * The deliveries of a notification, oldest first; null if there is no such notification.
+   * Index: deliveries_notification_id_tenant_id_id_idx.
+   */
   async deliveries(
     tenantId: string,
     id: string,
@@ -76,15 +82,21 @@ export class NotificationsStore {
       },
       {
         name: 'deliveries_of_notification',
-        text: `select * from (${DELIVERIES} where d.tenant_id = $1 and d.notification_id = $2 and ${nearby('$2::uuid')} and ($3::uuid is null or d.id > $3)) x
-               where $4::text is null or x.state = $4 order by x.id limit $5`, // index: deliveries_notification_id_tenant_id_id_idx
+        text: `select * from (
+                 ${DELIVERIES} where d.tenant_id = $1 and d.notification_id = $2 and ${nearby('$2::uuid')}
+                   and ($3::uuid is null or d.id > $3)
+               ) x
+               where $4::text is null or x.state = $4 order by x.id limit $5`,
         values: [tenantId, id, afterIdCursor(page.cursor), state ?? null, page.limit + 1],
       },
     ]);
     return found.length === 0 ? null : toPage(rows, page.limit, (row) => row.id);
   }
 
-  /** What went to one of the tenant's endpoints, newest first, with the event that each carries. Index: deliveries_tenant_id_endpoint_id_id_idx. */
+  /**
+   * The deliveries to one of the tenant's webhook endpoints, newest first, each with its event.
+   * Index: deliveries_tenant_id_endpoint_id_id_idx.
+   */
   async ofEndpoint(
     tenantId: string,
     endpointId: string,
@@ -92,11 +104,13 @@ export class NotificationsStore {
   ): Promise<Page<DeliveryRow & { type: string; eventId: string }>> {
     return await this.database.sqlForTenant(tenantId, async (sql) => {
       const rows = await sql.query<DeliveryRow>({
-        text: `${DELIVERIES} where d.tenant_id = $1 and d.endpoint_id = $2 and ($3::uuid is null or d.id < $3) order by d.id desc limit $4`,
+        text: `${DELIVERIES} where d.tenant_id = $1 and d.endpoint_id = $2 and ($3::uuid is null or d.id < $3)
+               order by d.id desc limit $4`,
         values: [tenantId, endpointId, afterIdCursor(page.cursor), page.limit + 1],
       });
       const events = await sql.query<{ id: string; type: string; eventId: string }>({
-        text: `select id, type, metadata->>'event_id' as "eventId" from notifications where tenant_id = $1 and id = any ($2::uuid[])`,
+        text: `select id, type, metadata->>'event_id' as "eventId" from notifications
+               where tenant_id = $1 and id = any ($2::uuid[])`,
         values: [tenantId, rows.map(({ notificationId }) => notificationId)],
       });
       const byId = new Map(events.map((event) => [event.id, event]));
@@ -112,7 +126,7 @@ export class NotificationsStore {
     });
   }
 
-  /** Which of these there are. Index: notifications_pkey. */
+  /** The ids of those notifications that exist. Index: notifications_pkey. */
   async existing(tenantId: string, ids: readonly string[]): Promise<Set<string>> {
     const rows = await this.database.queryForTenant<{ id: string }>(tenantId, {
       text: 'select id from notifications where tenant_id = $1 and id = any ($2::uuid[])',
@@ -130,9 +144,9 @@ export class NotificationsStore {
   }
 
   /**
-   * Cancels what has not begun to be sent. Returns the ids of the cancelled deliveries, or null when there is no such
-   * notification. Deleting the due row is what decides: an intent or a record that comes later finds no row. In one round trip, because
-   * accepts and records wait for the lock of an ordering key until its holder commits.
+   * Cancels the deliveries whose send has not begun. Returns their ids, or null if there is no such notification.
+   * Deleting the due row decides: a later intent or record finds no row. One round trip, because accepts and records
+   * wait for the lock of an ordering key until its holder commits.
    */
   async cancel(tenantId: string, id: string): Promise<string[] | null> {
     const [found, rows] = await this.database.pipelineForTenant<[object[], { id: string }[]]>(tenantId, [
@@ -143,28 +157,34 @@ export class NotificationsStore {
   }
 }
 
+/** Indexes: the primary keys of deliveries, notifications, attempts and delivery_log. */
 const TIMELINE = `
 select at, code, attempt, outcome, provider, "providerCode", reason, detail, "durationMs", until from (
-  select d.created_at as at, 0 as rank, 'accepted' as code, null::int as attempt, null as outcome, null as provider, null as "providerCode",
-         case when n.scheduled_at > n.created_at then 'scheduled' end as reason, null as detail, null::int as "durationMs", n.scheduled_at as until
-  from deliveries d join notifications n on n.tenant_id = d.tenant_id and n.id = d.notification_id where d.tenant_id = $1 and d.id = $2
+  select d.created_at as at, 0 as rank, 'accepted' as code, null::int as attempt, null as outcome, null as provider,
+         null as "providerCode", case when n.scheduled_at > n.created_at then 'scheduled' end as reason, null as detail,
+         null::int as "durationMs", n.scheduled_at as until
+  from deliveries d join notifications n on n.tenant_id = d.tenant_id and n.id = d.notification_id
+  where d.tenant_id = $1 and d.id = $2
   union all
-  select ended_at, 1, 'attempt', number, outcome, provider, code, null, detail, duration_ms, null from attempts where tenant_id = $1 and delivery_id = $2
+  select ended_at, 1, 'attempt', number, outcome, provider, code, null, detail, duration_ms, null
+  from attempts where tenant_id = $1 and delivery_id = $2
   union all
-  select created_at, 2, code, null, null, null, null, reason, detail, null, until from delivery_log where tenant_id = $1 and delivery_id = $2
+  select created_at, 2, code, null, null, null, null, reason, detail, null, until
+  from delivery_log where tenant_id = $1 and delivery_id = $2
   union all
-  select sent_at, 2, 'sent', null, null, provider, null, null, null, null, null from deliveries where tenant_id = $1 and id = $2 and sent_at is not null
+  select sent_at, 2, 'sent', null, null, provider, null, null, null, null, null
+  from deliveries where tenant_id = $1 and id = $2 and sent_at is not null
 ) t order by at, rank, attempt`;
 
 /**
- * Indexes: deliveries_notification_id_tenant_id_id_idx and the primary keys. Lock order: ordering key, due_deliveries, deliveries,
- * then the notification.
+ * Indexes: deliveries_notification_id_tenant_id_id_idx and the primary keys. Lock order: ordering key, due_deliveries,
+ * deliveries, then the notification.
  */
 const CANCEL = `
 with deleted_due_rows as (
   delete from due_deliveries q using deliveries d
-  where d.tenant_id = $1 and d.notification_id = $2 and q.tenant_id = d.tenant_id and q.delivery_id = d.id and not q.sending
-    and (select carillon_lock_ordering_keys(array(
+  where d.tenant_id = $1 and d.notification_id = $2 and q.tenant_id = d.tenant_id and q.delivery_id = d.id
+    and not q.sending and (select carillon_lock_ordering_keys(array(
       select carillon_ordering_lock(tenant_id, ordering_key)
       from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
   returning q.delivery_id

@@ -1,25 +1,10 @@
 // Applies many receipts in a few statements (receipt-statements.ts).
 
-import { type DeliveryState, isFinal, type ReceiptKind, type SuppressionReason } from '#domain';
-import type { Sql } from '../../statement.js';
-import { CONFIRM_MOVES, sourcesOf } from './delivery-moves.js';
+import { type DeliveryState, isFinal } from '#domain';
+import type { Sql } from '../../../statement.js';
+import { CONFIRM_MOVES, sourcesOf } from '../delivery-moves.js';
+import type { DeliveryReceipt, ReceiptResult } from './delivery-receipt.js';
 import { APPLY_RECEIPTS, CONFIRM_UNKNOWN_SENDS, confirmColumns, receiptColumns } from './receipt-statements.js';
-
-/** A vendor's report about one delivery. */
-export interface DeliveryReceipt {
-  tenantId: string;
-  deliveryId: string;
-  kind: ReceiptKind;
-  detail: string | null;
-  /** Puts the address of an e-mail or SMS on the suppression list. */
-  suppress?: SuppressionReason | undefined;
-}
-
-/**
- * `early`: the record of the send is not committed yet. `refused`: the provider refused every attempt of this delivery, so
- * the receipt contradicts it. `gone`: the delivery does not exist (any more).
- */
-export type ReceiptResult = 'applied' | 'repeated' | 'early' | 'refused' | 'gone';
 
 /** States that a receipt changes only after it has proved that the delivery was sent. */
 const CONFIRMABLE: ReadonlySet<DeliveryState> = new Set(sourcesOf(CONFIRM_MOVES));
@@ -42,8 +27,8 @@ export async function applyReceipts(sql: Sql, receipts: readonly DeliveryReceipt
 }
 
 /**
- * A statement changes a row only once, so the second receipt of a delivery goes into the second round. A repeat within the batch
- * goes into no round: there are at most as many rounds as different receipts of one delivery.
+ * A statement changes a row only once, so the second receipt of a delivery goes into the second round. A repeat within
+ * the batch goes into no round: there are at most as many rounds as different receipts of one delivery.
  */
 function inRounds(receipts: readonly DeliveryReceipt[]): { rounds: number[][]; repeats: [number, number][] } {
   const rounds: number[][] = [];
@@ -64,7 +49,10 @@ function inRounds(receipts: readonly DeliveryReceipt[]): { rounds: number[][]; r
   return { rounds, repeats };
 }
 
-/** Applies receipts of different deliveries. Those that changed nothing try to confirm an unknown send, and are applied again if they did. */
+/**
+ * Applies receipts of different deliveries. Those that changed nothing try to confirm an unknown send, and are applied
+ * again if they did.
+ */
 async function applyRound(sql: Sql, receipts: readonly DeliveryReceipt[]): Promise<ReceiptResult[]> {
   const found = await changeDeliveries(sql, receipts);
   const results = found.map(resultOf);
@@ -113,7 +101,10 @@ async function changeDeliveries(sql: Sql, receipts: readonly DeliveryReceipt[]):
   return inOrder(receipts, rows);
 }
 
-/** `confirmed`: it is `sent` now. `busy`: it has an unknown attempt, but another statement is changing the delivery at the moment. */
+/**
+ * `confirmed`: it is `sent` now. `busy`: it has an unknown attempt, but another statement is changing the delivery at
+ * the moment.
+ */
 type Confirmation = 'confirmed' | 'busy' | 'no_unknown_attempt';
 
 async function confirmUnknownSends(sql: Sql, receipts: readonly DeliveryReceipt[]): Promise<Confirmation[]> {

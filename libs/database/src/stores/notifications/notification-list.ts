@@ -12,24 +12,26 @@ export interface NotificationFilter {
   createdAfter?: Date | undefined;
   createdBefore?: Date | undefined;
   metadata?: Record<string, string> | undefined;
-  /** true: only those with a cancelled delivery; false: only those without. */
+  /** true: only notifications with a cancelled delivery; false: only those without. */
   deleted?: boolean | undefined;
 }
 
 export type NotificationPage = PageRequest & { offset?: number | undefined };
 
-/** A row of the list; what is null on the side of the notification says only how far the search came. */
-export type ListRow = FoundRow & { looked: number; lookedTo: string | null };
+/** A row of the list. A row without a notification (`id` is null) only says how far the search came. */
+export type ListRow = FoundRow & { examined: number; examinedTo: string | null };
 
 /**
- * `pending` and `active` are computed from the deliveries. A page examines at most this many notifications; it may be short,
- * and its cursor continues where the search stopped.
+ * `pending` and `active` are computed from the deliveries. A page examines at most this many notifications; it may be
+ * short, and its cursor continues where the search stopped.
  */
-export const MAX_LOOKED_AT = 1_000;
+export const MAX_EXAMINED = 1_000;
 
 /**
- * One page, newest first, as one statement. Indexes: notifications_pkey backwards; notifications_final_status_tenant_id_id_idx or notifications_open_idx for a status;
- * notifications_recipient_id_tenant_id_id_idx for a recipient. The partitions hold one week each and are read from the newest on, as far as the page goes.
+ * One page, newest first, as one statement. Indexes: notifications_pkey backwards;
+ * notifications_final_status_tenant_id_id_idx or notifications_open_idx for a status;
+ * notifications_recipient_id_tenant_id_id_idx for a recipient. The weekly partitions are read from the newest one on,
+ * until the page is full.
  */
 export function listStatement(
   tenantId: string,
@@ -37,7 +39,7 @@ export function listStatement(
   page: NotificationPage,
 ): Statement {
   const values: unknown[] = [tenantId];
-  // What goes to the tenant's own endpoints is listed with them.
+  // Notifications to webhook endpoints are listed with their endpoint (NotificationsStore.ofEndpoint).
   const conditions = ['n.tenant_id = $1', 'n.endpoint_id is null'];
   const where = (condition: (parameter: string) => string, value: unknown): void => {
     if (value === undefined || value === null) return;
@@ -56,7 +58,7 @@ export function listStatement(
   const isOpen = status === 'pending' || status === 'active';
   if (isOpen) conditions.push('n.final_status is null');
   else where((p) => `n.final_status = ${p}`, status);
-  // Every combination of filters is a statement of its own; only those that are asked for all the time stay prepared.
+  // Each combination of filters is another statement; only the common ones stay prepared.
   const isCommon = Object.values(filter).every((value) => value === undefined);
   const name = ['notifications', isOpen ? status : status && 'final', page.cursor && 'after'].filter(Boolean).join('_');
   const text = isOpen
@@ -65,7 +67,7 @@ export function listStatement(
 with page as materialized (
   select n.* from notifications n where ${conditions.join(' and ')} order by n.id desc ${limits(values, page)}
 ), ${SHOWN_PAGE}
-select * from answer order by id desc`;
+select * from shown_notifications order by id desc`;
   return { ...(isCommon && { name }), text, values };
 }
 
@@ -74,16 +76,16 @@ function limits(values: unknown[], page: NotificationPage): string {
   return `limit $${values.length - 1} offset $${values.length}`;
 }
 
-/** Always at least one row, which tells how many were looked at, and down to which. */
+/** Returns at least one row, which has the number of examined notifications and the id of the last one. */
 function openPage(conditions: string[], status: string, values: unknown[], page: NotificationPage): string {
   return `
-with looked as materialized (
-  select n.* from notifications n where ${conditions.join(' and ')} order by n.id desc limit ${MAX_LOOKED_AT}
+with examined as materialized (
+  select n.* from notifications n where ${conditions.join(' and ')} order by n.id desc limit ${MAX_EXAMINED}
 ), page as materialized (
-  select n.* from looked n where ${STATUS} = '${status}' order by n.id desc ${limits(values, page)}
+  select n.* from examined n where ${STATUS} = '${status}' order by n.id desc ${limits(values, page)}
 ), ${SHOWN_PAGE}
-select e.looked, e."lookedTo", x.*
-from (select count(*) as looked, min(id::text) as "lookedTo" from looked) e
-left join answer x on true
+select e.examined, e."examinedTo", x.*
+from (select count(*) as examined, min(id::text) as "examinedTo" from examined) e
+left join shown_notifications x on true
 order by x.id desc`;
 }
