@@ -118,8 +118,8 @@ export class Housekeeper {
 }
 
 /**
- * Skips calls while `run` is under way, and after it for so long that runs take at most MAX_DUTY_CYCLE of the time. After a failure
- * the next call runs again.
+ * Skips calls while `run` is under way, and after it for so long that runs take at most MAX_DUTY_CYCLE of the time.
+ * After a failure the next call runs again.
  */
 function withDutyCycle(run: () => Promise<unknown>): () => Promise<void> {
   let isRunning = false;
