@@ -102,24 +102,25 @@ export class WebhookFanOut {
    */
   private async acceptAll(turn: readonly EventCopies[]): Promise<void> {
     const copies = turn.flatMap(({ event, acceptances }) => acceptances.map((acceptance) => ({ event, acceptance })));
-    const left = new Map(turn.map(({ event, acceptances }) => [event, acceptances.length]));
+    const remaining = new Map(turn.map(({ event, acceptances }) => [event, acceptances.length]));
     let outage: unknown;
     for (let from = 0; from < copies.length && !outage; ) {
       const slice = copies.slice(from, from + this.size);
       from += slice.length;
       const startedAt = performance.now();
       const results = await Promise.allSettled(slice.map(({ acceptance }) => this.stores.accept.accept(acceptance)));
-      results.forEach((result, at) => {
-        const { event, acceptance } = slice[at]!;
-        if (result.status === 'rejected' && isOutage(result.reason)) outage = result.reason;
-        else {
-          if (result.status === 'rejected') this.setAside(event, acceptance, result.reason);
-          left.set(event, left.get(event)! - 1);
+      for (const [index, result] of results.entries()) {
+        const { event, acceptance } = slice[index]!;
+        if (result.status === 'rejected' && isOutage(result.reason)) {
+          outage = result.reason;
+          continue;
         }
-      });
+        if (result.status === 'rejected') this.setAside(event, acceptance, result.reason);
+        remaining.set(event, remaining.get(event)! - 1);
+      }
       this.resize(performance.now() - startedAt, outage !== undefined);
     }
-    const done = [...left].filter(([, count]) => count === 0).map(([event]) => event);
+    const done = [...remaining].filter(([, count]) => count === 0).map(([event]) => event);
     if (done.length > 0) await this.stores.events.handedOut(done);
     if (outage) throw outage;
   }
