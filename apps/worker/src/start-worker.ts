@@ -10,7 +10,10 @@ import { WorkerReadiness } from './worker-readiness.js';
 export interface RunningWorker {
   /** The answer of `/readyz`. */
   readiness(): Promise<Readiness>;
-  /** Stops claiming, releases claims that have not begun, waits for sends under way and records them, closes everything. */
+  /**
+   * Stops claiming, releases claims that have not begun, waits for sends under way and records them, closes
+   * everything.
+   */
   stop(): Promise<void>;
 }
 

@@ -17,8 +17,9 @@ export class WorkerReadiness {
   ) {}
 
   /**
-   * Ready when the database is ready, this worker's group reads every Kafka partition that has deliveries, and the master key opens
-   * the provider accounts. Without Redis a worker is ready: it still sends deliveries that have no rate limit.
+   * Ready when the database is ready, this worker's group reads every Kafka partition that has deliveries, and the
+   * master key opens the provider accounts. Without Redis a worker is ready: it still sends deliveries that have no
+   * rate limit.
    */
   async check(): Promise<Readiness> {
     const { ready, checks } = await this.operations.readiness();

@@ -12,8 +12,8 @@ import { DeliveryServer } from './delivery-server.js';
 import { makeTransport } from './make-transport.js';
 
 /**
- * The configuration, the logger and the connections to other systems, for all modules. Nest initializes a global module before all
- * others and shuts it down after them, so the connections are open whenever another module runs.
+ * The configuration, the logger and the connections to other systems, for all modules. Nest initializes a global
+ * module before all others and shuts it down after them, so the connections are open whenever another module runs.
  */
 @Module({})
 export class ConnectionsModule implements OnModuleInit, OnApplicationShutdown {
@@ -63,8 +63,8 @@ export class ConnectionsModule implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * The bus uses Redis or the listener, and everything uses the database, so they close in this order. The transport comes last: it
-   * waits for deliveries that outlived the deadline, and those end when the database is closed.
+   * The bus uses Redis or the listener, and everything uses the database, so they close in this order. The transport
+   * comes last: it waits for deliveries that outlived the deadline, and those end when the database is closed.
    */
   async onApplicationShutdown(): Promise<void> {
     await this.bus.close();

@@ -3,9 +3,9 @@ import { type CustomTransportStrategy, type MessageHandler, Server } from '@nest
 import { TRANSPORT } from '../tokens.js';
 
 /**
- * The microservice server that Nest starts: registers the consumers with the delivery transport. Nest closes its server before it
- * calls any shutdown hook, while deliveries are still under way. So `close` does nothing here, and ConnectionsModule closes the
- * transport.
+ * The microservice server that Nest starts: registers the consumers with the delivery transport. Nest closes its
+ * server before it calls any shutdown hook, while deliveries are still under way. So `close` does nothing here, and
+ * ConnectionsModule closes the transport.
  */
 @Injectable()
 export class DeliveryServer extends Server implements CustomTransportStrategy {

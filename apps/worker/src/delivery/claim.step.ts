@@ -3,12 +3,21 @@ import type { ClaimedDelivery } from '#database';
 import { channelOf, StopPipeline } from '#domain';
 import type { Claimed } from './pipeline-context.js';
 
-/** A delivery that reaches more claims than this without an attempt kills its worker or meets a bug: it is quarantined. */
+/**
+ * A delivery that reaches more claims than this without an attempt kills its worker or meets a bug: it is
+ * quarantined.
+ */
 const MAX_CLAIMS_WITHOUT_ATTEMPT = 5;
-/** After so many sends in a row without a recorded outcome, the delivery is not sent again: it kills its worker, or its outcome cannot be stored. */
+/**
+ * After so many sends in a row without a recorded outcome, the delivery is not sent again: it kills its worker, or
+ * its outcome cannot be stored.
+ */
 const MAX_UNRECORDED = 3;
 
-/** Stops deliveries that must not be sent. Does not check that the claim still holds: the intent and the record do, in the database. */
+/**
+ * Stops deliveries that must not be sent. Does not check that the claim still holds: the intent and the record do, in
+ * the database.
+ */
 @Injectable()
 export class ClaimStep {
   async run(delivery: ClaimedDelivery): Promise<Claimed> {
@@ -18,11 +27,12 @@ export class ClaimStep {
     // Never expires a send whose outcome is unknown: the load step decides by the policy of its category.
     if (delivery.expired && !delivery.sending) throw new StopPipeline({ kind: 'expired' });
     if (delivery.sending && delivery.unrecorded + 1 >= MAX_UNRECORDED) {
+      const sends = delivery.unrecorded + 1;
       throw new StopPipeline({
         kind: 'failed',
         reason: 'poison',
         code: 'unrecorded',
-        detail: `sent ${delivery.unrecorded + 1} times without a record of the outcome; the provider may or may not have it`,
+        detail: `sent ${sends} times without a record of the outcome; the provider may or may not have it`,
       });
     }
     if (delivery.claims > MAX_CLAIMS_WITHOUT_ATTEMPT) {

@@ -6,7 +6,10 @@ import type { Consented, Limited } from './pipeline-context.js';
 /** Injection token of the Limiter. */
 export const LIMITER = Symbol('Limiter');
 
-/** Holds a delivery beyond the limit of its recipient and channel. A delivery takes one token, however often it is attempted. */
+/**
+ * Holds a delivery beyond the limit of its recipient and channel. A delivery takes one token, however often it is
+ * attempted.
+ */
 @Injectable()
 export class LimitStep {
   constructor(@Inject(LIMITER) private readonly limiter: Limiter) {}

@@ -69,11 +69,12 @@ export class LoadStep {
     const own = context.recipient ? claimed.channel.addressesOf(context.recipient) : [];
     const addresses = context.address ? [context.address] : own;
     if (addresses.length === 0 && claimed.channel.addressFrom) {
+      const recipient = JSON.stringify(context.notification.recipientId);
       throw new StopPipeline({
         kind: 'failed',
         reason: 'no_address',
         code: null,
-        detail: `recipient ${JSON.stringify(context.notification.recipientId)} has no ${claimed.channel.id} address any more`,
+        detail: `recipient ${recipient} has no ${claimed.channel.id} address any more`,
       });
     }
     return {
@@ -88,8 +89,9 @@ export class LoadStep {
   }
 
   /**
-   * An earlier claim committed the intent to send and recorded no outcome, so the message may have been sent. Sends again if the
-   * policy of the category or the channel allows it and no receipt has come: a receipt proves that the message was sent.
+   * An earlier claim committed the intent to send and recorded no outcome, so the message may have been sent. Sends
+   * again if the policy of the category or the channel allows it and no receipt has come: a receipt proves that the
+   * message was sent.
    */
   private async resolveUnknownSend({ delivery, channel }: Claimed, { category }: DeliveryContext): Promise<void> {
     const policy = category?.unknownOutcome ?? channel.unknownOutcome;

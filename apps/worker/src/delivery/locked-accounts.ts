@@ -12,7 +12,10 @@ const MAX_ENTRIES = 10_000;
 
 const NONE: Capacity = { total: 0, available: 0 };
 
-/** Tenants and channels whose provider accounts this worker's master key does not open. Other workers send their deliveries. */
+/**
+ * Tenants and channels whose provider accounts this worker's master key does not open. Other workers send their
+ * deliveries.
+ */
 @Injectable()
 export class LockedAccounts {
   /** When this worker tries a pair again, on this process's monotonic clock. */

@@ -1,5 +1,5 @@
-// Stores outcomes on disk that could not be recorded before the lease ended or the worker stopped. Each outcome is one file,
-// complete or absent, and fenced by its claim, so any worker that shares the directory may record it.
+// Stores outcomes on disk that could not be recorded before the lease ended or the worker stopped. Each outcome is
+// one file, complete or absent, and fenced by its claim, so any worker that shares the directory may record it.
 
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
@@ -53,8 +53,9 @@ export class OutcomeSpool {
   }
 
   /**
-   * Records and removes all spooled outcomes. Returns how many were recorded. Throws during an outage of the database; the files
-   * then stay. A file that cannot be read or recorded is moved aside and reported; the others continue.
+   * Records and removes all spooled outcomes. Returns how many were recorded. Throws during an outage of the
+   * database; the files then stay. A file that cannot be read or recorded is moved aside and reported; the others
+   * continue.
    */
   async replay(): Promise<number> {
     this.replaying ??= this.replayAll().finally(() => {

@@ -1,4 +1,5 @@
-// The context of a delivery after each step. A step takes the type that the one before it returns, so a wrong order does not compile.
+// The context of a delivery after each step. A step takes the type that the one before it returns, so a wrong order
+// does not compile.
 
 import type { ClaimedDelivery, DeliveryContext } from '#database';
 import type { Channel, ChannelId } from '#domain';

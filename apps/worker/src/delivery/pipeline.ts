@@ -22,8 +22,8 @@ export class PipelineSteps {
 }
 
 /**
- * The path of one delivery. A step ends it by throwing StopPipeline with the outcome. Any other error is an outage or a bug and is
- * not recorded: the consumer handles it.
+ * The path of one delivery. A step ends it by throwing StopPipeline with the outcome. Any other error is an outage or
+ * a bug and is not recorded: the consumer handles it.
  */
 @Injectable()
 export class Pipeline {

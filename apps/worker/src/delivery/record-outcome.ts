@@ -3,8 +3,8 @@ import { type Outcome, reducedOutcome } from '#domain';
 import type { Logger } from '#telemetry';
 
 /**
- * Records an outcome. If the database rejects its data, records it without the vendor's texts. Returns false when the claim was
- * lost. Throws what the store throws when the second record fails too.
+ * Records an outcome. If the database rejects its data, records it without the vendor's texts. Returns false when the
+ * claim was lost. Throws what the store throws when the second record fails too.
  */
 export async function recordOutcome(
   deliveries: DeliveriesStore,

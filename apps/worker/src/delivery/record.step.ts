@@ -45,9 +45,9 @@ export class RecordStep {
   }
 
   /**
-   * During an outage, retries until the lease ends or the worker stops. Then an outcome with an attempt goes to the spool, because
-   * without it the message would be sent again; any other outcome is simply decided again. A record that the database rejects for
-   * its data is not retried: it would fail again.
+   * During an outage, retries until the lease ends or the worker stops. Then an outcome with an attempt goes to the
+   * spool, because without it the message would be sent again; any other outcome is simply decided again. A record
+   * that the database rejects for its data is not retried: it would fail again.
    */
   private async write(delivery: ClaimedDelivery, outcome: Outcome): Promise<boolean | 'spooled'> {
     for (;;) {

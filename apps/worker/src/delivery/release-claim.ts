@@ -22,8 +22,9 @@ const DELAY_SECONDS = {
 type Reason = keyof typeof DELAY_SECONDS;
 
 /**
- * Handles pipeline errors. Shutdown, an outage and a wrong master key are not the delivery's fault: releases the claim without
- * counting it. Any other error is a bug: keeps the claim until its lease ends; repeated bugs quarantine the delivery.
+ * Handles pipeline errors. Shutdown, an outage and a wrong master key are not the delivery's fault: releases the
+ * claim without counting it. Any other error is a bug: keeps the claim until its lease ends; repeated bugs quarantine
+ * the delivery.
  */
 @Injectable()
 export class ReleaseClaim {

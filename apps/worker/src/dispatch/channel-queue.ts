@@ -10,7 +10,7 @@ export interface Round {
   more: boolean;
 }
 
-/** The dispatcher's knowledge of one channel. */
+/** The state of the claims on one channel. */
 export class ChannelQueue {
   /** Lanes that may have due deliveries. */
   readonly pending = new Set<LaneNumber>();

@@ -7,7 +7,9 @@ import { type Capacity, ProviderDirectory } from '#providers';
 import { LockedAccounts } from '../delivery/locked-accounts.js';
 import { CONFIG, TRANSPORT } from '../tokens.js';
 
-/** A claim of less than this share of a capacity costs a statement for few deliveries; more capacity comes back soon. */
+/**
+ * A claim of less than this share of a capacity costs a statement for few deliveries; more capacity comes back soon.
+ */
 export const MIN_CLAIM_SHARE = 0.25;
 /** One tenant holds at most this share of a channel's concurrency while others have work. */
 const TENANT_SHARE = 0.5;

@@ -12,8 +12,8 @@ import { DeliveryConsumer } from './delivery.consumer.js';
 import { Dispatcher } from './dispatcher.js';
 
 /**
- * At shutdown, the time to record the outcomes of sends under way, after the longest time of a provider. A connection and a statement
- * time out after 3.3 s together, and then the outcome goes to the spool.
+ * At shutdown, the time to record the outcomes of sends under way, after the longest time of a provider. A connection
+ * and a statement time out after 3.3 s together, and then the outcome goes to the spool.
  */
 const RECORD_MS = 5_000;
 
@@ -40,8 +40,8 @@ export class DispatchModule implements OnApplicationBootstrap, BeforeApplication
   }
 
   /**
-   * Begins the shutdown first, so that deliveries that have not been sent release their claims. Then waits for sends under way. A
-   * delivery that is not finished at the deadline is left to the end of its lease.
+   * Begins the shutdown first, so that deliveries that have not been sent release their claims. Then waits for sends
+   * under way. A delivery that is not finished at the deadline is left to the end of its lease.
    */
   async beforeApplicationShutdown(): Promise<void> {
     this.shutdown.begin();

@@ -1,5 +1,5 @@
-// Claims due deliveries and publishes them to the transport of their channel. A scheduled, held or retried delivery is a row
-// whose due time has come, like any other.
+// Claims due deliveries and publishes them to the transport of their channel. A scheduled, held or retried delivery
+// is a row whose due time has come, like any other.
 
 import { Inject, Injectable } from '@nestjs/common';
 import type { Config } from '#config';
@@ -13,7 +13,10 @@ import { ChannelQueue } from './channel-queue.js';
 import { ClaimCapacity, MIN_CLAIM_SHARE } from './claim-capacity.js';
 
 const POLL_MS = 200;
-/** Minimum interval between checks whether skipped tenants have capacity again: every delivery that ends would cause one. */
+/**
+ * Minimum interval between checks whether skipped tenants have capacity again: every delivery that ends would cause
+ * one.
+ */
 const CAPACITY_CHECK_MS = 5;
 /** Shares of the capacity by lane while all lanes have work, so that bulk sends always continue. */
 const LANE_SHARES: Record<LaneNumber, number> = { 1: 6, 2: 3, 3: 1 };
@@ -130,8 +133,8 @@ export class Dispatcher {
 
   private async claimLane(channel: ChannelId, lane: LaneNumber, limit: number, queue: ChannelQueue): Promise<void> {
     const capacities = this.capacity.remainingOf(channel);
-    // Before the claim, so that a delivery that becomes due meanwhile makes the lane pending again. One of a tenant that the round
-    // has passed waits for the next poll.
+    // Before the claim, so that a delivery that becomes due meanwhile makes the lane pending again. One of a tenant
+    // that the round has passed waits for the next poll.
     queue.pending.delete(lane);
     const { deliveries, more, endedAt } = await this.store.claim({
       channel,
@@ -157,8 +160,8 @@ export class Dispatcher {
   }
 
   /**
-   * Seconds after the end of its lease during which a send whose outcome is unknown is left to the worker that made it: a third
-   * of a lease. Right after an outage none is claimed, because workers record their outcomes first.
+   * Seconds after the end of its lease during which a send whose outcome is unknown is left to the worker that made
+   * it: a third of a lease. Right after an outage none is claimed, because workers record their outcomes first.
    */
   private doubtSeconds(): number {
     const margin = this.config.leaseSeconds / 3;

@@ -17,8 +17,8 @@ const IDLE_MS = 100;
 const STANDBY_MS = 1_000;
 
 /**
- * Publishes events from their table, batch by batch. A batch is marked as published afterwards: when a worker dies in between, its
- * events are published again with the same ids.
+ * Publishes events from their table, batch by batch. A batch is marked as published afterwards: when a worker dies in
+ * between, its events are published again with the same ids.
  */
 export class Relay {
   private isRunning = false;

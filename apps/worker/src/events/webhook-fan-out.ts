@@ -18,7 +18,10 @@ const TENANTS = 20;
 /** Deliveries accepted in one turn, and events read for it. */
 const LARGEST_TURN = 500;
 const SMALLEST_TURN = 10;
-/** A slice that takes longer than the first halves the size, a quicker one than the second doubles it. Statements time out after 1.8 s. */
+/**
+ * A slice that takes longer than the first halves the size, a quicker one than the second doubles it. Statements time
+ * out after 1.8 s.
+ */
 const [SLOW_MS, QUICK_MS] = [600, 200];
 const FIRST_TENANT = '00000000-0000-0000-0000-000000000000';
 
@@ -35,9 +38,10 @@ interface EventCopies {
 }
 
 /**
- * Works in turns of bounded size. A turn takes one event of each of the next tenants, then another of each while the turn is not
- * full, so that one tenant's backlog does not delay another tenant. Progress is stored by event. Deliveries that a failed turn has
- * accepted are not accepted again: their idempotency key names the event and the endpoint.
+ * Works in turns of bounded size. A turn takes one event of each of the next tenants, then another of each while the
+ * turn is not full, so that one tenant's backlog does not delay another tenant. Progress is stored by event.
+ * Deliveries that a failed turn has accepted are not accepted again: their idempotency key names the event and the
+ * endpoint.
  */
 export class WebhookFanOut {
   /** The last tenant served. */
@@ -50,7 +54,10 @@ export class WebhookFanOut {
     private readonly logger: Logger,
   ) {}
 
-  /** Returns whether there may be more. Throws when the database is unavailable or too slow; the next turn is smaller then. */
+  /**
+   * Returns whether there may be more. Throws when the database is unavailable or too slow; the next turn is smaller
+   * then.
+   */
   async turn(): Promise<boolean> {
     const found = await this.stores.events.nextForEndpoints({
       afterTenant: this.after,
@@ -89,27 +96,31 @@ export class WebhookFanOut {
     return turn;
   }
 
-  /** Accepts the deliveries. Marks the events whose deliveries are all accepted or set aside, also when an outage ends the turn. */
+  /**
+   * Accepts the deliveries. Marks the events whose deliveries are all accepted or set aside, also when an outage ends
+   * the turn.
+   */
   private async acceptAll(turn: readonly EventCopies[]): Promise<void> {
     const copies = turn.flatMap(({ event, acceptances }) => acceptances.map((acceptance) => ({ event, acceptance })));
-    const left = new Map(turn.map(({ event, acceptances }) => [event, acceptances.length]));
+    const remaining = new Map(turn.map(({ event, acceptances }) => [event, acceptances.length]));
     let outage: unknown;
     for (let from = 0; from < copies.length && !outage; ) {
       const slice = copies.slice(from, from + this.size);
       from += slice.length;
       const startedAt = performance.now();
       const results = await Promise.allSettled(slice.map(({ acceptance }) => this.stores.accept.accept(acceptance)));
-      results.forEach((result, at) => {
-        const { event, acceptance } = slice[at]!;
-        if (result.status === 'rejected' && isOutage(result.reason)) outage = result.reason;
-        else {
-          if (result.status === 'rejected') this.setAside(event, acceptance, result.reason);
-          left.set(event, left.get(event)! - 1);
+      for (const [index, result] of results.entries()) {
+        const { event, acceptance } = slice[index]!;
+        if (result.status === 'rejected' && isOutage(result.reason)) {
+          outage = result.reason;
+          continue;
         }
-      });
+        if (result.status === 'rejected') this.setAside(event, acceptance, result.reason);
+        remaining.set(event, remaining.get(event)! - 1);
+      }
       this.resize(performance.now() - startedAt, outage !== undefined);
     }
-    const done = [...left].filter(([, count]) => count === 0).map(([event]) => event);
+    const done = [...remaining].filter(([, count]) => count === 0).map(([event]) => event);
     if (done.length > 0) await this.stores.events.handedOut(done);
     if (outage) throw outage;
   }
@@ -119,7 +130,10 @@ export class WebhookFanOut {
     else if (milliseconds < QUICK_MS) this.size = Math.min(LARGEST_TURN, this.size * 2);
   }
 
-  /** Reports a delivery that cannot be accepted; the others continue. Its event is kept for a week and can be replayed. */
+  /**
+   * Reports a delivery that cannot be accepted; the others continue. Its event is kept for a week and can be
+   * replayed.
+   */
   private setAside(event: StoredEvent, { notification }: NewNotification, error: unknown): void {
     instruments().eventsSetAside.add(1);
     this.logger.error(

@@ -38,8 +38,9 @@ export class AttemptSend {
   }
 
   /**
-   * `hasNext`: whether another account is ready. Returns `try_next` when nothing was sent and another account should be tried;
-   * throws NotSent when the worker is stopping or the intent cannot be committed, StopPipeline when the claim is lost.
+   * `hasNext`: whether another account is ready. Returns `try_next` when nothing was sent and another account should
+   * be tried; throws NotSent when the worker is stopping or the intent cannot be committed, StopPipeline when the
+   * claim is lost.
    */
   async run(addressed: Addressed, hasNext: boolean): Promise<Outcome | 'try_next'> {
     const slot = await this.acquireSlot(addressed, hasNext);
@@ -65,16 +66,17 @@ export class AttemptSend {
   }
 
   /**
-   * Limits what the dispatcher claims for this tenant and channel to what its accounts can send. Not for an endpoint: its state
-   * says nothing about the tenant's other endpoints.
+   * Limits what the dispatcher claims for this tenant and channel to what its accounts can send. Not for an endpoint:
+   * its state says nothing about the tenant's other endpoints.
    */
   noteLackOfCapacity({ delivery, context }: Rendered): void {
     if (!context.notification.endpointId) this.directory.tenantCapacity.track(delivery.tenantId, delivery.channel);
   }
 
   /**
-   * Waits for a slot while the lease leaves time to send. The wait also ends when the account stops answering and another one is
-   * ready. A delivery that waits has no committed intent, so a worker that dies here leaves no unknown outcome.
+   * Waits for a slot while the lease leaves time to send. The wait also ends when the account stops answering and
+   * another one is ready. A delivery that waits has no committed intent, so a worker that dies here leaves no unknown
+   * outcome.
    */
   private async acquireSlot(
     { delivery, sender }: Addressed,
@@ -119,7 +121,10 @@ export class AttemptSend {
     return { attempt, result, durationMs: Math.round(performance.now() - startedAt) };
   }
 
-  /** From this commit until the outcome is recorded, a crash leaves the outcome unknown. Returns the number of the attempt. */
+  /**
+   * From this commit until the outcome is recorded, a crash leaves the outcome unknown. Returns the number of the
+   * attempt.
+   */
   private async commitIntent({ delivery }: Addressed): Promise<number> {
     this.throwIfStopping();
     const number = await this.due.begin({ delivery, rateLimitConsumed: true }).catch((cause: unknown) => {

@@ -20,8 +20,8 @@ class RefusedCall extends ProviderError {
 }
 
 /**
- * Makes the call through the breaker of its account, which counts refusals that are the account's fault. Throws what `work`
- * throws, and BreakerOpen before `work` begins.
+ * Makes the call through the breaker of its account, which counts refusals that are the account's fault. Throws what
+ * `work` throws, and BreakerOpen before `work` begins.
  */
 export async function callThroughBreaker(sender: Sender, work: () => Promise<ProviderCall>): Promise<ProviderCall> {
   // The sandbox that stands in for an account fails only on request, so it has no breaker.

@@ -10,8 +10,8 @@ export interface AccountChoice {
 }
 
 /**
- * Chooses the accounts for one delivery from those of its tenant, given in the tenant's order. Throws StopPipeline when no account
- * can send it.
+ * Chooses the accounts for one delivery from those of its tenant, given in the tenant's order. Throws StopPipeline
+ * when no account can send it.
  */
 export function chooseAccounts(senders: readonly Sender[], rendered: Rendered): AccountChoice {
   const { delivery, context } = rendered;

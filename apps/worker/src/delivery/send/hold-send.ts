@@ -1,11 +1,12 @@
-// Outcomes of deliveries that no account can send now. They wait in the queue, use no retry and keep their rate limit token.
+// Outcomes of deliveries that no account can send now. They wait in the queue, use no retry and keep their rate limit
+// token.
 
 import type { Outcome } from '#domain';
 import { type Sender, secondsUntilAvailable } from '#providers';
 
 /**
- * Events return spread over as long as their endpoint was down, so that it does not receive its backlog at once; over 300 s
- * at most.
+ * Events return spread over as long as their endpoint was down, so that it does not receive its backlog at once; over
+ * 300 s at most.
  */
 const LONGEST_RETURN_SECONDS = 300;
 

@@ -1,4 +1,5 @@
-// The parts of the send step that need no database: choosing accounts, calling the provider, and the outcomes that follow.
+// The parts of the send step that need no database: choosing accounts, calling the provider, and the outcomes that
+// follow.
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Attempt, channels, ProviderError, StopPipeline } from '#domain';

@@ -11,8 +11,8 @@ import { holdForPace, holdUntilAvailable } from './hold-send.js';
 const SEND_AT_ONCE_SECONDS = 0.02;
 
 /**
- * Sends the message through the first account that can. In-app needs no provider: the record step inserts the inbox row, and that
- * is the send.
+ * Sends the message through the first account that can. In-app needs no provider: the record step inserts the inbox
+ * row, and that is the send.
  */
 @Injectable()
 export class SendStep {

@@ -1,0 +1,98 @@
+import type { ReceiptsStore } from '#database';
+import type { ChannelId } from '#domain';
+import { instruments, type Logger } from '#telemetry';
+import { countLateReceipts } from '../delivery/count-late-receipts.js';
+import type { HousekeepingStores } from './housekeeping-stores.js';
+
+export interface HousekeepingTask {
+  name: string;
+  run: () => Promise<unknown>;
+}
+
+export interface TimedTask extends HousekeepingTask {
+  everyMs: number;
+}
+
+export const SECOND = 1_000;
+/** Batches of 500 parked receipts in one run of the task. */
+const PARKED_TURNS = 10;
+/** The share of one connection's time that a scan may take. */
+const MAX_DUTY_CYCLE = 0.05;
+
+/** Tasks that any number of workers may run at once. */
+export function timedTasks(
+  { due, events, operations, partitions, queue, mailbox, receipts, spool }: HousekeepingStores,
+  channels: readonly ChannelId[],
+  logger: Logger,
+): TimedTask[] {
+  return [
+    // Every minute, because an attempt that does not get its lock is given up.
+    { name: 'make partitions', everyMs: 60 * SECOND, run: () => partitions.make() },
+    { name: 'apply receipts that came early', everyMs: 2 * SECOND, run: () => applyParked(receipts) },
+    {
+      name: 'analyze grown tables',
+      everyMs: SECOND,
+      run: async () => {
+        const table = await operations.analyzeGrown();
+        if (table) logger.debug({ table }, 'analyzed a table that has grown');
+      },
+    },
+    {
+      name: 'advance claim watermarks',
+      everyMs: SECOND,
+      run: withDutyCycle(() => due.advanceWatermarks(channels)),
+    },
+    { name: 'rescan due deliveries', everyMs: 5 * SECOND, run: withDutyCycle(() => due.rescan(channels)) },
+    { name: 'advance event watermarks', everyMs: SECOND, run: withDutyCycle(() => events.advanceWatermarks()) },
+    { name: 'rescan events', everyMs: 5 * SECOND, run: withDutyCycle(() => events.rescan()) },
+    { name: 'expect rows in queues', everyMs: SECOND, run: () => operations.expectRows() },
+    // The store skips most runs: it counts only as often as that is cheap.
+    { name: 'count the queue', everyMs: SECOND, run: () => queue.keep() },
+    { name: 'record spooled outcomes', everyMs: SECOND, run: () => spool.replay() },
+    { name: 'trim mailboxes', everyMs: 5 * SECOND, run: () => mailbox.trim() },
+  ];
+}
+
+/** Tasks that delete expired data. They run one after another. */
+export function cleanUpTasks({ retention, expired }: HousekeepingStores, logger: Logger): HousekeepingTask[] {
+  const dropPartitions = async (): Promise<void> => {
+    const dropped = await retention.dropPartitions();
+    if (dropped > 0) logger.info({ dropped }, 'dropped partitions that are past the longest retention');
+  };
+  return [
+    { name: 'drop partitions', run: dropPartitions },
+    ...[...retention.cleanUps, ...expired.cleanUps].map((cleanUp) => ({
+      name: `clean up ${cleanUp.table}`,
+      run: () => cleanUp.run((rows) => instruments().pruned.add(rows, { table: cleanUp.table })),
+    })),
+  ];
+}
+
+/**
+ * Skips calls while `run` is under way, and after it for so long that runs take at most MAX_DUTY_CYCLE of the time.
+ * After a failure the next call runs again.
+ */
+function withDutyCycle(run: () => Promise<unknown>): () => Promise<void> {
+  let isRunning = false;
+  let restsUntil = 0;
+  return async () => {
+    const startedAt = performance.now();
+    if (isRunning || startedAt < restsUntil) return;
+    isRunning = true;
+    try {
+      await run();
+      restsUntil = startedAt + (performance.now() - startedAt) / MAX_DUTY_CYCLE;
+    } finally {
+      isRunning = false;
+    }
+  };
+}
+
+/** Applies parked receipts in batches until a batch changes nothing, at most PARKED_TURNS times. */
+async function applyParked(receipts: ReceiptsStore): Promise<void> {
+  for (let turn = 0; turn < PARKED_TURNS; turn += 1) {
+    const result = await receipts.retryParked();
+    countLateReceipts(result);
+    if (result.applied + result.dropped === 0) return;
+  }
+}
