@@ -329,7 +329,7 @@ describe.each(reporting)('a receipt of $id', (provider) => {
     const carried = decodeURIComponent(vendor.sends[0]!.body);
     expect(carried).toContain(TENANT);
     expect(carried).toContain(DELIVERY);
-    // As much as Vonage takes.
+    // The limit of Vonage's client-ref.
     const reference = new URLSearchParams(vendor.sends[0]!.body).get('client-ref') ?? '';
     expect(reference.length).toBeLessThanOrEqual(100);
   });
@@ -346,7 +346,7 @@ describe.each(reporting)('a receipt of $id', (provider) => {
     expect(await read(report)).toEqual([receipt]);
   });
 
-  it('of others is left alone', async () => {
+  it('is ignored if it is about a delivery that is not ours', async () => {
     const { options, read } = await prepare();
     expect(
       await read(

@@ -1,12 +1,12 @@
 // Codes: RFC 5321 (replies), RFC 3463 (enhanced status codes), and their use by large mail servers.
 
 import type { Readable } from 'node:stream';
-import nodemailer from 'nodemailer';
+import nodemailer, { type Transporter } from 'nodemailer';
 import type SMTPPool from 'nodemailer/lib/smtp-pool/index.js';
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, type ProviderMessage, secret } from '../define-provider.js';
-import { EgressRefused } from '../http/egress-guard.js';
+import { type EgressGuard, EgressRefused } from '../http/egress-guard.js';
 import { beforeDeadline, UNTRUSTED_CERTIFICATE } from '../http/vendor-http.js';
 import { emailOf, partsOf, sender } from './email.js';
 
@@ -44,41 +44,7 @@ export const smtp = defineProvider({
   channels: ['email'],
   credentials,
   connect: (account, { guard }) => {
-    const options: SMTPPool.Options = {
-      pool: true,
-      maxConnections: CONNECTIONS,
-      maxMessages: MESSAGES_PER_CONNECTION,
-      host: account.host,
-      port: account.port,
-      secure: account.tls === 'implicit',
-      requireTLS: account.tls === 'starttls',
-      ignoreTLS: account.tls === 'none',
-      ...(account.user !== undefined && { auth: { user: account.user, pass: account.password ?? '' } }),
-      connectionTimeout: CONNECT_MS,
-      getSocket: (_options, callback) => {
-        guard.dial(account.host, account.port, CONNECT_MS).then(
-          (connection) => callback(null, { connection }),
-          (error: Error) => callback(error, false),
-        );
-      },
-      greetingTimeout: 8_000,
-      socketTimeout: 30_000,
-      // Destroys the connection of an aborted send at once: a graceful close would first write the buffered rest of the
-      // message.
-      socketCloseTimeout: 0,
-      // Replaces a pooled connection that the server has closed once, before any part of the message was written.
-      maxRequeues: 1,
-      disableFileAccess: true,
-      disableUrlAccess: true,
-    };
-    const transport = nodemailer.createTransport(options);
-    transport.use('stream', (mail, done) => {
-      mail.message.processFunc((stream) => {
-        (mail.data as Mail).onStream(stream);
-        return stream;
-      });
-      done();
-    });
+    const transport = createTransport(account, guard);
     return {
       maxInFlight: CONNECTIONS,
       async send(message, { signal, idempotencyKey }) {
@@ -110,6 +76,48 @@ export const smtp = defineProvider({
     };
   },
 });
+
+function createTransport(
+  account: z.infer<typeof credentials>,
+  guard: EgressGuard,
+): Transporter<SMTPPool.SentMessageInfo, SMTPPool.Options> {
+  const options: SMTPPool.Options = {
+    pool: true,
+    maxConnections: CONNECTIONS,
+    maxMessages: MESSAGES_PER_CONNECTION,
+    host: account.host,
+    port: account.port,
+    secure: account.tls === 'implicit',
+    requireTLS: account.tls === 'starttls',
+    ignoreTLS: account.tls === 'none',
+    ...(account.user !== undefined && { auth: { user: account.user, pass: account.password ?? '' } }),
+    connectionTimeout: CONNECT_MS,
+    getSocket: (_options, callback) => {
+      guard.dial(account.host, account.port, CONNECT_MS).then(
+        (connection) => callback(null, { connection }),
+        (error: Error) => callback(error, false),
+      );
+    },
+    greetingTimeout: 8_000,
+    socketTimeout: 30_000,
+    // Destroys the connection of an aborted send at once: a graceful close would first write the buffered rest of the
+    // message.
+    socketCloseTimeout: 0,
+    // Replaces a pooled connection that the server has closed once, before any part of the message was written.
+    maxRequeues: 1,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  };
+  const transport = nodemailer.createTransport(options);
+  transport.use('stream', (mail, done) => {
+    mail.message.processFunc((stream) => {
+      (mail.data as Mail).onStream(stream);
+      return stream;
+    });
+    done();
+  });
+  return transport;
+}
 
 /** A message for nodemailer. `onStream` gets the stream of its bytes, once for each connection that is tried. */
 type Mail = SMTPPool.MailOptions & { onStream(stream: Readable): void };

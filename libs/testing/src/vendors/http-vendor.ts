@@ -87,19 +87,14 @@ export async function startVendor(
   const server = tls ? createTlsServer(tls, onRequest) : createServer(onRequest);
 
   async function handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    const early = {
-      method: incoming.method!,
-      path: incoming.url!,
-      headers: incoming.headers as Record<string, string>,
-      body: '',
-    };
-    if (behaviour === 'reset_early' && description.isSend(early)) {
+    const head = headOf(incoming);
+    if (behaviour === 'reset_early' && description.isSend(head)) {
       incoming.socket.resetAndDestroy();
       return;
     }
     let body = '';
     for await (const chunk of incoming) body += chunk;
-    const whole = { ...early, body };
+    const whole = { ...head, body };
     const request: Received = { ...whole, send: description.isSend(whole), at: Date.now() };
     log.push(request);
     if (!request.send) {
@@ -107,13 +102,11 @@ export async function startVendor(
       return;
     }
     const chosen = typeof behaviour === 'function' ? behaviour(request) : behaviour;
-    if (chosen === 'hang') {
-      hanging.push(() => reply(response, description.accept(request, log.length)));
-      return;
-    }
-    if (chosen === 'reset') incoming.socket.resetAndDestroy();
+    const accepted = (): Reply => description.accept(request, log.length);
+    if (chosen === 'hang') hanging.push(() => reply(response, accepted()));
+    else if (chosen === 'reset') incoming.socket.resetAndDestroy();
     else if (chosen === 'drip') await drip(response);
-    else reply(response, typeof chosen === 'object' ? chosen : description.accept(request, log.length));
+    else reply(response, typeof chosen === 'object' ? chosen : accepted());
   }
 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -140,6 +133,10 @@ export async function startVendor(
         server.closeAllConnections();
       }),
   };
+}
+
+function headOf({ method, url, headers }: IncomingMessage): Omit<Received, 'send' | 'at'> {
+  return { method: method!, path: url!, headers: headers as Record<string, string>, body: '' };
 }
 
 function reply(response: ServerResponse, { status, headers = {}, body }: Reply): void {
