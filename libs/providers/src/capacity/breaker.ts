@@ -2,13 +2,11 @@ import CircuitBreaker from 'opossum';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { type AccountEvidence, HangDetector } from './hang-detector.js';
 
-/** The breaker opens when, over this time, … */
+/** Failures are counted over this time. */
 const WINDOW_MS = 10_000;
-/** … at least this many sends were made … */
+/** With fewer sends in the window the breaker stays closed. */
 const MIN_VOLUME = 20;
-/**
- * … and this share failed. Low, because a vendor that fails every fifth send is already an outage for those recipients.
- */
+/** This share of failures opens the breaker. Low, because a vendor that fails every fifth send has an outage. */
 const FAILURE_PERCENT = 15;
 /** Time from opening to the probe. */
 const OPEN_MS = 5_000;

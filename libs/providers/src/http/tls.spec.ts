@@ -50,7 +50,7 @@ async function send(vendor: Vendor, credentials = vendor.credentials): Promise<s
   }
 }
 
-// The two clients that vendors are asked with: ours, and the one inside the AWS SDK.
+// The two HTTP clients: ours, and that of the AWS SDK.
 describe.each(['sendgrid', 'ses'])('%s behind TLS', (id) => {
   let right: { key: string; cert: string };
   let other: { key: string; cert: string };

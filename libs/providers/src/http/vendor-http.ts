@@ -121,7 +121,7 @@ export function beforeDeadline<T>(signal: AbortSignal, work: Promise<T>): Promis
 }
 
 function nothingSentInTime(): ProviderError {
-  return new ProviderError('transient', 'The deadline was over before anything was sent', { code: 'deadline' });
+  return new ProviderError('transient', 'The deadline passed before anything was sent', { code: 'deadline' });
 }
 
 /** Error codes of Node and OpenSSL for a certificate that was not accepted. Nothing was sent. */
