@@ -11,19 +11,19 @@ import { VendorHttp } from './http/vendor-http.js';
 import { providers } from './registry.js';
 
 export interface ConnectionFactoryOptions {
-  /** Refuses accounts with an `endpoint` of their own. */
+  /** Whether to refuse accounts that set `endpoint`. */
   production: boolean;
-  /** Where vendors reach us, without a slash at its end. */
+  /** The public address of the API, without a trailing slash. */
   publicUrl: string | undefined;
-  /** Private ranges that may be reached, in CIDR notation. */
+  /** Private ranges that may be connected to, in CIDR notation. */
   egressAllowedCidrs: readonly string[];
   deposit: ProviderContext['deposit'];
 }
 
-/** Of what a vendor says in a receipt. */
+/** Characters of a vendor's text that a receipt keeps. */
 const MAX_DETAIL = 1_000;
 
-/** Opens connections for accounts, and owns what they share: the guarded HTTP client. */
+/** Opens connections for accounts. Owns the HTTP client and the egress guard that they share. */
 export class ConnectionFactory {
   readonly guard: EgressGuard;
   readonly http: VendorHttp;
@@ -33,15 +33,16 @@ export class ConnectionFactory {
     this.http = new VendorHttp(this.guard);
   }
 
-  /** A connection in every case: with credentials that cannot be used it refuses each send as `misconfigured`. */
+  /** Never throws: if the credentials cannot be used, the connection refuses each send as `misconfigured`. */
   open(account: { id: string; provider: string; credentials: Record<string, unknown> }): Connection {
     const provider = providers[account.provider];
-    if (!provider) return refusing(`There is no provider ${JSON.stringify(account.provider)}`);
-    const fault = this.endpointFault(account.credentials);
-    if (fault) return refusing(`credentials.endpoint: ${fault}`);
+    if (!provider) return refusingConnection(`Unknown provider ${JSON.stringify(account.provider)}`);
+    const endpointError = this.endpointError(account.credentials);
+    if (endpointError) return refusingConnection(`credentials.endpoint: ${endpointError}`);
     const credentials = provider.credentials.safeParse(account.credentials);
-    // What is wrong with a secret must not be told with its value.
-    if (!credentials.success) return refusing('The stored credentials do not fit the provider; give them again');
+    // A generic message, because a validation error may contain the value of a secret.
+    if (!credentials.success)
+      return refusingConnection('The stored credentials are not valid for the provider; set them again');
     const { http, guard, options } = this;
     return provider.connect(credentials.data, {
       http,
@@ -51,14 +52,14 @@ export class ConnectionFactory {
     });
   }
 
-  /** Reads vendors' calls for one account: what they say of deliveries. Reading throws ReceiptRefused. */
+  /** Returns a function that parses the vendor's calls for one account. It throws {@link ReceiptRefused}. */
   receiptReader(account: {
     provider: string;
     credentials: Record<string, unknown>;
   }): (call: ReceiptCall) => Promise<Receipt[]> {
     const provider = providers[account.provider];
     if (!provider?.parseReceipts)
-      return () => Promise.reject(new ReceiptRefused(`${account.provider} reports nothing`));
+      return () => Promise.reject(new ReceiptRefused(`${account.provider} has no receipts`));
     const credentials = provider.credentials.parse(account.credentials);
     return async (call) =>
       (await provider.parseReceipts!(call, credentials, this.http)).map((receipt) => ({
@@ -67,12 +68,12 @@ export class ConnectionFactory {
       }));
   }
 
-  /** Why an `endpoint` may not stand in credentials, or null. */
-  endpointFault(credentials: Record<string, unknown>): string | null {
+  /** The validation error of `endpoint` in credentials, or null. */
+  endpointError(credentials: Record<string, unknown>): string | null {
     return this.options.production && credentials['endpoint'] !== undefined ? 'is refused in production' : null;
   }
 
-  /** Where the vendor of this account reports to; null where it does not, or nobody told us our public address. */
+  /** The URL for this account's receipts; null if the provider has none or `PUBLIC_URL` is not set. */
   receiptsUrlOf({ id, provider }: { id: string; provider: string }): string | null {
     const { publicUrl } = this.options;
     return publicUrl !== undefined && providers[provider]?.parseReceipts
@@ -85,7 +86,7 @@ export class ConnectionFactory {
   }
 }
 
-function refusing(message: string): Connection {
+function refusingConnection(message: string): Connection {
   const refuse = (): Promise<never> =>
     Promise.reject(new ProviderError('misconfigured', message, { code: 'credentials' }));
   return { send: refuse, verify: refuse };

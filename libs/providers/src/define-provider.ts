@@ -3,101 +3,99 @@ import { type ChannelId, isId, type ReceiptKind } from '#domain';
 import type { EgressGuard } from './http/egress-guard.js';
 import type { VendorHttp } from './http/vendor-http.js';
 
-/** A rendered message for one address of one delivery. */
+/** The rendered message of one delivery, for one address. */
 export interface ProviderMessage {
   tenantId: string;
   notificationId: string;
   deliveryId: string;
   recipientId: string;
-  /** 1 for the first try. */
+  /** 1 for the first attempt. */
   attempt: number;
   channel: ChannelId;
-  /** Null where the channel needs none (chat, webhook). */
+  /** Null where the account determines the address (chat, webhook). */
   to: string | null;
-  /** The channel's content, rendered. */
   content: Record<string, unknown>;
-  /** Of an e-mail: where a click ends this category for this recipient (RFC 8058); null where nothing may end it. */
+  /** E-mail: unsubscribes the recipient from the category (RFC 8058); null if the category cannot be unsubscribed. */
   unsubscribe?: { url: string; listId: string } | null;
-  /** Of an event on its way to an endpoint: its id, the same when it is sent again. */
+  /** Webhook endpoints: the id of the event, unchanged when the event is sent again. */
   eventId?: string | null;
-  /** Seconds after which nobody wants it any more, where that is known. */
+  /** Seconds until the notification expires, if it does. */
   ttlSeconds?: number | null;
 }
 
 export interface SendOptions {
-  /** Aborts when the deadline is over. A provider that ignores it is cut off, and its outcome is unknown. */
+  /** Aborts at the deadline. If the provider ignores it, the send step stops waiting and the outcome is unknown. */
   signal: AbortSignal;
-  /** The same for every try of one attempt: `delivery:attempt`. */
+  /** `delivery:attempt`, unchanged when the same attempt is made again. */
   idempotencyKey: string;
 }
 
 export interface ProviderAcceptance {
-  /** What the vendor calls the message; receipts name it. Null where the vendor gives none. */
+  /** The vendor's id of the message; null if the vendor gives none. */
   messageId: string | null;
-  /** Only the sandbox knows at once what a vendor would report later. */
+  /** Sandbox only: the receipt that a vendor would send later. */
   receipt?: ReceiptKind;
 }
 
 export interface Connection {
-  /** How many sends may be under way at once, where the vendor or the protocol sets a bound; more wait their turn. */
+  /** Limit of sends in flight, if the vendor or the protocol has one. Further sends wait. */
   readonly maxInFlight?: number;
-  /** Makes exactly one request to the vendor. Throws ProviderError, and nothing else on purpose. */
+  /** Makes exactly one request to the vendor. Throws ProviderError; any other error is a bug. */
   send(message: ProviderMessage, options: SendOptions): Promise<ProviderAcceptance>;
-  /** Asks the vendor whether the credentials are good, without sending. Throws ProviderError. */
+  /** Checks the credentials with the vendor, without sending a message. Throws ProviderError. */
   verify(options: { signal: AbortSignal }): Promise<void>;
   close?(): Promise<void>;
 }
 
-/** What a provider may use of the house it runs in. */
+/** The services that a provider may use. */
 export interface ProviderContext {
   http: VendorHttp;
-  /** For protocols other than HTTP: connections that go only where requests may go. */
+  /** Opens checked connections for protocols other than HTTP. */
   guard: EgressGuard;
-  /** Where this account's vendor can report to, or null where nobody told us our public address. */
+  /** The URL for this account's receipts; null if `PUBLIC_URL` is not set or the provider has no receipts. */
   receiptsUrl: string | null;
-  /** Keeps what a sandbox took. */
+  /** Stores a message in the sandbox's mailbox. */
   deposit(message: ProviderMessage & { outcome: string }): Promise<void>;
 }
 
 export interface Provider<Id extends string = string, Credentials extends z.ZodObject = z.ZodObject> {
   readonly id: Id;
   readonly name: string;
-  /** The channels it serves: mostly one. */
   readonly channels: readonly ChannelId[];
-  /** Secret fields carry `.meta({ secret: true })`: sealed at rest, masked in every answer. */
+  /** Fields with `.meta({ secret: true })` are encrypted at rest and masked in every response of the API. */
   readonly credentials: Credentials;
   connect(credentials: z.infer<Credentials>, context: ProviderContext): Connection;
-  /** Whether it can reach this address, where a channel has several kinds of them (push). */
+  /** Whether the provider can send to this address. For channels with several kinds of addresses (push). */
   reaches?(address: string): boolean;
-  /** Sends a second, where the vendor sets a pace for everybody. */
+  /** Sends a second, if the vendor limits all its customers to the same rate. An account can set its own. */
   readonly pacePerSecond?: number;
-  /** What a vendor's call says. Throws {@link ReceiptRefused} where it is not surely the vendor's. */
+  /** Parses a vendor's call. Throws {@link ReceiptRefused} unless the call proves that it comes from the vendor. */
   parseReceipts?(call: ReceiptCall, credentials: z.infer<Credentials>, http: VendorHttp): Promise<Receipt[]>;
 }
 
 /** A vendor's call to `/receipts/{provider}/{account}`. */
 export interface ReceiptCall {
-  /** As the vendor was told to call it. */
+  /** The URL as it was given to the vendor. */
   url: string;
-  /** Names in lower case. */
+  /** Names are in lower case. */
   headers: Readonly<Record<string, string>>;
-  /** The bytes as they came: signatures are over them. */
+  /** The body as received, because signatures cover the bytes. */
   body: string;
   signal: AbortSignal;
 }
 
-/** One thing that a vendor reports of one delivery. */
+/** One event that a vendor reports for a delivery. */
 export interface Receipt {
   tenantId: string;
   deliveryId: string;
   kind: ReceiptKind;
-  /** The vendor's words or code. */
+  /** The vendor's message or code. */
   detail: string | null;
-  /** Writes the address on the suppression list. */
+  /** Puts the address on the suppression list with this reason. */
   suppress?: 'bounced' | 'complained' | 'unsubscribed' | 'bad_address' | undefined;
 }
 
-/** The call is not the vendor's, or not for this account. Nothing of it is looked at. */
+/** The call does not come from the vendor, or is not for this account. */
 export class ReceiptRefused extends Error {
   constructor(message: string) {
     super(message);
@@ -105,25 +103,25 @@ export class ReceiptRefused extends Error {
   }
 }
 
-/** What goes with a message to the vendor and comes back with its receipts. */
+/** The reference that is sent with a message and that the vendor returns in its receipts. */
 export function referenceOf({ tenantId, deliveryId }: Pick<ProviderMessage, 'tenantId' | 'deliveryId'>): string {
   return `${tenantId}.${deliveryId}`;
 }
 
-/** The other way; null for what is not ours. */
+/** Parses {@link referenceOf}; null for any other text. */
 export function parseReference(text: unknown): Pick<Receipt, 'tenantId' | 'deliveryId'> | null {
   const [tenantId, deliveryId, ...rest] = typeof text === 'string' ? text.split('.') : [];
   if (rest.length > 0 || !isId(tenantId ?? '') || !isId(deliveryId ?? '')) return null;
   return { tenantId: tenantId!, deliveryId: deliveryId! };
 }
 
-/** What a vendor says, without of which delivery. */
+/** A vendor's event without its delivery. */
 export type ReceiptEvent = Omit<Receipt, 'tenantId' | 'deliveryId'>;
 
-/** The receipt of a delivery that is ours and of a finding that means something; none otherwise. */
-export function receiptsOf(reference: unknown, finding: ReceiptEvent | null): Receipt[] {
-  const ours = parseReference(reference);
-  return ours && finding ? [{ ...ours, ...finding }] : [];
+/** Joins a reference and its event; empty if the reference is not one of ours or the event is of no interest. */
+export function receiptsOf(reference: unknown, event: ReceiptEvent | null): Receipt[] {
+  const delivery = parseReference(reference);
+  return delivery && event ? [{ ...delivery, ...event }] : [];
 }
 
 /** A provider is a value in one file plus one line in `registry.ts`. */
@@ -133,17 +131,17 @@ export function defineProvider<const Id extends string, Credentials extends z.Zo
   return provider;
 }
 
-/** A secret text in a credentials schema. */
+/** A secret field in a credentials schema. */
 export function secret(description: string): z.ZodString {
   return z.string().min(1).max(8_192).meta({ secret: true, description });
 }
 
-/** A URL that is a secret by itself, such as an incoming webhook. Where it may lead is checked when it is used. */
+/** A URL that is itself a secret, such as an incoming webhook. The egress guard checks its address at each request. */
 export function secretUrl(description: string): z.ZodString {
   return secret(description).regex(/^https?:\/\/[^\s/]/, 'must be an https URL');
 }
 
-/** Another address of the vendor's API, for tests and look-alikes. Refused in production. */
+/** Overrides the address of the vendor's API, for tests and compatible services. Refused in production. */
 export const endpoint = z
   .url({ protocol: /^https?$/ })
   .max(2_048)
@@ -151,7 +149,7 @@ export const endpoint = z
   .optional()
   .meta({ description: 'Another address of the API, for tests. Refused in production' });
 
-/** Credentials as they may be shown: secret texts keep their last four characters where they are long enough not to tell. */
+/** Masks the secret fields. Those of at least 16 characters keep their last four. */
 export function maskCredentials(schema: z.ZodObject, credentials: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(credentials).map(([name, value]) => {

@@ -1,5 +1,5 @@
-// One suite for every provider: what the pipeline relies on. A provider brings an exchange: its vendor at the other end of a
-// wire, told what to answer.
+// One suite for every provider: the behaviour that the pipeline relies on. A provider brings an exchange: its vendor at
+// the other end of a connection, with responses that the test chooses.
 
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -28,28 +28,28 @@ import { providers } from './registry.js';
 type Answer = 'accept' | 'hang' | 'drip' | 'reset' | { kind: ProviderErrorKind; name: string };
 
 interface Exchange {
-  /** What the vendor's log holds: one entry for each message that reached it. */
+  /** One entry for each message that reached the vendor. */
   log(): string[];
   credentials: Record<string, unknown>;
-  /** Everything in the credentials that must never be told. */
+  /** Everything in the credentials that must never appear in an error. */
   secrets: string[];
-  /** An address that the vendor takes. */
+  /** An address that the vendor accepts. */
   to: string | null;
-  /** Makes the vendor answer so from now on; returns the address to send to. */
+  /** Sets the vendor's behaviour from now on; returns the address to send to. */
   answer(answer: Answer): string | null;
-  /** Answers what hangs. */
+  /** Responds to the requests that hang. */
   release(): void;
-  /** The refusals this vendor knows. */
+  /** The vendor's refusals and the kind of each. */
   refusals: { kind: ProviderErrorKind; name: string; retryAfterSeconds?: number }[];
   deposit(message: ProviderMessage): Promise<void>;
   close(): Promise<void>;
 }
 
-/** As many sends at once as show a queue behind the slots. */
+/** Enough concurrent sends to reveal a hidden queue in a provider. */
 const MANY = 10;
-/** Vendors that give a message no id. */
+/** Vendors that return no message id. */
 const NAMELESS = new Set(['slack', 'teams']);
-/** Vendors that can only be asked at the address of a send: with one that is refused for sure, or only looked at. */
+/** Vendors whose credentials can only be verified by a request like that of a send. */
 const PROBES = new Set(['fcm', 'slack']);
 const PASSWORD = 'a-secret-password-1234';
 
@@ -161,8 +161,8 @@ afterEach(async () => {
   for (const close of open.splice(0)) await close();
 });
 
-/** The house as a provider sees it; loopback is where the vendors are. */
-function around(deposit: (message: ProviderMessage) => Promise<void> = async () => undefined): ProviderContext {
+/** The services of a provider, with access to the vendors on loopback. */
+function contextWith(deposit: (message: ProviderMessage) => Promise<void> = async () => undefined): ProviderContext {
   const guard = new EgressGuard(['127.0.0.0/8']);
   const http = new VendorHttp(guard);
   open.push(() => http.close());
@@ -171,7 +171,7 @@ function around(deposit: (message: ProviderMessage) => Promise<void> = async () 
 
 async function connect(provider: Provider): Promise<{ exchange: Exchange; connection: Connection }> {
   const exchange = await exchanges[provider.id]!();
-  const connection = provider.connect(provider.credentials.parse(exchange.credentials), around(exchange.deposit));
+  const connection = provider.connect(provider.credentials.parse(exchange.credentials), contextWith(exchange.deposit));
   open.push(async () => {
     await connection.close?.();
     await exchange.close();
@@ -205,7 +205,7 @@ async function failure(
     expect(error).toBeInstanceOf(ProviderError);
     return error as ProviderError;
   }
-  throw new Error('it was accepted');
+  throw new Error('the message was accepted');
 }
 
 describe.each(Object.values(providers))('$id keeps the contract of a provider:', (provider) => {
@@ -213,7 +213,7 @@ describe.each(Object.values(providers))('$id keeps the contract of a provider:',
   const fails = (connection: Connection, to: string | null, signal = AbortSignal.timeout(3_000)) =>
     failure(connection, to, signal, channel);
 
-  it('sends a good message once, and says under which id', async () => {
+  it('sends a good message once, and returns its id', async () => {
     const { exchange, connection } = await connect(provider);
     const sent = await connection.send(message(exchange.answer('accept'), channel), {
       signal: AbortSignal.timeout(3_000),
@@ -223,7 +223,7 @@ describe.each(Object.values(providers))('$id keeps the contract of a provider:',
     expect(exchange.log()).toHaveLength(1);
   });
 
-  it('tells each refusal as its kind, after one request, with the wait that was asked for', async () => {
+  it('maps each refusal to its kind, after one request, with the delay that the vendor asked for', async () => {
     const { exchange, connection } = await connect(provider);
     expect(exchange.refusals.length).toBeGreaterThan(3);
     for (const refusal of exchange.refusals) {
@@ -236,7 +236,7 @@ describe.each(Object.values(providers))('$id keeps the contract of a provider:',
     }
   });
 
-  it.each(['hang', 'drip'] as const)('is cut off at the deadline, with an unknown outcome (%s)', async (behaviour) => {
+  it.each(['hang', 'drip'] as const)('ends at the deadline, with an unknown outcome (%s)', async (behaviour) => {
     const { exchange, connection } = await connect(provider);
     const startedAt = performance.now();
     const error = await fails(connection, exchange.answer(behaviour), AbortSignal.timeout(300));
@@ -244,7 +244,7 @@ describe.each(Object.values(providers))('$id keeps the contract of a provider:',
     expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 
-  it('sends nothing later of what was given up', async () => {
+  it('sends nothing of an aborted send later', async () => {
     const { exchange, connection } = await connect(provider);
     const atOnce = Math.min(connection.maxInFlight ?? MANY, MANY);
     const to = exchange.answer('hang');
@@ -252,7 +252,7 @@ describe.each(Object.values(providers))('$id keeps the contract of a provider:',
       const deadline = new AbortController();
       const given = Array.from({ length: atOnce }, () => fails(connection, to, deadline.signal));
       const arrived = provider.id === 'sandbox' ? 0 : (round + 1) * atOnce;
-      await until('the vendor has them, none waits for another', () => exchange.log().length === arrived);
+      await until('all requests have reached the vendor', () => exchange.log().length === arrived);
       deadline.abort();
       await Promise.all(given);
     }
@@ -267,14 +267,14 @@ describe.each(Object.values(providers))('$id keeps the contract of a provider:',
     expect(exchange.log().length - arrived).toBe(atOnce);
   });
 
-  it('takes a reset after the message was written for unknown, or knows better', async () => {
+  it('reports a reset after the message was written as unknown', async () => {
     const { exchange, connection } = await connect(provider);
     const error = await fails(connection, exchange.answer('reset'));
     expect(error.kind).toBe(provider.id === 'sandbox' ? 'transient' : 'unknown');
     expect(exchange.log().length).toBeLessThanOrEqual(1);
   });
 
-  it('knows that nothing was sent where nobody listens', async () => {
+  it('reports a refused connection as transient, because nothing was sent', async () => {
     if (provider.id === 'sandbox') return;
     const { exchange, connection } = await connect(provider);
     const to = exchange.answer('accept');
@@ -282,17 +282,17 @@ describe.each(Object.values(providers))('$id keeps the contract of a provider:',
     expect((await fails(connection, to)).kind).toBe('transient');
   });
 
-  it('tells no secret, in no error and no masked credentials', async () => {
+  it('shows no secret in errors and masked credentials', async () => {
     const { exchange, connection } = await connect(provider);
-    const told = [JSON.stringify(maskCredentials(provider.credentials, exchange.credentials))];
-    const tell = (error: ProviderError): number =>
-      told.push(inspect(error, { depth: 10, showHidden: true }), JSON.stringify(error));
-    for (const refusal of exchange.refusals) tell(await fails(connection, exchange.answer(refusal)));
-    tell(await fails(connection, exchange.answer('reset')));
-    for (const secret of exchange.secrets) expect(told.join('\n')).not.toContain(secret);
+    const shown = [JSON.stringify(maskCredentials(provider.credentials, exchange.credentials))];
+    const show = (error: ProviderError): number =>
+      shown.push(inspect(error, { depth: 10, showHidden: true }), JSON.stringify(error));
+    for (const refusal of exchange.refusals) show(await fails(connection, exchange.answer(refusal)));
+    show(await fails(connection, exchange.answer('reset')));
+    for (const secret of exchange.secrets) expect(shown.join('\n')).not.toContain(secret);
   });
 
-  it('verifies good credentials, without sending', async () => {
+  it('verifies good credentials without sending', async () => {
     const { exchange, connection } = await connect(provider);
     await connection.verify({ signal: AbortSignal.timeout(3_000) });
     if (!PROBES.has(provider.id)) expect(exchange.log()).toEqual([]);
@@ -303,38 +303,38 @@ const URL_OF_ACCOUNT = 'https://carillon.example.com/receipts/x/y';
 
 const reporting = Object.values(providers).filter(({ parseReceipts }) => parseReceipts);
 
-it('every provider that reads reports has somebody who signs them', () => {
+it('every provider with receipts has a reporter that signs them', () => {
   expect(Object.keys(reporters).sort()).toEqual(reporting.map(({ id }) => id).sort());
 });
 
-describe.each(reporting)('what $id reports', (provider) => {
+describe.each(reporting)('a receipt of $id', (provider) => {
   const reporter = reporters[provider.id]!;
   const prepare = async () => {
     const vendor = await startVendor(vendors[provider.id]!);
     open.push(() => vendor.close());
     const options = { credentials: vendor.credentials, url: URL_OF_ACCOUNT, tenantId: TENANT, deliveryId: DELIVERY };
-    const { http } = around();
+    const { http } = contextWith();
     const credentials = provider.credentials.parse(vendor.credentials);
     const read = ({ headers, body }: Report, url = reporter.urlOf?.(options) ?? URL_OF_ACCOUNT): Promise<Receipt[]> =>
       provider.parseReceipts!({ url, headers, body, signal: AbortSignal.timeout(3_000) }, credentials, http);
-    const connection = provider.connect(credentials, around());
+    const connection = provider.connect(credentials, contextWith());
     open.push(async () => connection.close?.());
     return { vendor, connection, options, read };
   };
 
-  it('is about a delivery that its send has named', async () => {
+  it('is about the delivery that its send has named', async () => {
     const { vendor, connection } = await prepare();
     const sent = message(vendor.to, provider.channels[0]);
     await connection.send(sent, { signal: AbortSignal.timeout(3_000), idempotencyKey: 'd:1' });
     const carried = decodeURIComponent(vendor.sends[0]!.body);
     expect(carried).toContain(TENANT);
     expect(carried).toContain(DELIVERY);
-    // As much as Vonage takes.
+    // The limit of Vonage's client-ref.
     const reference = new URLSearchParams(vendor.sends[0]!.body).get('client-ref') ?? '';
     expect(reference.length).toBeLessThanOrEqual(100);
   });
 
-  it.each(reporter.kinds)('%s is read with its delivery, and the same however often it comes', async (kind) => {
+  it.each(reporter.kinds)('%s is parsed with its delivery, each time it is repeated', async (kind) => {
     const { options, read } = await prepare();
     const report = reporter.report(kind, options);
     const [receipt, ...rest] = await read(report);
@@ -346,7 +346,7 @@ describe.each(reporting)('what $id reports', (provider) => {
     expect(await read(report)).toEqual([receipt]);
   });
 
-  it('of others is left alone', async () => {
+  it('is ignored if it is about a delivery that is not ours', async () => {
     const { options, read } = await prepare();
     expect(
       await read(
@@ -356,7 +356,7 @@ describe.each(reporting)('what $id reports', (provider) => {
     ).toEqual([]);
   });
 
-  it('is refused where it is forged, altered, or not signed at all', async () => {
+  it('is refused if it is forged, altered, or not signed', async () => {
     const { options, read } = await prepare();
     const good = reporter.report('delivered', options);
     const other = Object.fromEntries(
@@ -382,13 +382,13 @@ describe.each(reporting)('what $id reports', (provider) => {
   });
 });
 
-/** SNS signs with one key for everybody: there it is the message that is changed. */
+/** SNS signs with one key for all accounts, so a forged report has a changed message. */
 function forge(id: string, good: Report, signedByAnother: Report): Report {
   return id === 'ses' ? { ...good, body: good.body.replace('Delivery', 'Open') } : signedByAnother;
 }
 
-describe('another address of an API', () => {
-  it('has at most 2,048 characters, and is read in linear time', () => {
+describe('the endpoint of an account', () => {
+  it('has at most 2,048 characters, and is validated in linear time', () => {
     const { endpoint } = providers['sendgrid']!.credentials.shape as unknown as { endpoint: ZodType };
     expect(endpoint.parse('http://127.0.0.1:1/')).toBe('http://127.0.0.1:1');
     const startedAt = performance.now();
@@ -396,7 +396,7 @@ describe('another address of an API', () => {
     expect(performance.now() - startedAt).toBeLessThan(5_000);
   });
 
-  it('is for tests: in production nothing is sent there', async () => {
+  it('is refused in production, and nothing is sent there', async () => {
     const vendor = await startVendor(vendors['sendgrid']!);
     open.push(() => vendor.close());
     const connectorFor = (production: boolean): ConnectionFactory => {
@@ -412,7 +412,7 @@ describe('another address of an API', () => {
     };
     const account = { id: 'a', provider: 'sendgrid', credentials: vendor.credentials };
     const strict = connectorFor(true);
-    expect(strict.endpointFault(vendor.credentials)).toBe('is refused in production');
+    expect(strict.endpointError(vendor.credentials)).toBe('is refused in production');
     expect(await failure(strict.open(account), 'x@example.com')).toMatchObject({ kind: 'misconfigured' });
     expect(vendor.log).toEqual([]);
     const options = { signal: AbortSignal.timeout(3_000), idempotencyKey: 'd:1' };
@@ -424,10 +424,10 @@ describe('another address of an API', () => {
 describe('ses in particular', () => {
   const ses = providers['ses']!;
 
-  it('confirms the subscription of its own topic, takes no other topic, no other host, and no older signature', async () => {
+  it('confirms the subscription of its topic, and refuses other topics, hosts and older signatures', async () => {
     const vendor = await startVendor(vendors['ses']!);
     open.push(() => vendor.close());
-    const { http } = around();
+    const { http } = contextWith();
     const credentials = ses.credentials.parse(vendor.credentials);
     const read = (report: Report): Promise<Receipt[]> =>
       ses.parseReceipts!({ url: URL_OF_ACCOUNT, ...report, signal: AbortSignal.timeout(3_000) }, credentials, http);
@@ -453,15 +453,15 @@ describe('ses in particular', () => {
 });
 
 describe('fcm in particular', () => {
-  it('waits for its access token no longer than its own deadline, and posts nothing after that', async () => {
+  it('waits for an access token until its own deadline, and posts nothing after that', async () => {
     const { accept, ...rest } = vendors['fcm']!;
     const token = () => ({ status: 200, body: { access_token: 'an-access-token', expires_in: 3_600 } });
-    // Behaves as it is told where tokens are fetched.
+    // The chosen behaviour applies to the requests for a token.
     const isSend = ({ path }: { path: string }): boolean => path === '/token';
     const vendor = await startVendor({ ...rest, isSend, accept: token, other: (request) => accept(request, 1) });
     open.push(() => vendor.close());
     const { fcm } = providers as { fcm: Provider };
-    const connection = fcm.connect(fcm.credentials.parse(vendor.credentials), around());
+    const connection = fcm.connect(fcm.credentials.parse(vendor.credentials), contextWith());
     vendor.behave('hang');
     const patient = AbortSignal.timeout(3_000);
     const early = failure(connection, vendor.to, AbortSignal.timeout(200), 'push');
@@ -479,7 +479,7 @@ describe('fcm in particular', () => {
 describe('twilio in particular', () => {
   it('checks the signature of the example in the documentation', async () => {
     // https://www.twilio.com/docs/usage/security#explore-the-algorithm-yourself
-    const { http } = around();
+    const { http } = contextWith();
     const account = { account_sid: `AC${'0'.repeat(32)}`, auth_token: '12345', from: '+15005550006' };
     const call = {
       url: 'https://example.com/myapp.php?foo=1&bar=2',
@@ -494,7 +494,7 @@ describe('twilio in particular', () => {
   });
 
   it('refuses a call larger than a status callback before it checks the signature', async () => {
-    const { http } = around();
+    const { http } = contextWith();
     const account = { account_sid: `AC${'0'.repeat(32)}`, auth_token: '12345', from: '+15005550006' };
     const call = { url: 'https://example.com/', headers: {}, signal: AbortSignal.timeout(1_000) };
     for (const body of ['a='.padEnd(100_000, 'x'), Array.from({ length: 300 }, (_, n) => `f${n}=1`).join('&')])
@@ -510,7 +510,7 @@ describe('twilio in particular', () => {
     const http = new VendorHttp(guard);
     open.push(() => http.close());
     const account = { account_sid: `AC${'0'.repeat(32)}`, auth_token: '12345', from: '+15005550006' };
-    const connection = providers['twilio']!.connect(account, { ...around(), http, guard });
+    const connection = providers['twilio']!.connect(account, { ...contextWith(), http, guard });
     process.env['TWILIO_EDGE'] = 'ashburn';
     process.env['TWILIO_REGION'] = 'us2';
     try {
@@ -528,7 +528,7 @@ describe('twilio in particular', () => {
 describe('smtp in particular', () => {
   const smtp = providers['smtp']!;
 
-  it('writes one recipient, a text made from the html, an id of its own and Auto-Submitted', async () => {
+  it('writes one recipient, the text, a message id and Auto-Submitted', async () => {
     const sink = await startSmtpSink();
     const connection = smtp.connect(
       smtp.credentials.parse({
@@ -537,7 +537,7 @@ describe('smtp in particular', () => {
         tls: 'none',
         from: 'Carillon <carillon@example.com>',
       }),
-      around(),
+      contextWith(),
     );
     open.push(async () => {
       await connection.close?.();
@@ -557,10 +557,10 @@ describe('smtp in particular', () => {
     expect(mail.headers.get('auto-submitted')).toBe('auto-generated');
   });
 
-  it('does not speak to a server whose certificate is not trusted', async () => {
+  it('does not send to a server whose certificate is not trusted', async () => {
     const sink = await startSmtpSink({ tls: UNTRUSTED_TLS });
     const account = { host: '127.0.0.1', port: sink.port, tls: 'implicit', from: 'a@example.com' };
-    const connection = smtp.connect(smtp.credentials.parse(account), around());
+    const connection = smtp.connect(smtp.credentials.parse(account), contextWith());
     open.push(async () => {
       await connection.close?.();
       await sink.close();
@@ -572,23 +572,23 @@ describe('smtp in particular', () => {
     expect(sink.log).toEqual([]);
   });
 
-  it('is kept from private networks like any other', async () => {
+  it('does not connect to private networks', async () => {
     const guard = new EgressGuard([]);
     for (const host of ['127.0.0.1', '169.254.169.254', 'localhost', '::1']) {
       const account = smtp.credentials.parse({ host, port: 25, tls: 'none', from: 'a@example.com' });
-      const connection = smtp.connect(account, { ...around(), guard });
+      const connection = smtp.connect(account, { ...contextWith(), guard });
       open.push(async () => connection.close?.());
       const error = await failure(connection, 'x@example.com');
       expect([host, error.kind, error.code]).toEqual([host, 'misconfigured', 'forbidden_address']);
     }
   });
 
-  it('says misconfigured for a wrong password, transient where nobody listens', async () => {
+  it('reports a wrong password as misconfigured, and a refused connection as transient', async () => {
     const sink = await startSmtpSink({ user: 'user', password: PASSWORD });
     const at = (more: object) =>
       smtp.connect(
         smtp.credentials.parse({ host: '127.0.0.1', port: sink.port, tls: 'none', from: 'a@example.com', ...more }),
-        around(),
+        contextWith(),
       );
     const wrong = at({ user: 'user', password: 'wrong' });
     expect((await failure(wrong, 'x@example.com')).kind).toBe('misconfigured');

@@ -62,8 +62,8 @@ export class ProviderDirectory {
   }
 
   /**
-   * Calls `work` with the target's senders in order; the list may be empty. The senders stay open until `work` ends, even if
-   * their accounts are changed or evicted from the cache.
+   * Calls `work` with the target's senders in order; the list may be empty. The senders stay open until `work` ends,
+   * even if their accounts are changed or evicted from the cache.
    */
   async withSenders<T>(target: SendTarget, work: (senders: readonly Sender[]) => Promise<T>): Promise<T> {
     // No `await` between finding the senders and counting the user: a sender without users may be closed.
@@ -122,7 +122,8 @@ export class ProviderDirectory {
 
   /** The sender of an account. A changed account gets a new one, and the old one is retired. */
   private senderOf(account: Account): Sender {
-    // The credentials' names are part of the version because the second secret of an endpoint expires without an update.
+    // The credentials' names are part of the version because the second secret of an endpoint expires without an
+    // update.
     const version = `${account.updatedAt.getTime()} ${Object.keys(account.credentials).join()}`;
     const cached = this.senders.get(account.id);
     if (cached?.version === version) return cached.sender;

@@ -17,7 +17,7 @@ import { twilio } from './sms/twilio.provider.js';
 import { vonage } from './sms/vonage.provider.js';
 import { webhook } from './webhook/webhook.provider.js';
 
-/** ONE LINE PER PROVIDER. */
+/** All providers, one line each. */
 export const providers: Readonly<Record<string, Provider>> = {
   sandbox,
   smtp,

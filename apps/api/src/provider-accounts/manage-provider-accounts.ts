@@ -115,7 +115,7 @@ export class ManageProviderAccounts {
   }
 
   private checkCredentials(provider: Provider, given: Record<string, unknown>): Record<string, unknown> {
-    const endpoint = this.connectionFactory.endpointFault(given);
+    const endpoint = this.connectionFactory.endpointError(given);
     if (endpoint) throw validationFailed([{ pointer: '/credentials/endpoint', code: 'invalid', message: endpoint }]);
     const parsed = provider.credentials.safeParse(given);
     if (parsed.success) return parsed.data;

@@ -167,7 +167,7 @@ export class ManageWebhooks {
   }
 
   private checkUrl(url: string): void {
-    const fault = this.connectionFactory.guard.urlFault(url);
+    const fault = this.connectionFactory.guard.urlError(url);
     if (fault)
       throw validationFailed([
         { pointer: '/url', code: 'invalid', message: `${fault}, got ${JSON.stringify(url.slice(0, 200))}` },

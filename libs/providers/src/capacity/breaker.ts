@@ -2,11 +2,11 @@ import CircuitBreaker from 'opossum';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { type AccountEvidence, HangDetector } from './hang-detector.js';
 
-/** The breaker opens when, over this time, … */
+/** Failures are counted over this time. */
 const WINDOW_MS = 10_000;
-/** … at least this many sends were made … */
+/** With fewer sends in the window the breaker stays closed. */
 const MIN_VOLUME = 20;
-/** … and this share failed. Low, because a vendor that fails every fifth send is already an outage for those recipients. */
+/** This share of failures opens the breaker. Low, because a vendor that fails every fifth send has an outage. */
 const FAILURE_PERCENT = 15;
 /** Time from opening to the probe. */
 const OPEN_MS = 5_000;
@@ -28,9 +28,9 @@ export class BreakerOpen extends Error {
 export type BreakerListener = (state: BreakerState, cause: ProviderError | null) => void;
 
 /**
- * The circuit breaker of one account in one process (opossum). It opens on the failure rate over a window, on sends that hang, and
- * on credentials that do not work. After five seconds it lets one probe through: it closes if the vendor responds, and opens again
- * otherwise.
+ * The circuit breaker of one account in one process (opossum). It opens on the failure rate over a window, on sends
+ * that hang, and on credentials that do not work. After five seconds it lets one probe through: it closes if the vendor
+ * responds, and opens again otherwise.
  */
 export class Breaker {
   private readonly circuit: CircuitBreaker<[() => Promise<unknown>], unknown>;
@@ -55,8 +55,8 @@ export class Breaker {
       resetTimeout: OPEN_MS,
       rollingPercentilesEnabled: false,
       enableSnapshots: false,
-      // Returns true for an error that counts as a success. A probe that sent nothing proves nothing, so it counts as a failure
-      // and another probe follows.
+      // Returns true for an error that counts as a success. A probe that sent nothing proves nothing, so it counts as a
+      // failure and another probe follows.
       errorFilter: (error: unknown) =>
         error instanceof ProviderError ? NOT_THE_ACCOUNT.has(error.kind) : !this.circuit.halfOpen,
     });
@@ -101,8 +101,9 @@ export class Breaker {
   }
 
   /**
-   * Runs a send and counts its result; a ProviderError that is the account's fault counts as a failure, and `misconfigured` opens
-   * the breaker at once. Throws the error of the send, or {@link BreakerOpen} if the send has not begun.
+   * Runs a send and counts its result; a ProviderError that is the account's fault counts as a failure, and
+   * `misconfigured` opens the breaker at once. Throws the error of the send, or {@link BreakerOpen} if the send has not
+   * begun.
    */
   async run<T>(send: () => Promise<T>): Promise<T> {
     try {

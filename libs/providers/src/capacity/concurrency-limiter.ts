@@ -1,4 +1,7 @@
-/** Sends that may wait for each slot, and in all: enough to keep a slot busy, few enough that a slow account does not fill the worker. */
+/**
+ * Sends that may wait for each slot, and in all: enough to keep a slot busy, few enough that a slow account does not
+ * fill the worker.
+ */
 const WAITING_PER_SLOT = 20;
 const MAX_WAITING = 100;
 const MIN_RETRY_DELAY_MS = 500;
@@ -9,8 +12,8 @@ const INITIAL_MEAN_MS = 20;
 const NEWEST_WEIGHT = 0.1;
 
 /**
- * Limits the sends of one account that are in flight at once. A slot is acquired before the intent is committed: if the worker
- * is killed while a send waits here, the outcome of that delivery is not in doubt.
+ * Limits the sends of one account that are in flight at once. A slot is acquired before the intent is committed: if the
+ * worker is killed while a send waits here, the outcome of that delivery is not in doubt.
  */
 export class ConcurrencyLimiter {
   private inFlight = 0;
@@ -40,15 +43,18 @@ export class ConcurrencyLimiter {
     return this.capacity - this.inFlight - this.waiting.length;
   }
 
-  /** Changes the limit. Sends in flight count against the new one; if it is higher, waiting sends get the additional slots. */
+  /**
+   * Changes the limit. Sends in flight count against the new one; if it is higher, waiting sends get the additional
+   * slots.
+   */
   resize(maxInFlight: number | undefined): void {
     this.maxInFlight = maxInFlight;
     while (this.waiting.length > 0 && this.hasFreeSlot) this.waiting.shift()?.();
   }
 
   /**
-   * Waits for a slot, first come, first served. Returns false if too many sends wait already, or if the signal aborts first;
-   * after true the caller must call {@link release}. `giveUp` creates the signal only when the send has to wait.
+   * Waits for a slot, first come, first served. Returns false if too many sends wait already, or if the signal aborts
+   * first; after true the caller must call {@link release}. `giveUp` creates the signal only when the send has to wait.
    */
   async acquire(giveUp: () => AbortSignal): Promise<boolean> {
     if (this.hasFreeSlot) {
@@ -81,9 +87,9 @@ export class ConcurrencyLimiter {
   }
 
   /**
-   * Seconds after which a delivery that got no slot should be tried again. Each call reserves the next turn of an imagined queue
-   * that moves at the speed of recent sends, so a backlog returns as fast as the account can take it and not all at once.
-   * Between half a second and a minute, and at least `atLeastSeconds`.
+   * Seconds after which a delivery that got no slot should be tried again. Each call reserves the next turn of an
+   * imagined queue that moves at the speed of recent sends, so a backlog returns as fast as the account can take it and
+   * not all at once. Between half a second and a minute, and at least `atLeastSeconds`.
    */
   retryDelaySeconds(atLeastSeconds = 0): number {
     const now = performance.now();

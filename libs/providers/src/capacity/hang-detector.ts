@@ -14,10 +14,11 @@ export interface HangLimits {
 export type AccountEvidence = 'response' | 'fault' | null;
 
 /**
- * Detects an account that accepts connections and does not respond. One rule, applied to the sends in flight (the account is
- * stalled: new sends prefer another account) and to those that hung and failed (it is down: the breaker opens): at least three
- * hang, and they use half of the slots, or the account has not responded for half a deadline. A failure rate does not detect this,
- * because sends that hang are few: each holds a slot until its deadline. See docs/adr/0020-accounts-that-hang.md.
+ * Detects an account that accepts connections and does not respond. One rule, applied to the sends in flight (the
+ * account is stalled: new sends prefer another account) and to those that hung and failed (it is down: the breaker
+ * opens): at least three hang, and they use half of the slots, or the account has not responded for half a deadline. A
+ * failure rate does not detect this, because sends that hang are few: each holds a slot until its deadline. See
+ * docs/adr/0020-accounts-that-hang.md.
  */
 export class HangDetector {
   private readonly hangsAfterMs: number;

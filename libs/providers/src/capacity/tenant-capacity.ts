@@ -3,7 +3,10 @@ import type { ChannelId } from '#domain';
 import type { Breaker } from './breaker.js';
 import type { ConcurrencyLimiter } from './concurrency-limiter.js';
 
-/** Capacity while an account is probed: one delivery is the probe, the others find it in flight and go back to the queue. */
+/**
+ * Capacity while an account is probed: one delivery is the probe, the others find it in flight and go back to the
+ * queue.
+ */
 const PROBE_CAPACITY = 8;
 /** After a successful probe the capacity doubles in this time, up to that of the limiter. */
 const DOUBLES_EVERY_SECONDS = 1;
@@ -33,8 +36,8 @@ export function secondsUntilAvailable({ breaker, pausedUntil }: Pick<AccountStat
 }
 
 /**
- * Decides how many deliveries to claim for tenants whose accounts are down or busy. A delivery that is not claimed keeps its
- * position in the queue and costs nothing; one that is claimed in vain costs a load, a render and a record.
+ * Decides how many deliveries to claim for tenants whose accounts are down or busy. A delivery that is not claimed
+ * keeps its position in the queue and costs nothing; one that is claimed in vain costs a load, a render and a record.
  */
 export class TenantCapacity {
   /** For each channel: when tracking of a tenant ends, on this process's monotonic clock. */

@@ -1,13 +1,14 @@
-// Codes: https://docs.discord.com/developers/topics/opcodes-and-status-codes, https://docs.discord.com/developers/topics/rate-limits.
+// Codes: https://docs.discord.com/developers/topics/opcodes-and-status-codes,
+// https://docs.discord.com/developers/topics/rate-limits.
 
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, secretUrl } from '../define-provider.js';
-import { kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
+import { kindOfStatus, refusalOf, unreadableResponse, type VendorResponse } from '../http/vendor-http.js';
 
-/** Thirty a minute for each webhook. */
+/** Discord accepts 30 messages a minute for each webhook. */
 const PACE = 0.5;
-const LONGEST_TEXT = 2_000;
+const MAX_CHARACTERS = 2_000;
 
 const codes: Readonly<Record<string, ProviderErrorKind>> = {
   10003: 'misconfigured',
@@ -28,33 +29,41 @@ export const discord = defineProvider({
   connect: ({ webhook_url: webhook }, { http }) => ({
     async send(message, { signal }) {
       const content = String(message.content['text']);
-      if (content.length > LONGEST_TEXT)
-        throw new ProviderError('rejected', `Discord takes ${LONGEST_TEXT} characters, this has ${content.length}`, {
-          code: 'too_long',
-        });
+      if (content.length > MAX_CHARACTERS)
+        throw new ProviderError(
+          'rejected',
+          `Discord accepts at most ${MAX_CHARACTERS} characters, got ${content.length}`,
+          {
+            code: 'too_long',
+          },
+        );
       const url = new URL(webhook);
-      // Without it the answer comes before the message was looked at.
+      // Without `wait` Discord responds before it has checked the message.
       url.searchParams.set('wait', 'true');
-      // What stands in a text must not call everybody.
-      const answer = await http.ask({ url: url.href, body: { content, allowed_mentions: { parse: [] } }, signal });
-      if (!answer.ok) throw toError(answer);
-      if (typeof answer.json['id'] !== 'string') throw unreadable(answer);
-      return { messageId: answer.json['id'] };
+      // Texts may contain a recipient's input, so mentions such as @everyone notify no one.
+      const response = await http.request({
+        url: url.href,
+        body: { content, allowed_mentions: { parse: [] } },
+        signal,
+      });
+      if (!response.ok) throw toError(response);
+      if (typeof response.json['id'] !== 'string') throw unreadableResponse(response);
+      return { messageId: response.json['id'] };
     },
     async verify({ signal }) {
-      const answer = await http.ask({ method: 'GET', url: webhook, signal });
-      if (!answer.ok) throw toError(answer);
+      const response = await http.request({ method: 'GET', url: webhook, signal });
+      if (!response.ok) throw toError(response);
     },
   }),
 });
 
-function toError(answer: VendorAnswer): Error {
-  const code = answer.json['code'] === undefined ? null : String(answer.json['code']);
-  const wait = answer.json['retry_after'];
-  return refused(answer, {
-    kind: (code !== null && codes[code]) || (answer.status === 404 ? 'misconfigured' : kindOfStatus(answer.status)),
+function toError(response: VendorResponse): Error {
+  const code = response.json['code'] === undefined ? null : String(response.json['code']);
+  const wait = response.json['retry_after'];
+  return refusalOf(response, {
+    kind: (code !== null && codes[code]) || (response.status === 404 ? 'misconfigured' : kindOfStatus(response.status)),
     code: code === '0' ? null : code,
-    message: answer.json['message'] as string | undefined,
+    message: response.json['message'] as string | undefined,
     retryAfterSeconds: typeof wait === 'number' ? wait : null,
   });
 }

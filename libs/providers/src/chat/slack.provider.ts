@@ -1,16 +1,16 @@
-// Codes: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks (a webhook's answer is a word) and
-// https://docs.slack.dev/reference/methods/chat.postMessage (200 with ok: false).
+// Codes: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks (a webhook responds with one word)
+// and https://docs.slack.dev/reference/methods/chat.postMessage (200 with ok: false).
 
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, endpoint, secret, secretUrl } from '../define-provider.js';
-import { allAre, kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
+import { codesFor, kindOfStatus, refusalOf, unreadableResponse, type VendorResponse } from '../http/vendor-http.js';
 
-/** A message a second for each webhook or channel (docs.slack.dev/apis/web-api/rate-limits). */
+/** One message a second for each webhook or channel (docs.slack.dev/apis/web-api/rate-limits). */
 const PACE = 1;
 
 const codes: Readonly<Record<string, ProviderErrorKind>> = {
-  ...allAre(
+  ...codesFor(
     'rejected',
     'invalid_payload',
     'too_many_attachments',
@@ -19,7 +19,7 @@ const codes: Readonly<Record<string, ProviderErrorKind>> = {
     'invalid_blocks',
     'invalid_blocks_format',
   ),
-  ...allAre(
+  ...codesFor(
     'misconfigured',
     'no_service',
     'no_service_id',
@@ -28,14 +28,14 @@ const codes: Readonly<Record<string, ProviderErrorKind>> = {
     'invalid_token',
     'action_prohibited',
   ),
-  ...allAre(
+  ...codesFor(
     'misconfigured',
     'posting_to_general_channel_denied',
     'not_in_channel',
     'is_archived',
     'channel_is_archived',
   ),
-  ...allAre(
+  ...codesFor(
     'misconfigured',
     'invalid_auth',
     'not_authed',
@@ -44,10 +44,10 @@ const codes: Readonly<Record<string, ProviderErrorKind>> = {
     'token_expired',
     'missing_scope',
   ),
-  ...allAre('misconfigured', 'channel_not_found', 'restricted_action', 'ekm_access_denied', 'access_denied'),
+  ...codesFor('misconfigured', 'channel_not_found', 'restricted_action', 'ekm_access_denied', 'access_denied'),
   user_not_found: 'bad_address',
-  ...allAre('throttled', 'ratelimited', 'rate_limited', 'message_limit_exceeded'),
-  ...allAre('transient', 'rollup_error', 'internal_error', 'fatal_error', 'service_unavailable', 'request_timeout'),
+  ...codesFor('throttled', 'ratelimited', 'rate_limited', 'message_limit_exceeded'),
+  ...codesFor('transient', 'rollup_error', 'internal_error', 'fatal_error', 'service_unavailable', 'request_timeout'),
 };
 
 const credentials = z
@@ -59,7 +59,7 @@ const credentials = z
       .min(1)
       .max(80)
       .optional()
-      .meta({ description: 'Where the bot posts when a delivery names no channel' }),
+      .meta({ description: 'Channel for deliveries without a recipient_address' }),
     endpoint,
   })
   .refine((account) => (account.webhook_url === undefined) !== (account.token === undefined), {
@@ -81,43 +81,45 @@ export const slack = defineProvider({
         const { text, blocks } = message.content as { text: string; blocks?: object[] };
         const body = { text, ...(blocks && { blocks }) };
         if (account.webhook_url) {
-          const answer = await http.ask({ url: account.webhook_url, body, signal });
-          if (!answer.ok) throw toError(answer, answer.text.trim());
+          const response = await http.request({ url: account.webhook_url, body, signal });
+          if (!response.ok) throw toError(response, response.text.trim());
           return { messageId: null };
         }
         const channel = message.to ?? account.channel;
         if (!channel)
-          throw new ProviderError('misconfigured', 'Neither the delivery nor the account names a channel', {
+          throw new ProviderError('misconfigured', 'Neither the delivery nor the account has a channel', {
             code: 'no_channel',
           });
-        const answer = await http.ask({
+        const response = await http.request({
           url: `${api}/chat.postMessage`,
           headers,
           body: JSON.stringify({ channel, ...body }),
           signal,
         });
-        if (!answer.ok || answer.json['ok'] === false) throw toError(answer, String(answer.json['error'] ?? ''));
-        if (typeof answer.json['ts'] !== 'string') throw unreadable(answer);
-        return { messageId: answer.json['ts'] };
+        if (!response.ok || response.json['ok'] === false)
+          throw toError(response, String(response.json['error'] ?? ''));
+        if (typeof response.json['ts'] !== 'string') throw unreadableResponse(response);
+        return { messageId: response.json['ts'] };
       },
       async verify({ signal }) {
-        // A webhook cannot be asked without posting; an empty post is refused in a way that tells whether it is alive.
-        const answer = account.webhook_url
-          ? await http.ask({ url: account.webhook_url, body: {}, signal })
-          : await http.ask({ url: `${api}/auth.test`, headers, signal });
-        const word = account.webhook_url ? answer.text.trim() : String(answer.json['error'] ?? '');
+        // A webhook can only be posted to. It refuses an empty post with a word that proves that it exists.
+        const response = account.webhook_url
+          ? await http.request({ url: account.webhook_url, body: {}, signal })
+          : await http.request({ url: `${api}/auth.test`, headers, signal });
+        const word = account.webhook_url ? response.text.trim() : String(response.json['error'] ?? '');
         if (account.webhook_url && (word === 'no_text' || word === 'invalid_payload')) return;
-        if (!answer.ok || answer.json['ok'] === false) throw toError(answer, word);
+        if (!response.ok || response.json['ok'] === false) throw toError(response, word);
       },
     };
   },
 });
 
-function toError(answer: VendorAnswer, word: string): Error {
+function toError(response: VendorResponse, word: string): Error {
   const known = /^[a-z_]{1,64}$/.test(word);
-  return refused(answer, {
+  return refusalOf(response, {
     kind:
-      codes[word] ?? (answer.ok ? 'rejected' : answer.status === 404 ? 'misconfigured' : kindOfStatus(answer.status)),
+      codes[word] ??
+      (response.ok ? 'rejected' : response.status === 404 ? 'misconfigured' : kindOfStatus(response.status)),
     code: known ? word : null,
     message: known ? word : undefined,
   });

@@ -1,21 +1,21 @@
-// A workflow with the trigger "When a Teams webhook request is received"; the older connectors are retired.
-// https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook
+// Posts to a workflow with the trigger "When a Teams webhook request is received". Microsoft has retired the older
+// connectors. https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook
 
 import { z } from 'zod';
 import { ProviderError } from '#domain';
 import { defineProvider, secretUrl } from '../define-provider.js';
-import { kindOfStatus, refused } from '../http/vendor-http.js';
+import { kindOfStatus, refusalOf } from '../http/vendor-http.js';
 
-/** Four requests a second throttle; one is safe. */
+/** Teams throttles at four requests a second; one leaves a margin. */
 const PACE = 1;
-const LARGEST_BYTES = 28 * 1024;
+const MAX_BYTES = 28 * 1024;
 
 export const teams = defineProvider({
   id: 'teams',
   name: 'Microsoft Teams',
   channels: ['chat'],
   pacePerSecond: PACE,
-  credentials: z.strictObject({ webhook_url: secretUrl('The address of the workflow, from its trigger') }),
+  credentials: z.strictObject({ webhook_url: secretUrl('The URL of the workflow, from its trigger') }),
   connect: ({ webhook_url: url }, { http }) => ({
     async send(message, { signal }) {
       const { text, blocks } = message.content as { text: string; blocks?: object[] };
@@ -33,19 +33,23 @@ export const teams = defineProvider({
           },
         ],
       });
-      if (Buffer.byteLength(body) > LARGEST_BYTES)
-        throw new ProviderError('rejected', `Teams takes ${LARGEST_BYTES} bytes, this has ${Buffer.byteLength(body)}`, {
-          code: 'too_long',
-        });
-      const answer = await http.ask({ url, headers: { 'content-type': 'application/json' }, body, signal });
-      if (!answer.ok) {
-        const kind = [404, 410].includes(answer.status) ? 'misconfigured' : kindOfStatus(answer.status);
-        throw refused(answer, { kind, code: (answer.json['error'] as { code?: string } | undefined)?.code });
+      if (Buffer.byteLength(body) > MAX_BYTES)
+        throw new ProviderError(
+          'rejected',
+          `Teams accepts at most ${MAX_BYTES} bytes, got ${Buffer.byteLength(body)}`,
+          {
+            code: 'too_long',
+          },
+        );
+      const response = await http.request({ url, headers: { 'content-type': 'application/json' }, body, signal });
+      if (!response.ok) {
+        const kind = [404, 410].includes(response.status) ? 'misconfigured' : kindOfStatus(response.status);
+        throw refusalOf(response, { kind, code: (response.json['error'] as { code?: string } | undefined)?.code });
       }
       return { messageId: null };
     },
     async verify() {
-      // A workflow cannot be asked without posting; its address was looked at when it was saved.
+      // A workflow can only be posted to. The credentials schema has checked the URL.
     },
   }),
 });

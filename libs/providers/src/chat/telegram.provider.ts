@@ -3,9 +3,9 @@
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, endpoint, secret } from '../define-provider.js';
-import { kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
+import { kindOfStatus, refusalOf, unreadableResponse, type VendorResponse } from '../http/vendor-http.js';
 
-/** Thirty a second for each bot (core.telegram.org/bots/faq). */
+/** 30 messages a second for each bot (core.telegram.org/bots/faq). */
 const PACE = 30;
 
 export const telegram = defineProvider({
@@ -20,41 +20,45 @@ export const telegram = defineProvider({
       .min(1)
       .max(64)
       .optional()
-      .meta({ description: 'Where the bot writes when a delivery names no chat' }),
+      .meta({ description: 'Chat for deliveries without a recipient_address' }),
     endpoint,
   }),
   connect: (account, { http }) => {
-    // The token is a part of the path: no URL of this vendor may stand in an error.
+    // The path contains the token, so no error may contain the URL.
     const api = `${account.endpoint ?? 'https://api.telegram.org'}/bot${account.token}`;
     return {
       async send(message, { signal }) {
         const chat = message.to ?? account.chat_id;
         if (!chat)
-          throw new ProviderError('misconfigured', 'Neither the delivery nor the account names a chat', {
+          throw new ProviderError('misconfigured', 'Neither the delivery nor the account has a chat', {
             code: 'no_chat',
           });
-        const answer = await http.ask({
+        const response = await http.request({
           url: `${api}/sendMessage`,
           body: { chat_id: chat, text: message.content['text'] },
           signal,
         });
-        if (!answer.ok || answer.json['ok'] === false) throw toError(answer);
-        const id = (answer.json['result'] as { message_id?: number } | undefined)?.message_id;
-        if (id === undefined) throw unreadable(answer);
+        if (!response.ok || response.json['ok'] === false) throw toError(response);
+        const id = (response.json['result'] as { message_id?: number } | undefined)?.message_id;
+        if (id === undefined) throw unreadableResponse(response);
         return { messageId: String(id) };
       },
       async verify({ signal }) {
-        const answer = await http.ask({ method: 'GET', url: `${api}/getMe`, signal });
-        if (!answer.ok || answer.json['ok'] === false) throw toError(answer);
+        const response = await http.request({ method: 'GET', url: `${api}/getMe`, signal });
+        if (!response.ok || response.json['ok'] === false) throw toError(response);
       },
     };
   },
 });
 
-function toError(answer: VendorAnswer): ProviderError {
-  const description = String(answer.json['description'] ?? '');
-  const { retry_after: wait } = (answer.json['parameters'] ?? {}) as { retry_after?: number };
-  return refused(answer, { kind: kindOf(answer.status, description), message: description, retryAfterSeconds: wait });
+function toError(response: VendorResponse): ProviderError {
+  const description = String(response.json['description'] ?? '');
+  const { retry_after: wait } = (response.json['parameters'] ?? {}) as { retry_after?: number };
+  return refusalOf(response, {
+    kind: kindOf(response.status, description),
+    message: description,
+    retryAfterSeconds: wait,
+  });
 }
 
 function kindOf(status: number, description: string): ProviderErrorKind {

@@ -1,5 +1,6 @@
-// Codes: https://developers.brevo.com/docs/how-it-works#error-codes. Receipts: https://developers.brevo.com/docs/transactional-webhooks,
-// with the token of https://developers.brevo.com/docs/secured-webhooks.
+// Codes: https://developers.brevo.com/docs/how-it-works#error-codes. Receipts:
+// https://developers.brevo.com/docs/transactional-webhooks, with the token of
+// https://developers.brevo.com/docs/secured-webhooks.
 
 import { z } from 'zod';
 import type { ProviderErrorKind } from '#domain';
@@ -12,8 +13,8 @@ import {
   referenceOf,
   secret,
 } from '../define-provider.js';
-import { same } from '../http/signatures.js';
-import { kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
+import { isSameSecret } from '../http/signatures.js';
+import { kindOfStatus, refusalOf, unreadableResponse, type VendorResponse } from '../http/vendor-http.js';
 import { emailOf, partsOf, sender } from './email.js';
 
 const MAX_IN_FLIGHT = 50;
@@ -33,7 +34,7 @@ export const brevo = defineProvider({
   credentials: z.strictObject({
     api_key: secret('From SMTP & API, under API keys (xkeysib-…)'),
     from: sender,
-    webhook_token: secret('Of your choice: what Brevo shows as the bearer token of the webhook').optional(),
+    webhook_token: secret('A token of your choice: the bearer token of the webhook at Brevo').optional(),
     endpoint,
   }),
   connect: (account, { http }) => {
@@ -43,7 +44,7 @@ export const brevo = defineProvider({
       maxInFlight: MAX_IN_FLIGHT,
       async send(message, { signal }) {
         const mail = emailOf(message, account.from);
-        const answer = await http.ask({
+        const response = await http.request({
           url: `${api}/smtp/email`,
           signal,
           headers,
@@ -57,21 +58,21 @@ export const brevo = defineProvider({
             headers: { ...mail.headers, 'X-Mailin-custom': referenceOf(message) },
           },
         });
-        if (!answer.ok) throw toError(answer);
-        if (typeof answer.json['messageId'] !== 'string') throw unreadable(answer);
-        return { messageId: answer.json['messageId'] };
+        if (!response.ok) throw toError(response);
+        if (typeof response.json['messageId'] !== 'string') throw unreadableResponse(response);
+        return { messageId: response.json['messageId'] };
       },
       async verify({ signal }) {
-        const answer = await http.ask({ method: 'GET', url: `${api}/account`, headers, signal });
-        if (!answer.ok) throw toError(answer);
+        const response = await http.request({ method: 'GET', url: `${api}/account`, headers, signal });
+        if (!response.ok) throw toError(response);
       },
     };
   },
   async parseReceipts(call, account) {
-    const shown = /^Bearer (.+)$/i.exec(call.headers['authorization'] ?? '')?.[1] ?? '';
-    if (!account.webhook_token || !same(shown, account.webhook_token))
-      throw new ReceiptRefused('The token is not that of this account');
-    // One event, or many where the webhook is a batched one.
+    const given = /^Bearer (.+)$/i.exec(call.headers['authorization'] ?? '')?.[1] ?? '';
+    if (!account.webhook_token || !isSameSecret(given, account.webhook_token))
+      throw new ReceiptRefused('The token does not match this account');
+    // A batched webhook sends an array of events.
     const events = [JSON.parse(call.body) as BrevoEvent | BrevoEvent[] | null].flat();
     return events.flatMap((event) => (event ? receiptsOf(event['X-Mailin-custom'], receiptEventOf(event)) : []));
   },
@@ -95,7 +96,7 @@ function receiptEventOf({ event = '', reason = event }: BrevoEvent): ReceiptEven
     case 'hard_bounce':
     case 'invalid_email':
       return { kind: 'bounced', detail: reason, suppress: 'bounced' };
-    // Brevo has the address, or the sender, on a list of its own and did not try.
+    // The address or the sender is on a list of Brevo; no send was tried.
     case 'blocked':
       return { kind: 'bounced', detail: reason };
     default:
@@ -108,15 +109,15 @@ function personOf(text: string): { email: string; name?: string } {
   return { email: address, ...(name && { name }) };
 }
 
-function toError(answer: VendorAnswer): Error {
-  const { code, message } = answer.json as { code?: string; message?: string };
-  // One code for every bad field: what it says tells which.
+function toError(response: VendorResponse): Error {
+  const { code, message } = response.json as { code?: string; message?: string };
+  // One code for every invalid field; only the text tells which one.
   const kind = code === 'invalid_parameter' ? kindOfField(message ?? '') : code && codes[code];
-  return refused(answer, { kind: kind || kindOfStatus(answer.status), code, message });
+  return refusalOf(response, { kind: kind || kindOfStatus(response.status), code, message });
 }
 
 function kindOfField(message: string): ProviderErrorKind {
-  // Not one expression: with `.*` between the words it takes quadratic time for a text full of "to".
+  // Two searches, because a pattern with `.*` between the words takes quadratic time for a text full of "to".
   const to = message.search(/\bto\b/i);
   if (to !== -1 && /not valid/i.test(message.slice(to))) return 'bad_address';
   if (/email is not valid in to/i.test(message)) return 'bad_address';

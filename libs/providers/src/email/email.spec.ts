@@ -22,11 +22,11 @@ function refusal(content: Record<string, unknown>, from = ACCOUNT): Pick<Provide
   } catch (error) {
     return error as ProviderError;
   }
-  throw new Error('it was taken');
+  throw new Error('the sender was accepted');
 }
 
-/** Milliseconds of the processor, so that a busy machine does not count. */
-function millisecondsOf(work: () => void): number {
+/** CPU time in milliseconds, so that load on the machine does not count. */
+function cpuMillisecondsOf(work: () => void): number {
   const before = process.cpuUsage();
   work();
   const { user, system } = process.cpuUsage(before);
@@ -42,7 +42,7 @@ describe('a sender', () => {
     ['"Acme, Inc." <a@example.com>', 'a@example.com', 'Acme, Inc.'],
     ['Acme, Inc. <a@example.com>', 'a@example.com', 'Acme, Inc.'],
     ['Grüße & Co <a@example.com>', 'a@example.com', 'Grüße & Co'],
-  ])('%s is an address and perhaps a name', (from, address, name) => {
+  ])('%s is an address with an optional name', (from, address, name) => {
     expect(partsOf(from)).toEqual({ address, name });
     expect(emailOf(message({ from }), ACCOUNT).from).toBe(from);
   });
@@ -52,7 +52,7 @@ describe('a sender', () => {
     (from) => {
       expect(refusal({ from })).toMatchObject({ kind: 'rejected', code: 'bad_sender' });
       expect(refusal({ from }).message).toMatch(/^from must be one address/);
-      // Not the fault of this message, but of the account.
+      // The sender of the account, so the message is not at fault.
       expect(refusal({}, from)).toMatchObject({ kind: 'misconfigured', code: 'bad_sender' });
     },
   );
@@ -76,8 +76,8 @@ const hostile: Record<string, string> = {
 };
 
 describe('a sender of a megabyte', () => {
-  it.each(Object.entries(hostile))('of %s is read in linear time', (_, from) => {
-    // Ten times as much takes ten times as long; a quadratic parser takes a hundred times as long, many seconds.
-    expect(millisecondsOf(() => partsOf(from))).toBeLessThan(3_000);
+  it.each(Object.entries(hostile))('of %s is parsed in linear time', (_, from) => {
+    // A quadratic parser takes many seconds for a megabyte.
+    expect(cpuMillisecondsOf(() => partsOf(from))).toBeLessThan(3_000);
   });
 });

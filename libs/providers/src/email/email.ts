@@ -1,4 +1,4 @@
-// What an e-mail is, before a vendor's API gives it another shape.
+// The e-mail that providers convert to the format of their vendor.
 
 import addressparser from 'nodemailer/lib/addressparser';
 import { z } from 'zod';
@@ -14,16 +14,16 @@ export interface Email {
   replyTo: string | undefined;
   subject: string;
   html: string | undefined;
-  /** The given one, or the one that rendering made from the html. */
+  /** The template's text, or text generated from the html. */
   text: string;
-  /** Beyond those that every vendor has a field for. */
+  /** Headers for which vendors have no field of their own. */
   headers: Record<string, string>;
 }
 
 /** The `from` of an account's credentials. */
 export const sender = z.string().min(3).max(320).meta({ description: 'The sender: an address, or "Name <address>"' });
 
-/** The e-mail of a delivery. One recipient, never a list or a group: the address was parsed strictly when it came in. */
+/** The e-mail of a delivery. `to` is exactly one address: it was parsed strictly when the delivery was accepted. */
 export function emailOf(message: ProviderMessage, from: string): Email {
   const content = message.content as {
     subject: string;
@@ -44,7 +44,7 @@ export function emailOf(message: ProviderMessage, from: string): Email {
   };
 }
 
-/** One click in the mail client ends it (RFC 8058), and the list has a name (RFC 2919). */
+/** One-click unsubscribe (RFC 8058) and the list's id (RFC 2919). */
 function unsubscribeHeaders({ unsubscribe }: ProviderMessage): Record<string, string> {
   if (!unsubscribe) return {};
   return {
@@ -60,12 +60,12 @@ function checkSender(from: string, kind: 'rejected' | 'misconfigured'): void {
   const got = JSON.stringify(from.slice(0, 80));
   throw new ProviderError(
     kind,
-    `from must be one address of at most ${MAX_ADDRESS} characters, perhaps as "Name <address>", got ${got}`,
+    `from must be one address of at most ${MAX_ADDRESS} characters, optionally as "Name <address>", got ${got}`,
     { code: 'bad_sender' },
   );
 }
 
-/** `Name <address>` in its two parts; of several addresses the first. nodemailer's parser is linear, whatever the text. */
+/** Parses `Name <address>`; the first of several addresses. nodemailer's parser takes linear time for any text. */
 export function partsOf(text: string): { address: string; name: string | undefined } {
   const [first] = addressparser(text, { flatten: true });
   return { address: first?.address || text.trim(), name: first?.name || undefined };

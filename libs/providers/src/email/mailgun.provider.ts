@@ -1,5 +1,5 @@
-// Codes: https://documentation.mailgun.com/docs/mailgun/api-reference/mg-errors (statuses and texts, no codes). Receipts:
-// https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks.
+// Codes: https://documentation.mailgun.com/docs/mailgun/api-reference/mg-errors (Mailgun has statuses and texts, but no
+// codes). Receipts: https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks.
 
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
@@ -13,8 +13,8 @@ import {
   referenceOf,
   secret,
 } from '../define-provider.js';
-import { same } from '../http/signatures.js';
-import { kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
+import { isSameSecret } from '../http/signatures.js';
+import { kindOfStatus, refusalOf, unreadableResponse, type VendorResponse } from '../http/vendor-http.js';
 import { emailOf, sender } from './email.js';
 
 const MAX_IN_FLIGHT = 50;
@@ -47,14 +47,19 @@ export const mailgun = defineProvider({
         if (mail.replyTo) body.set('h:Reply-To', mail.replyTo);
         for (const [name, value] of Object.entries(mail.headers)) body.set(`h:${name}`, value);
         body.set('v:carillon', referenceOf(message));
-        const answer = await http.ask({ url: `${api}/${account.domain}/messages`, headers, body, signal });
-        if (!answer.ok) throw toError(answer);
-        if (typeof answer.json['id'] !== 'string') throw unreadable(answer);
-        return { messageId: answer.json['id'] };
+        const response = await http.request({ url: `${api}/${account.domain}/messages`, headers, body, signal });
+        if (!response.ok) throw toError(response);
+        if (typeof response.json['id'] !== 'string') throw unreadableResponse(response);
+        return { messageId: response.json['id'] };
       },
       async verify({ signal }) {
-        const answer = await http.ask({ method: 'GET', url: `${api}/domains/${account.domain}`, headers, signal });
-        if (!answer.ok) throw toError(answer);
+        const response = await http.request({
+          method: 'GET',
+          url: `${api}/domains/${account.domain}`,
+          headers,
+          signal,
+        });
+        if (!response.ok) throw toError(response);
       },
     };
   },
@@ -64,8 +69,8 @@ export const mailgun = defineProvider({
     const expected = createHmac('sha256', account.webhook_signing_key ?? '')
       .update(timestamp + token)
       .digest('hex');
-    if (!account.webhook_signing_key || !same(given, expected))
-      throw new ReceiptRefused('The signature is not that of this account');
+    if (!account.webhook_signing_key || !isSameSecret(given, expected))
+      throw new ReceiptRefused('The signature does not match this account');
     return event ? receiptsOf(event['user-variables']?.['carillon'], receiptEventOf(event)) : [];
   },
 });
@@ -104,9 +109,9 @@ function receiptEventOf(event: MailgunEvent): ReceiptEvent | null {
   }
 }
 
-function toError(answer: VendorAnswer): Error {
-  const message = answer.json['message'] as string | undefined;
-  return refused(answer, { kind: kindOf(answer.status, message ?? ''), message });
+function toError(response: VendorResponse): Error {
+  const message = response.json['message'] as string | undefined;
+  return refusalOf(response, { kind: kindOf(response.status, message ?? ''), message });
 }
 
 function kindOf(status: number, message: string): ProviderErrorKind {

@@ -1,5 +1,6 @@
-// Codes: https://postmarkapp.com/developer/api/overview#error-codes. Postmark does not sign what it reports: it shows the user and
-// password that stand in the address it was given (https://postmarkapp.com/developer/webhooks/webhooks-overview).
+// Codes: https://postmarkapp.com/developer/api/overview#error-codes. Postmark does not sign its webhooks: it
+// authenticates with the user and password in the webhook's URL
+// (https://postmarkapp.com/developer/webhooks/webhooks-overview).
 
 import { z } from 'zod';
 import type { ProviderErrorKind } from '#domain';
@@ -12,8 +13,8 @@ import {
   referenceOf,
   secret,
 } from '../define-provider.js';
-import { same } from '../http/signatures.js';
-import { kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
+import { isSameSecret } from '../http/signatures.js';
+import { kindOfStatus, refusalOf, unreadableResponse, type VendorResponse } from '../http/vendor-http.js';
 import { emailOf, sender } from './email.js';
 
 const MAX_IN_FLIGHT = 50;
@@ -47,8 +48,8 @@ export const postmark = defineProvider({
       .min(1)
       .max(100)
       .optional()
-      .meta({ description: 'The stream, where it is not the default one' }),
-    webhook_password: secret('The password in the address of the webhook (https://carillon:PASSWORD@…)').optional(),
+      .meta({ description: 'The message stream. Default: that of the server' }),
+    webhook_password: secret('The password in the URL of the webhook (https://carillon:PASSWORD@…)').optional(),
     endpoint,
   }),
   connect: (account, { http }) => {
@@ -58,7 +59,7 @@ export const postmark = defineProvider({
       maxInFlight: MAX_IN_FLIGHT,
       async send(message, { signal }) {
         const mail = emailOf(message, account.from);
-        const answer = await http.ask({
+        const response = await http.request({
           url: `${api}/email`,
           signal,
           headers,
@@ -74,24 +75,24 @@ export const postmark = defineProvider({
             ...(account.message_stream && { MessageStream: account.message_stream }),
           },
         });
-        if (!answer.ok || (answer.json['ErrorCode'] ?? 0) !== 0) throw toError(answer);
-        if (typeof answer.json['MessageID'] !== 'string') throw unreadable(answer);
-        return { messageId: answer.json['MessageID'] };
+        if (!response.ok || (response.json['ErrorCode'] ?? 0) !== 0) throw toError(response);
+        if (typeof response.json['MessageID'] !== 'string') throw unreadableResponse(response);
+        return { messageId: response.json['MessageID'] };
       },
       async verify({ signal }) {
-        const answer = await http.ask({ method: 'GET', url: `${api}/server`, headers, signal });
-        if (!answer.ok) throw toError(answer);
+        const response = await http.request({ method: 'GET', url: `${api}/server`, headers, signal });
+        if (!response.ok) throw toError(response);
       },
     };
   },
   async parseReceipts(call, account) {
-    const shown = Buffer.from(
+    const given = Buffer.from(
       /^Basic (.+)$/i.exec(call.headers['authorization'] ?? '')?.[1] ?? '',
       'base64',
     ).toString();
-    const password = shown.slice(shown.indexOf(':') + 1);
-    if (!account.webhook_password || !same(password, account.webhook_password))
-      throw new ReceiptRefused('The password is not that of this account');
+    const password = given.slice(given.indexOf(':') + 1);
+    if (!account.webhook_password || !isSameSecret(password, account.webhook_password))
+      throw new ReceiptRefused('The password does not match this account');
     const record = JSON.parse(call.body) as PostmarkRecord;
     return receiptsOf(record.Metadata?.['carillon'], receiptEventOf(record));
   },
@@ -104,9 +105,10 @@ interface PostmarkRecord {
   Metadata?: Record<string, string>;
 }
 
-/** Bounces that say something of the address for good: https://postmarkapp.com/developer/api/bounce-api#bounce-types. */
+/** Bounces after which the address is suppressed: https://postmarkapp.com/developer/api/bounce-api#bounce-types. */
 const PERMANENT = new Set(['HardBounce', 'BadEmailAddress', 'ManuallyDeactivated']);
-const PASSING = new Set([
+/** Bounces after which Postmark may still deliver, and events that are no bounces. */
+const NOT_FINAL = new Set([
   'Transient',
   'SoftBounce',
   'DnsError',
@@ -127,7 +129,7 @@ function receiptEventOf(record: PostmarkRecord): ReceiptEvent | null {
     case 'SpamComplaint':
       return { kind: 'complained', detail: null, suppress: 'complained' };
     case 'Bounce':
-      if (PASSING.has(record.Type ?? '')) return null;
+      if (NOT_FINAL.has(record.Type ?? '')) return null;
       return {
         kind: 'bounced',
         detail: record.Description ?? record.Type ?? null,
@@ -138,17 +140,17 @@ function receiptEventOf(record: PostmarkRecord): ReceiptEvent | null {
   }
 }
 
-function toError(answer: VendorAnswer): Error {
-  const { ErrorCode: code, Message: message } = answer.json as { ErrorCode?: number; Message?: string };
-  // 300 is any invalid field; the address has a text of its own.
+function toError(response: VendorResponse): Error {
+  const { ErrorCode: code, Message: message } = response.json as { ErrorCode?: number; Message?: string };
+  // 300 means any invalid field; only the text tells which one.
   const kind =
     code === 300 && /invalid '?to'?/i.test(message ?? '')
       ? 'bad_address'
       : code === undefined
         ? undefined
         : codes[code];
-  return refused(answer, {
-    kind: kind ?? kindOfStatus(answer.status),
+  return refusalOf(response, {
+    kind: kind ?? kindOfStatus(response.status),
     code: code === undefined ? null : String(code),
     message,
   });

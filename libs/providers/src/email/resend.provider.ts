@@ -1,15 +1,15 @@
-// Codes: https://resend.com/docs/api-reference/errors. Receipts: https://resend.com/docs/webhooks/introduction (signed by Svix, whose
-// scheme is that of Standard Webhooks under other header names).
+// Codes: https://resend.com/docs/api-reference/errors. Receipts: https://resend.com/docs/webhooks/introduction (signed
+// by Svix: the scheme of Standard Webhooks with other header names).
 
 import { z } from 'zod';
 import type { ProviderErrorKind } from '#domain';
 import { defineProvider, endpoint, type ReceiptEvent, receiptsOf, referenceOf, secret } from '../define-provider.js';
 import { verifyStandardWebhook } from '../http/signatures.js';
-import { kindOfStatus, refused, unreadable, type VendorAnswer } from '../http/vendor-http.js';
+import { kindOfStatus, refusalOf, unreadableResponse, type VendorResponse } from '../http/vendor-http.js';
 import { emailOf, sender } from './email.js';
 
 const MAX_IN_FLIGHT = 50;
-/** Two requests a second for each team unless the vendor was asked for more. */
+/** Two requests a second for each team by default; the vendor raises it on request. */
 const PACE = 2;
 
 const codes: Readonly<Record<string, ProviderErrorKind>> = {
@@ -38,7 +38,7 @@ export const resend = defineProvider({
   credentials: z.strictObject({
     api_key: secret('An API key with sending access (re_…)'),
     from: sender,
-    webhook_secret: secret('The signing secret of the webhook (whsec_…), to learn what became of a mail').optional(),
+    webhook_secret: secret('The signing secret of the webhook (whsec_…), for receipts').optional(),
     endpoint,
   }),
   connect: (account, { http }) => {
@@ -48,7 +48,7 @@ export const resend = defineProvider({
       maxInFlight: MAX_IN_FLIGHT,
       async send(message, { signal, idempotencyKey }) {
         const mail = emailOf(message, account.from);
-        const answer = await http.ask({
+        const response = await http.request({
           url: `${api}/emails`,
           signal,
           headers: { ...headers, 'idempotency-key': idempotencyKey },
@@ -63,14 +63,14 @@ export const resend = defineProvider({
             tags: [{ name: 'carillon', value: referenceOf(message).replace('.', '_') }],
           },
         });
-        if (!answer.ok) throw toError(answer);
-        if (typeof answer.json['id'] !== 'string') throw unreadable(answer);
-        return { messageId: answer.json['id'] };
+        if (!response.ok) throw toError(response);
+        if (typeof response.json['id'] !== 'string') throw unreadableResponse(response);
+        return { messageId: response.json['id'] };
       },
       async verify({ signal }) {
-        // A key that may only send is refused here by a name of its own, which proves that it is one.
-        const answer = await http.ask({ method: 'GET', url: `${api}/domains`, headers, signal });
-        if (!answer.ok && answer.json['name'] !== 'restricted_api_key') throw toError(answer);
+        // A key with sending access only may not list domains. This error still proves that the key is valid.
+        const response = await http.request({ method: 'GET', url: `${api}/domains`, headers, signal });
+        if (!response.ok && response.json['name'] !== 'restricted_api_key') throw toError(response);
       },
     };
   },
@@ -102,7 +102,7 @@ function receiptEventOf({ type, data }: ResendEvent): ReceiptEvent | null {
   }
 }
 
-function toError(answer: VendorAnswer): Error {
-  const { name, message } = answer.json as { name?: string; message?: string };
-  return refused(answer, { kind: (name && codes[name]) || kindOfStatus(answer.status), code: name, message });
+function toError(response: VendorResponse): Error {
+  const { name, message } = response.json as { name?: string; message?: string };
+  return refusalOf(response, { kind: (name && codes[name]) || kindOfStatus(response.status), code: name, message });
 }

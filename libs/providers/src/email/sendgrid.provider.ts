@@ -4,7 +4,7 @@
 import { createPublicKey, type KeyObject, verify as verifySignature } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
-import { type ProviderErrorKind } from '#domain';
+import type { ProviderErrorKind } from '#domain';
 import {
   defineProvider,
   endpoint,
@@ -14,7 +14,7 @@ import {
   referenceOf,
   secret,
 } from '../define-provider.js';
-import { kindOfStatus, refused, type VendorAnswer } from '../http/vendor-http.js';
+import { kindOfStatus, refusalOf, type VendorResponse } from '../http/vendor-http.js';
 import { emailOf, partsOf, sender } from './email.js';
 
 const MAX_IN_FLIGHT = 100;
@@ -42,7 +42,7 @@ export const sendgrid = defineProvider({
       async send(message, { signal }) {
         const mail = emailOf(message, account.from);
         const from = partsOf(mail.from);
-        const answer = await http.ask({
+        const response = await http.request({
           url: `${api}/mail/send`,
           signal,
           headers,
@@ -58,12 +58,12 @@ export const sendgrid = defineProvider({
             headers: mail.headers,
           },
         });
-        if (!answer.ok) throw toError(answer);
-        return { messageId: answer.header('x-message-id') };
+        if (!response.ok) throw toError(response);
+        return { messageId: response.header('x-message-id') };
       },
       async verify({ signal }) {
-        const answer = await http.ask({ method: 'GET', url: `${api}/scopes`, headers, signal });
-        if (!answer.ok) throw toError(answer);
+        const response = await http.request({ method: 'GET', url: `${api}/scopes`, headers, signal });
+        if (!response.ok) throw toError(response);
       },
     };
   },
@@ -74,7 +74,7 @@ export const sendgrid = defineProvider({
   },
 });
 
-/** Verification keys by their text: parsing one takes longer than a check. */
+/** Parsed verification keys by their text, because parsing a key takes longer than verifying a signature. */
 const publicKeys = new LRUCache<string, KeyObject>({ max: 1_000 });
 
 interface SendGridEvent {
@@ -95,7 +95,7 @@ function receiptEventOf({
     case 'open':
       return { kind: 'opened', detail: null };
     case 'bounce':
-      // `blocked` is this message now, not this address for ever.
+      // `blocked` concerns this message and not the address.
       return { kind: 'bounced', detail: reason, suppress: type === 'blocked' ? undefined : 'bounced' };
     case 'dropped':
       return { kind: 'bounced', detail: reason };
@@ -106,33 +106,36 @@ function receiptEventOf({
   }
 }
 
-/** ECDSA over the time and the bytes. The time is not looked at: calls are repeated for a day, and a receipt twice changes nothing. */
+/**
+ * ECDSA over the timestamp and the body. The timestamp is not checked: SendGrid repeats calls for a day, and a repeated
+ * receipt has no effect.
+ */
 function checkSignature(headers: Readonly<Record<string, string>>, body: string, key: string | undefined): void {
   if (!key) throw new ReceiptRefused('The account has no webhook_public_key');
   const time = headers['x-twilio-email-event-webhook-timestamp'] ?? '';
   const signature = Buffer.from(headers['x-twilio-email-event-webhook-signature'] ?? '', 'base64');
-  const good = (() => {
+  const isValid = (() => {
     try {
       return verifySignature('sha256', Buffer.from(time + body), publicKeyOf(key), signature);
     } catch {
       return false;
     }
   })();
-  if (!good) throw new ReceiptRefused('The signature is not that of this account');
+  if (!isValid) throw new ReceiptRefused('The signature does not match this account');
 }
 
 function publicKeyOf(text: string): KeyObject {
-  const known = publicKeys.get(text);
-  if (known) return known;
+  const cached = publicKeys.get(text);
+  if (cached) return cached;
   const key = createPublicKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'spki' });
   publicKeys.set(text, key);
   return key;
 }
 
-function toError(answer: VendorAnswer): Error {
-  const [first] = (answer.json['errors'] ?? []) as { message?: string; field?: string | null }[];
-  return refused(answer, {
-    kind: kindOf(answer.status, first?.field ?? ''),
+function toError(response: VendorResponse): Error {
+  const [first] = (response.json['errors'] ?? []) as { message?: string; field?: string | null }[];
+  return refusalOf(response, {
+    kind: kindOf(response.status, first?.field ?? ''),
     code: first?.field,
     message: first?.message,
   });

@@ -1,10 +1,11 @@
-// Codes: https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html and SendEmail. Receipts come through SNS: sns.ts.
+// Codes: https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html and SendEmail. Receipts come through
+// SNS: sns.ts.
 
 import type { SESv2Client, SESv2ServiceException } from '@aws-sdk/client-sesv2';
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, endpoint, type ReceiptEvent, receiptsOf, secret } from '../define-provider.js';
-import { kindOfStatus, UNTRUSTED } from '../http/vendor-http.js';
+import { kindOfStatus, UNTRUSTED_CERTIFICATE } from '../http/vendor-http.js';
 import { emailOf, sender } from './email.js';
 import { notificationOf } from './sns.js';
 
@@ -44,7 +45,7 @@ const credentials = z.strictObject({
     .string()
     .regex(/^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+$/, 'must be the ARN of an SNS topic')
     .optional()
-    .meta({ description: 'The topic that reports what became of a mail; its signature version must be 2' }),
+    .meta({ description: 'The topic for receipts; its signature version must be 2' }),
   endpoint,
 });
 
@@ -54,7 +55,7 @@ export const ses = defineProvider({
   channels: ['email'],
   credentials,
   connect: (account) => {
-    // The SDK takes room, and is loaded where there is such an account.
+    // Loads the SDK only for an account that uses it, because it takes much memory.
     const opened = open(account);
     opened.catch(() => undefined);
     return {
@@ -86,7 +87,7 @@ export const ses = defineProvider({
           throw toProviderError(error, signal);
         });
         if (!sent.MessageId)
-          throw new ProviderError('unknown', 'SES answered without a message id', { code: 'unreadable_answer' });
+          throw new ProviderError('unknown', 'SES responded without a message id', { code: 'unreadable_answer' });
         return { messageId: sent.MessageId };
       },
       async verify({ signal }) {
@@ -97,7 +98,7 @@ export const ses = defineProvider({
             throw toProviderError(error, signal);
           });
         if (found.SendingEnabled === false)
-          throw new ProviderError('misconfigured', 'Sending is switched off for this account', {
+          throw new ProviderError('misconfigured', 'Sending is disabled for this account', {
             code: 'SendingPaused',
           });
       },
@@ -130,7 +131,7 @@ async function open(
       secretAccessKey: account.secret_access_key,
       ...(account.session_token && { sessionToken: account.session_token }),
     },
-    // One request for each attempt: the tries are ours to make and to record.
+    // One request for each attempt; the retry schedule repeats it.
     maxAttempts: 1,
     requestHandler: new NodeHttpHandler({ connectionTimeout: CONNECT_MS, httpsAgent: agent, httpAgent: agent }),
   });
@@ -160,7 +161,7 @@ function receiptEventOf(event: SesEvent): ReceiptEvent | null {
     case 'Complaint':
       return { kind: 'complained', detail: event.complaint?.complaintFeedbackType ?? null, suppress: 'complained' };
     case 'Bounce': {
-      // Transient and Undetermined are tried on by SES itself, or are nobody's fault: a note at most.
+      // SES itself retries after Transient and Undetermined bounces.
       if (event.bounce?.bounceType !== 'Permanent') return null;
       const [first] = event.bounce.bouncedRecipients ?? [];
       return {
@@ -197,11 +198,11 @@ function toProviderError(error: NetworkError | SESv2ServiceException, signal: Ab
     });
   }
   const { code, syscall } = error as NetworkError;
-  if (syscall === 'connect' || syscall === 'getaddrinfo' || (code && UNTRUSTED.test(code)))
+  if (syscall === 'connect' || syscall === 'getaddrinfo' || (code && UNTRUSTED_CERTIFICATE.test(code)))
     return new ProviderError('transient', `No connection was made (${code})`, { code: code ?? null });
   if (signal.aborted)
-    return new ProviderError('unknown', 'SES did not answer before the deadline', { code: 'deadline' });
-  return new ProviderError('unknown', `The connection ended without an answer (${code ?? error.name})`, {
+    return new ProviderError('unknown', 'SES did not respond before the deadline', { code: 'deadline' });
+  return new ProviderError('unknown', `The connection ended without a response (${code ?? error.name})`, {
     code: code ?? error.name,
   });
 }

@@ -1,4 +1,4 @@
-// An SMTP server that stops answering, at each step of a session: a send that was given up must not arrive later.
+// An SMTP server that stops responding, at each step of a session. A message of an aborted send must not arrive later.
 
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -10,10 +10,8 @@ import { VendorHttp } from '../http/vendor-http.js';
 import { smtp } from './smtp.provider.js';
 
 const PASSWORD = 'a-secret-password-1234';
-/** A deadline that is met. */
-const longer = (): AbortSignal => AbortSignal.timeout(10_000);
-/** A deadline that is not. */
-const shorter = (): AbortSignal => AbortSignal.timeout(500);
+const longDeadline = (): AbortSignal => AbortSignal.timeout(10_000);
+const shortDeadline = (): AbortSignal => AbortSignal.timeout(500);
 const SENDS = 10;
 
 const open: (() => Promise<unknown> | undefined)[] = [];
@@ -54,30 +52,30 @@ async function outcome(connection: Connection, to: string, signal: AbortSignal, 
 
 const recipients = (sink: SmtpSink): string[] => sink.log.flatMap(({ to }) => to);
 
-describe('an SMTP server that stops answering', () => {
+describe('an SMTP server that stops responding', () => {
   it.each<[SmtpStep, string]>([
     ['greeting', 'Hello'],
     ['login', 'Hello'],
     ['sender', 'Hello'],
     ['recipient', 'Hello'],
-    // More than the buffers of both ends hold.
+    // Larger than the socket buffers of both ends.
     ['body', 'Hello, hello, hello, hello, hello.\n'.repeat(400_000)],
-  ])('at the %s gets nothing later of ten sends that were given up, and none counts as sent', async (step, text) => {
+  ])('at the %s gets nothing later of ten aborted sends, and none of them counts as sent', async (step, text) => {
     const sink = await startSmtpSink({ user: 'user', password: PASSWORD });
     open.push(() => sink.close());
     const connection = connectTo(sink.port, { user: 'user', password: PASSWORD });
     sink.holdAt(step);
     const outcomes = await Promise.all(
-      Array.from({ length: SENDS }, (_, n) => outcome(connection, `late${n}@example.com`, shorter(), text)),
+      Array.from({ length: SENDS }, (_, n) => outcome(connection, `late${n}@example.com`, shortDeadline(), text)),
     );
     sink.release();
-    expect(await outcome(connection, 'last@example.com', longer())).toBe('sent');
+    expect(await outcome(connection, 'last@example.com', longDeadline())).toBe('sent');
     expect(recipients(sink)).toEqual(['last@example.com']);
     expect(outcomes).toEqual(Array.from({ length: SENDS }, () => 'transient deadline'));
-    await until('every connection that was given up is closed', () => sink.connections() === 1);
+    await until('the connections of aborted sends are closed', () => sink.connections() === 1);
   });
 
-  it('after the message is in doubt about it, once, and its connection is not used again', async () => {
+  it('after the message leaves its outcome unknown, and the connection is not used again', async () => {
     const sink = await startSmtpSink();
     open.push(() => sink.close());
     const connection = connectTo(sink.port);
@@ -87,7 +85,7 @@ describe('an SMTP server that stops answering', () => {
     await until('the server has as many as there are connections', () => sink.log.length === SENDS / 2);
     deadline.abort();
     const outcomes = await Promise.all(sends);
-    // As many as have a connection each; the others have not been begun.
+    // One send for each connection; the others have not begun.
     expect(outcomes.toSorted()).toEqual([
       ...Array.from({ length: SENDS / 2 }, () => 'transient deadline'),
       ...Array.from({ length: SENDS / 2 }, () => 'unknown deadline'),
@@ -95,33 +93,33 @@ describe('an SMTP server that stops answering', () => {
     const arrived = recipients(sink).length;
     sink.answerData(null);
     sink.release();
-    expect(await outcome(connection, 'last@example.com', longer())).toBe('sent');
+    expect(await outcome(connection, 'last@example.com', longDeadline())).toBe('sent');
     expect(recipients(sink)).toHaveLength(arrived + 1);
-    await until('every connection that was given up is closed', () => sink.connections() === 1);
+    await until('the connections of aborted sends are closed', () => sink.connections() === 1);
   });
 
-  it('in the TLS handshake is left, with nothing sent', async () => {
+  it('in the TLS handshake gets nothing, and the connection is closed', async () => {
     for (const tls of ['implicit', 'starttls']) {
-      const silent = await startSilent(tls === 'starttls');
+      const silent = await startSilentServer(tls === 'starttls');
       const connection = connectTo(silent.port, { tls });
-      expect(await outcome(connection, 'someone@example.com', shorter())).toBe('transient deadline');
+      expect(await outcome(connection, 'someone@example.com', shortDeadline())).toBe('transient deadline');
       await until('the connection is closed', () => silent.sockets.size === 0);
     }
   });
 
-  it('and comes back gets the next message over a new connection where it closed the old one', async () => {
+  it('and recovers gets the next message over a new connection if it closed the old one', async () => {
     const sink = await startSmtpSink();
     open.push(() => sink.close());
     const connection = connectTo(sink.port);
-    expect(await outcome(connection, 'one@example.com', longer())).toBe('sent');
+    expect(await outcome(connection, 'one@example.com', longDeadline())).toBe('sent');
     sink.drop();
-    expect(await outcome(connection, 'two@example.com', longer())).toBe('sent');
+    expect(await outcome(connection, 'two@example.com', longDeadline())).toBe('sent');
     expect(recipients(sink)).toEqual(['one@example.com', 'two@example.com']);
   });
 });
 
-/** Says nothing, or greets, offers STARTTLS and then says nothing more. */
-async function startSilent(greets: boolean): Promise<{ port: number; sockets: Set<Socket> }> {
+/** A server that sends nothing, or greets, offers STARTTLS and then sends nothing more. */
+async function startSilentServer(greets: boolean): Promise<{ port: number; sockets: Set<Socket> }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);

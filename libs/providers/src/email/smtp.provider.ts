@@ -1,13 +1,13 @@
-// Codes: RFC 5321 (replies), RFC 3463 (enhanced status codes), and what large servers make of them.
+// Codes: RFC 5321 (replies), RFC 3463 (enhanced status codes), and their use by large mail servers.
 
 import type { Readable } from 'node:stream';
-import nodemailer from 'nodemailer';
+import nodemailer, { type Transporter } from 'nodemailer';
 import type SMTPPool from 'nodemailer/lib/smtp-pool/index.js';
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, type ProviderMessage, secret } from '../define-provider.js';
-import { EgressRefused } from '../http/egress-guard.js';
-import { beforeDeadline, UNTRUSTED } from '../http/vendor-http.js';
+import { type EgressGuard, EgressRefused } from '../http/egress-guard.js';
+import { beforeDeadline, UNTRUSTED_CERTIFICATE } from '../http/vendor-http.js';
 import { emailOf, partsOf, sender } from './email.js';
 
 const CONNECTIONS = 5;
@@ -26,7 +26,7 @@ const credentials = z.strictObject({
   from: sender,
 });
 
-/** Reply code and enhanced status → kind; the first line that fits. */
+/** Maps reply code and enhanced status to a kind; the first match counts. */
 const codes: readonly { pattern: RegExp; kind: ProviderErrorKind }[] = [
   { pattern: /^(530|534|535|538)/, kind: 'misconfigured' },
   { pattern: /^(454|421 4\.7)/, kind: 'throttled' },
@@ -44,60 +44,28 @@ export const smtp = defineProvider({
   channels: ['email'],
   credentials,
   connect: (account, { guard }) => {
-    const options: SMTPPool.Options = {
-      pool: true,
-      maxConnections: CONNECTIONS,
-      maxMessages: MESSAGES_PER_CONNECTION,
-      host: account.host,
-      port: account.port,
-      secure: account.tls === 'implicit',
-      requireTLS: account.tls === 'starttls',
-      ignoreTLS: account.tls === 'none',
-      ...(account.user !== undefined && { auth: { user: account.user, pass: account.password ?? '' } }),
-      connectionTimeout: CONNECT_MS,
-      getSocket: (_options, callback) => {
-        guard.dial(account.host, account.port, CONNECT_MS).then(
-          (connection) => callback(null, { connection }),
-          (error: Error) => callback(error, false),
-        );
-      },
-      greetingTimeout: 8_000,
-      socketTimeout: 30_000,
-      // A send that is given up closes its connection at once: a polite close would first write what is still buffered.
-      socketCloseTimeout: 0,
-      // A pooled connection that the server has closed meanwhile is replaced once, before anything of the message was written.
-      maxRequeues: 1,
-      disableFileAccess: true,
-      disableUrlAccess: true,
-    };
-    const transport = nodemailer.createTransport(options);
-    transport.use('stream', (mail, done) => {
-      mail.message.processFunc((stream) => {
-        (mail.data as Mail).onStream(stream);
-        return stream;
-      });
-      done();
-    });
+    const transport = createTransport(account, guard);
     return {
       maxInFlight: CONNECTIONS,
       async send(message, { signal, idempotencyKey }) {
         let stream: Readable | undefined;
         const mail: Mail = {
           ...toMail(message, account.from, idempotencyKey),
-          // nodemailer takes a message whose signal aborts from its queue, and closes the connection that is sending it.
+          // On abort nodemailer removes the message from its queue, or closes the connection that is sending it.
           signal,
           onStream: (opened) => {
             stream = opened;
           },
         };
         const sent = await transport.sendMail(mail).catch((error: SmtpError) => {
-          // It is read after the server's reply to DATA. Only its end is followed by the dot that makes it a message.
+          // The stream is read after the server's reply to DATA. The server accepts the message only after its end and
+          // the final dot.
           throw toProviderError(error, stream?.readableEnded === true);
         });
         return { messageId: sent.messageId };
       },
       async verify({ signal }) {
-        // nodemailer takes no signal here; nothing but a greeting is on its way.
+        // `verify` takes no signal. It sends no message, so it may continue after the deadline.
         await beforeDeadline(signal, transport.verify()).catch((error: SmtpError) => {
           throw toProviderError(error, false);
         });
@@ -109,7 +77,49 @@ export const smtp = defineProvider({
   },
 });
 
-/** A message for nodemailer. `onStream` is called with its bytes, for each connection that it is offered to. */
+function createTransport(
+  account: z.infer<typeof credentials>,
+  guard: EgressGuard,
+): Transporter<SMTPPool.SentMessageInfo, SMTPPool.Options> {
+  const options: SMTPPool.Options = {
+    pool: true,
+    maxConnections: CONNECTIONS,
+    maxMessages: MESSAGES_PER_CONNECTION,
+    host: account.host,
+    port: account.port,
+    secure: account.tls === 'implicit',
+    requireTLS: account.tls === 'starttls',
+    ignoreTLS: account.tls === 'none',
+    ...(account.user !== undefined && { auth: { user: account.user, pass: account.password ?? '' } }),
+    connectionTimeout: CONNECT_MS,
+    getSocket: (_options, callback) => {
+      guard.dial(account.host, account.port, CONNECT_MS).then(
+        (connection) => callback(null, { connection }),
+        (error: Error) => callback(error, false),
+      );
+    },
+    greetingTimeout: 8_000,
+    socketTimeout: 30_000,
+    // Destroys the connection of an aborted send at once: a graceful close would first write the buffered rest of the
+    // message.
+    socketCloseTimeout: 0,
+    // Replaces a pooled connection that the server has closed once, before any part of the message was written.
+    maxRequeues: 1,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  };
+  const transport = nodemailer.createTransport(options);
+  transport.use('stream', (mail, done) => {
+    mail.message.processFunc((stream) => {
+      (mail.data as Mail).onStream(stream);
+      return stream;
+    });
+    done();
+  });
+  return transport;
+}
+
+/** A message for nodemailer. `onStream` gets the stream of its bytes, once for each connection that is tried. */
 type Mail = SMTPPool.MailOptions & { onStream(stream: Readable): void };
 
 function toMail(message: ProviderMessage, from: string, idempotencyKey: string) {
@@ -122,7 +132,7 @@ function toMail(message: ProviderMessage, from: string, idempotencyKey: string) 
     subject: mail.subject,
     text: mail.text,
     ...(mail.html !== undefined && { html: mail.html }),
-    // The same id when the same attempt is made twice: the one thing a receiving server can de-duplicate by.
+    // The same id if the same attempt is made twice, so that the receiving server can detect the duplicate.
     messageId: `<${idempotencyKey.replace(':', '.')}@${domain}>`,
     headers: mail.headers,
     disableFileAccess: true,
@@ -134,11 +144,11 @@ interface SmtpError extends Error {
   code?: string;
   response?: string;
   responseCode?: number;
-  /** What the socket said, where nodemailer has a code of its own for it. */
+  /** The code of the socket's error, if nodemailer replaced it by its own. */
   originalCode?: string;
 }
 
-/** `written`: whether the message was written to its end, so that the server may have accepted it. */
+/** `written`: whether the whole message was written, so the server may have accepted it. */
 function toProviderError(error: SmtpError, written: boolean): ProviderError {
   if (error instanceof ProviderError) return error;
   if (error instanceof EgressRefused)
@@ -148,21 +158,21 @@ function toProviderError(error: SmtpError, written: boolean): ProviderError {
     const kind = codes.find(({ pattern }) => pattern.test(normalise(reply)))?.kind ?? 'transient';
     return new ProviderError(kind, reply.slice(0, 500), { code: normalise(reply).split(' ').slice(0, 2).join(' ') });
   }
-  if (UNTRUSTED.test(error.originalCode ?? ''))
+  if (UNTRUSTED_CERTIFICATE.test(error.originalCode ?? ''))
     return new ProviderError('misconfigured', `The certificate of the server is not trusted (${error.originalCode})`, {
       code: error.originalCode!,
     });
   switch (error.code) {
     case 'EABORT':
       return written
-        ? new ProviderError('unknown', 'The server did not answer before the deadline', { code: 'deadline' })
-        : new ProviderError('transient', 'The deadline was over before the message was written', { code: 'deadline' });
+        ? new ProviderError('unknown', 'The server did not respond before the deadline', { code: 'deadline' })
+        : new ProviderError('transient', 'The deadline passed before the message was written', { code: 'deadline' });
     case 'EAUTH':
       return new ProviderError('misconfigured', 'The server refused the credentials', { code: 'EAUTH' });
     case 'EENVELOPE':
-      return new ProviderError('bad_address', 'The address cannot be put into an envelope', { code: 'EENVELOPE' });
+      return new ProviderError('bad_address', 'The address is not valid in an SMTP envelope', { code: 'EENVELOPE' });
     case 'ETLS':
-      return new ProviderError('misconfigured', 'No TLS could be agreed with the server', { code: 'ETLS' });
+      return new ProviderError('misconfigured', 'The TLS handshake with the server failed', { code: 'ETLS' });
     case 'EDNS':
       return new ProviderError('transient', 'The host was not found', { code: 'EDNS' });
     default:
@@ -174,7 +184,7 @@ function toProviderError(error: SmtpError, written: boolean): ProviderError {
   }
 }
 
-/** `550-5.1.1 text` and `550 5.1.1 text` alike; `550 text` without an enhanced code keeps a blank after the number. */
+/** Replaces the hyphen of a multi-line reply (`550-5.1.1 text`) by a space. */
 function normalise(reply: string): string {
   return reply.replace(/^(\d{3})[- ]/, '$1 ');
 }

@@ -1,5 +1,5 @@
-// What Amazon SNS posts: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html. The known validators were
-// looked at and left: forty lines, a pinned host and version 2 only (docs/adr/0011).
+// Messages of Amazon SNS: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html. Checks
+// signature version 2 only, and pins the host of the certificate. Reasons against the known validators: docs/adr/0011.
 
 import { createVerify, X509Certificate } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
@@ -28,37 +28,37 @@ type Envelope = z.infer<typeof envelope>;
 
 export interface SnsAccount {
   topic_arn?: string | undefined;
-  /** Where a test keeps its certificate. Refused in production with the account. */
+  /** The address of a test's certificate. Accounts with an endpoint are refused in production. */
   endpoint?: string | undefined;
 }
 
-/** Certificates by the account's endpoint and their address, which is new for each. */
+/** Certificates by endpoint and URL. SNS uses a new URL for each new certificate. */
 const certificates = new LRUCache<string, X509Certificate>({ max: 20, ttl: 86_400_000 });
 
 /**
- * What the topic says: the message, parsed; null for a confirmation, which is followed. Throws {@link ReceiptRefused} for a wrong
- * signature, another topic, or a certificate from elsewhere.
+ * Verifies a message of the account's topic and returns its parsed content. Confirms a subscription and returns null.
+ * Throws {@link ReceiptRefused} for a wrong signature, another topic, or a certificate from another host.
  */
 export async function notificationOf(call: ReceiptCall, account: SnsAccount, http: VendorHttp): Promise<unknown> {
-  const parsed = envelope.safeParse(objectOf(call.body));
-  if (!parsed.success) throw new ReceiptRefused(`Not a message of SNS: ${parsed.error.issues[0]!.message}`);
+  const parsed = envelope.safeParse(parseJson(call.body));
+  if (!parsed.success) throw new ReceiptRefused(`Not an SNS message: ${parsed.error.issues[0]!.message}`);
   const message = parsed.data;
   if (!account.topic_arn || message.TopicArn !== account.topic_arn)
     throw new ReceiptRefused(`The topic ${message.TopicArn} is not the topic_arn of this account`);
   const certificate = await certificateAt(message.SigningCertURL, account, http, call);
   const fields = message.Type === 'Notification' ? NOTIFICATION_FIELDS : CONFIRMATION_FIELDS;
-  const good = createVerify('RSA-SHA256')
+  const isValid = createVerify('RSA-SHA256')
     .update(signedText(message, fields))
     .verify(certificate.publicKey, message.Signature, 'base64');
-  if (!good) throw new ReceiptRefused('The signature is not that of SNS');
-  if (message.Type === 'Notification') return objectOf(message.Message);
+  if (!isValid) throw new ReceiptRefused('The signature does not match the certificate of SNS');
+  if (message.Type === 'Notification') return parseJson(message.Message);
   if (message.Type === 'SubscriptionConfirmation') {
-    const answer = await http.ask({
+    const response = await http.request({
       method: 'GET',
       url: pinned(message.SubscribeURL ?? '', account),
       signal: call.signal,
     });
-    if (!answer.ok) throw new Error(`SNS answered ${answer.status} to the confirmation`);
+    if (!response.ok) throw new Error(`SNS responded ${response.status} to the confirmation of the subscription`);
   }
   return null;
 }
@@ -76,30 +76,30 @@ async function certificateAt(
   http: VendorHttp,
   call: ReceiptCall,
 ): Promise<X509Certificate> {
-  // Whether an address is allowed depends on the account's endpoint, so a hit needs no second check.
+  // The endpoint decides which URLs are allowed. It is part of the key, so a cached certificate needs no second check.
   const key = `${account.endpoint ?? ''} ${text}`;
   let certificate = certificates.get(key);
   if (!certificate) {
-    const answer = await http.ask({ method: 'GET', url: pinned(text, account), signal: call.signal });
-    if (!answer.ok) throw new Error(`SNS answered ${answer.status} to the request for its certificate`);
-    certificate = new X509Certificate(answer.text);
+    const response = await http.request({ method: 'GET', url: pinned(text, account), signal: call.signal });
+    if (!response.ok) throw new Error(`SNS responded ${response.status} to the request for its certificate`);
+    certificate = new X509Certificate(response.text);
     certificates.set(key, certificate);
   }
   const now = Date.now();
   if (now < Date.parse(certificate.validFrom) || now > Date.parse(certificate.validTo))
-    throw new ReceiptRefused('The certificate is not valid now');
+    throw new ReceiptRefused('The certificate has expired or is not valid yet');
   return certificate;
 }
 
 function pinned(text: string, account: SnsAccount): string {
   const url = URL.parse(text);
-  const ours = account.endpoint !== undefined && url?.origin === new URL(account.endpoint).origin;
-  if (!url || !(ours || (url.protocol === 'https:' && HOST.test(url.host))))
-    throw new ReceiptRefused(`The host of ${text.slice(0, 200)} is not that of SNS`);
+  const isEndpoint = account.endpoint !== undefined && url?.origin === new URL(account.endpoint).origin;
+  if (!url || !(isEndpoint || (url.protocol === 'https:' && HOST.test(url.host))))
+    throw new ReceiptRefused(`${text.slice(0, 200)} has a host that does not belong to SNS`);
   return url.href;
 }
 
-function objectOf(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

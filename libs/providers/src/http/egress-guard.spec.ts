@@ -21,13 +21,13 @@ async function refusal(guard: EgressGuard, url: string): Promise<ProviderError> 
   const http = new VendorHttp(guard);
   open.push(() => http.close());
   const error = await http
-    .ask({ url, method: 'GET', signal: AbortSignal.timeout(2_000) })
+    .request({ url, method: 'GET', signal: AbortSignal.timeout(2_000) })
     .catch((caught: unknown) => caught);
   expect(error, url).toBeInstanceOf(ProviderError);
   return error as ProviderError;
 }
 
-/** One address of each range that nobody outside may be sent to. */
+/** One address of each range that is not public. */
 const FORBIDDEN = [
   ...[
     '0.0.0.0',
@@ -70,17 +70,17 @@ const FORBIDDEN = [
 const PUBLIC = ['1.1.1.1', '172.15.255.255', '172.32.0.1', '192.169.0.1', '2606:4700::1111', '::ffff:1.1.1.1'];
 
 describe('the guard of outgoing requests', () => {
-  it.each(FORBIDDEN)('refuses %s, as it stands and behind a name', async (address) => {
+  it.each(FORBIDDEN)('refuses %s, as an address and behind a host name', async (address) => {
     const guard = new EgressGuard([], resolver([address]));
     const literal = address.includes(':') ? `[${address}]` : address;
     for (const url of [`https://${literal}/`, 'https://webhook.example.com/']) {
       const error = await refusal(guard, url);
       expect([error.kind, error.code], url).toEqual(['misconfigured', 'forbidden_address']);
     }
-    expect(guard.urlFault(`https://${literal}/`)).toContain('private or special');
+    expect(guard.urlError(`https://${literal}/`)).toContain('private or special');
   });
 
-  it.each(PUBLIC)('knows %s for public', (address) => {
+  it.each(PUBLIC)('accepts %s as public', (address) => {
     expect(() => new EgressGuard([]).check(address, true)).not.toThrow();
   });
 
@@ -91,23 +91,24 @@ describe('the guard of outgoing requests', () => {
     'https://127.1/', // short
     'https://[::ffff:7f00:1]/',
     'https://127.0.0.1./',
-  ])('is not deceived by %s', async (url) => {
+  ])('recognises the address in %s', async (url) => {
     expect((await refusal(new EgressGuard([]), url)).code).toBe('forbidden_address');
   });
 
-  it('refuses a name with one forbidden address among public ones: a second address may be tried when the first does not answer', async () => {
+  // A client may try the second address when the first does not respond.
+  it('refuses a name with one forbidden address among public ones', async () => {
     const guard = new EgressGuard([], resolver(['1.1.1.1', '127.0.0.1']));
     expect((await refusal(guard, 'https://webhook.example.com/')).code).toBe('forbidden_address');
   });
 
   it('checks the address that is used, not the one that was looked up before (DNS rebinding)', async () => {
     const guard = new EgressGuard([], resolver(['1.1.1.1'], ['127.0.0.1']));
-    expect(guard.urlFault('https://webhook.example.com/')).toBeNull();
+    expect(guard.urlError('https://webhook.example.com/')).toBeNull();
     await new Promise((resolve) => guard.lookup(true)('webhook.example.com', { all: true }, resolve as never));
     expect((await refusal(guard, 'https://webhook.example.com/')).code).toBe('forbidden_address');
   });
 
-  it('goes to what the operator allows, over http and on any port, and nowhere on from there', async () => {
+  it('connects to the operator’s ranges, over http and on any port, and follows no redirect', async () => {
     const server = createServer((request, response) => {
       if (request.url === '/away')
         response.writeHead(302, { location: 'http://169.254.169.254/latest/meta-data' }).end();
@@ -119,13 +120,13 @@ describe('the guard of outgoing requests', () => {
     expect((await refusal(new EgressGuard([]), url)).code).toBe('forbidden_address');
     const http = new VendorHttp(new EgressGuard(['127.0.0.0/8'], resolver(['127.0.0.1'])));
     open.push(() => http.close());
-    const ask = (path: string) => http.ask({ method: 'GET', url: url + path, signal: AbortSignal.timeout(2_000) });
+    const ask = (path: string) => http.request({ method: 'GET', url: url + path, signal: AbortSignal.timeout(2_000) });
     expect((await ask('/')).text).toBe('here');
-    // A redirect is an answer like any other.
+    // A redirect is not followed.
     expect((await ask('/away')).status).toBe(302);
   });
 
-  it('uses no proxy that the environment names', async () => {
+  it('uses no proxy of the environment', async () => {
     process.env['HTTPS_PROXY'] = process.env['https_proxy'] = 'http://127.0.0.1:9';
     try {
       expect((await refusal(new EgressGuard([]), 'https://10.0.0.1/')).code).toBe('forbidden_address');
@@ -135,7 +136,7 @@ describe('the guard of outgoing requests', () => {
     }
   });
 
-  it('wants https on a port for it, to the public', async () => {
+  it('requires https on an https port for public addresses', async () => {
     const guard = new EgressGuard([], resolver(['1.1.1.1']));
     for (const url of [
       'http://webhook.example.com/',
@@ -156,8 +157,8 @@ describe('the guard of outgoing requests', () => {
     ['https://localhost/', /local name/],
     ['https://example.com:8080/', /8080/],
     ['https://169.254.169.254/latest', /private or special/],
-  ])('says of %s what is wrong when it is registered', (url, words) => {
-    expect(new EgressGuard([]).urlFault(url)).toMatch(words);
+  ])('reports the error of %s when it is saved', (url, words) => {
+    expect(new EgressGuard([]).urlError(url)).toMatch(words);
   });
 
   it.each([
@@ -165,7 +166,7 @@ describe('the guard of outgoing requests', () => {
     'https://example.com:8443/',
     'https://bücher.example/',
     'https://example.com./',
-  ])('takes %s', (url) => {
-    expect(new EgressGuard([]).urlFault(url)).toBeNull();
+  ])('accepts %s', (url) => {
+    expect(new EgressGuard([]).urlError(url)).toBeNull();
   });
 });

@@ -1,5 +1,5 @@
-// Where a request may go. Checked when a connection is made, on the address that is then used: a check of the name alone falls to
-// a resolver that changes its mind (DNS rebinding). Ranges: IANA special-purpose address registries (RFC 6890 and its successors).
+// Decides which addresses may be connected to. Checks the address of the connection itself, so DNS rebinding has no
+// effect. Ranges: IANA special-purpose address registries (RFC 6890 and its successors).
 
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
 import { BlockList, connect, isIP, isIPv6, type LookupFunction, type Socket } from 'node:net';
@@ -14,7 +14,7 @@ const FORBIDDEN = [
 const HTTPS_PORTS = new Set(['', '443', '8443']);
 const LOCAL_NAMES = /(^|\.)(internal|local|localhost)\.?$/i;
 
-/** The address is one that nobody outside may be sent to. */
+/** The address may not be connected to. */
 export class EgressRefused extends Error {
   constructor(message: string) {
     super(message);
@@ -22,7 +22,7 @@ export class EgressRefused extends Error {
   }
 }
 
-/** Finds the addresses of a name, as `dns.lookup` with `all` does. */
+/** Resolves a host name to all its addresses, like `dns.lookup` with `all`. */
 export type Resolve = (hostname: string) => Promise<LookupAddress[]>;
 
 const resolveBySystem: Resolve = (hostname) =>
@@ -31,8 +31,8 @@ const resolveBySystem: Resolve = (hostname) =>
   });
 
 /**
- * Public addresses, over https, on port 443 or 8443; and whatever the operator allows (`allow`, in CIDR notation), over http too
- * and on any port. A name with one forbidden address among several is refused as a whole.
+ * Allows public addresses over https on port 443 or 8443, and the operator's ranges (`allow`, in CIDR notation) over
+ * http or https on any port. Refuses a host name if any of its addresses is forbidden.
  */
 export class EgressGuard {
   private readonly forbidden = listOf(FORBIDDEN);
@@ -45,54 +45,55 @@ export class EgressGuard {
     this.allowed = listOf(allow);
   }
 
-  /** What is wrong with a URL before anything is resolved, or null: for the moment it is registered. */
-  urlFault(text: string): string | null {
+  /** Checks a URL when it is saved, without resolving the host. Returns the error, or null. */
+  urlError(text: string): string | null {
     const url = URL.parse(text);
     if (!url || !/^https?:$/.test(url.protocol)) return 'must be an https URL';
-    if (url.username !== '' || url.password !== '') return 'must not carry a user or password';
-    const host = bare(url.hostname);
-    const known = isIP(host) !== 0;
-    if (known && this.mayBeUsed(host)) return null;
-    if (known && !this.isPublic(host)) return `must not point into a private or special network, got ${host}`;
-    if (!known && LOCAL_NAMES.test(host)) return this.allowsLoopback() ? null : `must not be a local name, got ${host}`;
-    if (!known && this.allowsLoopback()) return null;
+    if (url.username !== '' || url.password !== '') return 'must not contain a user or password';
+    const host = withoutBrackets(url.hostname);
+    const isAddress = isIP(host) !== 0;
+    if (isAddress && this.isAllowedByOperator(host)) return null;
+    if (isAddress && !this.isPublic(host)) return `must not point into a private or special network, got ${host}`;
+    if (!isAddress && LOCAL_NAMES.test(host))
+      return this.allowsLoopback() ? null : `must not be a local name, got ${host}`;
+    if (!isAddress && this.allowsLoopback()) return null;
     if (url.protocol !== 'https:') return 'must be an https URL';
     return HTTPS_PORTS.has(url.port) ? null : `must use port 443 or 8443, got ${url.port}`;
   }
 
-  /** Whether the connection counts as one to the public: then every public address will do, otherwise only allowed ones. */
-  isOpen(protocol: string, port: string): boolean {
+  /** Whether a connection may go to any public address; otherwise only to the operator's ranges. */
+  allowsPublic(protocol: string, port: string): boolean {
     return protocol === 'https:' && HTTPS_PORTS.has(port);
   }
 
   /** Throws {@link EgressRefused} for an address that may not be connected to. */
-  check(address: string, open: boolean): void {
-    if (this.mayBeUsed(address)) return;
+  check(address: string, publicAllowed: boolean): void {
+    if (this.isAllowedByOperator(address)) return;
     if (!this.isPublic(address))
       throw new EgressRefused(`The address ${address} is in a private or special network (see EGRESS_ALLOWED_CIDRS)`);
-    if (!open) throw new EgressRefused('Only https on port 443 or 8443 is used to the public network');
+    if (!publicAllowed) throw new EgressRefused('Only https on port 443 or 8443 is used to the public network');
   }
 
-  /** A `lookup` for `net.connect` that hands out checked addresses only. */
-  lookup(open: boolean): LookupFunction {
+  /** A `lookup` for `net.connect` that returns checked addresses only. */
+  lookup(publicAllowed: boolean): LookupFunction {
     return (hostname, options, callback) => {
       this.resolve(hostname).then(
         (found) => {
           try {
-            for (const { address } of found) this.check(address, open);
+            for (const { address } of found) this.check(address, publicAllowed);
           } catch (error) {
             callback(error as Error, '');
             return;
           }
           const family = options.family === 'IPv4' ? 4 : options.family === 'IPv6' ? 6 : options.family;
-          const fitting = family ? found.filter((one) => one.family === family) : found;
-          const [first] = fitting;
+          const matching = family ? found.filter((one) => one.family === family) : found;
+          const [first] = matching;
           if (!first)
             callback(
               Object.assign(new Error(`no address for ${hostname}`), { code: 'ENOTFOUND', syscall: 'getaddrinfo' }),
               '',
             );
-          else if (options.all) callback(null, fitting);
+          else if (options.all) callback(null, matching);
           else callback(null, first.address, first.family);
         },
         (error: Error) => callback(error, ''),
@@ -101,31 +102,31 @@ export class EgressGuard {
   }
 
   /**
-   * A TCP connection to a server that speaks no HTTP, on any port. Throws {@link EgressRefused}, or what `net.connect` says; gives
-   * up after `timeoutMs`.
+   * Opens a TCP connection for a protocol other than HTTP, on any port. Throws {@link EgressRefused} or the error of
+   * `net.connect`, and `ETIMEDOUT` after `timeoutMs`.
    */
   async dial(host: string, port: number, timeoutMs: number): Promise<Socket> {
     if (isIP(host) !== 0) this.check(host, true);
     return await new Promise((resolve, reject) => {
       const socket = connect({ host, port, lookup: this.lookup(true), autoSelectFamily: true });
-      const late = setTimeout(() => {
+      const timer = setTimeout(() => {
         socket.destroy(
           Object.assign(new Error(`no connection after ${timeoutMs} ms`), { code: 'ETIMEDOUT', syscall: 'connect' }),
         );
       }, timeoutMs);
       socket.once('error', (error) => {
-        clearTimeout(late);
+        clearTimeout(timer);
         reject(error);
       });
       socket.once('connect', () => {
-        clearTimeout(late);
+        clearTimeout(timer);
         socket.removeAllListeners('error');
         resolve(socket);
       });
     });
   }
 
-  private mayBeUsed(address: string): boolean {
+  private isAllowedByOperator(address: string): boolean {
     return this.allowed.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
   }
 
@@ -134,7 +135,7 @@ export class EgressGuard {
   }
 
   private allowsLoopback(): boolean {
-    return this.mayBeUsed('127.0.0.1');
+    return this.isAllowedByOperator('127.0.0.1');
   }
 }
 
@@ -147,7 +148,7 @@ function listOf(ranges: readonly string[]): BlockList {
   return list;
 }
 
-/** `[::1]` as it stands in a URL is `::1`. */
-function bare(hostname: string): string {
+/** Removes the brackets that an IPv6 address has in a URL. */
+function withoutBrackets(hostname: string): string {
   return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
 }

@@ -1,18 +1,18 @@
-// Signatures of calls that come from vendors.
+// Signatures of vendors' calls.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { type ReceiptCall, ReceiptRefused } from '../define-provider.js';
 
-/** Two secrets, compared in constant time. */
-export function same(left: string, right: string): boolean {
+/** Compares fixed-length digests, so that timing does not leak the secret or its length. */
+export function isSameSecret(left: string, right: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(left), digest(right));
 }
 
 /**
- * Checks a call that is signed as Standard Webhooks says, under the given prefix of its headers, and returns what it holds. Throws
- * {@link ReceiptRefused}.
+ * Verifies a call signed according to Standard Webhooks, whose headers have the given prefix, and returns the parsed
+ * body. Throws {@link ReceiptRefused}.
  */
 export function verifyStandardWebhook(
   call: ReceiptCall,
@@ -28,6 +28,6 @@ export function verifyStandardWebhook(
       'webhook-signature': header('signature'),
     });
   } catch {
-    throw new ReceiptRefused('The signature is not that of this account');
+    throw new ReceiptRefused('The signature does not match this account');
   }
 }

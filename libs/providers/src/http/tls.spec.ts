@@ -1,4 +1,4 @@
-// Vendors behind TLS: the certificate must be trusted, and must be that of the name that was asked for, whatever address the name led to.
+// TLS to vendors: the certificate must be trusted and must match the host name, whatever address the name resolves to.
 
 import tls from 'node:tls';
 import { generate } from 'selfsigned';
@@ -32,7 +32,7 @@ async function certificateOf(name: string): Promise<{ key: string; cert: string 
   return { key: made.private, cert: made.cert };
 }
 
-/** Sends through a provider, as it does when a delivery is due. */
+/** Sends one message through the vendor's provider. */
 async function send(vendor: Vendor, credentials = vendor.credentials): Promise<string | ProviderError> {
   const provider = providers[vendor.description.id]!;
   const guard = new EgressGuard(['127.0.0.0/8', '::1/128']);
@@ -50,7 +50,7 @@ async function send(vendor: Vendor, credentials = vendor.credentials): Promise<s
   }
 }
 
-// The two clients that vendors are asked with: ours, and the one inside the AWS SDK.
+// The two HTTP clients: ours, and that of the AWS SDK.
 describe.each(['sendgrid', 'ses'])('%s behind TLS', (id) => {
   let right: { key: string; cert: string };
   let other: { key: string; cert: string };
@@ -69,13 +69,13 @@ describe.each(['sendgrid', 'ses'])('%s behind TLS', (id) => {
     return vendor;
   };
 
-  it('is sent to under its own name', async () => {
+  it('gets the message if the certificate matches its name', async () => {
     const vendor = await vendorWith(right);
     expect(await send(vendor)).toMatch(/./);
     expect(vendor.sends).toHaveLength(1);
   });
 
-  it('is not sent to where the certificate is another name’s', async () => {
+  it('gets nothing if the certificate is for another name', async () => {
     const vendor = await vendorWith(other);
     const error = await send(vendor);
     expect(error).toBeInstanceOf(ProviderError);
@@ -83,7 +83,7 @@ describe.each(['sendgrid', 'ses'])('%s behind TLS', (id) => {
     expect(vendor.log).toEqual([]);
   });
 
-  it('is not sent to where nobody trusts the certificate', async () => {
+  it('gets nothing if the certificate is not trusted', async () => {
     const vendor = await vendorWith(await certificateOf('localhost'));
     const error = await send(vendor);
     expect(error).toMatchObject({ kind: 'transient', code: expect.stringMatching(/CERT|SELF_SIGNED/) });

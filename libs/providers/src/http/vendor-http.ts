@@ -1,4 +1,4 @@
-// One request to a vendor: one connection, one try, a deadline, and an answer that is read only so far.
+// The HTTP client for vendors: one request, one try, a deadline, and a limit on the size of the response.
 
 import { isIP } from 'node:net';
 import type { Agent } from 'undici';
@@ -7,7 +7,7 @@ import { type EgressGuard, EgressRefused } from './egress-guard.js';
 
 const CONNECT_MS = 5_000;
 const IDLE_MS = 4_000;
-/** More of an answer than this is not read (security.md). */
+/** The rest of a longer response is not read, so that a vendor cannot fill the memory. */
 const MAX_ANSWER_BYTES = 20 * 1024;
 const NOT_CONNECTED = Symbol('not connected');
 
@@ -15,24 +15,24 @@ export interface VendorRequest {
   method?: 'GET' | 'POST';
   url: string;
   headers?: Record<string, string>;
-  /** A text or bytes as they are; URLSearchParams as a form; anything else as JSON. */
+  /** A string or bytes are sent unchanged, URLSearchParams as a form, anything else as JSON. */
   body?: string | Buffer | URLSearchParams | object;
   signal: AbortSignal;
 }
 
-export interface VendorAnswer {
+export interface VendorResponse {
   status: number;
   ok: boolean;
-  /** The first of each name, in lower case. */
+  /** The first header of this lower-case name. */
   header(name: string): string | null;
   text: string;
-  /** The text as a JSON object, or an empty one where it is none. */
+  /** The text parsed as a JSON object; an empty object if it is not one. */
   json: Record<string, unknown>;
 }
 
 /**
- * The client of every provider with an HTTP API. Does not retry, follows no redirect, uses no proxy, reuses connections, and goes
- * only where the guard lets it.
+ * Makes the requests of all providers with an HTTP API. It does not retry, follows no redirects, uses no proxy, reuses
+ * connections, and connects only to addresses that the guard allows.
  */
 export class VendorHttp {
   private opened: Promise<{ undici: typeof import('undici'); agent: Agent }> | undefined;
@@ -40,31 +40,31 @@ export class VendorHttp {
   constructor(private readonly guard: EgressGuard) {}
 
   /**
-   * Sends one request and reads its answer, whatever its status. Throws ProviderError: `misconfigured` where the guard
-   * refused, `transient` where no connection was made, `unknown` for everything after that.
+   * Sends one request and returns the response, whatever its status. Throws ProviderError: `misconfigured` if the guard
+   * refuses the address, `transient` if no connection was made, `unknown` for any failure after that.
    */
-  async ask({ method = 'POST', url, headers = {}, body, signal }: VendorRequest): Promise<VendorAnswer> {
+  async request({ method = 'POST', url, headers = {}, body, signal }: VendorRequest): Promise<VendorResponse> {
     if (signal.aborted) throw nothingSentInTime();
     try {
       this.opened ??= open(this.guard);
       const { undici, agent } = await this.opened;
-      const answer = await undici.request(url, {
+      const response = await undici.request(url, {
         method,
         dispatcher: agent,
         signal,
-        headers: { 'user-agent': 'Carillon', ...typeOf(body), ...headers },
-        ...(body !== undefined && { body: bytesOf(body) }),
+        headers: { 'user-agent': 'Carillon', ...contentTypeOf(body), ...headers },
+        ...(body !== undefined && { body: encode(body) }),
       });
-      const text = await readSome(answer.body);
+      const text = await readLimited(response.body);
       return {
-        status: answer.statusCode,
-        ok: answer.statusCode >= 200 && answer.statusCode < 300,
+        status: response.statusCode,
+        ok: response.statusCode >= 200 && response.statusCode < 300,
         header: (name) => {
-          const value = answer.headers[name];
+          const value = response.headers[name];
           return (Array.isArray(value) ? value[0] : value) ?? null;
         },
         text,
-        json: objectOf(text),
+        json: parseObject(text),
       };
     } catch (error) {
       throw toProviderError(error as Error, signal);
@@ -76,35 +76,41 @@ export class VendorHttp {
   }
 }
 
-/** The client takes room, and is loaded by the first request. */
+/** Loads undici with the first request, because it takes memory that the API process mostly does not need. */
 async function open(guard: EgressGuard): Promise<{ undici: typeof import('undici'); agent: Agent }> {
   const undici = await import('undici');
   const connectors = new Map(
-    [true, false].map((open) => [open, undici.buildConnector({ timeout: CONNECT_MS, lookup: guard.lookup(open) })]),
+    [true, false].map((publicAllowed) => [
+      publicAllowed,
+      undici.buildConnector({ timeout: CONNECT_MS, lookup: guard.lookup(publicAllowed) }),
+    ]),
   );
   const agent = new undici.Agent({
     keepAliveTimeout: IDLE_MS,
     pipelining: 1,
-    // The caller's signal is the deadline.
+    // The caller's signal is the only deadline.
     headersTimeout: 0,
     bodyTimeout: 0,
     connect: (options, callback) => {
-      const open = guard.isOpen(options.protocol, options.port);
+      const publicAllowed = guard.allowsPublic(options.protocol, options.port);
       const failed = (error: Error): void => callback(Object.assign(error, { [NOT_CONNECTED]: true }), null);
       try {
-        // A host that is an address already is not looked up.
-        if (isIP(options.hostname) !== 0) guard.check(options.hostname, open);
+        // The lookup is not called for a host that is an IP address.
+        if (isIP(options.hostname) !== 0) guard.check(options.hostname, publicAllowed);
       } catch (error) {
         failed(error as Error);
         return;
       }
-      connectors.get(open)!(options, (error, socket) => (error ? failed(error) : callback(null, socket)));
+      connectors.get(publicAllowed)!(options, (error, socket) => (error ? failed(error) : callback(null, socket)));
     },
   });
   return { undici, agent };
 }
 
-/** Waits for something that comes before the message, and no longer than until the deadline. Throws ProviderError, `transient`, then. */
+/**
+ * Waits for work that precedes the message. Throws a `transient` ProviderError at the deadline, because nothing was
+ * sent.
+ */
 export function beforeDeadline<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(nothingSentInTime());
@@ -115,13 +121,13 @@ export function beforeDeadline<T>(signal: AbortSignal, work: Promise<T>): Promis
 }
 
 function nothingSentInTime(): ProviderError {
-  return new ProviderError('transient', 'The deadline was over before anything was sent', { code: 'deadline' });
+  return new ProviderError('transient', 'The deadline passed before anything was sent', { code: 'deadline' });
 }
 
-/** Codes of a TLS handshake that came to nothing because of the certificate, in Node's and OpenSSL's words: nothing was sent. */
-export const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME|^ERR_(SSL|TLS)/;
+/** Error codes of Node and OpenSSL for a certificate that was not accepted. Nothing was sent. */
+export const UNTRUSTED_CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME|^ERR_(SSL|TLS)/;
 
-/** The kind of a refusal that the vendor's own codes do not tell better. */
+/** The kind of a refusal, where the vendor has no code for it. */
 export function kindOfStatus(status: number): ProviderErrorKind {
   if (status === 401 || status === 402 || status === 403) return 'misconfigured';
   if (status === 429) return 'throttled';
@@ -129,45 +135,45 @@ export function kindOfStatus(status: number): ProviderErrorKind {
   return 'rejected';
 }
 
-/** A part of a vendor's table of codes: these all mean the same. */
-export function allAre(kind: ProviderErrorKind, ...codes: (string | number)[]): Record<string, ProviderErrorKind> {
+/** Part of a vendor's table of codes: maps all the codes to one kind. */
+export function codesFor(kind: ProviderErrorKind, ...codes: (string | number)[]): Record<string, ProviderErrorKind> {
   return Object.fromEntries(codes.map((code) => [code, kind]));
 }
 
 export interface Refusal {
   kind: ProviderErrorKind;
-  /** The vendor's own code; the status where it gives none. */
+  /** The vendor's code. Default: the status. */
   code?: string | null | undefined;
   message?: string | undefined;
-  /** Where the vendor says it elsewhere than in Retry-After. */
+  /** For a vendor that does not use the header Retry-After. */
   retryAfterSeconds?: number | null | undefined;
   optedOut?: boolean | undefined;
 }
 
-const LONGEST_MESSAGE = 500;
+const MAX_MESSAGE = 500;
 
-/** The error of an answer that refuses, with the wait that it asks for. */
-export function refused(
-  answer: VendorAnswer,
+/** The error for a response that refuses the message. Reads Retry-After. */
+export function refusalOf(
+  response: VendorResponse,
   { kind, code, message, retryAfterSeconds, optedOut }: Refusal,
 ): ProviderError {
-  return new ProviderError(kind, (message || `HTTP ${answer.status}`).slice(0, LONGEST_MESSAGE), {
-    code: code || String(answer.status),
-    retryAfterSeconds: retryAfterSeconds ?? retryAfterOf(answer),
+  return new ProviderError(kind, (message || `HTTP ${response.status}`).slice(0, MAX_MESSAGE), {
+    code: code || String(response.status),
+    retryAfterSeconds: retryAfterSeconds ?? retryAfterOf(response),
     ...(optedOut && { optedOut }),
   });
 }
 
-/** A 2xx without what it must hold: the vendor may have taken the message. */
-export function unreadable(answer: VendorAnswer): ProviderError {
-  return new ProviderError('unknown', `HTTP ${answer.status} with an answer that says nothing`, {
+/** The error for a 2xx response without the message id: the vendor may have accepted the message. */
+export function unreadableResponse(response: VendorResponse): ProviderError {
+  return new ProviderError('unknown', `HTTP ${response.status} with a response that cannot be read`, {
     code: 'unreadable_answer',
   });
 }
 
-/** Retry-After in seconds, from a number of them or a date (RFC 9110, section 10.2.3). */
-function retryAfterOf(answer: VendorAnswer): number | null {
-  const text = answer.header('retry-after');
+/** Retry-After in seconds; the header holds seconds or a date (RFC 9110, section 10.2.3). */
+function retryAfterOf(response: VendorResponse): number | null {
+  const text = response.header('retry-after');
   if (text === null) return null;
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
   const at = Date.parse(text);
@@ -181,11 +187,11 @@ function toProviderError(error: Error, signal: AbortSignal): ProviderError {
   const code = (error as { code?: string }).code ?? error.name;
   if (NOT_CONNECTED in error) return new ProviderError('transient', `No connection was made (${code})`, { code });
   if (signal.aborted)
-    return new ProviderError('unknown', 'The vendor did not answer before the deadline', { code: 'deadline' });
-  return new ProviderError('unknown', `The connection ended without an answer (${code})`, { code });
+    return new ProviderError('unknown', 'The vendor did not respond before the deadline', { code: 'deadline' });
+  return new ProviderError('unknown', `The connection ended without a response (${code})`, { code });
 }
 
-async function readSome(body: AsyncIterable<Buffer> & { destroy(): void }): Promise<string> {
+async function readLimited(body: AsyncIterable<Buffer> & { destroy(): void }): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of body) {
@@ -199,18 +205,18 @@ async function readSome(body: AsyncIterable<Buffer> & { destroy(): void }): Prom
   return Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES).toString();
 }
 
-function typeOf(body: VendorRequest['body']): Record<string, string> {
+function contentTypeOf(body: VendorRequest['body']): Record<string, string> {
   if (body instanceof URLSearchParams) return { 'content-type': 'application/x-www-form-urlencoded' };
   if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) return {};
   return { 'content-type': 'application/json' };
 }
 
-function bytesOf(body: NonNullable<VendorRequest['body']>): string | Buffer {
+function encode(body: NonNullable<VendorRequest['body']>): string | Buffer {
   if (typeof body === 'string' || Buffer.isBuffer(body)) return body;
   return body instanceof URLSearchParams ? body.toString() : JSON.stringify(body);
 }
 
-function objectOf(text: string): Record<string, unknown> {
+function parseObject(text: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};

@@ -1,5 +1,5 @@
-// Codes: https://firebase.google.com/docs/cloud-messaging/error-codes. HTTP v1, one post: the vendor's own SDK posts up to five
-// times (docs/adr/0011). The access token is had by a signed assertion (RFC 7523), as Google's service accounts do.
+// Codes: https://firebase.google.com/docs/cloud-messaging/error-codes. HTTP v1, without the vendor's SDK, which
+// posts up to five times (docs/adr/0011). The access token is requested with a signed assertion (RFC 7523).
 
 import { importPKCS8, SignJWT } from 'jose';
 import { z } from 'zod';
@@ -8,19 +8,19 @@ import { defineProvider, endpoint, type ProviderMessage, secret } from '../defin
 import {
   beforeDeadline,
   kindOfStatus,
-  refused,
-  unreadable,
-  type VendorAnswer,
+  refusalOf,
+  unreadableResponse,
   type VendorHttp,
+  type VendorResponse,
 } from '../http/vendor-http.js';
 
 const MAX_IN_FLIGHT = 100;
-const LARGEST_BYTES = 4_096;
+const MAX_BYTES = 4_096;
 const SCOPE = 'https://www.googleapis.com/auth/firebase.messaging';
-/** The longest that Google may take to give a token. */
+/** Timeout of the request for an access token. */
 const FETCH_MS = 8_000;
-/** A token is renewed this long before it ends. */
-const EARLY_MS = 60_000;
+/** A token is renewed this long before it expires. */
+const RENEW_BEFORE_MS = 60_000;
 
 const codes: Readonly<Record<string, ProviderErrorKind>> = {
   UNREGISTERED: 'bad_address',
@@ -59,25 +59,25 @@ export const fcm = defineProvider({
     const service = readServiceAccount(account.service_account)!;
     const token = new AccessToken(service, http, account.endpoint ?? 'https://oauth2.googleapis.com');
     const url = `${account.endpoint ?? 'https://fcm.googleapis.com'}/v1/projects/${encodeURIComponent(service.project_id)}/messages:send`;
-    const post = async (body: object, signal: AbortSignal): Promise<VendorAnswer> => {
+    const post = async (body: object, signal: AbortSignal): Promise<VendorResponse> => {
       const authorization = `Bearer ${await token.get(signal)}`;
-      const answer = await http.ask({ url, headers: { authorization }, body, signal });
-      if (answer.status === 401) token.forget();
-      if (!answer.ok) throw toError(answer);
-      return answer;
+      const response = await http.request({ url, headers: { authorization }, body, signal });
+      if (response.status === 401) token.forget();
+      if (!response.ok) throw toError(response);
+      return response;
     };
     return {
       maxInFlight: MAX_IN_FLIGHT,
       async send(message, { signal }) {
         const body = { message: toFcm(message) };
         const bytes = Buffer.byteLength(JSON.stringify({ ...body.message, token: '' }));
-        if (bytes > LARGEST_BYTES)
-          throw new ProviderError('rejected', `A push holds ${LARGEST_BYTES} bytes, this has ${bytes}`, {
+        if (bytes > MAX_BYTES)
+          throw new ProviderError('rejected', `A push message has at most ${MAX_BYTES} bytes, got ${bytes}`, {
             code: 'too_long',
           });
-        const answer = await post(body, signal);
-        if (typeof answer.json['name'] !== 'string') throw unreadable(answer);
-        return { messageId: answer.json['name'] };
+        const response = await post(body, signal);
+        if (typeof response.json['name'] !== 'string') throw unreadableResponse(response);
+        return { messageId: response.json['name'] };
       },
       async verify({ signal }) {
         await post({ validate_only: true, message: { topic: 'carillon-verify', data: {} } }, signal);
@@ -117,14 +117,14 @@ interface Detail {
   fieldViolations?: { field?: string }[];
 }
 
-function toError(answer: VendorAnswer): ProviderError {
-  const error = (answer.json['error'] ?? {}) as { status?: string; message?: string; details?: Detail[] };
+function toError(response: VendorResponse): ProviderError {
+  const error = (response.json['error'] ?? {}) as { status?: string; message?: string; details?: Detail[] };
   const code = error.details?.find(({ errorCode }) => errorCode)?.errorCode ?? error.status ?? null;
   const aboutToken = error.details?.some(({ fieldViolations }) =>
     fieldViolations?.some(({ field }) => field === 'message.token'),
   );
   const kind = code === 'INVALID_ARGUMENT' && aboutToken ? 'bad_address' : code === null ? undefined : codes[code];
-  return refused(answer, { kind: kind ?? kindOfStatus(answer.status), code, message: error.message });
+  return refusalOf(response, { kind: kind ?? kindOfStatus(response.status), code, message: error.message });
 }
 
 function readServiceAccount(text: string): ServiceAccount | null {
@@ -135,9 +135,9 @@ function readServiceAccount(text: string): ServiceAccount | null {
   }
 }
 
-/** Fetched once for many sends, and again a minute before it ends. */
+/** The access token of a service account, shared by all sends and renewed a minute before it expires. */
 class AccessToken {
-  private current: { token: string; endsAt: number } | undefined;
+  private current: { token: string; expiresAt: number } | undefined;
   private fetching: Promise<string> | undefined;
 
   constructor(
@@ -146,10 +146,10 @@ class AccessToken {
     private readonly base: string,
   ) {}
 
-  /** Throws ProviderError; never `unknown`, since no message is on its way yet. */
+  /** Throws ProviderError, but never `unknown`, because no message was sent yet. */
   async get(signal: AbortSignal): Promise<string> {
-    if (this.current && this.current.endsAt > performance.now()) return this.current.token;
-    // Many sends wait for one fetch, each with a deadline of its own.
+    if (this.current && this.current.expiresAt > performance.now()) return this.current.token;
+    // Concurrent sends share one request; each waits until its own deadline.
     this.fetching ??= this.fetch(AbortSignal.timeout(FETCH_MS)).finally(() => {
       this.fetching = undefined;
     });
@@ -163,7 +163,7 @@ class AccessToken {
   private async fetch(signal: AbortSignal): Promise<string> {
     const url = `${this.base}/token`;
     const key = await importPKCS8(this.service.private_key, 'RS256').catch(() => {
-      throw new ProviderError('misconfigured', 'The private key of the service account cannot be read', {
+      throw new ProviderError('misconfigured', 'The private key of the service account is not valid', {
         code: 'private_key',
       });
     });
@@ -174,8 +174,8 @@ class AccessToken {
       .setIssuedAt()
       .setExpirationTime('1h')
       .sign(key);
-    const answer = await this.http
-      .ask({
+    const response = await this.http
+      .request({
         url,
         signal,
         body: new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion }),
@@ -185,17 +185,20 @@ class AccessToken {
           ? new ProviderError('transient', `No access token: ${error.message}`, { code: error.code })
           : error;
       });
-    if (!answer.ok) {
-      const kind = answer.status === 400 ? 'misconfigured' : kindOfStatus(answer.status);
-      throw refused(answer, {
+    if (!response.ok) {
+      const kind = response.status === 400 ? 'misconfigured' : kindOfStatus(response.status);
+      throw refusalOf(response, {
         kind,
-        code: answer.json['error'] as string | undefined,
-        message: 'Google gave no access token for this service account',
+        code: response.json['error'] as string | undefined,
+        message: 'Google refused an access token for this service account',
       });
     }
-    const { access_token: token, expires_in: seconds } = answer.json as { access_token?: string; expires_in?: number };
-    if (!token) throw new ProviderError('transient', 'Google answered without an access token', { code: 'no_token' });
-    this.current = { token, endsAt: performance.now() + (seconds ?? 3_600) * 1_000 - EARLY_MS };
+    const { access_token: token, expires_in: seconds } = response.json as {
+      access_token?: string;
+      expires_in?: number;
+    };
+    if (!token) throw new ProviderError('transient', 'Google responded without an access token', { code: 'no_token' });
+    this.current = { token, expiresAt: performance.now() + (seconds ?? 3_600) * 1_000 - RENEW_BEFORE_MS };
     return token;
   }
 }

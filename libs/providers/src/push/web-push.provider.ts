@@ -1,13 +1,14 @@
-// RFC 8030 (protocol), RFC 8291 (encryption), RFC 8292 (VAPID). The library encrypts and signs; the request is ours.
+// RFC 8030 (protocol), RFC 8291 (encryption), RFC 8292 (VAPID). The library encrypts and signs; our HTTP client makes
+// the request.
 
 import type webPush from 'web-push';
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, secret } from '../define-provider.js';
-import { kindOfStatus, refused } from '../http/vendor-http.js';
+import { kindOfStatus, refusalOf } from '../http/vendor-http.js';
 
 const MAX_IN_FLIGHT = 100;
-const LARGEST_BYTES = 3_993;
+const MAX_BYTES = 3_993;
 const DEFAULT_TTL_SECONDS = 86_400;
 
 const codes: Readonly<Record<number, ProviderErrorKind>> = {
@@ -25,13 +26,13 @@ export const webPushProvider = defineProvider({
   id: 'web-push',
   name: 'Web Push',
   channels: ['push'],
-  // A device's token is the subscription as the browser gives it, in JSON.
+  // The token of a web device is the browser's subscription as JSON.
   reaches: (address) => readSubscription(address) !== null,
   credentials: z.strictObject({
     subject: z
       .string()
       .regex(/^(mailto:|https:\/\/)/, 'must begin with mailto: or https://')
-      .meta({ description: 'Whom a push service may write to' }),
+      .meta({ description: 'A contact for the push services' }),
     public_key: z.string().length(87).meta({ description: 'The VAPID public key, base64url' }),
     private_key: secret('The VAPID private key, base64url').length(43),
   }),
@@ -40,12 +41,14 @@ export const webPushProvider = defineProvider({
     async send(message, { signal }) {
       const target = readSubscription(message.to!);
       if (!target)
-        throw new ProviderError('bad_address', 'The device is not a browser subscription', { code: 'no_subscription' });
+        throw new ProviderError('bad_address', 'The device token is not a browser subscription', {
+          code: 'no_subscription',
+        });
       const payload = JSON.stringify({ ...message.content, delivery_id: message.deliveryId });
-      if (Buffer.byteLength(payload) > LARGEST_BYTES)
+      if (Buffer.byteLength(payload) > MAX_BYTES)
         throw new ProviderError(
           'rejected',
-          `A push holds ${LARGEST_BYTES} bytes, this has ${Buffer.byteLength(payload)}`,
+          `A push message has at most ${MAX_BYTES} bytes, got ${Buffer.byteLength(payload)}`,
           { code: 'too_long' },
         );
       const { endpoint, headers, body } = await detailsOf(
@@ -54,16 +57,16 @@ export const webPushProvider = defineProvider({
         account,
         message.ttlSeconds ?? DEFAULT_TTL_SECONDS,
       );
-      const answer = await http.ask({ url: endpoint, headers, body, signal });
-      if (!answer.ok)
-        throw refused(answer, {
-          kind: codes[answer.status] ?? kindOfStatus(answer.status),
-          message: answer.text.slice(0, 200),
+      const response = await http.request({ url: endpoint, headers, body, signal });
+      if (!response.ok)
+        throw refusalOf(response, {
+          kind: codes[response.status] ?? kindOfStatus(response.status),
+          message: response.text.slice(0, 200),
         });
-      return { messageId: answer.header('location') };
+      return { messageId: response.header('location') };
     },
     async verify() {
-      // There is nobody to ask: a push service sees the keys with the first message. They are checked by signing with them.
+      // A push service sees the keys only with a message, so this only checks that they can sign.
       await detailsOf({ endpoint: 'https://push.example.com/', keys: undefined }, undefined, account, 1);
     },
   }),
@@ -81,7 +84,7 @@ async function detailsOf(
   account: Account,
   ttlSeconds: number,
 ): Promise<{ endpoint: string; headers: Record<string, string>; body: Buffer }> {
-  // Loaded where there is such an account.
+  // Loaded only for an account that uses it.
   const { default: library } = await import('web-push');
   try {
     const details = library.generateRequestDetails(target as webPush.PushSubscription, payload, {
@@ -98,7 +101,7 @@ async function detailsOf(
     const aboutKeys = /vapid/i.test((error as Error).message);
     throw new ProviderError(
       aboutKeys ? 'misconfigured' : 'bad_address',
-      aboutKeys ? 'The VAPID keys cannot be used' : 'The subscription cannot be encrypted to',
+      aboutKeys ? 'The VAPID keys are not valid' : 'The keys of the subscription are not valid',
       {
         code: aboutKeys ? 'vapid' : 'no_subscription',
       },

@@ -1,35 +1,35 @@
 import { ProviderError, type ReceiptKind } from '#domain';
 
-/** What the sandbox pretends, by the word in an address or the last four digits of a number (providers.md). */
+/** Simulated outcomes by the word in an address or the last four digits of a number (docs/delivery-states.md). */
 const simulations = {
   ok: { number: '0000', run: accepted('delivered') },
   bounce: { number: '0001', run: accepted('bounced') },
   complaint: { number: '0002', run: accepted('complained') },
   'bad-address': {
     number: '0003',
-    run: refused('bad_address', 'simulated_bad_address', 'The sandbox refuses this address, as asked'),
+    run: refused('bad_address', 'simulated_bad_address', 'Simulated: the address is refused'),
   },
   rejected: {
     number: '0004',
-    run: refused('rejected', 'simulated_rejected', 'The sandbox refuses this content, as asked'),
+    run: refused('rejected', 'simulated_rejected', 'Simulated: the content is refused'),
   },
   throttled: { number: '0005', run: throttled },
   flaky: { number: '0006', run: flaky },
-  down: { number: '0007', run: refused('transient', 'simulated_down', 'The sandbox is down, as asked') },
+  down: { number: '0007', run: refused('transient', 'simulated_down', 'Simulated: the vendor is down') },
   unknown: { number: '0008', run: hangs },
   slow: { number: '0009', run: slow },
 } as const;
 
 export type Simulation = keyof typeof simulations;
 
-interface Try {
+interface SimulatedAttempt {
   attempt: number;
   signal: AbortSignal;
 }
 
 /**
- * What is to be simulated for an address, or null for plain acceptance: the local part of an address at
- * `simulator.test`, the end of a number that begins +1500555, or a whole device token or recipient id.
+ * The outcome to simulate for an address, or null to accept the message. Reads the local part of an address at
+ * `simulator.test`, the last digits of a number that begins with +1500555, or a whole device token or recipient id.
  */
 export function simulationFor(address: string): Simulation | null {
   const mail = /^([^@]+)@simulator\.test$/i.exec(address)?.[1]?.toLowerCase();
@@ -40,8 +40,11 @@ export function simulationFor(address: string): Simulation | null {
   return null;
 }
 
-/** Plays it. Returns the receipt a vendor would send later, if any; throws what a vendor would answer. */
-export async function simulate(simulation: Simulation, attempt: Try): Promise<ReceiptKind | undefined> {
+/**
+ * Returns the receipt that a vendor would send later, if there is one. Throws the error that a vendor's response would
+ * cause.
+ */
+export async function simulate(simulation: Simulation, attempt: SimulatedAttempt): Promise<ReceiptKind | undefined> {
   return await simulations[simulation].run(attempt);
 }
 
@@ -55,28 +58,28 @@ function refused(kind: 'bad_address' | 'rejected' | 'transient', code: string, m
   };
 }
 
-async function throttled({ attempt }: Try): Promise<undefined> {
+async function throttled({ attempt }: SimulatedAttempt): Promise<undefined> {
   if (attempt === 1)
-    throw new ProviderError('throttled', 'The sandbox asks for 2 seconds, as asked', {
+    throw new ProviderError('throttled', 'Simulated: too many requests, retry after 2 seconds', {
       code: 'simulated_throttled',
       retryAfterSeconds: 2,
     });
   return undefined;
 }
 
-async function flaky({ attempt }: Try): Promise<undefined> {
+async function flaky({ attempt }: SimulatedAttempt): Promise<undefined> {
   if (attempt <= 2)
-    throw new ProviderError('transient', 'The sandbox fails twice, as asked', { code: 'simulated_flaky' });
+    throw new ProviderError('transient', 'Simulated: the first two attempts fail', { code: 'simulated_flaky' });
   return undefined;
 }
 
-function hangs({ signal }: Try): Promise<undefined> {
+function hangs({ signal }: SimulatedAttempt): Promise<undefined> {
   return new Promise((_, reject) => {
     signal.addEventListener(
       'abort',
       () =>
         reject(
-          new ProviderError('unknown', 'The sandbox did not answer before the deadline, as asked', {
+          new ProviderError('unknown', 'Simulated: no response before the deadline', {
             code: 'simulated_timeout',
           }),
         ),
@@ -85,7 +88,7 @@ function hangs({ signal }: Try): Promise<undefined> {
   });
 }
 
-function slow({ signal }: Try): Promise<undefined> {
+function slow({ signal }: SimulatedAttempt): Promise<undefined> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve(undefined), 2_000);
     signal.addEventListener(
@@ -93,7 +96,7 @@ function slow({ signal }: Try): Promise<undefined> {
       () => {
         clearTimeout(timer);
         reject(
-          new ProviderError('unknown', 'The deadline was over before the two seconds of the sandbox', {
+          new ProviderError('unknown', 'Simulated: the deadline passed before the response after two seconds', {
             code: 'simulated_timeout',
           }),
         );

@@ -1,4 +1,4 @@
-// Takes everything, sends nothing, keeps it in the mailbox. What test keys use, and what a newcomer sees.
+// Accepts every message, sends none, and stores them in the mailbox. Used for test keys and in the embedded profile.
 
 import { z } from 'zod';
 import { channelIds, ProviderError } from '#domain';
@@ -15,7 +15,7 @@ export const sandbox = defineProvider({
       const simulation = simulationFor(message.to ?? message.recipientId) ?? simulationFor(message.recipientId);
       const receipt = simulation ? await simulate(simulation, { attempt: message.attempt, signal }) : undefined;
       if (signal.aborted)
-        throw new ProviderError('transient', 'The deadline was over before the sandbox was asked', {
+        throw new ProviderError('transient', 'The deadline passed before the send began', {
           code: 'deadline',
         });
       await context.deposit({ ...message, outcome: simulation ?? 'accepted' });

@@ -1,5 +1,6 @@
-// Codes: https://www.twilio.com/docs/api/errors. The vendor's library builds the requests and checks the signatures of receipts. The
-// requests go through our HTTP client, because the library's own cannot be aborted and checks no address: docs/adr/0011.
+// Codes: https://www.twilio.com/docs/api/errors. The vendor's library builds the requests and checks the signatures of
+// receipts. The requests go through our HTTP client, because the library's own cannot be aborted and checks no address:
+// docs/adr/0011.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Twilio } from 'twilio';
@@ -16,9 +17,19 @@ import {
   referenceOf,
   secret,
 } from '../define-provider.js';
-import { allAre, kindOfStatus, refused, unreadable, type VendorAnswer, type VendorHttp } from '../http/vendor-http.js';
+import {
+  codesFor,
+  kindOfStatus,
+  refusalOf,
+  unreadableResponse,
+  type VendorHttp,
+  type VendorResponse,
+} from '../http/vendor-http.js';
 
-/** A callback has about 20 fields and 1 kB. The library hashes a call with a wrong signature six times: 0.7 s for 50,000 fields. */
+/**
+ * A callback has about 20 fields and 1 kB. The library hashes a call with a wrong signature six times: 0.7 s for 50,000
+ * fields.
+ */
 const MAX_CALLBACK_FIELDS = 200;
 const MAX_CALLBACK_CHARACTERS = 64 * 1024;
 const MAX_IN_FLIGHT = 100;
@@ -26,12 +37,12 @@ const MAX_IN_FLIGHT = 100;
 const codes: Readonly<Record<string, ProviderErrorKind>> = {
   20429: 'throttled',
   14107: 'throttled',
-  ...allAre('misconfigured', 20003, 20005, 20404, 21606, 21659, 21660, 21703, 30002, 30034),
-  ...allAre('bad_address', 21211, 21214, 21217, 21612, 21614, 30004, 30005, 30006, 21610),
-  ...allAre('rejected', 21408, 21602, 21605, 21617, 30007),
-  ...allAre('transient', 30001, 30003, 30008),
+  ...codesFor('misconfigured', 20003, 20005, 20404, 21606, 21659, 21660, 21703, 30002, 30034),
+  ...codesFor('bad_address', 21211, 21214, 21217, 21612, 21614, 30004, 30005, 30006, 21610),
+  ...codesFor('rejected', 21408, 21602, 21605, 21617, 30007),
+  ...codesFor('transient', 30001, 30003, 30008),
 };
-/** The person has answered STOP. */
+/** The recipient has replied STOP. */
 const OPTED_OUT = '21610';
 
 const credentials = z
@@ -40,7 +51,7 @@ const credentials = z
       .string()
       .regex(/^AC[0-9a-f]{32}$/, 'must be AC and 32 hexadecimal digits')
       .meta({ description: 'The account, from the console' }),
-    auth_token: secret('The auth token: it also signs what Twilio reports back'),
+    auth_token: secret('The auth token, with which Twilio also signs its status callbacks'),
     api_key_sid: z
       .string()
       .regex(/^SK[0-9a-f]{32}$/, 'must be SK and 32 hexadecimal digits')
@@ -130,11 +141,14 @@ async function open(account: z.infer<typeof credentials>, httpClient: RequestCli
   return client;
 }
 
-/** The part of the library's HTTP client that its resources use. The library calls it once for each method, and passes errors on. */
+/**
+ * The part of the library's HTTP client that its resources use. The library calls it once for each method, and passes
+ * errors on.
+ */
 function httpClientOf(http: VendorHttp, signals: AsyncLocalStorage<AbortSignal>): RequestClient {
   const client: Pick<RequestClient, 'request'> = {
     async request<T>({ method, uri, username, password, headers, data }: RequestClient.RequestOptions<T>) {
-      const answer = await http.ask({
+      const response = await http.request({
         method: method === 'get' ? 'GET' : 'POST',
         url: uri,
         headers: {
@@ -145,9 +159,9 @@ function httpClientOf(http: VendorHttp, signals: AsyncLocalStorage<AbortSignal>)
         ...(data && { body: new URLSearchParams(data as Record<string, string>) }),
         signal: signals.getStore()!,
       });
-      if (!answer.ok) throw toError(answer);
-      if (typeof answer.json['sid'] !== 'string' && data) throw unreadable(answer);
-      return { statusCode: answer.status, body: answer.json as T, headers: {} };
+      if (!response.ok) throw toError(response);
+      if (typeof response.json['sid'] !== 'string' && data) throw unreadableResponse(response);
+      return { statusCode: response.status, body: response.json as T, headers: {} };
     },
   };
   return client as RequestClient;
@@ -169,12 +183,12 @@ function suppressionOf(code: string | null): Receipt['suppress'] {
   return code !== null && codes[code] === 'bad_address' ? 'bad_address' : undefined;
 }
 
-function toError(answer: VendorAnswer): Error {
-  const code = answer.json['code'] === undefined ? null : String(answer.json['code']);
-  return refused(answer, {
-    kind: (code !== null && codes[code]) || (answer.status === 404 ? 'misconfigured' : kindOfStatus(answer.status)),
+function toError(response: VendorResponse): Error {
+  const code = response.json['code'] === undefined ? null : String(response.json['code']);
+  return refusalOf(response, {
+    kind: (code !== null && codes[code]) || (response.status === 404 ? 'misconfigured' : kindOfStatus(response.status)),
     code,
-    message: answer.json['message'] as string | undefined,
+    message: response.json['message'] as string | undefined,
     optedOut: code === OPTED_OUT,
   });
 }

@@ -1,5 +1,5 @@
-// Codes: https://developer.vonage.com/en/messaging/sms/guides/troubleshooting-sms. The API answers 200 to everything. Receipts:
-// https://developer.vonage.com/en/messaging/sms/guides/delivery-receipts.
+// Codes: https://developer.vonage.com/en/messaging/sms/guides/troubleshooting-sms. The API responds 200 to every
+// request. Receipts: https://developer.vonage.com/en/messaging/sms/guides/delivery-receipts.
 
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
@@ -13,8 +13,8 @@ import {
   referenceOf,
   secret,
 } from '../define-provider.js';
-import { same } from '../http/signatures.js';
-import { kindOfStatus, refused, unreadable } from '../http/vendor-http.js';
+import { isSameSecret } from '../http/signatures.js';
+import { kindOfStatus, refusalOf, unreadableResponse } from '../http/vendor-http.js';
 
 const MAX_IN_FLIGHT = 30;
 
@@ -48,14 +48,14 @@ export const vonage = defineProvider({
     api_key: z.string().min(1).max(64).meta({ description: 'From the dashboard' }),
     api_secret: secret('From the dashboard'),
     from: z.string().min(3).max(16).meta({ description: 'A number, or a sender name of up to 11 letters' }),
-    webhook_secret: secret('Of your choice: with it receipts are believed').optional(),
+    webhook_secret: secret('A secret of your choice: it authenticates receipts').optional(),
     endpoint,
   }),
   connect: (account, { http }) => ({
     maxInFlight: MAX_IN_FLIGHT,
     async send(message, { signal }) {
       const text = String(message.content['text']);
-      const answer = await http.ask({
+      const response = await http.request({
         url: `${account.endpoint ?? 'https://rest.nexmo.com'}/sms/json`,
         signal,
         body: new URLSearchParams({
@@ -64,23 +64,24 @@ export const vonage = defineProvider({
           from: account.from,
           to: message.to!.replace(/^\+/, ''),
           text,
-          // Beyond ASCII the vendor must be told, or it writes question marks.
-          // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
+          // Without this type Vonage replaces characters outside ASCII by question marks.
+          // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is all of ASCII
           ...(!/^[\x00-\x7f]*$/.test(text) && { type: 'unicode' }),
           'client-ref': account.webhook_secret
-            ? sealed(referenceOf(message), account.webhook_secret)
+            ? signReference(referenceOf(message), account.webhook_secret)
             : message.deliveryId,
         }),
       });
-      if (!answer.ok) throw refused(answer, { kind: kindOfStatus(answer.status) });
-      const parts = answer.json['messages'] as
+      if (!response.ok) throw refusalOf(response, { kind: kindOfStatus(response.status) });
+      const parts = response.json['messages'] as
         | { status?: string; 'message-id'?: string; 'error-text'?: string }[]
         | undefined;
       const [first] = parts ?? [];
-      if (!first?.status) throw unreadable(answer);
-      // A long text goes in parts: when the first is taken, the person gets something, and it must not be sent again.
+      if (!first?.status) throw unreadableResponse(response);
+      // A long text has several parts. If the first is accepted, the recipient gets it, so the message must not be sent
+      // again.
       if (first.status !== '0')
-        throw refused(answer, {
+        throw refusalOf(response, {
           kind: codes[first.status] ?? 'rejected',
           code: first.status,
           message: first['error-text'],
@@ -89,12 +90,12 @@ export const vonage = defineProvider({
     },
     async verify({ signal }) {
       const query = new URLSearchParams({ api_key: account.api_key, api_secret: account.api_secret });
-      const answer = await http.ask({
+      const response = await http.request({
         method: 'GET',
         url: `${account.endpoint ?? 'https://rest.nexmo.com'}/account/get-balance?${query}`,
         signal,
       });
-      if (!answer.ok) throw refused(answer, { kind: kindOfStatus(answer.status) });
+      if (!response.ok) throw refusalOf(response, { kind: kindOfStatus(response.status) });
     },
   }),
   async parseReceipts(call, account) {
@@ -104,25 +105,28 @@ export const vonage = defineProvider({
       : Object.fromEntries(new URLSearchParams(call.body));
     const given = String(fields['client-ref'] ?? '');
     const reference = given.slice(0, given.lastIndexOf('.'));
-    if (!account.webhook_secret || !same(given, sealed(reference, account.webhook_secret)))
-      throw new ReceiptRefused('The reference is not one that this account gave');
+    if (!account.webhook_secret || !isSameSecret(given, signReference(reference, account.webhook_secret)))
+      throw new ReceiptRefused('The signature of the reference does not match this account');
     return receiptsOf(reference, receiptEventOf(String(fields['status']), String(fields['err-code'])));
   },
 });
 
-/** What fits into the hundred characters of a reference beside the reference itself, and a dot. */
-const SEAL_LENGTH = 26;
+/** A `client-ref` has at most 100 characters: 73 of the reference, a dot, and these. */
+const SIGNATURE_LENGTH = 26;
 
 /**
- * A reference that nobody else can make. Vonage signs what it reports only for accounts whose support has switched that on, in a way of their
- * choosing; so what it carries is signed instead.
+ * Signs the reference that a message carries and its receipt returns. Vonage signs the receipts themselves only for
+ * accounts for which its support has enabled that.
  */
-function sealed(reference: string, key: string): string {
-  return `${reference}.${createHmac('sha256', key).update(reference).digest('base64url').slice(0, SEAL_LENGTH)}`;
+function signReference(reference: string, key: string): string {
+  return `${reference}.${createHmac('sha256', key).update(reference).digest('base64url').slice(0, SIGNATURE_LENGTH)}`;
 }
 
-/** Absent for good, and an illegal number: https://developer.vonage.com/en/messaging/sms/guides/delivery-receipts#dlr-error-codes. */
-const GONE = new Set(['3', '9']);
+/**
+ * `err-code`: absent subscriber permanent, and illegal number:
+ * https://developer.vonage.com/en/messaging/sms/guides/delivery-receipts#dlr-error-codes.
+ */
+const PERMANENT = new Set(['3', '9']);
 
 function receiptEventOf(status: string, code: string): ReceiptEvent | null {
   switch (status) {
@@ -131,7 +135,7 @@ function receiptEventOf(status: string, code: string): ReceiptEvent | null {
     case 'failed':
     case 'rejected':
     case 'expired':
-      return { kind: 'bounced', detail: `${status} ${code}`, ...(GONE.has(code) && { suppress: 'bad_address' }) };
+      return { kind: 'bounced', detail: `${status} ${code}`, ...(PERMANENT.has(code) && { suppress: 'bad_address' }) };
     default:
       return null;
   }

@@ -1,17 +1,17 @@
-// Standard Webhooks 1.0 (https://www.standardwebhooks.com): id, timestamp and body signed; several signatures while a secret is
-// being replaced.
+// Standard Webhooks 1.0 (https://www.standardwebhooks.com): signs id, timestamp and body, with both
+// secrets while one is being replaced.
 
 import { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
 import type { ProviderErrorKind } from '#domain';
 import { defineProvider, secret } from '../define-provider.js';
-import { kindOfStatus, refused } from '../http/vendor-http.js';
+import { kindOfStatus, refusalOf } from '../http/vendor-http.js';
 
-/** Enough for a quick endpoint, few enough that one that hangs holds nobody else's place. */
+/** Enough for a fast endpoint, and few enough that a hanging one does not fill the worker. */
 const MAX_IN_FLIGHT = 20;
 
 const codes: Readonly<Record<number, ProviderErrorKind>> = {
-  // The receiver does not want it any more.
+  // Standard Webhooks: the receiver wants no more events.
   410: 'misconfigured',
   429: 'throttled',
   502: 'throttled',
@@ -27,8 +27,10 @@ export const webhook = defineProvider({
       .string()
       .max(2_048)
       .regex(/^https?:\/\/[^\s/]/, 'must be an https URL'),
-    secret: signingSecret('What the receiver checks signatures with: whsec_ and 24 to 64 bytes in base64'),
-    old_secret: signingSecret('A second one, while the receiver changes over').optional(),
+    secret: signingSecret(
+      'The secret with which the receiver verifies signatures: whsec_ and 24 to 64 bytes in base64',
+    ),
+    old_secret: signingSecret('A second secret, while the receiver changes to the new one').optional(),
   }),
   connect: (account, { http }) => {
     const signers = [account.secret, ...(account.old_secret ? [account.old_secret] : [])].map(
@@ -38,10 +40,10 @@ export const webhook = defineProvider({
       maxInFlight: MAX_IN_FLIGHT,
       async send(message, { signal }) {
         const body = String(message.content['body']);
-        // The same for every try, and for the same event when it is sent again.
+        // The same for each attempt and for an event that is sent again, so that the receiver can detect duplicates.
         const id = `msg_${message.eventId ?? message.deliveryId}`;
         const now = new Date();
-        const answer = await http.ask({
+        const response = await http.request({
           url: account.url,
           signal,
           headers: {
@@ -52,18 +54,18 @@ export const webhook = defineProvider({
           },
           body,
         });
-        // A redirect is no answer: what stands behind it was not asked for.
-        if (!answer.ok) {
-          const other = kindOfStatus(answer.status);
-          // What it refuses today it may take tomorrow: only it can tell, by 410.
+        // Redirects are not followed, because only the URL itself was checked and saved.
+        if (!response.ok) {
+          const other = kindOfStatus(response.status);
+          // An endpoint may accept tomorrow what it refuses today. Only 410 is final.
           const kind =
-            codes[answer.status] ?? (other === 'rejected' || other === 'misconfigured' ? 'transient' : other);
-          throw refused(answer, { kind, message: `HTTP ${answer.status}: ${excerptOf(answer.text)}` });
+            codes[response.status] ?? (other === 'rejected' || other === 'misconfigured' ? 'transient' : other);
+          throw refusalOf(response, { kind, message: `HTTP ${response.status}: ${excerptOf(response.text)}` });
         }
         return { messageId: id };
       },
       async verify() {
-        // Only a message would tell; the address was looked at when it was saved. POST /api/v1/webhooks/{id}/test sends one.
+        // Only a message can test an endpoint: POST /api/v1/webhooks/{id}/test sends one.
       },
     };
   },
@@ -76,7 +78,7 @@ function signingSecret(description: string) {
   }, 'must be whsec_ and 24 to 64 bytes in base64');
 }
 
-/** What an endpoint answered is shown to its tenant only, and only so much of it. */
+/** The part of the endpoint's response that its tenant can see. */
 function excerptOf(text: string): string {
   return text.slice(0, 200).replace(/[\p{Cc}\s]+/gu, ' ');
 }

@@ -11,7 +11,7 @@ export interface Received {
   path: string;
   headers: Readonly<Record<string, string>>;
   body: string;
-  /** Whether it asks for a message to be sent; others fetch tokens or verify. */
+  /** Whether the request sends a message; others fetch tokens or verify credentials. */
   send: boolean;
   at: number;
 }
@@ -19,13 +19,13 @@ export interface Received {
 export interface Reply {
   status: number;
   headers?: Record<string, string>;
-  /** A text as it is, anything else as JSON. */
+  /** A string is sent unchanged, anything else as JSON. */
   body?: unknown;
 }
 
 /**
- * What the vendor does with a send: answers as told; keeps the line open and says nothing; ends it before or after the body has
- * come; or answers byte by byte, for ever.
+ * The vendor's behaviour for a send: a response, no response (`hang`), a reset after or before the body is read, or a
+ * response that comes byte by byte without end (`drip`).
  */
 export type Behaviour =
   | 'accept'
@@ -36,43 +36,44 @@ export type Behaviour =
   | Reply
   | ((request: Received) => Reply | 'hang');
 
-/** How one vendor speaks. */
+/** The protocol of one vendor. */
 export interface VendorDescription {
   /** The provider's id. */
   id: string;
   /** Good credentials for a vendor at this address. */
   credentials: (url: string) => Record<string, unknown>;
-  /** Everything in the credentials that must never be told. */
+  /** Everything in the credentials that must never appear in an error. */
   secrets: string[];
-  /** An address that the vendor takes; null where the account decides. */
+  /** An address that the vendor accepts; null if the account determines it. */
   to: string | null | ((url: string) => string);
   isSend: (request: Omit<Received, 'send' | 'at'>) => boolean;
-  /** The answer to a good send, and to anything else that is good. */
+  /** The response to a good send. */
   accept: (request: Received, number: number) => Reply;
+  /** The response to any other request. Default: 200. */
   other?: (request: Received) => Reply;
-  /** What it refuses with, and as which kind that must be understood. */
+  /** The vendor's refusals, and the kind that the provider must report for each. */
   refusals: Record<string, { kind: ProviderErrorKind; reply: Reply; retryAfterSeconds?: number }>;
 }
 
-/** A vendor on loopback that speaks its protocol, keeps a log, and does what it is told. */
+/** A vendor on loopback that speaks its protocol, logs requests, and behaves as the test chooses. */
 export interface Vendor {
   readonly description: VendorDescription;
   readonly url: string;
   readonly to: string | null;
   /** Every request, in order. */
   readonly log: Received[];
-  /** Those that asked for a message. */
+  /** The requests that send a message. */
   readonly sends: Received[];
   readonly credentials: Record<string, unknown>;
   behave(behaviour: Behaviour): void;
-  /** Answers what hangs, as a good send is answered. */
+  /** Responds to the requests that hang as to good sends. */
   release(): void;
   close(): Promise<void>;
 }
 
 const DRIP_MS = 50;
 
-/** With a key and a certificate for `localhost` it speaks HTTPS under that name. */
+/** Starts a vendor. With a key and a certificate for `localhost` it serves HTTPS under that name. */
 export async function startVendor(
   description: VendorDescription,
   tls?: { key: string; cert: string },
@@ -86,33 +87,26 @@ export async function startVendor(
   const server = tls ? createTlsServer(tls, onRequest) : createServer(onRequest);
 
   async function handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    const early = {
-      method: incoming.method!,
-      path: incoming.url!,
-      headers: incoming.headers as Record<string, string>,
-      body: '',
-    };
-    if (behaviour === 'reset_early' && description.isSend(early)) {
+    const head = headOf(incoming);
+    if (behaviour === 'reset_early' && description.isSend(head)) {
       incoming.socket.resetAndDestroy();
       return;
     }
     let body = '';
     for await (const chunk of incoming) body += chunk;
-    const whole = { ...early, body };
+    const whole = { ...head, body };
     const request: Received = { ...whole, send: description.isSend(whole), at: Date.now() };
     log.push(request);
     if (!request.send) {
       reply(response, description.other?.(request) ?? { status: 200, body: {} });
       return;
     }
-    const told = typeof behaviour === 'function' ? behaviour(request) : behaviour;
-    if (told === 'hang') {
-      hanging.push(() => reply(response, description.accept(request, log.length)));
-      return;
-    }
-    if (told === 'reset') incoming.socket.resetAndDestroy();
-    else if (told === 'drip') await drip(response);
-    else reply(response, typeof told === 'object' ? told : description.accept(request, log.length));
+    const chosen = typeof behaviour === 'function' ? behaviour(request) : behaviour;
+    const accepted = (): Reply => description.accept(request, log.length);
+    if (chosen === 'hang') hanging.push(() => reply(response, accepted()));
+    else if (chosen === 'reset') incoming.socket.resetAndDestroy();
+    else if (chosen === 'drip') await drip(response);
+    else reply(response, typeof chosen === 'object' ? chosen : accepted());
   }
 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -141,6 +135,10 @@ export async function startVendor(
   };
 }
 
+function headOf({ method, url, headers }: IncomingMessage): Omit<Received, 'send' | 'at'> {
+  return { method: method!, path: url!, headers: headers as Record<string, string>, body: '' };
+}
+
 function reply(response: ServerResponse, { status, headers = {}, body }: Reply): void {
   const text = typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body);
   response.writeHead(status, {
@@ -158,12 +156,12 @@ async function drip(response: ServerResponse): Promise<void> {
   }
 }
 
-/** A refusal as JSON. */
+/** A refusal with a JSON body. */
 export function refuses(kind: ProviderErrorKind, status: number, body: unknown, headers?: Record<string, string>) {
   return { kind, reply: { status, body, ...(headers && { headers }) } };
 }
 
-/** The two that every HTTP vendor knows: slow down, in so many seconds; and out of order. */
+/** Two refusals that every HTTP vendor has: too many requests, with a delay; and unavailable. */
 export const commonRefusals = {
   'slow down': { ...refuses('throttled', 429, {}, { 'retry-after': '7' }), retryAfterSeconds: 7 },
   'out of order': refuses('transient', 503, 'upstream connect error'),

@@ -56,7 +56,7 @@ export const fcmVendor: VendorDescription = {
   },
 };
 
-/** A browser's subscription, with keys that are good. */
+/** A browser's subscription with valid keys. */
 export function browserSubscription(url: string): string {
   const browser = createECDH('prime256v1');
   return JSON.stringify({

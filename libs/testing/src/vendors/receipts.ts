@@ -1,4 +1,4 @@
-// What vendors post when they report, signed as they sign.
+// The receipts that vendors post, with their signatures.
 
 import { createHmac, createSign, generateKeyPairSync, randomUUID, sign as signBytes } from 'node:crypto';
 import { generate } from 'selfsigned';
@@ -6,7 +6,7 @@ import { Webhook } from 'standardwebhooks';
 
 export type ReportKind = 'delivered' | 'bounced' | 'complained' | 'opened';
 
-/** A call as a vendor makes it. */
+/** The vendor's call. */
 export interface Report {
   headers: Record<string, string>;
   body: string;
@@ -14,16 +14,16 @@ export interface Report {
 
 export interface ReportOptions {
   credentials: Record<string, unknown>;
-  /** The address the vendor was given. */
+  /** The `receipts_url` of the account. */
   url: string;
   tenantId: string;
   deliveryId: string;
 }
 
-/** Signs reports of one vendor. The kinds that it knows, by the name under which it reports them. */
+/** Creates and signs the reports of one vendor. */
 export interface Reporter {
   kinds: readonly ReportKind[];
-  /** The address to be called where it differs from delivery to delivery. */
+  /** The URL of the call, if it depends on the delivery. */
   urlOf?: (options: ReportOptions) => string;
   report: (kind: ReportKind, options: ReportOptions) => Report;
 }
@@ -34,12 +34,12 @@ const reference = ({ tenantId, deliveryId }: ReportOptions): string => `${tenant
 const { private: snsKey, cert: snsCertificate } = await generate([{ name: 'commonName', value: 'sns.amazonaws.com' }], {
   keySize: 2_048,
 });
-/** A key and a certificate that nobody trusts. */
+/** A key and a certificate that is not trusted. */
 export const UNTRUSTED_TLS = { key: snsKey, cert: snsCertificate };
-/** What a fake SNS serves as its certificate. */
+/** The certificate that the fake SNS serves. */
 export const SNS_CERTIFICATE = snsCertificate;
 
-/** A message of SNS, signature version 2, with the certificate at the account's endpoint. */
+/** An SNS message with signature version 2 and the certificate at the account's endpoint. */
 export function snsReport(
   type: 'Notification' | 'SubscriptionConfirmation',
   message: string,
@@ -89,7 +89,7 @@ const SES_EVENTS: Record<ReportKind, object> = {
 };
 
 const { privateKey: sendgridKey, publicKey: sendgridPublic } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-/** What SendGrid shows as the verification key. */
+/** The verification key that SendGrid shows. */
 export const SENDGRID_PUBLIC_KEY = sendgridPublic.export({ format: 'der', type: 'spki' }).toString('base64');
 
 const SENDGRID_EVENTS: Record<ReportKind, string> = {
@@ -99,7 +99,7 @@ const SENDGRID_EVENTS: Record<ReportKind, string> = {
   opened: 'open',
 };
 
-/** SendGrid reports many things in one call: a thousand and more, up to 768 kB. */
+/** SendGrid batches events: a thousand and more in one call, up to 768 kB. */
 export function sendgridReport(events: readonly { kind: ReportKind; tenantId: string; deliveryId: string }[]): Report {
   const body = JSON.stringify(
     events.map(({ kind, tenantId, deliveryId }) => ({

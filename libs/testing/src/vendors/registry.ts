@@ -12,7 +12,7 @@ import { fcmVendor, webPushVendor } from './push-vendors.js';
 import { twilioVendor, vonageVendor } from './sms-vendors.js';
 import { webhookReceiver } from './webhook-receiver.js';
 
-/** ONE LINE PER VENDOR with an HTTP API, by the id of its provider. */
+/** All vendors with an HTTP API, one line each, by the id of their provider. */
 export const vendors: Readonly<Record<string, VendorDescription>> = {
   ses: sesVendor,
   resend: resendVendor,
