@@ -1,5 +1,5 @@
-// `prisma generate` needs no engine, but would download one; any existing program in its place stops that, so that an
-// install works behind a closed network too.
+// `prisma generate` needs no engine, but downloads one. Naming any existing program as the engine prevents the download, so
+// that an install also works without internet access.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 

@@ -12,13 +12,13 @@ const CLUSTER_ID = 'Y2FyaWxsb24tbG9jYWwtMQ';
 export interface KafkaService {
   brokers: string;
   version: string;
-  /** SIGKILL; `start` brings it back on the same port with the same data. */
+  /** Sends SIGKILL; `start` starts it again on the same port with the same data. */
   kill(): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Why no Kafka can be started here, or null when one can. */
+/** The reason why Kafka cannot start on this machine, or null if it can. */
 export function kafkaMissing(jars: string): string | null {
   if (!onPath('java')) return 'no java on the PATH (Debian: apt-get install default-jre-headless)';
   if (!existsSync(jarsOf(jars)) && !onPath('mvn'))
@@ -27,8 +27,8 @@ export function kafkaMissing(jars: string): string | null {
 }
 
 /**
- * A Kafka of our own on the loopback interface: one node, broker and controller in one, from the jars of Maven Central, which
- * are fetched once into `jars`.
+ * Starts Kafka on the loopback interface: one node that is broker and controller. Its jars come from Maven Central, downloaded
+ * once into `jars`.
  */
 export async function startKafka(options: { directory: string; jars: string; port?: number }): Promise<KafkaService> {
   const jars = await fetchJars(options.jars);
@@ -143,8 +143,9 @@ async function fetchJars(directory: string): Promise<string> {
 `,
   );
   await run('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=.'], { cwd: fresh });
-  if (!readdirSync(fresh).some((name) => name.endsWith('.jar'))) throw new Error(`no jars came into ${fresh}`);
-  // In place at once, so that nobody finds half of them.
+  if (!readdirSync(fresh).some((name) => name.endsWith('.jar')))
+    throw new Error(`mvn downloaded no jars into ${fresh}`);
+  // A rename is atomic: no other process sees an incomplete folder.
   try {
     renameSync(fresh, wanted);
   } catch (error) {

@@ -1,4 +1,4 @@
-// ReceiptEvent and running the programs that the services are.
+// Finds and runs the programs of the services.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
@@ -9,7 +9,7 @@ export function onPath(program: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;
 }
 
-/** Runs a program to its end; throws with what it said when it fails. */
+/** Runs a program until it ends. Throws an error with its output if it fails. */
 export async function run(program: string, parameters: string[], options: { cwd?: string } = {}): Promise<string> {
   const child = spawn(program, parameters, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
@@ -23,10 +23,10 @@ export async function run(program: string, parameters: string[], options: { cwd?
   return said;
 }
 
-/** Below the ports that systems hand out by themselves (from 32,768 on Linux): nobody is given one of these between now and its use. */
+/** Below the ephemeral ports (from 32,768 on Linux), so the system does not assign the port to another socket before it is used. */
 const PORTS = { from: 20_000, to: 32_000 };
 
-/** A port of the loopback interface that is free now, and that nobody gets by chance. */
+/** A free port of the loopback interface that is not ephemeral. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(PORTS.from, PORTS.to);

@@ -7,18 +7,18 @@ import { freePort, onPath } from './programs.ts';
 export interface RedisService {
   url: string;
   version: string;
-  /** SIGKILL, and again on the same port; what was not on disk is gone. */
+  /** Sends SIGKILL; `start` starts it again on the same port, without its data. */
   kill(): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Why no Redis can be started here, or null when one can. */
+/** The reason why Redis cannot start on this machine, or null if it can. */
 export function redisMissing(): string | null {
   return onPath('redis-server') ? null : 'no redis-server on the PATH (Debian: apt-get install redis-server)';
 }
 
-/** A Redis of our own on the loopback interface: nothing on disk, everything forgotten when it ends. */
+/** Starts Redis on the loopback interface, without persistence. */
 export async function startRedis(options: { directory: string; port?: number }): Promise<RedisService> {
   mkdirSync(options.directory, { recursive: true });
   const port = options.port ?? (await freePort());

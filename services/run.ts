@@ -1,4 +1,4 @@
-// npm run services: a local Redis and a local Kafka, for trying out the scale profile without Docker. Ctrl-C ends both.
+// npm run services: starts a local Redis and Kafka, to try the scale profile without Docker. Ctrl-C stops both.
 
 import { join } from 'node:path';
 import { kafkaMissing, startKafka } from './kafka.ts';
@@ -11,7 +11,7 @@ const KAFKA_PORT = Number(process.env.KAFKA_PORT ?? 9_092);
 const missing = [redisMissing(), kafkaMissing(HOME)].filter((reason) => reason !== null);
 if (missing.length > 0) {
   console.error(
-    `The services cannot be started here:\n${missing.map((reason) => `  ${reason}`).join('\n')}\nWith Docker: docker compose -f deployments/compose.yaml up redis kafka`,
+    `Cannot start the services:\n${missing.map((reason) => `  ${reason}`).join('\n')}\nWith Docker: docker compose -f deployments/compose.yaml up redis kafka`,
   );
   process.exit(1);
 }
@@ -24,7 +24,7 @@ process.on('SIGINT', () => void stop());
 process.on('SIGTERM', () => void stop());
 
 try {
-  console.log('Starting Redis and Kafka (the first time, the jars of Kafka are fetched: some 45 MB) …');
+  console.log('Starting Redis and Kafka (the first start downloads the jars of Kafka: 45 MB) …');
   const redis = await startRedis({ directory: join(HOME, 'redis'), port: REDIS_PORT });
   running.push(redis);
   console.log(`Redis ${redis.version} on ${redis.url}`);

@@ -1,4 +1,4 @@
-// The commit behind a 202, with the database's answers lost and some of the requests faulty.
+// The commit behind a 202, when responses of the database are lost and some requests are invalid.
 
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -72,9 +72,9 @@ const stored = async (of: NewNotification[]): Promise<number> =>
   ).rows[0].n;
 
 describe('a batch that is committed', () => {
-  it('is accepted, whatever becomes of the second look at a key that another process took meanwhile', async () => {
+  it('is accepted, even if looking up a key that another process has taken meanwhile fails', async () => {
     const siblings = Array.from({ length: 20 }, (_, index) => acceptance(`sibling ${index}`));
-    // Another process has the key in a transaction that is not committed yet: the statement waits for it, and cannot see it.
+    // Another process holds the key in an open transaction: the statement waits for it, and cannot see its row.
     const other = await connect(databaseUrl);
     await other.query('begin');
     await other.query(
@@ -102,7 +102,7 @@ describe('a batch that is committed', () => {
     expect((contested as DomainError).message).not.toContain('nothing was accepted');
   });
 
-  it('answers twins and known keys without a second look', async () => {
+  it('answers duplicate and known keys without a second look-up', async () => {
     let looked = false;
     void proxy.loseAnswerTo('existing_keys').then(() => {
       looked = true;
@@ -123,8 +123,8 @@ describe('a batch that is committed', () => {
   });
 });
 
-describe('one request that Postgres refuses', () => {
-  it('does not refuse the others of its call', async () => {
+describe('a request that PostgreSQL rejects', () => {
+  it('does not reject the others of its call', async () => {
     const batch = Array.from({ length: 9 }, () => acceptance(null));
     batch[4] = acceptance(null, { payload: { text: '\u0000' } });
     const results = await store.acceptAll(batch);

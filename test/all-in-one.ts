@@ -1,4 +1,4 @@
-// `npm start` as a newcomer runs it: a process of its own, an embedded Postgres, no services.
+// `npm start` in a separate process, with an embedded PostgreSQL and no other services.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -21,7 +21,7 @@ export interface AllInOne {
   readyMs: number;
 }
 
-/** Runs it without waiting: for starts that are meant to fail. */
+/** Starts the process without waiting, for starts that should fail. */
 export function launch(
   home: string,
   environment: Record<string, string> = {},

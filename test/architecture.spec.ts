@@ -1,4 +1,4 @@
-// The walls of the house, held by looking at it.
+// Structural rules, checked by reading the sources.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
@@ -26,7 +26,7 @@ describe('names', () => {
   it('say what is in a file', () => {
     const forbidden =
       /(^|[-.])(utils?|helpers?|common|shared|base|core|manager|generic|misc|types|interfaces|constants)([-.]|$)/;
-    // The table of what the notifications of one bulk send have in common.
+    // The table of the common content of a bulk send.
     const allowed = ['shared-contents.store'];
     expect(sources.map((path) => basename(path, '.ts')).filter((name) => forbidden.test(name))).toEqual(allowed);
     expect(sources.filter((path) => /[A-Z_]/.test(basename(path)))).toEqual([]);
@@ -36,7 +36,7 @@ describe('names', () => {
     expect(classes.filter((name) => /^I[A-Z]|Impl$|^Abstract/.test(name))).toEqual([]);
   });
 
-  it('keep capacities small enough to take in', () => {
+  it('keep files and folders small', () => {
     const long = product.filter((path) => read(path).split('\n').length > 400);
     expect(long).toEqual([]);
     const full = Object.entries(Object.groupBy(product, (path) => path.slice(0, path.lastIndexOf('/')))).filter(
@@ -46,12 +46,12 @@ describe('names', () => {
   });
 });
 
-describe('who may do what', () => {
-  it('the environment is read in one room', () => {
+describe('restricted access', () => {
+  it('only libs/config reads the environment', () => {
     expect(
       product.filter((path) => /process\.env\b/.test(read(path)) && !path.startsWith('libs/config/')).sort(),
     ).toEqual([
-      // Hands the whole environment on to the programs of Postgres, and to loadConfig.
+      // Passes the whole environment to the programs of PostgreSQL and to loadConfig.
       'apps/carillon/src/main.ts',
       'libs/embedded-postgres/src/run-program.ts',
     ]);
@@ -65,11 +65,11 @@ describe('who may do what', () => {
       'apps/worker/src/delivery/make-limiter.ts', // the limiter, whose keys begin with the tenant
       'libs/database/src/database.ts',
       'libs/database/src/postgres-listener.ts', // NOTIFY, no table
-      'libs/database/src/stores/api-keys.store.ts', // whose key it is, is what is asked
+      'libs/database/src/stores/api-keys.store.ts', // finds the tenant of a key
       'libs/database/src/stores/clean-up/expired-rows.store.ts', // every tenant's
       'libs/database/src/stores/clean-up/partitions.store.ts', // no rows, only tables
       'libs/database/src/stores/clean-up/retention.store.ts', // every tenant's
-      'libs/database/src/stores/inbox.store.ts', // streams of many recipients are fed together
+      'libs/database/src/stores/inbox.store.ts', // one query for the streams of many recipients
       'libs/database/src/stores/mailbox.store.ts',
       'libs/database/src/stores/operations.store.ts',
       'libs/database/src/stores/overview.store.ts', // the operator's
@@ -81,25 +81,25 @@ describe('who may do what', () => {
       'libs/database/src/stores/sending/account-paces.store.ts', // one statement for the accounts of many
       'libs/database/src/stores/sending/dead-letters.store.ts', // the operator's
       'libs/database/src/stores/sending/deliveries.store.ts', // the worker serves all tenants
-      'libs/database/src/stores/sending/events.store.ts', // the relay publishes everybody's
+      'libs/database/src/stores/sending/events.store.ts', // the relay publishes the events of all tenants
       'libs/database/src/stores/sending/first-answers.store.ts', // replays of many tenants in one statement
-      'libs/database/src/stores/sending/poison-messages.store.ts', // they do not say whose they are
-      'libs/database/src/stores/sending/receipts.store.ts', // a platform account's vendor speaks of everybody's
+      'libs/database/src/stores/sending/poison-messages.store.ts', // a poison message may have no tenant
+      'libs/database/src/stores/sending/receipts.store.ts', // receipts of a platform account concern all tenants
       'libs/database/src/stores/sending/recent-sends.store.ts', // one batch asks for many tenants
       'libs/database/src/stores/templates.store.ts',
       'libs/database/src/stores/tenants.store.ts', // the operator's
-      'libs/database/src/stores/webhook-endpoints.store.ts', // the fan-out hands out everybody's events
+      'libs/database/src/stores/webhook-endpoints.store.ts', // the fan-out handles the events of all tenants
     ]);
   });
 
-  it('no branch depends on being tested or on a flag', () => {
+  it('no branch depends on tests or feature flags', () => {
     const found = product.filter(
       (path) => !path.startsWith('libs/config/') && /NODE_ENV|VITEST|isTest\b/.test(read(path)),
     );
     expect(found).toEqual([]);
   });
 
-  it('every lib has one hand-written door', () => {
+  it('every lib has one hand-written index.ts', () => {
     for (const lib of readdirSync(join(ROOT, 'libs'))) {
       const index = read(`libs/${lib}/src/index.ts`);
       expect(index, lib).not.toMatch(/export \*/);
@@ -128,7 +128,7 @@ describe('registries', () => {
   });
 });
 
-describe('what is written down', () => {
+describe('documented', () => {
   it('every error code, setting and scope', () => {
     const errors = read('docs/errors.md');
     expect(Object.keys(errorCatalogue).filter((code) => !errors.includes(`## ${code}\n`))).toEqual([]);
@@ -149,7 +149,7 @@ describe('what is written down', () => {
     expect(named.filter((text) => !code.includes(text))).toEqual([]);
   });
 
-  it('every provider, on a page of its own', () => {
+  it('every provider, on its own page', () => {
     const pages = readdirSync(join(ROOT, 'docs/providers')).map((name) => name.replace('.md', ''));
     expect(pages.filter((name) => name !== 'README').sort()).toEqual(Object.keys(providers).sort());
     const list = read('docs/providers/README.md');
@@ -174,7 +174,7 @@ describe('what is written down', () => {
     expect(fieldErrorsOf(code!.replace('kind: (code', 'sort: (code'))).not.toEqual([]);
   }, 30_000);
 
-  it('every link between our pages leads somewhere', () => {
+  it('every link between our pages has a target', () => {
     const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...files('docs', '.md')];
     const broken = pages.flatMap((page) =>
       [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)(#[^)]*)?\)/g)]
@@ -192,7 +192,7 @@ describe('what is written down', () => {
     expect(broken).toEqual([]);
   });
 
-  it('nothing of the machine it was written on', () => {
+  it('no paths of a development machine', () => {
     const everything = [
       ...sources,
       ...files('docs', '.md'),
@@ -213,7 +213,7 @@ describe('the pipeline', () => {
     const source = read('apps/worker/src/delivery/pipeline.ts');
     const steps = [...source.matchAll(/await timed\('(\w+)'/g)].map(([, step]) => step!);
     expect(steps).toEqual(['claim', 'load', 'consent', 'limit', 'render', 'send', 'record']);
-    // Each neighbouring pair is swapped in the text, and the compiler is asked.
+    // Swaps each pair of adjacent steps in the source and compiles it.
     const fieldErrorsOf = await compilerAt('apps/worker/src/delivery/pipeline.ts');
     expect(fieldErrorsOf(source)).toEqual([]);
     const lines = source.split('\n');
@@ -221,7 +221,7 @@ describe('the pipeline', () => {
       /await timed\('(load|consent|limit|render|send)'/.test(line) ? [index] : [],
     );
     const swap = (first: number, second: number): string => {
-      // The steps change places; the names of what they take and give stay where they are.
+      // Swaps the steps; the names of their arguments and results stay.
       const call = /this\.steps\.\w+/;
       const swapped = [...lines];
       swapped[first] = lines[first]!.replace(call, call.exec(lines[second]!)![0]);
@@ -230,7 +230,7 @@ describe('the pipeline', () => {
     };
     for (let index = 0; index + 1 < at.length; index += 1)
       expect(fieldErrorsOf(swap(at[index]!, at[index + 1]!)), `swapping ${lines[at[index]!]}`).not.toEqual([]);
-    // And whole lines.
+    // Swaps whole lines.
     for (let index = 0; index + 1 < at.length; index += 1) {
       const moved = [...lines];
       [moved[at[index]!], moved[at[index + 1]!]] = [lines[at[index + 1]!]!, lines[at[index]!]!];
@@ -239,7 +239,7 @@ describe('the pipeline', () => {
   }, 60_000);
 });
 
-/** What the compiler says of a text that stands in for a file of ours, or for one that is not there yet. */
+/** Returns the compiler's errors for a text in place of an existing or a new file. */
 async function compilerAt(file: string): Promise<(text: string) => string[]> {
   const ts = (await import('typescript')).default;
   const path = join(ROOT, file);
@@ -267,7 +267,7 @@ function readdirSyncSafe(path: string): boolean {
 }
 
 describe('deployments', () => {
-  it('the compose file is one, sets only settings that there are, and runs files that are built', () => {
+  it('the compose file is valid, uses only existing settings, and runs files that the build produces', () => {
     const compose = parse(read('deployments/compose.yaml'), { merge: true }) as {
       services: Record<string, { environment?: Record<string, unknown>; command?: string[]; image?: string }>;
     };

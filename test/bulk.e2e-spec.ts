@@ -1,4 +1,4 @@
-// Many recipients of one large content: stored once, loaded once, and no more memory than a few times the body.
+// One large content for many recipients: stored once, loaded once, with memory of a few times the body.
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,8 +27,8 @@ const sharedContents = (): Promise<Json[]> =>
 const recipients = (count: number, prefix = 'user'): Json[] =>
   Array.from({ length: count }, (_, index) => ({ recipient_id: `${prefix}-${index}` }));
 
-describe('what a bulk send has in common', () => {
-  it('is stored once, and each recipient gets it with what is their own laid over it', async () => {
+describe('the common content of a bulk send', () => {
+  it('is stored once, and the payload of each recipient overrides it', async () => {
     const { body } = await tenant.call('POST', BULK, {
       channel: 'in_app',
       content: { title: 'Hello {{name}}', body: '{{greeting}} from {{sender.name}}' },
@@ -56,7 +56,7 @@ describe('what a bulk send has in common', () => {
     ]);
   });
 
-  it('is not stored for a replay, nor left behind where nobody was accepted', async () => {
+  it('is not stored for a replay, and deleted if no item was accepted', async () => {
     const before = (await sharedContents()).length;
     const body = {
       channel: 'in_app',
@@ -76,7 +76,7 @@ describe('what a bulk send has in common', () => {
     expect((await sharedContents()).length).toBe(before + 1);
   });
 
-  it('is told apart by the key of the call', async () => {
+  it('is distinguished by the key of the call', async () => {
     const body = { channel: 'in_app', content: { title: '{{a}}', body: 'x' }, payload: { a: 1 } };
     const send = (more: Json): Promise<Json> =>
       tenant.call(
@@ -103,12 +103,12 @@ describe('a payload of 4.8 MB to 1,000 recipients', () => {
       recipients: recipients(1_000, prefix),
     });
 
-  it('takes the API at most ten times the body, and its notifications are read like any other', async () => {
+  it('takes at most ten times its size of memory in the API, and its notifications can be read like others', async () => {
     const body = bodyTo('many');
     expect(body.length).toBeGreaterThan(4_750_000);
     const home = await mkdtemp(join(tmpdir(), 'carillon-bulk-'));
     const api = await startRole('api', {
-      // Garbage is collected as if memory were scarce.
+      // Collects garbage as if memory were scarce.
       NODE_OPTIONS: '--max-old-space-size=128 --max-semi-space-size=2',
       ...profileEnvironment(house.databaseUrl),
       DATABASE_URL: house.databaseUrl,
@@ -117,7 +117,7 @@ describe('a payload of 4.8 MB to 1,000 recipients', () => {
       ADMIN_TOKEN: house.config.adminToken,
     });
     const mine = tenantWith((method, path, options) => http(api.url, method, path, options), tenant.id, tenant.apiKey);
-    // Everything that is compiled, connected or cached once.
+    // Warm-up: compiles, connects and fills caches.
     const small = { ...JSON.parse(body), payload: { name: 'Ann' } };
     for (let round = 0; round < 5; round += 1) expect((await mine.call('POST', BULK, small)).status).toBe(202);
     const { now: before } = await memoryOf(api.child.pid!);
@@ -133,7 +133,7 @@ describe('a payload of 4.8 MB to 1,000 recipients', () => {
     await rm(home, { recursive: true, force: true });
   }, 60_000);
 
-  it('is read by the worker once, not once for each', async () => {
+  it('is read once by the worker, not once per delivery', async () => {
     const reads = async (): Promise<number> =>
       Number((await rows(`select idx_scan from pg_stat_user_tables where relname = 'shared_contents'`))[0].idx_scan);
     await until(
@@ -164,13 +164,13 @@ describe('a payload of 4.8 MB to 1,000 recipients', () => {
       [tenant.id],
     );
     expect(sent).toBe(1_000);
-    // Within a second; some may be of what was sent before.
+    // Within a second; some reads may belong to earlier sends.
     await until('the statistics are there', async () => (await reads()) > before);
     expect((await reads()) - before).toBeLessThan(20);
   }, 120_000);
 });
 
-/** The memory of a process in bytes: what it has now, and the most it has had since the last call. */
+/** The memory of a process in bytes: the current value, and the peak since the last call. */
 async function memoryOf(pid: number): Promise<{ now: number; peak: number }> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   await writeFile(`/proc/${pid}/clear_refs`, '5');

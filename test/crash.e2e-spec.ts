@@ -1,4 +1,4 @@
-// Workers that are killed, in processes of their own.
+// Workers in separate processes that are killed.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ const children: ChildProcess[] = [];
 beforeAll(async () => {
   house = await startHouse({ worker: false });
   tenant = await house.tenant({
-    // On a busy machine a send may miss its deadline, a third of this short lease; it should not wait half a minute for that.
+    // On a busy machine a send may miss its deadline, a third of this short lease. Its retry should not wait half a minute.
     retry_schedule_seconds: Array.from({ length: 20 }, () => 0.2),
     recipient_limits: { email: { limit: 100_000, window_seconds: 60 }, in_app: { limit: 100_000, window_seconds: 60 } },
   });
@@ -68,8 +68,8 @@ const sendAll = async (channel: 'email' | 'in_app'): Promise<void> => {
 };
 
 describe('SIGKILL of a worker with a thousand deliveries in flight', { timeout: 60_000 }, () => {
-  it('loses none: all end within the lease and ten seconds, extra sends are those of the gap and on record, a second worker helps meanwhile', async () => {
-    // The vendor's own log is what is believed.
+  it('loses none: all end within the lease and ten seconds, duplicate sends are only unknown outcomes and recorded, a second worker helps', async () => {
+    // The log of the fake vendor shows the real sends.
     const vendor = await startSmtpSink();
     const account = {
       name: 'smtp',
@@ -79,7 +79,7 @@ describe('SIGKILL of a worker with a thousand deliveries in flight', { timeout: 
     expect((await tenant.call('POST', '/api/v1/provider-accounts', account)).status).toBe(201);
     const [first, second] = [await startWorkerProcess(), await startWorkerProcess()];
     await sendAll('email');
-    // In the middle: some are sent, the rest is claimed by one or the other.
+    // Halfway: some are sent, both workers have claimed others.
     await until('a good part has been sent', () => vendor.log.length > DELIVERIES / 5);
     first.kill('SIGKILL');
     const killedAt = performance.now();
@@ -96,7 +96,7 @@ describe('SIGKILL of a worker with a thousand deliveries in flight', { timeout: 
     expect(new Set(vendor.log.map(({ to }) => to[0])).size).toBe(DELIVERIES);
     const extra = vendor.log.length - DELIVERIES;
     expect(extra).toBeLessThanOrEqual(lost);
-    // What was at the vendor or on its way into the record, not the hundreds that waited for a connection.
+    // Sends that had reached the vendor or were being recorded, not the hundreds that waited for a connection.
     expect(lost).toBeLessThan(DELIVERIES / 5);
     second.kill('SIGTERM');
     await until('the second has stopped', () => second.exitCode !== null);
@@ -125,7 +125,7 @@ describe('SIGKILL of a worker with a thousand deliveries in flight', { timeout: 
   });
 });
 
-describe('a zombie', () => {
+describe('a paused worker', () => {
   it('whose claim was taken over can neither send nor record', async () => {
     const { Database, DeliveriesStore, DueDeliveriesStore } = await import('#database');
     const { newId } = await import('#domain');
@@ -164,7 +164,7 @@ describe('a zombie', () => {
       expect(await store.record(owner, { kind: 'failed', reason: 'rejected', code: 'x', detail: null })).toBe(true);
       expect(await store.record(owner, { kind: 'expired' })).toBe(false);
 
-      // A send in doubt that is held before it is tried again is still in doubt, and ends on record.
+      // A send with an unknown outcome that is held before its retry is still unknown, and its end is recorded.
       await tenant.send({
         recipient_id: 'doubt',
         recipient_address: 'doubt@example.com',

@@ -21,7 +21,7 @@ async function start(more: Record<string, string> = {}): Promise<AllInOne> {
 
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'carillon-first-'));
-  // The folder of root is closed to others: the start must cope.
+  // The home folder of root is not readable for other users: the start must work nevertheless.
   chmodSync(home, 0o700);
   environment = { PORT: String(await freePort()), METRICS_PORT: String(await freePort()) };
 });
@@ -31,13 +31,13 @@ afterAll(async () => {
     last.child.kill('SIGTERM');
     await ended(last.child);
   }
-  // Where root's own folders are closed, the data stand elsewhere behind a link.
+  // In that case the data are in another folder, behind a link.
   rmSync(realpathSync(join(home, 'postgres')), { recursive: true, force: true });
   rmSync(home, { recursive: true, force: true });
 });
 
 describe('the first start', { timeout: 120_000 }, () => {
-  it('is ready with a banner whose curl works as it was printed, and keeps everything over a SIGKILL', async () => {
+  it('prints a banner whose curl command works, and keeps all data after a SIGKILL', async () => {
     const first = await start();
     expect(first.readyMs).toBeLessThan(20_000);
     for (const text of ['/mailbox', '/demo', '/docs', 'Admin token', first.apiKey])
@@ -51,7 +51,7 @@ describe('the first start', { timeout: 120_000 }, () => {
     );
     expect(mail).toMatchObject({ channel: 'email', to: 'alice@example.com', message: { subject: 'Welcome, Alice' } });
 
-    // Something still waits when the power goes.
+    // A delivery still waits when the process is killed.
     const waiting = await first.tenant.send({
       recipient_id: 'user-123',
       channel: 'email',
@@ -74,7 +74,7 @@ describe('the first start', { timeout: 120_000 }, () => {
     );
   });
 
-  it('tells a second instance on the same home that there is one, and leaves the first alone', async () => {
+  it('stops a second instance on the same home with an error, without disturbing the first', async () => {
     const { child, output } = launch(home, { ...environment, PORT: String(await freePort()), METRICS_PORT: '0' });
     expect(await ended(child)).toBe(1);
     expect(output()).toMatch(
@@ -84,14 +84,14 @@ describe('the first start', { timeout: 120_000 }, () => {
     expect((await running.at(-1)!.tenant.call('GET', '/api/v1/mailbox')).status).toBe(200);
   });
 
-  it('stops cleanly at SIGTERM, database and all, and starts again where its port is taken', async () => {
+  it('stops cleanly on SIGTERM, including the database, and starts again if its port is in use', async () => {
     const last = running.at(-1)!;
     last.child.kill('SIGTERM');
     expect(await ended(last.child)).toBe(0);
     const place = join(home, 'postgres');
     expect(() => readFileSync(join(place, 'postmaster.pid'))).toThrow();
 
-    // A stale pid file that names a living process of somebody else's, and the old port taken.
+    // A stale pid file with the id of another running process, and the old port in use.
     const { port } = JSON.parse(readFileSync(`${place}.json`, 'utf8')) as { port: number };
     const squatter = createServer().listen(port, '127.0.0.1');
     await new Promise((resolve) => squatter.once('listening', resolve));
@@ -101,7 +101,7 @@ describe('the first start', { timeout: 120_000 }, () => {
     squatter.close();
   });
 
-  it('names the port that is taken', async () => {
+  it('reports the port that is in use', async () => {
     const other = mkdtempSync(join(tmpdir(), 'carillon-other-'));
     const { child, output } = launch(other, environment);
     expect(await ended(child)).toBe(1);
@@ -109,7 +109,7 @@ describe('the first start', { timeout: 120_000 }, () => {
     rmSync(other, { recursive: true, force: true });
   });
 
-  it('names every wrong variable at once, and none of their secrets', async () => {
+  it('reports all wrong variables at once, without their secrets', async () => {
     const { child, output } = launch(home, { PORT: 'eighty', LEASE_SECONDS: '0', MASTER_KEY: 'short-secret-value' });
     expect(await ended(child)).toBe(1);
     expect(output()).toContain('3 settings are wrong');
@@ -118,7 +118,7 @@ describe('the first start', { timeout: 120_000 }, () => {
     expect(output()).not.toContain('short-secret-value');
   });
 
-  it('is scraped, and keeps what is private out of its log at every level', async () => {
+  it('serves metrics, and logs no private data at any level', async () => {
     const last = running.at(-1)!;
     last.child.kill('SIGTERM');
     await ended(last.child);

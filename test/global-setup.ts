@@ -16,7 +16,7 @@ interface Services {
   stop(): Promise<void>;
 }
 
-/** One set for all projects of the run, which Vitest sets up one after the other in this process. */
+/** One set of services for all projects of the run. Vitest sets the projects up in sequence in this process. */
 let services: Promise<Services> | undefined;
 let users = 0;
 
@@ -33,7 +33,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-/** REDIS_URL and KAFKA_BROKERS name servers to use; where they are unset, programs of this machine are started. */
+/** Uses the servers of REDIS_URL and KAFKA_BROKERS; starts local programs if they are unset. */
 async function start(): Promise<Services> {
   const directory = await mkdtemp(join(tmpdir(), 'carillon-services-'));
   const [postgres, redis, kafka] = await Promise.all([startTestServer(), theRedis(directory), theKafka(directory)]);

@@ -1,18 +1,18 @@
-// An account that takes messages and does not answer, and an account that is changed while it sends, through the whole product.
+// End to end: an account that accepts messages without an answer, and an account that is changed while it sends.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type SmtpSink, startSmtpSink, startVendor, until, type Vendor, vendors } from '#testing';
 import { CONTENT, type Json, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
-/** Of an SMTP account. */
+/** The number of connections of an SMTP account. */
 const SLOTS = 5;
 const open: (() => Promise<unknown>)[] = [];
 let house: TestEnvironment;
 
-/** A third of the lease is the deadline: with six seconds a send that hangs is given up after two. */
+/** The deadline is a third of the lease: with six seconds, a hanging send is aborted after two. */
 async function startWithLease(seconds: string): Promise<TestEnvironment> {
   const started = await startHouse({ environment: { LEASE_SECONDS: seconds } });
-  // Times are measured from here on: the transport is connected.
+  // Measures times from here on: the transport is connected.
   const tenant = await started.tenant();
   const ids = await sendMany(tenant, 1, 'first');
   await until('the first is sent', async () => (await states(tenant, ids))['sent'] === 1, 30_000);
@@ -69,7 +69,7 @@ async function states(tenant: Tenant, ids: readonly string[]): Promise<Record<st
 }
 
 describe('an account that hangs', () => {
-  it('gets no more than it has connections; all others go out through the next one within seconds, and its breaker opens', async () => {
+  it('gets as many sends as it has connections; the next account sends all others within seconds, and the breaker opens', async () => {
     const tenant = await tenantWithMail(house);
     const { sink, id } = await smtpAccount(tenant);
     const second = await secondAccount(tenant);
@@ -85,7 +85,7 @@ describe('an account that hangs', () => {
     });
     expect(breakers).toContainEqual(expect.objectContaining({ account_id: id, breaker: 'open', code: 'deadline' }));
 
-    // Its probe hangs as well, and holds up nobody.
+    // Its probe hangs as well, and delays no delivery.
     const reached = sink.log.length;
     await until(
       'a probe is under way',
@@ -105,8 +105,8 @@ describe('an account that hangs', () => {
 });
 
 describe('an account that is changed while it sends', () => {
-  it('costs no delivery a lease, keeps within its connections, and closes the old ones', async () => {
-    // With a lease that is far longer than the test waits.
+  it('delays no delivery by a lease, respects its number of connections, and closes the old ones', async () => {
+    // The lease is much longer than the test waits.
     const patient = await startWithLease('60');
     open.push(() => patient.stop());
     const tenant = await tenantWithMail(patient);
@@ -126,7 +126,7 @@ describe('an account that is changed while it sends', () => {
       );
       return rows.length === ids.length;
     });
-    // While they are held each open connection is a send under way. Later one may be the idle connection of the account as it was.
+    // Now each open connection is a send in flight. Later, one may be the idle connection of the old account.
     expect(most).toBe(SLOTS);
     sink.release();
     await until('all are sent', async () => (await states(tenant, ids))['sent'] === ids.length, 20_000);

@@ -1,4 +1,4 @@
-// Requests that are built to hurt, or hold what cannot be stored: refused by name, and before they cost anything.
+// Hostile requests, and requests with text that cannot be stored: refused with a named error, at little cost.
 
 import { connect as connectTcp, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => house?.stop());
 
-/** One connection, spoken to in bytes. */
+/** One raw connection. */
 async function connection(): Promise<{ socket: Socket; text: () => string }> {
   const { port } = new URL(house.url);
   let text = '';
@@ -58,7 +58,7 @@ describe('a body is not read before its request is authorized', () => {
     reader = body.api_key;
   });
 
-  it('nor parsed: 401 for what is not JSON either', async () => {
+  it('nor parsed: 401 for invalid JSON, too', async () => {
     expect((await house.call('POST', SEND, { body: '{"a":' })).status).toBe(401);
     expect((await house.call('POST', SEND, { body: '{"a":', headers: { 'X-API-Key': 'car_live_x' } })).status).toBe(
       401,
@@ -66,7 +66,7 @@ describe('a body is not read before its request is authorized', () => {
     expect((await house.call('POST', '/api/v1/nothing', { body: '{"a":' })).status).toBe(404);
   });
 
-  it('the connection of a refused body is used again', async () => {
+  it('the connection of a refused body is reused', async () => {
     const { socket, text } = await connection();
     socket.write(`${head(SEND, { 'Content-Length': 100_000 })}${' '.repeat(100_000)}`);
     await until('it is refused', () => text().startsWith('HTTP/1.1 401 '));
@@ -75,7 +75,7 @@ describe('a body is not read before its request is authorized', () => {
     socket.destroy();
   });
 
-  it('a body without end is not drained', async () => {
+  it('an endless body is not read', async () => {
     const { socket, text } = await connection();
     let closed = false;
     socket.on('close', () => {
@@ -93,7 +93,7 @@ describe('depth and number of parts are counted before parsing', () => {
     ['nested too deep behind strings with brackets and quotes', `{"a":"]]\\"]","b":${'{"c":'.repeat(20)}`, 'too_deep'],
     ['too many objects', `{"payload":{"a":[${'{},'.repeat(10_001)}`, 'too_many_values'],
   ])('%s', async (_name, text, code) => {
-    // None of these is JSON: a parser would answer malformed_json.
+    // None of these is valid JSON: a parser would report malformed_json.
     expect((await tenant.call('POST', SEND, text)).body).toMatchObject({ status: 422, errors: [{ code }] });
   });
 
@@ -119,21 +119,21 @@ describe('depth and number of parts are counted before parsing', () => {
     expect(answer.body).toMatchObject({ status: 422, errors: [{ code }] });
   });
 
-  it("the largest batch of a vendor's events is looked at", async () => {
+  it("the largest batch of a vendor's events is accepted", async () => {
     const event = Object.fromEntries(Array.from({ length: 20 }, (_, key) => [`field_number_${key}`, 'x']));
     const body = JSON.stringify(Array.from({ length: 1_900 }, () => event));
     expect(body.length).toBeGreaterThan(768 * 1024);
     expect((await house.call('POST', `/receipts/sendgrid/${newId()}`, { body })).body.code).toBe('not_found');
   });
 
-  it('twenty levels are taken, and brackets in strings are not counted', async () => {
+  it('twenty levels are accepted, and brackets in strings do not count', async () => {
     const deep = (levels: number): Json => (levels === 0 ? 'x' : { a: deep(levels - 1) });
     const body = { ...simulated('ok'), payload: { ...deep(18), text: `${'['.repeat(50)}\\"{{{` } };
     expect((await tenant.call('POST', SEND, body)).status).toBe(202);
   });
 });
 
-describe('what Postgres cannot store is named, never a 500', () => {
+describe('text that PostgreSQL cannot store is a validation error, never a 500', () => {
   const NUL = '\\u0000';
   const HALF = '\\ud83d';
   const send = JSON.stringify(simulated('ok')).slice(0, -1);
@@ -167,12 +167,12 @@ describe('what Postgres cannot store is named, never a 500', () => {
     expect(answer.body).toMatchObject({ status: 422, code: 'validation_failed', errors: [{ pointer }] });
   });
 
-  it('whole pairs and escaped backslashes are what they seem', async () => {
+  it('complete surrogate pairs and escaped backslashes are accepted', async () => {
     const text = `${send},"payload":{"a":"\\ud83d\\ude00 \\\\u0000 \\\\ud83d"}}`;
     expect((await tenant.call('POST', SEND, text)).status).toBe(202);
   });
 
-  it('a recipient in the header has the form of a recipient', async () => {
+  it('the recipient in the header is validated like any recipient id', async () => {
     const inbox = (id: string): Promise<Json> =>
       tenant.call('GET', '/api/v1/inbox', undefined, { 'X-Recipient-ID': id });
     expect((await inbox('x'.repeat(256))).body).toMatchObject({
@@ -182,7 +182,7 @@ describe('what Postgres cannot store is named, never a 500', () => {
     expect((await inbox('x'.repeat(255))).status).toBe(200);
   });
 
-  it('an item of a bulk is as large as a single send at most', async () => {
+  it('an item of a bulk send may be as large as a single send', async () => {
     const item = (id: string, length: number): Json => ({
       recipient_id: id,
       payload: { x: 'x'.repeat(length), y: 'ü'.repeat(1_000) },
@@ -202,7 +202,7 @@ describe('what Postgres cannot store is named, never a 500', () => {
     ]);
   });
 
-  it('in one item of a bulk, refuses that item and no other', async () => {
+  it('in one item of a bulk send, rejects only that item', async () => {
     const { body } = await tenant.call('POST', BULK, {
       channel: 'in_app',
       content: CONTENT.in_app,

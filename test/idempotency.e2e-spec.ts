@@ -28,7 +28,7 @@ describe('an idempotency key', () => {
     expect(await count(tenant.id)).toBe(1);
   });
 
-  it('answers the same text a while later, when the delivery is long done', async () => {
+  it('returns the same text later, after the delivery has ended', async () => {
     const first = await tenant.call('POST', '/api/v1/notifications', simulated('ok'), { 'Idempotency-Key': 'later' });
     await expect.poll(async () => (await tenant.notification(first.body.id)).status).toBe('sent');
     const again = await tenant.call('POST', '/api/v1/notifications', simulated('ok'), { 'Idempotency-Key': 'later' });
@@ -36,7 +36,7 @@ describe('an idempotency key', () => {
     expect(again.headers.get('idempotency-replayed')).toBe('true');
   });
 
-  it('is refused with another body, whatever the order of its fields', async () => {
+  it('is refused with another body; the order of fields does not matter', async () => {
     const key = { 'Idempotency-Key': 'k' };
     const { body: first } = await tenant.call('POST', '/api/v1/notifications', simulated('ok'), key);
     const reordered = Object.fromEntries(Object.entries(simulated('ok')).reverse());
@@ -47,7 +47,7 @@ describe('an idempotency key', () => {
     });
   });
 
-  it("is the tenant's own", async () => {
+  it('belongs to its tenant', async () => {
     const body = { ...simulated('ok'), idempotency_key: 'shared' };
     const [mine, theirs] = [
       await tenant.send(body),
@@ -56,7 +56,7 @@ describe('an idempotency key', () => {
     expect(theirs.id).not.toBe(mine.id);
   });
 
-  it("of a test API key is none of a live one's", async () => {
+  it("of a test API key is independent of a live one's", async () => {
     const { body: made } = await house.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
       name: 'Test',
       mode: 'test',
@@ -80,7 +80,7 @@ describe('an idempotency key', () => {
       }
   });
 
-  it('is not given back by a request that ended late', async () => {
+  it('is not released by a request that ended late', async () => {
     const database = new Database({ url: house.databaseUrl, poolSize: 1 });
     const store = new IdempotencyStore(database);
     const [first, second] = [newId(), newId()];
@@ -95,7 +95,7 @@ describe('an idempotency key', () => {
     await database.close();
   });
 
-  it('is not used up by a request with faults', async () => {
+  it('is not used by an invalid request', async () => {
     const key = { 'Idempotency-Key': 'faulty' };
     expect((await tenant.call('POST', '/api/v1/notifications', { channel: 'email' }, key)).status).toBe(422);
     expect((await tenant.call('POST', '/api/v1/notifications', simulated('ok'), key)).status).toBe(202);
@@ -112,7 +112,7 @@ describe('an idempotency key', () => {
       (await tenant.call('POST', '/api/v1/templates', { ...template, key: 'other' }, { 'Idempotency-Key': 't1' })).body
         .code,
     ).toBe('idempotency_mismatch');
-    // Without the key the same request is a conflict; the conflict is not kept.
+    // Without the key, the same request is a conflict; the conflict is not stored.
     expect((await tenant.call('POST', '/api/v1/templates', template, { 'Idempotency-Key': 't2' })).body.code).toBe(
       'conflict',
     );
@@ -120,7 +120,7 @@ describe('an idempotency key', () => {
     expect((await tenant.call('POST', '/api/v1/templates', template, { 'Idempotency-Key': 't2' })).status).toBe(201);
   });
 
-  it('of a POST that is still running is told', async () => {
+  it('of a POST that is still running is reported', async () => {
     await house.sql.query(
       `insert into idempotency_keys (tenant_id, key, body_hash) values ($1, 'running', decode($2, 'hex'))`,
       [

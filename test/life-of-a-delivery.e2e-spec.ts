@@ -101,7 +101,7 @@ describe('the simulated outcomes', () => {
     expect(delivery).toMatchObject({ attempts: 1, reason: word.replace('-', '_') });
   });
 
-  it('throttled: waits as long as it was told, and is sent', async () => {
+  it('throttled: waits for the requested time, and is sent', async () => {
     const sent = await tenant.send(simulated('throttled'));
     const waiting = await until('it is held', async () => {
       const found = await tenant.delivery(deliveryOf(sent));
@@ -145,7 +145,7 @@ describe('time', () => {
     expect(sentAt).toBeLessThan(at + 1_000);
   });
 
-  it('a cancelled one is never sent', async () => {
+  it('a cancelled delivery is never sent', async () => {
     const sent = await tenant.send({
       ...simulated('ok', 'cancel'),
       scheduled_at: new Date(Date.now() + 700).toISOString(),
@@ -169,7 +169,7 @@ describe('time', () => {
     });
   });
 
-  it('a sent one cannot be cancelled', async () => {
+  it('a sent delivery cannot be cancelled', async () => {
     const sent = await tenant.send(simulated('ok', 'late'));
     await final(sent, 'delivered');
     expect((await tenant.call('DELETE', `/api/v1/notifications/${sent.id}`)).body).toMatchObject({
@@ -179,7 +179,7 @@ describe('time', () => {
     });
   });
 
-  it('cancelling races the worker: every one is either cancelled and not sent, or sent and not cancelled', async () => {
+  it('if cancel and worker race, each delivery is either cancelled and not sent, or sent and not cancelled', async () => {
     const racer = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
     const sent = await Promise.all(
       Array.from({ length: 60 }, (_, index) =>
@@ -229,7 +229,7 @@ describe('consent and limit', () => {
     ).toMatchObject({ status: 422, errors: [{ message: expect.stringContaining('fax') }] });
   });
 
-  it('what is beyond the limit is held, and goes out when the window has moved', async () => {
+  it('deliveries beyond the limit are held, and sent when the window has moved', async () => {
     const limited = await house.tenant({ recipient_limits: { email: { limit: 2, window_seconds: 2 } } });
     const sent = await Promise.all(Array.from({ length: 3 }, () => limited.send(simulated('ok', 'busy'))));
     const held = await until('one is held', async () => {
@@ -245,9 +245,9 @@ describe('consent and limit', () => {
     await until('it is sent after all', async () => (await limited.delivery(held.id)).state === 'delivered');
   });
 
-  it('many beyond the limit are held once each, and go out in order', async () => {
+  it('many deliveries beyond the limit are held once each, and sent in order', async () => {
     const limited = await house.tenant({ recipient_limits: { email: { limit: 2, window_seconds: 3 } } });
-    // A Redis that meets a tenant for the first time waits for what may have been under way: it has met this one then.
+    // The Redis limiter first waits for sends of a tenant that it does not know; after this it knows the tenant.
     const first = await limited.send(simulated('ok', 'popular'));
     await until('the first is sent', async () => (await limited.notification(first.id)).status === 'sent');
     const recipients = Array.from({ length: 5 }, () => ({
@@ -280,7 +280,7 @@ describe('consent and limit', () => {
     await until('it is sent', async () => (await limited.delivery(deliveryOf(sent))).state === 'sent');
   });
 
-  it('a suspended tenant may not ask, and what it had waiting is suppressed', async () => {
+  it('a suspended tenant is refused, and its waiting deliveries are suppressed', async () => {
     const bad = await house.tenant();
     const sent = await bad.send({ ...simulated('ok', 's'), scheduled_at: new Date(Date.now() + 600).toISOString() });
     await house.operator('PATCH', `/internal/tenants/${bad.id}`, { status: 'suspended' });
@@ -301,7 +301,7 @@ describe('consent and limit', () => {
   });
 });
 
-describe('what cannot be sent', () => {
+describe('a delivery that cannot be sent', () => {
   it('fails as render_error, naming the variable', async () => {
     await tenant.call('POST', '/api/v1/templates', {
       key: 'needs-name',
@@ -321,7 +321,7 @@ describe('what cannot be sent', () => {
     expect(delivery.timeline.at(-1).detail).toContain('"name" is missing');
   });
 
-  it('fails as no_provider where there is neither an account nor a sandbox', async () => {
+  it('fails as no_provider without an account and a sandbox', async () => {
     const strict = await startHouse({ environment: { SANDBOX_FALLBACK: 'false' } });
     try {
       const live = await strict.tenant();
@@ -359,7 +359,7 @@ describe('order', () => {
     expect(rows.map((row) => row.notification_id)).toEqual([first, ...rest].map(({ id }) => id));
   });
 
-  it('does not wait for the poll of every 200 ms between two of a key', async () => {
+  it('does not wait for the poll interval of 200 ms between two deliveries of a key', async () => {
     const ordered = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
     const count = 60;
     const { recipient_id, recipient_address, ...common } = simulated('ok', 'o');

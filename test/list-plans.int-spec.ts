@@ -1,4 +1,4 @@
-// What the list of notifications reads, among many notifications with another status and in many weekly partitions.
+// Pages that the list of notifications reads, with many notifications of another status and many weekly partitions.
 
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -12,10 +12,10 @@ let drop: () => Promise<void>;
 const tenantId = newId();
 const WEEK_MS = 7 * 24 * 3_600_000;
 const MANY = 30_000;
-/** Blocks that the reads took under plans from before there were any rows. */
+/** Blocks that the reads needed with plans made for empty tables. */
 let readEarly: { one: number; page: number };
 
-/** As many rows of this week as there are; a page of fifty with their deliveries must not come near. */
+/** Rows of this week. A page of fifty with its deliveries must read far fewer. */
 const FEW_BUFFERS = 2_500;
 
 beforeAll(async () => {
@@ -24,18 +24,18 @@ beforeAll(async () => {
   database = new Database({ url: clone.url, poolSize: 2 });
   admin = await connect(clone.url);
   await admin.query(`insert into tenants (id, name) values ($1, 'Test')`, [tenantId]);
-  // A queue that has run dry: its table was vacuumed while it was empty.
+  // An empty queue, vacuumed while it was empty.
   await admin.query('vacuum analyze due_deliveries');
-  // Figures are taken when the test says so.
+  // Statistics are collected only when the test says so.
   const { rows } = await admin.query<{ name: string }>(
     `select 'due_deliveries' as name union all select name from carillon_partitions()`,
   );
   for (const { name } of rows) await admin.query(`alter table ${name} set (autovacuum_enabled = off)`);
   const early = await prepareEarly();
-  // A hundred rare ones below everything else of this week, and some in each other week that has a partition.
+  // A hundred rare ones, older than all others of this week, and some in each other partition.
   const now = Date.now();
   await fill(now, 100, 'failed');
-  // As autovacuum may: the plans are made anew on it.
+  // Like autovacuum: plans are made again after it.
   await admin.query('analyze deliveries');
   await fill(now + 500, 100, 'active');
   await fill(now + 1_000, MANY, 'sent');
@@ -77,14 +77,17 @@ interface Plan {
   Plans?: Plan[];
 }
 
-/** As the connections of the tenants' pool, in a transaction. */
+/** Like a connection of the tenants' pool, in a transaction. */
 async function asTenant(): Promise<void> {
   await admin.query('begin; set local role carillon_tenant; set local plan_cache_mode = force_generic_plan');
   await admin.query('set local jit = off; set local enable_seqscan = off; set local enable_mergejoin = off');
   await admin.query(`set local app.tenant_id = '${tenantId}'`);
 }
 
-/** Runs what the store sends under a plan made without knowing the values, as it is once it is prepared: the blocks it touched, and the partitions of notifications. */
+/**
+ * Runs the statements of a store with a generic plan, as prepared statements have. Returns the blocks read and the scanned
+ * partitions of notifications.
+ */
 async function explained(statement: Statement): Promise<{ buffers: number; partitions: string[] }> {
   await asTenant();
   await admin.query(`prepare listed as ${statement.text}`);
@@ -99,7 +102,7 @@ async function explained(statement: Statement): Promise<{ buffers: number; parti
   return { buffers: plan['Shared Hit Blocks'] + plan['Shared Read Blocks'], partitions: [...new Set(touched(plan))] };
 }
 
-/** The statements of one call of the store, which is carried out too. */
+/** Executes a call of the store and returns its statements. */
 async function sent<T>(call: (store: NotificationsStore) => Promise<T>): Promise<{ answer: T; statement: Statement }> {
   let seen: Statement | undefined;
   const watched = new Proxy(database, {
@@ -117,7 +120,7 @@ async function sent<T>(call: (store: NotificationsStore) => Promise<T>): Promise
 
 const literals = ({ values }: Statement): string => values!.map((value) => `'${value}'`).join(', ');
 
-/** Prepares the reads; the function returned carries them out by the plans that were made for empty tables: the blocks of each. */
+/** Prepares the reads while the tables are empty. The returned function executes them and returns the blocks of each. */
 async function prepareEarly(): Promise<() => Promise<{ one: number; page: number }>> {
   const one = await sent((store) => store.get(tenantId, newId()));
   const page = await sent((store) => store.list(tenantId, {}, { limit: 50 }));
@@ -143,19 +146,19 @@ async function prepareEarly(): Promise<() => Promise<{ one: number; page: number
   };
 }
 
-describe('under a plan from before there were rows', () => {
-  it('one notification is looked up by keys', () => {
+describe('with a plan made for empty tables', () => {
+  it('one notification is found by keys', () => {
     expect(readEarly.one).toBeGreaterThan(0);
     expect(readEarly.one).toBeLessThan(100);
   });
 
-  it('a page of fifty is, too', () => {
+  it('a page of fifty is found by keys', () => {
     expect(readEarly.page).toBeGreaterThan(0);
     expect(readEarly.page).toBeLessThan(FEW_BUFFERS);
   });
 });
 
-it('no id is beyond the bounds', async () => {
+it('no id is outside the bounds', async () => {
   const store = new NotificationsStore(database);
   for (const id of ['ffffffff-ffff-ffff-ffff-ffffffffffff', '00000000-0000-0000-0000-000000000000'])
     expect(await store.get(tenantId, id)).toBeNull();
@@ -170,7 +173,7 @@ it('the bounds of the deliveries of a notification are the same here and in the 
 });
 
 describe('a page of fifty', () => {
-  it('by a rare final status is found by its index, however many others there are', async () => {
+  it('by a rare final status uses the index, however many other notifications exist', async () => {
     const { answer, statement } = await sent((store) => store.list(tenantId, { status: 'failed' }, { limit: 50 }));
     expect(answer.rows.map(({ notification }) => notification.status)).toEqual(Array(50).fill('failed'));
     expect((await explained(statement)).buffers).toBeLessThan(FEW_BUFFERS);
@@ -181,21 +184,21 @@ describe('a page of fifty', () => {
     expect((await explained(next.statement)).buffers).toBeLessThan(FEW_BUFFERS);
   });
 
-  it('by a status that nothing has looks at nothing', async () => {
+  it('by an unused status reads nothing', async () => {
     const { answer, statement } = await sent((store) => store.list(tenantId, { status: 'cancelled' }, { limit: 50 }));
     expect(answer).toEqual({ rows: [], nextCursor: null });
     expect((await explained(statement)).buffers).toBeLessThan(100);
   });
 
-  it('without a status is read from the newest week on and no further than it goes, with its deliveries', async () => {
+  it('without a status reads only as many weeks as needed, from the newest on, with the deliveries', async () => {
     const { answer, statement } = await sent((store) => store.list(tenantId, {}, { limit: 50 }));
     expect(answer.rows.map(({ deliveries }) => deliveries.length)).toEqual(Array(50).fill(1));
     const { buffers, partitions } = await explained(statement);
     expect(buffers).toBeLessThan(FEW_BUFFERS);
-    expect(partitions).toHaveLength(3); // the two that are still empty, and the newest with rows
+    expect(partitions).toHaveLength(3); // the two empty ones, and the newest with rows
   });
 
-  it('by a rare status that only deliveries tell looks at a thousand at most, and its cursor goes on from there', async () => {
+  it('by a rare computed status examines at most a thousand, and its cursor continues from there', async () => {
     const seen: string[] = [];
     let cursor: string | undefined;
     let pages = 0;

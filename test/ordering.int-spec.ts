@@ -1,4 +1,4 @@
-// Deliveries with the same ordering key: one of them can be claimed, however many wait, and none is left behind for ever.
+// Deliveries with the same ordering key: exactly one can be claimed, however many wait, and none is stuck.
 
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -95,7 +95,7 @@ describe('of the deliveries of an ordering key', () => {
   const idsOf = (claimed: ClaimedDelivery[]): string[] => claimed.map(({ deliveryId }) => deliveryId);
   const cancel = (id: string): Promise<unknown> => tenant.call('DELETE', `/api/v1/notifications/${id}`);
 
-  it('only the first is due; the next is when it has ended; what waits says why', async () => {
+  it('only the first is due, then the next one; waiting deliveries show the reason', async () => {
     const [first, second, third] = [await send('a'), await send('a'), await send('a')];
     const [head, ...others] = await claim();
     expect(head!.deliveryId).toBe(first.delivery);
@@ -116,7 +116,7 @@ describe('of the deliveries of an ordering key', () => {
     expect(await claim()).toEqual([]);
   });
 
-  it('one with a time of its own waits for both', async () => {
+  it('a scheduled one waits for its time and its turn', async () => {
     const first = await send('b');
     const later = await send('b', { scheduled_at: new Date(Date.now() + 3_600_000).toISOString() });
     const [head] = await claim();
@@ -127,7 +127,7 @@ describe('of the deliveries of an ordering key', () => {
     await cancel(later.id);
   });
 
-  it('one that is replayed takes its turn before what was accepted after it', async () => {
+  it('a replayed one comes before those accepted after it', async () => {
     const [first, second, third] = [await send('c'), await send('c'), await send('c')];
     const [head] = await claim();
     await deliveries.record(head!, { kind: 'failed', reason: 'rejected', code: null, detail: null });
@@ -143,7 +143,7 @@ describe('of the deliveries of an ordering key', () => {
     }
   });
 
-  it('all that come in one call and are blocked are sent one after the other', async () => {
+  it('blocked ones of one call are sent one after the other', async () => {
     const worker = await house.startWorker();
     const ordered = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
     const recipients = Array.from({ length: 20 }, (_, index) => ({
@@ -169,7 +169,7 @@ describe('of the deliveries of an ordering key', () => {
 });
 
 describe('rows from before the migration', () => {
-  it('keep one head for each key: the one that a worker holds, or the oldest', async () => {
+  it('keep one head per key: the claimed one, or the oldest', async () => {
     const migrations = join(import.meta.dirname, '../prisma/migrations');
     const before = await mkdtemp(join(tmpdir(), 'carillon-migrations-'));
     for (const name of await readdir(migrations))
@@ -200,12 +200,12 @@ describe('rows from before the migration', () => {
   });
 });
 
-describe('however accepts, records and cancels meet', () => {
+describe('with concurrent accepts, records and cancels', () => {
   const KEYS = ['x', 'y', 'z', null];
   const ROUNDS = 60;
   const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)]!;
 
-  it('no key is left without a head, none has two, and the order is that of the accepts', async () => {
+  it('each key has exactly one head, and the order is that of the accepts', async () => {
     const tenants = [await house.tenant(), await house.tenant()];
     const accepts: { key: string; id: string; began: number; ended: number }[] = [];
     const notifications: { tenantId: string; id: string }[] = [];
@@ -250,7 +250,7 @@ describe('however accepts, records and cancels meet', () => {
         inFlight.set(key, delivery.deliveryId);
       }
       const ends = Math.random() < 0.8;
-      // What follows may be claimed before this process hears of the commit.
+      // The next delivery may be claimed before this process knows of the commit.
       if (key) inFlight.delete(key);
       if (key && ends) done.push({ key, id: delivery.deliveryId });
       const outcome = ends ? sent : ({ kind: 'held', reason: 'provider_limit', delaySeconds: 0 } as const);
@@ -292,7 +292,7 @@ describe('however accepts, records and cancels meet', () => {
   }, 60_000);
 });
 
-describe('while somebody else holds the lock of an ordering key', () => {
+describe('while another transaction holds the lock of an ordering key', () => {
   const lockOf = async (tenantId: string, key: string): Promise<() => Promise<void>> => {
     const holder = await connect(house.databaseUrl);
     await holder.query('begin');
@@ -301,17 +301,17 @@ describe('while somebody else holds the lock of an ordering key', () => {
   };
   const somebodyWaits = async (): Promise<boolean> =>
     (await house.sql.query(`select from pg_locks where locktype = 'advisory' and not granted`)).rows.length > 0;
-  /** Two batches, because some are written two at a time. */
+  /** Two batches, because some stores write two at a time. */
   const blockTwo = async (work: () => Promise<unknown>): Promise<Promise<unknown>[]> => {
     const first = work().catch((error: Error) => error);
     await until('the first waits', somebodyWaits);
     const second = work().catch((error: Error) => error);
-    // Items that come in one turn of the loop go in one batch.
+    // Items of one iteration of the event loop form one batch.
     for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate);
     return [first, second];
   };
 
-  it.each(['accept', 'acceptAll'] as const)('%s takes what has no ordering key', async (call) => {
+  it.each(['accept', 'acceptAll'] as const)('%s accepts requests without an ordering key', async (call) => {
     const [ordered, other] = [await house.tenant(), await house.tenant()];
     const store = new AcceptStore(openDatabase(), () => undefined);
     const take = (tenantId: string, key: string | null): Promise<unknown> =>
@@ -324,7 +324,7 @@ describe('while somebody else holds the lock of an ordering key', () => {
     await Promise.all(blocked);
   });
 
-  it('what has no ordering key is recorded', async () => {
+  it('deliveries without an ordering key are recorded', async () => {
     await house.sql.query('truncate due_deliveries');
     const tenant = await house.tenant();
     for (const key of ['k', null]) await tenant.send({ ...simulated('ok'), ...(key && { ordering_key: key }) });
@@ -386,11 +386,11 @@ describe('a claim', () => {
     filled += count;
   };
 
-  it('costs the same with none and with 50,000 deliveries that wait behind their ordering key', async () => {
+  it('costs the same without and with 50,000 deliveries that wait behind their ordering key', async () => {
     await house.sql.query('truncate due_deliveries');
     const database = openDatabase(1);
     const tenant = await house.tenant();
-    // Rows with a head that is not due; half of the backlog in one key, half in keys of their own.
+    // Rows with a head that is not due: half of the backlog with one key, half with a key each.
     await fill(tenant.id, 25_001, `'h' || n, now() + interval '1 hour'`);
     await fill(tenant.id, 200, 'null, now()');
     await house.sql.query('vacuum analyze due_deliveries');
@@ -411,7 +411,7 @@ describe('a claim', () => {
     await house.sql.query('truncate due_deliveries');
     const crowd: string[] = [];
     for (let index = 0; index < 40; index += 1) crowd.push((await house.tenant()).id);
-    // Made last, it has the highest id and comes last in the round.
+    // Created last, it has the highest id and comes last in the round.
     const last = await house.tenant();
     for (const id of crowd) {
       await fill(id, 1, `'k', now() + interval '1 hour'`);

@@ -1,4 +1,4 @@
-// The database goes away in the ways databases do, behind a proxy that misbehaves.
+// Outages of the database, simulated by a proxy.
 
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 describe.each(['blackhole', 'reset'] as const)('a database behind a %s', (mode) => {
-  it('is answered with 503 and Retry-After in time, told by readiness, and found again alone; nothing that was accepted is lost', async () => {
+  it('leads to 503 with Retry-After in time and to failing readiness, recovers by itself, and loses nothing accepted', async () => {
     const before = await tenant.send(simulated('ok', `before-${mode}`));
     proxy[mode]();
     try {
@@ -67,7 +67,7 @@ describe.each(['blackhole', 'reset'] as const)('a database behind a %s', (mode) 
       await until('it is sent', async () => (await tenant.notification(id)).status === 'sent', 20_000);
     expect(performance.now() - backAt).toBeLessThan(20_000);
     expect((await house.call('GET', '/readyz')).status).toBe(200);
-    // Half of a request was never kept.
+    // No request was stored in part.
     const { rows } = await house.sql.query(
       `select count(*)::int as n from notifications n where tenant_id = $1 and not exists (select from deliveries d where d.tenant_id = n.tenant_id and d.notification_id = n.id)`,
       [tenant.id],
@@ -77,7 +77,7 @@ describe.each(['blackhole', 'reset'] as const)('a database behind a %s', (mode) 
 });
 
 describe('an outcome that cannot be recorded for longer than a lease', () => {
-  it('goes to the spool, and is recorded before anything is claimed again: one send', async () => {
+  it('goes to the spool, and is recorded before the next claim: one send', async () => {
     const vendor = await startSmtpSink();
     const account = {
       name: 'smtp',
@@ -114,8 +114,8 @@ describe('an outcome that cannot be recorded for longer than a lease', () => {
   }, 60_000);
 });
 
-describe('an outcome in the spool of one worker, beside another worker with a spool of its own', () => {
-  /** A third of the lease: how long a send in doubt is left to its owner. */
+describe('an outcome in the spool of one worker, and another worker with its own spool', () => {
+  /** A third of the lease: no other worker claims a send with an unknown outcome for so long. */
   const MARGIN_SECONDS = LEASE_SECONDS / 3;
 
   it.each([

@@ -1,4 +1,4 @@
-// Outcomes that cannot be recorded at once, or not as they are, or not at all.
+// Outcomes that can be recorded only later, only in part, or never.
 
 import { existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ const send = async (to: string): Promise<string> => {
 const isSent = async (id: string): Promise<boolean> => (await tenant.delivery(id)).state === 'sent';
 
 describe('the spool', () => {
-  it('with torn, abandoned and foreign files in it stops no worker: they are kept aside, and deliveries go on', async () => {
+  it('with incomplete, abandoned and foreign files stops no worker: they are set aside, and deliveries continue', async () => {
     const spool = join(house.config.home, 'spool');
     mkdirSync(spool);
     const torn = `${newId()}.${newId()}.json`;
@@ -43,12 +43,12 @@ describe('the spool', () => {
     const aside = join(spool, 'unreadable');
     expect(readdirSync(aside).sort()).toEqual([torn, abandoned].sort());
     expect(statSync(aside).mode & 0o777).toBe(0o700);
-    // Somebody may be writing it at this moment.
+    // Another process may still be writing it.
     expect(existsSync(join(spool, fresh))).toBe(true);
   });
 
-  it('is read by any worker that shares it, also while the database was never away', async () => {
-    // Serves another channel: it never claims the delivery.
+  it('is read by any worker that shares it, even without an outage', async () => {
+    // Serves another channel, so it never claims the delivery.
     await house.startWorker({ WORKER_CHANNELS: 'in_app' });
     const database = new Database({ url: house.databaseUrl, poolSize: 2 });
     const deliveries = new DeliveriesStore(database, () => undefined);
@@ -80,8 +80,8 @@ async function claim(due: DueDeliveriesStore, leaseSeconds: number, doubtSeconds
   });
 }
 
-describe('a send in doubt', () => {
-  it('is left to its owner for the margin after its lease, and then found by others', async () => {
+describe('a send with an unknown outcome', () => {
+  it('is not claimed by other workers until the margin after its lease has passed', async () => {
     const database = new Database({ url: house.databaseUrl, poolSize: 2 });
     const due = new DueDeliveriesStore(database);
     await send('doubt');
@@ -96,7 +96,7 @@ describe('a send in doubt', () => {
     await database.close();
   });
 
-  it('of which a receipt has come is not sent again', async () => {
+  it('is not sent again if a receipt has arrived', async () => {
     const account = await startVendor(vendors['resend']!);
     await tenant.call('POST', '/api/v1/provider-accounts', {
       name: 'resend',
@@ -127,7 +127,7 @@ describe('an outcome', () => {
   });
   afterEach(() => vendor?.close());
 
-  /** The database refuses attempts of which the condition holds, as it refuses a NUL byte. */
+  /** Makes the database reject attempts that meet the condition, with the error of a NUL byte. */
   const refuseAttempts = async (condition: string): Promise<void> => {
     await house.sql.query(`
       create function refuse_attempt() returns trigger language plpgsql as $$ begin raise exception 'unstorable' using errcode = '22021'; end $$;
@@ -141,7 +141,7 @@ describe('an outcome', () => {
       )
     ).rows;
 
-  it('with NUL bytes and half surrogates in the vendor’s answer is recorded: one send', async () => {
+  it('with NUL bytes and lone surrogates in the vendor’s answer is recorded: one send', async () => {
     await house.startWorker();
     vendor.behave({ status: 200, body: { id: `m\0\ud83d${'x'.repeat(10_000)}` } });
     const accepted = await send('accepted');
@@ -154,7 +154,7 @@ describe('an outcome', () => {
     expect(vendor.sends).toHaveLength(2);
   });
 
-  it('that the database refuses for its data is recorded without the vendor’s words: one send', async () => {
+  it('that the database rejects for its data is recorded without the vendor’s text: one send', async () => {
     await refuseAttempts(`new.provider_message_id like 'unstorable%'`);
     await house.startWorker();
     vendor.behave({ status: 200, body: { id: 'unstorable-1' } });
@@ -172,7 +172,7 @@ describe('an outcome', () => {
     expect(vendor.sends).toHaveLength(1);
   });
 
-  it('that can never be recorded stops after three sends, with a dead letter that says so', async () => {
+  it('that can never be recorded ends after three sends, with a dead letter', async () => {
     await refuseAttempts(`new.code is distinct from 'worker_lost'`);
     await house.startWorker();
     const id = await send('never');

@@ -1,4 +1,4 @@
-// What an operator is shown of the queue, beside what is true.
+// The operator's overview of the queue, compared with the real counts.
 
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
@@ -29,7 +29,7 @@ beforeEach(async () => {
   await admin.query('truncate due_deliveries, queue_figures');
 });
 
-/** So many e-mails and text messages of a tenant: a third due, a third claimed, the rest later or, blocked, at no time. */
+/** Inserts e-mails and text messages of a tenant: a third due, a third claimed, the rest scheduled or blocked. */
 async function fill(tenantId: string, pairs: number, client = admin): Promise<void> {
   await client.query(
     `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, claim_id)
@@ -41,7 +41,7 @@ async function fill(tenantId: string, pairs: number, client = admin): Promise<vo
   );
 }
 
-/** Counted plainly, past every store. */
+/** Counts the rows directly, without a store. */
 async function truth(): Promise<Pick<QueueFigures, 'channels' | 'tenants'>> {
   const { rows: channels } = await admin.query(
     `select channel, count(*)::int as waiting, count(*) filter (where due_at <= now())::int as due,
@@ -61,7 +61,7 @@ const comparable = ({ channels, tenants }: QueueFigures): unknown => ({
 });
 
 describe('a short queue', () => {
-  it('is counted for each reader, and nothing is kept', async () => {
+  it('is counted for each reader, and the count is not stored', async () => {
     for (const pairs of [0, 6, 60]) {
       await fill(ann, pairs);
       expect(comparable(await queue.read())).toEqual(await truth());
@@ -73,13 +73,13 @@ describe('a short queue', () => {
 });
 
 describe('a long queue', () => {
-  it('is counted by one worker at a time, at most once a second, and readers are told when', async () => {
+  it('is counted by one worker at a time, at most once a second, and readers see when', async () => {
     await fill(ann, 3_000);
     await fill(bob, 1_200);
     const counted = (await Promise.all(Array.from({ length: 8 }, () => queue.keep()))).filter((done) => done !== null);
     expect(counted).toHaveLength(1);
     expect(comparable(counted[0]!)).toEqual(await truth());
-    // From now on readers see what was kept, not what has changed since.
+    // From now on readers see the stored count, not later changes.
     await fill(bob, 600);
     expect(await queue.keep()).toBeNull();
     const read = await queue.read();
@@ -89,7 +89,7 @@ describe('a long queue', () => {
     expect(comparable((await queue.keep())!)).toEqual(await truth());
   });
 
-  it('is counted less often when that takes long', async () => {
+  it('is counted less often if counting takes long', async () => {
     await fill(ann, 3_000);
     const lock = await connect(url);
     await lock.query('begin');
@@ -111,7 +111,7 @@ describe('a long queue', () => {
     expect(rows[0]!.pause).toBeGreaterThan(0.2 * 49);
   });
 
-  it('is counted by the reader where no worker does, at once and again when the count is old', async () => {
+  it('is counted by the reader if no worker does, at once and again when the count is old', async () => {
     await fill(ann, 3_000);
     expect(comparable(await queue.read())).toEqual(await truth());
     await fill(bob, 600);
@@ -119,7 +119,7 @@ describe('a long queue', () => {
     expect(comparable(await queue.read())).toEqual(await truth());
   });
 
-  it('is answered with the last count while it cannot be counted in time', async () => {
+  it('is reported with the last count if it cannot be counted in time', async () => {
     await fill(ann, 3_000);
     const first = await queue.read();
     await admin.query(`update queue_figures set next_at = now() - interval '1 minute'`);
@@ -133,7 +133,7 @@ describe('a long queue', () => {
     await lock.end();
   });
 
-  it('is counted at one moment, beside accepts and claims, and exactly in the end', async () => {
+  it('is counted consistently during accepts and claims, and exactly in the end', async () => {
     await fill(ann, 3_000);
     let running = true;
     const churn = Array.from({ length: 4 }, async () => {
@@ -141,7 +141,7 @@ describe('a long queue', () => {
       const own = newId();
       while (running) {
         await fill(own, 60, client);
-        // As many e-mails as text messages are claimed and go, in one commit each.
+        // Each commit claims or ends as many e-mails as text messages.
         await client.query(
           `update due_deliveries set claim_id = gen_random_uuid(), due_at = now() + interval '30 seconds' where tenant_id = $1 and due_at <= now()`,
           [own],

@@ -47,7 +47,7 @@ async function open(path: string): Promise<Page> {
 }
 
 describe('the two pages, on a phone', { timeout: 60_000 }, () => {
-  it('the button of the inbox page brings an item and a badge, live; the mail is on the mailbox page, live', async () => {
+  it('the button of the inbox page adds an item and a badge, live; the mailbox page shows the e-mail, live', async () => {
     const [mailbox, inbox] = [await open('/mailbox'), await open('/demo')];
     await inbox.getByText('Live', { exact: true }).waitFor();
     await mailbox.getByText('Nothing yet.').waitFor();
@@ -66,7 +66,7 @@ describe('the two pages, on a phone', { timeout: 60_000 }, () => {
     await expect.poll(() => badge.innerText()).toBe('0');
     await mailbox.getByRole('button', { name: 'Empty the mailbox' }).click();
     await mailbox.getByText('Nothing yet.').waitFor();
-    // Nothing is wider than the phone, and everything to press has a name.
+    // Nothing is wider than the screen, and every control has an accessible name.
     for (const page of [mailbox, inbox]) {
       expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
       for (const button of await page.getByRole('button').all())

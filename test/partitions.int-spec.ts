@@ -1,4 +1,4 @@
-// Weekly partitions: their bounds in every time zone of the server, and what making them does to the traffic beside it.
+// Weekly partitions: their bounds in every time zone of the server, and the effect of creating them on traffic.
 
 import type pg from 'pg';
 import { describe, expect, inject, it } from 'vitest';
@@ -54,8 +54,8 @@ function zoneChanging(way: 'back' | 'ahead'): string {
   return `WIN-1SUM-2,J${summerFrom},J${summerUntil}`;
 }
 
-describe('on a server whose clocks change within the month', () => {
-  it.each(['back', 'ahead'] as const)('%s: a fresh migration makes whole weeks without a gap', async (way) => {
+describe('on a server where daylight saving begins or ends within the month', () => {
+  it.each(['back', 'ahead'] as const)('%s: a fresh migration creates whole weeks without a gap', async (way) => {
     const server = await connect(inject('postgresUrl'));
     const name = `zone_${way}_${Date.now()}`;
     await server.query(`create database ${name}`);
@@ -77,7 +77,7 @@ describe('on a server whose clocks change within the month', () => {
     }
   });
 
-  it.each(['back', 'ahead'] as const)('%s: more weeks can be made in its zone', async (way) => {
+  it.each(['back', 'ahead'] as const)('%s: more weeks can be created in its zone', async (way) => {
     const clone = await cloneDatabase(inject('postgresUrl'));
     let client = await connect(clone.url);
     try {
@@ -107,13 +107,13 @@ const AUTUMN = '2026-10-20T12:00:00Z';
 const SPRING = '2027-03-10T12:00:00Z';
 
 describe('the function', () => {
-  it.each(ZONES)('makes whole weeks in %s across both changes of the clocks', async (zone) => {
+  it.each(ZONES)('creates whole weeks in %s across both ends of daylight saving', async (zone) => {
     const clone = await cloneDatabase(inject('postgresUrl'));
     const client = await connect(clone.url);
     await client.query(`set timezone = '${zone}'`);
     for (const at of [AUTUMN, SPRING]) {
       const from = Date.parse(at);
-      // Late in the week too, on the days on which each of these zones changes, and in the first and last hour of a week.
+      // Also late in the week, on the days on which each zone changes its clocks, and in the first and last hour of a week.
       for (const days of [0, 4.49, 5.4, 11.4, 12.49, 12.51, 18.5, 25.5]) {
         const now = new Date(from + days * DAY);
         await client.query('select carillon_make_partitions(4, $1)', [now]);
@@ -126,7 +126,7 @@ describe('the function', () => {
     await clone.drop();
   });
 
-  it('closes the gaps, and respects the overlaps, that were made in a zone with daylight saving', async () => {
+  it('closes gaps and respects overlaps that a zone with daylight saving caused', async () => {
     const clone = await cloneDatabase(inject('postgresUrl'));
     const client = await connect(clone.url);
     const id = (time: string): string =>
@@ -184,7 +184,7 @@ describe('the function', () => {
 });
 
 describe('every connection of the product', () => {
-  it('works in UTC, whatever the zone of the server', async () => {
+  it('uses UTC, whatever the time zone of the server', async () => {
     const clone = await cloneDatabase(inject('postgresUrl'));
     const admin = await connect(clone.url);
     await admin.query(`alter database ${new URL(clone.url).pathname.slice(1)} set timezone = 'Australia/Lord_Howe'`);
@@ -207,8 +207,8 @@ describe('every connection of the product', () => {
   });
 });
 
-describe('making partitions', () => {
-  it('beside accepts and records: nothing fails, nothing waits for a lock', async () => {
+describe('creating partitions', () => {
+  it('during accepts and records: nothing fails, nothing waits for a lock', async () => {
     const clone = await cloneDatabase(inject('postgresUrl'));
     const admin = await connect(clone.url);
     const database = new Database({ url: clone.url, poolSize: 2 });
@@ -242,7 +242,7 @@ describe('making partitions', () => {
     await clone.drop();
   });
 
-  it('beside a transaction that has written to all of them and goes on', async () => {
+  it('during an open transaction that has written to all of them', async () => {
     const clone = await cloneDatabase(inject('postgresUrl'));
     const database = new Database({ url: clone.url, poolSize: 2 });
     const admin = await connect(clone.url);
@@ -255,7 +255,7 @@ describe('making partitions', () => {
     await clone.drop();
   });
 
-  it('a table whose lock is not to be had keeps neither the others from theirs nor the API from its start', async () => {
+  it('a locked table does not prevent the partitions of other tables or the start of the API', async () => {
     const house = await startHouse({ worker: false });
     const database = new Database({ url: house.databaseUrl, poolSize: 2 });
     const partitions = new PartitionsStore(database);
@@ -276,7 +276,7 @@ describe('making partitions', () => {
     expect(await partitions.horizonDays()).toBeLessThan(35);
     await holding.query('rollback');
 
-    // An API starts with one week in hand, and says that there is not more.
+    // An API starts with one week ahead, and warns.
     for (const table of PARENTS)
       while ((await bounds(house.sql)).some(({ parent, end }) => parent === table && end > Date.now() + 7 * DAY))
         await house.sql.query(`drop table ${await last(table)}`);
@@ -311,7 +311,7 @@ describe('making partitions', () => {
     await house.stop();
   });
 
-  it('is done once by many processes at the same moment', async () => {
+  it('happens once if many processes try at the same time', async () => {
     const clone = await cloneDatabase(inject('postgresUrl'));
     const databases = Array.from({ length: 4 }, () => new Database({ url: clone.url, poolSize: 1 }));
     const made = await Promise.all(databases.map((database) => new PartitionsStore(database).make(8)));

@@ -1,4 +1,4 @@
-// What the planner does with our statements, where its figures are those of an empty or a small table.
+// Plans of our statements with the statistics of empty and small tables.
 
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -30,7 +30,7 @@ function indexesOf(plan: unknown): string[] {
   return Object.entries(plan).flatMap(([name, value]) => (name === 'Index Name' ? [value] : indexesOf(value)));
 }
 
-/** Tables that fill up and are emptied again. */
+/** Tables that grow and become empty again. */
 const RUN_EMPTY = [
   'due_deliveries',
   'events',
@@ -43,7 +43,7 @@ const RUN_EMPTY = [
 ];
 
 describe('a row is looked up', () => {
-  it('without walking over its tenant, in every table, while they are empty and every index costs the same', async () => {
+  it('without reading all rows of its tenant, in every table, while all are empty and every index costs the same', async () => {
     const { rows } = await admin.query<{ table: string; columns: string[] }>(`
       select c.relname as table, array(
                select a.attname::text from unnest(i.indkey) with ordinality as k(attnum, place)
@@ -51,7 +51,7 @@ describe('a row is looked up', () => {
       from pg_index i join pg_class c on c.oid = i.indrelid
       where i.indisprimary and c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition`);
     expect(rows.length).toBeGreaterThan(20);
-    // As tables are that were vacuumed when they had run empty. Partitions never do.
+    // Like tables that were vacuumed while empty. Partitions never become empty.
     await admin.query(`vacuum analyze ${RUN_EMPTY.join(', ')}`);
     await admin.query('set enable_seqscan = off');
     const others: string[] = [];
@@ -73,7 +73,7 @@ describe('a row is looked up', () => {
 });
 
 describe('a table that has grown', () => {
-  it('is analyzed again, once for each doubling, and a small one is left alone', async () => {
+  it('is analyzed again after each doubling; small tables are skipped', async () => {
     const operations = new OperationsStore(database, MIGRATIONS);
     const tenant = newId();
     const fill = async (count: number): Promise<void> => {

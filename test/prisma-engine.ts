@@ -22,7 +22,7 @@ declare const WebAssembly: {
   instantiate(bytes: Buffer, imports: object): Promise<{ instance: { exports: Record<string, unknown> } }>;
 };
 
-/** Once for a process: a second instance would take the first one's memory away. */
+/** One instance per process: a second one would invalidate the first one's memory. */
 async function load(): Promise<EngineModule> {
   const directory = dirname(createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm'));
   const module = (await import(/* @vite-ignore */ join(directory, 'schema_engine_bg.js'))) as EngineModule;
@@ -34,7 +34,7 @@ async function load(): Promise<EngineModule> {
   return module;
 }
 
-/** The adapter cuts a script at every semicolon, those inside functions too; the engine's binary sends it whole, and so does this. */
+/** The adapter splits a script at every semicolon, even inside functions. The engine's binary sends it whole, as this does. */
 class WholeScripts extends PrismaPg {
   override async connect() {
     const adapter = await super.connect();
@@ -70,7 +70,7 @@ function migrationsList() {
   };
 }
 
-/** Applies what is missing, as `prisma migrate deploy` does; returns the names. */
+/** Applies the missing migrations, as `prisma migrate deploy` does, and returns their names. */
 export async function prismaMigrateDeploy(url: string): Promise<string[]> {
   const engine = await engineFor(url);
   const { appliedMigrationNames } = await engine.applyMigrations({

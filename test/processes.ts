@@ -1,4 +1,4 @@
-// The roles of the server and scale profiles as processes of their own: what can be killed.
+// Runs the roles of the server and scale profiles in separate processes, so that tests can kill them.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -6,16 +6,16 @@ import { until } from '#testing';
 
 export interface RunningProcess {
   child: ChildProcess;
-  /** Everything it has printed. */
+  /** The output so far. */
   output(): string;
   /** `http://host:port` of an API. */
   url: string;
-  /** SIGTERM, and its exit code. */
+  /** Sends SIGTERM and resolves with the exit code. */
   stop(): Promise<number | null>;
   kill(): Promise<void>;
 }
 
-/** Starts a built role and waits until it says that it is ready. */
+/** Starts a built role and waits until it prints that it is ready. */
 export async function startRole(
   role: 'api' | 'worker',
   environment: Readonly<Record<string, string>>,

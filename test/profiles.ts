@@ -1,4 +1,4 @@
-// The three profiles that the end-to-end tests run in, and the services behind them: real ones, started once for a run.
+// The three profiles of the end-to-end tests, and their services: real ones, started once per run.
 
 import { inject } from 'vitest';
 
@@ -14,8 +14,8 @@ declare module 'vitest' {
 }
 
 /**
- * What makes the product run in the profile under test, for one deployment of its own: the name of its database tells its keys
- * and topics from those of the other tests.
+ * The settings of the profile under test, for one deployment: the name of its database separates its keys and topics from
+ * those of other tests.
  */
 export function profileEnvironment(databaseUrl: string): Record<string, string> {
   const profile = inject('profile');

@@ -1,4 +1,4 @@
-// Providers that fail, answer late and call back, through the whole product, against vendors that speak the real protocols.
+// End to end: providers that fail, answer late and send receipts, with fake vendors that use the real protocols.
 
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -29,7 +29,7 @@ const open: (() => Promise<unknown>)[] = [];
 let house: TestEnvironment;
 
 beforeAll(async () => {
-  // A third of the lease is the deadline: what hangs is given up after two seconds.
+  // The deadline is a third of the lease: a hanging send is aborted after two seconds.
   house = await startHouse({ environment: { PUBLIC_URL, LEASE_SECONDS: '6' } });
 });
 afterAll(() => house?.stop());
@@ -83,7 +83,7 @@ async function ended(tenant: Tenant, deliveryId: string, state: string, waitMs =
   );
 }
 
-/** Posts what a vendor reports, signed as it signs. */
+/** Posts a receipt, signed like the vendor's. */
 async function report(
   vendor: Vendor,
   account: Json,
@@ -99,7 +99,7 @@ async function report(
 }
 
 describe('two e-mail accounts', () => {
-  it('fail over while the first is out of order, its breaker opens, and it is taken back when it works', async () => {
+  it('fail over while the first one fails; its breaker opens, and closes when it works again', async () => {
     const tenant = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
     const [first, second] = [await vendorOf('sendgrid'), await vendorOf('postmark')];
     const { id } = await account(tenant, first, { order: 1 });
@@ -110,7 +110,7 @@ describe('two e-mail accounts', () => {
       const delivery = await ended(tenant, deliveryId, 'sent');
       expect(delivery.provider).toBe('postmark');
       const tried = delivery.timeline.filter((entry: Json) => entry.code === 'attempt');
-      // Those that met the open breaker went to the second at once; the others are on record at both.
+      // Deliveries that found the breaker open used the second account at once; the others have attempts at both.
       if (tried.length > 1) expect(tried.map((entry: Json) => entry.provider)).toEqual(['sendgrid', 'postmark']);
     }
     expect(second.sends).toHaveLength(40);
@@ -122,7 +122,7 @@ describe('two e-mail accounts', () => {
     const tried = first.sends.length;
     expect(tried).toBeLessThanOrEqual(40);
     for (const deliveryId of await sendMany(tenant, 10, 'later')) await ended(tenant, deliveryId, 'sent');
-    // One probe at the most.
+    // At most one probe.
     expect(first.sends.length - tried).toBeLessThanOrEqual(1);
 
     first.behave('accept');
@@ -138,7 +138,7 @@ describe('two e-mail accounts', () => {
     expect((await ended(tenant, deliveryId!, 'sent')).provider).toBe('sendgrid');
   }, 60_000);
 
-  it('do not stand in for each other after a hang: nobody knows who has it, until a late receipt says', async () => {
+  it('do not fail over after a hang: the outcome is unknown until a late receipt arrives', async () => {
     const tenant = await house.tenant();
     await tenant.call('PUT', '/api/v1/categories/invoices', { name: 'Invoices', unknown_outcome: 'hold' });
     const [first, second] = [await vendorOf('resend'), await vendorOf('postmark')];
@@ -155,7 +155,7 @@ describe('two e-mail accounts', () => {
     await ended(tenant, id, 'delivered');
   }, 30_000);
 
-  it('that are the same one twice change nothing for a refusal of the message', async () => {
+  it('with the same credentials do not change the rejection of a message', async () => {
     const tenant = await house.tenant();
     const [first, second] = [await vendorOf('sendgrid'), await vendorOf('postmark')];
     await account(tenant, first, { order: 1 });
@@ -168,7 +168,7 @@ describe('two e-mail accounts', () => {
 });
 
 describe('an unknown outcome', () => {
-  it('that is to be tried again is not, when a receipt tells that it arrived', async () => {
+  it('is not retried if a receipt proves that it was delivered', async () => {
     const tenant = await house.tenant({ retry_schedule_seconds: [600, 600] });
     const vendor = await vendorOf('resend');
     const made = await account(tenant, vendor);
@@ -196,7 +196,7 @@ describe('an unknown outcome', () => {
     const told = listener.sends.map(({ body }) => (JSON.parse(body) as Json).type);
     expect(told.sort()).toEqual(['delivery.delivered', 'delivery.sent', 'notification.finished']);
 
-    // And the other way round: the vendor tells while its answer is waited for.
+    // And the other way round: the receipt arrives before the vendor's answer.
     vendor.behave('hang');
     const early = await tenant.send(mail('early@example.com'));
     const hanging = early.deliveries[0].id;
@@ -207,7 +207,7 @@ describe('an unknown outcome', () => {
     expect(vendor.sends).toHaveLength(2);
   }, 30_000);
 
-  it('of an earlier try does not stop the one that is under way', async () => {
+  it('of an earlier attempt does not stop the current one', async () => {
     const tenant = await house.tenant({ retry_schedule_seconds: [1, 600] });
     const vendor = await vendorOf('resend');
     const made = await account(tenant, vendor);
@@ -222,7 +222,7 @@ describe('an unknown outcome', () => {
     expect(await ended(tenant, id, 'delivered')).toMatchObject({ attempts: 2 });
   }, 30_000);
 
-  it('is settled by somebody who knows, once', async () => {
+  it('can be resolved by an operator, once', async () => {
     const tenant = await house.tenant();
     const vendor = await vendorOf('twilio');
     await account(tenant, vendor);
@@ -258,7 +258,7 @@ describe('an unknown outcome', () => {
 });
 
 describe('receipts', () => {
-  it('of SES come through SNS: a bounce ends in bounced and on the suppression list, and the next mail is not sent', async () => {
+  it('of SES arrive through SNS: a bounce leads to bounced and a suppression entry, and the next e-mail is not sent', async () => {
     const tenant = await house.tenant();
     const vendor = await vendorOf('ses');
     const made = await account(tenant, vendor);
@@ -277,7 +277,7 @@ describe('receipts', () => {
       { Name: 'carillon-delivery', Value: id },
     ]);
     expect((await report(vendor, made, tenant, 'bounced', id)).body).toEqual({ taken: 1 });
-    // However often it comes.
+    // However often it is repeated.
     expect((await report(vendor, made, tenant, 'bounced', id)).status).toBe(200);
     const delivery = await ended(tenant, id, 'bounced');
     expect(delivery.timeline.filter((entry: Json) => entry.code === 'bounced')).toHaveLength(1);
@@ -312,7 +312,7 @@ describe('receipts', () => {
     const { deliveries } = await tenant.send(mail('safe@example.com'));
     const { id } = deliveries[0];
     await ended(tenant, id, 'sent');
-    // Well signed, by the wrong tenant.
+    // A valid signature of the wrong tenant.
     expect((await report(vendor, theirs, tenant, 'bounced', id)).status).toBe(200);
     const { headers, body } = reporters['resend']!.report('bounced', {
       credentials: {
@@ -332,7 +332,7 @@ describe('receipts', () => {
     expect((await tenant.call('GET', '/api/v1/suppressions')).body.data).toEqual([]);
   }, 30_000);
 
-  it('that come before the send is on record wait for it', async () => {
+  it('that arrive before the record of the send wait for it', async () => {
     const tenant = await house.tenant();
     const vendor = await vendorOf('mailgun');
     const made = await account(tenant, vendor);
@@ -348,7 +348,7 @@ describe('receipts', () => {
     const { deliveries } = await tenant.send(mail('early@example.com'));
     const { id } = deliveries[0];
     await until('it was tried', () => seen !== undefined);
-    // It waits for its retry: not on record as sent, whatever the vendor says.
+    // It waits for its retry: not recorded as sent, whatever the vendor reports.
     expect((await report(vendor, made, tenant, 'delivered', id)).body).toEqual({ taken: 1 });
     expect((await tenant.delivery(id)).state).toBe('waiting');
     vendor.behave('accept');
@@ -358,8 +358,8 @@ describe('receipts', () => {
   }, 40_000);
 });
 
-describe('what a vendor says of an address', () => {
-  it('a number that answered STOP is not written to any more', async () => {
+describe("a vendor's feedback about an address", () => {
+  it('a number that answered STOP gets no more messages', async () => {
     const tenant = await house.tenant();
     const vendor = await vendorOf('twilio');
     await account(tenant, vendor);
@@ -372,7 +372,7 @@ describe('what a vendor says of an address', () => {
     ]);
     const next = await tenant.send(sms);
     expect(await ended(tenant, next.deliveries[0].id, 'suppressed')).toMatchObject({ reason: 'suppression_list' });
-    // What people must be told passes what they unsubscribed from.
+    // A mandatory category ignores unsubscriptions.
     await tenant.call('PUT', '/api/v1/categories/alarm', { name: 'Alarm', mandatory: true });
     vendor.behave('accept');
     const alarm = await tenant.send({ ...sms, category: 'alarm' });
@@ -383,7 +383,7 @@ describe('what a vendor says of an address', () => {
     );
   }, 30_000);
 
-  it('the sandbox only pretends it, as often as it is asked to', async () => {
+  it('the sandbox simulates it without a suppression entry', async () => {
     const tenant = await house.tenant();
     for (let time = 0; time < 2; time += 1) {
       const { deliveries } = await tenant.send(mail('bad-address@simulator.test'));
@@ -392,7 +392,7 @@ describe('what a vendor says of an address', () => {
     expect((await tenant.call('GET', '/api/v1/suppressions')).body.data).toEqual([]);
   }, 30_000);
 
-  it('a device that is gone is removed, and the other one still gets it', async () => {
+  it('a device that is gone is removed, and the other device gets the message', async () => {
     const tenant = await house.tenant();
     const vendor = await vendorOf('fcm');
     await account(tenant, vendor);
@@ -415,7 +415,7 @@ describe('what a vendor says of an address', () => {
     expect(vendor.sends).toHaveLength(3);
   }, 30_000);
 
-  it('a browser is reached by the account that can', async () => {
+  it('a browser is reached through the account that supports it', async () => {
     const tenant = await house.tenant();
     const [phones, browsers] = [await vendorOf('fcm'), await vendorOf('web-push')];
     await account(tenant, phones, { order: 1 });
@@ -438,7 +438,7 @@ describe('what a vendor says of an address', () => {
 });
 
 describe('credentials that do not work', () => {
-  it('hold the backlog instead of failing it, and what waits is sent when they do', async () => {
+  it('hold the backlog instead of failing it; it is sent when they work', async () => {
     const tenant = await house.tenant();
     const vendor = await vendorOf('sendgrid');
     const made = await account(tenant, vendor);
@@ -462,14 +462,14 @@ describe('credentials that do not work', () => {
     const tried = vendor.sends.length;
     const ids = await sendMany(tenant, 30, 'held');
     await held(ids);
-    // Not one request for each of them: a probe or two.
+    // One or two probes, not one request per delivery.
     expect(vendor.sends.length - tried).toBeLessThanOrEqual(2);
-    // Nor were they all taken up to be put back: they stand in the queue, and still say what they wait for.
+    // Nor were all claimed and released: they stay in the queue, and still show their reason.
     const takenUp = (await Promise.all(ids.map((id) => tenant.delivery(id)))).filter(({ timeline }) =>
       timeline.some((entry: Json) => entry.code === 'held'),
     );
     expect(takenUp.length).toBeLessThanOrEqual(16);
-    // Who waits there too long expires there.
+    // Deliveries that wait there too long expire.
     const { deliveries } = await tenant.send(
       mail('late@example.com', { expires_at: new Date(Date.now() + 1_000).toISOString() }),
     );
@@ -481,8 +481,8 @@ describe('credentials that do not work', () => {
   }, 60_000);
 });
 
-describe('pace', () => {
-  it('is kept over all workers', async () => {
+describe('the pace of an account', () => {
+  it('holds across all workers', async () => {
     const tenant = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
     const vendor = await vendorOf('sendgrid');
     await account(tenant, vendor, { pace_per_second: 10 });
@@ -507,7 +507,7 @@ describe('one click', () => {
   });
   afterAll(() => sink?.close());
 
-  it('by plain POST stops that category and nothing else', async () => {
+  it('by a plain POST unsubscribes from that category only', async () => {
     const tenant = await house.tenant();
     await tenant.call('POST', '/api/v1/provider-accounts', {
       name: 'smtp',
@@ -543,7 +543,7 @@ describe('one click', () => {
     const shown = await http(house.url, 'GET', path);
     expect([shown.status, shown.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     expect(shown.body).toContain('Product &#60;news&#62;');
-    // Looking at a link unsubscribes nobody.
+    // A GET does not unsubscribe.
     expect((await send('product news')).state).toBe('sent');
 
     const click = () =>

@@ -1,4 +1,4 @@
-// Claims, polls and relays beside rows that they cannot take: scheduled ones, those of tenants without capacity, and dead ones that an old snapshot keeps.
+// Claims, polls and relays beside rows that they skip: scheduled, of tenants without capacity, and dead.
 
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -25,7 +25,7 @@ let database: Database;
 beforeAll(async () => {
   house = await startHouse({ worker: false });
   database = new Database({ url: house.databaseUrl, poolSize: 2 });
-  // Nothing is removed between two measurements.
+  // No row is removed between two measurements.
   for (const table of ['due_deliveries', 'events'])
     await house.sql.query(`alter table ${table} set (autovacuum_enabled = off)`);
 });
@@ -59,7 +59,7 @@ async function fill(count: number, dueAt: string, { tenants = 1, first = 1 } = {
   );
 }
 
-/** Runs a method of a store, and returns how many pages its statements read together. */
+/** Runs a method of a store and returns the number of pages that its statements read. */
 async function pagesRead(store: object, run: () => Promise<unknown>): Promise<number> {
   const seen = store as { database: Database };
   let pages = 0;
@@ -83,7 +83,7 @@ async function pagesRead(store: object, run: () => Promise<unknown>): Promise<nu
 }
 
 describe('beside 3,000 tenants that have only scheduled deliveries', () => {
-  it('a claim reads next to nothing, and finds what is due behind them', async () => {
+  it('a claim reads almost nothing, and finds due deliveries behind them', async () => {
     await fill(3_000, `now() + interval '1 hour'`, { tenants: 3_000 });
     await house.sql.query('vacuum analyze due_deliveries');
     const store = new DueDeliveriesStore(database);
@@ -111,7 +111,7 @@ describe('beside 100 lagging tenants and 1,000 that have 100 scheduled deliverie
 });
 
 describe('beside 3,000 tenants without capacity', () => {
-  it('a claim looks at a thousand, and the next one goes on there', async () => {
+  it('a claim examines a thousand, and the next one continues there', async () => {
     await fill(3_000, 'now()', { tenants: 3_000 });
     await fill(1, 'now()', { first: 5_000 });
     const capacities = new Map(Array.from({ length: 3_000 }, (_, index) => [tenantId(index + 1), 0]));
@@ -131,7 +131,7 @@ describe('beside 3,000 tenants without capacity', () => {
 
 describe('beside an old snapshot', () => {
   const DEAD_ROWS = 20_000;
-  /** Deliveries that were due over the last ten minutes and have ended; their rows stay on disk while this lasts. */
+  /** Deliveries that were due in the last ten minutes and have ended. The snapshot keeps their rows on disk. */
   async function withOldSnapshot(work: () => Promise<void>): Promise<void> {
     const reader = await connect(house.databaseUrl);
     await reader.query('begin isolation level repeatable read');
@@ -150,7 +150,7 @@ describe('beside an old snapshot', () => {
       const store = new DueDeliveriesStore(database);
       const claim = (): Promise<unknown> => store.claim(request());
       const poll = (): Promise<unknown> => store.dueLanes(['email']);
-      // Before anybody has looked, a claim reads them all.
+      // Before the first scan, a claim reads all of them.
       expect(await pagesRead(store, claim)).toBeGreaterThan(1_000);
       await store.advanceWatermarks(['email']);
       expect(await pagesRead(store, claim)).toBeLessThan(100);
@@ -160,10 +160,10 @@ describe('beside an old snapshot', () => {
     });
   });
 
-  it('deliveries are looked up by their key, even after a vacuum that found no living row', async () => {
+  it('deliveries are found by their key, even after a vacuum that found no living row', async () => {
     await withOldSnapshot(async () => {
       const operations = new OperationsStore(database, MIGRATIONS);
-      // Nothing else keeps it from noting that it found none.
+      // Nothing else prevents it from recording zero rows.
       await house.sql.query('vacuum due_deliveries');
       const store = new DueDeliveriesStore(database);
       await store.rescan(['email']);
@@ -183,7 +183,7 @@ describe('beside an old snapshot', () => {
   });
 
   it('a lagging tenant does not make claims of other tenants read dead rows, and gets an equal share', async () => {
-    // Of the tenant between the two others.
+    // A tenant between the two others.
     await fill(100, `now() - interval '20 minutes'`, { first: 2 });
     await withOldSnapshot(async () => {
       const store = new DueDeliveriesStore(database);
@@ -194,7 +194,7 @@ describe('beside an old snapshot', () => {
       expect(Map.groupBy(deliveries, (one) => one.tenantId)).toMatchObject(
         new Map([1, 2, 3].map((number) => [tenantId(number), { length: 10 }])),
       );
-      // Nine more of the lagging tenant, and their update.
+      // Nine more deliveries of the lagging tenant, and their update.
       expect(await pagesRead(store, () => store.claim(request({ limit: 9 })))).toBeLessThan(300);
     });
   });
@@ -213,7 +213,7 @@ describe('beside an old snapshot', () => {
     expect(served.size).toBe(150);
   });
 
-  it('expired deliveries of a tenant without capacity are not looked for by every claim', async () => {
+  it('not every claim searches for expired deliveries of a tenant without capacity', async () => {
     await withOldSnapshot(async () => {
       const expiring = (count: number): Promise<unknown> =>
         house.sql.query(
@@ -235,14 +235,14 @@ describe('beside an old snapshot', () => {
     });
   });
 
-  it('a batch of one ordering key passes the dead rows of that key once', async () => {
+  it('a batch of one ordering key reads the dead rows of that key once', async () => {
     const insert = (first: number, count: number): Promise<unknown> =>
       house.sql.query(
         `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, ordering_key)
          select $1, lpad(to_hex($2::integer + n), 32, '0')::uuid, 'email', 2, now(), 'k' from generate_series(1, $3) n`,
         [tenantId(1), first, count],
       );
-    /** Of this connection, up to now. */
+    /** Statistics of this connection up to now. */
     const pagesFetched = async (): Promise<number> => {
       const { rows } = await house.sql.query(`
         select pg_stat_get_xact_blocks_fetched('due_deliveries'::regclass) + pg_stat_get_xact_blocks_fetched('due_deliveries_ordering_idx'::regclass) as pages`);
@@ -264,11 +264,11 @@ describe('beside an old snapshot', () => {
     });
   });
 
-  it('readers get the kept figures of the queue when the last count was slow', async () => {
+  it('readers get the stored counts of the queue if the last count was slow', async () => {
     await withOldSnapshot(async () => {
       const figures = new QueueFiguresStore(database);
       await fill(5, 'now()');
-      // A count of two million dead rows leaves this.
+      // The state after a count of two million dead rows.
       await house.sql.query(
         `insert into queue_figures (tenant_id, counted_at, next_at, channels, tenants) values ($1, now(), now() + interval '20 seconds', '[]', '[]')
          on conflict (tenant_id) do update set counted_at = excluded.counted_at, next_at = excluded.next_at`,
@@ -293,7 +293,7 @@ describe('beside an old snapshot', () => {
       const store = new EventsStore(database);
       const published = (): Promise<unknown> => store.next(100);
       const handedOut = (): Promise<unknown> => store.nextForEndpoints({ afterTenant: NIL, tenants: 20, limit: 100 });
-      // 57 events a page.
+      // 57 events per page.
       expect(await pagesRead(store, published)).toBeGreaterThan(DEAD_ROWS / 100);
       expect(await pagesRead(store, handedOut)).toBeGreaterThan(DEAD_ROWS / 100);
       await until('the watermarks have passed them', async () => {
@@ -314,7 +314,7 @@ describe('beside an old snapshot', () => {
     });
   }, 30_000);
 
-  it('an event that is committed late comes before what follows from it', async () => {
+  it('an event that is committed late comes before the events that it caused', async () => {
     const store = new EventsStore(database);
     const add = `insert into events (tenant_id, type, subject, data, broker, webhooks, kept) values ($1, $2, 's', '{}', true, true, false)`;
     const advance = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-// Receipts through the whole product: HTTP calls signed as the vendors sign them.
+// Receipts end to end: HTTP calls signed like the vendors' calls.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '#domain';
@@ -18,7 +18,7 @@ const open: (() => Promise<unknown>)[] = [];
 let house: TestEnvironment;
 
 beforeAll(async () => {
-  // A third of the lease is the deadline: what hangs is given up after two seconds.
+  // The deadline is a third of the lease: a hanging send is aborted after two seconds.
   house = await startHouse({ environment: { PUBLIC_URL, LEASE_SECONDS: '6' } });
 });
 afterAll(() => house?.stop());
@@ -69,8 +69,8 @@ function report(
   return http(house.url, 'POST', path, { headers, body });
 }
 
-describe('a delivery that was given up after a try whose outcome nobody knew', () => {
-  it('is delivered when its receipt comes, counts as such, and cannot be replayed', async () => {
+describe('a delivery that ended after an attempt with an unknown outcome', () => {
+  it('becomes delivered when its receipt arrives, is counted as such, and cannot be replayed', async () => {
     const tenant = await house.tenant({ retry_schedule_seconds: [0.05] });
     const at = await accountAt('resend', tenant);
     at.vendor.behave(() => (at.vendor.sends.length === 1 ? 'hang' : { status: 503 }));
@@ -101,7 +101,7 @@ describe('a delivery that was given up after a try whose outcome nobody knew', (
     expect(at.vendor.sends).toHaveLength(2);
   }, 30_000);
 
-  it('is so, too, when it was cancelled or had expired meanwhile', async () => {
+  it('also if it was cancelled or expired meanwhile', async () => {
     const tenant = await house.tenant({ retry_schedule_seconds: [600, 600] });
     const at = await accountAt('resend', tenant);
     at.vendor.behave('reset');
@@ -123,7 +123,7 @@ describe('a delivery that was given up after a try whose outcome nobody knew', (
     expect(at.vendor.sends).toHaveLength(2);
   }, 30_000);
 
-  it('of which its worker was lost, too', async () => {
+  it('also if its worker was lost', async () => {
     const tenant = await house.tenant();
     await tenant.call('PUT', '/api/v1/recipients/ann', { email: 'ann@example.com' });
     const at = await accountAt('resend', tenant);
@@ -131,7 +131,7 @@ describe('a delivery that was given up after a try whose outcome nobody knew', (
     const { deliveries } = await tenant.send({ recipient_id: 'ann', channel: 'email', content: CONTENT.email });
     const { id } = deliveries[0];
     await until('the vendor has it', () => at.vendor.sends.length === 1);
-    // What a worker leaves that dies now; and nobody may send it again, because the recipient has no address any more.
+    // The state after a crash of the worker. It cannot be sent again, because the recipient has no address any more.
     await house.sql.query(
       `update due_deliveries set claim_id = gen_random_uuid(), due_at = now() where delivery_id = $1`,
       [id],
@@ -148,7 +148,7 @@ describe('a delivery that was given up after a try whose outcome nobody knew', (
 });
 
 describe('many receipts in one call', () => {
-  it('of SendGrid, as large as it makes them, are applied in a few commits', async () => {
+  it('of SendGrid, of the maximum size, are applied in a few commits', async () => {
     const tenant = await house.tenant();
     const { account } = await accountAt('sendgrid', tenant);
     const ids = Array.from({ length: 1_250 }, newId);
@@ -176,13 +176,13 @@ describe('many receipts in one call', () => {
       [tenant.id],
     );
     expect(rows[0]).toMatchObject({ delivered: 1_250, opened: 625 });
-    // 250 of a tenant at a time, and in two commits where a delivery has two.
+    // 250 of a tenant at a time, and two commits if a delivery has two receipts.
     expect(rows[0].commits).toBeLessThanOrEqual(20);
     const large = await http(house.url, 'POST', path, { headers, body: `${body}${' '.repeat(500_000)}` });
     expect(large.status).toBe(413);
   }, 30_000);
 
-  it('are refused for a wrong signature before they are read', async () => {
+  it('with a wrong signature are refused before they are parsed', async () => {
     const tenant = await house.tenant();
     const { account } = await accountAt('sendgrid', tenant);
     const { headers, body } = sendgridReport([{ kind: 'delivered', tenantId: tenant.id, deliveryId: newId() }]);
@@ -191,7 +191,7 @@ describe('many receipts in one call', () => {
       403,
     );
     expect((await http(house.url, 'POST', path, { headers, body })).body).toEqual({ taken: 1 });
-    // An account that is edited is read anew.
+    // A changed account is read again.
     const edited = await tenant.call('PATCH', `/api/v1/provider-accounts/${account.id}`, { enabled: false });
     expect(edited.status).toBe(200);
     expect((await tenant.call('DELETE', `/api/v1/provider-accounts/${account.id}`)).status).toBe(204);

@@ -1,4 +1,4 @@
-// What receipts do to deliveries, on a real Postgres: one at a time, many in one statement, early ones, late ones.
+// Effects of receipts on deliveries, on a real PostgreSQL: single ones, many in one statement, early and late ones.
 
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
@@ -34,7 +34,7 @@ afterAll(async () => {
 async function newTenant(): Promise<string> {
   const id = newId();
   await admin.query(`insert into tenants (id, name) values ($1, 'Test')`, [id]);
-  // Somebody listens, so that events are written.
+  // Events have a reader, so they are stored.
   await admin.query(
     `insert into webhook_endpoints (tenant_id, id, url, events, secret_sealed) values ($1, $2, 'https://example.com', '{*}', '')`,
     [id, newId()],
@@ -136,7 +136,7 @@ async function each<T>(many: readonly T[], make: (one: T) => Promise<string>): P
   return made;
 }
 
-describe('a receipt for a delivery that ended without a send, after a try whose outcome nobody knew', () => {
+describe('a receipt for a delivery that ended without a send, after an attempt with an unknown outcome', () => {
   it.each(['failed', 'expired', 'cancelled', 'suppressed'] as const)('moves it out of %s', async (state) => {
     const attempts = ['unknown', 'transient'];
     const [one, two, three] = [
@@ -166,14 +166,14 @@ describe('a receipt for a delivery that ended without a send, after a try whose 
     expect(await seen(three)).toMatchObject({ state: 'sent', complained: true, counters: [1, 0, 0, 0] });
   });
 
-  it('settles its dead letter, which is not replayed any more, even by somebody who is quick', async () => {
+  it('settles its dead letter, which cannot be replayed any more, not even concurrently', async () => {
     const id = await delivery({ state: 'failed', attempts: ['unknown', 'transient'] });
     const [applied, replayed] = await Promise.allSettled([
       receipts.apply(receipt(id, 'delivered')),
       letters.replay(id),
     ]);
     expect(applied.status).toBe('fulfilled');
-    // Whoever came first: it is not sent again.
+    // Whichever was first: it is not sent again.
     if (replayed.status === 'rejected') expect(replayed.reason).toMatchObject({ code: 'conflict' });
     expect(await seen(id)).toMatchObject({ state: 'delivered', counters: [1, 0, 0, 0] });
     const { rows } = await admin.query('select from due_deliveries where delivery_id = $1', [id]);
@@ -190,7 +190,7 @@ describe('a receipt for a delivery that ended without a send, after a try whose 
     expect(open.rows).toEqual([]);
   });
 
-  it('is refused where every try was refused: that a vendor sent what it had refused is a contradiction', async () => {
+  it('is refused if every attempt was refused, because the vendor contradicts itself', async () => {
     for (const state of ['failed', 'expired', 'cancelled', 'suppressed'] as const) {
       const id = await delivery({ state, attempts: ['rejected'] });
       expect(await receipts.apply(receipt(id, 'delivered'))).toBe('refused');
@@ -201,10 +201,10 @@ describe('a receipt for a delivery that ended without a send, after a try whose 
     expect(await letters.replay(id)).toMatchObject({ deliveryId: id });
   });
 
-  it('is applied when it came before the end, too', async () => {
+  it('is applied also if it arrived before the end', async () => {
     const id = await delivery({ state: 'waiting', attempts: ['transient'] });
     expect(await receipts.take(receipt(id, 'delivered'))).toBe('early');
-    // It is tried again, nobody knows the end of that, and it is given up.
+    // It is tried again with an unknown outcome, and ends.
     await admin.query(
       `insert into attempts (tenant_id, delivery_id, number, provider, outcome) values ($1, $2, 2, 'ses', 'unknown')`,
       [tenantId, id],
@@ -218,7 +218,7 @@ describe('a receipt for a delivery that ended without a send, after a try whose 
 });
 
 describe('many receipts', () => {
-  it('of many tenants and kinds are one statement, and each ends as it would alone', async () => {
+  it('of many tenants and kinds take one statement, and each has the effect of a single one', async () => {
     const other = await newTenant();
     const made = await each<Made>(
       [
@@ -253,7 +253,7 @@ describe('many receipts', () => {
       receipts.take(receipt(doubted, 'delivered')),
       receipts.take(receipt(unknown, 'delivered')),
       receipts.take(receipt(newId(), 'delivered')),
-      // Another tenant's delivery is no delivery of this one.
+      // A delivery of another tenant.
       receipts.take(receipt(theirs, 'bounced')),
     ]);
     expect(results).toEqual([
@@ -293,7 +293,7 @@ describe('many receipts', () => {
     expect(found[3]!.opened).toBe(true);
   });
 
-  it('of the same delivery are taken in order', async () => {
+  it('of the same delivery are applied in order', async () => {
     const [one, two] = [await delivery({ state: 'sent' }), await delivery({ state: 'sent' })];
     const results = await Promise.all([
       receipts.apply(receipt(one, 'delivered')),
@@ -316,7 +316,7 @@ describe('many receipts', () => {
     expect(await seen(two)).toMatchObject({ state: 'bounced', timeline: ['bounced'] });
   });
 
-  it('take a few statements, not one each', async () => {
+  it('take a few statements', async () => {
     const ids = await each(new Array<Made>(200).fill({ state: 'sent' }), delivery);
     await Promise.all(ids.map((id) => receipts.take(receipt(id, 'delivered'))));
     const { rows } = await admin.query(
@@ -327,7 +327,7 @@ describe('many receipts', () => {
     expect(rows[0].commits).toBeLessThanOrEqual(2);
   });
 
-  it('of one that cannot be written do not keep the others from it', async () => {
+  it('with one that cannot be stored: the others are applied', async () => {
     const [good, bad, fine] = [
       await delivery({ state: 'sent' }),
       await delivery({ state: 'sent' }),
@@ -335,7 +335,7 @@ describe('many receipts', () => {
     ];
     const settled = await Promise.allSettled([
       receipts.take(receipt(good, 'delivered')),
-      // No reason that the table knows.
+      // A reason that the table does not allow.
       receipts.take(receipt(bad, 'bounced', { suppress: 'nonsense' as never })),
       receipts.take(receipt(fine, 'delivered')),
     ]);
@@ -354,7 +354,7 @@ describe('parked receipts', () => {
       .count;
   const ready = (): Promise<unknown> => admin.query('update parked_receipts set try_at = now()');
 
-  it('are kept once, however often the vendor repeats them', async () => {
+  it('are stored once, however often the vendor repeats them', async () => {
     const id = await delivery({ state: 'waiting' });
     for (let time = 0; time < 3; time += 1)
       expect(await receipts.take(receipt(id, 'delivered', { detail: `time ${time}` }))).toBe('early');
@@ -363,7 +363,7 @@ describe('parked receipts', () => {
     expect(await parkedOf(tenantId)).toBe(2);
   });
 
-  it("are looked at a few at a time: one tenant's many do not keep another's from their turn", async () => {
+  it("are processed in small shares: many receipts of one tenant do not delay another's", async () => {
     const other = await newTenant();
     await admin.query(
       `insert into parked_receipts (tenant_id, id, delivery_id, kind, created_at)
@@ -379,7 +379,7 @@ describe('parked receipts', () => {
     expect(await receipts.retryParked(100)).toEqual({ applied: 1, dropped: 0 });
     expect((await seen(theirs)).state).toBe('delivered');
     expect(await parkedOf(other)).toBe(0);
-    // What was looked at in vain is looked at again later, after those that were not.
+    // Receipts that could not be applied are tried again after the new ones.
     const { rows } = await admin.query(
       'select count(*)::int as count from parked_receipts where tenant_id = $1 and try_at > now()',
       [tenantId],
@@ -388,8 +388,8 @@ describe('parked receipts', () => {
     expect(rows[0].count).toBeLessThanOrEqual(100);
   });
 
-  it('of more tenants than one turn takes have their turn', async () => {
-    // Sixty tenants, none of which has anything to be tried now, and behind them one that has.
+  it('of more tenants than one round serves are all processed', async () => {
+    // Sixty tenants without receipts to try now, followed by one with some.
     await admin.query(
       `insert into parked_receipts (tenant_id, id, delivery_id, kind, try_at)
        select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, gen_random_uuid(), gen_random_uuid(), 'delivered', now() + interval '1 hour'
@@ -404,7 +404,7 @@ describe('parked receipts', () => {
     expect(applied).toBe(1);
   });
 
-  it('are given up after an hour', async () => {
+  it('are dropped after an hour', async () => {
     const id = await delivery({ state: 'waiting' });
     await receipts.take(receipt(id, 'delivered'));
     await admin.query(`update parked_receipts set created_at = now() - interval '61 minutes'`);
@@ -415,7 +415,7 @@ describe('parked receipts', () => {
 });
 
 describe('receipts of several tenants', () => {
-  it('are written beside each other, however many one of them has', async () => {
+  it('are applied in parallel, however many one tenant has', async () => {
     const shares = new TenantShares();
     const other = await newTenant();
     const [mine, theirs] = [await delivery({ state: 'sent' }), await delivery({ tenant: other, state: 'sent' })];
@@ -431,14 +431,14 @@ describe('receipts of several tenants', () => {
     const flood = Array.from({ length: 20_000 }, () => receipt(newId(), 'delivered'));
     const all = [write('flood', [receipt(mine, 'delivered'), ...flood])];
     all.push(write('other', [receipt(theirs, 'delivered', { tenantId: other })]));
-    // Also in a call that has another tenant's first: all of it or nothing.
+    // Also in a call that begins with another tenant's receipts: all or nothing.
     const mixed = [receipt(theirs, 'delivered', { tenantId: other }), ...flood.slice(0, 1_000)];
     await expect(write('more', mixed)).rejects.toMatchObject({ code: 'unavailable' });
     await Promise.all(all);
     expect(order).toEqual(['other: 1', 'flood: 20001']);
     const { rows } = await admin.query('select state from deliveries where id = any ($1)', [[mine, theirs]]);
     expect(rows).toEqual([{ state: 'delivered' }, { state: 'delivered' }]);
-    // Nothing is left of a flood: the next one is taken.
+    // After the burst, the next receipt is accepted.
     await write('next', flood.slice(0, 1_000));
     expect(order.at(-1)).toBe('next: 1000');
   }, 60_000);

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => house?.stop());
 
 describe('recipients', () => {
-  it('are put, patched, listed and read', async () => {
+  it('can be created, changed, listed and read', async () => {
     const put = await tenant.call('PUT', '/api/v1/recipients/ann%20%2F1', {
       email: 'ann@example.com',
       attributes: { plan: 'free', tags: { a: 1, b: 2 } },
@@ -62,7 +62,7 @@ describe('recipients', () => {
     expect((await tenant.call('PATCH', '/api/v1/recipients/nobody', {})).status).toBe(404);
   });
 
-  it('have devices, which push goes to', async () => {
+  it('have devices, which receive push messages', async () => {
     await tenant.call('PUT', '/api/v1/recipients/dev', {});
     const push = { recipient_id: 'dev', channel: 'push', content: { title: 'T', body: 'B' } };
     expect((await tenant.call('POST', '/api/v1/notifications', push)).body.code).toBe('no_address');
@@ -126,7 +126,7 @@ describe('recipients', () => {
 });
 
 describe('templates', () => {
-  it('are made, versioned, previewed, listed and deleted, by id or key', async () => {
+  it('can be created, versioned, previewed, listed and deleted, by id or key', async () => {
     const body = {
       key: 'order',
       channel: 'email',
@@ -181,7 +181,7 @@ describe('templates', () => {
 });
 
 describe('provider accounts', () => {
-  it('keep their secrets, are verified, and send through the real protocol', async () => {
+  it('hide their secrets, can be verified, and send through the real protocol', async () => {
     const password = 'hunter2-hunter2-hunter2';
     const sink = await startSmtpSink({ user: 'u', password });
     const mine = await house.tenant({ retry_schedule_seconds: [0.05] });
@@ -235,7 +235,7 @@ describe('provider accounts', () => {
     });
     await until('the new credentials are used', async () => {
       const [delivery] = (await mine.notification(failed.id)).deliveries;
-      // It waits for somebody to mend the account.
+      // It waits for a correction of the account.
       return delivery.state === 'waiting' && delivery.reason === 'provider_down' && delivery.attempts === 1;
     });
 
@@ -269,7 +269,7 @@ describe('provider accounts', () => {
     await sink.close();
   });
 
-  it("fall back to the platform's, and a test key never reaches either", async () => {
+  it("fall back to the platform's, and a test key uses neither", async () => {
     const sink = await startSmtpSink();
     const credentials = { host: '127.0.0.1', port: sink.port, tls: 'none', from: 'platform@example.com' };
     const made = await house.operator('POST', '/internal/provider-accounts', {
@@ -299,7 +299,7 @@ describe('provider accounts', () => {
 });
 
 describe('the operator', () => {
-  it('makes, lists and changes tenants; a setting of null goes back to its default', async () => {
+  it('creates, lists and changes tenants; null resets a setting to its default', async () => {
     const made = await house.operator('POST', '/internal/tenants', { name: 'Acme', settings: { locale: 'fr' } });
     expect(made.status).toBe(201);
     const path = `/internal/tenants/${made.body.id}`;
@@ -318,7 +318,7 @@ describe('the operator', () => {
 });
 
 describe('fairness', () => {
-  it("one tenant's flood does not make another wait for its end", async () => {
+  it("one tenant's burst does not delay another tenant until its end", async () => {
     const [noisy, quiet] = [
       await house.tenant({ recipient_limits: { email: { limit: 100_000, window_seconds: 60 } } }),
       await house.tenant(),
@@ -344,14 +344,14 @@ describe('fairness', () => {
       `select count(*) as before from deliveries d where d.tenant_id = $1 and d.sent_at < (select sent_at from deliveries where tenant_id = $2) and d.sent_at > (select created_at from deliveries where tenant_id = $2)`,
       [noisy.id, quiet.id],
     );
-    // What was in hand already goes first, and through a broker what is on its way and read by now; the rest behind it does not.
+    // Deliveries that the worker holds or has read from a broker go first; the rest of the burst does not.
     expect(Number(rows[0]!.before)).toBeLessThan(inject('profile') === 'scale' ? 4_500 : 3_000);
     await until('the flood is over', async () => (await left()) === 0, 20_000);
   });
 });
 
 describe('a provider that hangs', () => {
-  it("keeps its own tenant's deliveries and nobody else's", async () => {
+  it('delays only the deliveries of its own tenant', async () => {
     const sink = await startSmtpSink();
     sink.answerData('hang');
     const [stuck, other] = [
@@ -375,9 +375,9 @@ describe('a provider that hangs', () => {
       content: CONTENT.email,
     });
     await until('the other is sent', async () => (await other.notification(id)).status === 'sent');
-    // Far below the ten seconds that each hanging send takes.
+    // Much less than the ten seconds of each hanging send.
     expect(performance.now() - startedAt).toBeLessThan(5_000);
-    // The first claims' found all places taken, once; all others were left where they are. Through a broker more are claimed ahead.
+    // The first claims found all slots in use; all others stayed in the queue. With a broker, more are claimed ahead.
     await delay(1_500);
     const { rows } = await house.sql.query(
       `select (select count(*)::int from due_deliveries where tenant_id = $1) as waiting,
@@ -394,7 +394,7 @@ describe('a provider that hangs', () => {
 });
 
 describe('housekeeping', () => {
-  it('deletes what has served its time, however much it is, and nothing else', async () => {
+  it('deletes all old rows, however many, and nothing else', async () => {
     const { ExpiredRowsStore, Database } = await import('#database');
     const insert = `insert into idempotency_keys (tenant_id, key, body_hash, created_at) select $1, 'old-' || n || $2, '\\x00', now() - $3::interval from generate_series(1, $4) n`;
     await house.sql.query(insert, [tenant.id, 'a', '49 hours', 12_000]);
@@ -412,8 +412,8 @@ describe('housekeeping', () => {
   });
 });
 
-describe('the path', () => {
-  it('reads no table from end to end', async () => {
+describe('the send path', () => {
+  it('has no sequential scans', async () => {
     const hot = [
       'notifications',
       'deliveries',
@@ -457,7 +457,7 @@ describe('the path', () => {
       );
     };
     await go('warm');
-    // Counters of a backend reach the statistics when it has been idle for a second.
+    // PostgreSQL publishes the counters of a backend after a second without work.
     const settle = async (): Promise<void> => {
       let last = '';
       await until('the statistics stand still', async () => {
@@ -473,7 +473,7 @@ describe('the path', () => {
     await go('hot');
     await settle();
     const after = await scans();
-    // The test itself looks for what is due by hand.
+    // The test itself reads this table.
     const { due_deliveries: _byHand, ...rest } = Object.fromEntries(
       hot.map((name) => [name, after[name]! - before[name]!]),
     );

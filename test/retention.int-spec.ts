@@ -1,4 +1,4 @@
-// What is deleted when its time has passed, what stays, and what the clean-ups read on their way.
+// Rows that retention deletes and keeps, and the pages that the clean-ups read.
 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,7 +51,7 @@ afterAll(async () => {
   await drop?.();
 });
 
-/** A UUIDv7 of so many days ago. */
+/** A UUIDv7 with a time so many days ago. */
 function idOf(days: number): string {
   const time = Math.floor(Date.now() - days * DAY)
     .toString(16)
@@ -109,7 +109,7 @@ async function makeLetter(tenant: string, delivery: string, days: number): Promi
   return id;
 }
 
-/** All that retention does, in its order; how many rows of which table. */
+/** Runs all steps of retention in order. Returns the deleted rows by table. */
 async function cleanUp(): Promise<Record<string, number>> {
   await retention.dropPartitions();
   const deleted: Record<string, number> = {};
@@ -127,14 +127,14 @@ const weeksBefore = async (days: number): Promise<string[]> =>
   );
 
 describe('retention', () => {
-  it('drops the weeks that are past the longest limit, and keeps what is younger', async () => {
+  it('drops weeks beyond the longest retention, and keeps younger ones', async () => {
     const tenant = await makeTenant();
     for (const days of [140, 70, 45]) await makeDelivery(tenant, days);
     const young = [await makeDelivery(tenant, 20), await makeDelivery(tenant, 0)];
     expect((await weeksBefore(DEFAULT_DAYS)).length).toBeGreaterThan(4 * 14);
     const deleted = await cleanUp();
     expect(await weeksBefore(DEFAULT_DAYS)).toEqual([]);
-    // No row by itself: there is nothing left to prune.
+    // No single rows: nothing is left to delete.
     expect(deleted).toEqual({});
     expect(await idsIn('notifications')).toEqual(young.map(({ notification }) => notification).sort());
     for (const [table, column] of [
@@ -145,7 +145,7 @@ describe('retention', () => {
       expect(await idsIn(table!, column), table).toEqual(young.map(({ delivery }) => delivery).sort());
   });
 
-  it('prunes the rows of tenants with a shorter limit where a longer one keeps the week', async () => {
+  it('deletes the rows of tenants with a shorter retention if a longer one keeps the week', async () => {
     const [brief, usual, long] = [await makeTenant(5), await makeTenant(), await makeTenant(100)];
     const gone = [
       await makeDelivery(brief, 6),
@@ -173,10 +173,10 @@ describe('retention', () => {
     expect(await idsIn('dead_letters')).toEqual([letters.kept]);
   });
 
-  it('never deletes a delivery that is not final, nor its notification, and still empties the week around it', async () => {
+  it('never deletes a delivery that is not final, nor its notification, but the other rows of the week', async () => {
     const [brief, usual] = [await makeTenant(5), await makeTenant()];
     const live = [await makeDelivery(brief, 20, 'waiting'), await makeDelivery(usual, 70, 'waiting')];
-    // Of the same weeks.
+    // In the same weeks.
     await makeDelivery(brief, 20);
     for (const tenant of [brief, usual]) await makeDelivery(tenant, 70);
     const letters = [await makeLetter(usual, live[1]!.delivery, 69)];
@@ -192,7 +192,7 @@ describe('retention', () => {
       'delivery_log',
       'notifications',
     ]);
-    // Once it has ended, the rest goes: the letter first, and the week after it.
+    // After it has ended, the rest is deleted: first the letter, then the week.
     await admin.query(`update deliveries set state = 'sent'`);
     await admin.query('delete from due_deliveries');
     await cleanUp();
@@ -211,7 +211,7 @@ describe('retention', () => {
     expect(await idsIn('dead_letters')).toEqual(letters.sort());
     expect(await idsIn('deliveries')).toEqual(late.map(({ delivery }) => delivery).sort());
     expect(await idsIn('notifications')).toEqual(late.map(({ notification }) => notification).sort());
-    // When the letters have had their time, everything goes.
+    // When the letters are too old, everything is deleted.
     await admin.query(`update dead_letters set id = $1 where tenant_id = $2`, [idOf(6), brief]);
     await admin.query(`update dead_letters set id = $1 where tenant_id = $2`, [idOf(31), usual]);
     await cleanUp();
@@ -220,7 +220,7 @@ describe('retention', () => {
     expect(await weeksBefore(DEFAULT_DAYS)).toEqual([]);
   });
 
-  it('does not empty a week row by row for one young dead letter, and drops it when the letter is gone', async () => {
+  it('does not delete a week row by row for one young dead letter, and drops it after the letter', async () => {
     const tenant = await makeTenant();
     const { rows } = await admin.query(
       `select max(end_ms)::float8 as end from carillon_partitions() where parent = 'deliveries' and end_ms <= $1`,
@@ -236,7 +236,7 @@ describe('retention', () => {
     expect(await idsIn('deliveries')).toEqual([]);
   });
 
-  it('leaves a delivery alone whose dead letter is replayed at that moment', async () => {
+  it('keeps a delivery whose dead letter is replayed at the same time', async () => {
     const brief = await makeTenant(5);
     await makeTenant();
     const { delivery } = await makeDelivery(brief, 20, 'failed');
@@ -264,7 +264,7 @@ describe('retention', () => {
     expect(await idsIn('attempts', 'delivery_id')).toEqual([delivery]);
   });
 
-  it('waits no longer than a moment for a lock, and drops the week the next time', async () => {
+  it('waits only briefly for a lock, and drops the week next time', async () => {
     const tenant = await makeTenant();
     await makeDelivery(tenant, 70);
     const reader = await connect(urlOf());
@@ -280,7 +280,7 @@ describe('retention', () => {
     expect(await weeksBefore(DEFAULT_DAYS)).toEqual([]);
   });
 
-  it('keeps the counters of an inbox exact, while it is read and written to', async () => {
+  it('keeps the counters of an inbox exact during reads and writes', async () => {
     const tenant = await makeTenant();
     const people = Array.from({ length: 20 }, (_, index) => `person-${index}`);
     for (const person of people) {
@@ -315,7 +315,7 @@ describe('retention', () => {
         inbox.change(tenant, recipient_id, id, (['read', 'unread', 'archive', 'seen'] as const)[index % 4]!),
       ),
     ]);
-    // What was held by a reader is left to the next time.
+    // Rows that a reader had locked are deleted next time.
     await prune.run((rows) => (deleted += rows));
     expect(deleted).toBe(20 * 40);
     expect((await admin.query('select max(seq)::int as last, count(*)::int as count from inbox_items')).rows).toEqual([
@@ -331,7 +331,7 @@ describe('retention', () => {
     ).toEqual((await admin.query(truth)).rows);
   });
 
-  it('deletes the events that an endpoint can be told again with their tenant, or after a week', async () => {
+  it('deletes the replayable events of an endpoint with their tenant, or after a week', async () => {
     const [brief, usual] = [await makeTenant(3), await makeTenant()];
     const insert = `insert into events (tenant_id, type, subject, data, broker, kept, created_at) values ($1, $2, 's', '{}', false, true, now() - $3::interval)`;
     await admin.query(insert, [brief, 'gone', '4 days']);
@@ -342,13 +342,13 @@ describe('retention', () => {
     expect(await idsIn('events', 'type')).toEqual(['kept', 'kept']);
   });
 
-  it('deletes what notifications had in common when none of them refers to it any more, but not at once', async () => {
+  it('deletes shared contents without notifications, but not at once', async () => {
     const tenant = await makeTenant(3);
     const [used, unused, young] = [newId(), newId(), newId()];
     const insert = `insert into shared_contents (tenant_id, id, payload, created_at) values ($1, $2, '{}', now() - $3::interval)`;
     await admin.query('truncate shared_contents');
     for (const id of [used, unused]) await admin.query(insert, [tenant, id, '2 hours']);
-    // A bulk send that is being accepted: its notifications come after it.
+    // A bulk send in progress: its notifications are inserted later.
     await admin.query(insert, [tenant, young, '1 minute']);
     const { notification } = await makeDelivery(tenant, 1);
     await admin.query('update notifications set shared_content_id = $2 where id = $1', [notification, used]);
@@ -360,14 +360,14 @@ describe('retention', () => {
     expect(await idsIn('shared_contents', 'id')).toEqual([young]);
   });
 
-  it('is not less than three days, because a repeated send is answered from its notification for two', () => {
+  it('is at least three days, because a replay within two days reads the notification', () => {
     expect(tenantSettings.safeParse({ retention_days: 2 }).success).toBe(false);
     expect(tenantSettings.safeParse({ retention_days: 3 }).success).toBe(true);
   });
 });
 
 describe('clean-ups', () => {
-  it('run on an index each, and look at no more rows than they may delete', async () => {
+  it('use one index each, and read no more rows than they may delete', async () => {
     await fill();
     const looked: Record<string, { seqScans: string[]; rows: number }> = {};
     const explaining = new Proxy(database, {
@@ -375,7 +375,7 @@ describe('clean-ups', () => {
         if (name !== 'platform') return Reflect.get(target, name, target);
         return {
           query: async (statement: { text: string; values?: unknown[] }) => {
-            // As the platform's connections are set: a scan of a whole table is then left only where no index fits.
+            // The settings of platform connections: a sequential scan remains only if no index fits.
             await admin.query('begin; set local enable_seqscan = off; set local enable_mergejoin = off');
             const plan = await admin.query(`explain (analyze, format json) ${statement.text}`, statement.values);
             await admin.query('rollback');
@@ -408,17 +408,17 @@ describe('clean-ups', () => {
       used_tokens: 500,
       rate_windows: 500,
     });
-    // The tenants, and the catalogue, are small and read from end to end.
+    // Tenants and the catalog are small, so sequential scans are fine.
     const deletes = Object.entries(looked).filter(([text]) => /delete from|from unnest/.test(text));
     expect(deletes.length).toBeGreaterThanOrEqual(14);
     for (const [text, { seqScans, rows }] of deletes) {
       expect(seqScans, text).toEqual([]);
-      // A statement looks at 1,000 rows; what belongs to them lies in four tables at the most.
+      // A statement reads 1,000 rows, and their related rows in at most four tables.
       expect(rows, text).toBeLessThanOrEqual(8_000);
     }
   }, 60_000);
 
-  it('fail each by itself', async () => {
+  it('fail independently', async () => {
     await fill();
     const logger = createLogger({ level: 'silent', role: 'test' });
     const housekeeper = new Housekeeper(
@@ -465,7 +465,7 @@ function urlOf(): string {
   return url.href;
 }
 
-/** Every scan of a plan: which read a whole table, and how many rows were looked at in all. */
+/** The scans of a plan: the tables of sequential scans, and the total number of rows read. */
 function scans(plan: Record<string, unknown>): { seqScans: string[]; rows: number } {
   const below = ((plan['Plans'] as Record<string, unknown>[]) ?? []).map(scans);
   const relation = plan['Relation Name'] as string | undefined;
@@ -483,7 +483,7 @@ function scans(plan: Record<string, unknown>): { seqScans: string[]; rows: numbe
   };
 }
 
-/** 500 rows in each table whose time has passed, among 20,000 whose time has not. */
+/** 500 old rows in each table, among 20,000 young ones. */
 async function fill(): Promise<void> {
   const tenant = await makeTenant(5);
   await makeTenant();

@@ -1,4 +1,4 @@
-// What a retry with the same Idempotency-Key is answered when the world has changed since, and when an answer was lost.
+// Responses to a retry with the same Idempotency-Key after the data have changed, or after a response was lost.
 
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { startTcpProxy, type TcpProxy, until } from '#testing';
@@ -75,7 +75,7 @@ describe('a replay is answered before any other check', () => {
     isReplayOf(await keyed('late', body), first);
   });
 
-  it('in a bulk: replayed items are accepted, the others are told what is wrong now', async () => {
+  it('in a bulk send: replayed items are accepted, the others get the current errors', async () => {
     const expires = new Date(Date.now() + 1_000).toISOString();
     const item = (name: string): Json => ({ recipient_id: name, idempotency_key: `item ${name}` });
     const body = { channel: 'in_app', content: CONTENT.in_app, expires_at: expires };
@@ -97,7 +97,7 @@ describe('a replay is answered before any other check', () => {
   });
 });
 
-/** A second API on the same database, and the tenant as it is spoken to there. */
+/** A second API on the same database, and the tenant's client for it. */
 async function another(known: Tenant): Promise<{ mine: Tenant; stop(): Promise<void> }> {
   const { startApi } = await import('../apps/api/src/start-api.js');
   const { createLogger } = await import('#telemetry');
@@ -113,8 +113,8 @@ async function another(known: Tenant): Promise<{ mine: Tenant; stop(): Promise<v
   };
 }
 
-describe('an answer that was lost after the commit', () => {
-  it('of the commit itself: 503 does not claim that nothing was accepted, and the retry is a replay', async () => {
+describe('a response that was lost after the commit', () => {
+  it('of an accept: the 503 does not say that nothing was accepted, and the retry is a replay', async () => {
     const body = simulated('ok', 'lost-answer');
     const lost = proxy.loseAnswerTo('lost-answer');
     const first = await keyed('lost', body);
@@ -126,12 +126,12 @@ describe('an answer that was lost after the commit', () => {
     expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([202, 'true']);
   });
 
-  it('of a bulk send: what its items have in common stays for those that were committed', async () => {
+  it('of a bulk send: the shared content stays for the committed items', async () => {
     const inBatch = Array.from({ length: 500 }, (_, index) => ({
       recipient_id: `lost-${index}`,
       recipient_address: 'ok@simulator.test',
     }));
-    // The item behind the first batch of 500 is answered: its recipient has no address.
+    // The item after the first batch of 500 is rejected: its recipient has no address.
     const body = { channel: 'email', content: CONTENT.email, recipients: [...inBatch, { recipient_id: 'nowhere' }] };
     const lost = proxy.loseAnswerTo('lost-499');
     const first = await keyed('lost bulk', body, BULK);
@@ -148,7 +148,7 @@ describe('an answer that was lost after the commit', () => {
     expect([again.status, again.body.accepted.length, again.body.rejected.length]).toEqual([202, 500, 1]);
   });
 
-  it('of keeping what another POST answered: the answer is given, and kept for the retry', async () => {
+  it('of storing the response of another POST: the response is sent, and stored for the retry', async () => {
     const template = { key: 'kept', channel: 'sms', content: { text: 'x' } };
     const lost = proxy.loseAnswerTo('update idempotency_keys set response');
     const first = await keyed('template', template, '/api/v1/templates');
@@ -162,7 +162,7 @@ describe('an answer that was lost after the commit', () => {
     expect(again.body).toEqual(first.body);
   });
 
-  it('of what another POST changed: the key stays, and a retry does not act again', async () => {
+  it('of the change by another POST: the key stays, and a retry does not repeat the change', async () => {
     const template = { key: 'unconfirmed', channel: 'sms', content: { text: 'x' } };
     const before = await count('templates');
     // As Prisma writes it, which the handler goes through; the key is taken with a small one.
@@ -174,7 +174,7 @@ describe('an answer that was lost after the commit', () => {
     expect((await keyed('unconfirmed', template, '/api/v1/templates')).body.code).toBe('idempotency_in_flight');
   });
 
-  it('of taking the key of another POST: nothing has run, and the retry does', async () => {
+  it('of storing the key of another POST: nothing has run, and the retry runs', async () => {
     const template = { key: 'not-begun', channel: 'sms', content: { text: 'x' } };
     const lost = proxy.loseAnswerTo('commit');
     const first = await keyed('not-begun-key', template, '/api/v1/templates');
@@ -187,7 +187,7 @@ describe('an answer that was lost after the commit', () => {
     expect(again.status).toBe(201);
   });
 
-  it('of a POST whose process died: never acted on again, and said to be unknown', async () => {
+  it('of a POST whose process crashed: never repeated, and reported as unknown', async () => {
     const webhook = { url: 'https://example.com/', events: ['inbox.item_read'] };
     const { bodyHashOf } = await import('../apps/api/src/http/idempotency.js');
     await house.sql.query(

@@ -60,7 +60,7 @@ describe('a minimal send', () => {
     );
   });
 
-  it('takes the best locale of a template by key, and a new version at once', async () => {
+  it('uses the best locale of a template by key, and a new version at once', async () => {
     await tenant.call('POST', '/api/v1/templates', {
       key: 'hi',
       channel: 'email',
@@ -90,7 +90,7 @@ describe('a minimal send', () => {
     expect(done.deliveries[0].template_version).toBe(2);
   });
 
-  it('makes one delivery for each of several channels', async () => {
+  it('creates one delivery per channel', async () => {
     const { id } = await tenant
       .send({ recipient_id: 'user-123', channels: ['email', 'in_app'], content: undefined, template_id: 'both' })
       .catch(async () => {
@@ -126,7 +126,7 @@ describe('a minimal send', () => {
     });
   });
 
-  it('has shorthands that take text as it is', async () => {
+  it('has shorthands that do not interpret their text', async () => {
     const mail = await tenant.call('POST', '/api/v1/email', {
       message: 'Braces {{stay}} \\{{so}}',
       recipient: 'bob@example.com',
@@ -149,8 +149,8 @@ describe('a minimal send', () => {
   });
 });
 
-describe('what is wrong is told, all of it', () => {
-  it('names every fault with its value', async () => {
+describe('validation errors are reported all at once', () => {
+  it('with the value of each field', async () => {
     const answer = await tenant.call('POST', '/api/v1/notifications', {
       recipient_id: 'user-123',
       chanel: 'email',
@@ -209,7 +209,7 @@ describe('what is wrong is told, all of it', () => {
     expect([...new Set(answer.body.errors.map((fault: Json) => fault.pointer))].sort()).toEqual([...pointers].sort());
   });
 
-  it('has codes of their own for a missing address and a missing template', async () => {
+  it('with separate codes for a missing address and a missing template', async () => {
     expect(
       (
         await tenant.call('POST', '/api/v1/notifications', {
@@ -260,7 +260,7 @@ describe('what is wrong is told, all of it', () => {
 });
 
 describe('bulk', () => {
-  it('tells each item its own result', async () => {
+  it('returns a result for each item', async () => {
     const answer = await tenant.call('POST', '/api/v1/notifications/bulk', {
       channel: 'email',
       template_id: 'welcome',
@@ -284,7 +284,7 @@ describe('bulk', () => {
     );
   });
 
-  it('answers 422 when nobody is accepted, and repeats itself for a key', async () => {
+  it('returns 422 if no item is accepted, and the same response for a repeated key', async () => {
     const body = {
       channel: 'email',
       template_id: 'welcome',

@@ -1,13 +1,13 @@
-// A worker that stops while it has sends on the wire and deliveries in hand.
+// A worker that stops while it has sends in flight and claimed deliveries.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SmtpSink, startSmtpSink, until } from '#testing';
 import { CONTENT, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
 
-/** How many sends the SMTP provider has on the wire at once. */
+/** The number of parallel sends of the SMTP provider. */
 const ON_THE_WIRE = 5;
 const DELIVERIES = 60;
-/** Long enough that nothing in these tests waits for the end of one. */
+/** A lease so long that no test waits for its end. */
 const LEASE_SECONDS = '60';
 
 let house: TestEnvironment;
@@ -43,7 +43,7 @@ const figures = async (tenant: Tenant): Promise<Record<string, number>> => {
 };
 
 describe('a worker that stops', () => {
-  it('begins nothing more, records what is on the wire, and leaves the rest to the next worker at once', async () => {
+  it('starts no more sends, records those in flight, and releases the rest to the next worker at once', async () => {
     const tenant = await tenantWithAccount();
     vendor.answerData('hang');
     const worker = await house.startWorker();
@@ -52,7 +52,7 @@ describe('a worker that stops', () => {
       recipient_address: `p${index}@example.com`,
     }));
     await tenant.call('POST', '/api/v1/notifications/bulk', { channel: 'email', content: CONTENT.email, recipients });
-    // Through a broker, a worker that has just started first joins its groups.
+    // With a broker, a worker first joins its groups.
     await until('all connections are busy', () => vendor.log.length === ON_THE_WIRE, 30_000);
     await until(
       'the others are claimed',
@@ -86,7 +86,7 @@ describe('a worker that stops', () => {
     await next.stop();
   }, 90_000);
 
-  it('waits for what hangs no longer than a provider may take, and records that its outcome is not known', async () => {
+  it("waits for hanging sends until the provider's deadline, and records an unknown outcome", async () => {
     const tenant = await tenantWithAccount();
     vendor.answerData('hang');
     const before = vendor.log.length;

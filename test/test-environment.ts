@@ -1,5 +1,4 @@
-// The product as a test meets it: the real apps of this source tree in this process, on a database of their own, spoken to
-// over HTTP.
+// Runs the real apps of this source tree in this process, with their own database. Tests use them over HTTP.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -38,7 +37,7 @@ export interface TestEnvironment {
   url: string;
   config: Config;
   databaseUrl: string;
-  /** Past every wall: for looking. */
+  /** A connection without row-level security, for checks. */
   sql: pg.Client;
   call(method: string, path: string, options?: { body?: unknown; headers?: Record<string, string> }): Promise<Answer>;
   operator(method: string, path: string, body?: unknown): Promise<Answer>;
@@ -48,10 +47,10 @@ export interface TestEnvironment {
 }
 
 export interface HouseOptions {
-  /** False for the API alone. */
+  /** False starts the API only. */
   worker?: boolean;
   environment?: Record<string, string>;
-  /** The port of a proxy in front of the database, for the product; the test itself looks past it. */
+  /** The port of a proxy in front of the database. The test's own connection does not use it. */
   through?: number;
 }
 
@@ -160,14 +159,14 @@ export async function http(
   return { status: response.status, headers: response.headers, body: isJson && text !== '' ? JSON.parse(text) : text };
 }
 
-/** Inline content, for sends that need no template. */
+/** Inline content, for sends without a template. */
 export const CONTENT = {
   email: { subject: 'Hello', text: 'Hello there' },
   in_app: { title: 'Hello', body: 'Hello there' },
   sms: { text: 'Hello there' },
 } as const;
 
-/** An e-mail to an address of the simulator, to a recipient of its own. */
+/** An e-mail to an address of the simulator, with a new recipient. */
 export function simulated(word: string, recipientId = `person-${word}`): Record<string, unknown> {
   return {
     recipient_id: recipientId,

@@ -1,4 +1,4 @@
-// Events on their way to many endpoints: one tenant's backlog is nobody else's wait, and nothing stops the fan-out.
+// Events for many endpoints: a tenant's backlog does not delay other tenants, and no event stops the fan-out.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { AcceptStore, Database, EventsStore, SecretBox, WebhookEndpointsStore } from '#database';
@@ -36,7 +36,7 @@ async function listen(tenant: Tenant, vendor: Vendor, count = 1, events = ['*'])
   return ids;
 }
 
-/** Events as a worker writes them, so many, and so long ago. */
+/** Inserts so many events of so long ago, as a worker does. */
 async function happen(tenant: Tenant, count: number, age = '0 seconds'): Promise<void> {
   await house.sql.query(
     `insert into events (tenant_id, type, recipient_id, subject, data, broker, webhooks, kept, created_at)
@@ -46,7 +46,7 @@ async function happen(tenant: Tenant, count: number, age = '0 seconds'): Promise
   );
 }
 
-/** It sends little at a time: what is looked at is the fan-out. */
+/** A low concurrency, because the test measures the fan-out. */
 async function startWorker(): Promise<void> {
   const worker = await house.startWorker({ WORKER_CHANNELS: 'webhook', WORKER_CONCURRENCY: '50' });
   open.push(() => worker.stop());
@@ -57,7 +57,7 @@ const waiting = async (tenant: Tenant): Promise<number> =>
     .rows[0].count;
 
 describe('the fan-out', () => {
-  it("of a tenant with 45 endpoints and 20,000 events does not keep another tenant's one event waiting", async () => {
+  it("of a tenant with 45 endpoints and 20,000 events does not delay another tenant's single event", async () => {
     const [large, small] = [await house.tenant(), await house.tenant()];
     const [theirs, own] = [await receiver(), await receiver()];
     await listen(large, theirs, 45);
@@ -66,7 +66,7 @@ describe('the fan-out', () => {
     await happen(small, 1);
     await startWorker();
     await until('the small one was told', () => own.sends.length === 1, 10_000);
-    // And again, in the midst of it.
+    // And again, during the backlog.
     await happen(small, 1);
     await until('the small one was told again', () => own.sends.length === 2, 10_000);
     const left = await waiting(large);
@@ -74,7 +74,7 @@ describe('the fan-out', () => {
     await until('the large one goes on', async () => (await waiting(large)) < left, 10_000);
   }, 60_000);
 
-  it('hands each event to each endpoint once, in the order of the tenant', async () => {
+  it('creates one delivery per event and endpoint, in the order of the tenant', async () => {
     const tenant = await house.tenant();
     const vendor = await receiver();
     const endpoints = await listen(tenant, vendor, 45);
@@ -96,7 +96,7 @@ describe('the fan-out', () => {
     expect(moments).toEqual(moments.toSorted((left: number, right: number) => left - right));
   }, 60_000);
 
-  it('takes less at a time after a statement that took too long, then more again, and nothing twice', async () => {
+  it('uses smaller rounds after a slow statement, then larger ones again, without duplicates', async () => {
     const tenant = await house.tenant();
     await listen(tenant, await receiver(), 45);
     await happen(tenant, 40);
@@ -131,12 +131,12 @@ describe('the fan-out', () => {
     expect(Math.max(...all)).toBeGreaterThan(62);
   }, 60_000);
 
-  it('sets aside an event that cannot be written, and goes on', async () => {
+  it('sets aside an event that cannot be stored, and continues', async () => {
     const [bad, good] = [await house.tenant(), await house.tenant()];
     const [theirs, own] = [await receiver(), await receiver()];
     await listen(bad, theirs);
     await listen(good, own);
-    // Of a clock that is far ahead: there is no partition for a notification of that time yet.
+    // From a clock far ahead: no partition exists for a notification of that time yet.
     await happen(bad, 1, '-400 days');
     await happen(bad, 1);
     await happen(good, 1);
@@ -144,7 +144,7 @@ describe('the fan-out', () => {
     await until('the good one was told', () => own.sends.length === 1, 10_000);
     await until('the bad one was told what can be written', () => theirs.sends.length === 1, 10_000);
     await until('nothing is left', async () => (await waiting(bad)) === 0, 10_000);
-    // It stays with the kept events, from which a replay may take it.
+    // It stays with the kept events, so a replay can find it.
     const { rows } = await house.sql.query('select count(*)::int as count from events where tenant_id = $1 and kept', [
       bad.id,
     ]);
@@ -153,7 +153,7 @@ describe('the fan-out', () => {
 });
 
 describe('the endpoints of a tenant', () => {
-  it('are as many as the operator allows, however quickly they are made', async () => {
+  it("are limited to the operator's number, even if created concurrently", async () => {
     const strict = await startHouse({ worker: false, environment: { WEBHOOK_ENDPOINTS_PER_TENANT: '3' } });
     open.push(() => strict.stop());
     const [tenant, other] = [await strict.tenant(), await strict.tenant()];

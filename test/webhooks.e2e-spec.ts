@@ -1,4 +1,4 @@
-// What happens, told to the tenants' own systems: real HTTP receivers, whose signatures are checked by the published library.
+// Events to the tenants' own systems: real HTTP receivers, which verify signatures with the published library.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
@@ -38,7 +38,7 @@ const verified = (secret: string, { headers, body }: Received): Json => new Webh
 const mail = (word: string): Record<string, unknown> => simulated(word, `person-${word}-${Math.random()}`);
 
 describe('an endpoint', () => {
-  it('hears what it wants to, signed after Standard Webhooks, and nobody else does', async () => {
+  it('gets only its event types, signed as Standard Webhooks specifies', async () => {
     const [tenant, other] = [await house.tenant(), await house.tenant()];
     const [hook, picky, theirs] = [await receiver(), await receiver(), await receiver()];
     const made = await listen(tenant, hook);
@@ -46,7 +46,7 @@ describe('an endpoint', () => {
     await listen(tenant, picky, { events: ['delivery.bounced'] });
     await listen(other, theirs);
     const sent = await tenant.send({ ...mail('bounce'), metadata: { order: '{{7}}' } });
-    // Side by side, in no order of their own.
+    // In parallel, in any order.
     await until('it was told all three', () => hook.sends.length >= 3);
     await until('the other was told', () => picky.sends.length > 0);
 
@@ -72,7 +72,7 @@ describe('an endpoint', () => {
       state: 'bounced',
       channel: 'email',
     });
-    // The same event has the same id wherever it goes.
+    // The same event has the same id for every endpoint.
     const idOf = (vendor: Vendor): string =>
       vendor.sends.find(({ body }) => body.includes('delivery.bounced'))!.headers['webhook-id']!;
     expect(idOf(hook)).toBe(idOf(picky));
@@ -81,9 +81,9 @@ describe('an endpoint', () => {
     const shown = (await tenant.call('GET', `/api/v1/webhooks/${made.id}`)).body;
     expect(shown).toMatchObject({ enabled: true, failing_since: null });
     expect(JSON.stringify(shown)).not.toContain('whsec_');
-    // What goes to endpoints is not what the tenant sent, and tells no events of its own.
+    // Deliveries to endpoints are not listed among the tenant's notifications, and emit no events.
     expect((await tenant.call('GET', '/api/v1/notifications')).body.data).toHaveLength(1);
-    // The receiver has it a moment before that is on record.
+    // The receiver gets it shortly before the record.
     const data = await until('both are on record', async () => {
       const { body } = await tenant.call('GET', `/api/v1/webhooks/${made.id}/deliveries?limit=2`);
       return body.data.every(({ state }: Json) => state === 'sent') && body.data;
@@ -97,7 +97,7 @@ describe('an endpoint', () => {
     expect((await other.call('GET', `/api/v1/webhooks/${made.id}/deliveries`)).status).toBe(404);
   }, 30_000);
 
-  it('is tried again with the same id and a new signature, until it takes it', async () => {
+  it('gets an event again with the same id and a new signature, until it accepts it', async () => {
     const tenant = await house.tenant();
     const hook = await receiver();
     const made = await listen(tenant, hook, { events: ['delivery.sent'] });
@@ -136,7 +136,7 @@ describe('an endpoint', () => {
     for (const secret of [made.secret, rotated.secret])
       expect(verified(secret, hook.sends[0]!)).toMatchObject({ type: 'webhook.test', data: { webhook_id: made.id } });
     await until('it is on record', async () => (await tenant.delivery(id)).state === 'sent');
-    // A day later the old one is forgotten.
+    // A day later the old one has expired.
     await house.sql.query(
       `update webhook_endpoints set old_secret_until = now() - interval '1 second', updated_at = now() where id = $1`,
       [made.id],
@@ -148,7 +148,7 @@ describe('an endpoint', () => {
     expect(() => verified(made.secret, hook.sends[1]!)).toThrow();
   }, 30_000);
 
-  it('that answers 410 is switched off, another is told, and it gets what it missed when it is back', async () => {
+  it('that answers 410 is disabled, another endpoint is notified, and a replay sends the missed events', async () => {
     const tenant = await house.tenant();
     const [hook, watcher] = [await receiver(), await receiver()];
     const made = await listen(tenant, hook, { events: ['delivery.sent'] });
@@ -209,7 +209,7 @@ describe('an endpoint', () => {
     expect(old.body.errors[0]).toMatchObject({ pointer: '/since', code: 'too_old' });
   }, 60_000);
 
-  it('that has failed for five days is switched off by the next failure', async () => {
+  it('that has failed for five days is disabled by the next failure', async () => {
     const tenant = await house.tenant();
     const hook = await receiver();
     const made = await listen(tenant, hook, { events: ['delivery.sent'] });
@@ -234,7 +234,7 @@ describe('an endpoint', () => {
     );
   }, 40_000);
 
-  it('that is switched off is left alone by all workers, also with what they wanted to try again', async () => {
+  it('that is disabled gets no more requests from any worker, retries included', async () => {
     const tenant = await house.tenant();
     const hook = await receiver();
     const second = await house.startWorker();
@@ -247,10 +247,10 @@ describe('an endpoint', () => {
       const { body } = await tenant.call('GET', `/api/v1/webhooks/${made.id}`);
       return !body.enabled;
     });
-    // What is on its way at this moment.
+    // The sends in flight.
     await delay(300);
     const tried = hook.sends.length;
-    // Those that had their second try before wait for minutes now.
+    // Deliveries that have had their second attempt wait for minutes now.
     const settled = async (): Promise<boolean> => {
       const { body } = await tenant.call('GET', `/api/v1/webhooks/${made.id}/deliveries?limit=100`);
       return body.data.every(({ state, attempts }: Json) => state === 'failed' || attempts > 1);
@@ -276,7 +276,7 @@ describe('an endpoint', () => {
     dead.behave('accept');
   }, 40_000);
 
-  it("that wants order gets a recipient's events one after the other, past a failure", async () => {
+  it("with ordering gets a recipient's events one after the other, despite a failure", async () => {
     const tenant = await house.tenant({ recipient_limits: { in_app: { limit: 1_000, window_seconds: 60 } } });
     const hook = await receiver();
     await listen(tenant, hook, { events: ['delivery.sent'], ordered: true });
@@ -294,8 +294,8 @@ describe('an endpoint', () => {
   }, 40_000);
 });
 
-describe('where nobody listens', () => {
-  it('no event is written', async () => {
+describe('without endpoints', () => {
+  it('no event is stored', async () => {
     const tenant = await house.tenant();
     const { id } = await tenant.send(mail('ok'));
     await until('it is sent', async () => (await tenant.notification(id)).status === 'sent');

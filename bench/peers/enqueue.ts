@@ -1,5 +1,5 @@
-// Puts a job for every waiting delivery into a queue, many at a time: node enqueue.ts graphile-worker|bullmq|pg-boss. Says
-// `ready` when all are in.
+// Adds a job for every waiting delivery to a queue, in batches: node enqueue.ts graphile-worker|bullmq|pg-boss. Prints `ready`
+// at the end.
 
 import { Queue } from 'bullmq';
 import { makeWorkerUtils } from 'graphile-worker';

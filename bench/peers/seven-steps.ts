@@ -1,5 +1,5 @@
-// What one would write around a job queue to do the same seven steps for one delivery, on the same tables: load, consent,
-// limit, render, intent, send, record, a statement or a transaction each. (Claiming is the queue's.)
+// The same seven steps for one delivery, written for a job queue, on the same tables: load, consent, limit, render, intent,
+// send, record, one statement or transaction each. (The queue claims.)
 
 import Handlebars from 'handlebars';
 import type pg from 'pg';
@@ -45,7 +45,7 @@ const RECORD = [
   `update notifications set succeeded = succeeded + 1 where tenant_id = $1 and id = $2`,
 ];
 
-/** The steps for one job; prepared statements, compiled templates kept. */
+/** The steps for one job, with prepared statements and cached templates. */
 export function sevenSteps(pool: pg.Pool): (job: Job) => Promise<void> {
   const compiled = new Map<string, Record<string, Handlebars.TemplateDelegate>>();
   const query = <Row extends pg.QueryResultRow>(name: string, text: string, values: unknown[]) =>
@@ -67,12 +67,12 @@ export function sevenSteps(pool: pg.Pool): (job: Job) => Promise<void> {
     const message = Object.fromEntries(
       Object.entries(template).map(([field, render]) => [field, render(loaded.payload)]),
     );
-    // The intent: committed before anybody is asked.
+    // The intent is committed before the send.
     await query('intent', `update deliveries set attempts = 1 where tenant_id = $1 and id = $2 and state = 'waiting'`, [
       tenantId,
       deliveryId,
     ]);
-    // The send: what the sandbox does.
+    // The send, like the sandbox's.
     const messageId = uuid7();
     await query(
       'send',

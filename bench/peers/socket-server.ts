@@ -1,5 +1,5 @@
-// What one would push frames with: node socket-server.ts ws|socket.io. `one each` on standard input sends one item to each
-// client; says `ready`, and how long the loop took.
+// A server that pushes frames: node socket-server.ts ws|socket.io. `one each` on standard input sends one item to each
+// client. Prints `ready`, and the duration of the loop.
 
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
@@ -25,7 +25,7 @@ let oneEach: () => void;
 
 if (process.argv[2] === 'ws') {
   const server = new WebSocketServer({ server: http, perMessageDeflate: false });
-  // Two frames each, as ours: the item and the counters, ready-made.
+  // Two prepared frames for each client, like Carillon's: the item and the counters.
   const frame = JSON.stringify({ type: 'item', item: ITEM });
   oneEach = () => {
     for (const socket of server.clients) {

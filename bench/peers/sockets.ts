@@ -1,4 +1,4 @@
-// Ten thousand clients in a process of their own. Told over IPC what to open; tells how many items came, and when the last did.
+// Ten thousand clients in a separate process. Gets orders over IPC; reports how many items arrived, and when the last one did.
 
 import { readFileSync } from 'node:fs';
 import { io, type Socket } from 'socket.io-client';
@@ -26,7 +26,7 @@ function arrived(index: number, seq: number): void {
   if (items === expected) tell({ told: 'caught up', at: lastAt });
 }
 
-/** The number of an item frame, without parsing it: `{"type":"item","item":{"id":"…","seq":7,…`. */
+/** Reads `seq` from an item frame without parsing it: `{"type":"item","item":{"id":"…","seq":7,…`. */
 function seqOf(text: string): number {
   const at = text.indexOf('"seq":') + 6;
   return Number.parseInt(text.slice(at, at + 12), 10);
@@ -67,7 +67,7 @@ function openOne(index: number): Promise<void> {
       if (order.kind === 'ws') socket.once('open', () => resolve());
       socket.on('error', () => undefined);
       socket.on('close', () => {
-        // With jitter, as a good client does.
+        // With jitter, as clients should.
         if (order.reconnect) setTimeout(connect, 100 + Math.random() * 400);
       });
     };

@@ -1,5 +1,5 @@
 // The usual stack for the same request: Nest on Express, class-validator, an API key looked up by its hash, Prisma `create`
-// with an idempotency key, then a BullMQ job. Plain calls where one would write decorators, because Node runs this file as it is.
+// with an idempotency key, then a BullMQ job. It calls decorators as functions, because Node runs it by stripping its types.
 
 import 'reflect-metadata';
 import { createHash } from 'node:crypto';
@@ -70,7 +70,7 @@ app.useGlobalPipes(
     whitelist: true,
     forbidNonWhitelisted: true,
     transform: true,
-    // Beside this file, not beside Nest.
+    // Resolved from this file, not from Nest.
     validatorPackage: classValidator,
     transformerPackage: classTransformer,
   } as never),

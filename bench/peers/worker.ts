@@ -1,4 +1,4 @@
-// A job queue's worker doing the seven steps: node worker.ts graphile-worker|bullmq|pg-boss. Says `ready`, ends at SIGTERM.
+// A job queue's worker with the seven steps: node worker.ts graphile-worker|bullmq|pg-boss. Prints `ready`, ends at SIGTERM.
 
 import { Worker } from 'bullmq';
 import { run } from 'graphile-worker';
@@ -13,7 +13,7 @@ const work = sevenSteps(pool);
 
 const starts: Record<string, () => Promise<() => Promise<unknown>>> = {
   'graphile-worker': async () => {
-    // Its batched mode: jobs are fetched and completed many at a time.
+    // Batched mode: fetches and completes many jobs at a time.
     const runner = await run({
       connectionString: process.env.DATABASE_URL!,
       concurrency: CONCURRENCY,

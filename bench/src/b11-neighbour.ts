@@ -13,17 +13,17 @@ const RATE = 10;
 export const b11: Scenario = {
   id: 'B11',
   title: 'noisy neighbour: one tenant floods, another sends ten a second; from its request to its send',
-  async run({ house, size, say }: Context): Promise<Figures> {
+  async run({ product, size, say }: Context): Promise<Figures> {
     const { flood, seconds } = SIZES[size];
-    const [noisy, quiet] = [await house.tenant(flood / 5), await house.tenant(1_000)];
-    const api = await house.start('api');
-    const worker = await house.start('worker');
-    const stream = { house, tenant: quiet, port: api.port, rate: RATE, seconds };
+    const [noisy, quiet] = [await product.tenant(flood / 5), await product.tenant(1_000)];
+    const api = await product.start('api');
+    const worker = await product.start('worker');
+    const stream = { product, tenant: quiet, port: api.port, rate: RATE, seconds };
     const alone = await sendTimes({ ...stream, prefix: 'alone' });
-    await fillDeliveries(house, noisy, flood, { dueAt: new Date(), recipients: flood / 5 });
+    await fillDeliveries(product, noisy, flood, { dueAt: new Date(), recipients: flood / 5 });
     const beside = await sendTimes({ ...stream, prefix: 'beside' });
-    const left = await house.count('select count(*) from due_deliveries where tenant_id = $1', [noisy.id]);
-    while ((await house.count('select count(*) from due_deliveries')) > 0) await delay(200);
+    const left = await product.count('select count(*) from due_deliveries where tenant_id = $1', [noisy.id]);
+    while ((await product.count('select count(*) from due_deliveries')) > 0) await delay(200);
     await worker.stop();
     await api.stop();
     const [p99Alone, p99Beside] = [percentile(alone, 0.99), percentile(beside, 0.99)];

@@ -3,36 +3,40 @@ import { type Context, type Figures, percentile, type Scenario } from './scenari
 import { sendTimes } from './send-times.ts';
 import { ACCEPTED, account, FAKES, vendor } from './vendor.ts';
 
-/** Half the rate each, so that together they are the 500 a second of the promise. */
+/** Half of the target rate: two streams together send 500 per second. */
 const RATE = 250;
 const SIZES = { smoke: 3, small: 15, full: 60 };
-/** Before anything is counted: what comes first is slower than what comes later, whatever it is beside. */
+/** Warm-up, not counted: the first sends of a process are always slower. */
 const WARM_UP = { smoke: 1, small: 5, full: 15 };
 const EVERY = 5;
 
 export const b12: Scenario = {
   id: 'B12',
   title:
-    'bad provider: one tenant has an account that is out of order, and another beside it; then one has an account that hangs with a fifth of its sends; another tenant has an account of its own',
-  async run({ house, size, say }: Context): Promise<Figures> {
+    'bad provider: a tenant with a failing and a working account; then a tenant with an account that hangs for a fifth of its sends; both beside a healthy tenant with its own account',
+  async run({ product, size, say }: Context): Promise<Figures> {
     const seconds = SIZES[size];
-    const api = await house.start('api', FAKES);
-    const worker = await house.start('worker', FAKES);
+    const api = await product.start('api', FAKES);
+    const worker = await product.start('worker', FAKES);
     const vendors = { first: await vendor(), second: await vendor(), hanging: await vendor(), good: await vendor() };
     const count = RATE * (seconds + 1);
-    const [healthy, twice, unlucky] = [await house.tenant(count), await house.tenant(count), await house.tenant(count)];
+    const [healthy, twice, unlucky] = [
+      await product.tenant(count),
+      await product.tenant(count),
+      await product.tenant(count),
+    ];
     await account(api.port, healthy, vendors.good);
     await account(api.port, twice, vendors.first);
     await account(api.port, twice, vendors.second);
     await account(api.port, unlucky, vendors.hanging);
-    /** The healthy tenant's times beside another tenant, of whose mail so much must have gone out. */
+    /** Measures the healthy tenant beside another tenant, of which at least this share must have been sent. */
     const beside = async (
       what: string,
       tenant: BenchTenant,
       { atLeast, seconds = SIZES[size] }: { atLeast?: number; seconds?: number } = {},
     ): Promise<number[]> => {
       const prefix = what.replaceAll(' ', '-');
-      const stream = { house, port: api.port, rate: RATE, seconds };
+      const stream = { product, port: api.port, rate: RATE, seconds };
       const [, times] = await Promise.all([
         sendTimes({ ...stream, tenant, prefix: `other-${prefix}`, ...(atLeast !== undefined && { atLeast }) }),
         sendTimes({ ...stream, tenant: healthy, prefix: `healthy-${prefix}` }),

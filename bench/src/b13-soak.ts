@@ -15,13 +15,13 @@ const SIZES = {
 };
 const BODY = '{"recipient_id":"user-{r}","channel":"email","template_id":"welcome","payload":{"name":"Alice"}}';
 const ZONE = 'Europe/Berlin';
-/** In Berlin the clocks go back an hour. */
+/** Daylight saving ends in Berlin. */
 const AUTUMN_CHANGE = Date.parse('2026-10-25T01:00:00Z');
-/** A partition ends and the next one begins. */
+/** A week ends: the next partition begins. */
 const WEEK_BOUNDARY = Date.parse('2026-10-26T00:00:00Z');
 const MEGABYTE = 1_048_576;
 
-/** What was seen in one slice of the soak. */
+/** The measurements of one slice of the soak. */
 interface Slice {
   sentPerSecond: number;
   p99: number;
@@ -32,7 +32,7 @@ interface Slice {
 }
 
 interface Soak {
-  house: BenchEnvironment;
+  product: BenchEnvironment;
   tenant: BenchTenant;
   api: { port: number; pid: number };
   worker: { pid: number };
@@ -48,7 +48,7 @@ export const b13: Scenario = {
   async run({ size, say, soak: wanted }: Context): Promise<Figures> {
     const { slices, calibration, recipients, ...sized } = SIZES[size];
     const minutes = wanted.minutes ?? sized.minutes;
-    /** Of each half: it crosses its moment in the middle. */
+    /** Duration of each half; its moment (end of daylight saving, end of the week) is in the middle. */
     const halfMs = minutes * 30_000;
     const library = fakeTimeLibrary();
     if (!library) say('libfaketime is missing (Debian package faketime): the clock stays as it is');
@@ -56,33 +56,33 @@ export const b13: Scenario = {
     chmodSync(folder, 0o755);
     const file = join(folder, 'offset');
     const clock = library ? new ShiftedClock(library, file, new Date(AUTUMN_CHANGE - 3_600_000)) : undefined;
-    const house = await BenchEnvironment.open({
+    const product = await BenchEnvironment.open({
       settings: { timezone: ZONE },
       ...(clock && { environment: clock.environment }),
     });
     try {
-      const tenant = await house.tenant(recipients);
-      // The usual ten e-mails an hour would hold most of them.
-      await house.sql.query(
+      const tenant = await product.tenant(recipients);
+      // The default limit of ten e-mails per hour would hold most of them.
+      await product.sql.query(
         `update tenants set settings = settings || '{"recipient_limits": {"email": {"limit": 1000, "window_seconds": 60}}}'`,
       );
-      const [api, worker] = [await house.start('api'), await house.start('worker')];
-      const soak: Soak = { house, tenant, api, worker, rate: 0, recipients, say };
+      const [api, worker] = [await product.start('api'), await product.start('worker')];
+      const soak: Soak = { product, tenant, api, worker, rate: 0, recipients, say };
       const capacity = await measureCapacity(soak, calibration);
       soak.rate = wanted.rate ?? Math.floor(capacity / 2);
       say(`capacity ${Math.round(capacity)}/s; ${minutes} minutes at ${soak.rate}/s`);
 
-      const partitionsBefore = await partitions(house);
+      const partitionsBefore = await partitions(product);
       await setClock(soak, clock, AUTUMN_CHANGE - halfMs / 2);
       const first = await half(soak, { slices, halfMs, snapshotFrom: Math.floor(slices / 3) });
-      await emptied(house);
+      await emptied(product);
       await setClock(soak, clock, WEEK_BOUNDARY - halfMs / 2);
       const second = await half(soak, { slices, halfMs, snapshotFrom: slices });
-      await emptied(house);
-      const { rows: end } = await house.sql.query<{ now: Date }>('select now()');
-      const unsent = await house.count(`select count(*) from deliveries where state <> 'sent'`);
+      await emptied(product);
+      const { rows: end } = await product.sql.query<{ now: Date }>('select now()');
+      const unsent = await product.count(`select count(*) from deliveries where state <> 'sent'`);
       check('deliveries that were not sent', unsent, 0);
-      const made = (await partitions(house)) - partitionsBefore;
+      const made = (await partitions(product)) - partitionsBefore;
       await Promise.all([api.stop(), worker.stop()]);
       return figures(this.title, [...first, ...second], {
         capacity,
@@ -92,19 +92,19 @@ export const b13: Scenario = {
         crossed: clock !== undefined && end[0]!.now.getTime() > WEEK_BOUNDARY,
       });
     } finally {
-      await house.close();
+      await product.close();
       rmSync(folder, { recursive: true, force: true });
     }
   },
 };
 
-/** From the first request until the last one is sent, with as many connections as the other scenarios have. */
+/** Requests per second from the first request to the last send, with as many connections as in the other scenarios. */
 async function measureCapacity(soak: Soak, requests: number): Promise<number> {
   const run = async (count: number, keyPrefix: string): Promise<number> => {
     const startedAt = performance.now();
     const { statuses } = await load({ ...order(soak), requests: count, keyPrefix });
     check('requests answered with 202', statuses['202'] ?? 0, count);
-    await emptied(soak.house);
+    await emptied(soak.product);
     return count / ((performance.now() - startedAt) / 1_000);
   };
   await run(Math.ceil(requests / 2), 'warm-');
@@ -120,24 +120,24 @@ const order = ({ api, tenant, recipients }: Soak) => ({
   recipients,
 });
 
-const backlogOf = (house: BenchEnvironment): Promise<number> => house.count('select count(*) from due_deliveries');
+const backlogOf = (product: BenchEnvironment): Promise<number> => product.count('select count(*) from due_deliveries');
 
-async function emptied(house: BenchEnvironment): Promise<void> {
-  while ((await backlogOf(house)) > 0) await delay(50);
+async function emptied(product: BenchEnvironment): Promise<void> {
+  while ((await backlogOf(product)) > 0) await delay(50);
 }
 
-async function partitions(house: BenchEnvironment): Promise<number> {
-  return await house.count('select count(*) from carillon_partitions()');
+async function partitions(product: BenchEnvironment): Promise<number> {
+  return await product.count('select count(*) from carillon_partitions()');
 }
 
-/** Nothing is under way at that moment: claims would all run out at once. */
-async function setClock({ house, say }: Soak, clock: ShiftedClock | undefined, at: number): Promise<void> {
+/** Sets the clock while nothing is in progress, because a jump would end all leases at once. */
+async function setClock({ product, say }: Soak, clock: ShiftedClock | undefined, at: number): Promise<void> {
   if (!clock) return;
   clock.set(new Date(at));
   const now = async (): Promise<number> =>
-    (await house.sql.query<{ now: Date }>('select now()')).rows[0]!.now.getTime();
+    (await product.sql.query<{ now: Date }>('select now()')).rows[0]!.now.getTime();
   while (Math.abs((await now()) - at) > 30_000) await delay(100);
-  // Every process looks once a second.
+  // Every process reads the clock file once a second.
   await delay(2_500);
   say(`the clock is set to ${new Date(await now()).toISOString()}`);
 }
@@ -146,12 +146,12 @@ async function half(
   soak: Soak,
   { slices, halfMs, snapshotFrom }: { slices: number; halfMs: number; snapshotFrom: number },
 ): Promise<Slice[]> {
-  const { house, say } = soak;
+  const { product, say } = soak;
   const seen: Slice[] = [];
   let reader: pg.Client | undefined;
   const startedAt = performance.now();
   for (let index = 0; index < slices; index += 1) {
-    if (index === snapshotFrom) reader = await oldSnapshot(house);
+    if (index === snapshotFrom) reader = await oldSnapshot(product);
     const seconds = (startedAt + (halfMs * (index + 1)) / slices - performance.now()) / 1_000;
     const slice = await measureSlice(soak, Math.max(1, Math.round(soak.rate * seconds)));
     seen.push(slice);
@@ -164,26 +164,26 @@ async function half(
 }
 
 async function measureSlice(soak: Soak, requests: number): Promise<Slice> {
-  const { house, api, worker, rate } = soak;
-  const before = await backlogOf(house);
+  const { product, api, worker, rate } = soak;
+  const before = await backlogOf(product);
   const { statuses, p99, seconds } = await load({ ...order(soak), requests, rate });
-  const backlog = await backlogOf(house);
+  const backlog = await backlogOf(product);
   const accepted = statuses['202'] ?? 0;
   return {
     sentPerSecond: (accepted + before - backlog) / seconds,
     p99,
     faults: requests - accepted,
     backlog,
-    deadTuples: await house.count(
+    deadTuples: await product.count(
       `select n_dead_tup as count from pg_stat_user_tables where relname = 'due_deliveries'`,
     ),
     rss: { api: rss(api.pid) / MEGABYTE, worker: rss(worker.pid) / MEGABYTE },
   };
 }
 
-/** A transaction that has read and goes on: while it lasts, no dead row can be removed. */
-async function oldSnapshot(house: BenchEnvironment): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: house.databaseUrl });
+/** Opens a transaction with a snapshot. While it is open, PostgreSQL cannot remove dead rows. */
+async function oldSnapshot(product: BenchEnvironment): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: product.databaseUrl });
   await client.connect();
   await client.query('begin isolation level repeatable read');
   await client.query('select from due_deliveries limit 1');
@@ -239,13 +239,13 @@ function figures(work: string, slices: Slice[], course: Course): Figures {
       { name: 'no answer but 202', met: faults === 0 },
       { name: 'memory of the last quarter ≤ 1.2x of the first', met: Math.max(rssGrowth.api, rssGrowth.worker) <= 1.2 },
       { name: 'the rate does not fall by 5%', met: slope > -0.05 },
-      { name: 'each slice sends ≥ 0.9 of what was asked', met: lowest >= 0.9 * course.rate },
+      { name: 'each slice sends ≥ 0.9 of the requested rate', met: lowest >= 0.9 * course.rate },
       { name: 'the clock crossed daylight saving and the week', met: course.crossed },
     ],
   };
 }
 
-/** The change of a series from its begin to its end, along its straight line, as a share of its mean. */
+/** The change of a series from start to end, by linear regression, as a share of its mean. */
 function slopeOf(values: number[]): number {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const middle = (values.length - 1) / 2;

@@ -8,26 +8,26 @@ const LEASE_SECONDS = 10;
 export const b14: Scenario = {
   id: 'B14',
   title: 'crash cost: one of two workers is killed under load; until everything is sent, and what was sent twice',
-  async run({ house, size, say }: Context): Promise<Figures> {
+  async run({ product, size, say }: Context): Promise<Figures> {
     const backlog = SIZES[size];
-    const tenant = await house.tenant(backlog / 5);
-    await fillDeliveries(house, tenant, backlog, { dueAt: new Date(), recipients: backlog / 5 });
+    const tenant = await product.tenant(backlog / 5);
+    await fillDeliveries(product, tenant, backlog, { dueAt: new Date(), recipients: backlog / 5 });
     const environment = { LEASE_SECONDS: String(LEASE_SECONDS) };
-    const [killed, other] = [await house.start('worker', environment), await house.start('worker', environment)];
-    const sent = (): Promise<number> => house.count(`select count(*) from deliveries where state = 'sent'`);
+    const [killed, other] = [await product.start('worker', environment), await product.start('worker', environment)];
+    const sent = (): Promise<number> => product.count(`select count(*) from deliveries where state = 'sent'`);
     while ((await sent()) < backlog / 10) await delay(10);
     await killed.kill();
-    const { rows: moment } = await house.sql.query<{ now: Date }>('select now()');
-    while ((await house.count('select count(*) from due_deliveries')) > 0) await delay(100);
+    const { rows: moment } = await product.sql.query<{ now: Date }>('select now()');
+    while ((await product.count('select count(*) from due_deliveries')) > 0) await delay(100);
     await other.stop();
     check('deliveries sent', await sent(), backlog);
-    const { rows } = await house.sql.query<{ seconds: string }>(
+    const { rows } = await product.sql.query<{ seconds: string }>(
       'select extract(epoch from max(sent_at) - $1::timestamptz) as seconds from deliveries',
       [moment[0]!.now],
     );
     const seconds = Number(rows[0]!.seconds);
-    const unknown = await house.count(`select count(*) from attempts where outcome = 'unknown'`);
-    const sends = await house.count(`select count(*) from attempts where outcome = 'sent'`);
+    const unknown = await product.count(`select count(*) from attempts where outcome = 'unknown'`);
+    const sends = await product.count(`select count(*) from attempts where outcome = 'sent'`);
     say(
       `all sent ${seconds.toFixed(1)} s after the kill, with a lease of ${LEASE_SECONDS} s; ${unknown} sends in doubt and repeated`,
     );
@@ -38,7 +38,7 @@ export const b14: Scenario = {
       figures: { backlog, lease_s: LEASE_SECONDS, all_sent_s: seconds, in_doubt: unknown },
       headline: { name: 'all sent after the kill', value: seconds, unit: 's' },
       limit: { name: 'the lease', value: LEASE_SECONDS },
-      // What holds a killed worker's jobs by default, as their documentation says.
+      // Default time after which the alternatives retry a killed worker's jobs, from their documentation.
       peers: [
         { name: 'pg-boss, by configuration (s)', value: 900 },
         { name: 'graphile-worker, by configuration (s)', value: 14_400 },

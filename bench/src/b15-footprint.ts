@@ -14,13 +14,13 @@ const SIZES = {
   small: { starts: 3, requests: 20_000 },
   full: { starts: 5, requests: 50_000 },
 };
-/** As `npm start` runs it. */
+/** The same command as `npm start`. */
 const FLAGS = ['--max-semi-space-size=4'];
 const MEGABYTE = 1_048_576;
 
 export const b15: Scenario = {
   id: 'B15',
-  title: 'footprint: the all-in-one from nothing to its first 202, and what it holds idle and after a load',
+  title: 'footprint: the all-in-one from nothing to its first 202, and its memory when idle and after a load',
   async run({ size, say }: Context): Promise<Figures> {
     const { starts, requests } = SIZES[size];
     const [times, again, idle, loaded, postgres]: number[][] = [[], [], [], [], []];
@@ -126,7 +126,7 @@ function postmaster(home: string): number {
   return Number(readFileSync(join(home, 'postgres/postmaster.pid'), 'utf8').split('\n')[0]);
 }
 
-/** Memory of a process and those below it, shared pages counted once (PSS), in bytes. */
+/** Memory of a process and its descendants in bytes; shared pages count once (PSS). */
 function pssOf(pid: number): number {
   let sum = 0;
   const parents = new Map<number, number>();

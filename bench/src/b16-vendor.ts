@@ -5,25 +5,25 @@ import { type Context, check, type Figures, type Scenario } from './scenario.ts'
 import { account, FAKES, vendor } from './vendor.ts';
 
 const SIZES = { smoke: 2_000, small: 20_000, full: 50_000 };
-/** As many as a worker has under way at one account. */
+/** The number of requests that a worker has in flight at one account. */
 const CONNECTIONS = 100;
 
 export const b16: Scenario = {
   id: 'B16',
   title: "vendor: a backlog through one account at a vendor's HTTP API, by one worker",
-  async run({ house, size, say, profiles }: Context): Promise<Figures> {
+  async run({ product, size, say, profiles }: Context): Promise<Figures> {
     const backlog = SIZES[size];
-    const tenant = await house.tenant(backlog / 5);
-    const api = await house.start('api', FAKES);
+    const tenant = await product.tenant(backlog / 5);
+    const api = await product.start('api', FAKES);
     const fake = await vendor();
     await account(api.port, tenant, fake);
     await api.stop();
-    await fillDeliveries(house, tenant, backlog, { dueAt: new Date(), recipients: backlog / 5 });
-    const worker = await house.start('worker', FAKES, profiles);
-    const perSecond = backlog / (await drained(house));
+    await fillDeliveries(product, tenant, backlog, { dueAt: new Date(), recipients: backlog / 5 });
+    const worker = await product.start('worker', FAKES, profiles);
+    const perSecond = backlog / (await drained(product));
     await worker.stop();
     check('requests at the vendor', fake.sends.length, backlog);
-    const putBack = await house.count(`select count(*) from delivery_log where code = 'held'`);
+    const putBack = await product.count(`select count(*) from delivery_log where code = 'held'`);
     say(`${Math.round(perSecond)} deliveries/s, ${putBack} of them put back once`);
 
     const bare = new Pool(fake.url, { connections: CONNECTIONS, pipelining: 1 });

@@ -11,10 +11,10 @@ const SIZES = {
 export const b17: Scenario = {
   id: 'B17',
   title: 'retry storm: the same sends with the same idempotency keys again, 64 connections',
-  async run({ house, size, say, profiles }: Context): Promise<Figures> {
+  async run({ product, size, say, profiles }: Context): Promise<Figures> {
     const { requests, runs } = SIZES[size];
-    const tenant = await house.tenant(1_000);
-    const api = await house.start('api', {}, profiles);
+    const tenant = await product.tenant(1_000);
+    const api = await product.start('api', {}, profiles);
     const order = {
       port: api.port,
       path: '/api/v1/notifications',
@@ -29,11 +29,11 @@ export const b17: Scenario = {
     const rates: Record<'first' | 'replay', number[]> = { first: [], replay: [] };
     const p99: number[] = [];
     for (let run = 0; run < runs; run += 1) {
-      await house.clean();
+      await product.clean();
       for (const kind of ['first', 'replay'] as const) {
         const result = await load({ ...order, keyPrefix: `run${run}-` });
         check(`requests answered with 202 (${kind})`, result.statuses['202'] ?? 0, requests);
-        check('notifications', await house.count('select count(*) from notifications'), requests);
+        check('notifications', await product.count('select count(*) from notifications'), requests);
         rates[kind].push(requests / result.seconds);
         if (kind === 'replay') p99.push(result.p99);
       }

@@ -22,15 +22,15 @@ const SIZES = {
   small: { backlog: 30_000, runs: 2, calls: 10_000, batches: 60 },
   full: { backlog: 100_000, runs: 3, calls: 30_000, batches: 200 },
 };
-/** Events in a call of SendGrid. */
+/** Events in one call of SendGrid. */
 const BATCH = 1_000;
 const CONNECTIONS = 64;
-/** Calls with so many events wait for a good while: more at once would be refused (docs/limits.md). */
+/** Parallel calls with so many events. More would exceed the limit of waiting receipts (docs/limits.md). */
 const BATCH_CONNECTIONS = 16;
 const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:carillon';
 const PUBLIC_URL = 'https://notify.example.com';
 const TARGET_PER_SECOND = 5_000;
-/** A call with one receipt, beside an accept in the same run: it costs about one and a half of it. */
+/** Lower bound: rate of calls with one receipt divided by the rate of accepts. Such a call costs about 1.5 accepts. */
 const HTTP_FLOOR = 0.2;
 
 type VendorId = 'ses' | 'twilio' | 'sendgrid';
@@ -38,11 +38,11 @@ type VendorId = 'ses' | 'twilio' | 'sendgrid';
 export const b18: Scenario = {
   id: 'B18',
   title:
-    'receipts: a drain whose vendor reports each delivery, and reports over HTTP, 64 connections (16 with a thousand events a call)',
+    'receipts: a drain whose vendor reports each delivery, and receipts over HTTP, 64 connections (16 with a thousand events per call)',
   async run(context: Context): Promise<Figures> {
-    const { house, size, say } = context;
+    const { product, size, say } = context;
     const { backlog, runs, calls, batches } = SIZES[size];
-    const tenant = await house.tenant(backlog / 5);
+    const tenant = await product.tenant(backlog / 5);
     const [without, withReceipts]: [number[], number[]] = [[], []];
     for (let run = 0; run < runs; run += 1) {
       without.push(await drain(context, tenant, backlog, null));
@@ -51,7 +51,7 @@ export const b18: Scenario = {
         `run ${run + 1} of ${runs}: ${Math.round(without.at(-1)!)} deliveries/s without receipts, ${Math.round(withReceipts.at(-1)!)} with`,
       );
     }
-    await house.clean();
+    await product.clean();
     const rates = await overHttp(context, tenant, { ses: calls, twilio: calls, sendgrid: batches });
     const accepts = await acceptsPerSecond(context, tenant, calls);
     const share = Math.min(rates.ses, rates.twilio) / accepts;
@@ -83,38 +83,38 @@ export const b18: Scenario = {
   },
 };
 
-/** Deliveries a second, from the first that is sent to the last that is reported. */
+/** Deliveries per second, from the first send to the last applied receipt. */
 async function drain(
-  { house, profiles }: Context,
+  { product, profiles }: Context,
   tenant: BenchTenant,
   backlog: number,
   address: string | null,
 ): Promise<number> {
-  await house.clean();
-  await fillDeliveries(house, tenant, backlog, { dueAt: new Date(), recipients: backlog / 5, address });
-  await house.sql.query('vacuum analyze notifications, deliveries, due_deliveries');
-  await house.sql.query('checkpoint');
-  const worker = await house.start('worker', {}, profiles);
-  await untilDrained(house);
+  await product.clean();
+  await fillDeliveries(product, tenant, backlog, { dueAt: new Date(), recipients: backlog / 5, address });
+  await product.sql.query('vacuum analyze notifications, deliveries, due_deliveries');
+  await product.sql.query('checkpoint');
+  const worker = await product.start('worker', {}, profiles);
+  await untilDrained(product);
   const state = address === null ? 'sent' : 'delivered';
-  const ended = (): Promise<number> => house.count(`select count(*) from deliveries where state = '${state}'`);
-  // What was recorded last is being reported.
+  const ended = (): Promise<number> => product.count(`select count(*) from deliveries where state = '${state}'`);
+  // The receipts of the last recorded sends are still being applied.
   for (let look = 0; look < 100 && (await ended()) < backlog; look += 1) await delay(50);
   await worker.stop();
   check(`deliveries ${state}`, await ended(), backlog);
-  const { rows } = await house.sql.query<{ seconds: string }>(
+  const { rows } = await product.sql.query<{ seconds: string }>(
     'select extract(epoch from max(coalesce(delivered_at, sent_at)) - min(sent_at)) as seconds from deliveries',
   );
   return backlog / Number(rows[0]!.seconds);
 }
 
-/** Receipts a second, for each vendor; each for a delivery of its own. */
+/** Receipts per second for each vendor, one for each delivery. */
 async function overHttp(
-  { house, say, profiles }: Context,
+  { product, say, profiles }: Context,
   tenant: BenchTenant,
   calls: Record<VendorId, number>,
 ): Promise<Record<VendorId, number>> {
-  const api = await house.start('api', { ...FAKES, PUBLIC_URL }, profiles);
+  const api = await product.start('api', { ...FAKES, PUBLIC_URL }, profiles);
   const fake = await startVendor(certificateServer);
   const folder = mkdtempSync(join(tmpdir(), 'carillon-receipts-'));
   const rates: Partial<Record<VendorId, number>> = {};
@@ -122,13 +122,13 @@ async function overHttp(
     const receipts = id === 'sendgrid' ? calls[id] * BATCH : calls[id];
     const credentials = credentialsOf(id, fake.url);
     const account = await accountOf(api.port, tenant, id, credentials);
-    await house.clean();
-    await fillDeliveries(house, tenant, receipts, { dueAt: null });
-    await house.sql.query('vacuum analyze notifications, deliveries');
+    await product.clean();
+    await fillDeliveries(product, tenant, receipts, { dueAt: null });
+    await product.sql.query('vacuum analyze notifications, deliveries');
     const path = `/receipts/${id}/${account}`;
-    const { rows } = await house.sql.query<{ id: string }>('select id from deliveries order by id');
+    const { rows } = await product.sql.query<{ id: string }>('select id from deliveries order by id');
     const file = join(folder, id);
-    // Signing takes longer than checking: it is done beforehand.
+    // Signed in advance, because signing takes longer than verifying.
     const reports = reportsOf(id, { credentials, url: `${PUBLIC_URL}${path}`, tenantId: tenant.id }, rows);
     writeFileSync(file, reports.join('\n'));
     const result = await load({
@@ -143,7 +143,7 @@ async function overHttp(
       expect: 200,
     });
     check('calls answered with 200', result.statuses['200'] ?? 0, calls[id]);
-    check('delivered', await house.count(`select count(*) from deliveries where state = 'delivered'`), receipts);
+    check('delivered', await product.count(`select count(*) from deliveries where state = 'delivered'`), receipts);
     rates[id] = receipts / result.seconds;
     say(`${id}: ${Math.round(rates[id])} receipts/s, p99 ${result.p99.toFixed(1)} ms`);
   }
@@ -153,10 +153,10 @@ async function overHttp(
   return rates as Record<VendorId, number>;
 }
 
-/** What a call is compared with: the same connections, a commit each. */
-async function acceptsPerSecond({ house, say }: Context, tenant: BenchTenant, requests: number): Promise<number> {
-  await house.clean();
-  const api = await house.start('api');
+/** The reference: accepts over the same number of connections, one commit each. */
+async function acceptsPerSecond({ product, say }: Context, tenant: BenchTenant, requests: number): Promise<number> {
+  await product.clean();
+  const api = await product.start('api');
   const order = {
     port: api.port,
     path: '/api/v1/notifications',
@@ -177,7 +177,7 @@ const SENDGRID_HEADERS = {
   'x-twilio-email-event-webhook-signature': '{v3}',
 };
 
-/** A line of the generator's file for each call: the body, then what else differs from call to call. */
+/** One line of the load generator's file for each call: the body, then the other values that differ between calls. */
 function reportsOf(
   id: VendorId,
   options: Omit<ReportOptions, 'deliveryId'>,
@@ -204,7 +204,7 @@ function lineOf({ body, headers }: Report, names: string[]): string {
   return [body, ...names.map((name) => headers[name] ?? '-')].join('\t');
 }
 
-/** Serves the certificate of SNS. */
+/** Serves the certificate that signs SNS messages. */
 const certificateServer: VendorDescription = {
   id: 'ses',
   credentials: () => ({}),

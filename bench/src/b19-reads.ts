@@ -23,22 +23,22 @@ interface Rates {
 export const b19: Scenario = {
   id: 'B19',
   title: 'reads: 64 connections, with few rows in the tables and with many; the overview of a long queue',
-  async run({ house, size, say, profiles }: Context): Promise<Figures> {
+  async run({ product, size, say, profiles }: Context): Promise<Figures> {
     const { few, many, waiting, requests, runs } = SIZES[size];
-    const tenant = await house.tenant(RECIPIENTS);
-    await fillInboxes(house, tenant);
-    await fillNotifications(house, tenant, few);
-    const reads = await orders(house, tenant);
-    const before = await measure(house, reads, requests, runs, profiles);
+    const tenant = await product.tenant(RECIPIENTS);
+    await fillInboxes(product, tenant);
+    await fillNotifications(product, tenant, few);
+    const reads = await orders(product, tenant);
+    const before = await measure(product, reads, requests, runs, profiles);
     for (const [name, { rate, p99 }] of before)
       say(`${few} rows, ${name}: ${Math.round(rate)}/s, p99 ${p99.toFixed(1)} ms`);
-    const bare = await bareRead(house, tenant, { ...reads.get('notification')!, requests });
+    const bare = await bareRead(product, tenant, { ...reads.get('notification')!, requests });
     say(`the limit: ${Math.round(bare)} rows/s through a bare handler`);
-    await fillNotifications(house, tenant, many - few);
-    const after = await measure(house, reads, requests, runs, undefined);
+    await fillNotifications(product, tenant, many - few);
+    const after = await measure(product, reads, requests, runs, undefined);
     for (const [name, { rate, p99 }] of after)
       say(`${many} rows, ${name}: ${Math.round(rate)}/s, p99 ${p99.toFixed(1)} ms`);
-    const overview = await overviewMs(house, tenant, waiting);
+    const overview = await overviewMs(product, tenant, waiting);
     say(`overview with ${waiting} rows waiting: ${overview.toFixed(1)} ms`);
 
     const rate = (name: string): number => before.get(name)!.rate;
@@ -80,37 +80,37 @@ function figuresOf(name: string, { rate, p99 }: Rates, rows: number): [string, n
   ];
 }
 
-/** Mostly sent ones, and below them a few that have failed. */
-async function fillNotifications(house: BenchEnvironment, tenant: BenchTenant, count: number): Promise<void> {
-  await fillDeliveries(house, tenant, count, { dueAt: null });
-  await house.sql.query(
+/** Most notifications are sent; a few older ones have failed. */
+async function fillNotifications(product: BenchEnvironment, tenant: BenchTenant, count: number): Promise<void> {
+  await fillDeliveries(product, tenant, count, { dueAt: null });
+  await product.sql.query(
     `update notifications set succeeded = 0, failed = 1 where id in (select id from notifications where final_status = 'sent' order by id limit ${RARE})`,
   );
-  await house.sql.query('vacuum analyze');
+  await product.sql.query('vacuum analyze');
 }
 
-async function fillInboxes(house: BenchEnvironment, tenant: BenchTenant): Promise<void> {
-  await house.sql.query(
+async function fillInboxes(product: BenchEnvironment, tenant: BenchTenant): Promise<void> {
+  await product.sql.query(
     `insert into inbox_items (tenant_id, recipient_id, seq, id, category, title, body)
      select $1, 'user-' || r, s, uuidv7(), 'default', 'Welcome, Alice', 'Good to have you.' from generate_series(0, $2::int - 1) r, generate_series(1, $3::int) s`,
     [tenant.id, RECIPIENTS, ITEMS],
   );
-  await house.sql.query(
+  await product.sql.query(
     `insert into inbox_counters (tenant_id, recipient_id, last_seq, total, unread, unseen) select $1, 'user-' || r, $3::int, $3::int, $3::int, $3::int from generate_series(0, $2::int - 1) r`,
     [tenant.id, RECIPIENTS, ITEMS],
   );
-  await house.sql.query(
+  await product.sql.query(
     `insert into preferences (tenant_id, recipient_id, channels) select $1, 'user-' || r, '{"email": true}' from generate_series(0, $2::int - 1) r`,
     [tenant.id, RECIPIENTS],
   );
 }
 
-async function orders(house: BenchEnvironment, tenant: BenchTenant): Promise<Map<string, Order>> {
-  const ids = await house.sql.query<{ id: string }>('select id from notifications order by random() limit 5000');
-  const items = await house.sql.query<{ id: string; recipient: string }>(
+async function orders(product: BenchEnvironment, tenant: BenchTenant): Promise<Map<string, Order>> {
+  const ids = await product.sql.query<{ id: string }>('select id from notifications order by random() limit 5000');
+  const items = await product.sql.query<{ id: string; recipient: string }>(
     `select id, substr(recipient_id, 6) as recipient from inbox_items order by random()`,
   );
-  const tokenFile = await house.tokens(tenant, RECIPIENTS);
+  const tokenFile = await product.tokens(tenant, RECIPIENTS);
   const tokens = readFileSync(tokenFile, 'utf8').split('\n');
   const common = { method: 'GET', expect: 200, connections: 64, recipients: RECIPIENTS };
   const keyed = { ...common, headers: { 'X-API-Key': tenant.apiKey } };
@@ -121,7 +121,7 @@ async function orders(house: BenchEnvironment, tenant: BenchTenant): Promise<Map
       {
         ...keyed,
         path: '/api/v1/notifications/{v1}',
-        valuesFile: house.file(
+        valuesFile: product.file(
           'ids',
           ids.rows.map(({ id }) => id),
         ),
@@ -139,7 +139,7 @@ async function orders(house: BenchEnvironment, tenant: BenchTenant): Promise<Map
         method: 'POST',
         expect: 204,
         path: '/api/v1/inbox/{v2}/read',
-        valuesFile: house.file(
+        valuesFile: product.file(
           'items',
           items.rows.map(({ id, recipient }) => `${tokens[Number(recipient)]}\t${id}`),
         ),
@@ -149,25 +149,29 @@ async function orders(house: BenchEnvironment, tenant: BenchTenant): Promise<Map
 }
 
 async function measure(
-  house: BenchEnvironment,
+  product: BenchEnvironment,
   reads: Map<string, Order>,
   requests: number,
   runs: number,
   profiles: string | undefined,
 ): Promise<Map<string, Rates>> {
-  const api = await house.start('api', {}, profiles);
+  const api = await product.start('api', {}, profiles);
   const found = new Map<string, Rates>();
   for (const [name, order] of reads) {
     const results = [];
     await load({ ...order, port: api.port, requests: Math.ceil(requests / 4) });
     for (let run = 0; run < runs; run += 1) {
-      await house.sql.query('update inbox_items set read_at = null, seen_at = null where read_at is not null');
-      await house.sql.query(`update inbox_counters set unread = ${ITEMS}, unseen = ${ITEMS} where unread < ${ITEMS}`);
-      await house.sql.query('vacuum inbox_items, inbox_counters');
+      await product.sql.query('update inbox_items set read_at = null, seen_at = null where read_at is not null');
+      await product.sql.query(`update inbox_counters set unread = ${ITEMS}, unseen = ${ITEMS} where unread < ${ITEMS}`);
+      await product.sql.query('vacuum inbox_items, inbox_counters');
       const result = await load({ ...order, port: api.port, requests });
       check(`answers of ${name} with ${order.expect}`, result.statuses[String(order.expect)] ?? 0, requests);
       if (name === 'mark_read')
-        check('items read', await house.count('select count(*) from inbox_items where read_at is not null'), requests);
+        check(
+          'items read',
+          await product.count('select count(*) from inbox_items where read_at is not null'),
+          requests,
+        );
       results.push(result);
     }
     found.set(name, {
@@ -179,11 +183,11 @@ async function measure(
   return found;
 }
 
-/** One request after another, beside a worker that counts. */
-async function overviewMs(house: BenchEnvironment, tenant: BenchTenant, waiting: number): Promise<number> {
-  await fillDeliveries(house, tenant, waiting, { dueAt: new Date(Date.now() + 86_400_000) });
-  await house.sql.query('vacuum analyze due_deliveries');
-  const [api, worker] = [await house.start('api'), await house.start('worker')];
+/** Sequential requests, while a worker counts the queue. */
+async function overviewMs(product: BenchEnvironment, tenant: BenchTenant, waiting: number): Promise<number> {
+  await fillDeliveries(product, tenant, waiting, { dueAt: new Date(Date.now() + 86_400_000) });
+  await product.sql.query('vacuum analyze due_deliveries');
+  const [api, worker] = [await product.start('api'), await product.start('worker')];
   const order = {
     port: api.port,
     method: 'GET',

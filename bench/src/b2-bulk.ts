@@ -8,10 +8,10 @@ const SIZES = { smoke: { calls: 10, runs: 1 }, small: { calls: 60, runs: 3 }, fu
 export const b2: Scenario = {
   id: 'B2',
   title: 'bulk: POST 500 recipients a call, 4 connections',
-  async run({ house, size, say, profiles }: Context): Promise<Figures> {
+  async run({ product, size, say, profiles }: Context): Promise<Figures> {
     const { calls, runs } = SIZES[size];
-    const tenant = await house.tenant(1_000);
-    const api = await house.start('api', {}, profiles);
+    const tenant = await product.tenant(1_000);
+    const api = await product.start('api', {}, profiles);
     const recipients = Array.from({ length: PER_CALL }, (_, index) => ({ recipient_id: `user-${index}` }));
     const body = JSON.stringify({ channel: 'email', template_id: 'welcome', payload: { name: 'Alice' }, recipients });
     const order = {
@@ -25,19 +25,19 @@ export const b2: Scenario = {
     await load({ ...order, requests: Math.max(8, calls / 4) });
     const rates: number[] = [];
     for (let run = 0; run < runs; run += 1) {
-      await house.clean();
+      await product.clean();
       const result = await load({ ...order, requests: calls, keyPrefix: `run${run}-` });
       check('calls answered with 202', result.statuses['202'] ?? 0, calls);
       for (const table of ['notifications', 'deliveries', 'due_deliveries', 'idempotency_keys'])
-        check(`rows in ${table}`, await house.count(`select count(*) from ${table}`), calls * PER_CALL);
+        check(`rows in ${table}`, await product.count(`select count(*) from ${table}`), calls * PER_CALL);
       rates.push((calls * PER_CALL) / result.seconds);
       say(`run ${run + 1} of ${runs}: ${Math.round(rates.at(-1)!)} rows/s, p99 of a call ${result.p99.toFixed(0)} ms`);
     }
     await api.stop();
-    await house.clean();
+    await product.clean();
     say('the limit');
-    const limit = await acceptStatement(house, tenant, calls * PER_CALL, PER_CALL);
-    await house.clean();
+    const limit = await acceptStatement(product, tenant, calls * PER_CALL, PER_CALL);
+    await product.clean();
     const rate = median(rates);
     return {
       id: 'B2',

@@ -12,12 +12,12 @@ const SIZES = {
   small: { backlog: 30_000, later: 400_000, blocked: 1_000_000, events: 200, seconds: 4, runs: 2 },
   full: { backlog: 50_000, later: 400_000, blocked: 1_000_000, events: 500, seconds: 10, runs: 3 },
 };
-/** Requests a second of the other tenant. */
+/** Requests per second of the other tenant. */
 const RATE = 20;
 const ENDPOINTS = 45;
 const ORDERING_KEYS = 1_000;
 
-/** What a drain runs beside. `fill` is there before it; `start` goes on beside it until the returned function is called. */
+/** The other load during a drain. `fill` runs before the drain; `start` runs until the returned function is called. */
 interface Condition {
   fill?: () => Promise<void>;
   start?: (port: number) => Promise<() => Promise<void>>;
@@ -30,23 +30,23 @@ interface Measured {
 export const b20: Scenario = {
   id: 'B20',
   title:
-    'drain beside a backlog: many scheduled for later, many behind their ordering key, 45 webhook endpoints of one tenant, partitions being made; and the p99 of another tenant',
-  async run({ house, size, say, profiles }: Context): Promise<Figures> {
+    'drain beside a backlog: many scheduled for later, many behind their ordering key, 45 webhook endpoints of one tenant, partitions being created; and the p99 of another tenant',
+  async run({ product, size, say, profiles }: Context): Promise<Figures> {
     const { backlog, later, blocked, events, seconds, runs } = SIZES[size];
-    const tenants = { busy: await house.tenant(backlog / 5), quiet: await house.tenant(1_000) };
+    const tenants = { busy: await product.tenant(backlog / 5), quiet: await product.tenant(1_000) };
     const receiver = await receiverOfWebhooks();
-    const listening = await house.tenant(1_000);
+    const listening = await product.tenant(1_000);
     const conditions: Record<string, Condition> = {
       alone: {},
-      scheduled: { fill: () => fillLater(house, tenants.busy, later) },
-      blocked: { fill: () => fillBlocked(house, tenants.busy, blocked) },
-      webhooks: { start: (port) => sendWebhooks(house, listening, { port, receiver, events }) },
-      partitions: { start: () => makePartitions(house) },
+      scheduled: { fill: () => fillLater(product, tenants.busy, later) },
+      blocked: { fill: () => fillBlocked(product, tenants.busy, blocked) },
+      webhooks: { start: (port) => sendWebhooks(product, listening, { port, receiver, events }) },
+      partitions: { start: () => makePartitions(product) },
     };
     const measured: Record<string, Measured[]> = {};
     for (let run = 0; run < runs; run += 1) {
       for (const [name, condition] of Object.entries(conditions)) {
-        const found = await measure(house, tenants, condition, { backlog, seconds, profiles });
+        const found = await measure(product, tenants, condition, { backlog, seconds, profiles });
         measured[name] = [...(measured[name] ?? []), found];
         say(
           `${name}, run ${run + 1} of ${runs}: ${Math.round(found.perSecond)} deliveries/s, another tenant's p99 ${found.p99.toFixed(0)} ms`,
@@ -90,22 +90,22 @@ export const b20: Scenario = {
 };
 
 async function measure(
-  house: BenchEnvironment,
+  product: BenchEnvironment,
   { busy, quiet }: Record<'busy' | 'quiet', BenchTenant>,
   { fill, start }: Condition,
   { backlog, seconds, profiles }: { backlog: number; seconds: number; profiles: string | undefined },
 ): Promise<Measured> {
-  await house.clean();
+  await product.clean();
   await fill?.();
-  await fillDeliveries(house, busy, backlog, { dueAt: new Date(), recipients: backlog / 5 });
-  await house.sql.query('vacuum analyze notifications, deliveries, due_deliveries');
-  await house.sql.query('checkpoint');
-  const api = await house.start('api', FAKES);
+  await fillDeliveries(product, busy, backlog, { dueAt: new Date(), recipients: backlog / 5 });
+  await product.sql.query('vacuum analyze notifications, deliveries, due_deliveries');
+  await product.sql.query('checkpoint');
+  const api = await product.start('api', FAKES);
   const stop = await start?.(api.port);
-  const worker = await house.start('worker', FAKES, profiles);
-  const perSecond = backlog / (await drained(house, busy, backlog));
+  const worker = await product.start('worker', FAKES, profiles);
+  const perSecond = backlog / (await drained(product, busy, backlog));
   const times = await sendTimes({
-    house,
+    product,
     tenant: quiet,
     port: api.port,
     rate: RATE,
@@ -118,40 +118,40 @@ async function measure(
   return { perSecond, p99: percentile(times, 0.99) };
 }
 
-/** Seconds from the first send to the last. */
-async function drained(house: BenchEnvironment, tenant: BenchTenant, backlog: number): Promise<number> {
+/** Seconds from the first to the last send. */
+async function drained(product: BenchEnvironment, tenant: BenchTenant, backlog: number): Promise<number> {
   const sent = (): Promise<number> =>
-    house.count(`select count(*) from deliveries where tenant_id = $1 and state = 'sent'`, [tenant.id]);
+    product.count(`select count(*) from deliveries where tenant_id = $1 and state = 'sent'`, [tenant.id]);
   while ((await sent()) < backlog) await delay(250);
-  return house.count(
+  return product.count(
     'select extract(epoch from max(sent_at) - min(sent_at)) as count from deliveries where tenant_id = $1',
     [tenant.id],
   );
 }
 
-/** Due rows alone: nothing of them is read before they are due, and they are not in this run. */
-async function fillLater(house: BenchEnvironment, tenant: BenchTenant, count: number): Promise<void> {
-  await house.sql.query(
+/** Inserts only due rows. Workers read the other tables only for due deliveries, and these never become due in this run. */
+async function fillLater(product: BenchEnvironment, tenant: BenchTenant, count: number): Promise<void> {
+  await product.sql.query(
     `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason)
      select $1, uuidv7(), 'email', 2, now() + interval '1 day' * (1 + random()), 'scheduled' from generate_series(1, $2)`,
     [tenant.id, count],
   );
 }
 
-/** The heads of their keys are scheduled for later, so that none moves up. */
-async function fillBlocked(house: BenchEnvironment, tenant: BenchTenant, count: number): Promise<void> {
+/** The head of each key is scheduled for later, so no blocked delivery becomes due. */
+async function fillBlocked(product: BenchEnvironment, tenant: BenchTenant, count: number): Promise<void> {
   const insert = `insert into due_deliveries (tenant_id, delivery_id, channel, lane, ordering_key, due_at, reason)`;
-  // Past the trigger, which takes half a minute for a million.
-  await house.sql.query('set session_replication_role = replica');
-  await house.sql.query(
+  // Skips the trigger, which takes half a minute for a million rows.
+  await product.sql.query('set session_replication_role = replica');
+  await product.sql.query(
     `${insert} select $1, uuidv7(), 'email', 2, 'key-' || n, now() + interval '1 day', 'scheduled' from generate_series(1, $2::integer) n`,
     [tenant.id, ORDERING_KEYS],
   );
-  await house.sql.query(
+  await product.sql.query(
     `${insert} select $1, uuidv7(), 'email', 2, 'key-' || (1 + n % $3::integer), 'infinity', 'ordering' from generate_series(1, $2::integer) n`,
     [tenant.id, count, ORDERING_KEYS],
   );
-  await house.sql.query('reset session_replication_role');
+  await product.sql.query('reset session_replication_role');
 }
 
 interface Receiver {
@@ -175,14 +175,14 @@ async function receiverOfWebhooks(): Promise<Receiver> {
   };
 }
 
-/** A tenant with 45 endpoints sends on and on: each delivery tells each of them what became of it. */
+/** A tenant with 45 endpoints sends continuously; each of its deliveries produces an event for each endpoint. */
 async function sendWebhooks(
-  house: BenchEnvironment,
+  product: BenchEnvironment,
   tenant: BenchTenant,
   { port, receiver, events }: { port: number; receiver: Receiver; events: number },
 ): Promise<() => Promise<void>> {
   const headers = { 'X-API-Key': tenant.apiKey, 'Content-Type': 'application/json' };
-  const { rows } = await house.sql.query('select id from webhook_endpoints where tenant_id = $1', [tenant.id]);
+  const { rows } = await product.sql.query('select id from webhook_endpoints where tenant_id = $1', [tenant.id]);
   for (let made = rows.length; made < ENDPOINTS; made += 1) {
     const answer = await fetch(`http://127.0.0.1:${port}/api/v1/webhooks`, {
       method: 'POST',
@@ -192,13 +192,13 @@ async function sendWebhooks(
     if (answer.status !== 201) throw new Error(`no endpoint: ${answer.status} ${await answer.text()}`);
   }
   const before = receiver.received();
-  await fillDeliveries(house, tenant, events, { dueAt: new Date(), recipients: 1_000 });
+  await fillDeliveries(product, tenant, events, { dueAt: new Date(), recipients: 1_000 });
   return async () => check('webhooks that arrived, or none', Math.min(1, receiver.received() - before), 1);
 }
 
-/** Makes one partition after the other, each a week later than the last. */
-async function makePartitions(house: BenchEnvironment): Promise<() => Promise<void>> {
-  const sql = await house.connect();
+/** Creates one partition after the other, each a week later. */
+async function makePartitions(product: BenchEnvironment): Promise<() => Promise<void>> {
+  const sql = await product.connect();
   const made: string[] = [];
   let stopped = false;
   const making = (async () => {

@@ -11,13 +11,12 @@ const BODY = '{"recipient_id":"user-{r}","channel":"email","template_id":"welcom
 
 export const b3: Scenario = {
   id: 'B3',
-  title:
-    'accept to sent: requests arriving at random, from the client writing the request to the record that the sandbox has it',
-  async run({ house, size, say, profiles }: Context): Promise<Figures> {
+  title: 'accept to sent: requests at random times, from the client writing the request to the record of the send',
+  async run({ product, size, say, profiles }: Context): Promise<Figures> {
     const { rates, seconds } = SIZES[size];
-    const tenant = await house.tenant(20_000);
-    const api = await house.start('api', {}, profiles);
-    const worker = await house.start('worker', {}, profiles);
+    const tenant = await product.tenant(20_000);
+    const api = await product.start('api', {}, profiles);
+    const worker = await product.start('worker', {}, profiles);
     const order = {
       port: api.port,
       path: '/api/v1/notifications',
@@ -29,13 +28,13 @@ export const b3: Scenario = {
     const figures: Record<string, number> = {};
     await load({ ...order, requests: 1_000, rate: 300 });
     for (const rate of rates) {
-      await house.clean();
+      await product.clean();
       const requests = rate * seconds;
       const result = await load({ ...order, requests, rate, keyPrefix: `r${rate}-` });
       check('requests answered with 202', result.statuses['202'] ?? 0, requests);
-      for (let tries = 0; (await house.count(`select count(*) from due_deliveries`)) > 0 && tries < 100; tries += 1)
+      for (let tries = 0; (await product.count(`select count(*) from due_deliveries`)) > 0 && tries < 100; tries += 1)
         await delay(100);
-      const { rows } = await house.sql.query<{ notification_id: string; sent: string }>(
+      const { rows } = await product.sql.query<{ notification_id: string; sent: string }>(
         `select d.notification_id, extract(epoch from a.ended_at) * 1000 as sent from deliveries d join attempts a on a.tenant_id = d.tenant_id and a.delivery_id = d.id where a.outcome = 'sent'`,
       );
       check('deliveries sent', rows.length, requests);
@@ -51,8 +50,8 @@ export const b3: Scenario = {
     await worker.stop();
     await api.stop();
     say('the limit');
-    const limit = await floorOfSteps(house);
-    await house.clean();
+    const limit = await floorOfSteps(product);
+    await product.clean();
     const shown = rates.includes(500) ? 500 : rates[0]!;
     const p50 = figures[`p50_ms_at_${shown}`]!;
     return {
@@ -69,18 +68,19 @@ export const b3: Scenario = {
   },
 };
 
-/** Accept, claim, intent and record are a commit each, and a NOTIFY wakes the worker: their time one after the other. */
-async function floorOfSteps(house: Context['house']): Promise<number> {
-  await house.sql.query(
+/** The limit: accept, claim, intent and record as one commit each, and a NOTIFY, in sequence. */
+async function floorOfSteps(product: Context['product']): Promise<number> {
+  await product.sql.query(
     'create unlogged table if not exists bench_floor (n int); drop table bench_floor; create table bench_floor (n int)',
   );
   const times: number[] = [];
   for (let turn = 0; turn < 200; turn += 1) {
     const startedAt = performance.now();
-    for (let commit = 0; commit < 4; commit += 1) await house.sql.query('insert into bench_floor values ($1)', [turn]);
-    await house.sql.query(`select pg_notify('bench', 'x')`);
+    for (let commit = 0; commit < 4; commit += 1)
+      await product.sql.query('insert into bench_floor values ($1)', [turn]);
+    await product.sql.query(`select pg_notify('bench', 'x')`);
     times.push(performance.now() - startedAt);
   }
-  await house.sql.query('drop table bench_floor');
+  await product.sql.query('drop table bench_floor');
   return percentile(times, 0.5);
 }

@@ -18,7 +18,7 @@ const SIZES = {
 const AT_ONCE = 64;
 const now = (): number => performance.timeOrigin + performance.now();
 
-/** The clients of one server, in a process of their own. */
+/** The clients of one server, in a separate process. */
 export class Clients {
   private readonly child: ChildProcess;
 
@@ -26,14 +26,14 @@ export class Clients {
     this.child = fork(join(import.meta.dirname, '../peers/sockets.ts'), { execArgv: ['--max-old-space-size=4096'] });
   }
 
-  /** Resolves with the milliseconds it took until all were open. */
+  /** Opens all sockets and resolves with the milliseconds that this took. */
   async open(order: OpenOrder): Promise<number> {
     const done = this.hear('open');
     this.child.send({ open: order });
     return (await done).ms;
   }
 
-  /** From now on so many items: resolves with the moment when the last came. */
+  /** Counts items from now on. Resolves with the time of the last one, when so many have arrived. */
   expect(items: number): Promise<{ at: number }> {
     const done = this.hear('caught up');
     this.child.send({ expect: items });
@@ -67,9 +67,9 @@ export class Clients {
   }
 }
 
-/** One new inbox item for each of so many recipients, as a worker's record would write it. Returns their ids. */
-export async function fileItems(house: BenchEnvironment, tenant: BenchTenant, recipients: number): Promise<string[]> {
-  await house.sql.query(
+/** Inserts one inbox item for each of so many recipients, as the record of a worker does. Returns their ids. */
+export async function fileItems(product: BenchEnvironment, tenant: BenchTenant, recipients: number): Promise<string[]> {
+  await product.sql.query(
     `with counted as (
        insert into inbox_counters as c (tenant_id, recipient_id, last_seq, total, unread, unseen)
        select $1, 'user-' || n, 1, 1, 1, 1 from generate_series(0, $2::int - 1) n
@@ -87,11 +87,11 @@ export const b6: Scenario = {
   id: 'B6',
   title:
     'sockets: an item and the counters to each of the open inbox streams, from the hint to the last frame at a client',
-  async run({ house, size, say, profiles }: Context): Promise<Figures> {
+  async run({ product, size, say, profiles }: Context): Promise<Figures> {
     const { clients, rounds } = SIZES[size];
-    const tenant = await house.tenant(clients);
-    const tokens = await house.tokens(tenant, clients);
-    const api = await house.start('api', {}, profiles);
+    const tenant = await product.tenant(clients);
+    const tokens = await product.tokens(tenant, clients);
+    const api = await product.start('api', {}, profiles);
     const idle = rss(api.pid);
     const ours = new Clients();
     const opened = await ours.open({
@@ -104,14 +104,14 @@ export const b6: Scenario = {
     });
     const perSocket = (rss(api.pid) - idle) / clients;
     say(`${clients} streams open in ${(opened / 1_000).toFixed(1)} s, ${(perSocket / 1_024).toFixed(1)} kB each`);
-    // A worker's end of the bus: the rows are there, the hints go out.
-    const database = new Database({ url: house.databaseUrl, poolSize: 2 });
+    // Acts as a worker: the rows are committed, now the hints are published.
+    const database = new Database({ url: product.databaseUrl, poolSize: 2 });
     const bus = new PostgresBus(new PostgresListener(database, () => undefined), (error) => {
       throw error;
     });
     const rates: number[] = [];
     for (let round = 0; round < rounds; round += 1) {
-      const recipients = await fileItems(house, tenant, clients);
+      const recipients = await fileItems(product, tenant, clients);
       await delay(500);
       const last = ours.expect(clients);
       const startedAt = now();

@@ -11,27 +11,27 @@ const now = (): number => performance.timeOrigin + performance.now();
 export const b7: Scenario = {
   id: 'B7',
   title:
-    'reconnect storm: the gateway is killed with all streams open; from its return to the last missed item at its client',
-  async run({ house, size, say, profiles }: Context): Promise<Figures> {
+    'reconnect storm: the API is killed with all streams open; from its restart to the last missed item at its client',
+  async run({ product, size, say, profiles }: Context): Promise<Figures> {
     const clients = SIZES[size];
-    const tenant = await house.tenant(clients);
-    const tokens = await house.tokens(tenant, clients);
+    const tenant = await product.tenant(clients);
+    const tokens = await product.tokens(tenant, clients);
     const port = await freePort();
-    const first = await house.start('api', { PORT: String(port) });
+    const first = await product.start('api', { PORT: String(port) });
     const sockets = new Clients();
-    await fileItems(house, tenant, clients);
+    await fileItems(product, tenant, clients);
     await sockets.open({ kind: 'carillon', port, tokens, clients, atOnce: 64, reconnect: true });
-    // Filed and not announced: what a gateway that is about to die does not tell any more.
-    await fileItems(house, tenant, clients);
+    // Inserted without a hint: items that a crashing API no longer sends.
+    await fileItems(product, tenant, clients);
     await first.kill();
     const caughtUp = sockets.expect(2 * clients);
-    await fileItems(house, tenant, clients);
-    const second = await house.start('api', { PORT: String(port) }, profiles);
+    await fileItems(product, tenant, clients);
+    const second = await product.start('api', { PORT: String(port) }, profiles);
     const readyAt = now();
     const seconds = ((await caughtUp).at - readyAt) / 1_000;
     await delay(500);
     const { count, gaps } = await sockets.items();
-    check('items missed while away', 2 * clients - count, 0);
+    check('items missed while disconnected', 2 * clients - count, 0);
     check('items repeated or out of order', gaps, 0);
     say(`${clients} streams back and caught up ${seconds.toFixed(1)} s after the gateway was ready again`);
     sockets.close();

@@ -11,23 +11,23 @@ const SIZES = {
 export const b9: Scenario = {
   id: 'B9',
   title: 'schedule: many due at one instant among many that are not, three workers',
-  async run({ house, size, say, profiles }: Context): Promise<Figures> {
+  async run({ product, size, say, profiles }: Context): Promise<Figures> {
     const { due, among } = SIZES[size];
     const recipients = due / 5;
-    const tenant = await house.tenant(recipients);
-    await fillDeliveries(house, tenant, among - due, { dueAt: new Date(Date.now() + 30 * 86_400_000), recipients });
+    const tenant = await product.tenant(recipients);
+    await fillDeliveries(product, tenant, among - due, { dueAt: new Date(Date.now() + 30 * 86_400_000), recipients });
     say(`${among - due} wait for another day`);
     const instant = new Date(Date.now() + 12_000 + due / 10);
-    await fillDeliveries(house, tenant, due, { dueAt: instant, recipients });
-    await house.sql.query('vacuum analyze due_deliveries, deliveries, notifications');
-    await house.sql.query('checkpoint');
+    await fillDeliveries(product, tenant, due, { dueAt: instant, recipients });
+    await product.sql.query('vacuum analyze due_deliveries, deliveries, notifications');
+    await product.sql.query('checkpoint');
     const workers = [];
-    for (let count = 0; count < 3; count += 1) workers.push(await house.start('worker', {}, profiles));
+    for (let count = 0; count < 3; count += 1) workers.push(await product.start('worker', {}, profiles));
     check('seconds left before the instant, or none', Math.min(0, instant.getTime() - Date.now()), 0);
-    const done = (): Promise<number> => house.count(`select count(*) from attempts where outcome = 'sent'`);
+    const done = (): Promise<number> => product.count(`select count(*) from attempts where outcome = 'sent'`);
     while ((await done()) < due) await delay(250);
     for (const worker of workers) await worker.stop();
-    const { rows } = await house.sql.query<{ first: string; last: string; sends: string; deliveries: string }>(
+    const { rows } = await product.sql.query<{ first: string; last: string; sends: string; deliveries: string }>(
       `select extract(epoch from min(ended_at) - $1::timestamptz) as first, extract(epoch from max(ended_at) - $1::timestamptz) as last, count(*) as sends, count(distinct delivery_id) as deliveries
        from attempts`,
       [instant],

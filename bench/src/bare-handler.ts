@@ -1,5 +1,5 @@
-// The limit of HTTP: a Nest and Fastify handler that validates the same body with the same kind of schema and does nothing.
-// Plain JavaScript where Nest would have decorators, because Node runs this file as it is.
+// The limit for requests: a Nest and Fastify handler that only validates the same body with the same kind of schema.
+// It calls decorators as functions, because Node runs this file by stripping its types.
 
 import 'reflect-metadata';
 import { Body, Controller, HttpCode, Module, Post, StandardSchemaValidationPipe } from '@nestjs/common';

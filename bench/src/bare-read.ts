@@ -1,5 +1,5 @@
-// The limit of reading: a Nest and Fastify handler that checks an id and answers with one row, asked for through a pool.
-// Plain JavaScript where Nest would have decorators, because Node runs this file as it is.
+// The limit for reads: a Nest and Fastify handler that validates an id and returns one row, queried through a pool.
+// It calls decorators as functions, because Node runs this file by stripping its types.
 
 import 'reflect-metadata';
 import { Controller, Get, Module, Param, StandardSchemaValidationPipe } from '@nestjs/common';

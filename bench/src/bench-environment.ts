@@ -1,4 +1,4 @@
-// The product under measurement: its built processes, on a Postgres and a data directory of their own.
+// The measured product: its built processes, with their own PostgreSQL and data directory.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
@@ -14,7 +14,7 @@ import { freePort } from '../../services/programs.ts';
 import type { LoadOrder, LoadResult } from './load.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** Of every API of a run. */
+/** The admin token of every API of a run. */
 export const ADMIN_TOKEN = `bench-${'x'.repeat(40)}`;
 
 export interface BenchTenant {
@@ -36,7 +36,7 @@ export class BenchEnvironment {
   private readonly stopPostgres: () => Promise<void>;
   private environment: Record<string, string> = {};
 
-  // Node runs this file as it is, by leaving the types out: no parameter properties.
+  // Node runs this file by stripping its types, which excludes parameter properties.
   private constructor(databaseUrl: string, home: string, masterKey: Buffer, stopPostgres: () => Promise<void>) {
     this.databaseUrl = databaseUrl;
     this.home = home;
@@ -46,8 +46,8 @@ export class BenchEnvironment {
   }
 
   /**
-   * Postgres with its defaults: fsync and synchronous commit on. `environment` is that of everything this house starts, its Postgres included, until it
-   * is closed.
+   * Starts PostgreSQL with default settings (fsync and synchronous commit on). Every process that is started until `close`,
+   * PostgreSQL included, gets `environment`.
    */
   static async open({ settings, environment }: BenchEnvironmentOptions = {}): Promise<BenchEnvironment> {
     Object.assign(process.env, environment);
@@ -58,11 +58,11 @@ export class BenchEnvironment {
       database: 'carillon',
       settings: { max_wal_size: '4GB', ...settings },
     });
-    const house = new BenchEnvironment(postgres.url('carillon'), home, randomBytes(32), () => postgres.stop());
-    house.environment = environment ?? {};
-    await migrate(house.databaseUrl, join(ROOT, 'prisma/migrations'));
-    await house.sql.connect();
-    return house;
+    const product = new BenchEnvironment(postgres.url('carillon'), home, randomBytes(32), () => postgres.stop());
+    product.environment = environment ?? {};
+    await migrate(product.databaseUrl, join(ROOT, 'prisma/migrations'));
+    await product.sql.connect();
+    return product;
   }
 
   /** Starts `api` or `worker` and resolves with its port once it is ready. `cpuProfile`: a folder for a profile. */
@@ -119,7 +119,7 @@ export class BenchEnvironment {
     };
   }
 
-  /** A tenant with a key, the templates of the scenarios and so many recipients. */
+  /** Creates a tenant with a key, the templates of the scenarios and so many recipients. */
   async tenant(recipients: number): Promise<BenchTenant> {
     const id = uuid7();
     const key = newApiKey('live');
@@ -167,14 +167,14 @@ export class BenchEnvironment {
     return { id, apiKey: key.text };
   }
 
-  /** A file of this run with these lines, such as values for the load generator. */
+  /** Writes a file with these lines, such as values for the load generator. */
   file(name: string, lines: string[]): string {
     const file = join(this.home, name);
     writeFileSync(file, lines.join('\n'));
     return file;
   }
 
-  /** A file with an inbox token a line, for `user-0` and on. */
+  /** Writes a file with one inbox token per line, for `user-0`, `user-1`, … */
   async tokens(tenant: BenchTenant, recipients: number): Promise<string> {
     const tokens = new InboxTokens(new SecretBox(this.masterKey).derive('inbox-tokens'));
     const lines: string[] = [];
@@ -187,14 +187,14 @@ export class BenchEnvironment {
     return Number((await this.sql.query(text, values)).rows[0].count);
   }
 
-  /** Another connection as the owner of the database; the caller ends it. */
+  /** A new connection as the owner of the database. The caller ends it. */
   async connect(): Promise<pg.Client> {
     const client = new pg.Client({ connectionString: this.databaseUrl });
     await client.connect();
     return client;
   }
 
-  /** Empties what a run has written, so that the next one meets the same tables. */
+  /** Truncates the tables that a run writes, so that the next run starts from the same state. */
   async clean(): Promise<void> {
     await this.sql.query(
       'truncate notifications, deliveries, due_deliveries, attempts, delivery_log, idempotency_keys, dead_letters, inbox_items, inbox_counters, mailbox_messages, rate_windows, events',
@@ -212,7 +212,7 @@ export class BenchEnvironment {
   }
 }
 
-/** Runs the load generator in a process of its own. */
+/** Runs the load generator in a separate process. */
 export async function load(order: LoadOrder): Promise<LoadResult> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'load.ts'), JSON.stringify(order)], {
     stdio: ['ignore', 'pipe', 'inherit'],

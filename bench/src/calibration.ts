@@ -2,7 +2,7 @@ import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } fr
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 
-/** What this machine is, in three numbers that explain most differences between two runs. */
+/** Figures of this machine that explain most differences between two runs. */
 export function calibrate(): Record<string, string | number> {
   const directory = mkdtempSync(join(tmpdir(), 'carillon-calibrate-'));
   const file = openSync(join(directory, 'x'), 'w');

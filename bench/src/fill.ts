@@ -2,9 +2,9 @@ import type { BenchEnvironment, BenchTenant } from './bench-environment.ts';
 
 const SLICE = 50_000;
 
-/** Deliveries put into the tables past the API, many at a time: so many due at `dueAt`, or already sent when that is null. */
+/** Inserts deliveries directly into the tables, in batches: due at `dueAt`, or already sent if that is null. */
 export async function fillDeliveries(
-  house: BenchEnvironment,
+  product: BenchEnvironment,
   tenant: BenchTenant,
   count: number,
   {
@@ -14,10 +14,10 @@ export async function fillDeliveries(
     address = null,
   }: { dueAt: Date | null; tenants?: number; recipients?: number; address?: string | null },
 ): Promise<void> {
-  // Tenant after tenant: ten million rows in random order would take longer than all that is measured.
-  await house.sql.query('set synchronous_commit = off');
+  // Ordered by tenant: ten million rows in random order would take longer than the measurement.
+  await product.sql.query('set synchronous_commit = off');
   for (let done = 0; done < count; done += SLICE) {
-    await house.sql.query(
+    await product.sql.query(
       `with one as (
          insert into notifications (tenant_id, id, recipient_id, category, channels, template_id, payload, priority, total, succeeded)
          select case when $5::int = 1 then $1::uuid else ('00000000-0000-7000-8000-' || lpad(to_hex(((n::bigint + $6::bigint) * $5::int / $7::bigint)::int), 12, '0'))::uuid end, uuidv7(),
@@ -33,5 +33,5 @@ export async function fillDeliveries(
       [tenant.id, Math.min(SLICE, count - done), dueAt, recipients, tenants, done - 1, count, address],
     );
   }
-  await house.sql.query('reset synchronous_commit');
+  await product.sql.query('reset synchronous_commit');
 }

@@ -1,4 +1,4 @@
-// What the machine could do at most: the same work with everything of ours that is not the work itself left out.
+// The limits of the machine: the same work with Carillon's own code left out.
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -14,18 +14,18 @@ import { freePort } from '../../services/programs.ts';
 import { type BenchEnvironment, type BenchTenant, load } from './bench-environment.ts';
 import type { LoadOrder } from './load.ts';
 
-/** A Nest and Fastify handler that validates and answers: requests a second. */
+/** Requests per second of a Nest and Fastify handler that only validates the body. */
 export async function bareHandler(order: Omit<LoadOrder, 'port'>): Promise<number> {
   return await bare('bare-handler.ts', {}, order);
 }
 
-/** The same, answering with one row of the database. */
+/** Requests per second of the same handler, if it returns one row of the database. */
 export async function bareRead(
-  house: BenchEnvironment,
+  product: BenchEnvironment,
   tenant: BenchTenant,
   order: Omit<LoadOrder, 'port'>,
 ): Promise<number> {
-  return await bare('bare-read.ts', { DATABASE_URL: house.databaseUrl, TENANT: tenant.id }, order);
+  return await bare('bare-read.ts', { DATABASE_URL: product.databaseUrl, TENANT: tenant.id }, order);
 }
 
 async function bare(
@@ -48,14 +48,14 @@ async function bare(
   }
 }
 
-/** The statement of accept alone, `batch` rows at a time over three connections: rows a second. */
+/** Rows per second of the accept statement alone, `batch` rows at a time over three connections. */
 export async function acceptStatement(
-  house: BenchEnvironment,
+  product: BenchEnvironment,
   tenant: BenchTenant,
   rows: number,
   batch: number,
 ): Promise<number> {
-  const database = new Database({ url: house.databaseUrl, poolSize: 3 });
+  const database = new Database({ url: product.databaseUrl, poolSize: 3 });
   const store = new AcceptStore(database, () => undefined);
   let number = 0;
   const acceptance = (): NewNotification => {
@@ -98,15 +98,15 @@ export async function acceptStatement(
 }
 
 /**
- * The statements of a drain alone, over three connections: claim, load, intent and record of a backlog that is there,
- * without templates, limits, providers or a log: deliveries a second.
+ * Deliveries per second of the statements of a drain alone (claim, load, intent, record), over three connections, without
+ * templates, limits, providers and logs.
  */
 export async function drainStatements(
-  house: BenchEnvironment,
+  product: BenchEnvironment,
   deliveries: number,
   channel: 'email' | 'in_app',
 ): Promise<number> {
-  const database = new Database({ url: house.databaseUrl, poolSize: 6 });
+  const database = new Database({ url: product.databaseUrl, poolSize: 6 });
   const due = new DueDeliveriesStore(database);
   const store = new DeliveriesStore(database, () => undefined);
   let done = 0;

@@ -1,5 +1,5 @@
-// The load, in a process of its own: plain sockets with one request under way each, so that the generator costs a tenth of
-// what it measures. Reads its orders as JSON from argv, prints its findings as JSON.
+// The load generator, in a separate process: plain sockets with one request in flight each, so that it uses a tenth of the
+// processor time of the product. Reads its order as JSON from argv and prints its results as JSON.
 
 import { readFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
@@ -7,24 +7,24 @@ import { performance } from 'node:perf_hooks';
 
 export interface LoadOrder {
   port: number;
-  /** POST without. */
+  /** Default: POST. */
   method?: string;
-  /** In the path, the headers and the body, `{n}` becomes the number of the request and `{r}` that number modulo `recipients`. */
+  /** In path, headers and body, `{n}` is replaced by the number of the request and `{r}` by that number modulo `recipients`. */
   path: string;
   connections: number;
-  /** Requests in all. */
+  /** Total number of requests. */
   requests: number;
   headers: Record<string, string>;
   /** Absent: no body and no Content-Type. */
   body?: string;
   recipients: number;
-  /** A file whose lines are used in turn: `{v1}`, `{v2}` … become the tab-separated columns of the line. */
+  /** A file with one line per request: `{v1}`, `{v2}` … are replaced by its tab-separated columns. */
   valuesFile?: string;
-  /** The status to expect, 202 without. The first answer with another one is printed. */
+  /** The expected status, by default 202. The first response with another status is printed. */
   expect?: number;
-  /** Adds an Idempotency-Key of its own to each request. */
+  /** Adds a unique Idempotency-Key to each request. */
   keyPrefix?: string;
-  /** Requests a second, arriving at random (Poisson), whether or not earlier ones are answered; closed loop without. */
+  /** Requests per second at random times (Poisson), independent of earlier responses. Without it: closed loop. */
   rate?: number;
 }
 
@@ -38,7 +38,7 @@ export interface LoadResult {
   p999: number;
   /** Wall-clock milliseconds at which each request was sent, by its number; only with `rate`. */
   sentAt?: number[];
-  /** The id in each answer, by its number; only with `rate`. */
+  /** The id in each response, by the number of its request; only with `rate`. */
   ids?: string[];
 }
 
@@ -53,7 +53,7 @@ let answered = 0;
 const lines = order.valuesFile === undefined ? [] : readFileSync(order.valuesFile, 'utf8').trimEnd().split('\n');
 const columns = lines.map((line) => line.split('\t'));
 
-/** The text with its placeholders filled in for a request. The generator shares the cores with what it measures: text without placeholders is used as it is. */
+/** Replaces the placeholders of a text. Text without placeholders is returned unchanged, to save processor time. */
 function filled(text: string): (number: number) => string {
   const parts = text.split(/(\{(?:n|r|v\d+)\})/);
   if (parts.length === 1) return () => text;
@@ -88,7 +88,7 @@ function requestText(number: number): string {
 
 const LENGTH = /content-length: (\d+)/i;
 
-/** One connection: `ask` sends one request and calls back when its answer is there. */
+/** One connection: `ask` sends one request and calls back when its response is complete. */
 class Connection {
   readonly socket: Socket;
   private text = '';
@@ -165,7 +165,7 @@ await new Promise<void>((resolve) => {
     for (const connection of connections) next(connection);
     return;
   }
-  // Open loop: arrivals do not wait for answers; a request that finds no free connection waits, and that wait counts.
+  // Open loop: arrivals do not wait for responses. If no connection is free, the request waits, and its wait counts.
   const free = [...connections];
   const waiting: number[] = [];
   const give = (connection: Connection): void => {
@@ -179,7 +179,7 @@ await new Promise<void>((resolve) => {
     while (sent < order.requests && performance.now() >= due) {
       const number = sent;
       sent += 1;
-      // In turn: the server hangs up on a connection that asks nothing for ten seconds.
+      // Round-robin, because the server closes a connection that is idle for ten seconds.
       const connection = free.shift();
       if (connection) connection.ask(number, () => give(connection));
       else waiting.push(number);

@@ -1,4 +1,4 @@
-// A peer's process: what one would use instead of us, doing the same work.
+// Processes of the alternatives, which do the same work as Carillon.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -12,7 +12,7 @@ export interface Peer {
   stop(): Promise<void>;
 }
 
-/** Starts a file of bench/peers and waits until it says that it is ready. */
+/** Starts a file of bench/peers and waits until it prints `ready`. */
 export async function startPeer(
   file: string,
   parameters: string[],
@@ -36,7 +36,7 @@ export async function startPeer(
   };
 }
 
-/** The Prisma client of the usual stack; any program stands in for the engine that `generate` does not need. */
+/** Generates the Prisma client of the usual stack. Any program can replace the engine, which `generate` does not need. */
 export function generateUsualClient(): void {
   if (existsSync(join(PEERS, 'generated/client.ts'))) return;
   const done = spawnSync(

@@ -1,5 +1,5 @@
 // npm run bench -- [--only B1,B4] [--size smoke|small|full] [--profile FOLDER] [--out FILE] [--minutes N] [--rate N]
-// (--minutes and --rate are the soak's, B13)
+// (--minutes and --rate apply to the soak, B13)
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -66,7 +66,7 @@ const out = resolve(
   values.out ?? join(import.meta.dirname, '../results', `${new Date().toISOString().replaceAll(':', '-')}.json`),
 );
 mkdirSync(dirname(out), { recursive: true });
-/** After each scenario, so that a run that is ended early has told something. */
+/** Written after each scenario, so that an aborted run keeps its results. */
 const write = (results: Figures[]): void =>
   writeFileSync(
     out,
@@ -77,13 +77,13 @@ const results: Figures[] = [];
 try {
   for (const scenario of scenarios.filter(({ id }) => !only || only.includes(id))) {
     console.log(`\n${scenario.id} ${scenario.title}`);
-    // A house of its own: no scenario inherits another's tables.
-    const house = await BenchEnvironment.open();
+    // Each scenario has its own database.
+    const product = await BenchEnvironment.open();
     try {
-      results.push(await scenario.run({ house, services, size: values.size as Size, say, profiles, soak }));
+      results.push(await scenario.run({ product, services, size: values.size as Size, say, profiles, soak }));
       write(results);
     } finally {
-      await house.close();
+      await product.close();
     }
   }
 } finally {
@@ -94,13 +94,13 @@ const number = (value: number): string =>
   value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(value >= 10 ? 1 : 2);
 await services.close();
 console.log(
-  '\n| id | figure | ours | limit in this run | ratio | instead | targets on 2 cores |\n|---|---|---|---|---|---|---|',
+  '\n| id | figure | Carillon | limit in this run | ratio | alternative | targets on 2 cores |\n|---|---|---|---|---|---|---|',
 );
 for (const { id, headline, limit, peers, ratio, targets } of results) {
-  const instead = peers.map(({ name, value }) => `${name} ${number(value)}`).join('; ');
+  const alternatives = peers.map(({ name, value }) => `${name} ${number(value)}`).join('; ');
   const met = targets.map(({ name, met: yes }) => `${yes ? 'met' : 'MISSED'}: ${name}`).join('; ');
   console.log(
-    `| ${id} | ${headline.name} | ${number(headline.value)} ${headline.unit} | ${limit ? `${number(limit.value)} (${limit.name})` : ''} | ${ratio === null ? '' : ratio.toFixed(2)} | ${instead} | ${met} |`,
+    `| ${id} | ${headline.name} | ${number(headline.value)} ${headline.unit} | ${limit ? `${number(limit.value)} (${limit.name})` : ''} | ${ratio === null ? '' : ratio.toFixed(2)} | ${alternatives} | ${met} |`,
   );
 }
 for (const { id, figures } of results)
@@ -112,7 +112,7 @@ for (const { id, figures } of results)
 
 console.log(`\nWritten to ${out}`);
 
-// The smoke holds ratios, never times: a shared machine may be slow, but not slow in one half of the same run only.
+// The smoke size checks ratios, never times, because the speed of a shared machine varies between runs.
 const low = results.filter(
   ({ ratio, floor }) => values.size === 'smoke' && ratio !== null && floor !== null && ratio < floor,
 );

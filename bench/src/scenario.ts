@@ -1,36 +1,36 @@
 import type { BenchEnvironment } from './bench-environment.ts';
 import type { Services } from './services.ts';
 
-/** How much work: `smoke` proves in CI that everything still runs, `full` is what is published. */
+/** The amount of work: CI uses `smoke` to check that every scenario runs; published figures use `full`. */
 export type Size = 'smoke' | 'small' | 'full';
 
 export interface Figures {
   id: string;
   work: string;
-  /** Ours, by name: rates a second, milliseconds, counts. */
+  /** Carillon's figures by name: rates per second, milliseconds, counts. */
   figures: Record<string, number>;
-  /** What the machine could do at most, measured in the same run; the unit of `headline`. */
+  /** The limit of the machine, measured in the same run, in the unit of `headline`. */
   limit: { name: string; value: number } | null;
   headline: { name: string; value: number; unit: string };
-  /** What one would use instead, doing the same work in the same run; the unit of `headline`. */
+  /** The alternative, which does the same work in the same run, in the unit of `headline`. */
   peers: { name: string; value: number }[];
-  /** headline ÷ limit, or limit ÷ headline where less is better; null without a limit. */
+  /** headline ÷ limit, or limit ÷ headline if less is better; null without a limit. */
   ratio: number | null;
-  /** The ratio below which the smoke fails. */
+  /** The smoke run fails below this ratio. */
   floor: number | null;
-  /** What the issue asks for on 2 cores, and whether this run met it. */
+  /** The targets on 2 cores, and whether this run met them. */
   targets: { name: string; met: boolean }[];
 }
 
 export interface Context {
-  house: BenchEnvironment;
+  product: BenchEnvironment;
   services: Services;
   size: Size;
-  /** One line of progress. */
+  /** Prints one line of progress. */
   say: (text: string) => void;
   /** A folder for CPU profiles, or undefined. */
   profiles: string | undefined;
-  /** How long the soak takes and how many requests a second it sends; undefined for what the size says and what half of the capacity is. */
+  /** Duration and rate of the soak. Default: the duration of the size, and half of the measured capacity. */
   soak: { minutes?: number; rate?: number };
 }
 
@@ -51,7 +51,7 @@ export function percentile(values: number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
 }
 
-/** A wrong run must not become a figure. */
+/** Fails a run with a wrong result, so that its figures are not reported. */
 export function check(what: string, seen: number, wanted: number): void {
   if (seen !== wanted) throw new Error(`${what}: expected ${wanted}, saw ${seen}`);
 }

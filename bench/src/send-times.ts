@@ -3,20 +3,20 @@ import { type BenchEnvironment, type BenchTenant, load } from './bench-environme
 import { check } from './scenario.ts';
 
 export interface Stream {
-  house: BenchEnvironment;
+  product: BenchEnvironment;
   tenant: BenchTenant;
   port: number;
-  /** Requests a second, arriving at random. */
+  /** Requests per second, at random times. */
   rate: number;
   seconds: number;
-  /** Begins the idempotency keys: another for each stream. */
+  /** Prefix of the idempotency keys, different for each stream. */
   prefix: string;
-  /** How many must have been sent in the end; all without. */
+  /** The minimum number of sends. Default: all. */
   atLeast?: number;
 }
 
-/** Milliseconds from each request to the record of its send, without the first second, which warms up: connections, plans, first claims. */
-export async function sendTimes({ house, tenant, port, rate, seconds, prefix, atLeast }: Stream): Promise<number[]> {
+/** Milliseconds from each request to the record of its send, without the first second (warm-up). */
+export async function sendTimes({ product, tenant, port, rate, seconds, prefix, atLeast }: Stream): Promise<number[]> {
   const requests = rate * (seconds + 1);
   const result = await load({
     port,
@@ -32,7 +32,7 @@ export async function sendTimes({ house, tenant, port, rate, seconds, prefix, at
   check('requests answered with 202', result.statuses['202'] ?? 0, requests);
   const wanted = atLeast ?? requests;
   const sent = async (): Promise<Map<string, number>> => {
-    const { rows } = await house.sql.query<{ id: string; sent: string }>(
+    const { rows } = await product.sql.query<{ id: string; sent: string }>(
       `select d.notification_id as id, extract(epoch from a.ended_at) * 1000 as sent from deliveries d join attempts a on a.tenant_id = d.tenant_id and a.delivery_id = d.id
        where d.tenant_id = $1 and d.notification_id = any ($2::uuid[]) and a.outcome = 'sent'`,
       [tenant.id, result.ids],

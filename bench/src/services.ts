@@ -1,4 +1,4 @@
-// Redis and Kafka for a run: those of REDIS_URL and KAFKA_BROKERS, or our own, started when the first scenario asks.
+// Redis and Kafka for a run: those of REDIS_URL and KAFKA_BROKERS, or local ones, started when a scenario first needs them.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

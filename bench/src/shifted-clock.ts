@@ -1,4 +1,4 @@
-// A clock that can be set, for the product's processes and their Postgres: libfaketime (Debian package `faketime`).
+// Sets the clock of the product's processes and their PostgreSQL: libfaketime (Debian package `faketime`).
 
 import { globSync, writeFileSync } from 'node:fs';
 
@@ -8,12 +8,12 @@ const PLACES = [
   '/usr/local/lib/faketime/libfaketimeMT.so.1',
 ];
 
-/** The library, or undefined where it is not installed. */
+/** The path of the library, or undefined if it is not installed. */
 export function fakeTimeLibrary(): string | undefined {
   return PLACES.flatMap((place) => globSync(place))[0];
 }
 
-/** All processes that start in `environment` have the same clock, and see within a second that it was set. */
+/** All processes that start with `environment` share the clock and see a change within a second. */
 export class ShiftedClock {
   readonly environment: Record<string, string>;
   private readonly file: string;
@@ -25,14 +25,14 @@ export class ShiftedClock {
       LD_PRELOAD: library,
       FAKETIME_TIMESTAMP_FILE: file,
       FAKETIME_CACHE_DURATION: '1',
-      // Timers and latencies are measured with the monotonic clock, which goes on as it is.
+      // Timers and latencies use the monotonic clock, which stays unchanged.
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
-      // The servers run as another user, who could not open what this one shares.
+      // PostgreSQL runs as another user and could not open the shared memory of this one.
       FAKETIME_DISABLE_SHM: '1',
     };
   }
 
-  /** From now on it is `at`. */
+  /** Sets the clock to `at`. */
   set(at: Date): void {
     writeFileSync(this.file, `${((at.getTime() - Date.now()) / 1_000).toFixed(3)}\n`, { mode: 0o644 });
   }

@@ -1,15 +1,15 @@
-// What the clients of bench/peers/sockets.ts are asked, and what they tell.
+// Messages to and from the clients of bench/peers/sockets.ts.
 
 export interface OpenOrder {
   kind: 'carillon' | 'ws' | 'socket.io';
-  /** Ports, taken in turn. */
+  /** Ports, used round-robin. */
   port: number;
-  /** A file with one inbox token a line; one client each. */
+  /** A file with one inbox token per line, one for each client. */
   tokens?: string;
   clients: number;
-  /** Handshakes under way at once. */
+  /** Concurrent handshakes. */
   atOnce: number;
-  /** Connect again by itself, with the last number seen, to this port. */
+  /** If set, clients reconnect to this port with the last `seq` that they have seen. */
   reconnect: boolean;
 }
 

@@ -1,14 +1,14 @@
-// A vendor with an HTTP API on loopback, and accounts at it.
+// A fake vendor with an HTTP API on loopback, and accounts for it.
 
 import { startVendor, type Vendor } from '../../libs/testing/src/vendors/http-vendor.ts';
 import type { BenchTenant } from './bench-environment.ts';
 
-/** Accounts at another address, and on loopback, are refused in production. */
+/** Production refuses accounts with an `endpoint` and requests to loopback. */
 export const FAKES = { NODE_ENV: 'development' };
 
 export const ACCEPTED = { status: 202, headers: { 'x-message-id': 'm' }, body: '' };
 
-/** Speaks as SendGrid does. */
+/** Answers like SendGrid. */
 export function vendor(): Promise<Vendor> {
   return startVendor({
     id: 'sendgrid',

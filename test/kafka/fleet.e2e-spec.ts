@@ -1,4 +1,4 @@
-// Many processes on one deployment: two APIs and three workers, through Kafka and Redis, while they are killed and restarted.
+// One deployment of two APIs and three workers, with Kafka and Redis, which are killed and restarted.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -36,7 +36,7 @@ const running: RunningProcess[] = [];
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'carillon-fleet-'));
-  // A broker of its own: it is killed.
+  // Its own broker, because the test kills it.
   kafka = await startKafka({ directory, jars: join(import.meta.dirname, '../../.services') });
   house = await startHouse({ worker: false, environment: { KAFKA_BROKERS: kafka.brokers } });
   environment = {
@@ -63,13 +63,13 @@ async function start(role: 'api' | 'worker'): Promise<RunningProcess> {
 }
 const count = async (text: string): Promise<number> => Number((await house.sql.query(text)).rows[0].count);
 const left = (): Promise<number> => count('select count(*) from due_deliveries');
-/** What the sandbox took, one row a send: the vendor's log. */
+/** The messages captured by the sandbox, one row per send. */
 const sends = (): Promise<number> => count('select count(*) from mailbox_messages');
-/** The same tenant, spoken to through another process. */
+/** A client of the same tenant for another process. */
 const through = (api: RunningProcess, { id, apiKey }: Tenant): Tenant =>
   tenantWith((method, path, options) => http(api.url, method, path, options), id, apiKey);
 
-/** As a careful client: a key for each call, and a 503 ("nothing was accepted, try again") is tried again. */
+/** A careful client: one key per call, and a retry after a 503. */
 async function post(tenant: Tenant, path: string, body: Record<string, unknown>, key: string): Promise<Json> {
   for (;;) {
     const answer = await tenant.call('POST', path, body, { 'Idempotency-Key': key });
@@ -95,7 +95,7 @@ async function accept(apis: RunningProcess[], tenants: Tenant[]): Promise<void> 
       expect(answer.accepted).toHaveLength(PER_BULK);
     }
     for (let place = 0; place < PER_KEY; place += 1) {
-      // One after the other for each key, so that the order of acceptance is known; keys side by side.
+      // In sequence for each key, so that the order of acceptance is known; keys in parallel.
       await Promise.all(
         Array.from({ length: KEYS }, (_, key) => {
           const body = {
@@ -119,7 +119,7 @@ async function accept(apis: RunningProcess[], tenants: Tenant[]): Promise<void> 
 }
 
 describe('two APIs and three workers', () => {
-  it('send 20,000 notifications of 50 tenants once each, in order per key, over the loss of a worker and of the broker; a replay of the topics sends nothing', async () => {
+  it('send 20,000 notifications of 50 tenants once each, in order per key, despite the loss of a worker and of the broker; reading the topics again sends nothing', async () => {
     const apis = [await start('api'), await start('api')];
     const workers = await Promise.all([start('worker'), start('worker'), start('worker')]);
     const tenants: Tenant[] = [];
@@ -139,7 +139,7 @@ describe('two APIs and three workers', () => {
     expect(await count(`select count(*) from deliveries where state = 'sent'`)).toBe(TOTAL);
     expect(await count('select count(distinct delivery_id) from mailbox_messages')).toBe(TOTAL);
     const extra = (await sends()) - TOTAL;
-    // Every one of them was in the send gap of the killed worker, and is on record.
+    // Each of them was in flight in the killed worker and has a recorded unknown outcome.
     const lost = await count(`select count(*) from attempts where outcome = 'unknown' and code = 'worker_lost'`);
     console.log(`fleet: ${TOTAL} sent, ${extra} twice, ${lost} attempts lost in the gap of one SIGKILL`);
     expect(extra).toBeLessThanOrEqual(lost);
@@ -155,7 +155,7 @@ describe('two APIs and three workers', () => {
       ) pairs where before > first_sent`);
     expect(Number(rows[0]!.disorder)).toBe(0);
 
-    // The whole of the topics once more, for a group that knows nothing.
+    // Reads all topics again from the start.
     await Promise.all(workers.map((worker) => worker.stop()));
     const before = await sends();
     const admin = new kafkajs.Kafka({
@@ -182,7 +182,7 @@ describe('two APIs and three workers', () => {
     expect(await sends()).toBe(before);
   }, 300_000);
 
-  it('show on one gateway what any worker records, and read marks made at the other', async () => {
+  it('show the records of any worker on each API, and read marks of the other API', async () => {
     const [one, two] = [await start('api'), await start('api')];
     const tenant = await house.tenant();
     const { token } = (await through(one, tenant).call('POST', '/api/v1/recipients/ann/inbox-token', {})).body;

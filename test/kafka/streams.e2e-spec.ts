@@ -1,5 +1,4 @@
-// Events out and requests in, as a program on the other side of the broker meets them; the document that describes them; and
-// what happens while the broker is away.
+// Events and requests as an external program sees them; the document that describes them; and broker outages.
 
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -97,7 +96,7 @@ describe('docs/asyncapi.yaml', () => {
 });
 
 describe('events', () => {
-  /** The schema that the document has for a message of this name. */
+  /** The schema of a message in the document. */
   const schemas = new Map<string, ValidateFunction>();
   beforeAll(() => {
     const ajv = new Ajv({ strict: false, allErrors: true, logger: false });
@@ -107,7 +106,7 @@ describe('events', () => {
       if (payload) schemas.set(name, ajv.compile(payload));
   });
 
-  it('tell of every end, as the document says, in order for each recipient, once', async () => {
+  it('report every end, as documented, in order per recipient, once', async () => {
     const sent = await tenant.send({ ...simulated('ok', 'ok') });
     await tenant.send({ ...simulated('rejected', 'refused') });
     await tenant.send({ recipient_id: 'reader', channel: 'in_app', content: CONTENT.in_app });
@@ -173,7 +172,7 @@ describe('requests from the topic', () => {
     return results(key);
   };
 
-  it('are accepted like those over HTTP, once for a key, whichever way they come', async () => {
+  it('are accepted like HTTP requests, once per key, over both ways', async () => {
     const body = { ...simulated('ok', 'streamed') };
     const [result] = await ask('order-1', body);
     expect(result).toMatchObject({
@@ -197,7 +196,7 @@ describe('requests from the topic', () => {
     expect(named.at(-1)).toMatchObject({ status: 202, replayed: true });
   }, 60_000);
 
-  it('are told every fault, and who they are must be known', async () => {
+  it('get all validation errors, and need a valid tenant', async () => {
     expect((await ask('bad', { recipient_id: '', chanel: 'email' })).at(-1)).toMatchObject({
       status: 422,
       code: 'validation_failed',
@@ -216,7 +215,7 @@ describe('requests from the topic', () => {
       status: 403,
       code: 'forbidden',
     });
-    // Cut to fit, two long keys could become one, and the second request would be taken for the first.
+    // If long keys were truncated, two of them could be equal, and the second request would count as a replay.
     expect((await ask('k'.repeat(256), simulated('ok'))).at(-1)).toMatchObject({
       status: 422,
       errors: [expect.objectContaining({ pointer: 'Idempotency-Key' })],
@@ -239,8 +238,8 @@ describe('requests from the topic', () => {
   }, 60_000);
 });
 
-describe('a request that fails through no fault of its own', () => {
-  /** A database that refuses the notifications of one recipient with an internal error, and counts how often it was asked. */
+describe('a request that fails because of an internal error', () => {
+  /** Makes the database reject the notifications of one recipient with an internal error, and counts the attempts. */
   const refuse = async (recipientId: string): Promise<{ tries(): Promise<number>; end(): Promise<unknown> }> => {
     await house.sql.query(`create sequence tries_of_${recipientId};
       grant all on sequence tries_of_${recipientId} to public;
@@ -276,7 +275,7 @@ describe('a request that fails through no fault of its own', () => {
   const resultOf = (key: string): Json | undefined =>
     messages.find((message) => message.topic === 'requests.results' && message.key === key)?.value;
 
-  it('is tried again until it is accepted, and is not answered before', async () => {
+  it('is retried until it is accepted, and gets no result before', async () => {
     const fault = await refuse('stumbles');
     await ask('stumbles');
     await until('it has failed', async () => (await fault.tries()) >= 2);
@@ -287,7 +286,7 @@ describe('a request that fails through no fault of its own', () => {
     await until('it is sent', async () => (await tenant.notification(result.notification_id)).status === 'sent');
   }, 60_000);
 
-  it('for ever goes to the poison messages with its bytes, and holds up nobody', async () => {
+  it('repeatedly is stored as a poison message with its bytes, and delays no other request', async () => {
     const fault = await refuse('never');
     await ask('never');
     await until('it has failed', async () => (await fault.tries()) >= 1);
@@ -309,7 +308,7 @@ describe('a request that fails through no fault of its own', () => {
   }, 60_000);
 });
 
-describe('while the broker is away', () => {
+describe('while the broker is unavailable', () => {
   let directory: string;
   let kafka: KafkaService;
   beforeAll(async () => {
@@ -321,7 +320,7 @@ describe('while the broker is away', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  it('accepts go on and deliveries wait, from before the start on; it is told, and all is made good', async () => {
+  it('accepts continue and deliveries wait, even from before the start; readiness reports it, and all are sent later', async () => {
     await kafka.kill();
     const away = await startHouse({ environment: { KAFKA_BROKERS: kafka.brokers, LEASE_SECONDS: '5' } });
     const sender = await away.tenant();
@@ -330,7 +329,7 @@ describe('while the broker is away', () => {
     expect((await sender.notification(first.id)).status).toBe('pending');
     await kafka.start();
     await until('it is sent', async () => (await sender.notification(first.id)).status === 'sent', 30_000);
-    // Again, with a worker that knew it.
+    // Again, with a worker that was connected before.
     await kafka.kill();
     const second = await sender.send(simulated('ok', 'second'));
     await new Promise((resolve) => setTimeout(resolve, 1_000));

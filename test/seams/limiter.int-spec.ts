@@ -1,4 +1,4 @@
-// The contract of a limiter, held by both stores; and what the Redis one does when Redis forgets or is away.
+// The contract of a limiter, for both stores, and the behaviour of the Redis store after a restart or outage of Redis.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -57,13 +57,13 @@ describe.each(Object.keys(stores))('a limiter in %s', (name) => {
     limiter.take({ tenantId, key, limit: of, deliveryId: newId() });
   const ask = (limiter: Limiter, tenantId: string, deliveryId: string, of = limit) =>
     limiter.take({ tenantId, key: 'email:k', limit: of, deliveryId });
-  /** Seconds until its turn; 0 when it was granted. */
+  /** Seconds until its reserved time; 0 if it was granted. */
   const waitOf = async (...asked: Parameters<typeof ask>): Promise<number> => {
     const answer = await ask(...asked);
     return answer.granted ? 0 : answer.retryAfterSeconds;
   };
 
-  it('counts a delivery once, however often it asks', async () => {
+  it('counts a delivery once, however often it is checked', async () => {
     const [tenantId, store, first] = [newId(), make(), newId()];
     const of = { limit: 2, windowSeconds: 60 };
     const same = await Promise.all([1, 2, 3].map(() => ask(store, tenantId, first, of)));
@@ -73,20 +73,20 @@ describe.each(Object.keys(stores))('a limiter in %s', (name) => {
     expect((await ask(store, tenantId, newId(), of)).granted).toBe(false);
   });
 
-  it('gives each delivery that it refuses a turn of its own, in order, and keeps it', async () => {
+  it('reserves a time for each refused delivery, in order', async () => {
     const [tenantId, store] = [newId(), make()];
     const of = { limit: 2, windowSeconds: 100 };
     const ids = Array.from({ length: 7 }, () => newId());
     const waits: number[] = [];
     for (const id of ids) waits.push(await waitOf(store, tenantId, id, of));
-    // At most two in a hundred seconds.
+    // At most two per hundred seconds.
     expect(waits.map((wait) => Math.round(wait / 10) * 10)).toEqual([0, 0, 100, 100, 200, 200, 300]);
     const again = await Promise.all(ids.map((id) => waitOf(store, tenantId, id, of)));
     expect(again.map((wait) => Math.round(wait / 10) * 10)).toEqual([0, 0, 100, 100, 200, 200, 300]);
     expect(again.every((wait, at) => wait <= waits[at]!)).toBe(true);
   });
 
-  it('gives the same turns to many that ask at once', async () => {
+  it('reserves the same times for concurrent requests', async () => {
     const [tenantId, store] = [newId(), make()];
     const of = { limit: 3, windowSeconds: 100 };
     const waits = await Promise.all(Array.from({ length: 10 }, () => waitOf(store, tenantId, newId(), of)));
@@ -94,7 +94,7 @@ describe.each(Object.keys(stores))('a limiter in %s', (name) => {
     expect(rounded).toEqual([0, 0, 0, 100, 100, 100, 200, 200, 200, 300]);
   });
 
-  it('grants a delivery at its turn, and one that comes later does not take it', async () => {
+  it('grants a delivery at its reserved time, and not to a later one', async () => {
     const [tenantId, store, first, second] = [newId(), make(), newId(), newId()];
     const of = { limit: 1, windowSeconds: 2 };
     expect((await take(store, tenantId, 'email:k', of)).granted).toBe(true);
@@ -107,7 +107,7 @@ describe.each(Object.keys(stores))('a limiter in %s', (name) => {
     });
   });
 
-  it('has ten windows of turns outstanding at most; those beyond ask again at the last one', async () => {
+  it('reserves at most ten windows ahead; deliveries beyond check again at the last reserved time', async () => {
     const [tenantId, store] = [newId(), make()];
     const of = { limit: 2, windowSeconds: 100 };
     const waits: number[] = [];
@@ -115,7 +115,7 @@ describe.each(Object.keys(stores))('a limiter in %s', (name) => {
     expect(waits.slice(20).map((wait) => Math.round(wait / 10) * 10)).toEqual([1_000, 1_000, 1_000, 1_000, 1_000]);
   });
 
-  it('grants exactly its limit to a hundred at once, whoever asks', async () => {
+  it('grants exactly its limit to a hundred concurrent requests', async () => {
     const [one, two] = [make(), make()];
     const tenantId = newId();
     const answers = await Promise.all(Array.from({ length: 100 }, (_, index) => take(index % 2 ? one : two, tenantId)));
@@ -125,7 +125,7 @@ describe.each(Object.keys(stores))('a limiter in %s', (name) => {
     expect(Math.min(...waits)).toBeLessThanOrEqual(1);
   });
 
-  it('slides: a delivery that asks again and again does not extend its wait', async () => {
+  it('slides: repeated checks of a delivery do not extend its wait', async () => {
     const [tenantId, store, waiting] = [newId(), make(), newId()];
     const startedAt = performance.now();
     for (let hit = 0; hit < 3; hit += 1) expect((await take(store, tenantId)).granted).toBe(true);
@@ -134,7 +134,7 @@ describe.each(Object.keys(stores))('a limiter in %s', (name) => {
     expect(performance.now() - startedAt).toBeLessThan(3_000);
   });
 
-  it('keeps tenants and keys apart', async () => {
+  it('separates tenants and keys', async () => {
     const store = make();
     const one = { limit: 1, windowSeconds: 60 };
     const [ann, bob] = [newId(), newId()];
@@ -161,7 +161,7 @@ describe('a limiter whose Redis', () => {
   });
   const limit = { limit: 3, windowSeconds: 600 };
 
-  it('has forgotten finds the hits again where they were recorded, and exceeds no limit', async () => {
+  it('has lost its data restores the hits from the recorded sends, and exceeds no limit', async () => {
     const redis = await connectTo(server.url);
     const tenantId = newId();
     const recorded: KnownHits = { hits: [], underWay: 0 };
@@ -192,10 +192,10 @@ describe('a limiter whose Redis', () => {
       { deliveryId: first, ageMs: 5_000 },
       { deliveryId: newId(), ageMs: 4_000 },
     ];
-    // One more may have taken a token that nobody remembers: it is waited for, not for a whole window.
+    // One more delivery may hold a token that was lost: the limiter waits for it, but not for a whole window.
     recorded.underWay = 1;
     expect(await take()).toEqual({ granted: false, retryAfterSeconds: 2 });
-    // It has ended without sending.
+    // It ended without a send.
     recorded.underWay = 0;
     expect((await take()).granted).toBe(true);
     const refused = (await take()) as { granted: false; retryAfterSeconds: number };
@@ -204,7 +204,7 @@ describe('a limiter whose Redis', () => {
     expect(refused.retryAfterSeconds).toBeLessThan(595.1);
   });
 
-  it('is shared counts the requests of all processes, and each counts its own while it is away', async () => {
+  it('is available counts the requests of all processes, and each process counts its own during an outage', async () => {
     const faults: Error[] = [];
     const [one, two] = await Promise.all(
       [1, 2].map(async () => {

@@ -1,4 +1,4 @@
-// Errors that say nothing of the delivery: its claim goes back and counts for nothing. And one that does.
+// Errors that the delivery did not cause release its claim and do not count. Bugs count.
 
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
@@ -25,7 +25,7 @@ const send = async (to: string): Promise<string> => {
   return sent.deliveries[0].id;
 };
 
-/** From now on loading a delivery of a known recipient fails with this SQLSTATE. Returns what ends it. */
+/** Makes loading a delivery of a known recipient fail with this SQLSTATE. Returns a function that ends this. */
 async function failLoads(state: string): Promise<() => Promise<unknown>> {
   await house.sql.query(`
     create function fail_loads() returns boolean language plpgsql as $$ begin raise exception 'broken' using errcode = '${state}'; end $$;
@@ -51,7 +51,7 @@ async function claimed(id: string, times: number): Promise<void> {
 }
 
 describe('a delivery that cannot be loaded', () => {
-  it('because of an outage is claimed as often as it takes, never quarantined, and sent when the outage is over', async () => {
+  it('because of an outage is claimed repeatedly, never quarantined, and sent after the outage', async () => {
     const id = await send('outage');
     const end = await failLoads('53200');
     await house.startWorker();
@@ -74,14 +74,14 @@ describe('a delivery that cannot be loaded', () => {
 });
 
 describe('a worker with another master key', () => {
-  it('leaves the deliveries to others, is not ready, and says why; nothing is dead-lettered or counted', async () => {
+  it('releases its deliveries, is not ready, and reports why; no delivery fails and no claim counts', async () => {
     const vendor = await startSmtpSink();
     const credentials = { host: '127.0.0.1', port: vendor.port, tls: 'none', from: 'carillon@example.com' };
     const account = { name: 'smtp', provider: 'smtp', credentials };
     expect((await tenant.call('POST', '/api/v1/provider-accounts', account)).status).toBe(201);
     const wrong = await house.startWorker({ MASTER_KEY: randomBytes(32).toString('hex') });
     const ids = [await send('first'), await send('second'), await send('third')];
-    // A worker that has just started behind a broker is not ready for another reason.
+    // With a broker, a worker that has just started is not ready for another reason.
     const notReady = await until('it is not ready because of its key', async () => {
       const found = await wrong.readiness();
       return found.checks['master_key'] !== undefined && found;

@@ -26,7 +26,7 @@ let drop: () => Promise<void>;
 const [ann, bob] = [newId(), newId()];
 const notifications = { [ann]: newId(), [bob]: newId() };
 
-/** Tables that are nobody's: Prisma's own. */
+/** Tables without a tenant: Prisma's own. */
 const NOT_OURS = ['_prisma_migrations'];
 
 const MIGRATION_NAMES = readdirSync(join(import.meta.dirname, '../prisma/migrations'))
@@ -61,7 +61,7 @@ afterAll(async () => {
 });
 
 describe('the catalogue', () => {
-  it('has every table walled off: forced row-level security, both policies, the tenant first in every key', async () => {
+  it('protects every table: forced row-level security, both policies, the tenant first in every key', async () => {
     const { rows } = await admin.query<{
       table: string;
       forced: boolean;
@@ -91,14 +91,14 @@ describe('the catalogue', () => {
     }
   });
 
-  it('lets nobody at a partition past its parent', async () => {
+  it('grants no access to a partition except through its parent', async () => {
     const { rows } = await admin.query<{ count: string }>(`
       select count(*) from pg_class c where c.relispartition and c.relkind = 'r'
         and (has_table_privilege('carillon_tenant', c.oid, 'select') or has_table_privilege('carillon_platform', c.oid, 'select'))`);
     expect(rows[0]!.count).toBe('0');
   });
 
-  it('runs nothing of a caller as the owner', async () => {
+  it('runs no code of a caller as the owner', async () => {
     const { url, drop } = await cloneDatabase(inject('postgresUrl'));
     const plain = new pg.Client({ connectionString: url, options: '-c role=carillon_platform' });
     await plain.connect();
@@ -121,14 +121,14 @@ describe('the catalogue', () => {
       [`public.${made[0].name}`],
     );
     expect(real).toHaveLength(1);
-    // The caller's own index is made as the caller.
+    // The caller's own index is created with the caller's rights.
     expect(ranAs.every((role) => role === 'carillon_platform')).toBe(true);
     await expect(plain.query(`select carillon_make_partition('tenants')`)).rejects.toThrow('has no weekly partitions');
     await plain.end();
     await drop();
   });
 
-  it('has partitions from last week to four weeks ahead, and makes what is missing', async () => {
+  it('has partitions from last week to four weeks ahead, and creates missing ones', async () => {
     const count = async (): Promise<number> =>
       Number(
         (await admin.query(`select count(*) from pg_inherits where inhparent = 'deliveries'::regclass`)).rows[0].count,
@@ -140,14 +140,14 @@ describe('the catalogue', () => {
 });
 
 describe('a tenant', () => {
-  it('sees an error without saying who it is, not an empty answer', async () => {
+  it('gets an error without a tenant setting, not an empty result', async () => {
     await admin.query('begin');
     await admin.query('set local role carillon_tenant');
     await expect(admin.query('select * from recipients')).rejects.toThrow('app.tenant_id');
     await admin.query('rollback');
   });
 
-  it("sees its own rows though the query has no where, and cannot write another's", async () => {
+  it("sees only its own rows in a query without where, and cannot write another's", async () => {
     await database.sqlForTenant(ann, async (sql) => {
       for (const table of ['recipients', 'notifications', 'inbox_items']) {
         const rows = await sql.query<{ tenant_id: string }>({ text: `select tenant_id from ${table}` });
@@ -169,7 +169,7 @@ describe('a tenant', () => {
     );
   });
 
-  it('has its statement back after another of the same name was refused', async () => {
+  it('can use its statement after another one with the same name was rejected', async () => {
     const single = new Database({ url, poolSize: 1 });
     const statement: Statement = { name: 'twice', text: 'select tenant_id from recipients' };
     expect(await single.queryForTenant(ann, statement)).toEqual([{ tenant_id: ann }]);
@@ -180,7 +180,7 @@ describe('a tenant', () => {
     await single.close();
   });
 
-  it('cannot point into another tenant', async () => {
+  it('cannot refer to rows of another tenant', async () => {
     await expect(
       admin.query(
         `insert into devices (tenant_id, recipient_id, token, platform) values ($1, 'only-bobs', 't', 'ios')`,
@@ -189,7 +189,7 @@ describe('a tenant', () => {
     ).rejects.toThrow('foreign key');
   });
 
-  it('leaks nothing over a thousand scopes, twenty at a time on five connections', async () => {
+  it('leaks nothing in a thousand transactions, twenty at a time on five connections', async () => {
     const own: Statement = { name: 'own', text: 'select tenant_id from recipients' };
     const fails: Statement = { name: 'fails', text: 'select tenant_id, 1 / (length(email) - 48) from recipients' };
     const ways: ((id: string) => Promise<{ tenant_id: string }[]>)[] = [
@@ -218,7 +218,7 @@ describe('a tenant', () => {
     );
   });
 
-  it('is known to a connection for one round trip only, whatever became of it', async () => {
+  it('is set on a connection for one round trip only, whatever its result', async () => {
     const single = new Database({ url, poolSize: 1 });
     const select: Statement = { text: 'select email from recipients' };
     const trips: [string, Statement[]][] = [
@@ -242,7 +242,7 @@ describe('a tenant', () => {
     await single.close();
   });
 
-  it('writes all statements of a round trip or none', async () => {
+  it('commits all statements of a round trip or none', async () => {
     const insert = (text: string): Statement => ({
       text: `insert into recipients (tenant_id, id) values ($1, $2) returning id`,
       values: [ann, text],
@@ -267,8 +267,8 @@ describe('a tenant', () => {
   });
 });
 
-describe('the stores with every mention of the tenant taken out of their queries', () => {
-  // The walls must hold when a query forgets its where: each store runs on a database that strikes it out of the SQL.
+describe('the stores, with every tenant condition removed from their queries', () => {
+  // Row-level security must suffice: each store runs on a database that removes the tenant condition from its SQL.
   const struckOut = (statement: Statement): Statement => ({
     values: statement.values ?? [],
     text: statement.text.replaceAll(/(\w+\.)?tenant_id = \$1(?!:)/g, () => '($1::uuid is not null or true)'),
@@ -287,7 +287,7 @@ describe('the stores with every mention of the tenant taken out of their queries
       },
     });
 
-  it('still leak nothing', async () => {
+  it('leak nothing', async () => {
     const store = new NotificationsStore(forgetful());
     const list = await store.list(ann, {}, { limit: 10 });
     expect(list.rows.map(({ notification }) => notification.tenantId)).toEqual([ann]);
@@ -315,7 +315,7 @@ describe('migrations', () => {
     return rows;
   };
 
-  it('end in the same schema whether we or Prisma apply them, and each knows what the other has done', async () => {
+  it("lead to the same schema if we or Prisma apply them, and each accepts the other's work", async () => {
     const name = `prisma_${Date.now()}`;
     const server = await connect(inject('postgresUrl'));
     await server.query(`create database ${name}`);
@@ -333,7 +333,7 @@ describe('migrations', () => {
     await server.end();
   });
 
-  it('leave every modelled table with the columns of prisma/schema.prisma', async () => {
+  it('create every table of prisma/schema.prisma with its columns', async () => {
     const models = [
       ...readFileSync(join(import.meta.dirname, '../prisma/schema.prisma'), 'utf8').matchAll(/^model (\w)(\w+) /gm),
     ].map(([, first, rest]) => first!.toLowerCase() + rest);
@@ -347,7 +347,7 @@ describe('migrations', () => {
     });
   });
 
-  it('work for a login role that is no superuser, where the two roles were granted to it', async () => {
+  it('work for a login role that is not a superuser, if the two roles are granted to it', async () => {
     const name = `plain_${Date.now()}`;
     const server = await connect(inject('postgresUrl'));
     await server.query(`create role ${name} login password 'x'`);
@@ -368,7 +368,7 @@ describe('migrations', () => {
     await server.end();
   });
 
-  it('wait for a lock without keeping others behind them, and go on when it is free', async () => {
+  it('wait for a lock without blocking others, and continue when it is free', async () => {
     const { url, drop } = await cloneDatabase(inject('postgresUrl'));
     const directory = await mkdtemp(join(tmpdir(), 'carillon-migrations-'));
     await cp(join(import.meta.dirname, '../prisma/migrations'), directory, { recursive: true });
@@ -391,7 +391,7 @@ describe('migrations', () => {
     await rm(directory, { recursive: true });
   });
 
-  it('refuse to go on from one that was edited afterwards', async () => {
+  it('refuse to continue after one that was edited', async () => {
     const clone = await cloneDatabase(inject('postgresUrl'));
     const client = await connect(clone.url);
     await client.query(`update _prisma_migrations set checksum = 'another'`);
