@@ -64,7 +64,7 @@ module.exports = {
       name: 'only-redis-knows-redis',
       severity: 'error',
       from: { pathNot: '^(libs/redis/|services/|test/|bench/)' },
-      to: { path: 'node_modules/@redis/' },
+      to: { path: 'node_modules/ioredis/' },
     },
     {
       name: 'only-messaging-knows-kafka',
