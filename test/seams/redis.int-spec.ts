@@ -1,4 +1,5 @@
-// The connection to Redis: it fails fast while the server is unavailable, and restores its subscriptions before it is ready.
+// The connection to Redis: it fails fast while the server is unavailable, and restores its subscriptions before it is
+// ready.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

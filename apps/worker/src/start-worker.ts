@@ -131,14 +131,14 @@ async function readinessOf(
   locked: LockedAccounts,
 ): Promise<Readiness> {
   const { ready, checks } = await operations.readiness();
-  const condition = transport.condition();
+  const condition = transport.readiness();
   return {
     ready: ready && (condition?.ready ?? true) && locked.size === 0,
     checks: {
       ...checks,
       ...(locked.size > 0 && { master_key: 'does not open the provider accounts' }),
       ...(redis && { redis: redis.connected ? 'ok' : 'away' }),
-      ...(condition && { kafka: condition.words }),
+      ...(condition && { kafka: condition.status }),
     },
   };
 }

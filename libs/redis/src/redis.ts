@@ -13,16 +13,19 @@ export interface RedisOptions {
 const CONNECT_TIMEOUT_MS = 1_500;
 /** A half-open connection reports no error. A ping that stays unanswered reveals it. */
 const PING_MS = 2_000;
-/** How long a command may stay unanswered before the connection is closed: with {@link PING_MS}, five seconds of silence. */
+/**
+ * How long a command may stay unanswered before the connection is closed: with {@link PING_MS}, five seconds of
+ * silence.
+ */
 const SOCKET_TIMEOUT_MS = 3_000;
 /** Callers have a fallback, so they do not wait long. */
 const COMMAND_TIMEOUT_MS = 1_000;
 const MAX_RECONNECT_MS = 1_000;
 
 /**
- * The connection of this process to Redis, for scripts and for pub/sub (RESP3 allows both on one connection). Commands are never
- * queued while the server is unavailable: they fail at once, and the caller uses its fallback. Commands of one turn of the event
- * loop are sent in one write.
+ * The connection of this process to Redis, for scripts and for pub/sub (RESP3 allows both on one connection). Commands
+ * are never queued while the server is unavailable: they fail at once, and the caller uses its fallback. Commands of
+ * one turn of the event loop are sent in one write.
  */
 export class Redis {
   /** SHA-1 of each script, by its source. */
@@ -77,7 +80,9 @@ export class Redis {
     return this.ready;
   }
 
-  /** Waits for the first connection, for at most 1.5 s. If the server is unavailable it keeps trying in the background. */
+  /**
+   * Waits for the first connection, for at most 1.5 s. If the server is unavailable it keeps trying in the background.
+   */
   async connect(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<void>((resolve) => {
@@ -96,8 +101,8 @@ export class Redis {
   }
 
   /**
-   * Runs a Lua script by its digest, and sends the source only to a server that does not have it. Adds the prefix to `keys`.
-   * Throws if the server is unavailable or does not answer within a second.
+   * Runs a Lua script by its digest, and sends the source only to a server that does not have it. Adds the prefix to
+   * `keys`. Throws if the server is unavailable or does not answer within a second.
    */
   async run(script: string, keys: readonly string[], values: readonly (string | number)[]): Promise<unknown> {
     let digest = this.digests.get(script);
@@ -172,8 +177,8 @@ export class Redis {
   }
 
   /**
-   * Sends the commands of this turn of the event loop in one write. The client's own auto-pipelining waits for all replies of one
-   * batch before it sends the next, and needs about twice the processor time per command.
+   * Sends the commands of this turn of the event loop in one write. The client's own auto-pipelining waits for all
+   * replies of one batch before it sends the next, and needs about twice the processor time per command.
    */
   private gatherWrites(): void {
     if (this.gathering || !this.ready) return;

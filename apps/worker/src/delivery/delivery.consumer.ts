@@ -27,7 +27,7 @@ export class DeliveryConsumer {
     await Promise.all(
       batch.deliveries.map(async (delivery) => {
         await this.one(delivery);
-        batch.settled(delivery);
+        batch.done(delivery);
         // The next one of its ordering key is due now, most likely in the same lane.
         if (delivery.ordered) this.dispatcher.wake([`${delivery.channel}:${delivery.lane}`]);
       }),

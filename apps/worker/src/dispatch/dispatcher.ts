@@ -102,7 +102,7 @@ export class Dispatcher {
   /** How many more may be taken up of the tenants that have less room than their share: enough in hand, or nobody to send it. */
   private remainingCapacityOf(channel: ChannelId): Map<string, number> {
     const capacities = new Map<string, number>();
-    const held = this.transport.held(channel);
+    const held = this.transport.inFlight(channel);
     for (const [tenant, { total, free }] of this.places(channel)) {
       // On their way to a place, or in one; through a broker only the latter are known here.
       const room = Math.min(free, total - (held.get(tenant) ?? 0));
