@@ -2,6 +2,7 @@
 
 import { laneOf } from '#domain';
 import { columns, json } from '../../columns.js';
+import { MESSAGE_KEY } from './message-key.js';
 import type { NewNotification } from './new-notification.js';
 
 /** One row with place 0 and the time, and one for each request that was not accepted. */
@@ -140,7 +141,7 @@ with input as materialized (
 ), due as (
   insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason, expires_at, ordering_key, message_key, traceparent)
   select tenant_id, id, channel, lane, greatest(scheduled_at, created_at), case when scheduled_at > created_at then 'scheduled' end, expires_at, ordering_key,
-         hashtext(tenant_id::text || coalesce(ordering_key, recipient_id)), traceparent
+         ${MESSAGE_KEY}, traceparent
   from wanted
   where coalesce((select carillon_lock_ordering_keys(array_agg(carillon_ordering_lock(tenant_id, ordering_key))) from accepted where ordering_key is not null), true)
   order by id

@@ -1,6 +1,7 @@
 import { type ChannelId, DomainError, laneOf, notFound } from '#domain';
 import type { Database } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../../page.js';
+import { MESSAGE_KEY } from './message-key.js';
 
 export interface DeadLetter {
   id: string;
@@ -173,7 +174,7 @@ with target as materialized (
 ), due as (
   insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, attempt, expires_at, ordering_key, message_key)
   select tenant_id, delivery_id, channel, ($2::smallint[])[priority], now(), attempts, expires_at, ordering_key,
-         hashtext(tenant_id::text || coalesce(ordering_key, recipient_id))
+         ${MESSAGE_KEY}
   from replayed
 )
 select delivery_id as "deliveryId", channel, state, expired, priority, replayed_at as "replayedAt", exists (select from replayed) as replayed from checked`;
