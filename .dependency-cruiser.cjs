@@ -76,7 +76,7 @@ module.exports = {
       name: 'only-redis-imports-the-redis-client',
       severity: 'error',
       from: { pathNot: '^(libs/redis/|services/|test/|bench/)' },
-      to: { path: 'node_modules/@redis/' },
+      to: { path: 'node_modules/ioredis/' },
     },
     {
       name: 'only-messaging-imports-kafkajs',

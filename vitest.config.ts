@@ -34,7 +34,10 @@ export default defineConfig({
         test: {
           name: 'inside',
           include: ['apps/**/*.spec.ts', 'libs/**/*.spec.ts', 'test/**/*.spec.ts', 'test/**/*.int-spec.ts'],
-          exclude: [...(noRedis ? ['test/seams/{limiter,bus}.*'] : []), ...(noKafka ? ['test/seams/transport.*'] : [])],
+          exclude: [
+            ...(noRedis ? ['test/seams/{limiter,bus,redis}.*'] : []),
+            ...(noKafka ? ['test/seams/transport.*'] : []),
+          ],
           provide: { profile: 'postgres' },
         },
       },

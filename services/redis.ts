@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createClient } from '@redis/client';
+import { Redis } from 'ioredis';
 import { freePort, onPath } from './programs.ts';
 
 export interface RedisService {
@@ -46,7 +46,7 @@ export async function startRedis(options: { directory: string; port?: number }):
 export async function redisVersion(url: string): Promise<string> {
   const until = performance.now() + 10_000;
   for (;;) {
-    const client = createClient({ url, socket: { reconnectStrategy: false, connectTimeout: 1_000 } });
+    const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 1_000 });
     client.on('error', () => undefined);
     try {
       await client.connect();
@@ -55,7 +55,7 @@ export async function redisVersion(url: string): Promise<string> {
       if (performance.now() > until) throw error;
       await delay(50);
     } finally {
-      if (client.isOpen) client.destroy();
+      client.disconnect();
     }
   }
 }

@@ -284,7 +284,7 @@ describe('send', () => {
       sender!.pausedUntil = performance.now() + 10_000;
     });
     expect(await step.run(rendered)).toMatchObject({ kind: 'held', reason: 'provider_limit' });
-    expect([...directory.tenantCapacity.of('email').keys()]).toEqual([tenantId]);
+    expect([...directory.tenantCapacity.limitsOf('email').keys()]).toEqual([tenantId]);
   });
 
   it('holds a delivery until its time in the pace of the account', async () => {

@@ -4,8 +4,8 @@ import kafkajs from 'kafkajs';
 import { afterAll, afterEach, describe, expect, inject, it } from 'vitest';
 import { channelIds, newId } from '#domain';
 import {
-  type Claimable,
   type DeliveryBatch,
+  type DeliveryClaim,
   type DeliveryTransport,
   DirectTransport,
   deliveriesPattern,
@@ -21,15 +21,15 @@ const each = (count: number) =>
   Object.fromEntries(channelIds.map((channel) => [channel, count])) as Record<Channel, number>;
 
 interface Made {
-  transport: DeliveryTransport<Claimable>;
-  handle(pattern: string, consumer: (batch: DeliveryBatch<Claimable>) => Promise<void>): void;
+  transport: DeliveryTransport<DeliveryClaim>;
+  handle(pattern: string, consumer: (batch: DeliveryBatch<DeliveryClaim>) => Promise<void>): void;
   faults: string[];
   start(): Promise<void>;
   close(): Promise<void>;
 }
 
 const tenantId = newId();
-const delivery = (channel: Channel = 'email', messageKey = newId()): Claimable => ({
+const delivery = (channel: Channel = 'email', messageKey = newId()): DeliveryClaim => ({
   tenantId,
   deliveryId: newId(),
   channel,
@@ -41,7 +41,7 @@ const delivery = (channel: Channel = 'email', messageKey = newId()): Claimable =
 });
 
 /** What a database would say of the claims: those published and not settled hold. */
-const claims = new Map<string, Claimable>();
+const claims = new Map<string, DeliveryClaim>();
 const poisoned: PoisonMessage[] = [];
 const kafka = await makeKafka({
   brokers: inject('kafkaBrokers').split(','),
@@ -53,7 +53,7 @@ const kafka = await makeKafka({
 
 function overKafka(prefix: string, concurrency: Record<Channel, number>, channels: Channel[] = ['email', 'sms']): Made {
   const faults: string[] = [];
-  const transport = new KafkaTransport<Claimable>({
+  const transport = new KafkaTransport<DeliveryClaim>({
     kafka,
     prefix,
     partitions: 2,
@@ -75,7 +75,7 @@ function overKafka(prefix: string, concurrency: Record<Channel, number>, channel
     start: async () => {
       transport.listen(() => undefined);
       await until('there is room', () => channels.every((channel) => transport.capacity(channel) > 0), 30_000);
-      await until('all have partitions', () => transport.condition().words === 'ok', 30_000);
+      await until('all have partitions', () => transport.readiness().status === 'ok', 30_000);
     },
     close: async () => {
       await transport.drain();
@@ -87,7 +87,7 @@ function overKafka(prefix: string, concurrency: Record<Channel, number>, channel
 const transports: Record<string, (concurrency: Record<Channel, number>) => Made> = {
   'in one process': (concurrency) => {
     const faults: string[] = [];
-    const transport = new DirectTransport<Claimable>(concurrency, (error) => faults.push(error.message));
+    const transport = new DirectTransport<DeliveryClaim>(concurrency, (error) => faults.push(error.message));
     return {
       transport,
       faults,
@@ -99,7 +99,7 @@ const transports: Record<string, (concurrency: Record<Channel, number>) => Made>
   'over Kafka': (concurrency) => overKafka(`t${newId()}`, concurrency),
 };
 
-const publish = async (made: Made, deliveries: Claimable[]): Promise<void> => {
+const publish = async (made: Made, deliveries: DeliveryClaim[]): Promise<void> => {
   for (const one of deliveries) claims.set(one.deliveryId, one);
   await made.transport.publish(deliveries[0]!.channel, 2, deliveries);
 };
@@ -115,8 +115,8 @@ describe.each(Object.keys(transports))('a delivery transport %s', (name) => {
           batch.deliveries.map(async (one) => {
             handed.push(one.deliveryId);
             await new Promise<void>((resolve) => finish.set(one.deliveryId, resolve));
-            batch.settled(one);
-            batch.settled(one);
+            batch.done(one);
+            batch.done(one);
           }),
         );
       });
@@ -125,7 +125,7 @@ describe.each(Object.keys(transports))('a delivery transport %s', (name) => {
     made.transport.onCapacity((channel) => capacities.push(channel));
     await made.start();
     const { transport } = made;
-    const emails: Claimable[] = [];
+    const emails: DeliveryClaim[] = [];
     while (transport.capacity('email') > 0) {
       const one = delivery();
       emails.push(one);
@@ -197,13 +197,13 @@ describe('a delivery transport over Kafka', () => {
     await made.start();
     return made;
   };
-  const settleAll = (made: Made, seen: (one: Claimable) => void | Promise<void>): void =>
+  const settleAll = (made: Made, seen: (one: DeliveryClaim) => void | Promise<void>): void =>
     made.handle(deliveriesPattern('email'), async (batch) => {
       await Promise.all(
         batch.deliveries.map(async (one) => {
           await seen(one);
           claims.delete(one.deliveryId);
-          batch.settled(one);
+          batch.done(one);
         }),
       );
     });
@@ -326,7 +326,7 @@ describe('a delivery transport over Kafka', () => {
     await until('it holds them', () => stuck.length === 40, 10_000);
     // It leaves the group without having finished: nothing of it was committed.
     void lost.transport.drain();
-    await (lost.transport as KafkaTransport<Claimable>).close();
+    await (lost.transport as KafkaTransport<DeliveryClaim>).close();
     const handed: string[] = [];
     const other = overKafka(prefix, each(50), ['email']);
     settleAll(other, ({ deliveryId }) => void handed.push(deliveryId));

@@ -23,15 +23,15 @@ export class WorkerReadiness {
    */
   async check(): Promise<Readiness> {
     const { ready, checks } = await this.operations.readiness();
-    const condition = this.transport.condition();
+    const broker = this.transport.readiness();
     const isLocked = this.locked.size > 0;
     return {
-      ready: ready && (condition?.ready ?? true) && !isLocked,
+      ready: ready && (broker?.ready ?? true) && !isLocked,
       checks: {
         ...checks,
         ...(isLocked && { master_key: 'does not open the provider accounts' }),
         ...(this.redis && { redis: this.redis.connected ? 'ok' : 'away' }),
-        ...(condition && { kafka: condition.words }),
+        ...(broker && { kafka: broker.status }),
       },
     };
   }

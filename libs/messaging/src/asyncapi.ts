@@ -166,7 +166,9 @@ export function cloudEventOf(type: EventType): Record<string, unknown> {
   };
 }
 
-/** Draft 7, which AsyncAPI's own schema objects build on; references are written out, so that each payload stands alone. */
+/**
+ * Draft 7, which AsyncAPI's own schema objects build on; references are written out, so that each payload stands alone.
+ */
 function jsonSchemaOf(schema: z.ZodType): Record<string, unknown> {
   const { $schema: _draft, ...json } = z.toJSONSchema(schema, {
     target: 'draft-7',

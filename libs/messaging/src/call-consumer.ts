@@ -1,11 +1,11 @@
-/** What Nest keeps for a message pattern: it may answer with a promise, an observable, or a promise of one. */
+/** A handler as Nest registers it for a message pattern. It returns a promise, an observable, or a promise of one. */
 export type Consumer = (batch: never) => unknown;
 
-/** Calls a Nest message handler and waits until it has ended. Rejects with what it throws. */
+/** Calls a Nest message handler and waits until it has finished. Rejects with its error. */
 export async function callConsumer(consumer: Consumer, batch: unknown): Promise<void> {
-  const answer = await consumer(batch as never);
-  if (!isObservable(answer)) return;
-  await new Promise<void>((resolve, reject) => answer.subscribe({ error: reject, complete: resolve }));
+  const result = await consumer(batch as never);
+  if (!isObservable(result)) return;
+  await new Promise<void>((resolve, reject) => result.subscribe({ error: reject, complete: resolve }));
 }
 
 interface ObservableLike {

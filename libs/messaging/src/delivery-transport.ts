@@ -1,37 +1,37 @@
 import type { ChannelId } from '#domain';
 
-/** A claimed delivery on its way to its channel's consumer. A transport looks at nothing else. */
-export interface Transported {
+/** A claimed delivery, with the fields that every transport needs. */
+export interface DeliveryReference {
   readonly tenantId: string;
   readonly deliveryId: string;
   readonly channel: ChannelId;
 }
 
-/** What a consumer is handed: deliveries, and a way to say that each is done with. */
-export interface DeliveryBatch<Delivery extends Transported> {
+/** The input of a channel's consumer. */
+export interface DeliveryBatch<Delivery extends DeliveryReference> {
   readonly deliveries: readonly Delivery[];
-  /** Frees the delivery's place. Called once for each, whatever became of it. */
-  settled(delivery: Delivery): void;
+  /** Frees the capacity of the delivery. To be called for each one after it was processed, whatever its outcome. */
+  done(delivery: Delivery): void;
 }
 
 /**
- * Carries claimed deliveries from the dispatcher to the consumer of their channel. One contract, tested against every
- * transport: what is published is handed over once, a channel never holds more than its concurrency, a slow channel does
- * not hold up another, and `drain` waits for what is under way.
+ * Passes claimed deliveries from the dispatcher to the consumer of their channel. Every transport passes the same
+ * tests: each published delivery is consumed once, a channel never exceeds its concurrency, a slow channel does not
+ * delay another, and `drain` waits for the deliveries in flight.
  */
-export interface DeliveryTransport<Delivery extends Transported> {
-  /** How many more this channel may hold now. */
+export interface DeliveryTransport<Delivery extends DeliveryReference> {
+  /** How many more deliveries may be published on the channel now. */
   capacity(channel: ChannelId): number;
-  /** How many deliveries of each tenant this process holds on the channel; empty where that is not known here. */
-  held(channel: ChannelId): ReadonlyMap<string, number>;
-  /** Rejects when the deliveries could not be handed on: their claims are then released. */
+  /** Deliveries in flight on the channel in this process, by tenant; empty where the transport does not know. */
+  inFlight(channel: ChannelId): ReadonlyMap<string, number>;
+  /** Rejects when the deliveries could not be published. The caller then releases their claims. */
   publish(channel: ChannelId, lane: LaneNumber, deliveries: Delivery[]): Promise<void>;
-  /** Called whenever room was made on a channel. */
+  /** Calls the handler whenever capacity becomes free on a channel. */
   onCapacity(handler: (channel: ChannelId) => void): void;
-  /** Stops taking in, and resolves when everything handed over is settled. */
+  /** Starts no more deliveries, and resolves when those in flight are done. */
   drain(): Promise<void>;
-  /** What an operator should know of it, in words; null when there is nothing to know. */
-  condition(): { ready: boolean; words: string } | null;
+  /** For /readyz: `status` is a short text for operators. Null when the transport depends on no other service. */
+  readiness(): { ready: boolean; status: string } | null;
 }
 
 export type LaneNumber = 1 | 2 | 3;

@@ -3,31 +3,31 @@ import { type ChannelId, channelIds } from '#domain';
 import { callConsumer } from './call-consumer.js';
 import {
   type DeliveryBatch,
+  type DeliveryReference,
   type DeliveryTransport,
   deliveriesPattern,
   type LaneNumber,
-  type Transported,
 } from './delivery-transport.js';
 
-interface Hand {
+interface InFlight {
   count: number;
   byTenant: Map<string, number>;
 }
 
 /**
- * The transport of the Postgres profiles: the dispatcher and the consumers are in one process, so a batch is a call. The
- * queue itself is `due_deliveries`; nothing waits here, because the dispatcher claims no more than there is room for.
+ * The transport without Kafka: the dispatcher and the consumers are in one process, so a batch is a function call. The
+ * queue is `due_deliveries`; nothing is queued here, because the dispatcher claims no more than the free capacity.
  *
  * A Nest microservice strategy: Nest finds the consumers by their message patterns, starts it and stops it.
  */
-export class DirectTransport<Delivery extends Transported>
+export class DirectTransport<Delivery extends DeliveryReference>
   extends Server
   implements CustomTransportStrategy, DeliveryTransport<Delivery>
 {
-  private readonly hands = new Map<ChannelId, Hand>(
+  private readonly inFlightByChannel = new Map<ChannelId, InFlight>(
     channelIds.map((channel) => [channel, { count: 0, byTenant: new Map() }]),
   );
-  private readonly roomHandlers: ((channel: ChannelId) => void)[] = [];
+  private readonly capacityHandlers: ((channel: ChannelId) => void)[] = [];
   private readonly idleHandlers: (() => void)[] = [];
   private draining = false;
 
@@ -53,41 +53,42 @@ export class DirectTransport<Delivery extends Transported>
   }
 
   capacity(channel: ChannelId): number {
-    return this.draining ? 0 : this.concurrency[channel] - this.hands.get(channel)!.count;
+    return this.draining ? 0 : this.concurrency[channel] - this.inFlightByChannel.get(channel)!.count;
   }
 
-  held(channel: ChannelId): ReadonlyMap<string, number> {
-    return this.hands.get(channel)!.byTenant;
+  inFlight(channel: ChannelId): ReadonlyMap<string, number> {
+    return this.inFlightByChannel.get(channel)!.byTenant;
   }
 
-  condition(): null {
+  readiness(): null {
     return null;
   }
 
   onCapacity(handler: (channel: ChannelId) => void): void {
-    this.roomHandlers.push(handler);
+    this.capacityHandlers.push(handler);
   }
 
   async publish(channel: ChannelId, _lane: LaneNumber, deliveries: Delivery[]): Promise<void> {
     const handler = this.getHandlerByPattern(deliveriesPattern(channel));
     if (!handler) throw new Error(`no consumer for ${deliveriesPattern(channel)}`);
-    const { byTenant } = this.hands.get(channel)!;
+    const inFlight = this.inFlightByChannel.get(channel)!;
+    const { byTenant } = inFlight;
     for (const { tenantId } of deliveries) byTenant.set(tenantId, (byTenant.get(tenantId) ?? 0) + 1);
-    this.hands.get(channel)!.count += deliveries.length;
-    const open = new Set(deliveries);
+    inFlight.count += deliveries.length;
+    const unfinished = new Set(deliveries);
     const batch: DeliveryBatch<Delivery> = {
       deliveries,
-      settled: (delivery) => {
-        if (open.delete(delivery)) this.freed(channel, [delivery]);
+      done: (delivery) => {
+        if (unfinished.delete(delivery)) this.release(channel, [delivery]);
       },
     };
-    // Not awaited: the batch runs beside the next claim.
+    // Not awaited: the batch is processed while the next one is claimed.
     void callConsumer(handler, batch)
       .catch((error: Error) => this.onFault(error, channel))
       .finally(() => {
-        const left = [...open];
-        open.clear();
-        if (left.length > 0) this.freed(channel, left);
+        const remaining = [...unfinished];
+        unfinished.clear();
+        if (remaining.length > 0) this.release(channel, remaining);
       });
   }
 
@@ -96,21 +97,21 @@ export class DirectTransport<Delivery extends Transported>
     if (this.total() > 0) await new Promise<void>((resolve) => this.idleHandlers.push(resolve));
   }
 
-  private freed(channel: ChannelId, deliveries: readonly Delivery[]): void {
-    const hand = this.hands.get(channel)!;
-    hand.count -= deliveries.length;
+  private release(channel: ChannelId, deliveries: readonly Delivery[]): void {
+    const inFlight = this.inFlightByChannel.get(channel)!;
+    inFlight.count -= deliveries.length;
     for (const { tenantId } of deliveries) {
-      const left = hand.byTenant.get(tenantId)! - 1;
-      if (left > 0) hand.byTenant.set(tenantId, left);
-      else hand.byTenant.delete(tenantId);
+      const count = inFlight.byTenant.get(tenantId)! - 1;
+      if (count > 0) inFlight.byTenant.set(tenantId, count);
+      else inFlight.byTenant.delete(tenantId);
     }
-    for (const handler of this.roomHandlers) handler(channel);
+    for (const handler of this.capacityHandlers) handler(channel);
     if (this.total() === 0) for (const resolve of this.idleHandlers.splice(0)) resolve();
   }
 
   private total(): number {
     let sum = 0;
-    for (const { count } of this.hands.values()) sum += count;
+    for (const { count } of this.inFlightByChannel.values()) sum += count;
     return sum;
   }
 }

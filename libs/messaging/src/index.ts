@@ -1,14 +1,14 @@
 export { asyncApiDocument, cloudEventOf } from './asyncapi.js';
 export {
   type DeliveryBatch,
+  type DeliveryReference,
   type DeliveryTransport,
   deliveriesPattern,
   type LaneNumber,
-  type Transported,
 } from './delivery-transport.js';
 export { DirectTransport } from './direct-transport.js';
 export type { PoisonMessage } from './kafka/dead-letter-topic.js';
-export type { Claimable, ClaimTicket } from './kafka/delivery-message.js';
+export type { ClaimTicket, DeliveryClaim } from './kafka/delivery-message.js';
 export { EventStream, type OutgoingEvent } from './kafka/event-stream.js';
 export { type Kafka, type KafkaOptions, makeKafka } from './kafka/kafka-client.js';
 export { KafkaTransport } from './kafka/kafka-transport.js';

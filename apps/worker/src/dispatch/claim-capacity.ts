@@ -41,7 +41,7 @@ export function remainingCapacity({ held, limited, concurrency }: CapacityInput)
 export class ClaimCapacity {
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'concurrency'>,
-    @Inject(TRANSPORT) private readonly transport: Pick<DeliveryTransport<ClaimedDelivery>, 'held'>,
+    @Inject(TRANSPORT) private readonly transport: Pick<DeliveryTransport<ClaimedDelivery>, 'inFlight'>,
     private readonly directory: ProviderDirectory,
     private readonly locked: LockedAccounts,
   ) {}
@@ -49,6 +49,6 @@ export class ClaimCapacity {
   remainingOf(channel: ChannelId): Map<string, number> {
     const limited = new Map([...this.directory.tenantCapacity.limitsOf(channel), ...this.locked.capacitiesOf(channel)]);
     const concurrency = this.config.concurrency[channel];
-    return remainingCapacity({ held: this.transport.held(channel), limited, concurrency });
+    return remainingCapacity({ held: this.transport.inFlight(channel), limited, concurrency });
   }
 }

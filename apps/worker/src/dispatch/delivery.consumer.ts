@@ -29,7 +29,7 @@ export class DeliveryConsumer {
     await Promise.all(
       batch.deliveries.map(async (delivery) => {
         await this.run(delivery);
-        batch.settled(delivery);
+        batch.done(delivery);
         // The next delivery of the ordering key is due now, most likely on the same lane.
         if (delivery.ordered) this.dispatcher.wake([`${delivery.channel}:${delivery.lane}`]);
       }),

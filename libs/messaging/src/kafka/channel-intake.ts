@@ -1,95 +1,95 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ChannelId } from '#domain';
 import type { DeliveryBatch } from '../delivery-transport.js';
-import { type Claimable, type ClaimTicket, parseDeliveryMessage } from './delivery-message.js';
-import { GroupConsumer, type Incoming } from './group-consumer.js';
+import type { IncomingMessage } from './assigned-partitions.js';
+import { type ClaimTicket, type DeliveryClaim, parseDeliveryMessage } from './delivery-message.js';
+import { GroupConsumer } from './group-consumer.js';
 import type { Kafka } from './kafka-client.js';
 
-export interface ChannelIntakeOptions<Delivery extends Claimable> {
+export interface ChannelIntakeOptions<Delivery extends DeliveryClaim> {
   kafka: Kafka;
   channel: ChannelId;
   groupId: string;
   topics: string[];
   sessionMs: number;
+  /** Deliveries in flight at which fetching pauses. */
   concurrency: number;
-  /** The claims that still hold, in the order asked, null for the others. Throws while the database is away. */
+  /**
+   * The deliveries whose claims are still valid, in the order of the tickets; null for the others. Throws while the
+   * database is unavailable.
+   */
   confirm: (tickets: ClaimTicket[]) => Promise<(Delivery | null)[]>;
-  /** Works on a batch; resolves when all of it is settled. */
+  /** Processes a batch. Resolves when every delivery of it is done. */
   work: (batch: DeliveryBatch<Delivery>) => Promise<void>;
-  bury: (message: Incoming, reason: string) => Promise<void>;
-  /** One less is in hand; `done` says whether its message may be committed. */
-  onSettled: (done: boolean) => void;
-  onShare: (share: { partitions: number; of: number }) => void;
+  onPoison: (message: IncomingMessage, reason: string) => Promise<void>;
+  /** A delivery is no longer in flight. `acknowledged`: its message may be committed. */
+  onFinished: (acknowledged: boolean) => void;
+  onAssigned: (share: { partitions: number; of: number }) => void;
   onFault: (error: Error, what: string) => void;
 }
 
 const MAX_BATCH = 500;
 const RETRY_MS = 500;
 
+/** A delivery whose message was fetched. */
 interface PendingDelivery {
   ticket: ClaimTicket;
   key: string;
-  message: Incoming;
+  message: IncomingMessage;
 }
 
-/** What one worker has in hand of one channel: in parallel over keys, one after the other within a key. */
-export class ChannelIntake<Delivery extends Claimable> {
+/** Consumes the topics of one channel: keys in parallel, the deliveries of one key one after the other. */
+export class ChannelIntake<Delivery extends DeliveryClaim> {
   readonly consumer: GroupConsumer;
-  private held = 0;
-  /** By key: who waits for the one before it. Present while one of the key is in hand. */
-  private readonly behind = new Map<string, PendingDelivery[]>();
+  private fetched = 0;
+  /** Has an entry for each key with a delivery in flight: the deliveries that wait for it, in order. */
+  private readonly waitingByKey = new Map<string, PendingDelivery[]>();
   private readonly ready: PendingDelivery[] = [];
   private flushing = false;
-  private halted = false;
+  private stopped = false;
 
   constructor(private readonly options: ChannelIntakeOptions<Delivery>) {
-    const { kafka, groupId, topics, sessionMs, onFault } = options;
-    this.consumer = new GroupConsumer({
-      kafka,
-      groupId,
-      topics,
-      sessionMs,
-      onMessages: (messages) => this.take(messages),
-      onAssigned: options.onShare,
-      onFault,
-    });
+    const { kafka, groupId, topics, sessionMs, onAssigned, onFault } = options;
+    const onMessages = (messages: IncomingMessage[]): void => this.take(messages);
+    this.consumer = new GroupConsumer({ kafka, groupId, topics, sessionMs, onMessages, onAssigned, onFault });
   }
 
-  /** Handed over and not settled, or about to be. */
-  get inHand(): number {
-    return this.held;
+  /** Deliveries fetched and not yet finished. */
+  get inFlight(): number {
+    return this.fetched;
   }
 
-  /** Takes no more. What has not begun is left to whoever reads the topic next. */
-  halt(): void {
-    this.halted = true;
-    this.consumer.halt();
-    const left = this.ready.splice(0);
-    for (const waiting of this.behind.values()) left.push(...waiting.splice(0));
-    for (const pending of left) this.settle(pending, false);
+  /** Fetches no more messages, and leaves those not started to the next member that reads their partition. */
+  stopFetching(): void {
+    this.stopped = true;
+    this.consumer.stopFetching();
+    const notStarted = this.ready.splice(0);
+    for (const waiting of this.waitingByKey.values()) notStarted.push(...waiting.splice(0));
+    for (const pending of notStarted) this.finish(pending, false);
   }
 
-  private take(messages: Incoming[]): void {
+  private take(messages: IncomingMessage[]): void {
     for (const message of messages) {
       const parsed = parseDeliveryMessage(message.value);
       if (typeof parsed === 'string') {
-        void this.bury(message, parsed);
+        void this.putAside(message, parsed);
         continue;
       }
       const { channel } = this.options;
       const pending = { ticket: { ...parsed, channel }, key: message.key?.toString() ?? parsed.deliveryId, message };
-      this.held += 1;
-      const waiting = this.behind.get(pending.key);
+      this.fetched += 1;
+      const waiting = this.waitingByKey.get(pending.key);
       if (waiting) waiting.push(pending);
       else {
-        this.behind.set(pending.key, []);
+        this.waitingByKey.set(pending.key, []);
         this.ready.push(pending);
       }
     }
-    if (this.held >= this.options.concurrency) this.consumer.pause();
+    if (this.fetched >= this.options.concurrency) this.consumer.pause();
     this.flushSoon();
   }
 
-  /** Claims are confirmed one statement at a time: what becomes ready meanwhile is the next batch. */
+  /** Claims are confirmed in one statement at a time. Deliveries that become ready during one are the next batch. */
   private flushSoon(): void {
     if (this.flushing || this.ready.length === 0) return;
     this.flushing = true;
@@ -98,76 +98,81 @@ export class ChannelIntake<Delivery extends Claimable> {
 
   private async flush(): Promise<void> {
     while (this.ready.length > 0) {
-      const mine = await this.confirmed(this.ready.splice(0, MAX_BATCH));
-      if (mine.size > 0) void this.hand(mine);
+      const confirmed = await this.confirmClaims(this.ready.splice(0, MAX_BATCH));
+      // Not awaited: the batch is processed while the next claims are confirmed.
+      if (confirmed.size > 0) void this.work(confirmed);
     }
     this.flushing = false;
   }
 
-  private async hand(mine: Map<Delivery, PendingDelivery>): Promise<void> {
+  private async work(pendings: Map<Delivery, PendingDelivery>): Promise<void> {
     try {
       await this.options.work({
-        deliveries: [...mine.keys()],
-        settled: (delivery) => {
-          const pending = mine.get(delivery);
-          if (pending && mine.delete(delivery)) this.settle(pending, true);
+        deliveries: [...pendings.keys()],
+        done: (delivery) => {
+          const pending = pendings.get(delivery);
+          if (pending && pendings.delete(delivery)) this.finish(pending, true);
         },
       });
     } catch (error) {
       this.options.onFault(error as Error, 'a consumer failed');
     } finally {
-      for (const pending of mine.values()) this.settle(pending, true);
+      for (const pending of pendings.values()) this.finish(pending, true);
     }
   }
 
-  /** Those whose claim still holds; the others are settled as they are. */
-  private async confirmed(pendings: PendingDelivery[]): Promise<Map<Delivery, PendingDelivery>> {
-    let open = pendings;
-    for (let told = false; ; ) {
-      const { left = [], mine = [] } = Object.groupBy(open, ({ message }) =>
-        message.revoked() || this.halted ? 'left' : 'mine',
-      );
-      for (const pending of left) this.settle(pending, false);
-      open = mine;
-      if (open.length === 0) return new Map();
+  /** The deliveries whose claims are still valid. Finishes the others. */
+  private async confirmClaims(pendings: PendingDelivery[]): Promise<Map<Delivery, PendingDelivery>> {
+    let unconfirmed = pendings;
+    for (let reported = false; ; ) {
+      unconfirmed = this.dropRevoked(unconfirmed);
+      if (unconfirmed.length === 0) return new Map();
       try {
-        const deliveries = await this.options.confirm(open.map(({ ticket }) => ticket));
+        const deliveries = await this.options.confirm(unconfirmed.map(({ ticket }) => ticket));
         const confirmed = new Map<Delivery, PendingDelivery>();
         deliveries.forEach((delivery, index) => {
-          if (delivery) confirmed.set(delivery, open[index]!);
-          else this.settle(open[index]!, true);
+          if (delivery) confirmed.set(delivery, unconfirmed[index]!);
+          else this.finish(unconfirmed[index]!, true);
         });
         return confirmed;
       } catch (error) {
-        // The database is away. The messages stay here; a claim that runs out meanwhile is somebody's again.
-        if (!told) this.options.onFault(error as Error, 'claims cannot be confirmed');
-        told = true;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        // The database is unavailable. A claim whose lease ends before the next try is no longer valid then.
+        if (!reported) this.options.onFault(error as Error, 'confirming claims failed');
+        reported = true;
+        await delay(RETRY_MS);
       }
     }
   }
 
-  private settle({ message, key }: PendingDelivery, done: boolean): void {
-    if (done) message.done();
-    const next = this.behind.get(key)?.shift();
+  private dropRevoked(pendings: PendingDelivery[]): PendingDelivery[] {
+    const { revoked = [], kept = [] } = Object.groupBy(pendings, ({ message }) =>
+      message.isRevoked() || this.stopped ? 'revoked' : 'kept',
+    );
+    for (const pending of revoked) this.finish(pending, false);
+    return kept;
+  }
+
+  private finish({ message, key }: PendingDelivery, acknowledge: boolean): void {
+    if (acknowledge) message.acknowledge();
+    const next = this.waitingByKey.get(key)?.shift();
     if (next) {
       this.ready.push(next);
       this.flushSoon();
-    } else this.behind.delete(key);
-    this.held -= 1;
-    if (!this.halted && this.held < this.options.concurrency / 2) this.consumer.resume();
-    this.options.onSettled(done);
+    } else this.waitingByKey.delete(key);
+    this.fetched -= 1;
+    if (!this.stopped && this.fetched < this.options.concurrency / 2) this.consumer.resume();
+    this.options.onFinished(acknowledge);
   }
 
-  private async bury(message: Incoming, reason: string): Promise<void> {
-    while (!message.revoked() && !this.halted) {
+  private async putAside(message: IncomingMessage, reason: string): Promise<void> {
+    while (!message.isRevoked() && !this.stopped) {
       try {
-        await this.options.bury(message, reason);
-        message.done();
+        await this.options.onPoison(message, reason);
+        message.acknowledge();
         return;
       } catch (error) {
-        this.options.onFault(error as Error, 'a poison message could not be put aside');
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        this.options.onFault(error as Error, 'adding a poison message to the dead letters failed');
+        await delay(RETRY_MS);
       }
     }
   }

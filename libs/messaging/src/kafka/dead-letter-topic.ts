@@ -1,8 +1,8 @@
 import type { IHeaders } from 'kafkajs';
-import type { Incoming } from './group-consumer.js';
+import type { IncomingMessage } from './assigned-partitions.js';
 import type { TopicWriter } from './topic-writer.js';
 
-/** A message that nobody can work on. */
+/** A message that cannot be processed. */
 export interface PoisonMessage {
   topic: string;
   partition: number;
@@ -14,28 +14,31 @@ export interface PoisonMessage {
 
 const LONGEST_REASON = 500;
 
-/** Puts a message aside as it came, with why and from where, so that its neighbours go on. */
+/**
+ * Publishes unprocessable messages unchanged, with the reason and their origin in headers, so that the messages behind
+ * them go on.
+ */
 export class DeadLetterTopic {
   constructor(
     private readonly writer: TopicWriter,
-    /** Notes it where an operator looks; a repeat of the same place changes nothing. */
-    private readonly note: (message: PoisonMessage) => Promise<void>,
+    /** Stores it for operators. Must be idempotent by topic, partition and offset. */
+    private readonly store: (message: PoisonMessage) => Promise<void>,
   ) {}
 
-  /** Resolves when both have it. */
-  async bury(message: Incoming, reason: string): Promise<void> {
+  /** Resolves when both the topic and the store have the message. */
+  async add(message: IncomingMessage, reason: string): Promise<void> {
     const { topic, partition, offset, key, value } = message;
     const poison: PoisonMessage = { topic, partition, offset, key, value, reason: reason.slice(0, LONGEST_REASON) };
     await this.writer.send(this.writer.topics.deadLetters, [
       { key, value, headers: headersOf(message.headers, poison) },
     ]);
-    await this.note(poison);
+    await this.store(poison);
   }
 }
 
-function headersOf(before: IHeaders, { topic, partition, offset, reason }: PoisonMessage): IHeaders {
+function headersOf(original: IHeaders, { topic, partition, offset, reason }: PoisonMessage): IHeaders {
   return {
-    ...before,
+    ...original,
     'carillon-reason': reason,
     'carillon-topic': topic,
     'carillon-partition': String(partition),

@@ -1,32 +1,33 @@
 import { z } from 'zod';
 import type { ChannelId } from '#domain';
-import type { Transported } from '../delivery-transport.js';
+import type { DeliveryReference } from '../delivery-transport.js';
 
-/** A claimed delivery that can travel. */
-export interface Claimable extends Transported {
+/** A claimed delivery, with the fields that its message needs. */
+export interface DeliveryClaim extends DeliveryReference {
   readonly claimId: string;
   readonly attempt: number;
   readonly sending: boolean;
-  /** Deliveries with the same key reach the same consumer in order: the hash of the recipient, or of the ordering key. */
+  /** Hash of the recipient or of the ordering key. Deliveries with the same key reach the same consumer in order. */
   readonly messageKey: string;
-  /** W3C trace context, in the header of the same name. */
+  /** W3C trace context, sent in the header of the same name. */
   readonly traceparent: string | null;
 }
 
-/** What a message says of a claim. Whether it still holds, the database knows. */
-export interface ClaimTicket extends Pick<Claimable, 'tenantId' | 'deliveryId' | 'claimId' | 'attempt' | 'sending'> {
+/** The claim that a message names. Only the database knows whether it is still valid. */
+export interface ClaimTicket
+  extends Pick<DeliveryClaim, 'tenantId' | 'deliveryId' | 'claimId' | 'attempt' | 'sending'> {
   readonly channel: ChannelId;
 }
 
 /**
- * Raised when an old worker could not take a new message; a worker that meets a version it does not know buries the message,
- * and the delivery comes back when its lease ends.
+ * To be raised when older workers cannot read the message. A worker adds messages of an unknown version to the dead
+ * letters, and the delivery is claimed again when its lease ends.
  */
 const VERSION = 1;
 
 /**
- * A claimed delivery on the wire. It names a claim and what was known when the claim was made; everything else is read from
- * the database by whoever takes it, so that an old message does nothing.
+ * The message names the claim and its state at that time. The consumer reads everything else from the database, so an
+ * outdated message has no effect.
  */
 const deliveryMessage = z.object({
   v: z.literal(VERSION),
@@ -37,7 +38,7 @@ const deliveryMessage = z.object({
   sending: z.boolean(),
 });
 
-export function writeDeliveryMessage(delivery: Claimable): string {
+export function writeDeliveryMessage(delivery: DeliveryClaim): string {
   const message: z.infer<typeof deliveryMessage> = {
     v: VERSION,
     tenant_id: delivery.tenantId,
@@ -49,7 +50,7 @@ export function writeDeliveryMessage(delivery: Claimable): string {
   return JSON.stringify(message);
 }
 
-/** The claim that a message names, or in words what is wrong with it. */
+/** The claim that a message names, or a description of the error in it. */
 export function parseDeliveryMessage(value: Buffer | null): Omit<ClaimTicket, 'channel'> | string {
   let json: unknown;
   try {

@@ -1,12 +1,11 @@
 import { TopicWriter, type TopicWriterOptions } from './topic-writer.js';
 
-/** One event on its way out. */
 export interface OutgoingEvent {
   tenantId: string;
   id: string;
   type: string;
   recipientId: string | null;
-  /** The id of what it happened to. */
+  /** The id of the delivery, notification, item or other thing that changed. */
   subject: string;
   /** JSON text. */
   data: string;
@@ -22,7 +21,10 @@ export class EventStream {
     this.writer = new TopicWriter(options);
   }
 
-  /** Resolves when all replicas in sync have them, in this order for each recipient. Throws when the brokers are away. */
+  /**
+   * Resolves when all in-sync replicas have the events, in this order for each recipient. Throws when the brokers are
+   * unavailable.
+   */
   async publish(events: readonly OutgoingEvent[]): Promise<void> {
     await this.writer.connect();
     await this.writer.send(
@@ -41,9 +43,13 @@ export class EventStream {
 }
 
 /**
- * CloudEvents 1.0 in JSON, put together as text around the data: ids and types have nothing to escape, recipients do not stand
- * here. `tenantid` is an extension attribute, whose names are lower-case letters and digits only.
+ * CloudEvents 1.0 in JSON, concatenated around the data, which is JSON already. Needs no escaping: ids and types are
+ * plain ASCII, and recipient ids are not part of it. `tenantid` is an extension attribute; their names allow only
+ * lower-case letters and digits.
  */
 function toCloudEvent({ tenantId, id, type, subject, data, createdAt }: OutgoingEvent): string {
-  return `{"specversion":"1.0","id":"${id}","source":"/tenants/${tenantId}","type":"${type}","subject":"${subject}","time":"${createdAt}","datacontenttype":"application/json","tenantid":"${tenantId}","data":${data}}`;
+  const attributes =
+    `"specversion":"1.0","id":"${id}","source":"/tenants/${tenantId}","type":"${type}","subject":"${subject}",` +
+    `"time":"${createdAt}","datacontenttype":"application/json","tenantid":"${tenantId}"`;
+  return `{${attributes},"data":${data}}`;
 }

@@ -1,86 +1,65 @@
-// A member of a consumer group that never loses its place: what is handed on is committed only when it is done, in order, and
-// what was revoked is left to whoever has it now. The defects of kafkajs it guards against are listed in docs/kafka.md.
+// A member of a consumer group that commits an offset only after the message and all earlier ones are processed, and
+// leaves messages of revoked partitions to their new owner. docs/kafka.md lists the defects of kafkajs that it works
+// around.
 
-import type { Consumer, EachBatchPayload, IHeaders } from 'kafkajs';
+import type { Consumer, EachBatchPayload } from 'kafkajs';
+import { AssignedPartitions, type IncomingMessage } from './assigned-partitions.js';
 import type { Kafka } from './kafka-client.js';
-import { OffsetTracker } from './offset-tracker.js';
-
-/** One message in hand. */
-export interface Incoming {
-  topic: string;
-  partition: number;
-  offset: string;
-  key: Buffer | null;
-  value: Buffer | null;
-  headers: IHeaders;
-  /** True once the partition may be somebody else's: whoever has not begun, does not. */
-  revoked(): boolean;
-  /** Nothing is left to do: the offset may be committed once all before it are done too. */
-  done(): void;
-}
 
 export interface GroupConsumerOptions {
   kafka: Kafka;
   groupId: string;
   topics: string[];
-  /** How long this member may be silent before its partitions go to others. */
+  /** The broker reassigns the partitions of a member that sends no heartbeat for this long. */
   sessionMs: number;
-  /** Must not wait: it takes the messages in hand. More come until {@link GroupConsumer.pause}. */
-  onMessages: (messages: Incoming[]) => void;
-  /** Told of the partitions of this member whenever they change. */
+  /** Must return without waiting for the work. Further messages follow until {@link GroupConsumer.pause}. */
+  onMessages: (messages: IncomingMessage[]) => void;
+  /** Called whenever the partitions of this member change. `of`: partitions of all its topics. */
   onAssigned: (share: { partitions: number; of: number }) => void;
   onFault: (error: Error, what: string) => void;
 }
 
 const REBALANCE_MS = 60_000;
 const HEARTBEAT_MS = 1_000;
-/** How long a fetch waits at the broker; also how long a paused partition may take to be asked for again. */
+/** How long a fetch waits at the broker, and so how long a resumed partition may wait for its next fetch. */
 const FETCH_WAIT_MS = 100;
 const COMMIT_MS = 100;
 const WATCH_MS = 5_000;
-/** Neither a fetch nor a heartbeat for so long: the consumer is stuck, and is built anew. */
+/** Without a fetch or a heartbeat for this long, the consumer hangs and is replaced. */
 const STUCK_MS = 45_000;
 const REBUILD_DELAY_MS = 1_000;
-
-interface Partition {
-  tracker: OffsetTracker;
-  revoked: boolean;
-}
+/** How long a replaced consumer may take to disconnect. */
+const DISCONNECT_MS = 2_000;
 
 export class GroupConsumer {
   private consumer: Consumer | undefined;
-  /** By topic and partition, since the last time the group was joined. */
-  private partitions = new Map<string, Partition & { topic: string; partition: number }>();
-  private assigned = 0;
+  private readonly assigned = new AssignedPartitions();
   private paused = false;
   private stopping = false;
   private rebuilding = false;
-  private signAt = performance.now();
+  private lastActivity = performance.now();
   private commits: Promise<void> = Promise.resolve();
   private readonly timers: NodeJS.Timeout[] = [];
 
   constructor(private readonly options: GroupConsumerOptions) {}
 
-  /** Whether this member has partitions. */
-  get ready(): boolean {
-    return this.assigned > 0;
+  get hasPartitions(): boolean {
+    return this.assigned.size > 0;
   }
 
-  /** Finished and not yet committed. */
+  /** Messages acknowledged and not yet committed. */
   get uncommitted(): number {
-    let sum = 0;
-    for (const { tracker } of this.partitions.values()) sum += tracker.doneCount;
-    return sum;
+    return this.assigned.uncommitted;
   }
 
-  /** Joins the group. Does not throw when the brokers are away: it keeps trying. */
+  /** Joins the group. Does not throw while the brokers are unavailable: it keeps trying. */
   async start(): Promise<void> {
     await this.build().catch((error: Error) => this.rebuild(error));
     this.timers.push(setInterval(() => void this.commit(), COMMIT_MS).unref());
     this.timers.push(setInterval(() => this.watch(), WATCH_MS).unref());
   }
 
-  /** Takes no more until {@link resume}; what is in hand goes on. */
+  /** Fetches no more messages until {@link resume}. Those already fetched can still be acknowledged. */
   pause(): void {
     if (this.paused) return;
     this.paused = true;
@@ -90,16 +69,16 @@ export class GroupConsumer {
   resume(): void {
     if (!this.paused) return;
     this.paused = false;
-    this.eachTopic((consumer, topics) => consumer.resume(topics));
+    this.withTopics((consumer, topics) => consumer.resume(topics));
   }
 
-  /** Takes no more; what is in hand may still be finished and is committed by {@link stop}. */
-  halt(): void {
+  /** Fetches no more messages. Those already fetched can still be acknowledged; {@link stop} commits them. */
+  stopFetching(): void {
     this.stopping = true;
     this.pause();
   }
 
-  /** Commits what is done, leaves the group. */
+  /** Commits the acknowledged messages and leaves the group. */
   async stop(): Promise<void> {
     this.stopping = true;
     for (const timer of this.timers) clearInterval(timer);
@@ -116,29 +95,19 @@ export class GroupConsumer {
       heartbeatInterval: HEARTBEAT_MS,
       maxWaitTimeInMs: FETCH_WAIT_MS,
       allowAutoTopicCreation: false,
-      // Every crash is ours to answer: a new consumer, not a dead one.
+      // kafkajs does not restart reliably: a crash is answered with a new consumer.
       retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5, restartOnFailure: async () => false },
     });
     this.consumer = consumer;
-    const { events } = consumer;
-    const sign = (): void => {
-      this.signAt = performance.now();
-    };
-    consumer.on(events.FETCH, sign);
-    consumer.on(events.HEARTBEAT, sign);
-    consumer.on(events.REBALANCING, () => this.revokeAll());
-    consumer.on(events.GROUP_JOIN, ({ payload }) => {
-      sign();
-      if (this.consumer === consumer) this.joined(payload.memberAssignment);
-    });
-    // A crash while it starts ends the start; one that comes later has nobody else to tell.
+    this.listen(consumer);
+    // A crash during the start makes the start fail. A later one replaces the consumer.
     let crash: Error | null = null;
     let started = false;
-    consumer.on(events.CRASH, ({ payload }) => {
+    consumer.on(consumer.events.CRASH, ({ payload }) => {
       crash = payload.error;
       if (started && this.consumer === consumer) this.rebuild(payload.error);
     });
-    sign();
+    this.lastActivity = performance.now();
     await consumer.connect();
     await consumer.subscribe({ topics: this.options.topics, fromBeginning: true });
     await consumer.run({
@@ -150,134 +119,95 @@ export class GroupConsumer {
     started = true;
   }
 
-  /** After each join every partition is read again from where it was committed: what is in hand belongs to the past. */
-  private joined(assignment: Record<string, number[]>): void {
-    this.revokeAll();
-    this.assigned = 0;
-    for (const [topic, numbers] of Object.entries(assignment)) {
-      for (const partition of numbers) {
-        this.assigned += 1;
-        this.partitions.set(`${topic} ${partition}`, {
-          topic,
-          partition,
-          tracker: new OffsetTracker(),
-          revoked: false,
-        });
-      }
-    }
-    if (this.paused) this.pauseAll();
-    void this.tellShare();
+  private listen(consumer: Consumer): void {
+    const { events } = consumer;
+    const noteActivity = (): void => {
+      this.lastActivity = performance.now();
+    };
+    consumer.on(events.FETCH, noteActivity);
+    consumer.on(events.HEARTBEAT, noteActivity);
+    consumer.on(events.REBALANCING, () => this.assigned.revokeAll());
+    consumer.on(events.GROUP_JOIN, ({ payload }) => {
+      noteActivity();
+      if (this.consumer !== consumer) return;
+      this.assigned.assign(payload.memberAssignment);
+      if (this.paused) this.pauseAll();
+      void this.reportShare();
+    });
   }
 
-  private async tellShare(): Promise<void> {
+  private async reportShare(): Promise<void> {
     const { kafka, topics } = this.options;
     const admin = kafka.admin();
     try {
       await admin.connect();
       const metadata = await admin.fetchTopicMetadata({ topics });
       const of = metadata.topics.reduce((sum, { partitions }) => sum + partitions.length, 0);
-      this.options.onAssigned({ partitions: this.assigned, of });
+      this.options.onAssigned({ partitions: this.assigned.size, of });
     } catch (error) {
-      this.options.onFault(error as Error, 'the number of partitions is not known');
+      this.options.onFault(error as Error, 'reading the number of partitions failed');
     } finally {
       await admin.disconnect().catch(() => undefined);
     }
   }
 
-  private revokeAll(): void {
-    for (const partition of this.partitions.values()) partition.revoked = true;
-    this.partitions = new Map();
-    this.assigned = 0;
-  }
-
-  /** Hands a batch on and goes back to fetching: the work is done beside it, so that heartbeats never wait for a provider. */
+  /** Passes a batch on and returns to fetching, so that heartbeats never wait for the processing. */
   private take(consumer: Consumer, { batch, isRunning, isStale, resolveOffset }: EachBatchPayload): void {
     if (!isRunning() || isStale() || this.consumer !== consumer || this.stopping) return;
-    const place = this.partitions.get(`${batch.topic} ${batch.partition}`);
-    if (!place || batch.messages.length === 0) return;
-    const messages = batch.messages.map(({ offset, key, value, headers }): Incoming => {
-      place.tracker.begin(offset);
-      let open = true;
-      return {
-        topic: batch.topic,
-        partition: batch.partition,
-        offset,
-        key,
-        value,
-        headers: headers ?? {},
-        revoked: () => place.revoked,
-        done: () => {
-          if (open) place.tracker.done(offset);
-          open = false;
-        },
-      };
-    });
-    // Only where the next fetch begins; it commits nothing.
+    const messages = this.assigned.track(batch);
+    if (messages.length === 0) return;
+    // Sets the position of the next fetch only. It commits nothing.
     resolveOffset(batch.lastOffset());
     this.options.onMessages(messages);
   }
 
   private pauseAll(): void {
-    this.eachTopic((consumer, topics) => consumer.pause(topics));
+    this.withTopics((consumer, topics) => consumer.pause(topics));
   }
 
-  private eachTopic(act: (consumer: Consumer, topics: { topic: string }[]) => void): void {
+  private withTopics(act: (consumer: Consumer, topics: { topic: string }[]) => void): void {
+    if (!this.consumer) return;
     try {
-      if (this.consumer)
-        act(
-          this.consumer,
-          this.options.topics.map((topic) => ({ topic })),
-        );
+      const topics = this.options.topics.map((topic) => ({ topic }));
+      act(this.consumer, topics);
     } catch {
-      // Not in the group yet: it is done when it has joined.
+      // kafkajs throws before the group is joined. Joining applies the pause again.
     }
   }
 
-  /** One commit at a time; the next one takes what has gathered. */
+  /** Commits one after the other, so each one includes everything acknowledged during the one before. */
   private commit(): Promise<void> {
     this.commits = this.commits.then(() => this.commitOnce());
     return this.commits;
   }
 
   private async commitOnce(): Promise<void> {
-    const found = [...this.partitions.values()].flatMap((place) => {
-      const ready = place.tracker.committable();
-      return ready === null ? [] : [{ place, ready }];
-    });
-    if (found.length === 0 || !this.consumer) return;
+    const offsets = this.assigned.committable();
+    if (offsets.length === 0 || !this.consumer) return;
     try {
-      await this.consumer.commitOffsets(
-        found.map(({ place, ready }) => ({ topic: place.topic, partition: place.partition, offset: ready.offset })),
-      );
-      for (const { place, ready } of found) place.tracker.committed(ready);
+      await this.consumer.commitOffsets(offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset })));
+      for (const offset of offsets) offset.committed();
     } catch (error) {
-      // Repeated with the next one; a rebalance has taken the partition away otherwise.
-      if (!this.stopping) this.options.onFault(error as Error, 'offsets were not committed');
+      // The next commit repeats it, unless a rebalance has revoked the partition.
+      if (!this.stopping) this.options.onFault(error as Error, 'committing offsets failed');
     }
   }
 
   private watch(): void {
-    if (this.stopping || performance.now() - this.signAt < STUCK_MS) return;
+    if (this.stopping || performance.now() - this.lastActivity < STUCK_MS) return;
     this.rebuild(new Error(`no fetch and no heartbeat for ${STUCK_MS / 1_000} s`));
   }
 
   private rebuild(error: Error): void {
     if (this.rebuilding || this.stopping) return;
     this.rebuilding = true;
-    this.options.onFault(error, 'the consumer is built anew');
+    this.options.onFault(error, 'the consumer is replaced by a new one');
     const old = this.consumer;
     this.consumer = undefined;
-    this.revokeAll();
-    this.signAt = performance.now();
-    const again = async (): Promise<void> => {
-      await Promise.race([
-        old?.disconnect().catch(() => undefined),
-        new Promise((resolve) => setTimeout(resolve, 2_000).unref()),
-      ]);
-      if (!this.stopping) await this.build();
-    };
+    this.assigned.revokeAll();
+    this.lastActivity = performance.now();
     setTimeout(() => {
-      again()
+      this.replace(old)
         .then(() => {
           this.rebuilding = false;
         })
@@ -286,5 +216,13 @@ export class GroupConsumer {
           this.rebuild(failure);
         });
     }, REBUILD_DELAY_MS).unref();
+  }
+
+  private async replace(old: Consumer | undefined): Promise<void> {
+    await Promise.race([
+      old?.disconnect().catch(() => undefined),
+      new Promise((resolve) => setTimeout(resolve, DISCONNECT_MS).unref()),
+    ]);
+    if (!this.stopping) await this.build();
   }
 }

@@ -1,4 +1,4 @@
-// How this process speaks to Kafka: one client, its logger, its codec, and a fix for a timer that never rests.
+// The Kafka client of this process, with its log, its compression, and a fix for a timer of kafkajs.
 
 import { createRequire } from 'node:module';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
@@ -6,31 +6,31 @@ import type { Admin, Kafka, PartitionerArgs, Producer, SASLOptions } from 'kafka
 import { fnv1a } from '#domain';
 
 export interface KafkaOptions {
-  /** `host:port` each. */
+  /** `host:port` of each broker. */
   brokers: readonly string[];
   tls: boolean;
   sasl: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string } | undefined;
   clientId: string;
-  /** What the client has to say, for who looks closely: what it cannot do, its caller is told anyway. */
+  /** Log lines of the client, for debugging. Callers get failures as errors. */
   onLog: (message: string, extra: Record<string, unknown>) => void;
 }
 
-let rested = false;
-/** Well over the eight to ten seconds a killed broker is away. */
+let timerFixed = false;
+/** Retries last longer than the eight to ten seconds that the failover of a killed broker takes. */
 const PRODUCE_RETRIES = 20;
 
-/** The number of the codec in the protocol. */
+/** The codec's number in the Kafka protocol. */
 export const ZSTD = 4;
 
-/** Loads the client when it is needed: where there is no Kafka it would only take room. */
+/** Loads the client only when it is needed, because it takes memory. */
 export async function makeKafka(options: KafkaOptions): Promise<Kafka> {
   const { CompressionCodecs, Kafka: Client, logLevel } = (await import('kafkajs')).default;
-  // Node has zstd built in; gzip would halve the rate.
+  // kafkajs has no zstd of its own. Its gzip halves the rate.
   CompressionCodecs[ZSTD] = () => ({
     compress: async (encoder: { buffer: Buffer }) => zstdCompressSync(encoder.buffer),
     decompress: async (buffer: Buffer) => zstdDecompressSync(buffer),
   });
-  restTimer();
+  fixTimer();
   return new Client({
     clientId: options.clientId,
     brokers: [...options.brokers],
@@ -47,7 +47,7 @@ export async function makeKafka(options: KafkaOptions): Promise<Kafka> {
   });
 }
 
-/** Idempotent, acknowledged by all replicas in sync, one request in flight: nothing lost, doubled or overtaken by a retry. */
+/** Idempotent and with one request in flight, so retries neither duplicate nor reorder messages. */
 export function makeProducer(kafka: Kafka): Producer {
   return kafka.producer({
     createPartitioner: () => partitionOf,
@@ -60,18 +60,18 @@ export function makeProducer(kafka: Kafka): Producer {
 
 export type { Admin, Kafka, Producer };
 
-/** A tenth of the cost of the client's own murmur2. */
+/** FNV-1a takes a tenth of the time of the client's own murmur2. */
 function partitionOf({ partitionMetadata, message }: PartitionerArgs): number {
   return fnv1a(String(message.key ?? '')) % partitionMetadata.length;
 }
 
 /**
- * kafkajs 2.2.4 sets a timer for a moment that has long passed, after every answer, whether or not anything waits: a thousand
- * wake-ups a second for each connection (github.com/tulios/kafkajs/issues/1751). Only requests that wait need it.
+ * kafkajs 2.2.4 sets a timer with a negative delay after every response, even without pending requests: a thousand
+ * wake-ups per second and connection (github.com/tulios/kafkajs/issues/1751). Only pending requests need the timer.
  */
-function restTimer(): void {
-  if (rested) return;
-  rested = true;
+function fixTimer(): void {
+  if (timerFixed) return;
+  timerFixed = true;
   const { prototype } = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as {
     prototype: { pending: unknown[]; scheduleCheckPendingRequests(): void };
   };

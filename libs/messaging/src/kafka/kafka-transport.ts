@@ -4,58 +4,61 @@ import { callConsumer } from '../call-consumer.js';
 import { type DeliveryTransport, deliveriesPattern, type LaneNumber } from '../delivery-transport.js';
 import { ChannelIntake } from './channel-intake.js';
 import { DeadLetterTopic, type PoisonMessage } from './dead-letter-topic.js';
-import { type Claimable, type ClaimTicket, writeDeliveryMessage } from './delivery-message.js';
+import { type ClaimTicket, type DeliveryClaim, writeDeliveryMessage } from './delivery-message.js';
 import { TopicWriter, type TopicWriterOptions } from './topic-writer.js';
 
-export interface KafkaTransportOptions<Delivery extends Claimable> extends TopicWriterOptions {
+export interface KafkaTransportOptions<Delivery extends DeliveryClaim> extends TopicWriterOptions {
   /** The channels this worker serves. */
   channels: readonly ChannelId[];
   concurrency: Readonly<Record<ChannelId, number>>;
-  /** How long a worker may be silent before its partitions go to others. */
+  /** The broker reassigns the partitions of a worker that sends no heartbeat for this long. */
   sessionMs: number;
-  /** The claims that still hold, renewed where little of them is left; null for the others. Throws while the database is away. */
+  /**
+   * The deliveries whose claims are still valid, in the order of the tickets, with claims renewed that are about to
+   * end; null for the others. Throws while the database is unavailable.
+   */
   confirm: (tickets: ClaimTicket[]) => Promise<(Delivery | null)[]>;
   notePoison: (message: PoisonMessage) => Promise<void>;
   onFault: (error: Error, what: string) => void;
 }
 
 /**
- * Of a channel's deliveries this many times the workers' concurrency may be between claim and commit: enough that no worker
- * runs dry, little enough that none waits for a lease, and that fairness stays with the dispatcher.
+ * Uncommitted deliveries of a channel, at most, as a multiple of the concurrency of all workers. Enough to keep every
+ * worker busy, and few enough that none waits for longer than its lease and that the dispatcher decides about fairness.
  */
 const AHEAD = 1.5;
-/** How often the lag is looked up by itself, and how soon again when room is short. */
 const LAG_MS = 1_000;
+/** Minimum interval between two reads of the lag while capacity is low. */
 const LAG_SOON_MS = 100;
-/** With this share of the room left the lag is looked up again soon. */
+/** Below this share of free capacity the lag is read again soon. */
 const LOW_SHARE = 0.3;
 
-/** One channel here: what this worker has in hand of it, and how much more may be published. */
-interface ChannelConsumer<Delivery extends Claimable> {
+/** A channel of this worker. */
+interface ChannelConsumer<Delivery extends DeliveryClaim> {
   channel: ChannelId;
   intake: ChannelIntake<Delivery>;
-  /** Workers that share the channel, as this one's share of the partitions tells. */
+  /** Estimated number of workers of the channel: all partitions divided by those of this worker. */
   workers: number;
-  /** Published and not committed by anybody, as far as is known here; null while it is not. */
-  outstanding: number | null;
-  lookedAt: number;
-  looking: boolean;
+  /** Deliveries published and not yet committed, by all workers; null while the lag cannot be read. */
+  uncommitted: number | null;
+  lagReadAt: number;
+  readingLag: boolean;
 }
 
 /**
- * Carries claimed deliveries through Kafka: topics per channel and lane, keyed so that one recipient's deliveries stay in
- * order, one produce per claimed batch. What arrives is worked on in parallel, one at a time per key; offsets are committed
- * in order when the work is done. The queue itself stays `due_deliveries`: a message only says that a claim was made, and a
- * message whose claim does not hold any more does nothing. See docs/kafka.md.
+ * Passes claimed deliveries through Kafka: one topic per channel and lane, one produce request per claimed batch, keyed
+ * so that the deliveries of one recipient stay in order. Consumers process keys in parallel and commit offsets in
+ * order. The queue stays `due_deliveries`: a message names a claim, and a message whose claim is no longer valid has no
+ * effect. See docs/kafka.md.
  */
-export class KafkaTransport<Delivery extends Claimable>
+export class KafkaTransport<Delivery extends DeliveryClaim>
   extends Server
   implements CustomTransportStrategy, DeliveryTransport<Delivery>
 {
   private readonly writer: TopicWriter;
-  private readonly poison: DeadLetterTopic;
-  private readonly lines = new Map<ChannelId, ChannelConsumer<Delivery>>();
-  private readonly roomHandlers: ((channel: ChannelId) => void)[] = [];
+  private readonly deadLetters: DeadLetterTopic;
+  private readonly consumers = new Map<ChannelId, ChannelConsumer<Delivery>>();
+  private readonly capacityHandlers: ((channel: ChannelId) => void)[] = [];
   private readonly idleHandlers: (() => void)[] = [];
   private timer: NodeJS.Timeout | undefined;
   private connected = false;
@@ -64,15 +67,15 @@ export class KafkaTransport<Delivery extends Claimable>
   constructor(private readonly options: KafkaTransportOptions<Delivery>) {
     super();
     this.writer = new TopicWriter(options);
-    this.poison = new DeadLetterTopic(this.writer, options.notePoison);
-    for (const channel of options.channels) this.lines.set(channel, this.lineOf(channel));
+    this.deadLetters = new DeadLetterTopic(this.writer, options.notePoison);
+    for (const channel of options.channels) this.consumers.set(channel, this.makeConsumer(channel));
   }
 
-  /** Called by Nest. Does not wait for the brokers: they may be away, and come. */
+  /** Called by Nest. Connects in the background, because the brokers may be unavailable. */
   listen(callback: () => void): void {
     void this.connect();
     this.timer = setInterval(() => {
-      for (const line of this.lines.values()) void this.lookAtLag(line);
+      for (const consumer of this.consumers.values()) void this.readLag(consumer);
     }, LAG_MS).unref();
     callback();
   }
@@ -84,26 +87,26 @@ export class KafkaTransport<Delivery extends Claimable>
   }
 
   capacity(channel: ChannelId): number {
-    const line = this.lines.get(channel);
-    if (!line || this.draining || line.outstanding === null) return 0;
-    const capacity = Math.floor(this.options.concurrency[channel] * AHEAD * line.workers);
-    const room = capacity - line.outstanding;
-    if (room < capacity * LOW_SHARE) void this.lookAtLag(line);
-    return Math.max(0, Math.min(room, this.options.concurrency[channel]));
+    const consumer = this.consumers.get(channel);
+    if (!consumer || this.draining || consumer.uncommitted === null) return 0;
+    const total = Math.floor(this.options.concurrency[channel] * AHEAD * consumer.workers);
+    const free = total - consumer.uncommitted;
+    if (free < total * LOW_SHARE) void this.readLag(consumer);
+    return Math.max(0, Math.min(free, this.options.concurrency[channel]));
   }
 
-  /** Not known here: what this process publishes, another may hold. Claims are fair, and the topics never hold a backlog. */
-  held(): ReadonlyMap<string, number> {
+  /** Unknown here: any worker may consume the deliveries that this one publishes. */
+  inFlight(): ReadonlyMap<string, number> {
     return new Map();
   }
 
   onCapacity(handler: (channel: ChannelId) => void): void {
-    this.roomHandlers.push(handler);
+    this.capacityHandlers.push(handler);
   }
 
   async publish(channel: ChannelId, lane: LaneNumber, deliveries: Delivery[]): Promise<void> {
-    const line = this.lines.get(channel)!;
-    if (line.outstanding !== null) line.outstanding += deliveries.length;
+    const consumer = this.consumers.get(channel)!;
+    if (consumer.uncommitted !== null) consumer.uncommitted += deliveries.length;
     await this.writer.send(
       this.writer.topics.deliveries(channel, lane),
       deliveries.map((delivery) => ({
@@ -114,32 +117,32 @@ export class KafkaTransport<Delivery extends Claimable>
     );
   }
 
-  condition(): { ready: boolean; words: string } {
-    // Told, not fatal: deliveries wait in the database, and this worker could not do more anywhere else.
-    if (!this.connected) return { ready: true, words: 'away' };
-    const without = [...this.lines.values()].filter(
-      ({ intake, outstanding }) => !intake.consumer.ready && outstanding !== 0,
+  readiness(): { ready: boolean; status: string } {
+    // Ready without brokers: deliveries wait in the database, and another worker could not send them either.
+    if (!this.connected) return { ready: true, status: 'away' };
+    const unassigned = [...this.consumers.values()].filter(
+      ({ intake, uncommitted }) => !intake.consumer.hasPartitions && uncommitted !== 0,
     );
-    if (without.length === 0) return { ready: true, words: 'ok' };
-    const names = without.map(({ channel }) => channel).join(', ');
-    return { ready: false, words: `no partition of ${names}, and something to do` };
+    if (unassigned.length === 0) return { ready: true, status: 'ok' };
+    const names = unassigned.map(({ channel }) => channel).join(', ');
+    return { ready: false, status: `no partition of ${names}, and uncommitted messages` };
   }
 
   async drain(): Promise<void> {
     this.draining = true;
-    for (const { intake } of this.lines.values()) intake.halt();
+    for (const { intake } of this.consumers.values()) intake.stopFetching();
     if (this.total() > 0) await new Promise<void>((resolve) => this.idleHandlers.push(resolve));
   }
 
   async close(): Promise<void> {
     clearInterval(this.timer);
-    await Promise.all([...this.lines.values()].map(({ intake }) => intake.consumer.stop()));
+    await Promise.all([...this.consumers.values()].map(({ intake }) => intake.consumer.stop()));
     await this.writer.close();
   }
 
-  private lineOf(channel: ChannelId): ChannelConsumer<Delivery> {
+  private makeConsumer(channel: ChannelId): ChannelConsumer<Delivery> {
     const { kafka, concurrency, sessionMs, confirm, onFault } = this.options;
-    const line: ChannelConsumer<Delivery> = {
+    const consumer: ChannelConsumer<Delivery> = {
       channel,
       intake: new ChannelIntake({
         kafka,
@@ -154,70 +157,64 @@ export class KafkaTransport<Delivery extends Claimable>
           if (!handler) throw new Error(`no consumer for ${deliveriesPattern(channel)}`);
           await callConsumer(handler, batch);
         },
-        bury: (message, reason) => this.poison.bury(message, reason),
-        onSettled: (done) => this.settled(line, done),
-        onShare: ({ partitions, of }) => {
-          line.workers = partitions > 0 ? of / partitions : 1;
-          void this.lookAtLag(line);
+        onPoison: (message, reason) => this.deadLetters.add(message, reason),
+        onFinished: (acknowledged) => this.finished(consumer, acknowledged),
+        onAssigned: ({ partitions, of }) => {
+          consumer.workers = partitions > 0 ? of / partitions : 1;
+          void this.readLag(consumer);
         },
         onFault: (error, what) => onFault(error, `${channel}: ${what}`),
       }),
       workers: 1,
-      outstanding: null,
-      lookedAt: 0,
-      looking: false,
+      uncommitted: null,
+      lagReadAt: 0,
+      readingLag: false,
     };
-    return line;
+    return consumer;
   }
 
-  /** Topics first, then consumers: a group that begins before its topics may never see them. */
+  /** Creates the topics before the consumers start, because a group may never notice a topic that is created later. */
   private async connect(): Promise<void> {
     const { onFault } = this.options;
-    if (!(await this.writer.connectPatiently((error) => onFault(error, 'Kafka is away: deliveries wait')))) return;
+    const connected = await this.writer.connectWithRetries((error) =>
+      onFault(error, 'Kafka is unavailable; deliveries wait in the queue'),
+    );
+    if (!connected) return;
     this.connected = true;
-    if (!this.draining) await Promise.all([...this.lines.values()].map(({ intake }) => intake.consumer.start()));
+    if (!this.draining) await Promise.all([...this.consumers.values()].map(({ intake }) => intake.consumer.start()));
   }
 
-  private settled(line: ChannelConsumer<Delivery>, done: boolean): void {
-    if (done && line.outstanding !== null) line.outstanding -= 1;
-    for (const handler of this.roomHandlers) handler(line.channel);
+  private finished(consumer: ChannelConsumer<Delivery>, acknowledged: boolean): void {
+    if (acknowledged && consumer.uncommitted !== null) consumer.uncommitted -= 1;
+    for (const handler of this.capacityHandlers) handler(consumer.channel);
     if (this.draining && this.total() === 0) for (const resolve of this.idleHandlers.splice(0)) resolve();
   }
 
-  /** How much of the channel is between claim and commit, in all workers: what the group has not committed yet. */
-  private async lookAtLag(line: ChannelConsumer<Delivery>): Promise<void> {
+  /** Reads how many deliveries of the channel all workers together have not committed. */
+  private async readLag(consumer: ChannelConsumer<Delivery>): Promise<void> {
     const now = performance.now();
-    if (line.looking || !this.connected || this.draining || now - line.lookedAt < LAG_SOON_MS) return;
-    line.looking = true;
-    line.lookedAt = now;
+    if (consumer.readingLag || !this.connected || this.draining || now - consumer.lagReadAt < LAG_SOON_MS) return;
+    consumer.readingLag = true;
+    consumer.lagReadAt = now;
     try {
-      const topics = this.writer.topics.lanesOf(line.channel);
-      const [committed, ...ends] = await Promise.all([
-        this.writer.admin.fetchOffsets({ groupId: this.writer.topics.workers(line.channel), topics }),
-        ...topics.map((topic) => this.writer.admin.fetchTopicOffsets(topic)),
-      ]);
-      let lag = 0;
-      topics.forEach((topic, at) => {
-        const places = committed.find((found) => found.topic === topic)?.partitions ?? [];
-        for (const { partition, high, low } of ends[at]!) {
-          const offset = Number(places.find((place) => place.partition === partition)?.offset ?? -1);
-          lag += Math.max(0, Number(high) - (offset < 0 ? Number(low) : offset));
-        }
-      });
-      line.outstanding = Math.max(0, lag - line.intake.consumer.uncommitted);
-      for (const handler of this.roomHandlers) handler(line.channel);
+      const lag = await this.writer.lagOf(
+        this.writer.topics.workers(consumer.channel),
+        this.writer.topics.lanesOf(consumer.channel),
+      );
+      consumer.uncommitted = Math.max(0, lag - consumer.intake.consumer.uncommitted);
+      for (const handler of this.capacityHandlers) handler(consumer.channel);
     } catch (error) {
-      if (line.outstanding !== null)
-        this.options.onFault(error as Error, `${line.channel}: the lag is not known, and nothing is claimed`);
-      line.outstanding = null;
+      if (consumer.uncommitted !== null)
+        this.options.onFault(error as Error, `${consumer.channel}: reading the lag failed; claiming pauses`);
+      consumer.uncommitted = null;
     } finally {
-      line.looking = false;
+      consumer.readingLag = false;
     }
   }
 
   private total(): number {
     let sum = 0;
-    for (const { intake } of this.lines.values()) sum += intake.inHand;
+    for (const { intake } of this.consumers.values()) sum += intake.inFlight;
     return sum;
   }
 }

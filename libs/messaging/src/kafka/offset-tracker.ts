@@ -3,46 +3,48 @@ interface Entry {
   done: boolean;
 }
 
-/** An offset to commit (the next one to be read), and how many messages that settles. */
+/** The offset to commit (the next one to read), and how many messages that covers. */
 export interface Committable {
   offset: string;
   count: number;
 }
 
 /**
- * The offsets of one partition that are in hand, in order. What may be committed is the lowest one that is not done, never
- * the highest that is: a crash then repeats some work and skips none.
+ * The fetched offsets of one partition, in order. Only those below the first unfinished one may be committed: a crash
+ * then repeats some messages and skips none.
  */
 export class OffsetTracker {
   private entries: Entry[] = [];
-  private readonly open = new Map<string, Entry>();
-  /** Entries before this one are done. */
+  private readonly unfinished = new Map<string, Entry>();
+  /** Entries before this index are done. */
   private head = 0;
   private next: string | null = null;
-  private settled = 0;
-  private finished = 0;
+  /** Done without a gap, and not committed. */
+  private committableCount = 0;
+  private uncommittedCount = 0;
 
   /** Done and not committed. */
   get doneCount(): number {
-    return this.finished;
+    return this.uncommittedCount;
   }
 
-  /** Offsets begin in ascending order. */
+  /** Must be called in ascending order of offsets. */
   begin(offset: string): void {
     const entry = { offset, done: false };
     this.entries.push(entry);
-    this.open.set(offset, entry);
+    this.unfinished.set(offset, entry);
   }
 
+  /** May be called more than once for the same offset. */
   done(offset: string): void {
-    const entry = this.open.get(offset);
+    const entry = this.unfinished.get(offset);
     if (!entry) return;
-    this.open.delete(offset);
+    this.unfinished.delete(offset);
     entry.done = true;
-    this.finished += 1;
+    this.uncommittedCount += 1;
     for (; this.entries[this.head]?.done; this.head += 1) {
       this.next = String(BigInt(this.entries[this.head]!.offset) + 1n);
-      this.settled += 1;
+      this.committableCount += 1;
     }
     if (this.head > 1_024) {
       this.entries = this.entries.slice(this.head);
@@ -50,13 +52,13 @@ export class OffsetTracker {
     }
   }
 
-  /** Null when nothing was settled since {@link committed}. */
+  /** Null when there is nothing new since {@link committed}. */
   committable(): Committable | null {
-    return this.settled === 0 ? null : { offset: this.next!, count: this.settled };
+    return this.committableCount === 0 ? null : { offset: this.next!, count: this.committableCount };
   }
 
   committed({ count }: Committable): void {
-    this.settled -= count;
-    this.finished -= count;
+    this.committableCount -= count;
+    this.uncommittedCount -= count;
   }
 }

@@ -1,37 +1,37 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '#domain';
+import type { IncomingMessage } from './assigned-partitions.js';
 import { DeadLetterTopic, type PoisonMessage } from './dead-letter-topic.js';
-import { GroupConsumer, type Incoming } from './group-consumer.js';
+import { GroupConsumer } from './group-consumer.js';
 import { TopicWriter, type TopicWriterOptions } from './topic-writer.js';
 
-/** A request that came on the topic. */
 export interface StreamedRequest {
-  /** The value, parsed. */
+  /** The parsed JSON value of the message. */
   body: unknown;
   key: string | null;
   headers: Readonly<Record<string, string>>;
-  /** `topic:partition:offset`: the same for the same message, however often it comes. */
+  /** `topic:partition:offset`. Identifies the message, however often it is read. */
   place: string;
 }
 
 export interface RequestStreamOptions extends TopicWriterOptions {
   /**
-   * The result to publish. Must not throw for a bad request. A DomainError `unavailable` is an outage: the request waits for its end.
-   * Any other error is tried again {@link MAX_FAULTS} times at most.
+   * Returns the result to publish, also for an invalid request. After a DomainError `unavailable` the request is
+   * retried until the outage ends. After any other error it is tried {@link MAX_FAULTS} times in all.
    */
   handle: (request: StreamedRequest) => Promise<Record<string, unknown>>;
   notePoison: (message: PoisonMessage) => Promise<void>;
   onFault: (error: Error, what: string) => void;
 }
 
-/** Requests in hand at once; more wait in their topic. */
+/** Requests in progress at which fetching pauses. */
 const CONCURRENCY = 512;
-/** Doubles with each fault of the same request. */
+/** Doubles with each internal error of the same request. */
 const RETRY_MS = 500;
-/** After this many internal errors a request becomes a poison message, so that it does not block its partition for ever. */
+/** After this many internal errors a request becomes a poison message, so that it does not block its partition. */
 const MAX_FAULTS = 5;
-/** What is not answered by then stays in its topic for another. */
-const LONGEST_END_MS = 5_000;
+/** How long a stop waits for requests in progress. Unfinished ones stay in the topic and are read again. */
+const STOP_MS = 5_000;
 const SESSION_MS = 10_000;
 const NO_JSON = { status: 400, code: 'malformed_json', detail: 'The value is not JSON.' };
 const GIVEN_UP = {
@@ -40,29 +40,29 @@ const GIVEN_UP = {
   detail: `The request failed ${MAX_FAULTS} times on our side. It is in the list of poison messages.`,
 };
 
-/** A request being processed, and how many internal errors it has caused. */
+/** A request in progress, and how many internal errors it has caused. */
 interface Work {
-  message: Incoming;
+  message: IncomingMessage;
   faults: number;
 }
 
 /**
- * Takes requests from their topic, each to its end, and publishes what became of them. A message is committed when its result
- * is published; one that comes again is recognised by its place. What is no JSON goes to the dead letters as well, and so does
- * what keeps failing through no fault of its own.
+ * Reads requests from their topic and publishes a result for each. A message is committed after its result is
+ * published, and its place is its default idempotency key if it is read again. Messages that are not JSON, or keep
+ * failing with internal errors, are also added to the dead letters.
  */
 export class RequestStream {
   private readonly writer: TopicWriter;
   private readonly consumer: GroupConsumer;
-  private readonly poison: DeadLetterTopic;
-  private readonly inHand = new Set<Promise<void>>();
+  private readonly deadLetters: DeadLetterTopic;
+  private readonly inProgress = new Set<Promise<void>>();
   private stopping = false;
   private results: { key: string | null; value: string; done: () => void; failed: (error: Error) => void }[] = [];
   private sending = false;
 
   constructor(private readonly options: RequestStreamOptions) {
     this.writer = new TopicWriter(options);
-    this.poison = new DeadLetterTopic(this.writer, options.notePoison);
+    this.deadLetters = new DeadLetterTopic(this.writer, options.notePoison);
     const { topics } = this.writer;
     this.consumer = new GroupConsumer({
       kafka: options.kafka,
@@ -75,51 +75,51 @@ export class RequestStream {
     });
   }
 
-  /** Keeps trying while the brokers are away; resolves at once. */
+  /** Connects in the background, and keeps trying while the brokers are unavailable. */
   start(): void {
     void this.connect();
   }
 
-  /** Takes no more, ends what is in hand, leaves the group. */
+  /** Fetches no more requests, finishes those in progress and leaves the group. */
   async stop(): Promise<void> {
     this.stopping = true;
-    this.consumer.halt();
-    await Promise.race([Promise.allSettled(this.inHand), delay(LONGEST_END_MS, undefined, { ref: false })]);
+    this.consumer.stopFetching();
+    await Promise.race([Promise.allSettled(this.inProgress), delay(STOP_MS, undefined, { ref: false })]);
     await this.consumer.stop();
     await this.writer.close();
   }
 
   private async connect(): Promise<void> {
     const { onFault } = this.options;
-    const there = await this.writer.connectPatiently((error) =>
-      onFault(error, 'Kafka is away: requests wait in their topic'),
+    const connected = await this.writer.connectWithRetries((error) =>
+      onFault(error, 'Kafka is unavailable; requests wait in their topic'),
     );
-    if (there && !this.stopping) await this.consumer.start();
+    if (connected && !this.stopping) await this.consumer.start();
   }
 
-  private take(messages: Incoming[]): void {
+  private take(messages: IncomingMessage[]): void {
     for (const message of messages) {
-      const work = this.one(message).finally(() => {
-        this.inHand.delete(work);
-        if (this.inHand.size < CONCURRENCY / 2 && !this.stopping) this.consumer.resume();
+      const work = this.process(message).finally(() => {
+        this.inProgress.delete(work);
+        if (this.inProgress.size < CONCURRENCY / 2 && !this.stopping) this.consumer.resume();
       });
-      this.inHand.add(work);
+      this.inProgress.add(work);
     }
-    if (this.inHand.size >= CONCURRENCY) this.consumer.pause();
+    if (this.inProgress.size >= CONCURRENCY) this.consumer.pause();
   }
 
-  private async one(message: Incoming): Promise<void> {
+  private async process(message: IncomingMessage): Promise<void> {
     const work: Work = { message, faults: 0 };
-    for (let told = false; !message.revoked(); ) {
+    for (let reported = false; !message.isRevoked(); ) {
       try {
         const result = await this.resultOf(work);
-        await this.answer(message.key?.toString() ?? null, result);
-        message.done();
+        await this.publishResult(message.key?.toString() ?? null, result);
+        message.acknowledge();
         return;
       } catch (error) {
         if (this.stopping) return;
-        if (!told || !isUnavailable(error)) this.options.onFault(error as Error, 'a request waits');
-        told = true;
+        if (!reported || !isUnavailable(error)) this.options.onFault(error as Error, 'a request will be retried');
+        reported = true;
         await delay(RETRY_MS * 2 ** Math.max(0, work.faults - 1));
       }
     }
@@ -132,7 +132,7 @@ export class RequestStream {
     try {
       body = JSON.parse(message.value?.toString() ?? '');
     } catch {
-      await this.poison.bury(message, 'not JSON');
+      await this.deadLetters.add(message, 'not JSON');
       return { request: place, ...NO_JSON };
     }
     const headers = Object.fromEntries(
@@ -145,14 +145,17 @@ export class RequestStream {
       if (isUnavailable(error)) throw error;
       work.faults += 1;
       if (work.faults < MAX_FAULTS) throw error;
-      this.options.onFault(error as Error, 'a request is given up');
-      await this.poison.bury(message, `failed ${MAX_FAULTS} times with an internal error: ${(error as Error).name}`);
+      this.options.onFault(error as Error, 'a request failed too often and becomes a poison message');
+      await this.deadLetters.add(
+        message,
+        `failed ${MAX_FAULTS} times with an internal error: ${(error as Error).name}`,
+      );
       return { request: place, ...GIVEN_UP };
     }
   }
 
-  /** One produce for all results that gathered while the last one was under way. */
-  private answer(key: string | null, result: Record<string, unknown>): Promise<void> {
+  /** Results that arrive while one batch is published are the next batch. */
+  private publishResult(key: string | null, result: Record<string, unknown>): Promise<void> {
     return new Promise((done, failed) => {
       this.results.push({ key, value: JSON.stringify(result), done, failed });
       if (!this.sending) void this.send();

@@ -11,10 +11,10 @@ export interface TopicWriterOptions {
   partitions: number;
 }
 
-/** The deployment's topics, made and checked before anything is done with them, and one producer into all of them. */
+/** Creates and checks the topics of the deployment, publishes to them through one producer, and reads their lag. */
 export class TopicWriter {
   readonly topics: Topics;
-  readonly admin: Admin;
+  private readonly admin: Admin;
   private readonly producer: Producer;
   private readonly partitions: number;
   private connecting: Promise<void> | undefined;
@@ -27,7 +27,7 @@ export class TopicWriter {
     this.partitions = partitions;
   }
 
-  /** Once; tried anew by the next caller when it failed. Throws when the brokers are away. */
+  /** Connects once. The next caller tries again after a failure. Throws when the brokers are unavailable. */
   async connect(): Promise<void> {
     this.connecting ??= (async () => {
       await this.admin.connect();
@@ -40,24 +40,48 @@ export class TopicWriter {
     await this.connecting;
   }
 
-  /** Keeps trying while the brokers are away, which is told once. Returns false when it was closed meanwhile. */
-  async connectPatiently(onAway: (error: Error) => void): Promise<boolean> {
-    for (let told = false; !this.closed; ) {
+  /**
+   * Keeps trying while the brokers are unavailable, and reports that once. Returns false when it was closed before it
+   * connected.
+   */
+  async connectWithRetries(onUnavailable: (error: Error) => void): Promise<boolean> {
+    for (let reported = false; !this.closed; ) {
       try {
         await this.connect();
         return !this.closed;
       } catch (error) {
-        if (!told) onAway(error as Error);
-        told = true;
+        if (!reported) onUnavailable(error as Error);
+        reported = true;
         await delay(RETRY_MS);
       }
     }
     return false;
   }
 
-  /** Resolves when all replicas in sync have them; one key's messages keep their order. Throws when the brokers are away. */
+  /**
+   * Resolves when all in-sync replicas have the messages. Keeps the order within a key. Throws when the brokers are
+   * unavailable.
+   */
   async send(topic: string, messages: Message[]): Promise<void> {
     await this.producer.send({ topic, acks: -1, compression: ZSTD, messages });
+  }
+
+  /** Messages of these topics that the group has not committed. */
+  async lagOf(groupId: string, topics: string[]): Promise<number> {
+    const [committed, ...ends] = await Promise.all([
+      this.admin.fetchOffsets({ groupId, topics }),
+      ...topics.map((topic) => this.admin.fetchTopicOffsets(topic)),
+    ]);
+    let lag = 0;
+    topics.forEach((topic, index) => {
+      const offsets = committed.find((found) => found.topic === topic)?.partitions ?? [];
+      for (const { partition, high, low } of ends[index]!) {
+        const offset = Number(offsets.find((found) => found.partition === partition)?.offset ?? -1);
+        // -1: the group has committed nothing in this partition.
+        lag += Math.max(0, Number(high) - (offset < 0 ? Number(low) : offset));
+      }
+    });
+    return lag;
   }
 
   async close(): Promise<void> {

@@ -7,7 +7,7 @@ export const laneNumbers: readonly LaneNumber[] = [1, 2, 3];
 const WEEK_MS = 7 * 86_400_000;
 const DAY_MS = 86_400_000;
 
-/** Every topic and group, by the deployment's prefix. */
+/** The names of all topics and consumer groups, with the prefix of the deployment. */
 export class Topics {
   constructor(private readonly prefix: string) {}
 
@@ -15,12 +15,11 @@ export class Topics {
     return `${this.prefix}.deliveries.${channel}.${LANES[lane]}`;
   }
 
-  /** The three topics of a channel. */
   lanesOf(channel: ChannelId): string[] {
     return laneNumbers.map((lane) => this.deliveries(channel, lane));
   }
 
-  /** A group for each channel, because workers may serve different ones. */
+  /** One consumer group per channel, because workers may serve different channels. */
   workers(channel: ChannelId): string {
     return `${this.prefix}.workers.${channel}`;
   }
@@ -45,23 +44,22 @@ export class Topics {
     return `${this.prefix}.dead-letters`;
   }
 
-  /** All of them, with how long Kafka keeps what is in them. */
   private all(): { topic: string; retentionMs: number }[] {
     return [
-      // A claim is good for a lease; what is older is not mine any more.
+      // Claims last for minutes, so older messages have no effect.
       ...channelIds.flatMap((channel) => this.lanesOf(channel).map((topic) => ({ topic, retentionMs: DAY_MS }))),
       ...[this.events, this.requests, this.results, this.deadLetters].map((topic) => ({ topic, retentionMs: WEEK_MS })),
     ];
   }
 
   /**
-   * Makes the topics that are missing and checks that all are there: a consumer of a topic that comes later may never see it.
-   * Replication is the broker's default. Throws when the brokers cannot be reached or will not.
+   * Creates missing topics and checks that all exist, because a consumer may never notice a topic that is created
+   * later. Replication is the broker's default. Throws when the brokers are unavailable or refuse.
    */
   async ensure(admin: Admin, partitions: number): Promise<void> {
     const wanted = this.all();
-    const there = new Set(await admin.listTopics());
-    const missing = wanted.filter(({ topic }) => !there.has(topic));
+    const existing = new Set(await admin.listTopics());
+    const missing = wanted.filter(({ topic }) => !existing.has(topic));
     if (missing.length > 0) {
       await admin.createTopics({
         waitForLeaders: true,

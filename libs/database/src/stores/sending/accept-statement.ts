@@ -3,6 +3,7 @@
 import { type ChannelId, laneOf } from '#domain';
 import { columnList } from '../../column-list.js';
 import { json } from '../../columns.js';
+import { MESSAGE_KEY } from './message-key.js';
 import type { NewNotification, RecipientUpsert } from './new-notification.js';
 
 /** One row with `ord` 0 and the time, and one for each request that was not accepted. */
@@ -184,7 +185,7 @@ with requests as materialized (
                               message_key, traceparent)
   select tenant_id, id, channel, lane, greatest(scheduled_at, created_at),
          case when scheduled_at > created_at then 'scheduled' end, expires_at, ordering_key,
-         hashtext(tenant_id::text || coalesce(ordering_key, recipient_id)), traceparent
+         ${MESSAGE_KEY}, traceparent
   from accepted_deliveries
   where coalesce((
     select carillon_lock_ordering_keys(array_agg(carillon_ordering_lock(tenant_id, ordering_key)))

@@ -2,6 +2,7 @@ import { type ChannelId, DomainError, laneOf, notFound } from '#domain';
 import type { Database } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../../page.js';
 import { guard, REPLAY_MOVES, updateCounters } from './delivery-moves.js';
+import { MESSAGE_KEY } from './message-key.js';
 
 export interface DeadLetter {
   id: string;
@@ -186,7 +187,7 @@ with target as materialized (
   insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, attempt, expires_at, ordering_key,
                               message_key)
   select tenant_id, delivery_id, channel, ($2::smallint[])[priority], now(), attempts, expires_at, ordering_key,
-         hashtext(tenant_id::text || coalesce(ordering_key, recipient_id))
+         ${MESSAGE_KEY}
   from replayable
 )
 select delivery_id as "deliveryId", channel, state, expired, priority, replayed_at as "replayedAt",
