@@ -358,3 +358,21 @@ describe('the door of the stream', () => {
     return { streamCount: Number(/^carillon_inbox_streams\S* (\d+)/m.exec(text)?.[1]) };
   };
 });
+
+describe('an API that stops', () => {
+  it('closes its streams so that clients connect again', async () => {
+    const stopping = await startHouse({ worker: false });
+    const mine = await stopping.tenant();
+    const minted = await mine.call('POST', '/api/v1/recipients/ann/inbox-token', {});
+    const path = '/api/v1/inbox/stream';
+    const socket = new WebSocket(stopping.url.replace('http', 'ws') + path, ['carillon.v1', minted.body.token]);
+    const closed = new Promise<number>((resolve) => socket.on('close', resolve));
+    await new Promise((resolve, reject) => socket.once('message', resolve).once('error', reject));
+    const events = await fetch(stopping.url + path, { headers: { Authorization: `Bearer ${minted.body.token}` } });
+    const stopped = stopping.stop();
+    expect(await closed).toBe(1_012);
+    expect(await events.text()).toMatch(/^event: ready\n.*retry: 1000\n\n$/s);
+    await stopped;
+    await expect(fetch(`${stopping.url}/livez`)).rejects.toThrow();
+  });
+});

@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
@@ -33,7 +33,7 @@ interface Key {
 @ApiTags('Consent')
 @Controller('api/v1/categories')
 export class CategoriesController {
-  constructor(@Inject(CategoriesStore) private readonly categories: CategoriesStore) {}
+  constructor(private readonly categories: CategoriesStore) {}
 
   @Get()
   @RequireApiKey('categories:read')

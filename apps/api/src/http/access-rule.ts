@@ -5,5 +5,5 @@ export type Access =
   | { kind: 'public' }
   | { kind: 'tenant'; scope: Scope }
   | { kind: 'operator' }
-  /** A recipient with a token, or a tenant that names one in X-Recipient-ID. */
+  /** A recipient token, or an API key with X-Recipient-ID. */
   | { kind: 'recipient'; scope: Scope };

@@ -1,4 +1,4 @@
-import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res, UseInterceptors } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type InboxChange, type InboxItem, InboxStore } from '#database';
@@ -6,7 +6,6 @@ import { DomainError, notFound } from '#domain';
 import type { RealtimeBus } from '#realtime';
 import { type Caller, type CarillonRequest, CurrentCaller, RequireRecipient } from '../http/access.js';
 import { Answers } from '../http/answers.js';
-import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView } from '../http/schemas.js';
 import { BUS } from '../tokens.js';
 import { countsView, inboxQuery, itemView, streamQuery, toItemView } from './inbox.schema.js';
@@ -21,15 +20,15 @@ interface InboxQuery {
   after_seq?: number;
 }
 
+/** Keeps proxies from closing an idle stream. */
 const SSE_COMMENT_MS = 25_000;
 
 @ApiTags('Inbox')
 @Controller('api/v1/inbox')
-@UseInterceptors(IdempotencyInterceptor)
 export class InboxController {
   constructor(
-    @Inject(InboxStore) private readonly inbox: InboxStore,
-    @Inject(StreamHub) private readonly hub: StreamHub,
+    private readonly inbox: InboxStore,
+    private readonly hub: StreamHub,
     @Inject(BUS) private readonly bus: RealtimeBus,
   ) {}
 
@@ -52,7 +51,7 @@ export class InboxController {
 
   @Get('stream')
   @RequireRecipient('inbox:read')
-  @Answers({ summary: 'Live items: a WebSocket upgrade, or server-sent events', status: 200 })
+  @Answers({ summary: 'Stream items: a WebSocket upgrade, or server-sent events', status: 200 })
   stream(
     @CurrentCaller() caller: Caller,
     @Query({ schema: streamQuery }) query: { since?: number },
@@ -78,10 +77,10 @@ export class InboxController {
       'x-request-id': String(request.id),
     });
     raw.flushHeaders();
-    const leave = this.hub.open(
+    const remove = this.hub.open(
       owner,
       {
-        // Only an item moves the reader's place.
+        // Only items have an id: Last-Event-ID is the sequence number of the last item.
         send: (frames) =>
           void raw.write(
             frames
@@ -97,10 +96,10 @@ export class InboxController {
       },
       since,
     );
-    const comment = setInterval(() => raw.write(': still here\n\n'), SSE_COMMENT_MS);
+    const comment = setInterval(() => raw.write(': keep-alive\n\n'), SSE_COMMENT_MS);
     raw.on('close', () => {
       clearInterval(comment);
-      leave();
+      remove();
     });
   }
 
@@ -155,7 +154,7 @@ export class InboxController {
   @Post(':id/unarchive')
   @HttpCode(204)
   @RequireRecipient('inbox:write')
-  @Answers({ summary: 'Take an item out of the archive', status: 204, errors: ['not_found'] })
+  @Answers({ summary: 'Move an item back from the archive', status: 204, errors: ['not_found'] })
   async unarchive(@CurrentCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
     await this.change(caller, id, 'unarchive');
   }

@@ -1,24 +1,29 @@
-// The WebSocket door of the inbox. Who it is, is asked in the HTTP upgrade: whoever has no good token never gets a socket.
+// The WebSocket endpoint of the inbox. Authenticates during the HTTP upgrade: a request without a valid token never gets a
+// socket.
 
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { LRUCache } from 'lru-cache';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { InboxStore, Tenant, TenantsStore } from '#database';
+import { InboxStore, type Tenant, TenantsStore } from '#database';
 import { DomainError } from '#domain';
 import type { Logger } from '#telemetry';
-import { type InboxIdentity, type InboxTokens } from '../http/inbox-tokens.js';
+import { type InboxIdentity, InboxTokens } from '../http/inbox-tokens.js';
 import { problemOf } from '../http/problem.filter.js';
-import { MAX_STREAMS_PER_RECIPIENT, type StreamHub } from './stream-hub.js';
+import { LOGGER } from '../tokens.js';
+import { MAX_STREAMS_PER_RECIPIENT, StreamHub } from './stream-hub.js';
 
 const PATH = '/api/v1/inbox/stream';
 const PROTOCOL = 'carillon.v1';
 const PING_SECONDS = 25;
 const MAX_MISSED_PONGS = 2;
 const MAX_PAYLOAD = 64 * 1024;
-/** A browser has nothing to say here; a flood of messages ends the connection. */
+/** Clients have no reason to send messages; more than this closes the connection. */
 const MESSAGES_PER_PING = 100;
 const AUTH_TIMEOUT_MS = 5_000;
+/** How long a suspended tenant may still open streams. */
 const TENANT_TTL_MS = 30_000;
 
 export const CLOSE_EXPIRED = 4_001;
@@ -26,56 +31,60 @@ export const CLOSE_TOO_SLOW = 4_008;
 const CLOSE_RESTARTING = 1_012;
 const CLOSE_POLICY = 1_008;
 
-/** What the one clock of all sockets needs of each: a timer each would cost ten thousand timers. */
+/** The state of a socket for the one timer that serves all of them; a timer for each would mean ten thousand timers. */
 interface OpenSocket {
   readonly webSocket: WebSocket;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
-  /** The second of every {@link PING_SECONDS} in which it is pinged. */
+  /** In which second of every {@link PING_SECONDS} it is pinged. */
   readonly slot: number;
+  /** Pings without a pong. */
   missed: number;
   /** Since the last ping. */
   messages: number;
-  /** Ticks since it was told that it is too slow; null while it is not. */
-  leaving: number | null;
+  /** Seconds since it was closed as too slow, or null. */
+  closingSeconds: number | null;
 }
 
-export class InboxGateway {
+@Injectable()
+export class InboxGateway implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly server = new WebSocketServer({
     noServer: true,
-    // Compression costs 7x the throughput and a window of memory for each socket.
+    // Compression reduces throughput to a seventh and needs memory for each socket.
     perMessageDeflate: false,
     maxPayload: MAX_PAYLOAD,
     handleProtocols: (protocols) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
   });
-  private readonly lives = new Set<OpenSocket>();
+  private readonly sockets = new Set<OpenSocket>();
   private opened = 0;
   private second = 0;
   private clock: NodeJS.Timeout | undefined;
   private readonly tenants = new LRUCache<string, Promise<Tenant | null>>({ max: 10_000, ttl: TENANT_TTL_MS });
 
   constructor(
+    private readonly adapterHost: HttpAdapterHost,
     private readonly hub: StreamHub,
     private readonly inbox: InboxStore,
     private readonly tokens: InboxTokens,
     private readonly tenantStore: TenantsStore,
-    private readonly logger: Logger,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  attach(http: Server): void {
+  onApplicationBootstrap(): void {
+    const http = this.adapterHost.httpAdapter.getHttpServer() as Server;
     this.clock = setInterval(() => this.tick(), 1_000).unref();
     http.on('upgrade', (request, socket, head) => {
       socket.on('error', () => socket.destroy());
-      const late = setTimeout(() => socket.destroy(), AUTH_TIMEOUT_MS);
+      const deadline = setTimeout(() => socket.destroy(), AUTH_TIMEOUT_MS);
       this.upgrade(request, socket, head)
         .catch((error: unknown) => refuse(socket, error instanceof DomainError ? error : this.unexpected(error)))
-        .finally(() => clearTimeout(late));
+        .finally(() => clearTimeout(deadline));
     });
   }
 
-  close(): void {
+  /** Rejects further upgrades. StreamHub closes the open sockets. */
+  beforeApplicationShutdown(): void {
     clearInterval(this.clock);
-    this.hub.closeAll();
     this.server.close();
   }
 
@@ -104,16 +113,16 @@ export class InboxGateway {
     since: number | null,
   ): void {
     this.opened += 1;
-    const life: OpenSocket = {
+    const open: OpenSocket = {
       webSocket,
       expiresAt: identity.expiresAt.getTime(),
       slot: this.opened % PING_SECONDS,
       missed: 0,
       messages: 0,
-      leaving: null,
+      closingSeconds: null,
     };
-    this.lives.add(life);
-    const leave = this.hub.open(
+    this.sockets.add(open);
+    const remove = this.hub.open(
       owner,
       {
         send: (frames) => {
@@ -124,40 +133,40 @@ export class InboxGateway {
         buffered: () => webSocket.bufferedAmount,
         closeTooSlow: () => {
           webSocket.close(CLOSE_TOO_SLOW, 'too slow: resume with since');
-          life.leaving ??= 0;
+          open.closingSeconds ??= 0;
         },
         closeRestarting: () => webSocket.close(CLOSE_RESTARTING, 'restarting'),
       },
       since,
     );
     webSocket.on('pong', () => {
-      life.missed = 0;
+      open.missed = 0;
     });
     webSocket.on('message', () => {
-      life.messages += 1;
-      if (life.messages > MESSAGES_PER_PING) webSocket.close(CLOSE_POLICY, 'too many messages');
+      open.messages += 1;
+      if (open.messages > MESSAGES_PER_PING) webSocket.close(CLOSE_POLICY, 'too many messages');
     });
     webSocket.on('error', () => webSocket.terminate());
     webSocket.on('close', () => {
-      this.lives.delete(life);
-      leave();
+      this.sockets.delete(open);
+      remove();
     });
   }
 
-  /** Once a second: ends what has expired or does not answer, and pings those whose turn it is. */
+  /** Once a second: closes expired and dead sockets, and pings those whose turn it is. */
   private tick(): void {
     const now = Date.now();
     this.second = (this.second + 1) % PING_SECONDS;
-    for (const life of this.lives) {
-      // Whoever does not read does not answer a close either.
-      if (life.leaving !== null && ++life.leaving > 1) life.webSocket.terminate();
-      else if (life.expiresAt <= now) life.webSocket.close(CLOSE_EXPIRED, 'token expired');
-      else if (life.slot !== this.second) continue;
-      else if (life.missed >= MAX_MISSED_PONGS) life.webSocket.terminate();
+    for (const open of this.sockets) {
+      // A client that does not read does not answer the close either.
+      if (open.closingSeconds !== null && ++open.closingSeconds > 1) open.webSocket.terminate();
+      else if (open.expiresAt <= now) open.webSocket.close(CLOSE_EXPIRED, 'token expired');
+      else if (open.slot !== this.second) continue;
+      else if (open.missed >= MAX_MISSED_PONGS) open.webSocket.terminate();
       else {
-        life.missed += 1;
-        life.messages = 0;
-        life.webSocket.ping();
+        open.missed += 1;
+        open.messages = 0;
+        open.webSocket.ping();
       }
     }
   }
@@ -177,7 +186,7 @@ export class InboxGateway {
     if (!identity.scopes.has('inbox:read'))
       throw new DomainError('forbidden', 'This recipient token lacks the scope inbox:read.');
     if (token === fromUrl && !(await this.inbox.useToken(identity.tenantId, identity.jti, identity.expiresAt))) {
-      throw new DomainError('unauthenticated', 'A token in a URL is good once; this one was used before.');
+      throw new DomainError('unauthenticated', 'A token in a URL is valid once; this one was already used.');
     }
     return identity;
   }
@@ -199,7 +208,7 @@ export class InboxGateway {
   }
 
   private unexpected(error: unknown): DomainError {
-    this.logger.error({ err: error }, 'an upgrade failed');
+    this.logger.error({ err: error }, 'a WebSocket upgrade failed');
     return new DomainError('internal', 'Something went wrong on our side.');
   }
 }
@@ -209,7 +218,7 @@ function sinceOf(url: URL): number | null {
   if (text === null) return null;
   const since = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(since)) {
-    throw new DomainError('validation_failed', 'The query has 1 fault.', {
+    throw new DomainError('validation_failed', 'The query has 1 error.', {
       errors: [
         { pointer: '?since', code: 'invalid', message: `must be a sequence number, got ${JSON.stringify(text)}` },
       ],

@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type DeadLetter, DeadLettersStore, OperationsStore } from '#database';
@@ -41,8 +41,8 @@ type LettersQuery = z.infer<typeof lettersQuery>;
 @Controller('internal/dlq')
 export class DeadLettersController {
   constructor(
-    @Inject(DeadLettersStore) private readonly letters: DeadLettersStore,
-    @Inject(OperationsStore) private readonly operations: OperationsStore,
+    private readonly letters: DeadLettersStore,
+    private readonly operations: OperationsStore,
   ) {}
 
   @Get()

@@ -1,4 +1,4 @@
-import { Controller, Get, Inject } from '@nestjs/common';
+import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type ChannelFigures, OverviewStore } from '#database';
@@ -45,7 +45,7 @@ const overviewView = z
 @ApiTags('Operator')
 @Controller('internal/overview')
 export class OverviewController {
-  constructor(@Inject(OverviewStore) private readonly overview: OverviewStore) {}
+  constructor(private readonly overview: OverviewStore) {}
 
   @Get()
   @RequireOperator()

@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { OperationsStore } from '#database';
@@ -20,8 +20,8 @@ import {
 @Controller('internal/provider-accounts')
 export class PlatformProviderAccountsController {
   constructor(
-    @Inject(ManageProviderAccounts) private readonly accounts: ManageProviderAccounts,
-    @Inject(OperationsStore) private readonly operations: OperationsStore,
+    private readonly accounts: ManageProviderAccounts,
+    private readonly operations: OperationsStore,
   ) {}
 
   @Post()

@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, Query } from '@nestjs/common';
+import { Controller, Get, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { PoisonMessagesStore } from '#database';
@@ -24,7 +24,7 @@ const poisonQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(2
 @ApiTags('Operator')
 @Controller('internal/poison-messages')
 export class PoisonMessagesController {
-  constructor(@Inject(PoisonMessagesStore) private readonly poison: PoisonMessagesStore) {}
+  constructor(private readonly poison: PoisonMessagesStore) {}
 
   @Get()
   @RequireOperator()

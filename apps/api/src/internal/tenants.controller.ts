@@ -9,7 +9,7 @@ import { type CarillonRequest, RequireOperator } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 
 import { id, idParam, listOf, listView, pageQuery, time } from '../http/schemas.js';
-import { BUS, PEPPER } from '../tokens.js';
+import { API_KEY_PEPPER, BUS } from '../tokens.js';
 
 const name = z.string().min(1).max(200);
 const status = z.enum(['active', 'suspended']);
@@ -62,10 +62,10 @@ const keyParam = z.object({ id, keyId: id });
 @Controller('internal/tenants')
 export class TenantsController {
   constructor(
-    @Inject(TenantsStore) private readonly tenants: TenantsStore,
-    @Inject(ApiKeysStore) private readonly keys: ApiKeysStore,
-    @Inject(OperationsStore) private readonly operations: OperationsStore,
-    @Inject(PEPPER) private readonly pepper: Buffer,
+    private readonly tenants: TenantsStore,
+    private readonly keys: ApiKeysStore,
+    private readonly operations: OperationsStore,
+    @Inject(API_KEY_PEPPER) private readonly pepper: Buffer,
     @Inject(BUS) private readonly bus: RealtimeBus,
   ) {}
 

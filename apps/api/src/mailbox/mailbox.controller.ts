@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, HttpCode, Inject, Param, Query } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type MailboxMessage, MailboxStore } from '#database';
@@ -24,7 +24,7 @@ const mailboxQuery = filteredPage({ channel: z.enum(channelIds).optional(), to: 
 @ApiTags('Mailbox')
 @Controller('api/v1/mailbox')
 export class MailboxController {
-  constructor(@Inject(MailboxStore) private readonly mailbox: MailboxStore) {}
+  constructor(private readonly mailbox: MailboxStore) {}
 
   @Get()
   @RequireApiKey('mailbox:read')

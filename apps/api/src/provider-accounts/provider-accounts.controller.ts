@@ -1,24 +1,10 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  HttpCode,
-  Inject,
-  Param,
-  Patch,
-  Post,
-  Query,
-  Res,
-  UseInterceptors,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { providers } from '#providers';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
-import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { ManageProviderAccounts } from './manage-provider-accounts.js';
 import {
@@ -33,9 +19,8 @@ import {
 
 @ApiTags('Providers')
 @Controller('api/v1')
-@UseInterceptors(IdempotencyInterceptor)
 export class ProviderAccountsController {
-  constructor(@Inject(ManageProviderAccounts) private readonly accounts: ManageProviderAccounts) {}
+  constructor(private readonly accounts: ManageProviderAccounts) {}
 
   @Get('providers')
   @RequireApiKey('provider_accounts:read')

@@ -1,16 +1,4 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  HttpCode,
-  Inject,
-  Param,
-  Post,
-  Query,
-  Res,
-  UseInterceptors,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
@@ -18,7 +6,6 @@ import { type Suppression, SuppressionsStore } from '#database';
 import { type ChannelId, channelIds, channelOf, notFound, suppressionReasons } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
-import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { filteredPage, id, idParam, listOf, listView, time } from '../http/schemas.js';
 
 const address = z.string().min(1).max(4_096);
@@ -61,9 +48,8 @@ type SuppressionsQuery = z.infer<typeof suppressionsQuery>;
 
 @ApiTags('Consent')
 @Controller('api/v1/suppressions')
-@UseInterceptors(IdempotencyInterceptor)
 export class SuppressionsController {
-  constructor(@Inject(SuppressionsStore) private readonly suppressions: SuppressionsStore) {}
+  constructor(private readonly suppressions: SuppressionsStore) {}
 
   @Get()
   @RequireApiKey('suppressions:read')

@@ -18,8 +18,8 @@ const HTML = 'text/html; charset=utf-8';
 export class UnsubscribeController {
   constructor(
     @Inject(UNSUBSCRIBE_KEY) private readonly key: Buffer,
-    @Inject(RecipientsStore) private readonly recipients: RecipientsStore,
-    @Inject(CategoriesStore) private readonly categories: CategoriesStore,
+    private readonly recipients: RecipientsStore,
+    private readonly categories: CategoriesStore,
   ) {}
 
   @Get(':token')

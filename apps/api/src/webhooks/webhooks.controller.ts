@@ -1,17 +1,4 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  HttpCode,
-  Inject,
-  Param,
-  Patch,
-  Post,
-  Query,
-  Res,
-  UseInterceptors,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import {
@@ -23,7 +10,6 @@ import {
 } from '#database';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
-import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { ManageWebhooks } from './manage-webhooks.js';
 import {
@@ -47,12 +33,11 @@ interface Id {
 
 @ApiTags('Webhooks')
 @Controller('api/v1/webhooks')
-@UseInterceptors(IdempotencyInterceptor)
 export class WebhooksController {
   constructor(
-    @Inject(ManageWebhooks) private readonly webhooks: ManageWebhooks,
-    @Inject(WebhookEndpointsStore) private readonly endpoints: WebhookEndpointsStore,
-    @Inject(NotificationsStore) private readonly notifications: NotificationsStore,
+    private readonly webhooks: ManageWebhooks,
+    private readonly endpoints: WebhookEndpointsStore,
+    private readonly notifications: NotificationsStore,
   ) {}
 
   @Post()
