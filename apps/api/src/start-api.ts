@@ -33,8 +33,8 @@ export interface StartOptions {
 /**
  * Starts the API in this process and resolves once it serves requests. Waits until the database is migrated.
  *
- * The classes that start or stop something do so in Nest's lifecycle hooks. `stop()` is `app.close()`, which runs its phases
- * one after the other over all modules:
+ * The classes that start or stop something do so in Nest's lifecycle hooks. `stop()` is `app.close()`, which runs its
+ * phases one after the other over all modules:
  * 1. `onModuleDestroy`: `/readyz` answers 503, so load balancers send no new requests.
  * 2. `beforeApplicationShutdown`: streams close with 1012, the Kafka intake and the operator's listener stop.
  * 3. Nest closes the HTTP server and waits for open requests.

@@ -12,14 +12,14 @@ import { API_KEY_PEPPER, BUS, LOGGER, REQUEST_ALLOWANCES } from '../tokens.js';
 const KEY_TTL_MS = 30_000;
 /** How often `last_used_at` of the used keys is written. */
 const TOUCH_MS = 60_000;
-/** Wrong keys from one address in a minute. Beyond that the address is rate limited; a key that was verified before still works. */
+/** Wrong keys from one address in a minute. Further ones get `rate_limited`; correct keys still work. */
 const FAILURES_PER_MINUTE = 60;
 
 /** Finds the tenant of an API key, and limits the requests of each key. */
 @Injectable()
 export class Authenticator implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly known = new LRUCache<string, Promise<KnownKey | null>>({ max: 50_000, ttl: KEY_TTL_MS });
-  /** Verified keys by the digest of the whole key: checking the HMAC of every request would take a tenth of its time. */
+  /** Verified keys by digest of the whole key. Checking the HMAC would take a tenth of the time of a request. */
   private readonly verified = new LRUCache<string, KnownKey>({ max: 50_000, ttl: KEY_TTL_MS });
   private readonly used = new Set<string>();
   private readonly failures = new RequestLimit();
@@ -64,21 +64,22 @@ export class Authenticator implements OnApplicationBootstrap, OnApplicationShutd
     // An unknown id takes the same path as a wrong secret.
     const given = hashSecret(this.pepper, parsed?.secret ?? '');
     const isRight = known !== null && timingSafeEqual(given, known.secretHash) && isCurrent(known);
-    if (!isRight) {
-      const allowance = this.failures.take(address, FAILURES_PER_MINUTE);
-      if (!allowance.granted) {
-        throw new DomainError('rate_limited', 'Too many wrong keys from this address.', {
-          retryAfterSeconds: allowance.resetSeconds,
-        });
-      }
-      throw new DomainError(
-        'unauthenticated',
-        text ? 'The API key is not valid.' : 'Send your API key in the X-API-Key header.',
-      );
-    }
+    if (!isRight) throw this.refusal(text, address);
     this.used.add(known.keyId);
     this.verified.set(digest, known);
     return known;
+  }
+
+  private refusal(text: string | undefined, address: string): DomainError {
+    const allowance = this.failures.take(address, FAILURES_PER_MINUTE);
+    if (!allowance.granted)
+      return new DomainError('rate_limited', 'Too many wrong keys from this address.', {
+        retryAfterSeconds: allowance.resetSeconds,
+      });
+    return new DomainError(
+      'unauthenticated',
+      text ? 'The API key is not valid.' : 'Send your API key in the X-API-Key header.',
+    );
   }
 
   /** Takes one request from the key's allowance. */

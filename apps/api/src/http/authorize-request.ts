@@ -17,8 +17,8 @@ const OPERATOR_REQUESTS_PER_MINUTE = 6_000;
 const OPERATOR_FAILURES_PER_MINUTE = 60;
 
 /**
- * Authenticates a request from its headers and checks the scope and the request limit, as its route demands. Runs before
- * the body is read: a caller without credentials causes no parsing.
+ * Authenticates a request from its headers and checks the scope and the request limit of its route. Runs before the
+ * body is read, so that callers without credentials cause no parsing.
  */
 @Injectable()
 export class AuthorizeRequest {

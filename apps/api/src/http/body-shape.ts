@@ -1,5 +1,5 @@
-// Limits on JSON bodies that apply before the schema of a route. Depth and the number of values are checked on the raw text
-// before it is parsed; strings, and the keys of one item of a bulk send, on the parsed value.
+// Limits on JSON bodies that apply before the schema of a route. Depth and the number of values are checked on the raw
+// text before it is parsed; strings, and the keys of one item of a bulk send, on the parsed value.
 
 import type { FieldError } from '#domain';
 import { pointerOf, validationFailed } from './request-schema.pipe.js';
@@ -8,7 +8,7 @@ export interface BodyLimits {
   bytes: number;
   /** Keys of all objects together. */
   keys: number;
-  /** Objects and arrays together. An empty one takes 2 bytes of text but about 20 times that much memory when parsed. */
+  /** Objects and arrays together. An empty one takes 2 bytes of text but about 40 bytes of memory when parsed. */
   containers: number;
   /** Keys and array items together, counted as the commas between them. */
   values: number;
@@ -28,7 +28,7 @@ const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const COMMA = 0x2c;
 
-/** Scans the text once without parsing it. Throws `validation_failed` when it is nested too deeply or has too many values. */
+/** Scans the text once, without parsing it. Throws `validation_failed` for too many levels, keys or values. */
 export function checkJsonText(text: string, limits: BodyLimits): void {
   let depth = 0;
   let containers = 0;
@@ -68,7 +68,7 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
-/** Throws `validation_failed` for a body with too many levels, keys or characters, or with text that PostgreSQL cannot store. */
+/** Throws `validation_failed` for too many levels, keys or characters, and for text that PostgreSQL cannot store. */
 export function checkBodyShape(body: unknown, limits: BodyLimits = DEFAULT_BODY_LIMITS): void {
   const errors = shapeErrors(body, limits);
   if (errors.length > 0) throw validationFailed(errors);
@@ -112,7 +112,7 @@ export function shapeErrors(value: unknown, limits: BodyLimits = DEFAULT_BODY_LI
   return [{ pointer: '/', code: 'too_many_keys', message: `has ${keys} keys, at most ${limits.keys} are allowed` }];
 }
 
-/** Returns why PostgreSQL cannot store the text, or null. Its text type has no NUL, and UTF-8 has no lone surrogates. */
+/** Returns why PostgreSQL cannot store the text, or null: its text type has no NUL, and UTF-8 no lone surrogates. */
 export function textError(text: string): string | null {
   if (text.includes('\u0000')) return 'must not contain NUL (\\u0000)';
   if (!text.isWellFormed()) return 'must not contain a lone surrogate (half of a UTF-16 pair)';

@@ -1,5 +1,5 @@
-// The HTTP server around the controllers: request ids, authorization, body limits and parsers, one log line and one metric
-// per request, the OpenAPI pages.
+// The HTTP server around the controllers: request ids, authorization, body limits and parsers, one log line and one
+// metric per request, the OpenAPI pages.
 
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule } from '@nestjs/swagger';
@@ -15,7 +15,7 @@ import type { RawRequest } from './raw-body.js';
 import { validationFailed } from './request-schema.pipe.js';
 import { type CarillonRouteConfig, routeConfigOf } from './route-config.js';
 
-/** Up to this size the rest of a rejected body is read, so that its connection can be reused. Beyond it the connection closes. */
+/** A rejected body of up to this size is read to its end, so that the connection can be reused; otherwise it closes. */
 const DRAINED_BYTES = 5 * 1024 * 1024;
 /** For the headers, and for the whole request. */
 export const TIMEOUT_MS = 10_000;

@@ -13,7 +13,7 @@ import { InboxTokens } from './inbox-tokens.js';
 import { ProblemFilter } from './problem.filter.js';
 import { RequestSchemaPipe } from './request-schema.pipe.js';
 
-/** Everything that applies to all routes. */
+/** Authentication, validation, idempotency and error answers of all routes. */
 @Module({
   providers: [
     { provide: APP_GUARD, useClass: AccessGuard },

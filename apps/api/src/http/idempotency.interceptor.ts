@@ -14,9 +14,9 @@ const SETTLE_MS = 300_000;
 const SETTLE_PAUSE_MS = 250;
 
 /**
- * Handles the Idempotency-Key of every tenant POST without {@link SKIP_IDEMPOTENCY}. Reserves the key before the handler
- * runs and stores the response afterwards. Once the handler has succeeded, returns its response even if storing it
- * failed. Releases the key only when it is certain that the handler changed nothing: a retry must not act twice.
+ * Handles the Idempotency-Key of every tenant POST without {@link SKIP_IDEMPOTENCY}. Reserves the key before the
+ * handler runs and stores the response afterwards. Once the handler has succeeded, returns its response even if storing
+ * it failed. Releases the key only when it is certain that the handler changed nothing: a retry must not act twice.
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
@@ -46,7 +46,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
           return of(first.body);
         }
         return next.handle().pipe(
-          // If the database did not answer, the handler may have acted: the key stays, and a retry gets `idempotency_unknown`.
+          // If the database did not answer, the handler may have acted: the key stays, and a retry gets
+          // `idempotency_unknown`.
           catchError((error: unknown) => (isUnanswered(error) ? throwError(() => error) : abandon(error))),
           mergeMap(async (body: unknown) => {
             const answer = {

@@ -21,7 +21,7 @@ export function keyRouteOf(route: string, mode: Caller['mode']): string {
   return mode === 'test' ? `test ${route}` : route;
 }
 
-/** Returns the hexadecimal SHA-256 of the route and the body with sorted keys: the order of keys makes no difference. */
+/** Returns the hexadecimal SHA-256 of the route and the body. The order of keys in the body makes no difference. */
 export function bodyHashOf(route: string, body: unknown): string {
   const text = new HashedText();
   text.write(`${route}\n`);
@@ -29,7 +29,7 @@ export function bodyHashOf(route: string, body: unknown): string {
   return text.digest();
 }
 
-/** Characters that are buffered before they are hashed, so that the text of a large body is never in memory as a whole. */
+/** Characters that are buffered before they are hashed: the text of a large body is never in memory as a whole. */
 const BUFFERED = 64 * 1024;
 
 class HashedText {

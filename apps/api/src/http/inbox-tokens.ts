@@ -16,7 +16,7 @@ export interface InboxIdentity {
 const ALGORITHM = 'HS256';
 const AUDIENCE = 'inbox';
 const KEY_ID = 'k1';
-/** Verified tokens that are cached until they expire: checking a signature costs more than reading a page of the inbox. */
+/** Verified tokens are cached until they expire: checking a signature costs more than reading a page of the inbox. */
 const MAX_VERIFIED = 50_000;
 
 /** Recipient tokens: short-lived JWTs (RFC 7519) that give access to one recipient's inbox only. */

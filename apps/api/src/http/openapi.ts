@@ -9,7 +9,8 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .setOpenAPIVersion('3.1.0')
     .setTitle('Carillon')
     .setDescription(
-      'Self-hosted, multi-tenant notification platform. Errors are application/problem+json; docs/errors.md explains every code.',
+      'Self-hosted, multi-tenant notification platform. Errors are application/problem+json; ' +
+        'docs/errors.md explains every code.',
     )
     .setVersion(version)
     .setLicense('MIT', 'https://opensource.org/license/mit')

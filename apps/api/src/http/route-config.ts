@@ -1,5 +1,5 @@
-// Route metadata that the HTTP server needs before it reads a body: the access rule and the body limits. Decorators put it
-// into Fastify's route options, where hooks and content type parsers read it.
+// Route metadata that the HTTP server needs before it reads a body: the access rule and the body limits. Decorators put
+// it into Fastify's route options, where hooks and content type parsers read it.
 
 import { SetMetadata } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';

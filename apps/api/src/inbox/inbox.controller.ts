@@ -8,7 +8,7 @@ import { type Caller, type CarillonRequest, CurrentCaller, RequireRecipient } fr
 import { Answers } from '../http/answers.js';
 import { idParam, listOf, listView } from '../http/schemas.js';
 import { BUS } from '../tokens.js';
-import { countsView, inboxQuery, itemView, streamQuery, toItemView } from './inbox.schema.js';
+import { countsView, type Frame, inboxQuery, itemView, streamQuery, toItemView } from './inbox.schema.js';
 import { MAX_STREAMS_PER_RECIPIENT, StreamHub } from './stream-hub.js';
 
 interface InboxQuery {
@@ -44,7 +44,7 @@ export class InboxController {
 
   @Get('counts')
   @RequireRecipient('inbox:read')
-  @Answers({ summary: 'The counters', status: 200, schema: countsView })
+  @Answers({ summary: 'Get the counters', status: 200, schema: countsView })
   async counts(@CurrentCaller() caller: Caller) {
     return (await this.inbox.head(caller.tenantId, caller.recipientId!)).counts;
   }
@@ -80,16 +80,7 @@ export class InboxController {
     const remove = this.hub.open(
       owner,
       {
-        // Only items have an id: Last-Event-ID is the sequence number of the last item.
-        send: (frames) =>
-          void raw.write(
-            frames
-              .map(
-                (frame) =>
-                  `${frame.type === 'item' ? `id: ${frame.item.seq}\n` : ''}event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`,
-              )
-              .join(''),
-          ),
+        send: (frames) => void raw.write(frames.map(eventOf).join('')),
         buffered: () => raw.writableLength,
         closeTooSlow: () => raw.destroy(),
         closeRestarting: () => void raw.end('retry: 1000\n\n'),
@@ -178,4 +169,10 @@ export class InboxController {
       }),
     );
   }
+}
+
+/** A server-sent event. Only items have an id, so Last-Event-ID is the sequence number of the last item. */
+function eventOf(frame: Frame): string {
+  const id = frame.type === 'item' ? `id: ${frame.item.seq}\n` : '';
+  return `${id}event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`;
 }

@@ -1,5 +1,5 @@
-// The WebSocket endpoint of the inbox. Authenticates during the HTTP upgrade: a request without a valid token never gets a
-// socket.
+// The WebSocket endpoint of the inbox. Authenticates during the HTTP upgrade: a request without a valid token never
+// gets a socket.
 
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -229,8 +229,13 @@ function sinceOf(url: URL): number | null {
 
 function refuse(socket: Duplex, error: DomainError): void {
   const body = JSON.stringify(problemOf(error, 'upgrade'));
-  const retry = error.retryAfterSeconds === undefined ? '' : `Retry-After: ${Math.ceil(error.retryAfterSeconds)}\r\n`;
-  socket.end(
-    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${retry}Connection: close\r\n\r\n${body}`,
-  );
+  const { retryAfterSeconds } = error;
+  const head = [
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(retryAfterSeconds === undefined ? [] : [`Retry-After: ${Math.ceil(retryAfterSeconds)}`]),
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }

@@ -1,5 +1,5 @@
-// The open inbox streams of this process. A hint from the bus only triggers a read: items come from the table, after the last
-// sequence number that the stream has sent, so none is missed or sent twice.
+// The open inbox streams of this process. A hint from the bus only triggers a read: items come from the table, after
+// the last sequence number that the stream has sent, so none is missed or sent twice.
 
 import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { type InboxItem, InboxStore } from '#database';
@@ -87,7 +87,7 @@ export class StreamHub implements OnApplicationBootstrap, BeforeApplicationShutd
   }
 
   /**
-   * Adds a stream. It sends `ready`, then the items after `since` (new items only without it), then new items as they come.
+   * Adds a stream. It sends `ready`, then the items after `since`, then new items; without `since` only new items.
    * Returns a function that removes the stream.
    */
   open(owner: StreamOwner, connection: StreamConnection, since: number | null): () => void {

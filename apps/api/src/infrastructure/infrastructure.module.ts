@@ -26,8 +26,8 @@ export interface InfrastructureOptions {
 }
 
 /**
- * Configuration, logger, keys and connections, for every module. It is global, so Nest initializes it before and shuts it
- * down after the modules that use it: the database is ready when they start and still open when they stop.
+ * Configuration, logger, keys and connections, for every module. It is global, so Nest initializes it before and shuts
+ * it down after the modules that use it: the database is ready when they start and still open when they stop.
  */
 @Module({})
 export class InfrastructureModule implements OnModuleInit, OnApplicationShutdown {

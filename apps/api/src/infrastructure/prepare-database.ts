@@ -18,7 +18,9 @@ export class PrepareDatabase {
     instruments().partitionHorizon(() => this.partitions.horizonDays());
   }
 
-  /** Workers make partitions too, but an API may run alone. A failure is fatal only when no partition covers the present. */
+  /**
+   * Workers make partitions too, but an API may run alone. A failure is fatal only if no partition covers the present.
+   */
   private async makePartitions(): Promise<void> {
     try {
       await this.partitions.make();

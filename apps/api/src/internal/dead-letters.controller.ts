@@ -22,7 +22,7 @@ const letterView = z
     attempts: z.int(),
     failed_at: time,
     replayed_at: time.nullable(),
-    settled_at: time.nullable().meta({ description: 'When a receipt proved that the delivery was sent after all' }),
+    settled_at: time.nullable().meta({ description: 'When a receipt showed that the message was sent' }),
   })
   .meta({ id: 'DeadLetter' });
 
@@ -79,7 +79,7 @@ export class DeadLettersController {
   @HttpCode(202)
   @RequireOperator()
   @Answers({
-    summary: 'Send it again, once',
+    summary: 'Replay a dead letter. Possible once',
     status: 202,
     schema: letterView,
     errors: ['not_found', 'already_replayed', 'conflict'],

@@ -11,8 +11,8 @@ const poisonView = z
     topic: z.string(),
     partition: z.int(),
     offset: z.string(),
-    key: z.string().nullable().describe('Base64.'),
-    value: z.string().nullable().describe('The first 64 kB, base64.'),
+    key: z.string().nullable().describe('Base64'),
+    value: z.string().nullable().describe('The first 64 kB in base64'),
     reason: z.string(),
     created_at: time,
   })
@@ -20,7 +20,7 @@ const poisonView = z
 
 const poisonQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(200).default(50) });
 
-/** What came on a topic and could not be read, for whoever has to find out who wrote it. */
+/** Kafka messages that could not be processed, so that the operator can find their producer. */
 @ApiTags('Operator')
 @Controller('internal/poison-messages')
 export class PoisonMessagesController {
@@ -29,7 +29,7 @@ export class PoisonMessagesController {
   @Get()
   @RequireOperator()
   @Answers({
-    summary: 'The newest messages that no consumer could read',
+    summary: 'List messages that could not be processed, newest first',
     status: 200,
     schema: z.object({ data: z.array(poisonView) }),
     errors: ['validation_failed'],

@@ -75,8 +75,8 @@ export class AcceptBulk {
   ) {}
 
   /**
-   * Throws `validation_failed` for the shared part when no item is a replay, and `unavailable` when nothing was committed.
-   * `idempotencyOf` returns the key and the body hash of an item.
+   * Throws `validation_failed` for the shared part when no item is a replay, and `unavailable` when nothing was
+   * committed. `idempotencyOf` returns the key and the body hash of an item.
    */
   async run(
     caller: Caller,
@@ -101,8 +101,8 @@ export class AcceptBulk {
   }
 
   /**
-   * Whether this call probably repeats an earlier one. An optimization: the accept statement recognizes every replay, but
-   * the shared content would be written in vain.
+   * Whether this call probably repeats an earlier one. An optimization: the accept statement recognizes every replay,
+   * but the shared content would be written in vain.
    */
   private async isFirstKeyKnown(caller: Caller, items: ReadItem[]): Promise<boolean> {
     const first = items.find(({ idempotency }) => idempotency !== null);

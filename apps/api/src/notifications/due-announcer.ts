@@ -5,8 +5,8 @@ interface Notifier {
 
 /**
  * Wakes the workers with one NOTIFY for everything that became due while the previous one was running. Sent after the
- * transaction that wrote the deliveries, because NOTIFY inside a transaction takes a global lock at commit. After a lost
- * NOTIFY the workers' next poll finds the deliveries.
+ * transaction that wrote the deliveries, because NOTIFY inside a transaction takes a global lock at commit. If it is
+ * lost, the workers' next poll finds the deliveries.
  */
 export class DueAnnouncer {
   private readonly waiting = new Set<string>();

@@ -7,10 +7,14 @@ const label = z.string().min(1).max(255);
 
 export const listQuery = filteredPage({
   offset: z.coerce.number({ error: 'must be a number' }).int().min(0).max(10_000).optional(),
-  status: z.enum(notificationStatuses).optional().meta({
-    description:
-      '`pending` and `active` are computed. Such a page examines 1,000 notifications, so it may be short or empty and still have a next_cursor',
-  }),
+  status: z
+    .enum(notificationStatuses)
+    .optional()
+    .meta({
+      description:
+        '`pending` and `active` are computed. Such a page examines 1,000 notifications, ' +
+        'so it may be short or empty and still have a next_cursor',
+    }),
   recipient_id: recipientId.optional(),
   channel: channel.optional(),
   category: label.optional(),

@@ -41,7 +41,7 @@ export const notificationView = z
     expires_at: at,
     created_at: time,
     counts: z.partialRecord(z.enum(deliveryStates), z.int()),
-    deliveries: z.array(deliveryView).meta({ description: 'The first hundred' }),
+    deliveries: z.array(deliveryView).meta({ description: 'The first 100' }),
   })
   .meta({ id: 'Notification' });
 

@@ -1,5 +1,5 @@
-// The two parts of a send request: what one recipient has for itself, and what all recipients of a bulk send share. A single
-// send is both at once.
+// The two parts of a send request: the part of one recipient, and the part that all recipients of a bulk send share.
+// The body of a single send is both.
 
 import { type AddressSource, type ChannelId, channelOf } from '#domain';
 import type { BulkBody, SendBody } from './notification.schema.js';
@@ -15,7 +15,7 @@ export function recipientIdOf({ recipient, recipient_id: id }: RecipientPart): s
   return recipient?.id ?? id!;
 }
 
-/** The part of the stored profile that the delivery takes its address from, or null when the request has the address. */
+/** Which part of the stored profile has the address of the delivery, or null when the request has the address. */
 export function addressNeeded(channel: ChannelId, item: RecipientPart): AddressSource | null {
   const { addressFrom, addressesOf } = channelOf(channel);
   if (addressFrom === null || item.recipient_address !== undefined) return null;

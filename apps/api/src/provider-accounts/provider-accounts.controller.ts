@@ -24,7 +24,7 @@ export class ProviderAccountsController {
 
   @Get('providers')
   @RequireApiKey('provider_accounts:read')
-  @Answers({ summary: 'What providers there are', status: 200, schema: listOf(providerView) })
+  @Answers({ summary: 'List providers', status: 200, schema: listOf(providerView) })
   providers() {
     const rows = Object.values(providers).map(({ id, name, channels, credentials }) => ({
       id,
@@ -94,7 +94,7 @@ export class ProviderAccountsController {
   @Delete('provider-accounts/:id')
   @HttpCode(204)
   @RequireApiKey('provider_accounts:write')
-  @Answers({ summary: 'Remove a provider account', status: 204, errors: ['not_found'] })
+  @Answers({ summary: 'Delete a provider account', status: 204, errors: ['not_found'] })
   async delete(
     @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: idParam }) { id }: { id: string },
@@ -106,7 +106,7 @@ export class ProviderAccountsController {
   @HttpCode(200)
   @RequireApiKey('provider_accounts:write')
   @Answers({
-    summary: 'Ask the vendor whether the credentials are good',
+    summary: 'Ask the vendor whether it accepts the credentials',
     status: 200,
     schema: verifyView,
     errors: ['not_found'],

@@ -60,8 +60,8 @@ export class TakeReceipts {
   }
 
   /**
-   * Returns the number of receipts in the call. Throws `forbidden` for a wrong signature, `not_found` for an unknown account.
-   * The store writes waiting receipts of several calls together.
+   * Returns the number of receipts in the call. Throws `forbidden` for a wrong signature, `not_found` for an unknown
+   * account. The store writes waiting receipts of several calls together.
    */
   async run(call: VendorCall): Promise<number> {
     const { provider, accountId } = call;

@@ -6,13 +6,13 @@ const SHARE = 250;
 /** Receipts of one tenant. Enough for several calls of the largest size that vendors make. */
 const MAX_WAITING = 20_000;
 
-/** Limits how many receipts of one tenant are written at once and how many may wait, so that one tenant cannot delay others. */
+/** Limits how many receipts of a tenant are written at once and how many may wait: one tenant must not delay others. */
 export class TenantShares {
   private readonly limits = new Map<string, LimitFunction>();
 
   /**
-   * Runs `write` for each receipt, those of a tenant in order. Throws `unavailable`, before it writes anything, when too many
-   * receipts of a tenant are waiting.
+   * Runs `write` for each receipt, those of a tenant in order. Throws `unavailable`, before it writes anything, when
+   * too many receipts of a tenant are waiting.
    */
   async write<Receipt, Result>(
     receipts: readonly Receipt[],

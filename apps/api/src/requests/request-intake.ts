@@ -24,10 +24,10 @@ export class RequestIntake {
   ) {}
 
   /**
-   * Returns the answer to publish: 202, or a problem for an error of the caller. The header `x-api-key` authenticates the
-   * tenant. The idempotency key is the header `idempotency-key`, the field of the body, the key of the message, or its place
-   * in the topic, so that a message that is delivered twice is accepted once. Throws `unavailable` while the database is
-   * unavailable, and every internal error.
+   * Returns the answer to publish: 202, or a problem for an error of the caller. The header `x-api-key` authenticates
+   * the tenant. The idempotency key is the header `idempotency-key`, the field of the body, the key of the message, or
+   * its place in the topic, so that a message that is delivered twice is accepted once. Throws `unavailable` while the
+   * database is unavailable, and every internal error.
    */
   async handle(request: StreamedRequest): Promise<Record<string, unknown>> {
     try {

@@ -61,7 +61,7 @@ export class ManageWebhooks {
     return { secret, until };
   }
 
-  /** Sends a `webhook.test` event to this endpoint, whether or not it subscribes to it. Returns the id of the delivery. */
+  /** Sends a `webhook.test` event to this endpoint, whatever its event types. Returns the id of the delivery. */
   async test(tenantId: string, id: string): Promise<string> {
     const endpoint = await this.enabled(tenantId, id);
     const event: StoredEvent = {
