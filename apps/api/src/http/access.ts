@@ -2,8 +2,7 @@ import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetada
 import { ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Scope, TenantSettings } from '#domain';
-import type { Access } from './access-rule.js';
-import { routeConfig } from './route-config.js';
+import { type Access, routeConfig } from './route-config.js';
 
 export const ACCESS = 'carillon:access';
 
@@ -30,6 +29,8 @@ export interface Caller {
   settings: TenantSettings;
   /** Set on inbox routes only. */
   recipientId: string | null;
+  /** Set for a recipient token only. */
+  tokenExpiresAt: Date | null;
   /** The W3C trace context of the request, when it is valid. */
   traceparent: string | null;
 }

@@ -7,10 +7,10 @@ import { DomainError } from '#domain';
 import { RequestLimit } from '#rate-limit';
 import { CONFIG } from '../tokens.js';
 import type { CarillonRequest } from './access.js';
-import type { Access } from './access-rule.js';
 import { Authenticator } from './authenticator.js';
-import { InboxTokens } from './inbox-tokens.js';
+import { RecipientAccess } from './recipient-access.js';
 import { validationFailed } from './request-schema.pipe.js';
+import type { Access } from './route-config.js';
 import { recipientId as recipientIdSchema } from './schemas.js';
 
 const OPERATOR_REQUESTS_PER_MINUTE = 6_000;
@@ -28,7 +28,7 @@ export class AuthorizeRequest {
 
   constructor(
     private readonly authenticator: Authenticator,
-    private readonly inboxTokens: InboxTokens,
+    private readonly recipientAccess: RecipientAccess,
     @Inject(CONFIG) { adminToken }: Config,
   ) {
     this.adminToken = digest(adminToken);
@@ -74,6 +74,7 @@ export class AuthorizeRequest {
       keyId: key.keyId,
       settings: key.settings,
       recipientId,
+      tokenExpiresAt: null,
       traceparent: request.traceparent ?? null,
     };
   }
@@ -98,15 +99,14 @@ export class AuthorizeRequest {
         'unauthenticated',
         'Send a recipient token as Authorization: Bearer, or an API key and X-Recipient-ID.',
       );
-    const identity = await this.inboxTokens.verify(bearer);
-    if (!identity.scopes.has(scope))
-      throw new DomainError('forbidden', `This recipient token lacks the scope ${scope}.`);
+    const identity = await this.recipientAccess.verify(bearer, scope, request.headers.origin);
     request.caller = {
       tenantId: identity.tenantId,
       mode: 'live',
       keyId: null,
       settings: {},
       recipientId: identity.recipientId,
+      tokenExpiresAt: identity.expiresAt,
       traceparent: request.traceparent ?? null,
     };
   }

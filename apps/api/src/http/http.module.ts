@@ -11,6 +11,7 @@ import { HttpListeners } from './http-listeners.js';
 import { IdempotencyInterceptor } from './idempotency.interceptor.js';
 import { InboxTokens } from './inbox-tokens.js';
 import { ProblemFilter } from './problem.filter.js';
+import { RecipientAccess } from './recipient-access.js';
 import { RequestSchemaPipe } from './request-schema.pipe.js';
 
 /** Authentication, validation, idempotency and error answers of all routes. */
@@ -23,6 +24,7 @@ import { RequestSchemaPipe } from './request-schema.pipe.js';
     AuthorizeRequest,
     Authenticator,
     InboxTokens,
+    RecipientAccess,
     HttpListeners,
     {
       provide: REQUEST_ALLOWANCES,
@@ -35,6 +37,6 @@ import { RequestSchemaPipe } from './request-schema.pipe.js';
           : new RequestLimit(),
     },
   ],
-  exports: [Authenticator, AuthorizeRequest, InboxTokens],
+  exports: [Authenticator, AuthorizeRequest, InboxTokens, RecipientAccess],
 })
 export class HttpModule {}

@@ -4,8 +4,16 @@
 import { SetMetadata } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
-import type { Access } from './access-rule.js';
+import type { Scope } from '#domain';
 import type { BodyLimits } from './body-shape.js';
+
+/** The access rule of a route. Required: AccessGuard rejects routes without one. */
+export type Access =
+  | { kind: 'public' }
+  | { kind: 'tenant'; scope: Scope }
+  | { kind: 'operator' }
+  /** A recipient token, or an API key with X-Recipient-ID. */
+  | { kind: 'recipient'; scope: Scope };
 
 export interface CarillonRouteConfig {
   access?: Access;

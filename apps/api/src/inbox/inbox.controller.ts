@@ -2,14 +2,14 @@ import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from 
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type InboxChange, type InboxItem, InboxStore } from '#database';
-import { DomainError, notFound } from '#domain';
+import { notFound } from '#domain';
 import type { RealtimeBus } from '#realtime';
 import { type Caller, type CarillonRequest, CurrentCaller, RequireRecipient } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { idParam, listOf, listView } from '../http/schemas.js';
 import { BUS } from '../tokens.js';
 import { countsView, type Frame, inboxQuery, itemView, streamQuery, toItemView } from './inbox.schema.js';
-import { MAX_STREAMS_PER_RECIPIENT, StreamHub } from './stream-hub.js';
+import { StreamHub } from './stream-hub.js';
 
 interface InboxQuery {
   limit: number;
@@ -59,11 +59,7 @@ export class InboxController {
     @Res() reply: FastifyReply,
   ): void {
     const owner = { tenantId: caller.tenantId, recipientId: caller.recipientId! };
-    if (this.hub.streamsOf(owner) >= MAX_STREAMS_PER_RECIPIENT) {
-      throw new DomainError('rate_limited', `A recipient may have ${MAX_STREAMS_PER_RECIPIENT} streams.`, {
-        retryAfterSeconds: 30,
-      });
-    }
+    this.hub.checkCapacity(owner);
     const lastEventId = request.headers['last-event-id'];
     const since =
       typeof lastEventId === 'string' && /^\d+$/.test(lastEventId) ? Number(lastEventId) : (query.since ?? null);
@@ -88,8 +84,12 @@ export class InboxController {
       since,
     );
     const comment = setInterval(() => raw.write(': keep-alive\n\n'), SSE_COMMENT_MS);
+    const { tokenExpiresAt } = caller;
+    // Tokens live one hour at most, so the delay is in the range of a timer.
+    const expiry = tokenExpiresAt && setTimeout(() => raw.end(), tokenExpiresAt.getTime() - Date.now());
     raw.on('close', () => {
       clearInterval(comment);
+      if (expiry) clearTimeout(expiry);
       remove();
     });
   }

@@ -5,15 +5,15 @@ import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { LRUCache } from 'lru-cache';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { InboxStore, type Tenant, TenantsStore } from '#database';
+import { InboxStore } from '#database';
 import { DomainError } from '#domain';
 import type { Logger } from '#telemetry';
-import { type InboxIdentity, InboxTokens } from '../http/inbox-tokens.js';
+import type { InboxIdentity } from '../http/inbox-tokens.js';
 import { problemOf } from '../http/problem.filter.js';
+import { RecipientAccess } from '../http/recipient-access.js';
 import { LOGGER } from '../tokens.js';
-import { MAX_STREAMS_PER_RECIPIENT, StreamHub } from './stream-hub.js';
+import { StreamHub } from './stream-hub.js';
 
 const PATH = '/api/v1/inbox/stream';
 const PROTOCOL = 'carillon.v1';
@@ -23,8 +23,6 @@ const MAX_PAYLOAD = 64 * 1024;
 /** Clients have no reason to send messages; more than this closes the connection. */
 const MESSAGES_PER_PING = 100;
 const AUTH_TIMEOUT_MS = 5_000;
-/** How long a suspended tenant may still open streams. */
-const TENANT_TTL_MS = 30_000;
 
 export const CLOSE_EXPIRED = 4_001;
 export const CLOSE_TOO_SLOW = 4_008;
@@ -59,14 +57,12 @@ export class InboxGateway implements OnApplicationBootstrap, BeforeApplicationSh
   private opened = 0;
   private second = 0;
   private clock: NodeJS.Timeout | undefined;
-  private readonly tenants = new LRUCache<string, Promise<Tenant | null>>({ max: 10_000, ttl: TENANT_TTL_MS });
 
   constructor(
     private readonly adapterHost: HttpAdapterHost,
     private readonly hub: StreamHub,
     private readonly inbox: InboxStore,
-    private readonly tokens: InboxTokens,
-    private readonly tenantStore: TenantsStore,
+    private readonly access: RecipientAccess,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -92,30 +88,21 @@ export class InboxGateway implements OnApplicationBootstrap, BeforeApplicationSh
     const url = new URL(request.url ?? '/', 'http://localhost');
     if (url.pathname !== PATH) throw new DomainError('not_found', `There is no stream at ${url.pathname}.`);
     const identity = await this.authenticate(request, url);
-    await this.checkTenant(identity, request.headers.origin);
-    const owner = { tenantId: identity.tenantId, recipientId: identity.recipientId };
-    if (this.hub.streamsOf(owner) >= MAX_STREAMS_PER_RECIPIENT) {
-      throw new DomainError('rate_limited', `A recipient may have ${MAX_STREAMS_PER_RECIPIENT} streams.`, {
-        retryAfterSeconds: 30,
-      });
-    }
+    this.hub.checkCapacity(identity);
     const since = sinceOf(url);
-    this.server.handleUpgrade(request, socket, head, (webSocket) =>
-      this.run(webSocket, socket, owner, identity, since),
-    );
+    this.server.handleUpgrade(request, socket, head, (webSocket) => this.run(webSocket, socket, identity, since));
   }
 
   private run(
     webSocket: WebSocket,
     socket: Duplex,
-    owner: { tenantId: string; recipientId: string },
-    identity: InboxIdentity,
+    { tenantId, recipientId, expiresAt }: InboxIdentity,
     since: number | null,
   ): void {
     this.opened += 1;
     const open: OpenSocket = {
       webSocket,
-      expiresAt: identity.expiresAt.getTime(),
+      expiresAt: expiresAt.getTime(),
       slot: this.opened % PING_SECONDS,
       missed: 0,
       messages: 0,
@@ -123,7 +110,7 @@ export class InboxGateway implements OnApplicationBootstrap, BeforeApplicationSh
     };
     this.sockets.add(open);
     const remove = this.hub.open(
-      owner,
+      { tenantId, recipientId },
       {
         send: (frames) => {
           socket.cork();
@@ -182,29 +169,11 @@ export class InboxGateway implements OnApplicationBootstrap, BeforeApplicationSh
         'unauthenticated',
         'Send a recipient token: Authorization: Bearer, the sub-protocols carillon.v1 and the token, or ?token=.',
       );
-    const identity = await this.tokens.verify(token);
-    if (!identity.scopes.has('inbox:read'))
-      throw new DomainError('forbidden', 'This recipient token lacks the scope inbox:read.');
+    const identity = await this.access.verify(token, 'inbox:read', request.headers.origin);
     if (token === fromUrl && !(await this.inbox.useToken(identity.tenantId, identity.jti, identity.expiresAt))) {
       throw new DomainError('unauthenticated', 'A token in a URL is valid once; this one was already used.');
     }
     return identity;
-  }
-
-  private async checkTenant({ tenantId }: InboxIdentity, origin: string | undefined): Promise<void> {
-    let found = this.tenants.get(tenantId);
-    if (!found) {
-      found = this.tenantStore.get(tenantId);
-      this.tenants.set(tenantId, found);
-      found.catch(() => this.tenants.delete(tenantId));
-    }
-    const tenant = await found;
-    if (!tenant) throw new DomainError('unauthenticated', 'The recipient token is not valid or has expired.');
-    if (tenant.status === 'suspended') throw new DomainError('forbidden', 'This tenant is suspended.');
-    const allowed = tenant.settings.allowed_origins;
-    if (allowed && origin !== undefined && !allowed.some((one) => new URL(one).origin === origin)) {
-      throw new DomainError('forbidden', `The origin ${JSON.stringify(origin)} is not allowed by this tenant.`);
-    }
   }
 
   private unexpected(error: unknown): DomainError {

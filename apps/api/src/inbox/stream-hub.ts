@@ -3,6 +3,7 @@
 
 import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { type InboxItem, InboxStore } from '#database';
+import { DomainError } from '#domain';
 import type { Hint, RealtimeBus } from '#realtime';
 import { instruments, type Logger } from '#telemetry';
 import { BUS, LOGGER } from '../tokens.js';
@@ -42,7 +43,7 @@ const PAGE = 100;
 /** Frames per write. */
 const FRAMES_PER_WRITE = 4;
 /** Streams of one recipient in one process. Enough for tabs and devices; bounds a client that leaks connections. */
-export const MAX_STREAMS_PER_RECIPIENT = 50;
+const MAX_STREAMS_PER_RECIPIENT = 50;
 /** Pause before a failed read is repeated. */
 const RETRY_MS = 500;
 /** Over how long the reads of all streams are spread after hints may have been lost. */
@@ -82,8 +83,13 @@ export class StreamHub implements OnApplicationBootstrap, BeforeApplicationShutd
     for (const group of this.streams.values()) for (const stream of group) stream.connection.closeRestarting();
   }
 
-  streamsOf(owner: StreamOwner): number {
-    return this.streams.get(keyOf(owner))?.size ?? 0;
+  /** Throws `rate_limited` when the recipient has the maximum number of streams. Call before {@link open}. */
+  checkCapacity(owner: StreamOwner): void {
+    const open = this.streams.get(keyOf(owner))?.size ?? 0;
+    if (open >= MAX_STREAMS_PER_RECIPIENT)
+      throw new DomainError('rate_limited', `A recipient may have ${MAX_STREAMS_PER_RECIPIENT} streams.`, {
+        retryAfterSeconds: 30,
+      });
   }
 
   /**

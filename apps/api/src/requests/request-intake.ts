@@ -45,6 +45,7 @@ export class RequestIntake {
           keyId: key.keyId,
           settings: key.settings,
           recipientId: null,
+          tokenExpiresAt: null,
           traceparent: traceparentOf(request.headers['traceparent']),
         },
         parsed.data,
