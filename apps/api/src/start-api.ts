@@ -10,6 +10,7 @@ import { OperationsListener } from './health/operations-listener.js';
 import { AuthorizeRequest } from './http/authorize-request.js';
 import { HttpListeners } from './http/http-listeners.js';
 import { createAdapter, prepareServer } from './http/http-server.js';
+import { UpgradeAdapter } from './inbox/upgrade.adapter.js';
 import type { DemoTenant } from './pages/demo-tenant.js';
 import { servePages } from './pages/serve-pages.js';
 
@@ -57,6 +58,7 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
     createAdapter(),
     { logger: new NestLogger(logger), abortOnError: false, bodyParser: false },
   );
+  app.useWebSocketAdapter(new UpgradeAdapter(app.getHttpServer(), logger));
   prepareServer(app, { config, logger, authorize: app.get(AuthorizeRequest) });
   if (config.pages && options.demo) servePages(app, options.demo);
   // Before `app.listen()`, whose hooks may wait for the database: probes are answered meanwhile.

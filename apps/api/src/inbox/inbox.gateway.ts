@@ -1,19 +1,23 @@
 // The WebSocket endpoint of the inbox. Authenticates during the HTTP upgrade: a request without a valid token never
 // gets a socket.
 
-import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
-import { type WebSocket, WebSocketServer } from 'ws';
+import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
+import {
+  type OnGatewayConnection,
+  type OnGatewayDisconnect,
+  type OnGatewayInit,
+  WebSocketGateway,
+  WebSocketServer,
+} from '@nestjs/websockets';
+import type { WebSocket } from 'ws';
 import { InboxStore } from '#database';
 import { DomainError } from '#domain';
-import type { Logger } from '#telemetry';
 import type { InboxIdentity } from '../http/inbox-tokens.js';
-import { problemOf } from '../http/problem.filter.js';
 import { RecipientAccess } from '../http/recipient-access.js';
-import { LOGGER } from '../tokens.js';
-import { StreamHub } from './stream-hub.js';
+import { type StreamConnection, StreamHub } from './stream-hub.js';
+import type { UpgradeGatewayOptions, UpgradeServer } from './upgrade.adapter.js';
 
 const PATH = '/api/v1/inbox/stream';
 const PROTOCOL = 'carillon.v1';
@@ -22,16 +26,31 @@ const MAX_MISSED_PONGS = 2;
 const MAX_PAYLOAD = 64 * 1024;
 /** Clients have no reason to send messages; more than this closes the connection. */
 const MESSAGES_PER_PING = 100;
-const AUTH_TIMEOUT_MS = 5_000;
 
-export const CLOSE_EXPIRED = 4_001;
-export const CLOSE_TOO_SLOW = 4_008;
+const CLOSE_EXPIRED = 4_001;
+const CLOSE_TOO_SLOW = 4_008;
 const CLOSE_RESTARTING = 1_012;
 const CLOSE_POLICY = 1_008;
 
+const OPTIONS: UpgradeGatewayOptions = {
+  path: PATH,
+  // Compression reduces throughput to a seventh and needs memory for each socket.
+  perMessageDeflate: false,
+  maxPayload: MAX_PAYLOAD,
+  handleProtocols: (protocols) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
+};
+
+/** An authorized request for a stream. */
+interface StreamRequest {
+  identity: InboxIdentity;
+  /** The sequence number of the last item that the client has. */
+  since: number | null;
+  /** The connection under the WebSocket. */
+  socket: Duplex;
+}
+
 /** The state of a socket for the one timer that serves all of them; a timer for each would mean ten thousand timers. */
 interface OpenSocket {
-  readonly webSocket: WebSocket;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
   /** In which second of every {@link PING_SECONDS} it is pinged. */
@@ -42,90 +61,57 @@ interface OpenSocket {
   messages: number;
   /** Seconds since it was closed as too slow, or null. */
   closingSeconds: number | null;
+  /** Removes the stream. */
+  remove: () => void;
 }
 
-@Injectable()
-export class InboxGateway implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private readonly server = new WebSocketServer({
-    noServer: true,
-    // Compression reduces throughput to a seventh and needs memory for each socket.
-    perMessageDeflate: false,
-    maxPayload: MAX_PAYLOAD,
-    handleProtocols: (protocols) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
-  });
-  private readonly sockets = new Set<OpenSocket>();
+@WebSocketGateway(OPTIONS)
+export class InboxGateway
+  implements
+    OnGatewayInit<UpgradeServer>,
+    OnGatewayConnection<WebSocket>,
+    OnGatewayDisconnect<WebSocket>,
+    OnApplicationBootstrap,
+    BeforeApplicationShutdown
+{
+  @WebSocketServer()
+  private readonly server!: UpgradeServer;
+  private readonly sockets = new Map<WebSocket, OpenSocket>();
   private opened = 0;
   private second = 0;
   private clock: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly adapterHost: HttpAdapterHost,
     private readonly hub: StreamHub,
     private readonly inbox: InboxStore,
     private readonly access: RecipientAccess,
-    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  onApplicationBootstrap(): void {
-    const http = this.adapterHost.httpAdapter.getHttpServer() as Server;
-    this.clock = setInterval(() => this.tick(), 1_000).unref();
-    http.on('upgrade', (request, socket, head) => {
-      socket.on('error', () => socket.destroy());
-      const deadline = setTimeout(() => socket.destroy(), AUTH_TIMEOUT_MS);
-      this.upgrade(request, socket, head)
-        .catch((error: unknown) => refuse(socket, error instanceof DomainError ? error : this.unexpected(error)))
-        .finally(() => clearTimeout(deadline));
-    });
+  afterInit(server: UpgradeServer): void {
+    server.authorize = (request, url) => this.authorize(request, url);
   }
 
-  /** Rejects further upgrades. StreamHub closes the open sockets. */
+  onApplicationBootstrap(): void {
+    this.clock = setInterval(() => this.tick(), 1_000).unref();
+  }
+
+  /** Refuses further upgrades. StreamHub closes the open sockets. */
   beforeApplicationShutdown(): void {
     clearInterval(this.clock);
     this.server.close();
   }
 
-  private async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    if (url.pathname !== PATH) throw new DomainError('not_found', `There is no stream at ${url.pathname}.`);
-    const identity = await this.authenticate(request, url);
-    this.hub.checkCapacity(identity);
-    const since = sinceOf(url);
-    this.server.handleUpgrade(request, socket, head, (webSocket) => this.run(webSocket, socket, identity, since));
-  }
-
-  private run(
-    webSocket: WebSocket,
-    socket: Duplex,
-    { tenantId, recipientId, expiresAt }: InboxIdentity,
-    since: number | null,
-  ): void {
+  handleConnection(webSocket: WebSocket, { identity, since, socket }: StreamRequest): void {
     this.opened += 1;
     const open: OpenSocket = {
-      webSocket,
-      expiresAt: expiresAt.getTime(),
+      expiresAt: identity.expiresAt.getTime(),
       slot: this.opened % PING_SECONDS,
       missed: 0,
       messages: 0,
       closingSeconds: null,
+      remove: () => undefined,
     };
-    this.sockets.add(open);
-    const remove = this.hub.open(
-      { tenantId, recipientId },
-      {
-        send: (frames) => {
-          socket.cork();
-          for (const frame of frames) webSocket.send(JSON.stringify(frame));
-          socket.uncork();
-        },
-        buffered: () => webSocket.bufferedAmount,
-        closeTooSlow: () => {
-          webSocket.close(CLOSE_TOO_SLOW, 'too slow: resume with since');
-          open.closingSeconds ??= 0;
-        },
-        closeRestarting: () => webSocket.close(CLOSE_RESTARTING, 'restarting'),
-      },
-      since,
-    );
+    this.sockets.set(webSocket, open);
     webSocket.on('pong', () => {
       open.missed = 0;
     });
@@ -134,28 +120,37 @@ export class InboxGateway implements OnApplicationBootstrap, BeforeApplicationSh
       if (open.messages > MESSAGES_PER_PING) webSocket.close(CLOSE_POLICY, 'too many messages');
     });
     webSocket.on('error', () => webSocket.terminate());
-    webSocket.on('close', () => {
-      this.sockets.delete(open);
-      remove();
-    });
+    const { tenantId, recipientId } = identity;
+    open.remove = this.hub.open({ tenantId, recipientId }, connectionOf(webSocket, socket, open), since);
+  }
+
+  handleDisconnect(webSocket: WebSocket): void {
+    this.sockets.get(webSocket)?.remove();
+    this.sockets.delete(webSocket);
   }
 
   /** Once a second: closes expired and dead sockets, and pings those whose turn it is. */
   private tick(): void {
     const now = Date.now();
     this.second = (this.second + 1) % PING_SECONDS;
-    for (const open of this.sockets) {
+    for (const [webSocket, open] of this.sockets) {
       // A client that does not read does not answer the close either.
-      if (open.closingSeconds !== null && ++open.closingSeconds > 1) open.webSocket.terminate();
-      else if (open.expiresAt <= now) open.webSocket.close(CLOSE_EXPIRED, 'token expired');
+      if (open.closingSeconds !== null && ++open.closingSeconds > 1) webSocket.terminate();
+      else if (open.expiresAt <= now) webSocket.close(CLOSE_EXPIRED, 'token expired');
       else if (open.slot !== this.second) continue;
-      else if (open.missed >= MAX_MISSED_PONGS) open.webSocket.terminate();
+      else if (open.missed >= MAX_MISSED_PONGS) webSocket.terminate();
       else {
         open.missed += 1;
         open.messages = 0;
-        open.webSocket.ping();
+        webSocket.ping();
       }
     }
+  }
+
+  private async authorize(request: IncomingMessage, url: URL): Promise<StreamRequest> {
+    const identity = await this.authenticate(request, url);
+    this.hub.checkCapacity(identity);
+    return { identity, since: sinceOf(url), socket: request.socket };
   }
 
   /** Authorization: Bearer, the sub-protocol pair `carillon.v1, <token>`, or a single-use `?token=`. */
@@ -175,11 +170,22 @@ export class InboxGateway implements OnApplicationBootstrap, BeforeApplicationSh
     }
     return identity;
   }
+}
 
-  private unexpected(error: unknown): DomainError {
-    this.logger.error({ err: error }, 'a WebSocket upgrade failed');
-    return new DomainError('internal', 'Something went wrong on our side.');
-  }
+function connectionOf(webSocket: WebSocket, socket: Duplex, open: OpenSocket): StreamConnection {
+  return {
+    send: (frames) => {
+      socket.cork();
+      for (const frame of frames) webSocket.send(JSON.stringify(frame));
+      socket.uncork();
+    },
+    buffered: () => webSocket.bufferedAmount,
+    closeTooSlow: () => {
+      webSocket.close(CLOSE_TOO_SLOW, 'too slow: resume with since');
+      open.closingSeconds ??= 0;
+    },
+    closeRestarting: () => webSocket.close(CLOSE_RESTARTING, 'restarting'),
+  };
 }
 
 function sinceOf(url: URL): number | null {
@@ -194,17 +200,4 @@ function sinceOf(url: URL): number | null {
     });
   }
   return since;
-}
-
-function refuse(socket: Duplex, error: DomainError): void {
-  const body = JSON.stringify(problemOf(error, 'upgrade'));
-  const { retryAfterSeconds } = error;
-  const head = [
-    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
-    'Content-Type: application/problem+json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    ...(retryAfterSeconds === undefined ? [] : [`Retry-After: ${Math.ceil(retryAfterSeconds)}`]),
-    'Connection: close',
-  ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
