@@ -157,7 +157,9 @@ describe('every route of the OpenAPI document', () => {
   });
 
   it('answers in the shape it is documented with, no field more and none less', async () => {
-    const { notificationView, timelineView } = await import('../apps/api/src/notifications/notification.schema.js');
+    const { notificationView, timelineView } = await import(
+      '../apps/api/src/notifications/notification-view.schema.js'
+    );
     const { recipientView, deviceView, preferencesBody } = await import(
       '../apps/api/src/recipients/recipient.schema.js'
     );
@@ -373,6 +375,10 @@ describe("the operator's acts", () => {
       const token = { 'X-Admin-Token': split.config.adminToken };
       expect((await http(`http://127.0.0.1:${port}`, 'GET', '/internal/tenants', { headers: token })).status).toBe(200);
       expect((await http(`http://127.0.0.1:${port}`, 'GET', '/livez')).status).toBe(404);
+      // An escaped path is the same route.
+      const escaped = '/%69nternal/tenants';
+      expect((await split.operator('GET', escaped)).status).toBe(404);
+      expect((await http(`http://127.0.0.1:${port}`, 'GET', escaped, { headers: token })).status).toBe(200);
     } finally {
       await split.stop();
     }

@@ -287,18 +287,43 @@ describe('the door of the stream', () => {
   });
 
   it('closes with 4001 when the token expires', async () => {
-    const { InboxTokens } = await import('../apps/api/src/http/inbox-tokens.js');
-    const { SecretBox } = await import('#database');
-    const short = await new InboxTokens(new SecretBox(house.config.masterKey).derive('inbox-tokens')).mint(
-      tenant.id,
-      'exp',
-      ['inbox:read'],
-      2,
-    );
+    const short = await shortToken('exp');
     const { closed } = await connect('exp', undefined, short);
     expect(await closed).toBe(4_001);
     expect(await upgrade(stream, bearer(short))).toBe(401);
   });
+
+  it('ends server-sent events when the token expires', async () => {
+    const events = await fetch(house.url + stream, { headers: bearer(await shortToken('exp')) });
+    expect(await events.text()).toMatch(/^event: ready\n/);
+  });
+
+  it('has the rules of the inbox routes: suspension and origins', async () => {
+    const strict = await house.tenant({ allowed_origins: ['https://app.example.com'] });
+    const minted = (await strict.call('POST', '/api/v1/recipients/x/inbox-token', {})).body.token;
+    const statuses = async (origin: string): Promise<number[]> => {
+      const headers = { ...bearer(minted), Origin: origin };
+      const events = await fetch(house.url + stream, { headers });
+      await events.body?.cancel();
+      return [
+        (await house.call('GET', '/api/v1/inbox', { headers })).status,
+        events.status,
+        await upgrade(stream, headers),
+      ];
+    };
+    expect(await statuses('https://evil.example')).toEqual([403, 403, 403]);
+    expect(await statuses('https://app.example.com')).toEqual([200, 200, 101]);
+    await house.operator('PATCH', `/internal/tenants/${strict.id}`, { status: 'suspended' });
+    await expect.poll(() => statuses('https://app.example.com')).toEqual([403, 403, 403]);
+  });
+
+  /** Valid for two seconds; the API issues none that short. */
+  async function shortToken(recipientId: string): Promise<string> {
+    const { InboxTokens } = await import('../apps/api/src/http/inbox-tokens.js');
+    const { SecretBox } = await import('#database');
+    const tokens = new InboxTokens(new SecretBox(house.config.masterKey).derive('inbox-tokens'));
+    return await tokens.mint(tenant.id, recipientId, ['inbox:read'], 2);
+  }
 
   it('holds to the origins a tenant allows', async () => {
     const strict = await house.tenant({ allowed_origins: ['https://app.example.com'] });
@@ -357,4 +382,22 @@ describe('the door of the stream', () => {
     server.close();
     return { streamCount: Number(/^carillon_inbox_streams\S* (\d+)/m.exec(text)?.[1]) };
   };
+});
+
+describe('an API that stops', () => {
+  it('closes its streams so that clients connect again', async () => {
+    const stopping = await startHouse({ worker: false });
+    const mine = await stopping.tenant();
+    const minted = await mine.call('POST', '/api/v1/recipients/ann/inbox-token', {});
+    const path = '/api/v1/inbox/stream';
+    const socket = new WebSocket(stopping.url.replace('http', 'ws') + path, ['carillon.v1', minted.body.token]);
+    const closed = new Promise<number>((resolve) => socket.on('close', resolve));
+    await new Promise((resolve, reject) => socket.once('message', resolve).once('error', reject));
+    const events = await fetch(stopping.url + path, { headers: { Authorization: `Bearer ${minted.body.token}` } });
+    const stopped = stopping.stop();
+    expect(await closed).toBe(1_012);
+    expect(await events.text()).toMatch(/^event: ready\n.*retry: 1000\n\n$/s);
+    await stopped;
+    await expect(fetch(`${stopping.url}/livez`)).rejects.toThrow();
+  });
 });

@@ -13,7 +13,7 @@ try {
   console.log(`Carillon is ready on ${api.url}`);
   stopOnSignal(
     () => api.stop(),
-    (error) => logger.error({ err: error }, 'the stop failed'),
+    (error) => logger.error({ err: error }, 'stopping failed'),
   );
 } catch (error) {
   console.error(error instanceof ConfigError ? error.message : error);

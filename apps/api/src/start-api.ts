@@ -2,53 +2,50 @@ import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from '#config';
-import { Database, OperationsStore, PartitionsStore, PostgresListener } from '#database';
-import { makeKafka, RequestStream } from '#messaging';
-import { ConnectionFactory } from '#providers';
-import type { RealtimeBus } from '#realtime';
+import { makeKafka } from '#messaging';
 import { Redis } from '#redis';
-import { instruments, type Logger, NestLogger, startMetrics, startOperationsServer } from '#telemetry';
-import { TemplateRenderer } from '#templates';
+import { type Logger, NestLogger, startMetrics } from '#telemetry';
 import { ApiModule } from './api.module.js';
-import { HealthController } from './health/health.controller.js';
-import { Authenticator } from './http/authenticator.js';
+import { OperationsListener } from './health/operations-listener.js';
 import { AuthorizeRequest } from './http/authorize-request.js';
-import { createAdapter, listenInternally, prepareServer } from './http/http-server.js';
-import { InboxGateway } from './inbox/inbox.gateway.js';
+import { HttpListeners } from './http/http-listeners.js';
+import { createAdapter, prepareServer } from './http/http-server.js';
+import { UpgradeAdapter } from './inbox/upgrade.adapter.js';
 import type { DemoTenant } from './pages/demo-tenant.js';
 import { servePages } from './pages/serve-pages.js';
-import { BUS } from './tokens.js';
 
 export interface RunningApi {
   /** `http://host:port` */
   readonly url: string;
   readonly operationsPort: number;
-  /** Refuses new connections, lets what is under way end, closes everything. */
+  /** Accepts no new connections, waits for open requests, then closes everything. */
   stop(): Promise<void>;
 }
 
 export interface StartOptions {
   logger: Logger;
   migrationsDirectory: string;
-  /** The tenant that `/mailbox` and `/demo` show; without one there are no pages. */
+  /** The tenant that `/mailbox` and `/demo` show. Without one the pages are not served. */
   demo?: DemoTenant;
-  /** Whether another port will do for metrics when the wanted one is taken. */
+  /** Whether to use any free port for metrics when the configured one is in use. */
   metricsFallback: boolean;
 }
 
-/** How long open requests may take at shutdown. */
-const DRAIN_MS = 10_000;
-
-/** Starts the API in this process; resolves once it serves. Waits for migrations to be current. */
+/**
+ * Starts the API in this process and resolves once it serves requests. Waits until the database is migrated.
+ *
+ * The classes that start or stop something do so in Nest's lifecycle hooks. `stop()` is `app.close()`, which runs its
+ * phases one after the other over all modules:
+ * 1. `onModuleDestroy`: `/readyz` answers 503, so load balancers send no new requests.
+ * 2. `beforeApplicationShutdown`: streams close with 1012, the Kafka intake and the operator's listener stop.
+ * 3. Nest closes the HTTP server and waits for open requests.
+ * 4. `onApplicationShutdown`: features first, global modules last. Nothing uses the connections any more when
+ *    InfrastructureModule closes them, the database as the last one.
+ */
 export async function startApi(config: Config, options: StartOptions): Promise<RunningApi> {
-  const { logger } = options;
+  const { logger, migrationsDirectory } = options;
   startMetrics();
-  const redis =
-    config.redis &&
-    (await Redis.make({
-      ...config.redis,
-      onFault: (error) => logger.warn({ err: error }, 'Redis is away; streams look for themselves until it is back'),
-    }));
+  const redis = await makeRedis(config, logger);
   const kafka = config.kafka?.requests
     ? await makeKafka({
         ...config.kafka,
@@ -57,67 +54,29 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
       })
     : undefined;
   const app = await NestFactory.create<NestFastifyApplication>(
-    ApiModule.register({ config, redis, kafka, ...options }),
+    ApiModule.register({ config, logger, migrationsDirectory, redis, kafka }),
     createAdapter(),
     { logger: new NestLogger(logger), abortOnError: false, bodyParser: false },
   );
+  app.useWebSocketAdapter(new UpgradeAdapter(app.getHttpServer(), logger));
   prepareServer(app, { config, logger, authorize: app.get(AuthorizeRequest) });
   if (config.pages && options.demo) servePages(app, options.demo);
-  const operations = app.get(OperationsStore);
-  const operationsServer = await startOperationsServer({
-    port: config.metricsPort ?? 9_090,
-    host: config.host,
-    readiness: () => operations.readiness(),
-    fallback: options.metricsFallback,
-  });
-
-  await operations.untilReady((checks) => logger.warn({ checks }, 'waiting for the database'));
-  const partitions = app.get(PartitionsStore);
-  await makePartitions(partitions, logger);
-  instruments().partitionHorizon(() => partitions.horizonDays());
-  await redis?.connect();
-  const listener = app.get(PostgresListener);
-  await listener.start();
-  const authenticator = app.get(Authenticator);
-  authenticator.start((error) => logger.warn({ err: error }, 'the use of API keys could not be noted'));
-  const gateway = app.get(InboxGateway);
-  gateway.attach(app.getHttpServer());
+  // Before `app.listen()`, whose hooks may wait for the database: probes are answered meanwhile.
+  const operationsPort = await app.get(OperationsListener).start(options.metricsFallback);
   await app.listen(config.port, config.host);
-  const internal = await listenInternally(app, config);
-  const requests = kafka && app.get(RequestStream);
-  requests?.start();
+  await app.get(HttpListeners).listenInternally();
   const { port } = app.getHttpServer().address() as AddressInfo;
-
   return {
     url: `http://${config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host}:${port}`,
-    operationsPort: operationsServer.port,
-    stop: async () => {
-      app.get(HealthController).draining = true;
-      gateway.close();
-      await requests?.stop();
-      internal?.close();
-      const force = setTimeout(() => app.getHttpServer().closeAllConnections(), DRAIN_MS);
-      await app.close();
-      clearTimeout(force);
-      await authenticator.stop();
-      await app.get(TemplateRenderer).close();
-      await app.get(ConnectionFactory).close();
-      await app.get<RealtimeBus>(BUS).close();
-      await redis?.close();
-      await listener.close();
-      await operationsServer.close();
-      await app.get(Database).close();
-    },
+    operationsPort,
+    stop: () => app.close(),
   };
 }
 
-/** Workers make partitions too, but an API may run alone. Starts despite a failure while the current time is still covered. */
-async function makePartitions(partitions: PartitionsStore, logger: Logger): Promise<void> {
-  try {
-    await partitions.make();
-  } catch (error) {
-    const days = await partitions.horizonDays();
-    if (days <= 0) throw error;
-    logger.warn({ err: error, days }, 'partitions could not be made; workers try again every minute');
-  }
+async function makeRedis({ redis }: Config, logger: Logger): Promise<Redis | undefined> {
+  if (!redis) return undefined;
+  return await Redis.make({
+    ...redis,
+    onFault: (error) => logger.warn({ err: error }, 'Redis is unavailable; inbox streams poll until it is back'),
+  });
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** The version in package.json, found upwards from here: the sources and the build are at different depths. */
+/** From the nearest package.json above this file, because sources and build output are at different depths. */
 export const version = find(import.meta.dirname);
 
 function find(directory: string): string {

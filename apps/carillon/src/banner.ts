@@ -1,18 +1,20 @@
 import type { Config } from '#config';
 import type { Demo } from './seed-demo.js';
 
-/** What a newcomer reads after `npm start`: where everything is, and one command that works as it stands. */
-export function banner(
-  config: Config,
-  url: string,
-  operationsPort: number,
-  demo: Demo | undefined,
-  database: string,
-): string {
+interface BannerParts {
+  config: Config;
+  api: { url: string; operationsPort: number };
+  demo: Demo | undefined;
+  database: string;
+}
+
+/** The text after `npm start`: the URLs, the credentials, and a command that sends a first notification. */
+export function banner({ config, api, demo, database }: BannerParts): string {
+  const { url, operationsPort } = api;
   const lines = ['', '  Carillon', '', `  API        ${url}/api/v1      (all routes: ${url}/docs)`];
   if (demo)
     lines.push(
-      `  Mailbox    ${url}/mailbox     what the sandbox took`,
+      `  Mailbox    ${url}/mailbox     messages captured by the sandbox`,
       `  Inbox      ${url}/demo        ${demo.recipientName}'s inbox, live`,
     );
   lines.push(
@@ -27,9 +29,20 @@ export function banner(
       '',
       '  Send your first notification:',
       '',
-      `curl -i ${url}/api/v1/notifications -H 'X-API-Key: ${demo.apiKey}' -H 'Content-Type: application/json' -d '{"recipient_id":"${demo.recipientId}","channel":"email","template_id":"welcome","payload":{"name":"${demo.recipientName}"}}'`,
+      curlOf(url, demo),
       '',
     );
   }
   return lines.join('\n');
+}
+
+function curlOf(url: string, { apiKey, recipientId, recipientName }: Demo): string {
+  const body = {
+    recipient_id: recipientId,
+    channel: 'email',
+    template_id: 'welcome',
+    payload: { name: recipientName },
+  };
+  const headers = `-H 'X-API-Key: ${apiKey}' -H 'Content-Type: application/json'`;
+  return `curl -i ${url}/api/v1/notifications ${headers} -d '${JSON.stringify(body)}'`;
 }

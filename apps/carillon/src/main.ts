@@ -1,4 +1,5 @@
-// Everything in one process: a Postgres of its own where none is given, migrations, the demo tenant, the API and a worker.
+// Everything in one process: embedded PostgreSQL unless DATABASE_URL is set, migrations, the demo tenant, the API and a
+// worker.
 
 import { join } from 'node:path';
 import { type Config, ConfigError, loadConfig, profileOf, settingFaults } from '#config';
@@ -16,7 +17,7 @@ interface Stoppable {
   stop(): Promise<void>;
 }
 
-/** Started in this order, stopped in the other. */
+/** In the order of their start. They stop in reverse order. */
 const running: Stoppable[] = [];
 let stopping: Promise<void> | undefined;
 
@@ -30,8 +31,8 @@ function stop(): Promise<void> {
 stopOnSignal(stop, (error) => console.error(error));
 
 async function start(): Promise<void> {
-  const faults = settingFaults();
-  if (faults.length > 0) throw new ConfigError(faults);
+  const errors = settingFaults();
+  if (errors.length > 0) throw new ConfigError(errors);
   const { embedded, home } = profileOf();
   const postgres = embedded ? await startPostgres(join(home, 'postgres')) : undefined;
   const config = loadConfig(process.env, postgres?.url('carillon'));
@@ -48,18 +49,13 @@ async function start(): Promise<void> {
   running.push(api);
   running.push(await startWorker(config, { logger, migrationsDirectory: MIGRATIONS, operations: false }));
   if (stopping !== undefined) return;
-  console.log(
-    banner(
-      config,
-      api.url,
-      api.operationsPort,
-      demo,
-      embedded
-        ? `embedded PostgreSQL in ${join(home, 'postgres')}${postgres!.adopted ? ' (it had outlived its last owner)' : ''}`
-        : 'DATABASE_URL',
-    ),
-  );
+  const database = postgres ? embeddedDatabase(join(home, 'postgres'), postgres) : 'DATABASE_URL';
+  console.log(banner({ config, api, demo, database }));
   console.log(`Carillon is ready on ${api.url}`);
+}
+
+function embeddedDatabase(directory: string, { adopted }: EmbeddedPostgres): string {
+  return `embedded PostgreSQL in ${directory}${adopted ? ' (it outlived an earlier Carillon process)' : ''}`;
 }
 
 async function startPostgres(directory: string): Promise<EmbeddedPostgres> {
@@ -83,12 +79,14 @@ async function prepareDemo(config: Config, logger: Logger): Promise<Demo> {
 }
 
 start().catch(async (error: NodeJS.ErrnoException) => {
-  const told = error instanceof ConfigError || error instanceof AlreadyRunning;
   if (error.code === 'EADDRINUSE')
     console.error(
-      `Carillon cannot listen: ${error.message}. Another program has that port; set PORT (or METRICS_PORT, INTERNAL_PORT) to a free one.`,
+      `Carillon cannot listen: ${error.message}. Another program uses that port; ` +
+        'set PORT (or METRICS_PORT, INTERNAL_PORT) to a free one.',
     );
-  else console.error(told ? error.message : error);
+  // These errors have a message for the user; all others need their stack.
+  else if (error instanceof ConfigError || error instanceof AlreadyRunning) console.error(error.message);
+  else console.error(error);
   await stop().catch(() => undefined);
   process.exit(1);
 });

@@ -1,4 +1,4 @@
-// The tenant a newcomer meets: made at the first start of the embedded profile, kept afterwards.
+// The demo tenant: created at the first start of the embedded profile, reused afterwards.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,6 +14,9 @@ export interface Demo {
 
 const RECIPIENT = { id: 'user-123', name: 'Alice', email: 'alice@example.com', phone: '+15005550100' };
 
+const WELCOME =
+  'Good to have you. Carillon accepted, rendered and delivered this message, and the sandbox captured it for you.';
+
 const TEMPLATES = [
   {
     key: 'welcome',
@@ -21,8 +24,8 @@ const TEMPLATES = [
     locale: 'en',
     content: {
       subject: 'Welcome, {{name}}',
-      html: '<h1>Welcome, {{name}}</h1><p>Good to have you. This message was accepted, rendered and delivered by Carillon, and the sandbox kept it for you.</p>',
-      text: 'Welcome, {{name}}.\n\nGood to have you. This message was accepted, rendered and delivered by Carillon, and the sandbox kept it for you.',
+      html: `<h1>Welcome, {{name}}</h1><p>${WELCOME}</p>`,
+      text: `Welcome, {{name}}.\n\n${WELCOME}`,
     },
   },
   {
@@ -40,7 +43,7 @@ const TEMPLATES = [
   { key: 'welcome', channel: 'sms', locale: 'en', content: { text: 'Welcome, {{name}}!' } },
 ] as const;
 
-/** The demo tenant; made where the file or the database does not know it yet. */
+/** Returns the demo tenant. Creates it unless it is in both the file and the database. */
 export async function seedDemo(database: Database, box: SecretBox, home: string): Promise<Demo> {
   const file = join(home, 'demo.json');
   if (existsSync(file)) {
@@ -48,7 +51,7 @@ export async function seedDemo(database: Database, box: SecretBox, home: string)
     if (await new TenantsStore(database).get(known.tenantId)) return known;
   }
   const tenant = await new TenantsStore(database).create('Demo', {
-    // Whoever tries things out should not be held after the tenth mail.
+    // The default of ten e-mails an hour is too low for trying things out.
     recipient_limits: {
       email: { limit: 1_000, window_seconds: 3_600 },
       sms: { limit: 1_000, window_seconds: 3_600 },
@@ -90,7 +93,7 @@ export async function seedDemo(database: Database, box: SecretBox, home: string)
     recipientId: RECIPIENT.id,
     recipientName: RECIPIENT.name,
   };
-  // Written last: a start that was killed half-way begins again with a tenant of its own.
+  // Written last: after an incomplete start, the next one creates another tenant.
   writeFileSync(file, `${JSON.stringify(demo, null, 2)}\n`, { mode: 0o600 });
   return demo;
 }

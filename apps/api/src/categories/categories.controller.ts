@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
@@ -10,13 +10,16 @@ import { categoryKey, listOf, listView, pageQuery, time } from '../http/schemas.
 
 const fields = {
   name: z.string().min(1).max(100),
-  default_enabled: z.boolean().default(true).meta({ description: 'Whether somebody who has said nothing gets it' }),
+  default_enabled: z
+    .boolean()
+    .default(true)
+    .meta({ description: 'Whether recipients without a preference for the category receive it' }),
   mandatory: z
     .boolean()
     .default(false)
-    .meta({ description: 'Passes what people switched off and unsubscribed from; never a bounce or a complaint' }),
+    .meta({ description: 'Ignores preferences and unsubscribes, but not suppressions after a bounce or a complaint' }),
   unknown_outcome: z.enum(['resend', 'hold']).nullable().default(null).meta({
-    description: 'What follows when a provider may or may not have taken a message; null: as the channel says',
+    description: 'What to do when a provider may or may not have sent a message. null: the default of the channel',
   }),
 };
 const categoryBody = z.strictObject(fields).meta({ id: 'CategoryBody' });
@@ -26,14 +29,14 @@ const categoryView = z
   .meta({ id: 'Category' });
 const keyParam = z.object({ key: categoryKey });
 
-interface Key {
+interface KeyParam {
   key: string;
 }
 
 @ApiTags('Consent')
 @Controller('api/v1/categories')
 export class CategoriesController {
-  constructor(@Inject(CategoriesStore) private readonly categories: CategoriesStore) {}
+  constructor(private readonly categories: CategoriesStore) {}
 
   @Get()
   @RequireApiKey('categories:read')
@@ -60,7 +63,7 @@ export class CategoriesController {
   })
   async put(
     @CurrentCaller() { tenantId }: Caller,
-    @Param({ schema: keyParam }) { key }: Key,
+    @Param({ schema: keyParam }) { key }: KeyParam,
     @Body({ schema: categoryBody }) body: CategoryBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
@@ -78,7 +81,7 @@ export class CategoriesController {
   @Get(':key')
   @RequireApiKey('categories:read')
   @Answers({ summary: 'Get a category', status: 200, schema: categoryView, errors: ['not_found'] })
-  async get(@CurrentCaller() { tenantId }: Caller, @Param({ schema: keyParam }) { key }: Key) {
+  async get(@CurrentCaller() { tenantId }: Caller, @Param({ schema: keyParam }) { key }: KeyParam) {
     const category = await this.categories.get(tenantId, key);
     if (!category) throw notFound('category', key);
     return toView(category);
@@ -88,11 +91,11 @@ export class CategoriesController {
   @HttpCode(204)
   @RequireApiKey('categories:write')
   @Answers({
-    summary: 'Remove a category: it is then on for everybody who has not switched it off',
+    summary: 'Delete a category. Recipients without a preference for it then receive it',
     status: 204,
     errors: ['not_found'],
   })
-  async delete(@CurrentCaller() { tenantId }: Caller, @Param({ schema: keyParam }) { key }: Key): Promise<void> {
+  async delete(@CurrentCaller() { tenantId }: Caller, @Param({ schema: keyParam }) { key }: KeyParam): Promise<void> {
     if (!(await this.categories.delete(tenantId, key))) throw notFound('category', key);
   }
 }

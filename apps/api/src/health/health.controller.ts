@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, Res } from '@nestjs/common';
+import { Controller, Get, Inject, type OnModuleDestroy, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
@@ -14,25 +14,29 @@ const healthView = z
 
 @ApiTags('Health')
 @Controller()
-export class HealthController {
-  /** Set at shutdown: a balancer sends nothing more, while what is under way ends. */
-  draining = false;
+export class HealthController implements OnModuleDestroy {
+  private draining = false;
 
   constructor(
-    @Inject(OperationsStore) private readonly operations: OperationsStore,
+    private readonly operations: OperationsStore,
     @Inject(REDIS) private readonly redis: Redis | undefined,
   ) {}
 
+  /** The first shutdown phase: load balancers stop sending requests while the open ones end. */
+  onModuleDestroy(): void {
+    this.draining = true;
+  }
+
   @Get('livez')
   @Public()
-  @Answers({ summary: 'The process lives', status: 200, schema: healthView })
+  @Answers({ summary: 'The process is running', status: 200, schema: healthView })
   live() {
     return { status: 'ok' };
   }
 
   @Get('readyz')
   @Public()
-  @Answers({ summary: 'Postgres is reachable and current', status: 200, schema: healthView })
+  @Answers({ summary: 'PostgreSQL is reachable and migrated', status: 200, schema: healthView })
   async ready(@Res({ passthrough: true }) reply: FastifyReply) {
     const { ready, checks } = await this.operations.readiness();
     const ok = ready && !this.draining;
@@ -41,7 +45,7 @@ export class HealthController {
       status: ok ? 'ok' : 'not_ready',
       checks: {
         ...checks,
-        // Told, not fatal: without Redis every request is still answered.
+        // Reported only: without Redis every request is still answered.
         ...(this.redis && { redis: this.redis.connected ? 'ok' : 'away' }),
         ...(this.draining && { process: 'draining' }),
       },

@@ -2,8 +2,7 @@ import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetada
 import { ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Scope, TenantSettings } from '#domain';
-import type { Access } from './access-rule.js';
-import { routeConfig } from './route-config.js';
+import { type Access, routeConfig } from './route-config.js';
 
 export const ACCESS = 'carillon:access';
 
@@ -22,20 +21,22 @@ function access(rule: Access, ...documented: MethodDecorator[]): MethodDecorator
   return applyDecorators(SetMetadata(ACCESS, rule), routeConfig({ access: rule }), ...documented);
 }
 
-/** The tenant that asks, and how. */
+/** The authenticated tenant, and how it authenticated. */
 export interface Caller {
   tenantId: string;
   mode: 'live' | 'test';
   keyId: string | null;
   settings: TenantSettings;
-  /** Set on inbox routes. */
+  /** Set on inbox routes only. */
   recipientId: string | null;
-  /** The W3C trace context the request came with, when it is one. */
+  /** Set for a recipient token only. */
+  tokenExpiresAt: Date | null;
+  /** The W3C trace context of the request, when it is valid. */
   traceparent: string | null;
 }
 
 export interface CarillonRequest extends FastifyRequest {
-  /** The rule of its route that the request has passed. */
+  /** The access rule that the request has passed. */
   authorized?: Access;
   caller?: Caller;
   traceparent?: string | null;
@@ -44,6 +45,6 @@ export interface CarillonRequest extends FastifyRequest {
 /** The caller of a tenant or recipient route. */
 export const CurrentCaller = createParamDecorator((_: unknown, context: ExecutionContext): Caller => {
   const { caller } = context.switchToHttp().getRequest<CarillonRequest>();
-  if (!caller) throw new Error('a route asks for its caller but is not a tenant route');
+  if (!caller) throw new Error('CurrentCaller is used on a route that is not a tenant or recipient route');
   return caller;
 });

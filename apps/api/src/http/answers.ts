@@ -7,16 +7,18 @@ import { problem } from './schemas.js';
 interface Answers {
   summary: string;
   status: 200 | 201 | 202 | 204;
+  /** Default: the controller's and the method's name. */
+  operationId?: string;
   schema?: z.ZodType;
-  /** Beside those that every route has. */
+  /** In addition to the errors of every route. */
   errors?: ErrorCode[];
 }
 
-/** What a route answers, for the OpenAPI document. */
-export function Answers({ summary, status, schema, errors = [] }: Answers): MethodDecorator {
+/** Describes the responses of a route in the OpenAPI document. */
+export function Answers({ summary, status, operationId, schema, errors = [] }: Answers): MethodDecorator {
   const byStatus = Map.groupBy(errors, (code) => errorCatalogue[code].status);
   return applyDecorators(
-    ApiOperation({ summary }),
+    ApiOperation({ summary, ...(operationId && { operationId }) }),
     ApiResponse(schema ? { status, description: 'Done', schema: reference(schema) } : { status, description: 'Done' }),
     ...[...byStatus].map(([errorStatus, codes]) =>
       ApiResponse({
@@ -28,7 +30,7 @@ export function Answers({ summary, status, schema, errors = [] }: Answers): Meth
   );
 }
 
-/** A named schema by its name, any other in place; names inside are references to the components. */
+/** Refers to a named schema by name and inlines any other; named schemas inside become references to the components. */
 function reference(schema: z.ZodType): Record<string, never> {
   const name = schema.meta()?.id;
   if (name) return { $ref: `#/components/schemas/${name}` } as unknown as Record<string, never>;

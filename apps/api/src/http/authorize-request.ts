@@ -1,22 +1,26 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import type { Config } from '#config';
 import type { KnownKey } from '#database';
 import { DomainError } from '#domain';
 import { RequestLimit } from '#rate-limit';
+import { CONFIG } from '../tokens.js';
 import type { CarillonRequest } from './access.js';
-import type { Access } from './access-rule.js';
-import type { Authenticator } from './authenticator.js';
-import type { InboxTokens } from './inbox-tokens.js';
+import { Authenticator } from './authenticator.js';
+import { RecipientAccess } from './recipient-access.js';
 import { validationFailed } from './request-schema.pipe.js';
+import type { Access } from './route-config.js';
 import { recipientId as recipientIdSchema } from './schemas.js';
 
 const OPERATOR_REQUESTS_PER_MINUTE = 6_000;
 const OPERATOR_FAILURES_PER_MINUTE = 60;
 
 /**
- * Authenticates a request from its headers and checks the scope and the request limit, as its route demands. Runs before
- * the body is read: a caller without credentials causes no parsing.
+ * Authenticates a request from its headers and checks the scope and the request limit of its route. Runs before the
+ * body is read, so that callers without credentials cause no parsing.
  */
+@Injectable()
 export class AuthorizeRequest {
   private readonly adminToken: Buffer;
   private readonly operatorRequests = new RequestLimit();
@@ -24,8 +28,8 @@ export class AuthorizeRequest {
 
   constructor(
     private readonly authenticator: Authenticator,
-    private readonly inboxTokens: InboxTokens,
-    adminToken: string,
+    private readonly recipientAccess: RecipientAccess,
+    @Inject(CONFIG) { adminToken }: Config,
   ) {
     this.adminToken = digest(adminToken);
   }
@@ -70,6 +74,7 @@ export class AuthorizeRequest {
       keyId: key.keyId,
       settings: key.settings,
       recipientId,
+      tokenExpiresAt: null,
       traceparent: request.traceparent ?? null,
     };
   }
@@ -83,7 +88,7 @@ export class AuthorizeRequest {
           {
             pointer: 'X-Recipient-ID',
             code: 'required',
-            message: 'name the recipient whose inbox is meant in the X-Recipient-ID header',
+            message: 'must name the recipient whose inbox is requested',
           },
         ]);
       }
@@ -94,15 +99,14 @@ export class AuthorizeRequest {
         'unauthenticated',
         'Send a recipient token as Authorization: Bearer, or an API key and X-Recipient-ID.',
       );
-    const identity = await this.inboxTokens.verify(bearer);
-    if (!identity.scopes.has(scope))
-      throw new DomainError('forbidden', `This recipient token lacks the scope ${scope}.`);
+    const identity = await this.recipientAccess.verify(bearer, scope, request.headers.origin);
     request.caller = {
       tenantId: identity.tenantId,
       mode: 'live',
       keyId: null,
       settings: {},
       recipientId: identity.recipientId,
+      tokenExpiresAt: identity.expiresAt,
       traceparent: request.traceparent ?? null,
     };
   }
@@ -144,7 +148,7 @@ export function bearerOf(request: CarillonRequest): string | undefined {
   return /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
 }
 
-/** The recipient a tenant names, or null. Throws `validation_failed` for what cannot be a recipient's id. */
+/** The recipient in X-Recipient-ID, or null. Throws `validation_failed` when it is not a valid recipient id. */
 function namedRecipient(request: CarillonRequest): string | null {
   const given = request.headers['x-recipient-id'];
   if (typeof given !== 'string' || given === '') return null;

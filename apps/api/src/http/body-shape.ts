@@ -1,5 +1,5 @@
-// Limits on JSON bodies that apply before a route's own schema. Depth and the number of parts are checked on the raw text,
-// before parsing; strings, and the keys of one item of a bulk send, on the parsed value.
+// Limits on JSON bodies that apply before the schema of a route. Depth and the number of values are checked on the raw
+// text before it is parsed; strings, and the keys of one item of a bulk send, on the parsed value.
 
 import type { FieldError } from '#domain';
 import { pointerOf, validationFailed } from './request-schema.pipe.js';
@@ -8,11 +8,11 @@ export interface BodyLimits {
   bytes: number;
   /** Keys of all objects together. */
   keys: number;
-  /** Objects and arrays together: parsed, each takes twenty times the two bytes of its text. */
+  /** Objects and arrays together. An empty one takes 2 bytes of text but about 40 bytes of memory when parsed. */
   containers: number;
-  /** Keys and items of arrays together, as the commas between them. */
+  /** Keys and array items together, counted as the commas between them. */
   values: number;
-  /** The array whose items are checked one by one, by what accepts them: one faulty item must not refuse the others. */
+  /** An array whose items the route checks one by one, so that one invalid item does not reject the others. */
   items?: string;
 }
 
@@ -28,7 +28,7 @@ const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const COMMA = 0x2c;
 
-/** Reads the text once, without parsing it. Throws `validation_failed` when it is nested too deep or has too many parts. */
+/** Scans the text once, without parsing it. Throws `validation_failed` for too many levels, keys or values. */
 export function checkJsonText(text: string, limits: BodyLimits): void {
   let depth = 0;
   let containers = 0;
@@ -46,11 +46,11 @@ export function checkJsonText(text: string, limits: BodyLimits): void {
       if (depth > MAX_DEPTH) throw validationFailed([tooDeep([])]);
     } else if ((code | 0x20) === 0x7d) depth -= 1;
   }
-  const fault =
+  const error =
     tooMany('too_many_values', 'objects and arrays', containers, limits.containers) ??
     tooMany('too_many_keys', 'keys', keys, limits.keys) ??
     tooMany('too_many_values', 'values', values, limits.values);
-  if (fault) throw validationFailed([fault]);
+  if (error) throw validationFailed([error]);
 }
 
 function tooMany(code: string, what: string, count: number, most: number): FieldError | null {
@@ -58,7 +58,7 @@ function tooMany(code: string, what: string, count: number, most: number): Field
   return { pointer: '/', code, message: `the body has ${count} ${what}, at most ${most} are allowed here` };
 }
 
-/** The place of the quote that ends the string which begins at `start`, or the end of the text. */
+/** Returns the index of the closing quote of the string that begins at `start`, or the length of the text. */
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let backslashes = 0;
@@ -68,58 +68,59 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
-/** Throws `validation_failed` for a body that is too deep or too large in its parts, or has text that cannot be stored. */
+/** Throws `validation_failed` for too many levels, keys or characters, and for text that PostgreSQL cannot store. */
 export function checkBodyShape(body: unknown, limits: BodyLimits = DEFAULT_BODY_LIMITS): void {
-  const faults = shapeErrors(body, limits);
-  if (faults.length > 0) throw validationFailed(faults);
+  const errors = shapeErrors(body, limits);
+  if (errors.length > 0) throw validationFailed(errors);
 }
 
-/** The first fault of a value's shape; none when it may be stored as it is. */
+/** Returns the first error of the value's shape, or an empty array. */
 export function shapeErrors(value: unknown, limits: BodyLimits = DEFAULT_BODY_LIMITS): FieldError[] {
   const path: (string | number)[] = [];
   let keys = 0;
-  const faultAt = (name: string | number, given: unknown): FieldError | null => {
+  const errorAt = (name: string | number, given: unknown): FieldError | null => {
     if (typeof given !== 'string' && (typeof given !== 'object' || given === null)) return null;
     path.push(name);
-    const fault = visit(given);
+    const error = visit(given);
     path.pop();
-    return fault;
+    return error;
   };
   const visit = (given: string | object): FieldError | null => {
-    if (typeof given === 'string') return stringFault(given, path);
+    if (typeof given === 'string') return stringError(given, path);
     if (path.length >= MAX_DEPTH) return tooDeep(path);
     if (Array.isArray(given)) {
       for (let index = 0; index < given.length; index += 1) {
-        const fault = faultAt(index, given[index]);
-        if (fault) return fault;
+        const error = errorAt(index, given[index]);
+        if (error) return error;
       }
       return null;
     }
     for (const key in given) {
       keys += 1;
-      const bad = textFault(key);
-      if (bad) return { pointer: pointerOf([...path, key], '/'), code: 'invalid_text', message: `the key ${bad}` };
+      const keyError = textError(key);
+      if (keyError)
+        return { pointer: pointerOf([...path, key], '/'), code: 'invalid_text', message: `the key ${keyError}` };
       if (path.length === 0 && key === limits.items) continue;
-      const fault = faultAt(key, (given as Record<string, unknown>)[key]);
-      if (fault) return fault;
+      const error = errorAt(key, (given as Record<string, unknown>)[key]);
+      if (error) return error;
     }
     return null;
   };
-  const fault = typeof value === 'string' || (typeof value === 'object' && value !== null) ? visit(value) : null;
-  if (fault) return [fault];
+  const error = typeof value === 'string' || (typeof value === 'object' && value !== null) ? visit(value) : null;
+  if (error) return [error];
   if (keys <= limits.keys) return [];
-  return [{ pointer: '/', code: 'too_many_keys', message: `it has ${keys} keys, at most ${limits.keys} are allowed` }];
+  return [{ pointer: '/', code: 'too_many_keys', message: `has ${keys} keys, at most ${limits.keys} are allowed` }];
 }
 
-/** Why Postgres could not store a text, or null: NUL has no place in its text type, half a character none in UTF-8. */
-export function textFault(text: string): string | null {
+/** Returns why PostgreSQL cannot store the text, or null: its text type has no NUL, and UTF-8 no lone surrogates. */
+export function textError(text: string): string | null {
   if (text.includes('\u0000')) return 'must not contain NUL (\\u0000)';
   if (!text.isWellFormed()) return 'must not contain a lone surrogate (half of a UTF-16 pair)';
   return null;
 }
 
-function stringFault(text: string, path: readonly (string | number)[]): FieldError | null {
-  const message = textFault(text);
+function stringError(text: string, path: readonly (string | number)[]): FieldError | null {
+  const message = textError(text);
   if (message) return { pointer: pointerOf(path, '/'), code: 'invalid_text', message };
   if (text.length <= MAX_STRING) return null;
   return {

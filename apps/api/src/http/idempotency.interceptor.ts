@@ -1,36 +1,43 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type CallHandler, type ExecutionContext, Inject, Injectable, type NestInterceptor } from '@nestjs/common';
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import type { FastifyReply } from 'fastify';
 import { catchError, from, mergeMap, type Observable, of, throwError } from 'rxjs';
 import { IdempotencyStore, isUnanswered } from '#database';
 import { newId } from '#domain';
 import type { CarillonRequest } from './access.js';
 import { bodyHashOf, idempotencyKeyOf, keyRouteOf } from './idempotency.js';
+import { SKIP_IDEMPOTENCY } from './skip-idempotency.js';
 
 /** How long to retry storing a response while the database is unavailable. */
 const SETTLE_MS = 300_000;
 const SETTLE_PAUSE_MS = 250;
 
 /**
- * Idempotency-Key for every tenant POST except sends, which store their key in the accepting commit. Reserves the key before
- * the handler runs and stores the response afterwards. Once the handler has succeeded, returns its response even if storing it
- * failed. Releases the key only when it is certain that the handler changed nothing: a retry must not act twice.
+ * Handles the Idempotency-Key of every tenant POST without {@link SKIP_IDEMPOTENCY}. Reserves the key before the
+ * handler runs and stores the response afterwards. Once the handler has succeeded, returns its response even if storing
+ * it failed. Releases the key only when it is certain that the handler changed nothing: a retry must not act twice.
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
-  constructor(@Inject(IdempotencyStore) private readonly store: IdempotencyStore) {}
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly store: IdempotencyStore,
+  ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<CarillonRequest>();
-    const key = request.method === 'POST' && request.caller?.keyId ? idempotencyKeyOf(request) : null;
+    if (request.method !== 'POST' || !request.caller?.keyId) return next.handle();
+    if (this.reflector.get<true | undefined>(SKIP_IDEMPOTENCY, context.getHandler())) return next.handle();
+    const key = idempotencyKeyOf(request);
     if (key === null) return next.handle();
-    const { tenantId } = request.caller!;
+    const { tenantId } = request.caller;
     const reply = context.switchToHttp().getResponse<FastifyReply>();
     const token = newId();
     const abandon = (error: unknown): Observable<never> =>
       from(settle(() => this.store.abandon(tenantId, key, token))).pipe(mergeMap(() => throwError(() => error)));
     return from(this.store.begin(tenantId, key, bodyHashOf(routeOf(request), request.body), token)).pipe(
-      // It may have been taken, and nothing has run.
+      // The key may be reserved although the database did not answer; the handler has not run.
       catchError((error: unknown) => (isUnanswered(error) ? abandon(error) : throwError(() => error))),
       mergeMap((first) => {
         if (first) {
@@ -39,7 +46,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
           return of(first.body);
         }
         return next.handle().pipe(
-          // Without an answer from the database the handler may have acted: the key stays, and a retry gets `idempotency_unknown`.
+          // If the database did not answer, the handler may have acted: the key stays, and a retry gets
+          // `idempotency_unknown`.
           catchError((error: unknown) => (isUnanswered(error) ? throwError(() => error) : abandon(error))),
           mergeMap(async (body: unknown) => {
             const answer = {
@@ -56,7 +64,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
   }
 }
 
-/** What the body is sent to: the path, and on inbox routes the recipient, whom only a header names. */
+/** The path, and on inbox routes also the recipient, which may be in a header only. */
 function routeOf({ url, caller }: CarillonRequest): string {
   const route = keyRouteOf(`POST ${url}`, caller!.mode);
   return caller?.recipientId ? `${route} ${caller.recipientId}` : route;

@@ -8,23 +8,20 @@ export function idempotencyKeyOf(request: CarillonRequest): string | null {
   return header === undefined ? null : checkIdempotencyKey(header);
 }
 
-/** The key, wherever it came from. Throws `validation_failed` when it is not 1 to 255 printable characters. */
+/** Returns the key. Throws `validation_failed` when it is not 1 to 255 printable characters. */
 export function checkIdempotencyKey(key: unknown): string {
   if (typeof key === 'string' && /^[\x20-\x7e]{1,255}$/.test(key)) return key;
-  throw new DomainError('validation_failed', 'The request has 1 fault.', {
+  throw new DomainError('validation_failed', 'The Idempotency-Key is not valid.', {
     errors: [{ pointer: 'Idempotency-Key', code: 'invalid', message: 'must be 1 to 255 printable ASCII characters' }],
   });
 }
 
-/** The route as it is hashed: the answer to a test key is none for a live key. A live key's hash is as it was in the release before. */
+/** The route as part of the hash: a request with a test key must not replay one with a live key. */
 export function keyRouteOf(route: string, mode: Caller['mode']): string {
   return mode === 'test' ? `test ${route}` : route;
 }
 
-/**
- * What tells two bodies apart: SHA-256, hexadecimal, over the route and the body with its keys in order, so that the order
- * in which a client happens to write them does not matter.
- */
+/** Returns the hexadecimal SHA-256 of the route and the body. The order of keys in the body makes no difference. */
 export function bodyHashOf(route: string, body: unknown): string {
   const text = new HashedText();
   text.write(`${route}\n`);
@@ -32,8 +29,8 @@ export function bodyHashOf(route: string, body: unknown): string {
   return text.digest();
 }
 
-/** Characters that are gathered before they are hashed: a large body is never written out as a whole. */
-const GATHERED = 64 * 1024;
+/** Characters that are buffered before they are hashed: the text of a large body is never in memory as a whole. */
+const BUFFERED = 64 * 1024;
 
 class HashedText {
   private text = '';
@@ -41,7 +38,7 @@ class HashedText {
 
   write(text: string): void {
     this.text += text;
-    if (this.text.length < GATHERED) return;
+    if (this.text.length < BUFFERED) return;
     this.hash ??= createHash('sha256');
     this.hash.update(this.text);
     this.text = '';

@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
 import { jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { DomainError, newId, type Scope } from '#domain';
+import { INBOX_TOKEN_KEY } from '../tokens.js';
 
 export interface InboxIdentity {
   tenantId: string;
@@ -14,15 +16,16 @@ export interface InboxIdentity {
 const ALGORITHM = 'HS256';
 const AUDIENCE = 'inbox';
 const KEY_ID = 'k1';
-/** Tokens whose signature need not be checked again until they expire: checking it costs more than reading a page of the inbox. */
+/** Verified tokens are cached until they expire: checking a signature costs more than reading a page of the inbox. */
 const MAX_VERIFIED = 50_000;
 
-/** Recipient tokens: short-lived JWTs (RFC 7519) that open one recipient's inbox and nothing else. */
+/** Recipient tokens: short-lived JWTs (RFC 7519) that give access to one recipient's inbox only. */
+@Injectable()
 export class InboxTokens {
-  /** By the digest of the token. */
+  /** By digest of the token. */
   private readonly verified = new LRUCache<string, InboxIdentity>({ max: MAX_VERIFIED });
 
-  constructor(private readonly key: Buffer) {}
+  constructor(@Inject(INBOX_TOKEN_KEY) private readonly key: Buffer) {}
 
   async mint(tenantId: string, recipientId: string, scopes: readonly Scope[], ttlSeconds: number): Promise<string> {
     return await new SignJWT({ tid: tenantId, scope: scopes.join(' ') })
@@ -35,7 +38,7 @@ export class InboxTokens {
       .sign(this.key);
   }
 
-  /** Throws `unauthenticated` for anything but a good token of ours. The algorithm is pinned. */
+  /** Throws `unauthenticated` unless the token is ours and valid. The algorithm is pinned. */
   async verify(token: string): Promise<InboxIdentity> {
     const digest = hash('sha256', token, 'base64');
     const known = this.verified.get(digest);

@@ -3,13 +3,14 @@ import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swag
 import { z } from 'zod';
 import { version } from '../version.js';
 
-/** The OpenAPI 3.1 document, made from the zod schemas that the routes validate with. */
+/** Builds the OpenAPI 3.1 document from the zod schemas that validate the requests. */
 export function openApiDocument(app: INestApplication): OpenAPIObject {
   const config = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Carillon')
     .setDescription(
-      'Self-hosted, multi-tenant notification platform. Errors are application/problem+json; every code is explained in docs/errors.md.',
+      'Self-hosted, multi-tenant notification platform. Errors are application/problem+json; ' +
+        'docs/errors.md explains every code.',
     )
     .setVersion(version)
     .setLicense('MIT', 'https://opensource.org/license/mit')

@@ -1,16 +1,17 @@
-import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Inject } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { isUnavailable, unavailableOf } from '#database';
 import { DomainError, type ErrorCode, errorCatalogue } from '#domain';
 import type { Logger } from '#telemetry';
+import { LOGGER } from '../tokens.js';
 import type { CarillonRequest } from './access.js';
 
 const DOCS = 'https://github.com/carillon-notify/carillon/blob/main/docs/errors.md';
 
-/** Turns whatever a request ended with into application/problem+json (RFC 9457). Nothing of the inside leaves. */
+/** Turns every error of a request into application/problem+json (RFC 9457). Never exposes internals. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly logger: Logger) {}
+  constructor(@Inject(LOGGER) private readonly logger: Logger) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
@@ -25,7 +26,7 @@ export class ProblemFilter implements ExceptionFilter {
       { err: error, request_id: request.id, tenant_id: request.caller?.tenantId, route: request.routeOptions?.url },
       'a request failed',
     );
-    return new DomainError('internal', 'Something went wrong on our side. Tell us the request_id.');
+    return new DomainError('internal', 'Something went wrong on our side. Report the request_id.');
   }
 }
 

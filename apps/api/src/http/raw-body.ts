@@ -3,12 +3,12 @@ import { ApiBody, ApiConsumes } from '@nestjs/swagger';
 import type { CarillonRequest } from './access.js';
 import { routeConfig } from './route-config.js';
 
-/** A request whose body is left as the text that came. */
+/** A request with its body as unparsed text. */
 export interface RawRequest extends CarillonRequest {
   rawBody: string;
 }
 
-/** Any text is taken, and not looked into before its signature is: vendors' calls and mail clients' clicks. */
+/** Accepts any content type and keeps the body as text: signatures of receipts cover the exact bytes. */
 export function RawBody(): MethodDecorator {
   return applyDecorators(
     routeConfig({ rawBody: true }),

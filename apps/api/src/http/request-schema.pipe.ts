@@ -1,8 +1,9 @@
-import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
+import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/common';
 import type { z } from 'zod';
 import { DomainError, type FieldError } from '#domain';
 
-/** Checks what comes in against the zod schema of its parameter: `@Body({ schema })`, `@Query({ schema })`, `@Param({ schema })`. */
+/** Validates a parameter against its zod schema: `@Body({ schema })`, `@Query({ schema })`, `@Param({ schema })`. */
+@Injectable()
 export class RequestSchemaPipe implements PipeTransform {
   transform(value: unknown, metadata: ArgumentMetadata): unknown {
     const schema = metadata.schema as z.ZodType | undefined;
@@ -14,19 +15,19 @@ export class RequestSchemaPipe implements PipeTransform {
 }
 
 export function validationFailed(errors: FieldError[]): DomainError {
-  // A fault that is known by its own name gives it to the whole, so that a caller can tell `no_address` at a glance.
-  const codes = new Set(errors.map((fault) => fault.code));
+  // When all errors have one of these codes, it is also the code of the problem: callers need not read `errors`.
+  const codes = new Set(errors.map(({ code }) => code));
   const [only] = codes;
   const named =
     codes.size === 1 && (only === 'no_address' || only === 'unknown_template' || only === 'render_error')
       ? only
       : 'validation_failed';
-  return new DomainError(named, errors.length === 1 ? errors[0]!.message : `The request has ${errors.length} faults.`, {
+  return new DomainError(named, errors.length === 1 ? errors[0]!.message : `The request has ${errors.length} errors.`, {
     errors,
   });
 }
 
-/** zod's issues as faults: a pointer to the place, and a message with the value that was there. */
+/** Converts zod issues to field errors: a pointer to the field, and a message with the value it has. */
 export function fieldErrorsOf(issues: readonly z.core.$ZodIssue[], value: unknown, root = '/'): FieldError[] {
   return issues.flatMap((issue) => {
     const path = issue.path.map(String);
@@ -61,10 +62,9 @@ function missing(issue: z.core.$ZodIssue): string {
   return issue.code === 'custom' ? issue.message : 'is required';
 }
 
-/** RFC 6901 for a body; `?name` for a query. */
+/** Returns an RFC 6901 pointer for a body, `?name` for a query. */
 export function pointerOf(path: readonly (string | number)[], root: string): string {
   if (root === '?') return `?${path.join('.')}`;
-  // RFC 6901: ~ and / are written ~0 and ~1.
   return `/${path.map((key) => String(key).replaceAll('~', '~0').replaceAll('/', '~1')).join('/')}`;
 }
 

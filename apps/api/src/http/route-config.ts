@@ -1,23 +1,31 @@
-// What the HTTP server must know of a route before it reads a body: who may call it, and what its body may be. Decorators
-// put it into Fastify's route options, where hooks and content type parsers find it.
+// Route metadata that the HTTP server needs before it reads a body: the access rule and the body limits. Decorators put
+// it into Fastify's route options, where hooks and content type parsers read it.
 
 import { SetMetadata } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
-import type { Access } from './access-rule.js';
+import type { Scope } from '#domain';
 import type { BodyLimits } from './body-shape.js';
+
+/** The access rule of a route. Required: AccessGuard rejects routes without one. */
+export type Access =
+  | { kind: 'public' }
+  | { kind: 'tenant'; scope: Scope }
+  | { kind: 'operator' }
+  /** A recipient token, or an API key with X-Recipient-ID. */
+  | { kind: 'recipient'; scope: Scope };
 
 export interface CarillonRouteConfig {
   access?: Access;
-  /** Without it: DEFAULT_BODY_LIMITS. */
+  /** Default: DEFAULT_BODY_LIMITS. */
   body?: BodyLimits;
-  /** The body is kept as the text that came. */
+  /** Keeps the body as unparsed text. */
   rawBody?: boolean;
 }
 
 const ROUTE_CONFIG = 'carillon:route-config';
 
-/** Adds to a route's configuration; several decorators of one method each add their part. */
+/** Adds to the configuration of a route. Several decorators of one method are merged. */
 export function routeConfig(part: CarillonRouteConfig): MethodDecorator {
   return (target, name, descriptor) => {
     const before = Reflect.getMetadata(ROUTE_CONFIG, descriptor.value as object) as CarillonRouteConfig | undefined;
@@ -31,5 +39,5 @@ export function routeConfigOf(request: FastifyRequest): CarillonRouteConfig {
   return request.routeOptions.config as CarillonRouteConfig;
 }
 
-/** For a route that takes more than DEFAULT_BODY_LIMITS. */
+/** For a route that accepts more than DEFAULT_BODY_LIMITS. */
 export const LargeBody = (body: BodyLimits): MethodDecorator => routeConfig({ body });

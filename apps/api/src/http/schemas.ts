@@ -1,15 +1,15 @@
-// Shapes that many routes share.
+// Schemas that many routes use.
 
 import { z } from 'zod';
 
 export const id = z.uuid({ error: 'must be a UUID' }).meta({ id: 'Id', description: 'A UUIDv7 in canonical text' });
 
-/** The tenant's own text; printable, so that it can stand in a header, a log and a URL. */
+/** Printable, so that it can be in a header, a log and a URL. */
 export const recipientId = z
   .string()
   .min(1)
   .max(255)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused; JSON Schema knows no \p{Cc}
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: rejects them; JSON Schema does not support \p{Cc}
   .regex(/^[^\u0000-\u001f\u007f-\u009f]+$/, 'must not contain control characters')
   .meta({
     id: 'RecipientId',
@@ -17,7 +17,6 @@ export const recipientId = z
     examples: ['user-123'],
   });
 
-/** A category's key, as it stands in a send. */
 export const categoryKey = z
   .string()
   .min(1)
@@ -26,7 +25,7 @@ export const categoryKey = z
 
 export const time = z.iso
   .datetime({ offset: true, error: 'must be an RFC 3339 time like 2026-11-21T09:30:00Z' })
-  .meta({ description: 'RFC 3339, in UTC with milliseconds where we write it' });
+  .meta({ description: 'RFC 3339; responses are in UTC with milliseconds' });
 
 export const jsonObject = z.record(z.string(), z.unknown());
 
@@ -35,7 +34,7 @@ const cursor = z.string().max(500).optional();
 
 export const pageQuery = z.strictObject({ limit, cursor });
 
-/** A query that carries its own filters beside the page. */
+/** The query of a list with filters. */
 export function filteredPage<Shape extends z.ZodRawShape>(filters: Shape) {
   return z.strictObject({ limit, cursor, ...filters });
 }
@@ -66,4 +65,4 @@ export const problem = z
     request_id: z.string(),
     errors: z.array(z.object({ pointer: z.string(), code: z.string(), message: z.string() })).optional(),
   })
-  .meta({ id: 'Problem', description: 'RFC 9457; every code is explained in docs/errors.md' });
+  .meta({ id: 'Problem', description: 'RFC 9457; docs/errors.md explains every code' });

@@ -1,16 +1,15 @@
-import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res, UseInterceptors } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type InboxChange, type InboxItem, InboxStore } from '#database';
-import { DomainError, notFound } from '#domain';
+import { notFound } from '#domain';
 import type { RealtimeBus } from '#realtime';
 import { type Caller, type CarillonRequest, CurrentCaller, RequireRecipient } from '../http/access.js';
 import { Answers } from '../http/answers.js';
-import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView } from '../http/schemas.js';
 import { BUS } from '../tokens.js';
-import { countsView, inboxQuery, itemView, streamQuery, toItemView } from './inbox.schema.js';
-import { MAX_STREAMS_PER_RECIPIENT, StreamHub } from './stream-hub.js';
+import { countsView, type Frame, inboxQuery, itemView, streamQuery, toItemView } from './inbox.schema.js';
+import { StreamHub } from './stream-hub.js';
 
 interface InboxQuery {
   limit: number;
@@ -21,15 +20,15 @@ interface InboxQuery {
   after_seq?: number;
 }
 
+/** Keeps proxies from closing an idle stream. */
 const SSE_COMMENT_MS = 25_000;
 
 @ApiTags('Inbox')
 @Controller('api/v1/inbox')
-@UseInterceptors(IdempotencyInterceptor)
 export class InboxController {
   constructor(
-    @Inject(InboxStore) private readonly inbox: InboxStore,
-    @Inject(StreamHub) private readonly hub: StreamHub,
+    private readonly inbox: InboxStore,
+    private readonly hub: StreamHub,
     @Inject(BUS) private readonly bus: RealtimeBus,
   ) {}
 
@@ -45,14 +44,14 @@ export class InboxController {
 
   @Get('counts')
   @RequireRecipient('inbox:read')
-  @Answers({ summary: 'The counters', status: 200, schema: countsView })
+  @Answers({ summary: 'Get the counters', status: 200, schema: countsView })
   async counts(@CurrentCaller() caller: Caller) {
     return (await this.inbox.head(caller.tenantId, caller.recipientId!)).counts;
   }
 
   @Get('stream')
   @RequireRecipient('inbox:read')
-  @Answers({ summary: 'Live items: a WebSocket upgrade, or server-sent events', status: 200 })
+  @Answers({ summary: 'Stream items: a WebSocket upgrade, or server-sent events', status: 200 })
   stream(
     @CurrentCaller() caller: Caller,
     @Query({ schema: streamQuery }) query: { since?: number },
@@ -60,11 +59,7 @@ export class InboxController {
     @Res() reply: FastifyReply,
   ): void {
     const owner = { tenantId: caller.tenantId, recipientId: caller.recipientId! };
-    if (this.hub.streamsOf(owner) >= MAX_STREAMS_PER_RECIPIENT) {
-      throw new DomainError('rate_limited', `A recipient may have ${MAX_STREAMS_PER_RECIPIENT} streams.`, {
-        retryAfterSeconds: 30,
-      });
-    }
+    this.hub.checkCapacity(owner);
     const lastEventId = request.headers['last-event-id'];
     const since =
       typeof lastEventId === 'string' && /^\d+$/.test(lastEventId) ? Number(lastEventId) : (query.since ?? null);
@@ -78,29 +73,24 @@ export class InboxController {
       'x-request-id': String(request.id),
     });
     raw.flushHeaders();
-    const leave = this.hub.open(
+    const remove = this.hub.open(
       owner,
       {
-        // Only an item moves the reader's place.
-        send: (frames) =>
-          void raw.write(
-            frames
-              .map(
-                (frame) =>
-                  `${frame.type === 'item' ? `id: ${frame.item.seq}\n` : ''}event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`,
-              )
-              .join(''),
-          ),
+        send: (frames) => void raw.write(frames.map(eventOf).join('')),
         buffered: () => raw.writableLength,
         closeTooSlow: () => raw.destroy(),
         closeRestarting: () => void raw.end('retry: 1000\n\n'),
       },
       since,
     );
-    const comment = setInterval(() => raw.write(': still here\n\n'), SSE_COMMENT_MS);
+    const comment = setInterval(() => raw.write(': keep-alive\n\n'), SSE_COMMENT_MS);
+    const { tokenExpiresAt } = caller;
+    // Tokens live one hour at most, so the delay is in the range of a timer.
+    const expiry = tokenExpiresAt && setTimeout(() => raw.end(), tokenExpiresAt.getTime() - Date.now());
     raw.on('close', () => {
       clearInterval(comment);
-      leave();
+      if (expiry) clearTimeout(expiry);
+      remove();
     });
   }
 
@@ -155,7 +145,7 @@ export class InboxController {
   @Post(':id/unarchive')
   @HttpCode(204)
   @RequireRecipient('inbox:write')
-  @Answers({ summary: 'Take an item out of the archive', status: 204, errors: ['not_found'] })
+  @Answers({ summary: 'Move an item back from the archive', status: 204, errors: ['not_found'] })
   async unarchive(@CurrentCaller() caller: Caller, @Param({ schema: idParam }) { id }: { id: string }): Promise<void> {
     await this.change(caller, id, 'unarchive');
   }
@@ -179,4 +169,10 @@ export class InboxController {
       }),
     );
   }
+}
+
+/** A server-sent event. Only items have an id, so Last-Event-ID is the sequence number of the last item. */
+function eventOf(frame: Frame): string {
+  const id = frame.type === 'item' ? `id: ${frame.item.seq}\n` : '';
+  return `${id}event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`;
 }

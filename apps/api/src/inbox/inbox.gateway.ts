@@ -1,165 +1,156 @@
-// The WebSocket door of the inbox. Who it is, is asked in the HTTP upgrade: whoever has no good token never gets a socket.
+// The WebSocket endpoint of the inbox. Authenticates during the HTTP upgrade: a request without a valid token never
+// gets a socket.
 
-import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { LRUCache } from 'lru-cache';
-import { type WebSocket, WebSocketServer } from 'ws';
-import type { InboxStore, Tenant, TenantsStore } from '#database';
+import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
+import {
+  type OnGatewayConnection,
+  type OnGatewayDisconnect,
+  type OnGatewayInit,
+  WebSocketGateway,
+  WebSocketServer,
+} from '@nestjs/websockets';
+import type { WebSocket } from 'ws';
+import { InboxStore } from '#database';
 import { DomainError } from '#domain';
-import type { Logger } from '#telemetry';
-import { type InboxIdentity, type InboxTokens } from '../http/inbox-tokens.js';
-import { problemOf } from '../http/problem.filter.js';
-import { MAX_STREAMS_PER_RECIPIENT, type StreamHub } from './stream-hub.js';
+import type { InboxIdentity } from '../http/inbox-tokens.js';
+import { RecipientAccess } from '../http/recipient-access.js';
+import { type StreamConnection, StreamHub } from './stream-hub.js';
+import type { UpgradeGatewayOptions, UpgradeServer } from './upgrade.adapter.js';
 
 const PATH = '/api/v1/inbox/stream';
 const PROTOCOL = 'carillon.v1';
 const PING_SECONDS = 25;
 const MAX_MISSED_PONGS = 2;
 const MAX_PAYLOAD = 64 * 1024;
-/** A browser has nothing to say here; a flood of messages ends the connection. */
+/** Clients have no reason to send messages; more than this closes the connection. */
 const MESSAGES_PER_PING = 100;
-const AUTH_TIMEOUT_MS = 5_000;
-const TENANT_TTL_MS = 30_000;
 
-export const CLOSE_EXPIRED = 4_001;
-export const CLOSE_TOO_SLOW = 4_008;
+const CLOSE_EXPIRED = 4_001;
+const CLOSE_TOO_SLOW = 4_008;
 const CLOSE_RESTARTING = 1_012;
 const CLOSE_POLICY = 1_008;
 
-/** What the one clock of all sockets needs of each: a timer each would cost ten thousand timers. */
+const OPTIONS: UpgradeGatewayOptions = {
+  path: PATH,
+  // Compression reduces throughput to a seventh and needs memory for each socket.
+  perMessageDeflate: false,
+  maxPayload: MAX_PAYLOAD,
+  handleProtocols: (protocols) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
+};
+
+/** An authorized request for a stream. */
+interface StreamRequest {
+  identity: InboxIdentity;
+  /** The sequence number of the last item that the client has. */
+  since: number | null;
+  /** The connection under the WebSocket. */
+  socket: Duplex;
+}
+
+/** The state of a socket for the one timer that serves all of them; a timer for each would mean ten thousand timers. */
 interface OpenSocket {
-  readonly webSocket: WebSocket;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
-  /** The second of every {@link PING_SECONDS} in which it is pinged. */
+  /** In which second of every {@link PING_SECONDS} it is pinged. */
   readonly slot: number;
+  /** Pings without a pong. */
   missed: number;
   /** Since the last ping. */
   messages: number;
-  /** Ticks since it was told that it is too slow; null while it is not. */
-  leaving: number | null;
+  /** Seconds since it was closed as too slow, or null. */
+  closingSeconds: number | null;
+  /** Removes the stream. */
+  remove: () => void;
 }
 
-export class InboxGateway {
-  private readonly server = new WebSocketServer({
-    noServer: true,
-    // Compression costs 7x the throughput and a window of memory for each socket.
-    perMessageDeflate: false,
-    maxPayload: MAX_PAYLOAD,
-    handleProtocols: (protocols) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
-  });
-  private readonly lives = new Set<OpenSocket>();
+@WebSocketGateway(OPTIONS)
+export class InboxGateway
+  implements
+    OnGatewayInit<UpgradeServer>,
+    OnGatewayConnection<WebSocket>,
+    OnGatewayDisconnect<WebSocket>,
+    OnApplicationBootstrap,
+    BeforeApplicationShutdown
+{
+  @WebSocketServer()
+  private readonly server!: UpgradeServer;
+  private readonly sockets = new Map<WebSocket, OpenSocket>();
   private opened = 0;
   private second = 0;
   private clock: NodeJS.Timeout | undefined;
-  private readonly tenants = new LRUCache<string, Promise<Tenant | null>>({ max: 10_000, ttl: TENANT_TTL_MS });
 
   constructor(
     private readonly hub: StreamHub,
     private readonly inbox: InboxStore,
-    private readonly tokens: InboxTokens,
-    private readonly tenantStore: TenantsStore,
-    private readonly logger: Logger,
+    private readonly access: RecipientAccess,
   ) {}
 
-  attach(http: Server): void {
-    this.clock = setInterval(() => this.tick(), 1_000).unref();
-    http.on('upgrade', (request, socket, head) => {
-      socket.on('error', () => socket.destroy());
-      const late = setTimeout(() => socket.destroy(), AUTH_TIMEOUT_MS);
-      this.upgrade(request, socket, head)
-        .catch((error: unknown) => refuse(socket, error instanceof DomainError ? error : this.unexpected(error)))
-        .finally(() => clearTimeout(late));
-    });
+  afterInit(server: UpgradeServer): void {
+    server.authorize = (request, url) => this.authorize(request, url);
   }
 
-  close(): void {
+  onApplicationBootstrap(): void {
+    this.clock = setInterval(() => this.tick(), 1_000).unref();
+  }
+
+  /** Refuses further upgrades. StreamHub closes the open sockets. */
+  beforeApplicationShutdown(): void {
     clearInterval(this.clock);
-    this.hub.closeAll();
     this.server.close();
   }
 
-  private async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    if (url.pathname !== PATH) throw new DomainError('not_found', `There is no stream at ${url.pathname}.`);
-    const identity = await this.authenticate(request, url);
-    await this.checkTenant(identity, request.headers.origin);
-    const owner = { tenantId: identity.tenantId, recipientId: identity.recipientId };
-    if (this.hub.streamsOf(owner) >= MAX_STREAMS_PER_RECIPIENT) {
-      throw new DomainError('rate_limited', `A recipient may have ${MAX_STREAMS_PER_RECIPIENT} streams.`, {
-        retryAfterSeconds: 30,
-      });
-    }
-    const since = sinceOf(url);
-    this.server.handleUpgrade(request, socket, head, (webSocket) =>
-      this.run(webSocket, socket, owner, identity, since),
-    );
-  }
-
-  private run(
-    webSocket: WebSocket,
-    socket: Duplex,
-    owner: { tenantId: string; recipientId: string },
-    identity: InboxIdentity,
-    since: number | null,
-  ): void {
+  handleConnection(webSocket: WebSocket, { identity, since, socket }: StreamRequest): void {
     this.opened += 1;
-    const life: OpenSocket = {
-      webSocket,
+    const open: OpenSocket = {
       expiresAt: identity.expiresAt.getTime(),
       slot: this.opened % PING_SECONDS,
       missed: 0,
       messages: 0,
-      leaving: null,
+      closingSeconds: null,
+      remove: () => undefined,
     };
-    this.lives.add(life);
-    const leave = this.hub.open(
-      owner,
-      {
-        send: (frames) => {
-          socket.cork();
-          for (const frame of frames) webSocket.send(JSON.stringify(frame));
-          socket.uncork();
-        },
-        buffered: () => webSocket.bufferedAmount,
-        closeTooSlow: () => {
-          webSocket.close(CLOSE_TOO_SLOW, 'too slow: resume with since');
-          life.leaving ??= 0;
-        },
-        closeRestarting: () => webSocket.close(CLOSE_RESTARTING, 'restarting'),
-      },
-      since,
-    );
+    this.sockets.set(webSocket, open);
     webSocket.on('pong', () => {
-      life.missed = 0;
+      open.missed = 0;
     });
     webSocket.on('message', () => {
-      life.messages += 1;
-      if (life.messages > MESSAGES_PER_PING) webSocket.close(CLOSE_POLICY, 'too many messages');
+      open.messages += 1;
+      if (open.messages > MESSAGES_PER_PING) webSocket.close(CLOSE_POLICY, 'too many messages');
     });
     webSocket.on('error', () => webSocket.terminate());
-    webSocket.on('close', () => {
-      this.lives.delete(life);
-      leave();
-    });
+    const { tenantId, recipientId } = identity;
+    open.remove = this.hub.open({ tenantId, recipientId }, connectionOf(webSocket, socket, open), since);
   }
 
-  /** Once a second: ends what has expired or does not answer, and pings those whose turn it is. */
+  handleDisconnect(webSocket: WebSocket): void {
+    this.sockets.get(webSocket)?.remove();
+    this.sockets.delete(webSocket);
+  }
+
+  /** Once a second: closes expired and dead sockets, and pings those whose turn it is. */
   private tick(): void {
     const now = Date.now();
     this.second = (this.second + 1) % PING_SECONDS;
-    for (const life of this.lives) {
-      // Whoever does not read does not answer a close either.
-      if (life.leaving !== null && ++life.leaving > 1) life.webSocket.terminate();
-      else if (life.expiresAt <= now) life.webSocket.close(CLOSE_EXPIRED, 'token expired');
-      else if (life.slot !== this.second) continue;
-      else if (life.missed >= MAX_MISSED_PONGS) life.webSocket.terminate();
+    for (const [webSocket, open] of this.sockets) {
+      // A client that does not read does not answer the close either.
+      if (open.closingSeconds !== null && ++open.closingSeconds > 1) webSocket.terminate();
+      else if (open.expiresAt <= now) webSocket.close(CLOSE_EXPIRED, 'token expired');
+      else if (open.slot !== this.second) continue;
+      else if (open.missed >= MAX_MISSED_PONGS) webSocket.terminate();
       else {
-        life.missed += 1;
-        life.messages = 0;
-        life.webSocket.ping();
+        open.missed += 1;
+        open.messages = 0;
+        webSocket.ping();
       }
     }
+  }
+
+  private async authorize(request: IncomingMessage, url: URL): Promise<StreamRequest> {
+    const identity = await this.authenticate(request, url);
+    this.hub.checkCapacity(identity);
+    return { identity, since: sinceOf(url), socket: request.socket };
   }
 
   /** Authorization: Bearer, the sub-protocol pair `carillon.v1, <token>`, or a single-use `?token=`. */
@@ -173,35 +164,28 @@ export class InboxGateway {
         'unauthenticated',
         'Send a recipient token: Authorization: Bearer, the sub-protocols carillon.v1 and the token, or ?token=.',
       );
-    const identity = await this.tokens.verify(token);
-    if (!identity.scopes.has('inbox:read'))
-      throw new DomainError('forbidden', 'This recipient token lacks the scope inbox:read.');
+    const identity = await this.access.verify(token, 'inbox:read', request.headers.origin);
     if (token === fromUrl && !(await this.inbox.useToken(identity.tenantId, identity.jti, identity.expiresAt))) {
-      throw new DomainError('unauthenticated', 'A token in a URL is good once; this one was used before.');
+      throw new DomainError('unauthenticated', 'A token in a URL is valid once; this one was already used.');
     }
     return identity;
   }
+}
 
-  private async checkTenant({ tenantId }: InboxIdentity, origin: string | undefined): Promise<void> {
-    let found = this.tenants.get(tenantId);
-    if (!found) {
-      found = this.tenantStore.get(tenantId);
-      this.tenants.set(tenantId, found);
-      found.catch(() => this.tenants.delete(tenantId));
-    }
-    const tenant = await found;
-    if (!tenant) throw new DomainError('unauthenticated', 'The recipient token is not valid or has expired.');
-    if (tenant.status === 'suspended') throw new DomainError('forbidden', 'This tenant is suspended.');
-    const allowed = tenant.settings.allowed_origins;
-    if (allowed && origin !== undefined && !allowed.some((one) => new URL(one).origin === origin)) {
-      throw new DomainError('forbidden', `The origin ${JSON.stringify(origin)} is not allowed by this tenant.`);
-    }
-  }
-
-  private unexpected(error: unknown): DomainError {
-    this.logger.error({ err: error }, 'an upgrade failed');
-    return new DomainError('internal', 'Something went wrong on our side.');
-  }
+function connectionOf(webSocket: WebSocket, socket: Duplex, open: OpenSocket): StreamConnection {
+  return {
+    send: (frames) => {
+      socket.cork();
+      for (const frame of frames) webSocket.send(JSON.stringify(frame));
+      socket.uncork();
+    },
+    buffered: () => webSocket.bufferedAmount,
+    closeTooSlow: () => {
+      webSocket.close(CLOSE_TOO_SLOW, 'too slow: resume with since');
+      open.closingSeconds ??= 0;
+    },
+    closeRestarting: () => webSocket.close(CLOSE_RESTARTING, 'restarting'),
+  };
 }
 
 function sinceOf(url: URL): number | null {
@@ -209,19 +193,11 @@ function sinceOf(url: URL): number | null {
   if (text === null) return null;
   const since = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(since)) {
-    throw new DomainError('validation_failed', 'The query has 1 fault.', {
+    throw new DomainError('validation_failed', 'The query has 1 error.', {
       errors: [
         { pointer: '?since', code: 'invalid', message: `must be a sequence number, got ${JSON.stringify(text)}` },
       ],
     });
   }
   return since;
-}
-
-function refuse(socket: Duplex, error: DomainError): void {
-  const body = JSON.stringify(problemOf(error, 'upgrade'));
-  const retry = error.retryAfterSeconds === undefined ? '' : `Retry-After: ${Math.ceil(error.retryAfterSeconds)}\r\n`;
-  socket.end(
-    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${retry}Connection: close\r\n\r\n${body}`,
-  );
 }

@@ -5,7 +5,7 @@ import { filteredPage, flag, id, time } from '../http/schemas.js';
 export const itemView = z
   .object({
     id,
-    seq: z.int().meta({ description: 'Grows by one with each item of this recipient' }),
+    seq: z.int().meta({ description: 'Increases by one with each item of the recipient' }),
     title: z.string(),
     body: z.string(),
     action_url: z.string().nullable(),
@@ -50,7 +50,7 @@ export function toItemView(item: InboxItem): ItemView {
   };
 }
 
-/** What a stream sends, as JSON text; the same over WebSocket and SSE. */
+/** A message of a stream, sent as JSON over WebSocket and server-sent events alike. */
 export type Frame =
   | { type: 'ready'; last_seq: number; counts: InboxCounts }
   | { type: 'item'; item: ItemView }

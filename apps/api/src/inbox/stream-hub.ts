@@ -1,20 +1,23 @@
-// The open streams of this process, and what is sent on them. A hint from the bus only says "look": what is sent comes from
-// the table, after the last sequence number this stream has had, so nothing is missed and nothing comes twice.
+// The open inbox streams of this process. A hint from the bus only triggers a read: items come from the table, after
+// the last sequence number that the stream has sent, so none is missed or sent twice.
 
-import type { InboxItem, InboxStore } from '#database';
+import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { type InboxItem, InboxStore } from '#database';
+import { DomainError } from '#domain';
 import type { Hint, RealtimeBus } from '#realtime';
 import { instruments, type Logger } from '#telemetry';
+import { BUS, LOGGER } from '../tokens.js';
 import { type Frame, toItemView } from './inbox.schema.js';
 
 /** One connection of one recipient. */
 export interface StreamConnection {
-  /** Frames that belong together travel together. */
+  /** Sends the frames in one write. */
   send(frames: readonly Frame[]): void;
-  /** Bytes written and not yet taken by the other side. */
+  /** Bytes that were written and not yet sent. */
   buffered(): number;
-  /** Ends it because the other side does not read. */
+  /** Closes the connection because the client reads too slowly. */
   closeTooSlow(): void;
-  /** Ends it because this process stops. */
+  /** Closes the connection so that the client connects again, to another process or later. */
   closeRestarting(): void;
 }
 
@@ -24,61 +27,79 @@ export interface StreamOwner {
 }
 
 interface Stream extends StreamOwner {
-  wire: StreamConnection;
+  connection: StreamConnection;
   lastSeq: number;
-  /** Ends the hints of its recipient. */
+  /** Unsubscribes from the hints of the recipient. */
   unfollow: () => void;
+  /** Whether items are being read and sent, or the stream is still being opened. */
   pumping: boolean;
+  /** Whether a hint arrived meanwhile. */
   again: boolean;
   closed: boolean;
 }
 
 const MAX_BUFFERED_BYTES = 1_048_576;
 const PAGE = 100;
-/** Frames that leave in one write. */
-const TOGETHER = 4;
-/** Streams of one recipient in one process: tabs and devices, not a leak. */
-export const MAX_STREAMS_PER_RECIPIENT = 50;
-/** How soon a read that failed is made again. */
+/** Frames per write. */
+const FRAMES_PER_WRITE = 4;
+/** Streams of one recipient in one process. Enough for tabs and devices; bounds a client that leaks connections. */
+const MAX_STREAMS_PER_RECIPIENT = 50;
+/** Pause before a failed read is repeated. */
 const RETRY_MS = 500;
-/** After the listening connection was lost everybody looks; not all in the same millisecond. */
+/** Over how long the reads of all streams are spread after hints may have been lost. */
 const RESYNC_SPREAD_MS = 1_000;
-/** How often everybody looks while no hints arrive. */
-const AWAY_POLL_MS = 1_000;
+/** How often all streams poll while the bus is unavailable. */
+const POLL_MS = 1_000;
 
-export class StreamHub {
+@Injectable()
+export class StreamHub implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly streams = new Map<string, Set<Stream>>();
   private count = 0;
   private poll: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly inbox: InboxStore,
-    private readonly bus: RealtimeBus,
-    private readonly logger: Logger,
+    @Inject(BUS) private readonly bus: RealtimeBus,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {
     bus.subscribe((hint) => this.onHint(hint));
     bus.onGap(() => {
       for (const group of this.streams.values())
         for (const stream of group) setTimeout(() => this.pump(stream), Math.random() * RESYNC_SPREAD_MS).unref();
     });
+  }
+
+  onApplicationBootstrap(): void {
     this.poll = setInterval(() => {
-      if (!this.bus.live) for (const group of this.streams.values()) for (const stream of group) void this.look(stream);
-    }, AWAY_POLL_MS).unref();
+      if (!this.bus.live)
+        for (const group of this.streams.values()) for (const stream of group) void this.pollOnce(stream);
+    }, POLL_MS).unref();
     instruments().gauge('carillon_inbox_streams', 'Open inbox streams', () => this.count);
   }
 
-  streamsOf(owner: StreamOwner): number {
-    return this.streams.get(keyOf(owner))?.size ?? 0;
+  /** Before Nest closes the HTTP server, which would wait for open streams. */
+  beforeApplicationShutdown(): void {
+    clearInterval(this.poll);
+    for (const group of this.streams.values()) for (const stream of group) stream.connection.closeRestarting();
+  }
+
+  /** Throws `rate_limited` when the recipient has the maximum number of streams. Call before {@link open}. */
+  checkCapacity(owner: StreamOwner): void {
+    const open = this.streams.get(keyOf(owner))?.size ?? 0;
+    if (open >= MAX_STREAMS_PER_RECIPIENT)
+      throw new DomainError('rate_limited', `A recipient may have ${MAX_STREAMS_PER_RECIPIENT} streams.`, {
+        retryAfterSeconds: 30,
+      });
   }
 
   /**
-   * Adds a stream: `ready`, what came after `since`, then what comes. Without `since` only what comes.
-   * Returns what takes it away again.
+   * Adds a stream. It sends `ready`, then the items after `since`, then new items; without `since` only new items.
+   * Returns a function that removes the stream.
    */
-  open(owner: StreamOwner, wire: StreamConnection, since: number | null): () => void {
+  open(owner: StreamOwner, connection: StreamConnection, since: number | null): () => void {
     const stream: Stream = {
       ...owner,
-      wire,
+      connection,
       lastSeq: since ?? 0,
       unfollow: () => undefined,
       pumping: true,
@@ -86,7 +107,7 @@ export class StreamHub {
       closed: false,
     };
     const key = keyOf(owner);
-    // Registered before the first look, so that nothing falls between the look and the hints.
+    // Registered before the first read, so that no item is missed between that read and the first hint.
     this.streams.set(key, (this.streams.get(key) ?? new Set()).add(stream));
     stream.unfollow = this.bus.follow(owner.tenantId, owner.recipientId);
     this.count += 1;
@@ -102,11 +123,6 @@ export class StreamHub {
     };
   }
 
-  closeAll(): void {
-    clearInterval(this.poll);
-    for (const group of this.streams.values()) for (const stream of group) stream.wire.closeRestarting();
-  }
-
   private async begin(stream: Stream, since: number | null): Promise<void> {
     try {
       const { lastSeq, counts } = await this.inbox.head(stream.tenantId, stream.recipientId);
@@ -115,8 +131,8 @@ export class StreamHub {
       stream.pumping = false;
       if (since !== null || stream.again) this.pump(stream);
     } catch (error) {
-      this.logger.warn({ err: error }, 'an inbox stream could not begin');
-      stream.wire.closeRestarting();
+      this.logger.warn({ err: error }, 'an inbox stream could not be opened');
+      stream.connection.closeRestarting();
     }
   }
 
@@ -128,14 +144,14 @@ export class StreamHub {
     }
   }
 
-  /** Without hints: is there anything? Heads of many recipients are read together. */
-  private async look(stream: Stream): Promise<void> {
+  /** Sends new items if there are any. The store reads the heads of many recipients in one query. */
+  private async pollOnce(stream: Stream): Promise<void> {
     if (stream.pumping) return;
     const head = await this.inbox.head(stream.tenantId, stream.recipientId).catch(() => null);
     if (head && head.lastSeq > stream.lastSeq && !stream.closed) this.pump(stream);
   }
 
-  /** Sends what is there after the last item sent, then the counters. One at a time for a stream. */
+  /** Sends the items after the last one sent, then the counters. One run at a time for each stream. */
   private pump(stream: Stream): void {
     if (stream.pumping) {
       stream.again = true;
@@ -144,8 +160,8 @@ export class StreamHub {
     stream.pumping = true;
     this.pumpOnce(stream)
       .catch((error: unknown) => {
-        this.logger.warn({ err: error }, 'an inbox stream could not be fed; it is tried again');
-        // Not with the next hint: this may have been the last one for a day.
+        this.logger.warn({ err: error }, 'reading an inbox stream failed; retrying');
+        // Retries without waiting for a hint, because the next one may come a day later.
         setTimeout(() => !stream.closed && this.pump(stream), RETRY_MS * (1 + Math.random())).unref();
       })
       .finally(() => {
@@ -160,7 +176,7 @@ export class StreamHub {
   private async pumpOnce(stream: Stream): Promise<void> {
     stream.again = false;
     const { tenantId, recipientId } = stream;
-    // Side by side. Counters that know of an item which the feed does not have yet are told again with it.
+    // In parallel. Counters may already include an item that the feed lacks; they are sent again with that item.
     let [items, head] = await Promise.all([
       this.inbox.feed(tenantId, recipientId, stream.lastSeq),
       this.inbox.head(tenantId, recipientId),
@@ -178,14 +194,14 @@ export class StreamHub {
     this.send(stream, ...items.map((item): Frame => ({ type: 'item', item: toItemView(item) })), ...then);
   }
 
-  /** A few at a time travel together; before each few it is asked whether the other side still reads. */
+  /** Sends a few frames per write, and checks before each write whether the client keeps up. */
   private send(stream: Stream, ...frames: Frame[]): void {
-    for (let at = 0; at < frames.length && !stream.closed; at += TOGETHER) {
-      if (stream.wire.buffered() > MAX_BUFFERED_BYTES) {
-        stream.wire.closeTooSlow();
+    for (let at = 0; at < frames.length && !stream.closed; at += FRAMES_PER_WRITE) {
+      if (stream.connection.buffered() > MAX_BUFFERED_BYTES) {
+        stream.connection.closeTooSlow();
         return;
       }
-      stream.wire.send(frames.slice(at, at + TOGETHER));
+      stream.connection.send(frames.slice(at, at + FRAMES_PER_WRITE));
     }
     for (const { type } of frames) instruments().frames.add(1, { type });
   }

@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type DeadLetter, DeadLettersStore, OperationsStore } from '#database';
@@ -22,7 +22,7 @@ const letterView = z
     attempts: z.int(),
     failed_at: time,
     replayed_at: time.nullable(),
-    settled_at: time.nullable().meta({ description: 'When a receipt proved that the delivery was sent after all' }),
+    settled_at: time.nullable().meta({ description: 'When a receipt showed that the message was sent' }),
   })
   .meta({ id: 'DeadLetter' });
 
@@ -41,8 +41,8 @@ type LettersQuery = z.infer<typeof lettersQuery>;
 @Controller('internal/dlq')
 export class DeadLettersController {
   constructor(
-    @Inject(DeadLettersStore) private readonly letters: DeadLettersStore,
-    @Inject(OperationsStore) private readonly operations: OperationsStore,
+    private readonly letters: DeadLettersStore,
+    private readonly operations: OperationsStore,
   ) {}
 
   @Get()
@@ -79,7 +79,7 @@ export class DeadLettersController {
   @HttpCode(202)
   @RequireOperator()
   @Answers({
-    summary: 'Send it again, once',
+    summary: 'Replay a dead letter. Possible once',
     status: 202,
     schema: letterView,
     errors: ['not_found', 'already_replayed', 'conflict'],

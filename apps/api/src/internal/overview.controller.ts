@@ -1,4 +1,4 @@
-import { Controller, Get, Inject } from '@nestjs/common';
+import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type ChannelFigures, OverviewStore } from '#database';
@@ -8,8 +8,8 @@ import { Answers } from '../http/answers.js';
 import { id, time } from '../http/schemas.js';
 
 const figures = {
-  waiting: z.int().meta({ description: 'Not final' }),
-  due: z.int().meta({ description: 'Due now and not claimed' }),
+  waiting: z.int().meta({ description: 'Deliveries that are not final' }),
+  due: z.int().meta({ description: 'Deliveries that are due and not claimed' }),
   in_flight: z.int(),
   oldest_due_seconds: z.number(),
 };
@@ -17,13 +17,14 @@ const overviewView = z
   .object({
     ...figures,
     counted_at: time.meta({
-      description: 'When the queue was counted: at this request while it is short, in the background otherwise',
+      description:
+        'When the queue was counted: during this request if it is short, otherwise earlier in the background',
     }),
-    dead_letters: z.int().meta({ description: 'Neither replayed nor settled; counted up to 10,000' }),
+    dead_letters: z.int().meta({ description: 'Neither replayed nor settled. Counted up to 10,000' }),
     channels: z.record(z.enum(channelIds), z.object(figures)),
     tenants: z
       .array(z.object({ id, name: z.string(), due: z.int() }))
-      .meta({ description: 'The 20 with the most that is due' }),
+      .meta({ description: 'The 20 tenants with the most due deliveries' }),
     breakers: z
       .array(
         z.object({
@@ -38,22 +39,23 @@ const overviewView = z
           since: time,
         }),
       )
-      .meta({ description: 'Provider accounts through which nothing is sent, longest first, at most 100' }),
+      .meta({ description: 'Provider accounts whose breaker is not closed, oldest first, at most 100' }),
   })
   .meta({ id: 'Overview' });
 
 @ApiTags('Operator')
 @Controller('internal/overview')
 export class OverviewController {
-  constructor(@Inject(OverviewStore) private readonly overview: OverviewStore) {}
+  constructor(private readonly overview: OverviewStore) {}
 
   @Get()
   @RequireOperator()
-  @Answers({ summary: 'How the house does', status: 200, schema: overviewView })
+  @Answers({ summary: 'Get queue sizes, dead letters and open breakers', status: 200, schema: overviewView })
   async get() {
     const { countedAt, channels, deadLetters, tenants, breakers } = await this.overview.read();
     const byChannel = new Map(channels.map((row) => [row.channel, row]));
-    const sum = (of: 'waiting' | 'due' | 'inFlight'): number => channels.reduce((total, row) => total + row[of], 0);
+    const sum = (field: 'waiting' | 'due' | 'inFlight'): number =>
+      channels.reduce((total, row) => total + row[field], 0);
     return {
       waiting: sum('waiting'),
       due: sum('due'),

@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { OperationsStore } from '#database';
@@ -15,13 +15,13 @@ import {
   accountView,
 } from '../provider-accounts/provider-account.schema.js';
 
-/** The platform's own accounts: what a tenant without one sends through. */
+/** The platform's own accounts, for tenants without an account for a channel. */
 @ApiTags('Operator')
 @Controller('internal/provider-accounts')
 export class PlatformProviderAccountsController {
   constructor(
-    @Inject(ManageProviderAccounts) private readonly accounts: ManageProviderAccounts,
-    @Inject(OperationsStore) private readonly operations: OperationsStore,
+    private readonly accounts: ManageProviderAccounts,
+    private readonly operations: OperationsStore,
   ) {}
 
   @Post()
@@ -76,7 +76,7 @@ export class PlatformProviderAccountsController {
   @Delete(':id')
   @HttpCode(204)
   @RequireOperator()
-  @Answers({ summary: 'Remove a platform account', status: 204, errors: ['not_found'] })
+  @Answers({ summary: 'Delete a platform account', status: 204, errors: ['not_found'] })
   async delete(@Param({ schema: idParam }) { id }: { id: string }, @Req() request: CarillonRequest): Promise<void> {
     await this.accounts.delete(PLATFORM_TENANT_ID, id);
     await this.audit(request, 'provider_account.removed', id);

@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, Query } from '@nestjs/common';
+import { Controller, Get, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { PoisonMessagesStore } from '#database';
@@ -11,8 +11,8 @@ const poisonView = z
     topic: z.string(),
     partition: z.int(),
     offset: z.string(),
-    key: z.string().nullable().describe('Base64.'),
-    value: z.string().nullable().describe('The first 64 kB, base64.'),
+    key: z.string().nullable().describe('Base64'),
+    value: z.string().nullable().describe('The first 64 kB in base64'),
     reason: z.string(),
     created_at: time,
   })
@@ -20,16 +20,16 @@ const poisonView = z
 
 const poisonQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(200).default(50) });
 
-/** What came on a topic and could not be read, for whoever has to find out who wrote it. */
+/** Kafka messages that could not be processed, so that the operator can find their producer. */
 @ApiTags('Operator')
 @Controller('internal/poison-messages')
 export class PoisonMessagesController {
-  constructor(@Inject(PoisonMessagesStore) private readonly poison: PoisonMessagesStore) {}
+  constructor(private readonly poison: PoisonMessagesStore) {}
 
   @Get()
   @RequireOperator()
   @Answers({
-    summary: 'The newest messages that no consumer could read',
+    summary: 'List messages that could not be processed, newest first',
     status: 200,
     schema: z.object({ data: z.array(poisonView) }),
     errors: ['validation_failed'],

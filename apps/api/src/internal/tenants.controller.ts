@@ -9,13 +9,13 @@ import { type CarillonRequest, RequireOperator } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 
 import { id, idParam, listOf, listView, pageQuery, time } from '../http/schemas.js';
-import { BUS, PEPPER } from '../tokens.js';
+import { API_KEY_PEPPER, BUS } from '../tokens.js';
 
 const name = z.string().min(1).max(200);
 const status = z.enum(['active', 'suspended']);
 
 const tenantBody = z.strictObject({ name, settings: tenantSettings.default({}) }).meta({ id: 'TenantBody' });
-/** A setting that is null goes back to its default. */
+/** null resets a setting to its default. */
 const settingsPatch = z.strictObject(
   Object.fromEntries(
     Object.entries(tenantSettings.shape).map(([key, schema]) => [key, (schema as z.ZodType).nullable()]),
@@ -54,7 +54,7 @@ const keyView = z
   })
   .meta({ id: 'ApiKey' });
 const newKeyView = keyView
-  .extend({ api_key: z.string().meta({ description: 'Shown once' }) })
+  .extend({ api_key: z.string().meta({ description: 'Shown only once' }) })
   .meta({ id: 'NewApiKey' });
 const keyParam = z.object({ id, keyId: id });
 
@@ -62,10 +62,10 @@ const keyParam = z.object({ id, keyId: id });
 @Controller('internal/tenants')
 export class TenantsController {
   constructor(
-    @Inject(TenantsStore) private readonly tenants: TenantsStore,
-    @Inject(ApiKeysStore) private readonly keys: ApiKeysStore,
-    @Inject(OperationsStore) private readonly operations: OperationsStore,
-    @Inject(PEPPER) private readonly pepper: Buffer,
+    private readonly tenants: TenantsStore,
+    private readonly keys: ApiKeysStore,
+    private readonly operations: OperationsStore,
+    @Inject(API_KEY_PEPPER) private readonly pepper: Buffer,
     @Inject(BUS) private readonly bus: RealtimeBus,
   ) {}
 
@@ -105,7 +105,7 @@ export class TenantsController {
   @Patch(':id')
   @RequireOperator()
   @Answers({
-    summary: 'Change a tenant; settings are merged',
+    summary: 'Change a tenant. Settings are merged',
     status: 200,
     schema: tenantView,
     errors: ['not_found', 'validation_failed'],

@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, HttpCode, Inject, Param, Query } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type MailboxMessage, MailboxStore } from '#database';
@@ -24,12 +24,12 @@ const mailboxQuery = filteredPage({ channel: z.enum(channelIds).optional(), to: 
 @ApiTags('Mailbox')
 @Controller('api/v1/mailbox')
 export class MailboxController {
-  constructor(@Inject(MailboxStore) private readonly mailbox: MailboxStore) {}
+  constructor(private readonly mailbox: MailboxStore) {}
 
   @Get()
   @RequireApiKey('mailbox:read')
   @Answers({
-    summary: 'What the sandbox took, newest first',
+    summary: 'List messages captured by the sandbox, newest first',
     status: 200,
     schema: listOf(messageView),
     errors: ['validation_failed'],
@@ -47,7 +47,7 @@ export class MailboxController {
 
   @Get(':id')
   @RequireApiKey('mailbox:read')
-  @Answers({ summary: 'One message', status: 200, schema: messageView, errors: ['not_found'] })
+  @Answers({ summary: 'Get a captured message', status: 200, schema: messageView, errors: ['not_found'] })
   async get(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id: wanted }: { id: string }) {
     const found = await this.mailbox.get(tenantId, wanted);
     if (!found) throw notFound('message', wanted);

@@ -1,30 +1,30 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { NotificationsStore, ReceiptsStore } from '#database';
 import { DomainError, notFound } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
-import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam } from '../http/schemas.js';
-import { timelineView } from './notification.schema.js';
 import { type TimelineView, toTimelineView } from './notification-view.js';
+import { timelineView } from './notification-view.schema.js';
 
 const settleBody = z
   .strictObject({
-    state: z.enum(['sent', 'failed']).meta({ description: 'sent: the recipient has it; failed: they have not' }),
-    note: z.string().min(1).max(1_000).optional().meta({ description: 'How you know; it stands in the timeline' }),
+    state: z
+      .enum(['sent', 'failed'])
+      .meta({ description: 'sent: the recipient has the message; failed: the recipient does not' }),
+    note: z.string().min(1).max(1_000).optional().meta({ description: 'How you know. Shown in the timeline' }),
   })
   .meta({ id: 'SettleBody' });
 type SettleBody = z.infer<typeof settleBody>;
 
 @ApiTags('Sending')
 @Controller('api/v1/deliveries')
-@UseInterceptors(IdempotencyInterceptor)
 export class DeliveriesController {
   constructor(
-    @Inject(NotificationsStore) private readonly notifications: NotificationsStore,
-    @Inject(ReceiptsStore) private readonly receipts: ReceiptsStore,
+    private readonly notifications: NotificationsStore,
+    private readonly receipts: ReceiptsStore,
   ) {}
 
   @Get(':id')
@@ -43,7 +43,7 @@ export class DeliveriesController {
   @HttpCode(200)
   @RequireApiKey('notifications:write')
   @Answers({
-    summary: 'Say what became of an unknown outcome',
+    summary: 'Resolve an unknown outcome',
     status: 200,
     schema: timelineView,
     errors: ['not_found', 'conflict', 'validation_failed'],

@@ -1,11 +1,12 @@
-/** What this needs of a database: the database room's PostgresListener. */
+/** The part of PostgresListener that is used here. */
 interface Notifier {
   notify(channel: string, payloads: string[]): Promise<void>;
 }
 
 /**
- * Wakes the workers: one NOTIFY for all that became due while the last one was under way, outside the transaction that
- * wrote it (inside, NOTIFY takes a global lock at commit). A lost wake-up costs one turn of the workers' poll.
+ * Wakes the workers with one NOTIFY for everything that became due while the previous one was running. Sent after the
+ * transaction that wrote the deliveries, because NOTIFY inside a transaction takes a global lock at commit. If it is
+ * lost, the workers' next poll finds the deliveries.
  */
 export class DueAnnouncer {
   private readonly waiting = new Set<string>();

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { DeliveryRow, FirstAnswer, NewNotification, NotificationRow, TimelineEntry } from '#database';
-import type { deliveryView, notificationView, timelineView } from './notification.schema.js';
+import type { deliveryView, notificationView, timelineView } from './notification-view.schema.js';
 
 export type NotificationView = z.infer<typeof notificationView>;
 export type DeliveryView = z.infer<typeof deliveryView>;
@@ -32,8 +32,7 @@ export function toNotificationView(
 }
 
 /**
- * The answer to the send itself, from what never changes afterwards: the same text whether it is made at accept or for a
- * repeat a day later.
+ * The answer to a send, from fields that never change: a replay a day later gets the same text as the first request.
  */
 export function toFirstAnswer(
   notification: FirstAnswer['notification'],

@@ -1,38 +1,29 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { FirstAnswersStore, type NewNotification, NotificationsStore } from '#database';
+import { FirstAnswersStore, type NewNotification } from '#database';
 import { DomainError, notFound } from '#domain';
 import { type Caller, type CarillonRequest, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { bodyHashOf, idempotencyKeyOf, keyRouteOf } from '../http/idempotency.js';
 import { LargeBody } from '../http/route-config.js';
-import { idParam, listOf, listView } from '../http/schemas.js';
+import { SkipIdempotency } from '../http/skip-idempotency.js';
+import { AcceptBulk, type RejectedItem } from './accept-bulk.js';
 import { AcceptNotification } from './accept-notification.js';
 import {
   type BulkBody,
+  type BulkItem,
   bulkBody,
-  bulkView,
-  deliveriesQuery,
-  deliveryView,
   emailShorthand,
-  type ListQuery,
-  listQuery,
-  notificationView,
   type SendBody,
   sendBody,
   slackShorthand,
   smsShorthand,
 } from './notification.schema.js';
-import {
-  firstAnswerTo,
-  type NotificationView,
-  toDeliveryView,
-  toFirstAnswer,
-  toNotificationView,
-} from './notification-view.js';
+import { firstAnswerTo, type NotificationView, toFirstAnswer } from './notification-view.js';
+import { bulkView, notificationView } from './notification-view.schema.js';
 
-/** Enough for 1,000 recipients with 50 keys each. */
+/** 1,000 recipients with 50 keys each. */
 const BULK_BODY_LIMITS = {
   bytes: 5 * 1024 * 1024,
   keys: 50_000,
@@ -49,17 +40,19 @@ const SEND_ERRORS = [
   'unavailable',
 ] as const;
 
+/** Accepts sends. */
 @ApiTags('Sending')
 @Controller('api/v1')
 export class NotificationsController {
   constructor(
-    @Inject(AcceptNotification) private readonly accept: AcceptNotification,
-    @Inject(NotificationsStore) private readonly notifications: NotificationsStore,
-    @Inject(FirstAnswersStore) private readonly firstAnswers: FirstAnswersStore,
+    private readonly acceptNotification: AcceptNotification,
+    private readonly acceptBulk: AcceptBulk,
+    private readonly firstAnswers: FirstAnswersStore,
   ) {}
 
   @Post('notifications')
   @HttpCode(202)
+  @SkipIdempotency()
   @RequireApiKey('notifications:write')
   @Answers({ summary: 'Send to a recipient', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
   async send(
@@ -73,6 +66,7 @@ export class NotificationsController {
 
   @Post('notifications/bulk')
   @HttpCode(202)
+  @SkipIdempotency()
   @RequireApiKey('notifications:write')
   @LargeBody(BULK_BODY_LIMITS)
   @Answers({
@@ -87,36 +81,15 @@ export class NotificationsController {
     @Req() request: CarillonRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const header = idempotencyKeyOf(request);
-    const { recipients: _each, ...common } = body;
-    let route: string | undefined;
-    const { accepted, rejected } = await this.accept.runBulk(caller, body, (index, item) => {
-      // A key for the whole call is a key for each of its items.
-      const { idempotency_key: own, ...rest } = item;
-      const key = own ?? (header === null ? null : `${header}#${index}`);
-      if (key === null) return null;
-      // The common part may be large: it is read once, not once for each item.
-      route ??= `${keyRouteOf(request.url, caller.mode)} ${bodyHashOf(request.url, common)}`;
-      return { key, bodyHash: bodyHashOf(route, rest) };
-    });
-    if (accepted.length === 0) {
-      const unavailable = rejected.find(({ code }) => code === 'unavailable');
-      // Such an item may have been committed, so this is no refusal of all of them.
-      if (unavailable)
-        throw new DomainError('unavailable', unavailable.errors[0]!.message, {
-          retryAfterSeconds: RETRY_AFTER_SECONDS,
-        });
-      const errors = rejected.flatMap(({ index, errors: faults }) =>
-        faults.map((fault) => ({ ...fault, pointer: `/recipients/${index}${fault.pointer}` })),
-      );
-      throw new DomainError('validation_failed', `None of the ${rejected.length} recipients was accepted.`, { errors });
-    }
+    const { accepted, rejected } = await this.acceptBulk.run(caller, body, bulkIdempotencyOf(caller, body, request));
+    if (accepted.length === 0) throw nothingAccepted(rejected);
     if (accepted.every(({ replayed }) => replayed)) reply.header('Idempotency-Replayed', 'true');
     return { accepted: accepted.map(({ index, id }) => ({ index, id })), rejected };
   }
 
   @Post('email')
   @HttpCode(202)
+  @SkipIdempotency()
   @RequireApiKey('notifications:write')
   @Answers({ summary: 'Send one e-mail', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
   async email(
@@ -136,6 +109,7 @@ export class NotificationsController {
 
   @Post('sms')
   @HttpCode(202)
+  @SkipIdempotency()
   @RequireApiKey('notifications:write')
   @Answers({ summary: 'Send one SMS', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
   async sms(
@@ -154,6 +128,7 @@ export class NotificationsController {
 
   @Post('slack')
   @HttpCode(202)
+  @SkipIdempotency()
   @RequireApiKey('notifications:write')
   @Answers({ summary: 'Send one Slack message', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
   async slack(
@@ -170,102 +145,13 @@ export class NotificationsController {
     );
   }
 
-  @Get('notifications')
-  @RequireApiKey('notifications:read')
-  @Answers({
-    summary: 'List notifications, newest first',
-    status: 200,
-    schema: listOf(notificationView),
-    errors: ['validation_failed'],
-  })
-  async list(@CurrentCaller() caller: Caller, @Query({ schema: listQuery }) query: ListQuery) {
-    const metadata = Object.fromEntries(
-      Object.entries(query).flatMap(([name, value]) =>
-        name.startsWith('metadata[') ? [[name.slice('metadata['.length, -1), String(value)]] : [],
-      ),
-    );
-    const page = await this.notifications.list(
-      caller.tenantId,
-      {
-        status: query.status,
-        recipientId: query.recipient_id,
-        channel: query.channel,
-        category: query.category,
-        type: query.type,
-        createdAfter: query.created_after === undefined ? undefined : new Date(query.created_after),
-        createdBefore: query.created_before === undefined ? undefined : new Date(query.created_before),
-        metadata: Object.keys(metadata).length > 0 ? metadata : undefined,
-        deleted: query.deleted,
-      },
-      { limit: query.limit, cursor: query.cursor, offset: query.offset },
-    );
-    return listView(page, ({ notification, deliveries }) => toNotificationView(notification, deliveries));
-  }
-
-  @Get('notifications/:id')
-  @RequireApiKey('notifications:read')
-  @Answers({ summary: 'Get a notification', status: 200, schema: notificationView, errors: ['not_found'] })
-  async get(
-    @CurrentCaller() caller: Caller,
-    @Param({ schema: idParam }) { id }: { id: string },
-  ): Promise<NotificationView> {
-    const found = await this.notifications.get(caller.tenantId, id);
-    if (!found) throw notFound('notification', id);
-    return toNotificationView(found.notification, found.deliveries);
-  }
-
-  @Get('notifications/:id/deliveries')
-  @RequireApiKey('notifications:read')
-  @Answers({
-    summary: 'List the deliveries of a notification',
-    status: 200,
-    schema: listOf(deliveryView),
-    errors: ['not_found', 'validation_failed'],
-  })
-  async deliveries(
-    @CurrentCaller() caller: Caller,
-    @Param({ schema: idParam }) { id }: { id: string },
-    @Query({ schema: deliveriesQuery }) {
-      state,
-      ...page
-    }: { limit: number; cursor?: string; state?: DeliveryStateName },
-  ) {
-    const found = await this.notifications.deliveries(caller.tenantId, id, page, state);
-    if (!found) throw notFound('notification', id);
-    return listView(found, toDeliveryView);
-  }
-
-  @Delete('notifications/:id')
-  @RequireApiKey('notifications:write')
-  @Answers({
-    summary: 'Cancel a notification',
-    status: 200,
-    schema: notificationView,
-    errors: ['not_found', 'too_late'],
-  })
-  async cancel(
-    @CurrentCaller() caller: Caller,
-    @Param({ schema: idParam }) { id }: { id: string },
-  ): Promise<NotificationView> {
-    const cancelled = await this.notifications.cancel(caller.tenantId, id);
-    if (cancelled === null) throw notFound('notification', id);
-    const { notification, deliveries } = (await this.notifications.get(caller.tenantId, id))!;
-    if (cancelled.length === 0) {
-      throw new DomainError(
-        'too_late',
-        `Nothing of notification ${id} could be cancelled: ${deliveries.map(({ channel, state }) => `${channel} is ${state}`).join(', ')}.`,
-      );
-    }
-    return toNotificationView(notification, deliveries);
-  }
-
   private async acceptOne(
     caller: Caller,
     body: SendBody,
     request: CarillonRequest,
     reply: FastifyReply,
   ): Promise<NotificationView> {
-    const result = await this.accept.run(caller, body, idempotencyOf(caller, request));
+    const result = await this.acceptNotification.run(caller, body, idempotencyOf(caller, request));
     if (result.kind === 'accepted') {
       reply.header('Location', `/api/v1/notifications/${result.acceptance.notification.id}`);
       return firstAnswerTo(result.acceptance, result.createdAt);
@@ -277,24 +163,46 @@ export class NotificationsController {
   }
 }
 
-type DeliveryStateName = DeliveryView['state'];
-type DeliveryView = ReturnType<typeof toDeliveryView>;
-
-/** The header, or the field of the body; the field takes no part in what makes two bodies the same. */
+/** The key is the header or the field of the body. The field is not part of the body hash. */
 function idempotencyOf({ mode }: Caller, request: CarillonRequest): NewNotification['idempotency'] {
   const { idempotency_key: field, ...body } = request.body as { idempotency_key?: string };
   const key = idempotencyKeyOf(request) ?? field ?? null;
   return key === null ? null : { key, bodyHash: bodyHashOf(keyRouteOf(request.url, mode), body) };
 }
 
-/** The words travel as payload, not as a template: braces in a message stay braces. */
+/** An item's own key, or the key in the header with the index of the item appended. */
+function bulkIdempotencyOf({ mode }: Caller, body: BulkBody, request: CarillonRequest) {
+  const header = idempotencyKeyOf(request);
+  const { recipients: _each, ...shared } = body;
+  // Hashes the shared part, which may be large, once instead of once for each item.
+  let route: string | undefined;
+  return (index: number, { idempotency_key: own, ...item }: BulkItem): NewNotification['idempotency'] => {
+    const key = own ?? (header === null ? null : `${header}#${index}`);
+    if (key === null) return null;
+    route ??= `${keyRouteOf(request.url, mode)} ${bodyHashOf(request.url, shared)}`;
+    return { key, bodyHash: bodyHashOf(route, item) };
+  };
+}
+
+function nothingAccepted(rejected: RejectedItem[]): DomainError {
+  const unavailable = rejected.find(({ code }) => code === 'unavailable');
+  // Such an item may have been committed, so the answer must not say that all were rejected.
+  if (unavailable)
+    return new DomainError('unavailable', unavailable.errors[0]!.message, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+  const errors = rejected.flatMap(({ index, errors: itemErrors }) =>
+    itemErrors.map((error) => ({ ...error, pointer: `/recipients/${index}${error.pointer}` })),
+  );
+  return new DomainError('validation_failed', `None of the ${rejected.length} recipients was accepted.`, { errors });
+}
+
+/** The message is in the payload, not in the template source, so braces in it have no meaning. */
 function shorthand(
   channel: 'email' | 'sms' | 'chat',
   content: Record<string, string>,
   payload: Record<string, string>,
   recipient: string | undefined,
 ): SendBody {
-  // The address stands for the person: their limits and their preferences are kept under it.
+  // The address is also the recipient id, so the recipient's limits and preferences apply.
   return {
     recipient_id: (recipient ?? channel).slice(0, 255),
     channel,

@@ -1,4 +1,4 @@
-/** The tenant of the embedded profile, as the pages need it. */
+/** The parts of the demo tenant that the pages use. */
 export interface DemoTenant {
   apiKey: string;
   recipientId: string;

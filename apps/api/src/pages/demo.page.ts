@@ -4,15 +4,27 @@ import { layout, scriptValue } from './layout.js';
 export function demoPage(demo: DemoTenant): string {
   return layout(
     `${demo.recipientName}'s inbox`,
-    `<div class="row"><span>Unread <span class="badge" id="unread" role="status" aria-label="unread items">0</span></span>
-<button id="send" type="button">Send one</button><button class="plain" id="read-all" type="button">Mark all read</button></div>
+    `<div class="row">
+<span>Unread <span class="badge" id="unread" role="status" aria-label="unread items">0</span></span>
+<button id="send" type="button">Send one</button>
+<button class="plain" id="read-all" type="button">Mark all read</button></div>
 <p class="soft" id="status" role="status">Connecting…</p>
 <ul id="items" aria-live="polite" aria-label="Items, newest first"></ul>`,
     `
 const key = ${scriptValue(demo.apiKey)}, recipient = ${scriptValue(demo.recipientId)};
-const list = document.getElementById('items'), badge = document.getElementById('unread'), status = document.getElementById('status');
-const call = (path, options = {}) => fetch(path, { ...options, headers: { 'X-API-Key': key, 'X-Recipient-ID': recipient, 'Content-Type': 'application/json' } });
-const element = (name, text, className) => { const node = document.createElement(name); if (text) node.textContent = text; if (className) node.className = className; return node; };
+const title = ${scriptValue(`${demo.recipientName}'s inbox · Carillon`)};
+const list = document.getElementById('items');
+const badge = document.getElementById('unread');
+const status = document.getElementById('status');
+const headers = { 'X-API-Key': key, 'X-Recipient-ID': recipient, 'Content-Type': 'application/json' };
+const call = (path, options = {}) => fetch(path, { ...options, headers });
+const post = (path, body = {}) => call(path, { method: 'POST', body: JSON.stringify(body) });
+const element = (name, text, className) => {
+  const node = document.createElement(name);
+  if (text) node.textContent = text;
+  if (className) node.className = className;
+  return node;
+};
 const rows = new Map();
 let since = 0;
 function mark(id, readAt) {
@@ -26,20 +38,27 @@ function add(item) {
   if (rows.has(item.id)) return;
   since = Math.max(since, item.seq);
   const row = element('li', '', 'card'), button = element('button', '', 'plain');
-  row.append(element('h2', item.title), element('p', item.body), element('p', new Date(item.created_at).toLocaleString(), 'soft'), button);
+  const time = new Date(item.created_at).toLocaleString();
+  row.append(element('h2', item.title), element('p', item.body), element('p', time, 'soft'), button);
   button.type = 'button';
-  button.addEventListener('click', () => call('/api/v1/inbox/' + item.id + (row.dataset.read ? '/unread' : '/read'), { method: 'POST', body: '{}' }));
+  const path = '/api/v1/inbox/' + item.id;
+  button.addEventListener('click', () => post(path + (row.dataset.read ? '/unread' : '/read')));
   rows.set(item.id, row);
   list.prepend(row);
   mark(item.id, item.read_at);
 }
-function counts({ unread }) { badge.textContent = unread; document.title = (unread ? '(' + unread + ') ' : '') + ${scriptValue(`${demo.recipientName}'s inbox · Carillon`)}; }
+function counts({ unread }) {
+  badge.textContent = unread;
+  document.title = (unread ? '(' + unread + ') ' : '') + title;
+}
+const reconnect = (wait) => setTimeout(connect, wait + Math.random() * wait, Math.min(10000, wait * 2));
 async function connect(wait) {
   try {
-    const minted = await call('/api/v1/recipients/' + encodeURIComponent(recipient) + '/inbox-token', { method: 'POST', body: '{}' });
+    const minted = await post('/api/v1/recipients/' + encodeURIComponent(recipient) + '/inbox-token');
     if (!minted.ok) throw new Error('no token');
     const { token } = await minted.json();
-    const socket = new WebSocket(location.origin.replace(/^http/, 'ws') + '/api/v1/inbox/stream?since=' + since, ['carillon.v1', token]);
+    const origin = location.origin.replace(/^http/, 'ws');
+    const socket = new WebSocket(origin + '/api/v1/inbox/stream?since=' + since, ['carillon.v1', token]);
     socket.onmessage = ({ data }) => {
       const frame = JSON.parse(data);
       if (frame.type === 'ready') { status.textContent = 'Live'; wait = 250; }
@@ -47,17 +66,25 @@ async function connect(wait) {
       if (frame.type === 'item_changed') mark(frame.id, frame.read_at);
       if (frame.counts) counts(frame.counts);
     };
-    socket.onclose = () => { status.textContent = 'Reconnecting…'; setTimeout(connect, wait + Math.random() * wait, Math.min(10000, wait * 2)); };
+    socket.onclose = () => {
+      status.textContent = 'Reconnecting…';
+      reconnect(wait);
+    };
   } catch {
-    status.textContent = 'Carillon cannot be reached; trying again.';
-    setTimeout(connect, wait + Math.random() * wait, Math.min(10000, wait * 2));
+    status.textContent = 'Carillon cannot be reached; retrying.';
+    reconnect(wait);
   }
 }
 document.getElementById('send').addEventListener('click', async () => {
-  const answer = await call('/api/v1/notifications', { method: 'POST', body: JSON.stringify({ recipient_id: recipient, channels: ['in_app', 'email'], template_id: 'welcome', payload: { name: ${scriptValue(demo.recipientName)} } }) });
-  if (!answer.ok) status.textContent = (await answer.json()).detail;
+  const response = await post('/api/v1/notifications', {
+    recipient_id: recipient,
+    channels: ['in_app', 'email'],
+    template_id: 'welcome',
+    payload: { name: ${scriptValue(demo.recipientName)} },
+  });
+  if (!response.ok) status.textContent = (await response.json()).detail;
 });
-document.getElementById('read-all').addEventListener('click', () => call('/api/v1/inbox/read-all', { method: 'POST', body: '{}' }));
+document.getElementById('read-all').addEventListener('click', () => post('/api/v1/inbox/read-all'));
 (async () => {
   const first = await call('/api/v1/inbox?limit=50');
   if (first.ok) for (const item of (await first.json()).data.reverse()) add(item);

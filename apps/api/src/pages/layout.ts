@@ -1,5 +1,10 @@
 const STYLE = `
-:root { color-scheme: light dark; --line: light-dark(#d8dbe2, #363b46); --soft: light-dark(#5b6372, #a2abbd); --paper: light-dark(#fff, #16191f); --ink: light-dark(#171a21, #e9ecf2); --tint: light-dark(#f4f5f8, #1e222a); --accent: light-dark(#3d4fd6, #93a0ff); --onaccent: light-dark(#fff, #10131c); }
+:root {
+  color-scheme: light dark; --line: light-dark(#d8dbe2, #363b46); --soft: light-dark(#5b6372, #a2abbd);
+  --paper: light-dark(#fff, #16191f); --ink: light-dark(#171a21, #e9ecf2);
+  --tint: light-dark(#f4f5f8, #1e222a); --accent: light-dark(#3d4fd6, #93a0ff);
+  --onaccent: light-dark(#fff, #10131c);
+}
 * { box-sizing: border-box; }
 body { margin: 0; font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--tint); }
 header, main { max-width: 46rem; margin: 0 auto; padding: 1rem; }
@@ -7,28 +12,40 @@ header { display: flex; gap: 1rem; align-items: center; flex-wrap: wrap; }
 header nav { margin-left: auto; display: flex; gap: 1rem; }
 h1 { font-size: 1.35rem; margin: 0; }
 a { color: var(--accent); }
-.card { background: var(--paper); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; margin: 0 0 .75rem; overflow-wrap: anywhere; }
+.card {
+  background: var(--paper); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem;
+  margin: 0 0 .75rem; overflow-wrap: anywhere;
+}
 .soft { color: var(--soft); font-size: .875rem; margin: 0; }
-.badge { display: inline-block; min-width: 1.6rem; padding: 0 .45rem; border-radius: 1rem; background: var(--accent); color: var(--onaccent); text-align: center; font-weight: 600; }
-button { font: inherit; min-height: 2.75rem; padding: .4rem 1rem; border-radius: .5rem; border: 1px solid var(--accent); background: var(--accent); color: var(--onaccent); cursor: pointer; }
+.badge {
+  display: inline-block; min-width: 1.6rem; padding: 0 .45rem; border-radius: 1rem; background: var(--accent);
+  color: var(--onaccent); text-align: center; font-weight: 600;
+}
+button {
+  font: inherit; min-height: 2.75rem; padding: .4rem 1rem; border-radius: .5rem;
+  border: 1px solid var(--accent); background: var(--accent); color: var(--onaccent); cursor: pointer;
+}
 button.plain { background: transparent; color: var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 ul { list-style: none; margin: 0; padding: 0; }
 h2 { font-size: 1.05rem; margin: 0 0 .25rem; }
 pre { white-space: pre-wrap; font: inherit; margin: .5rem 0 0; }
-iframe { width: 100%; min-height: 12rem; border: 1px solid var(--line); border-radius: .4rem; background: #fff; margin-top: .5rem; }
+iframe {
+  width: 100%; min-height: 12rem; border: 1px solid var(--line); border-radius: .4rem; background: #fff;
+  margin-top: .5rem;
+}
 .unread { border-left: 4px solid var(--accent); }
 .row { display: flex; gap: .75rem; align-items: center; flex-wrap: wrap; margin: 0 0 1rem; }
 `;
 
-/** A page without a framework: readable on a phone, in the dark, by keyboard and by a screen reader. */
+/** A page with navigation. Works on phones, in dark mode, with a keyboard and with a screen reader. */
 export function layout(title: string, body: string, script: string): string {
   const nav =
     '<nav aria-label="Pages"><a href="/mailbox">Mailbox</a><a href="/demo">Inbox</a><a href="/docs">API</a></nav>';
   return page(title, `<main>${body}</main>\n<script>${script}</script>`, nav);
 }
 
-/** The same for somebody who is no user of Carillon: nothing of ours on it. */
+/** A page for recipients, who do not know Carillon: without its name and navigation. */
 export function page(title: string, body: string, nav = ''): string {
   return `<!doctype html>
 <html lang="en">
@@ -47,7 +64,7 @@ ${body}
 `;
 }
 
-/** A value for a script: JSON that cannot end the script element. */
+/** JSON for use inside a script element; `</script>` in it cannot end the element. */
 export function scriptValue(value: unknown): string {
   return JSON.stringify(value).replaceAll('<', '\\u003c');
 }

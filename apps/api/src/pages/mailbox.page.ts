@@ -4,19 +4,26 @@ import { layout, scriptValue } from './layout.js';
 export function mailboxPage(demo: DemoTenant): string {
   return layout(
     'Mailbox',
-    `<div class="row"><p class="soft" id="status" role="status">Looking…</p><button class="plain" id="empty" type="button">Empty the mailbox</button></div>
-<ul id="messages" aria-label="Messages the sandbox took, newest first"></ul>`,
+    `<div class="row"><p class="soft" id="status" role="status">Loading…</p>
+<button class="plain" id="empty" type="button">Empty the mailbox</button></div>
+<ul id="messages" aria-label="Messages captured by the sandbox, newest first"></ul>`,
     `
 const key = ${scriptValue(demo.apiKey)};
 const list = document.getElementById('messages'), status = document.getElementById('status');
 const call = (path, options = {}) => fetch(path, { ...options, headers: { 'X-API-Key': key } });
-const element = (name, text, className) => { const node = document.createElement(name); if (text) node.textContent = text; if (className) node.className = className; return node; };
-let known = '';
+const element = (name, text, className) => {
+  const node = document.createElement(name);
+  if (text) node.textContent = text;
+  if (className) node.className = className;
+  return node;
+};
+let shown = '';
 function draw(messages) {
   list.replaceChildren(...messages.map(({ channel, to, message, outcome, created_at }) => {
     const item = element('li', '', 'card');
     item.append(element('h2', message.subject ?? message.title ?? message.text ?? message.body ?? 'Message'));
-    item.append(element('p', channel + ' to ' + to + ' · ' + new Date(created_at).toLocaleString() + ' · ' + outcome, 'soft'));
+    const time = new Date(created_at).toLocaleString();
+    item.append(element('p', channel + ' to ' + to + ' · ' + time + ' · ' + outcome, 'soft'));
     if (message.html) {
       const frame = element('iframe');
       frame.setAttribute('sandbox', '');
@@ -29,25 +36,29 @@ function draw(messages) {
     return item;
   }));
 }
-async function look() {
+function summary(count, hasMore) {
+  if (count === 0) return 'Nothing yet. Run the curl command of the start banner or press the button on /demo.';
+  return count + (hasMore ? ' newest messages' : count === 1 ? ' message' : ' messages');
+}
+async function poll() {
   try {
-    const answer = await call('/api/v1/mailbox?limit=50');
-    if (!answer.ok) throw new Error('the server answered ' + answer.status);
-    const text = await answer.text();
-    if (text !== known) {
-      known = text;
+    const response = await call('/api/v1/mailbox?limit=50');
+    if (!response.ok) throw new Error('status ' + response.status);
+    const text = await response.text();
+    if (text !== shown) {
+      shown = text;
       const { data, next_cursor } = JSON.parse(text);
       draw(data);
-      status.textContent = data.length === 0 ? 'Nothing yet. Paste the curl of the start banner, or press the button on the inbox page.' : data.length + (next_cursor ? ' newest messages' : data.length === 1 ? ' message' : ' messages');
+      status.textContent = summary(data.length, next_cursor !== null);
     }
   } catch (error) {
-    known = '';
-    status.textContent = 'Carillon cannot be reached (' + error.message + '); trying again.';
+    shown = '';
+    status.textContent = 'Carillon cannot be reached (' + error.message + '); retrying.';
   }
-  setTimeout(look, 1000);
+  setTimeout(poll, 1000);
 }
-document.getElementById('empty').addEventListener('click', async () => { await call('/api/v1/mailbox', { method: 'DELETE' }); });
-look();
+document.getElementById('empty').addEventListener('click', () => call('/api/v1/mailbox', { method: 'DELETE' }));
+poll();
 `,
   );
 }

@@ -7,9 +7,21 @@ import type { DemoTenant } from './demo-tenant.js';
 import { mailboxPage } from './mailbox.page.js';
 import { startPage } from './start.page.js';
 
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "style-src 'unsafe-inline'",
+  "script-src 'unsafe-inline'",
+  "connect-src 'self' ws: wss:",
+  "frame-src 'self'",
+  'img-src data:',
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
 /**
- * `/`, `/mailbox` and `/demo`. They carry the demo tenant's key, so they answer only to the names of this machine: a page of
- * another site that had its own name pointed here (DNS rebinding) gets nothing.
+ * `/`, `/mailbox` and `/demo`. They contain the demo tenant's API key, so they are served for the names of this machine
+ * only. This prevents DNS rebinding: a site whose name resolves to this machine cannot read them.
  */
 export function servePages(app: NestFastifyApplication, demo: DemoTenant): void {
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
@@ -23,10 +35,7 @@ export function servePages(app: NestFastifyApplication, demo: DemoTenant): void 
         .header('Cache-Control', 'no-store')
         .header('X-Content-Type-Options', 'nosniff')
         .header('Referrer-Policy', 'no-referrer')
-        .header(
-          'Content-Security-Policy',
-          "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:; frame-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        );
+        .header('Content-Security-Policy', CONTENT_SECURITY_POLICY);
       void reply.send(html);
     });
   };

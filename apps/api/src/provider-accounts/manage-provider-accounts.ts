@@ -1,8 +1,10 @@
-import { type Page, type PageRequest, type ProviderAccount, type ProviderAccountsStore } from '#database';
-import { notFound, ProviderError } from '#domain';
-import { type ConnectionFactory, maskCredentials, type Provider, providers } from '#providers';
+import { Inject, Injectable } from '@nestjs/common';
+import { type Page, type PageRequest, type ProviderAccount, ProviderAccountsStore } from '#database';
+import { type ChannelId, notFound, ProviderError } from '#domain';
+import { ConnectionFactory, maskCredentials, type Provider, providers } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
+import { BUS } from '../tokens.js';
 import type { AccountBody, AccountPatch } from './provider-account.schema.js';
 import { toAccountView } from './provider-account-view.js';
 
@@ -15,35 +17,18 @@ export interface Verification {
 
 const VERIFY_MS = 10_000;
 
-/** Provider accounts of one owner: a tenant, or the platform. */
+/** Provider accounts of one owner: a tenant or the platform. */
+@Injectable()
 export class ManageProviderAccounts {
   constructor(
     private readonly store: ProviderAccountsStore,
-    private readonly bus: RealtimeBus,
+    @Inject(BUS) private readonly bus: RealtimeBus,
     private readonly connectionFactory: ConnectionFactory,
   ) {}
 
   async create(owner: string, body: AccountBody): Promise<ProviderAccount> {
-    const provider = providers[body.provider];
-    if (!provider) {
-      throw validationFailed([
-        {
-          pointer: '/provider',
-          code: 'unknown_provider',
-          message: `must be one of ${Object.keys(providers).join(', ')}, got ${JSON.stringify(body.provider)}`,
-        },
-      ]);
-    }
-    const channel = body.channel ?? (provider.channels.length === 1 ? provider.channels[0] : undefined);
-    if (!channel || !provider.channels.includes(channel)) {
-      throw validationFailed([
-        {
-          pointer: '/channel',
-          code: channel ? 'invalid' : 'required',
-          message: `${provider.id} serves ${provider.channels.join(', ')}; say which${channel ? `, got ${JSON.stringify(channel)}` : ''}`,
-        },
-      ]);
-    }
+    const provider = providerOf(body);
+    const channel = channelOf(provider, body);
     const credentials = this.checkCredentials(provider, body.credentials);
     const { name, order, enabled, pace_per_second: pacePerSecond } = body;
     const account = await this.store.create(owner, {
@@ -90,7 +75,7 @@ export class ManageProviderAccounts {
     this.announce(owner);
   }
 
-  /** Asks the vendor whether the stored credentials are good. What the vendor says is an answer, not an error. */
+  /** Asks the vendor whether it accepts the stored credentials. A refusal is a result, not an error. */
   async verify(owner: string, id: string): Promise<Verification> {
     const account = await this.store.opened(owner, id);
     if (!account) throw notFound('provider account', id);
@@ -119,12 +104,34 @@ export class ManageProviderAccounts {
     if (endpoint) throw validationFailed([{ pointer: '/credentials/endpoint', code: 'invalid', message: endpoint }]);
     const parsed = provider.credentials.safeParse(given);
     if (parsed.success) return parsed.data;
-    // What was given for a secret must not come back in a message.
-    const faults = fieldErrorsOf(parsed.error.issues, given).map((fault) => ({
-      ...fault,
-      pointer: `/credentials${fault.pointer}`,
-      message: fault.message.replace(/, got .*$/s, ''),
+    const errors = fieldErrorsOf(parsed.error.issues, given).map((error) => ({
+      ...error,
+      pointer: `/credentials${error.pointer}`,
+      // Messages must not repeat secrets.
+      message: error.message.replace(/, got .*$/s, ''),
     }));
-    throw validationFailed(faults);
+    throw validationFailed(errors);
   }
+}
+
+function providerOf(body: AccountBody): Provider {
+  const provider = providers[body.provider];
+  if (provider) return provider;
+  const message = `must be one of ${Object.keys(providers).join(', ')}, got ${JSON.stringify(body.provider)}`;
+  throw validationFailed([{ pointer: '/provider', code: 'unknown_provider', message }]);
+}
+
+/** The requested channel, or the only one that the provider serves. */
+function channelOf(provider: Provider, body: AccountBody): ChannelId {
+  const { id, channels } = provider;
+  const channel = body.channel ?? (channels.length === 1 ? channels[0] : undefined);
+  if (channel && channels.includes(channel)) return channel;
+  const given = channel ? `, got ${JSON.stringify(channel)}` : '';
+  throw validationFailed([
+    {
+      pointer: '/channel',
+      code: channel ? 'invalid' : 'required',
+      message: `must be one of the channels of ${id}: ${channels.join(', ')}${given}`,
+    },
+  ]);
 }

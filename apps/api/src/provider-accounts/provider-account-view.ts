@@ -1,6 +1,6 @@
 import type { ProviderAccount } from '#database';
 
-/** `receiptsUrl`: where the account's vendor reports to, or null. */
+/** `receiptsUrl`: the URL that the vendor sends receipts to, or null. */
 export function toAccountView(account: ProviderAccount, receiptsUrl: string | null) {
   const { createdAt, updatedAt, pacePerSecond, health, ...fields } = account;
   return {

@@ -3,15 +3,15 @@ import { channelIds } from '#domain';
 import { id, jsonObject, time } from '../http/schemas.js';
 
 const name = z.string().min(1).max(100);
-const order = z.int().min(0).max(1_000).meta({ description: 'Lowest first' });
+const order = z.int().min(0).max(1_000).meta({ description: 'Accounts are tried in this order, lowest first' });
 const pace = z
   .number()
   .positive()
   .max(100_000)
   .nullable()
-  .meta({ description: 'Sends a second over all workers; null for what the vendor allows everybody' });
+  .meta({ description: 'Sends per second over all workers. null: the default limit of the vendor' });
 const credentials = jsonObject.meta({
-  description: 'Write-only; GET /api/v1/providers tells what each provider wants',
+  description: 'Write-only. GET /api/v1/providers has the schema of each provider',
 });
 
 export const accountBody = z
@@ -55,11 +55,10 @@ export const accountView = z
         detail: z.string().nullable(),
         since: time.nullable(),
       })
-      .meta({ description: 'As the workers see it: open while nothing is sent because it fails' }),
-    receipts_url: z
-      .string()
-      .nullable()
-      .meta({ description: 'What the vendor calls to report; null where it does not, or PUBLIC_URL is not set' }),
+      .meta({ description: 'The circuit breaker of the account. open: sends are paused after failures' }),
+    receipts_url: z.string().nullable().meta({
+      description: 'The URL for receipts of the vendor. null when the vendor sends none or PUBLIC_URL is not set',
+    }),
     created_at: time,
     updated_at: time,
   })
@@ -74,6 +73,6 @@ export const providerView = z
     id: z.string(),
     name: z.string(),
     channels: z.array(z.enum(channelIds)),
-    credentials: jsonObject.meta({ description: 'JSON Schema; secret fields say "secret": true' }),
+    credentials: jsonObject.meta({ description: 'JSON Schema. Secret fields have "secret": true' }),
   })
   .meta({ id: 'Provider' });

@@ -1,24 +1,10 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  HttpCode,
-  Inject,
-  Param,
-  Patch,
-  Post,
-  Query,
-  Res,
-  UseInterceptors,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { providers } from '#providers';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
-import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { ManageProviderAccounts } from './manage-provider-accounts.js';
 import {
@@ -33,13 +19,12 @@ import {
 
 @ApiTags('Providers')
 @Controller('api/v1')
-@UseInterceptors(IdempotencyInterceptor)
 export class ProviderAccountsController {
-  constructor(@Inject(ManageProviderAccounts) private readonly accounts: ManageProviderAccounts) {}
+  constructor(private readonly accounts: ManageProviderAccounts) {}
 
   @Get('providers')
   @RequireApiKey('provider_accounts:read')
-  @Answers({ summary: 'What providers there are', status: 200, schema: listOf(providerView) })
+  @Answers({ summary: 'List providers', status: 200, schema: listOf(providerView) })
   providers() {
     const rows = Object.values(providers).map(({ id, name, channels, credentials }) => ({
       id,
@@ -109,7 +94,7 @@ export class ProviderAccountsController {
   @Delete('provider-accounts/:id')
   @HttpCode(204)
   @RequireApiKey('provider_accounts:write')
-  @Answers({ summary: 'Remove a provider account', status: 204, errors: ['not_found'] })
+  @Answers({ summary: 'Delete a provider account', status: 204, errors: ['not_found'] })
   async delete(
     @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: idParam }) { id }: { id: string },
@@ -121,7 +106,7 @@ export class ProviderAccountsController {
   @HttpCode(200)
   @RequireApiKey('provider_accounts:write')
   @Answers({
-    summary: 'Ask the vendor whether the credentials are good',
+    summary: 'Ask the vendor whether it accepts the credentials',
     status: 200,
     schema: verifyView,
     errors: ['not_found'],

@@ -1,4 +1,4 @@
-import { Controller, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
+import { Controller, HttpCode, Param, Post, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { Public } from '../http/access.js';
@@ -12,14 +12,14 @@ import { TakeReceipts } from './take-receipts.js';
 const receiptParam = z.object({ provider: z.string().min(1).max(64), account_id: id });
 const takenView = z.object({ taken: z.int() }).meta({ id: 'ReceiptsTaken' });
 
-/** SendGrid posts up to 768 kB at once: some 1,900 events of 20 keys each. */
+/** SendGrid posts up to 768 kB at once: about 1,900 events of 20 keys each. */
 const BATCH_LIMITS = { ...DEFAULT_BODY_LIMITS, bytes: 1024 * 1024, keys: 50_000, values: 50_000 };
 
-/** Where vendors report what became of a message. Who they are is proved by their signature. */
+/** Vendors report delivery, bounces and complaints here. Their signature authenticates them. */
 @ApiTags('Receipts')
 @Controller('receipts')
 export class ReceiptsController {
-  constructor(@Inject(TakeReceipts) private readonly receipts: TakeReceipts) {}
+  constructor(private readonly takeReceipts: TakeReceipts) {}
 
   @Post(':provider/:account_id')
   @HttpCode(200)
@@ -27,7 +27,7 @@ export class ReceiptsController {
   @RawBody()
   @LargeBody(BATCH_LIMITS)
   @Answers({
-    summary: 'A provider reports',
+    summary: 'Receive receipts from a provider',
     status: 200,
     schema: takenView,
     errors: ['not_found', 'forbidden', 'malformed_json', 'payload_too_large', 'validation_failed', 'unavailable'],
@@ -37,7 +37,7 @@ export class ReceiptsController {
     @Req() request: RawRequest,
   ) {
     return {
-      taken: await this.receipts.run({
+      taken: await this.takeReceipts.run({
         provider,
         accountId,
         url: request.url,

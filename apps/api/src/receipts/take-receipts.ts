@@ -1,9 +1,12 @@
+import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import type { ProviderAccountsStore, ReceiptResult, ReceiptsStore } from '#database';
+import type { Config } from '#config';
+import { ProviderAccountsStore, type ReceiptResult, ReceiptsStore } from '#database';
 import { DomainError, notFound, PLATFORM_TENANT_ID } from '#domain';
-import { type ConnectionFactory, type Receipt, type ReceiptCall, ReceiptRefused } from '#providers';
+import { ConnectionFactory, type Receipt, type ReceiptCall, ReceiptRefused } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { instruments, type Logger } from '#telemetry';
+import { BUS, CONFIG, LOGGER } from '../tokens.js';
 import { TenantShares } from './tenant-shares.js';
 
 export interface VendorCall {
@@ -15,24 +18,30 @@ export interface VendorCall {
   body: string;
 }
 
-/** An account whose vendor reports. */
-interface Reporting {
+/** The parts of a provider account that receipts need. */
+interface ReportingAccount {
   tenantId: string;
   provider: string;
   read: (call: ReceiptCall) => Promise<Receipt[]>;
 }
 
+/** `foreign`: the delivery belongs to another tenant than the account. */
 type Taken = ReceiptResult | 'foreign';
 
-/** The worst case for an edited account where the announcement is lost. */
+/** How long a changed account may still be used when the hint about its change is lost. */
 const ACCOUNT_TTL_MS = 30_000;
+/** For calls back to the vendor, such as fetching a signing certificate. */
 const DEADLINE_MS = 10_000;
 const MAX_FOREIGN_LOGGED = 5;
 
-/** Takes what vendors report: from whom it is, of which deliveries, and whether it is news. */
+/** Verifies calls of vendors and applies the receipts in them to their deliveries. */
+@Injectable()
 export class TakeReceipts {
-  /** Calls that come at the same moment share one look-up. What is not found is not kept. */
-  private readonly accounts = new LRUCache<string, Promise<Reporting | null>>({ max: 10_000, ttl: ACCOUNT_TTL_MS });
+  /** Promises, so that simultaneous calls share one query. Unknown accounts are not cached. */
+  private readonly accounts = new LRUCache<string, Promise<ReportingAccount | null>>({
+    max: 10_000,
+    ttl: ACCOUNT_TTL_MS,
+  });
 
   private readonly shares = new TenantShares();
 
@@ -40,9 +49,9 @@ export class TakeReceipts {
     private readonly store: ProviderAccountsStore,
     private readonly receipts: ReceiptsStore,
     private readonly connectionFactory: ConnectionFactory,
-    bus: RealtimeBus,
-    private readonly publicUrl: string | undefined,
-    private readonly logger: Logger,
+    @Inject(BUS) bus: RealtimeBus,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {
     bus.subscribe((hint) => {
       if (hint.kind === 'stale' && hint.what === 'provider_accounts') this.accounts.clear();
@@ -51,8 +60,8 @@ export class TakeReceipts {
   }
 
   /**
-   * How many receipts it held. Throws `forbidden` for a wrong signature, `not_found` for an unknown account. Receipts of all calls that
-   * wait at the moment are written together.
+   * Returns the number of receipts in the call. Throws `forbidden` for a wrong signature, `not_found` for an unknown
+   * account. The store writes waiting receipts of several calls together.
    */
   async run(call: VendorCall): Promise<number> {
     const { provider, accountId } = call;
@@ -65,19 +74,19 @@ export class TakeReceipts {
       (receipt) => this.take(account, receipt),
     );
     if (found.length > 0) this.log(call, found, taken);
-    // The vendor comes again with all of them; those that were taken are repeats then.
-    for (const ended of taken) if (ended.status === 'rejected') throw ended.reason;
+    // The error makes the vendor repeat the whole call; receipts that were applied are recognized as repeats.
+    for (const result of taken) if (result.status === 'rejected') throw result.reason;
     return found.length;
   }
 
-  private async read({ read }: Reporting, { url, headers, body }: VendorCall): Promise<Receipt[]> {
+  private async read({ read }: ReportingAccount, { url, headers, body }: VendorCall): Promise<Receipt[]> {
     try {
       return await read({
         // Vendors sign the public URL, not the one that a proxy forwards to.
-        url: `${this.publicUrl ?? ''}${url}`,
+        url: `${this.config.publicUrl ?? ''}${url}`,
         headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
         body,
-        // A timer only where the vendor is asked back.
+        // A getter, so that no timer starts unless the vendor is called back.
         get signal() {
           return AbortSignal.timeout(DEADLINE_MS);
         },
@@ -90,21 +99,21 @@ export class TakeReceipts {
     }
   }
 
-  private async take(account: Reporting, receipt: Receipt): Promise<Taken> {
-    // An account speaks of its own tenant's deliveries; the platform's of everybody's.
+  private async take(account: ReportingAccount, receipt: Receipt): Promise<Taken> {
+    // A tenant's account reports on its own deliveries; a platform account on those of every tenant.
     const isOwn = account.tenantId === receipt.tenantId || account.tenantId === PLATFORM_TENANT_ID;
     const result = isOwn ? await this.receipts.take(receipt) : 'foreign';
     instruments().receipts.add(1, { provider: account.provider, kind: receipt.kind, result });
     return result;
   }
 
-  /** One line for each call: a vendor may report thousands at once. What became of the tenant's own deliveries is in their timelines. */
+  /** One line per call, because a vendor may report thousands of receipts at once. Timelines have the details. */
   private log(call: VendorCall, receipts: readonly Receipt[], taken: readonly PromiseSettledResult<Taken>[]): void {
     const results: Record<string, number> = {};
     const foreign: string[] = [];
-    taken.forEach((ended, at) => {
+    taken.forEach((settled, at) => {
       const { kind, deliveryId } = receipts[at]!;
-      const result = ended.status === 'fulfilled' ? ended.value : 'not_written';
+      const result = settled.status === 'fulfilled' ? settled.value : 'not_written';
       results[`${kind}:${result}`] = (results[`${kind}:${result}`] ?? 0) + 1;
       if (result === 'foreign' && foreign.length < MAX_FOREIGN_LOGGED) foreign.push(deliveryId);
     });
@@ -117,23 +126,23 @@ export class TakeReceipts {
         results,
         ...(foreign.length > 0 && { foreign_delivery_ids: foreign }),
       },
-      'receipts',
+      'receipts processed',
     );
   }
 
-  private accountOf(id: string): Promise<Reporting | null> {
+  private accountOf(id: string): Promise<ReportingAccount | null> {
     const known = this.accounts.get(id);
     if (known) return known;
-    const asked = this.open(id);
-    this.accounts.set(id, asked);
+    const loading = this.load(id);
+    this.accounts.set(id, loading);
     const forget = (): void => {
-      if (this.accounts.peek(id) === asked) this.accounts.delete(id);
+      if (this.accounts.peek(id) === loading) this.accounts.delete(id);
     };
-    asked.then((found) => found ?? forget(), forget);
-    return asked;
+    loading.then((found) => found ?? forget(), forget);
+    return loading;
   }
 
-  private async open(id: string): Promise<Reporting | null> {
+  private async load(id: string): Promise<ReportingAccount | null> {
     const account = await this.store.openedById(id);
     if (!account) return null;
     const { tenantId, provider } = account;

@@ -1,16 +1,19 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import { DomainError } from '#domain';
 
-/** Half of what one statement writes: while one tenant's receipts fill its share, the next statement has room for the others'. */
+/** Half of the receipts that one statement writes, so that every statement has capacity for other tenants. */
 const SHARE = 250;
-/** Several of the largest calls that a vendor makes. */
+/** Receipts of one tenant. Enough for several calls of the largest size that vendors make. */
 const MAX_WAITING = 20_000;
 
-/** Limits how many receipts of one tenant are written at once, and how many may wait, so that one tenant's flood does not delay the others. */
+/** Limits how many receipts of a tenant are written at once and how many may wait: one tenant must not delay others. */
 export class TenantShares {
   private readonly limits = new Map<string, LimitFunction>();
 
-  /** Runs `write` for each receipt, those of a tenant in order. Throws `unavailable`, before anything is written, when too many of a tenant wait already. */
+  /**
+   * Runs `write` for each receipt, those of a tenant in order. Throws `unavailable`, before it writes anything, when
+   * too many receipts of a tenant are waiting.
+   */
   async write<Receipt, Result>(
     receipts: readonly Receipt[],
     tenantOf: (receipt: Receipt) => string,
@@ -28,9 +31,13 @@ export class TenantShares {
   private check(tenantId: string, more: number): void {
     const waiting = this.limits.get(tenantId)?.pendingCount ?? 0;
     if (waiting > 0 && waiting + more > MAX_WAITING)
-      throw new DomainError('unavailable', 'Too many receipts are waiting; none of these was taken. Try again.', {
-        retryAfterSeconds: 1,
-      });
+      throw new DomainError(
+        'unavailable',
+        'Too many receipts are waiting, and none of these was processed. Try again.',
+        {
+          retryAfterSeconds: 1,
+        },
+      );
   }
 
   private limitOf(tenantId: string): LimitFunction {

@@ -49,9 +49,12 @@ export const preferencesBody = z
       .record(categoryKey, z.strictObject({ enabled: z.boolean().optional(), channels: byChannel.optional() }))
       .refine((categories) => Object.keys(categories).length <= 200, 'must name at most 200 categories')
       .default({})
-      .meta({ description: 'What is said of one channel wins over what is said of the category' }),
+      .meta({ description: 'A preference for one channel of a category overrides the one for the category' }),
   })
-  .meta({ id: 'Preferences', description: 'The whole set; what is not named is as the category says, or on' });
+  .meta({
+    id: 'Preferences',
+    description: 'The whole set. Everything else has the default of its category, or is enabled',
+  });
 
 export const recipientParam = z.object({ id: recipientId });
 export const deviceParam = z.object({ id: recipientId, token: z.string().min(1).max(4_096) });

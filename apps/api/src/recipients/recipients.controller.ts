@@ -1,25 +1,10 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  HttpCode,
-  Inject,
-  Param,
-  Patch,
-  Post,
-  Put,
-  Query,
-  Res,
-  UseInterceptors,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type Device, type Preferences, type Recipient, type RecipientFields, RecipientsStore } from '#database';
 import { notFound, type Scope } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
-import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { InboxTokens } from '../http/inbox-tokens.js';
 import { listOf, listView, pageQuery } from '../http/schemas.js';
 import {
@@ -36,17 +21,16 @@ import {
   tokenView,
 } from './recipient.schema.js';
 
-interface Id {
+interface IdParam {
   id: string;
 }
 
 @ApiTags('Recipients')
 @Controller('api/v1/recipients')
-@UseInterceptors(IdempotencyInterceptor)
 export class RecipientsController {
   constructor(
-    @Inject(RecipientsStore) private readonly recipients: RecipientsStore,
-    @Inject(InboxTokens) private readonly tokens: InboxTokens,
+    private readonly recipients: RecipientsStore,
+    private readonly tokens: InboxTokens,
   ) {}
 
   @Get()
@@ -74,7 +58,7 @@ export class RecipientsController {
   })
   async put(
     @CurrentCaller() { tenantId }: Caller,
-    @Param({ schema: recipientParam }) { id }: Id,
+    @Param({ schema: recipientParam }) { id }: IdParam,
     @Body({ schema: recipientBody }) body: RecipientBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
@@ -92,7 +76,7 @@ export class RecipientsController {
   @Get(':id')
   @RequireApiKey('recipients:read')
   @Answers({ summary: 'Get a profile', status: 200, schema: recipientView, errors: ['not_found'] })
-  async get(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
+  async get(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: IdParam) {
     const found = await this.recipients.get(tenantId, id);
     if (!found) throw notFound('recipient', id);
     return toView(found);
@@ -101,14 +85,14 @@ export class RecipientsController {
   @Patch(':id')
   @RequireApiKey('recipients:write')
   @Answers({
-    summary: 'Merge into a profile',
+    summary: 'Update fields of a profile',
     status: 200,
     schema: recipientView,
     errors: ['not_found', 'validation_failed'],
   })
   async patch(
     @CurrentCaller() { tenantId }: Caller,
-    @Param({ schema: recipientParam }) { id }: Id,
+    @Param({ schema: recipientParam }) { id }: IdParam,
     @Body({ schema: recipientBody }) body: RecipientBody,
   ) {
     const { attributes, ...rest } = body;
@@ -123,8 +107,8 @@ export class RecipientsController {
 
   @Delete(':id')
   @RequireApiKey('recipients:write')
-  @Answers({ summary: 'Erase a person everywhere', status: 200, schema: erasedView, errors: ['not_found'] })
-  async erase(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
+  @Answers({ summary: 'Erase a recipient with all their data', status: 200, schema: erasedView, errors: ['not_found'] })
+  async erase(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: IdParam) {
     const erased = await this.recipients.erase(tenantId, id);
     if (!erased) throw notFound('recipient', id);
     return { id, erased_at: new Date().toISOString(), erased };
@@ -133,7 +117,7 @@ export class RecipientsController {
   @Get(':id/devices')
   @RequireApiKey('recipients:read')
   @Answers({ summary: 'List devices', status: 200, schema: listOf(deviceView), errors: ['not_found'] })
-  async devices(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
+  async devices(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: IdParam) {
     const found = await this.recipients.devices(tenantId, id);
     if (!found) throw notFound('recipient', id);
     return listView({ rows: found, nextCursor: null }, toDeviceView);
@@ -144,7 +128,7 @@ export class RecipientsController {
   @Answers({ summary: 'Add a device', status: 201, schema: deviceView, errors: ['not_found', 'validation_failed'] })
   async addDevice(
     @CurrentCaller() { tenantId }: Caller,
-    @Param({ schema: recipientParam }) { id }: Id,
+    @Param({ schema: recipientParam }) { id }: IdParam,
     @Body({ schema: deviceBody }) body: Pick<Device, 'token' | 'platform'>,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
@@ -160,7 +144,7 @@ export class RecipientsController {
   @Answers({ summary: 'Remove a device', status: 204, errors: ['not_found'] })
   async removeDevice(
     @CurrentCaller() { tenantId }: Caller,
-    @Param({ schema: deviceParam }) { id, token }: Id & { token: string },
+    @Param({ schema: deviceParam }) { id, token }: IdParam & { token: string },
   ): Promise<void> {
     if (!(await this.recipients.removeDevice(tenantId, id, token))) throw notFound('device', token);
   }
@@ -168,7 +152,7 @@ export class RecipientsController {
   @Get(':id/preferences')
   @RequireApiKey('recipients:read')
   @Answers({ summary: 'Get preferences', status: 200, schema: preferencesBody })
-  async preferences(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: Id) {
+  async preferences(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: IdParam) {
     return await this.recipients.preferences(tenantId, id);
   }
 
@@ -177,7 +161,7 @@ export class RecipientsController {
   @Answers({ summary: 'Replace preferences', status: 200, schema: preferencesBody, errors: ['validation_failed'] })
   async putPreferences(
     @CurrentCaller() { tenantId }: Caller,
-    @Param({ schema: recipientParam }) { id }: Id,
+    @Param({ schema: recipientParam }) { id }: IdParam,
     @Body({ schema: preferencesBody }) preferences: Preferences,
   ) {
     await this.recipients.putPreferences(tenantId, id, preferences);
@@ -194,7 +178,7 @@ export class RecipientsController {
   })
   async inboxToken(
     @CurrentCaller() { tenantId }: Caller,
-    @Param({ schema: recipientParam }) { id }: Id,
+    @Param({ schema: recipientParam }) { id }: IdParam,
     @Body({ schema: tokenBody }) body: { scopes: Scope[]; ttl_seconds: number },
   ) {
     return { token: await this.tokens.mint(tenantId, id, body.scopes, body.ttl_seconds), expires_in: body.ttl_seconds };

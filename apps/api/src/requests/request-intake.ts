@@ -1,21 +1,22 @@
-// Sends that come on a topic instead of over HTTP: the same body, the same key, the same decision, the same commit.
-
+import { Injectable } from '@nestjs/common';
 import { isUnavailable, unavailableOf } from '#database';
 import { DomainError } from '#domain';
 import type { StreamedRequest } from '#messaging';
-import type { Authenticator } from '../http/authenticator.js';
+import { Authenticator } from '../http/authenticator.js';
 import { allow } from '../http/authorize-request.js';
 import { checkBodyShape } from '../http/body-shape.js';
 import { traceparentOf } from '../http/http-server.js';
 import { bodyHashOf, checkIdempotencyKey, keyRouteOf } from '../http/idempotency.js';
 import { problemOf } from '../http/problem.filter.js';
 import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
-import type { AcceptNotification } from '../notifications/accept-notification.js';
+import { AcceptNotification } from '../notifications/accept-notification.js';
 import { sendBody } from '../notifications/notification.schema.js';
 
-/** What an HTTP request for the same would have as its path: the two share their idempotency keys. */
+/** The path of the same send over HTTP, so that both share their idempotency keys. */
 const ROUTE = '/api/v1/notifications';
 
+/** Accepts a send from a Kafka topic like a POST: same body, same idempotency key, same checks, same commit. */
+@Injectable()
 export class RequestIntake {
   constructor(
     private readonly authenticator: Authenticator,
@@ -23,9 +24,10 @@ export class RequestIntake {
   ) {}
 
   /**
-   * Accepts one request, or says why not. The tenant is the one of the key in the header `x-api-key`; the idempotency key is the
-   * header `idempotency-key`, the field of the body, the key of the message, or else the place of the message: a message that
-   * comes twice is accepted once. Throws `unavailable` while the database is away, and whatever is no fault of the request.
+   * Returns the answer to publish: 202, or a problem for an error of the caller. The header `x-api-key` authenticates
+   * the tenant. The idempotency key is the header `idempotency-key`, the field of the body, the key of the message, or
+   * its place in the topic, so that a message that is delivered twice is accepted once. Throws `unavailable` while the
+   * database is unavailable, and every internal error.
    */
   async handle(request: StreamedRequest): Promise<Record<string, unknown>> {
     try {
@@ -43,6 +45,7 @@ export class RequestIntake {
           keyId: key.keyId,
           settings: key.settings,
           recipientId: null,
+          tokenExpiresAt: null,
           traceparent: traceparentOf(request.headers['traceparent']),
         },
         parsed.data,

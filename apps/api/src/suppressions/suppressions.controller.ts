@@ -1,16 +1,4 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  HttpCode,
-  Inject,
-  Param,
-  Post,
-  Query,
-  Res,
-  UseInterceptors,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
@@ -18,7 +6,6 @@ import { type Suppression, SuppressionsStore } from '#database';
 import { type ChannelId, channelIds, channelOf, notFound, suppressionReasons } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
-import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { filteredPage, id, idParam, listOf, listView, time } from '../http/schemas.js';
 
 const address = z.string().min(1).max(4_096);
@@ -28,11 +15,11 @@ const suppressionBody = z
     channel,
     address,
     reason: z.enum(suppressionReasons).default('manual'),
-    expires_at: time.nullish().meta({ description: 'Until when; for good without' }),
+    expires_at: time.nullish().meta({ description: 'End of the suppression. Without it the suppression is permanent' }),
   })
   .superRefine((body, context) => {
-    const fault = channelOf(body.channel).addressFault(body.address);
-    if (fault) context.addIssue({ code: 'custom', path: ['address'], message: fault });
+    const message = channelOf(body.channel).addressFault(body.address);
+    if (message) context.addIssue({ code: 'custom', path: ['address'], message });
     if (body.expires_at && Date.parse(body.expires_at) <= Date.now())
       context.addIssue({ code: 'custom', path: ['expires_at'], message: 'must be in the future' });
   })
@@ -45,8 +32,8 @@ const suppressionView = z
     channel: z.enum(channelIds),
     address: z.string(),
     reason: z.enum(suppressionReasons),
-    detail: z.string().nullable().meta({ description: 'What the vendor said' }),
-    delivery_id: id.nullable().meta({ description: 'The delivery that taught it' }),
+    detail: z.string().nullable().meta({ description: 'The message of the vendor' }),
+    delivery_id: id.nullable().meta({ description: 'The delivery whose receipt created the suppression' }),
     created_at: time,
     expires_at: time.nullable(),
   })
@@ -61,14 +48,13 @@ type SuppressionsQuery = z.infer<typeof suppressionsQuery>;
 
 @ApiTags('Consent')
 @Controller('api/v1/suppressions')
-@UseInterceptors(IdempotencyInterceptor)
 export class SuppressionsController {
-  constructor(@Inject(SuppressionsStore) private readonly suppressions: SuppressionsStore) {}
+  constructor(private readonly suppressions: SuppressionsStore) {}
 
   @Get()
   @RequireApiKey('suppressions:read')
   @Answers({
-    summary: 'List the addresses that nothing is sent to, newest first',
+    summary: 'List suppressed addresses, newest first',
     status: 200,
     schema: listOf(suppressionView),
     errors: ['validation_failed'],
@@ -102,7 +88,7 @@ export class SuppressionsController {
   @Delete(':id')
   @HttpCode(204)
   @RequireApiKey('suppressions:write')
-  @Answers({ summary: 'Allow an address again', status: 204, errors: ['not_found'] })
+  @Answers({ summary: 'Delete a suppression', status: 204, errors: ['not_found'] })
   async delete(
     @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: idParam }) { id: wanted }: { id: string },

@@ -3,16 +3,16 @@ import { channelIds, localeTag } from '#domain';
 import { filteredPage, id, jsonObject, time } from '../http/schemas.js';
 
 const channel = z.enum(channelIds, { error: `must be one of ${channelIds.join(', ')}` });
-/** Never the form of an id, so that a send can name a template by either. */
+/** Never a UUID, so that `template_id` of a send can be a key or an id. */
 const key = z
   .string()
   .regex(
     /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$/,
     'must be letters, digits, dots, dashes and underscores, beginning with a letter or digit',
   )
-  .refine((text) => !z.uuid().safeParse(text).success, { error: 'must not look like an id' });
+  .refine((text) => !z.uuid().safeParse(text).success, { error: 'must not be a UUID' });
 const content = jsonObject.meta({
-  description: 'Handlebars sources; the shape depends on the channel, see docs/templates.md',
+  description: 'Handlebars sources. The shape depends on the channel, see docs/templates.md',
 });
 
 export const templateBody = z
@@ -40,7 +40,7 @@ export const versionBody = z
   })
   .meta({
     id: 'TemplateVersionBody',
-    description: 'A new version; key, channel and locale, where given, must be what they are',
+    description: 'A new version. key, channel and locale cannot change; if given, they must be the present ones',
   });
 export type VersionBody = z.infer<typeof versionBody>;
 
@@ -70,7 +70,7 @@ export const previewView = z
     sms: z
       .object({ encoding: z.enum(['gsm7', 'ucs2']), segments: z.int(), units: z.int() })
       .optional()
-      .meta({ description: 'What an SMS is cut into, each part paid for' }),
+      .meta({ description: 'The segments of the SMS, each of which the vendor charges for' }),
   })
   .meta({ id: 'Preview' });
 

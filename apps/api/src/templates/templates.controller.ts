@@ -1,36 +1,14 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  HttpCode,
-  Inject,
-  Param,
-  Post,
-  Put,
-  Query,
-  Res,
-  UseInterceptors,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type Template, type TemplateContent, TemplatesStore } from '#database';
-import {
-  type ChannelId,
-  channelOf,
-  DomainError,
-  localeChain,
-  MOST_SMS_SEGMENTS,
-  messageFaultOf,
-  notFound,
-  smsSegments,
-} from '#domain';
-import { TemplateFault, TemplateRenderer } from '#templates';
+import { type ChannelId, notFound } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
-import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
-import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
+import { validationFailed } from '../http/request-schema.pipe.js';
 import { listOf, listView } from '../http/schemas.js';
+import { CheckContent } from './check-content.js';
+import { PreviewTemplate } from './preview-template.js';
 import {
   previewBody,
   previewView,
@@ -51,11 +29,11 @@ interface Selector {
 
 @ApiTags('Templates')
 @Controller('api/v1/templates')
-@UseInterceptors(IdempotencyInterceptor)
 export class TemplatesController {
   constructor(
-    @Inject(TemplatesStore) private readonly templates: TemplatesStore,
-    @Inject(TemplateRenderer) private readonly renderer: TemplateRenderer,
+    private readonly templates: TemplatesStore,
+    private readonly contentChecks: CheckContent,
+    private readonly previewTemplate: PreviewTemplate,
   ) {}
 
   @Post()
@@ -124,7 +102,7 @@ export class TemplatesController {
   @Put(':id')
   @RequireApiKey('templates:write')
   @Answers({
-    summary: 'Write a new version',
+    summary: 'Create a new version',
     status: 200,
     schema: templateView,
     errors: ['not_found', 'conflict', 'validation_failed'],
@@ -138,17 +116,7 @@ export class TemplatesController {
     const selector = { idOrKey: id, channel: query.channel ?? body.channel, locale: query.locale ?? body.locale };
     const found = await this.templates.get(tenantId, selector);
     if (!found) throw notFound('template', id);
-    for (const field of ['key', 'channel', 'locale'] as const) {
-      if (body[field] !== undefined && body[field] !== found[field]) {
-        throw validationFailed([
-          {
-            pointer: `/${field}`,
-            code: 'immutable',
-            message: `is ${JSON.stringify(found[field])} and cannot be changed, got ${JSON.stringify(body[field])}`,
-          },
-        ]);
-      }
-    }
+    checkUnchanged(found, body);
     await this.checkContent(tenantId, found.channel, body.content);
     const next = await this.templates.addVersion(
       tenantId,
@@ -181,66 +149,34 @@ export class TemplatesController {
     errors: ['not_found', 'conflict', 'render_error'],
   })
   async preview(
-    @CurrentCaller() { tenantId, settings }: Caller,
+    @CurrentCaller() caller: Caller,
     @Param({ schema: templateParam }) { id }: { id: string },
     @Query({ schema: selectorQuery }) query: Selector,
     @Body({ schema: previewBody }) body: { payload: Record<string, unknown>; locale?: string },
   ) {
-    const found = await this.inBestLocale(tenantId, id, query, body.locale ?? null, settings.locale ?? null);
-    const payload = Object.keys(body.payload).length > 0 ? body.payload : (found.samplePayload ?? {});
-    try {
-      const message = await this.renderer.render(channelOf(found.channel), found.content, [payload], tenantId);
-      const { channel, locale, version } = found;
-      // Too long for any tenant, and too long to be counted character by character.
-      const tooLong = messageFaultOf(channelOf(channel), message, { smsMaxSegments: MOST_SMS_SEGMENTS });
-      if (tooLong) throw new TemplateFault(tooLong);
-      return {
-        channel,
-        locale,
-        version,
-        message,
-        ...(channel === 'sms' && { sms: smsSegments(String(message['text'])) }),
-      };
-    } catch (error) {
-      if (!(error instanceof TemplateFault)) throw error;
-      const [, pointer = '', message = error.message] = /^(\/[^:]*): (.*)$/s.exec(error.message) ?? [];
-      throw new DomainError('render_error', error.message, {
-        errors: [{ pointer: `/content${pointer}`, code: 'render_error', message }],
-      });
-    }
+    return await this.previewTemplate.run(caller, {
+      idOrKey: id,
+      channel: query.channel,
+      exactLocale: query.locale,
+      recipientLocale: body.locale,
+      payload: body.payload,
+    });
   }
 
-  /** The template a send would take for this locale. */
-  private async inBestLocale(
-    tenantId: string,
-    id: string,
-    query: Selector,
-    locale: string | null,
-    tenantDefault: string | null,
-  ): Promise<Template> {
-    for (const wanted of query.locale ? [query.locale] : localeChain(locale, tenantDefault)) {
-      const found = await this.templates.get(tenantId, { idOrKey: id, channel: query.channel, locale: wanted });
-      if (found) return found;
-    }
-    const any = await this.templates.get(tenantId, { idOrKey: id, channel: query.channel });
-    if (!any) throw notFound('template', id);
-    return any;
+  private async checkContent(tenantId: string, channel: ChannelId, content: TemplateContent): Promise<void> {
+    const errors = await this.contentChecks.run(tenantId, channel, content);
+    if (errors.length > 0) throw validationFailed(errors);
   }
+}
 
-  /** The channel's shape first, then every source in it. */
-  private async checkContent(tenantId: string, channelId: ChannelId, content: TemplateContent): Promise<void> {
-    const channel = channelOf(channelId);
-    const shape = channel.content.safeParse(content);
-    if (!shape.success)
-      throw validationFailed(
-        fieldErrorsOf(shape.error.issues, content).map((fault) => ({ ...fault, pointer: `/content${fault.pointer}` })),
-      );
-    const faults = await this.renderer.faults(channel, content, tenantId);
-    if (faults.length > 0)
-      throw validationFailed(
-        faults.map(({ pointer, message }) => ({ pointer: `/content${pointer}`, code: 'template_syntax', message })),
-      );
-  }
+/** Throws `validation_failed` when the body names another key, channel or locale than the template has. */
+function checkUnchanged(template: Template, body: VersionBody): void {
+  const errors = (['key', 'channel', 'locale'] as const).flatMap((field) => {
+    const [current, given] = [template[field], body[field]].map((value) => JSON.stringify(value));
+    if (given === undefined || given === current) return [];
+    return [{ pointer: `/${field}`, code: 'immutable', message: `is ${current} and cannot be changed, got ${given}` }];
+  });
+  if (errors.length > 0) throw validationFailed(errors);
 }
 
 function toView(template: Template) {

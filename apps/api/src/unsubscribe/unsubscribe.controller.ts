@@ -12,14 +12,16 @@ import { unsubscribedPage, unsubscribePage } from './unsubscribe.page.js';
 const tokenParam = z.object({ token: z.string().min(1).max(4_096) });
 const HTML = 'text/html; charset=utf-8';
 
-/** One click out of a category (RFC 8058): the POST acts, without a login and however often; the GET only shows. */
+/**
+ * One-click unsubscribe from a category (RFC 8058). POST unsubscribes, without login and idempotently; GET only asks.
+ */
 @ApiTags('Consent')
 @Controller('unsubscribe')
 export class UnsubscribeController {
   constructor(
     @Inject(UNSUBSCRIBE_KEY) private readonly key: Buffer,
-    @Inject(RecipientsStore) private readonly recipients: RecipientsStore,
-    @Inject(CategoriesStore) private readonly categories: CategoriesStore,
+    private readonly recipients: RecipientsStore,
+    private readonly categories: CategoriesStore,
   ) {}
 
   @Get(':token')
@@ -28,7 +30,7 @@ export class UnsubscribeController {
   @Header('Cache-Control', 'no-store')
   @Header('Referrer-Policy', 'no-referrer')
   @ApiProduces('text/html')
-  @Answers({ summary: 'A page that asks before it unsubscribes', status: 200, errors: ['not_found'] })
+  @Answers({ summary: 'Show a page that asks for confirmation', status: 200, errors: ['not_found'] })
   async show(@Param({ schema: tokenParam }) { token }: { token: string }): Promise<string> {
     return unsubscribePage(await this.nameOf(this.read(token)));
   }
@@ -40,7 +42,7 @@ export class UnsubscribeController {
   @Header('Content-Type', HTML)
   @Header('Cache-Control', 'no-store')
   @ApiProduces('text/html')
-  @Answers({ summary: 'Unsubscribe from the category of the mail', status: 200, errors: ['not_found'] })
+  @Answers({ summary: 'Unsubscribe from the category of the e-mail', status: 200, errors: ['not_found'] })
   async act(@Param({ schema: tokenParam }) { token }: { token: string }): Promise<string> {
     const { tenantId, recipientId, category } = this.read(token);
     await this.recipients.leaveCategory(tenantId, recipientId, category);

@@ -1,51 +1,32 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import {
-  type AcceptStore,
-  type DeadLettersStore,
-  EVENTS_KEPT_DAYS,
-  type EventsStore,
-  eventAcceptance,
-  eventNotificationId,
-  type NotificationsStore,
-  type StoredEvent,
-  type WebhookEndpoint,
-  type WebhookEndpointsStore,
-  wants,
-} from '#database';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Config } from '#config';
+import { AcceptStore, eventAcceptance, type StoredEvent, type WebhookEndpoint, WebhookEndpointsStore } from '#database';
 import { DomainError, notFound } from '#domain';
-import type { ConnectionFactory } from '#providers';
+import { ConnectionFactory } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { validationFailed } from '../http/request-schema.pipe.js';
+import { BUS, CONFIG } from '../tokens.js';
+import { type ReplayResult, ReplayWebhooks } from './replay-webhooks.js';
 import type { ReplayBody, WebhookBody, WebhookPatch } from './webhook.schema.js';
 
-/** How much one call to replay puts back. */
-const REPLAY_LIMIT = 1_000;
-const PAGE = 500;
-const DAY_MS = 86_400_000;
-
-interface Stores {
-  endpoints: WebhookEndpointsStore;
-  events: EventsStore;
-  notifications: NotificationsStore;
-  letters: DeadLettersStore;
-  accept: AcceptStore;
-}
-
-/** The endpoints of a tenant, and what they are told again. */
+/** The webhook endpoints of a tenant. */
+@Injectable()
 export class ManageWebhooks {
   constructor(
-    private readonly stores: Stores,
-    private readonly bus: RealtimeBus,
+    private readonly endpoints: WebhookEndpointsStore,
+    private readonly accept: AcceptStore,
+    private readonly replays: ReplayWebhooks,
     private readonly connectionFactory: ConnectionFactory,
-    /** How many endpoints a tenant may have. */
-    private readonly limit: number,
+    @Inject(BUS) private readonly bus: RealtimeBus,
+    @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   async create(tenantId: string, body: WebhookBody): Promise<{ endpoint: WebhookEndpoint; secret: string }> {
     this.checkUrl(body.url);
     const secret = newSecret();
-    const { limit } = this;
-    const endpoint = await this.stores.endpoints.create(tenantId, { ...body, enabled: true }, { secret, limit });
+    const limit = this.config.webhookEndpointsPerTenant;
+    const endpoint = await this.endpoints.create(tenantId, { ...body, enabled: true }, { secret, limit });
     if (!endpoint)
       throw new DomainError('conflict', `This tenant already has ${limit} webhooks, the maximum; delete one first.`);
     this.announce(tenantId);
@@ -53,33 +34,34 @@ export class ManageWebhooks {
   }
 
   async get(tenantId: string, id: string): Promise<WebhookEndpoint> {
-    const endpoint = await this.stores.endpoints.get(tenantId, id);
+    const endpoint = await this.endpoints.get(tenantId, id);
     if (!endpoint) throw notFound('webhook', id);
     return endpoint;
   }
 
   async update(tenantId: string, id: string, patch: WebhookPatch): Promise<WebhookEndpoint> {
     if (patch.url !== undefined) this.checkUrl(patch.url);
-    const endpoint = await this.stores.endpoints.update(tenantId, id, patch);
+    const endpoint = await this.endpoints.update(tenantId, id, patch);
     if (!endpoint) throw notFound('webhook', id);
     this.announce(tenantId);
     return endpoint;
   }
 
   async delete(tenantId: string, id: string): Promise<void> {
-    if (!(await this.stores.endpoints.delete(tenantId, id))) throw notFound('webhook', id);
+    if (!(await this.endpoints.delete(tenantId, id))) throw notFound('webhook', id);
     this.announce(tenantId);
   }
 
+  /** Returns the new secret, and until when calls are also signed with the old one. */
   async rotate(tenantId: string, id: string): Promise<{ secret: string; until: Date }> {
     const secret = newSecret();
-    const until = await this.stores.endpoints.rotate(tenantId, id, secret);
+    const until = await this.endpoints.rotate(tenantId, id, secret);
     if (!until) throw notFound('webhook', id);
     this.announce(tenantId);
     return { secret, until };
   }
 
-  /** Sends an event that nobody asked for, to this endpoint alone. Returns the id of its delivery. */
+  /** Sends a `webhook.test` event to this endpoint, whatever its event types. Returns the id of the delivery. */
   async test(tenantId: string, id: string): Promise<string> {
     const endpoint = await this.enabled(tenantId, id);
     const event: StoredEvent = {
@@ -93,88 +75,31 @@ export class ManageWebhooks {
       createdAt: new Date().toISOString(),
     };
     const acceptance = eventAcceptance(event, { tenantId, ...endpoint });
-    await this.stores.accept.accept(acceptance);
+    await this.accept.accept(acceptance);
     return acceptance.deliveries[0]!.id;
   }
 
-  /** Puts back what was given up, or sends what was never sent. */
-  async replay(
-    tenantId: string,
-    id: string,
-    { since, only }: ReplayBody,
-  ): Promise<{ replayed: number; more: boolean }> {
-    const endpoint = await this.enabled(tenantId, id);
-    const from = new Date(since);
-    if (from.getTime() < Date.now() - EVENTS_KEPT_DAYS * DAY_MS)
-      throw validationFailed([
-        {
-          pointer: '/since',
-          code: 'too_old',
-          message: `may be ${EVENTS_KEPT_DAYS} days ago, got ${JSON.stringify(since)}`,
-        },
-      ]);
-    return only === 'failed'
-      ? await this.replayFailed(tenantId, id, from)
-      : await this.replayMissing(tenantId, endpoint, from);
-  }
-
-  private async replayFailed(tenantId: string, id: string, since: Date): Promise<{ replayed: number; more: boolean }> {
-    const letters = await this.stores.letters.ofEndpoint(tenantId, id, since, REPLAY_LIMIT + 1);
-    let replayed = 0;
-    for (const letter of letters.slice(0, REPLAY_LIMIT)) {
-      try {
-        await this.stores.letters.replay(letter);
-        replayed += 1;
-      } catch (error) {
-        // Somebody else was quicker, or it is not failed any more.
-        if (!(error instanceof DomainError) || error.status === 503) throw error;
-      }
-    }
-    return { replayed, more: letters.length > REPLAY_LIMIT };
-  }
-
-  private async replayMissing(
-    tenantId: string,
-    endpoint: WebhookEndpoint,
-    since: Date,
-  ): Promise<{ replayed: number; more: boolean }> {
-    const { events, notifications, accept } = this.stores;
-    let replayed = 0;
-    for (let after: StoredEvent | null = null; ; ) {
-      const page: StoredEvent[] = await events.since(tenantId, since, after, PAGE);
-      const wanted = page.filter(({ type }) => wants(endpoint, type));
-      const there = await notifications.existing(
-        tenantId,
-        wanted.map((event) => eventNotificationId(event, endpoint.id)),
-      );
-      const missing = wanted.filter((event) => !there.has(eventNotificationId(event, endpoint.id)));
-      const room = REPLAY_LIMIT - replayed;
-      const now = missing.slice(0, room).map((event) => eventAcceptance(event, { tenantId, ...endpoint }));
-      for (const result of now.length > 0 ? await accept.acceptAll(now) : [])
-        if (result instanceof DomainError) throw result;
-      replayed += now.length;
-      if (missing.length > room) return { replayed, more: true };
-      if (page.length < PAGE) return { replayed, more: false };
-      after = page.at(-1)!;
-    }
+  /** Replays failed deliveries, or sends events that were never sent. Throws `conflict` for a disabled endpoint. */
+  async replay(tenantId: string, id: string, body: ReplayBody): Promise<ReplayResult> {
+    return await this.replays.run(tenantId, await this.enabled(tenantId, id), body);
   }
 
   private async enabled(tenantId: string, id: string): Promise<WebhookEndpoint> {
     const endpoint = await this.get(tenantId, id);
     if (!endpoint.enabled)
-      throw new DomainError('conflict', `Webhook ${id} is switched off; PATCH it with {"enabled": true} first.`);
+      throw new DomainError('conflict', `Webhook ${id} is disabled; PATCH it with {"enabled": true} first.`);
     return endpoint;
   }
 
   private checkUrl(url: string): void {
-    const fault = this.connectionFactory.guard.urlError(url);
-    if (fault)
+    const error = this.connectionFactory.guard.urlError(url);
+    if (error)
       throw validationFailed([
-        { pointer: '/url', code: 'invalid', message: `${fault}, got ${JSON.stringify(url.slice(0, 200))}` },
+        { pointer: '/url', code: 'invalid', message: `${error}, got ${JSON.stringify(url.slice(0, 200))}` },
       ]);
   }
 
-  /** Senders that were made of it are made anew. */
+  /** Workers cache an endpoint like a provider account, and reload both after this hint. */
   private announce(tenantId: string): void {
     this.bus.publish([{ kind: 'stale', tenantId, what: 'provider_accounts' }]);
   }

@@ -2,16 +2,20 @@ import { z } from 'zod';
 import { deliveryStates, type EventType, eventTypes } from '#domain';
 import { id, time } from '../http/schemas.js';
 
-const url = z.string().min(1).max(2_048).meta({ description: 'https, to the public network, on port 443 or 8443' });
+const url = z
+  .string()
+  .min(1)
+  .max(2_048)
+  .meta({ description: 'An https URL on the public network, on port 443 or 8443' });
 const events = z
   .array(z.enum(['*', ...(Object.keys(eventTypes) as [EventType, ...EventType[]])]))
   .min(1)
   .max(50)
-  .meta({ description: 'The types it wants; * for all' });
+  .meta({ description: 'The event types to send. * for all' });
 const description = z.string().max(255).nullable();
 const ordered = z
   .boolean()
-  .meta({ description: 'One at a time for each recipient, in order: a failure holds up what comes after it for them' });
+  .meta({ description: 'Sends the events of a recipient one after the other. A failed one delays the following ones' });
 
 export const webhookBody = z
   .strictObject({ url, events, description: description.default(null), ordered: ordered.default(false) })
@@ -27,7 +31,7 @@ export const webhookPatch = z
     events: events.optional(),
     description: description.optional(),
     ordered: ordered.optional(),
-    enabled: z.boolean().optional().meta({ description: 'true takes one back that was switched off' }),
+    enabled: z.boolean().optional().meta({ description: 'true enables an endpoint that was disabled' }),
   })
   .meta({ id: 'WebhookPatch' });
 export type WebhookPatch = z.infer<typeof webhookPatch>;
@@ -42,26 +46,29 @@ const fields = {
   disabled_reason: z
     .enum(['gone', 'failing'])
     .nullable()
-    .meta({ description: 'gone: it answered 410; failing: nothing but failures for five days' }),
+    .meta({ description: 'gone: it answered 410. failing: every call failed for five days' }),
   failing_since: time.nullable(),
   created_at: time,
   updated_at: time,
 };
 export const webhookView = z.object(fields).meta({ id: 'Webhook' });
 export const createdWebhookView = z
-  .object({ ...fields, secret: z.string().meta({ description: 'Shown this once; signs after Standard Webhooks' }) })
+  .object({
+    ...fields,
+    secret: z.string().meta({ description: 'Shown only once. Signs calls as in Standard Webhooks' }),
+  })
   .meta({ id: 'CreatedWebhook' });
 export const rotatedView = z
   .object({
     secret: z.string(),
-    old_secret_valid_until: time.meta({ description: 'Until then each call is signed with both' }),
+    old_secret_valid_until: time.meta({ description: 'Until then each call is signed with both secrets' }),
   })
   .meta({ id: 'RotatedSecret' });
 
 export const endpointDeliveryView = z
   .object({
     id,
-    event_id: id.meta({ description: 'What follows msg_ in the header webhook-id' }),
+    event_id: id.meta({ description: 'The part after msg_ in the header webhook-id' }),
     type: z.string(),
     state: z.enum(deliveryStates),
     reason: z.string().nullable(),
@@ -77,12 +84,12 @@ export const replayBody = z
     since: time.meta({ description: 'At most seven days ago' }),
     only: z.enum(['failed', 'missing']).meta({
       description:
-        'failed: those that were given up; missing: those it was never sent, such as while it was switched off',
+        'failed: deliveries that failed. missing: events that were never sent, for example while it was disabled',
     }),
   })
   .meta({ id: 'WebhookReplayBody' });
 export type ReplayBody = z.infer<typeof replayBody>;
 export const replayView = z
-  .object({ replayed: z.int(), more: z.boolean().meta({ description: 'There is more: ask again' }) })
+  .object({ replayed: z.int(), more: z.boolean().meta({ description: 'Whether another call would replay more' }) })
   .meta({ id: 'WebhookReplay' });
 export const testView = z.object({ delivery_id: id }).meta({ id: 'WebhookTestSent' });

@@ -1,17 +1,4 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  HttpCode,
-  Inject,
-  Param,
-  Patch,
-  Post,
-  Query,
-  Res,
-  UseInterceptors,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import {
@@ -23,7 +10,6 @@ import {
 } from '#database';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
-import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { ManageWebhooks } from './manage-webhooks.js';
 import {
@@ -41,24 +27,23 @@ import {
   webhookView,
 } from './webhook.schema.js';
 
-interface Id {
+interface IdParam {
   id: string;
 }
 
 @ApiTags('Webhooks')
 @Controller('api/v1/webhooks')
-@UseInterceptors(IdempotencyInterceptor)
 export class WebhooksController {
   constructor(
-    @Inject(ManageWebhooks) private readonly webhooks: ManageWebhooks,
-    @Inject(WebhookEndpointsStore) private readonly endpoints: WebhookEndpointsStore,
-    @Inject(NotificationsStore) private readonly notifications: NotificationsStore,
+    private readonly webhooks: ManageWebhooks,
+    private readonly endpoints: WebhookEndpointsStore,
+    private readonly notifications: NotificationsStore,
   ) {}
 
   @Post()
   @RequireApiKey('webhooks:write')
   @Answers({
-    summary: 'Hear what happens: add an endpoint',
+    summary: 'Create an endpoint',
     status: 201,
     schema: createdWebhookView,
     errors: ['validation_failed', 'conflict'],
@@ -88,7 +73,7 @@ export class WebhooksController {
   @Get(':id')
   @RequireApiKey('webhooks:read')
   @Answers({ summary: 'Get an endpoint', status: 200, schema: webhookView, errors: ['not_found'] })
-  async get(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id) {
+  async get(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: IdParam) {
     return toView(await this.webhooks.get(tenantId, id));
   }
 
@@ -102,7 +87,7 @@ export class WebhooksController {
   })
   async update(
     @CurrentCaller() { tenantId }: Caller,
-    @Param({ schema: idParam }) { id }: Id,
+    @Param({ schema: idParam }) { id }: IdParam,
     @Body({ schema: webhookPatch }) body: WebhookPatch,
   ) {
     return toView(await this.webhooks.update(tenantId, id, body));
@@ -111,8 +96,8 @@ export class WebhooksController {
   @Delete(':id')
   @HttpCode(204)
   @RequireApiKey('webhooks:write')
-  @Answers({ summary: 'Remove an endpoint: what still waits for it is given up', status: 204, errors: ['not_found'] })
-  async delete(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id): Promise<void> {
+  @Answers({ summary: 'Delete an endpoint. Its waiting deliveries fail', status: 204, errors: ['not_found'] })
+  async delete(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: IdParam): Promise<void> {
     await this.webhooks.delete(tenantId, id);
   }
 
@@ -120,12 +105,12 @@ export class WebhooksController {
   @HttpCode(200)
   @RequireApiKey('webhooks:write')
   @Answers({
-    summary: 'A new secret; the old one signs beside it for a day',
+    summary: 'Create a new secret. Calls are also signed with the old one for a day',
     status: 200,
     schema: rotatedView,
     errors: ['not_found'],
   })
-  async rotate(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id) {
+  async rotate(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: IdParam) {
     const { secret, until } = await this.webhooks.rotate(tenantId, id);
     return { secret, old_secret_valid_until: until.toISOString() };
   }
@@ -134,26 +119,26 @@ export class WebhooksController {
   @HttpCode(202)
   @RequireApiKey('webhooks:write')
   @Answers({
-    summary: 'Send it an event of type webhook.test',
+    summary: 'Send an event of type webhook.test',
     status: 202,
     schema: testView,
     errors: ['not_found', 'conflict'],
   })
-  async test(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: Id) {
+  async test(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: IdParam) {
     return { delivery_id: await this.webhooks.test(tenantId, id) };
   }
 
   @Get(':id/deliveries')
   @RequireApiKey('webhooks:read')
   @Answers({
-    summary: 'What went to an endpoint, newest first; GET /api/v1/deliveries/{id} has each with its timeline',
+    summary: 'List the deliveries to an endpoint, newest first. GET /api/v1/deliveries/{id} shows the timeline',
     status: 200,
     schema: listOf(endpointDeliveryView),
     errors: ['not_found', 'validation_failed'],
   })
   async deliveries(
     @CurrentCaller() { tenantId }: Caller,
-    @Param({ schema: idParam }) { id }: Id,
+    @Param({ schema: idParam }) { id }: IdParam,
     @Query({ schema: pageQuery }) page: PageRequest,
   ) {
     await this.webhooks.get(tenantId, id);
@@ -164,14 +149,14 @@ export class WebhooksController {
   @HttpCode(202)
   @RequireApiKey('webhooks:write')
   @Answers({
-    summary: 'Send again what failed, or what it was never sent',
+    summary: 'Replay failed deliveries, or send events that were never sent',
     status: 202,
     schema: replayView,
     errors: ['not_found', 'conflict', 'validation_failed'],
   })
   async replay(
     @CurrentCaller() { tenantId }: Caller,
-    @Param({ schema: idParam }) { id }: Id,
+    @Param({ schema: idParam }) { id }: IdParam,
     @Body({ schema: replayBody }) body: ReplayBody,
   ) {
     return await this.webhooks.replay(tenantId, id, body);

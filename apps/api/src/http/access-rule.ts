@@ -1,9 +1,0 @@
-import type { Scope } from '#domain';
-
-/** The access rule of a route. Required: AccessGuard rejects routes without one. */
-export type Access =
-  | { kind: 'public' }
-  | { kind: 'tenant'; scope: Scope }
-  | { kind: 'operator' }
-  /** A recipient with a token, or a tenant that names one in X-Recipient-ID. */
-  | { kind: 'recipient'; scope: Scope };

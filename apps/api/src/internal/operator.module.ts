@@ -1,0 +1,21 @@
+import { Module } from '@nestjs/common';
+import { NotificationsModule } from '../notifications/notifications.module.js';
+import { ProviderAccountsModule } from '../provider-accounts/provider-accounts.module.js';
+import { DeadLettersController } from './dead-letters.controller.js';
+import { OverviewController } from './overview.controller.js';
+import { PlatformProviderAccountsController } from './platform-provider-accounts.controller.js';
+import { PoisonMessagesController } from './poison-messages.controller.js';
+import { TenantsController } from './tenants.controller.js';
+
+/** The operator's routes, under `/internal`. */
+@Module({
+  imports: [NotificationsModule, ProviderAccountsModule],
+  controllers: [
+    TenantsController,
+    DeadLettersController,
+    PlatformProviderAccountsController,
+    PoisonMessagesController,
+    OverviewController,
+  ],
+})
+export class OperatorModule {}

@@ -1,0 +1,208 @@
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  AcceptStore,
+  type NewNotification,
+  type SharedContent,
+  SharedContentsStore,
+  type StoreResult,
+} from '#database';
+import { DomainError, type FieldError, newId } from '#domain';
+import type { Logger } from '#telemetry';
+import type { Caller } from '../http/access.js';
+import { DEFAULT_BODY_LIMITS, shapeErrors } from '../http/body-shape.js';
+import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
+import { LOGGER } from '../tokens.js';
+import { newNotificationOf } from './accept-notification.js';
+import { CheckSend, givenAddressErrors, noAddressErrors, timeErrors } from './check-send.js';
+import { type BulkBody, type BulkItem, bulkItem } from './notification.schema.js';
+
+export interface AcceptedItem {
+  /** The index in `recipients`. */
+  index: number;
+  id: string;
+  replayed: boolean;
+}
+
+export interface RejectedItem {
+  index: number;
+  code: string;
+  errors: FieldError[];
+}
+
+/** A valid item of the request. */
+interface ReadItem {
+  index: number;
+  item: BulkItem;
+  idempotency: NewNotification['idempotency'];
+}
+
+/** Collects the results of the items; both lists are in the order of the request. */
+class BulkResult {
+  private readonly acceptedItems: AcceptedItem[] = [];
+  private readonly rejectedItems: RejectedItem[] = [];
+
+  get accepted(): AcceptedItem[] {
+    return this.acceptedItems.sort(byIndex);
+  }
+
+  get rejected(): RejectedItem[] {
+    return this.rejectedItems.sort(byIndex);
+  }
+
+  accept(index: number, id: string, replayed: boolean): void {
+    this.acceptedItems.push({ index, id, replayed });
+  }
+
+  reject(index: number, errors: FieldError[], code: string = validationFailed(errors).code): void {
+    this.rejectedItems.push({ index, code, errors });
+  }
+
+  /** Rejects an item with the error that a single send would get. */
+  rejectWith(index: number, { code, message }: DomainError): void {
+    const pointer = code === 'idempotency_mismatch' ? '/idempotency_key' : '/';
+    this.reject(index, [{ pointer, code, message }], code);
+  }
+}
+
+/** Accepts a bulk send. Each item succeeds or fails by itself, with the same checks as a single send. */
+@Injectable()
+export class AcceptBulk {
+  constructor(
+    private readonly store: AcceptStore,
+    private readonly sharedContents: SharedContentsStore,
+    private readonly checkSend: CheckSend,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  /**
+   * Throws `validation_failed` for the shared part when no item is a replay, and `unavailable` when nothing was
+   * committed. `idempotencyOf` returns the key and the body hash of an item.
+   */
+  async run(
+    caller: Caller,
+    body: BulkBody,
+    idempotencyOf: (index: number, item: BulkItem) => NewNotification['idempotency'],
+  ): Promise<{ accepted: AcceptedItem[]; rejected: RejectedItem[] }> {
+    const result = new BulkResult();
+    const items = readItems(body, result, idempotencyOf);
+    const sharedErrors = [...timeErrors(body), ...(await this.checkSend.content(caller, body))];
+    const errorsOf = ({ item }: ReadItem): FieldError[] => [...sharedErrors, ...givenAddressErrors(body, item)];
+    const isReplayLikely = (await this.isFirstKeyKnown(caller, items)) || items.some((one) => errorsOf(one).length > 0);
+    const rest = isReplayLikely ? await this.withoutReplays(caller, items, result) : items;
+    if (rest.length > 0 && sharedErrors.length > 0 && result.accepted.length === 0)
+      throw validationFailed(sharedErrors);
+    const valid = rest.filter((one) => {
+      const errors = errorsOf(one);
+      if (errors.length > 0) result.reject(one.index, errors);
+      return errors.length === 0;
+    });
+    if (valid.length > 0) await this.acceptAll(caller, body, valid, result);
+    return { accepted: result.accepted, rejected: result.rejected };
+  }
+
+  /**
+   * Whether this call probably repeats an earlier one. An optimization: the accept statement recognizes every replay,
+   * but the shared content would be written in vain.
+   */
+  private async isFirstKeyKnown(caller: Caller, items: ReadItem[]): Promise<boolean> {
+    const first = items.find(({ idempotency }) => idempotency !== null);
+    if (!first) return false;
+    const [found] = await this.store.findAccepted(caller.tenantId, [first.idempotency!]);
+    return found !== null;
+  }
+
+  /** Adds the items whose key is known to the result, whether or not they still validate, and returns the others. */
+  private async withoutReplays(caller: Caller, items: ReadItem[], result: BulkResult): Promise<ReadItem[]> {
+    const keyed = items.filter(({ idempotency }) => idempotency !== null);
+    if (keyed.length === 0) return items;
+    const found = await this.store.findAccepted(
+      caller.tenantId,
+      keyed.map(({ idempotency }) => idempotency!),
+    );
+    const known = new Set<ReadItem>();
+    for (const [position, one] of keyed.entries()) {
+      const earlier = found[position]!;
+      if (earlier === null) continue;
+      known.add(one);
+      if (earlier instanceof DomainError) result.rejectWith(one.index, earlier);
+      else result.accept(one.index, earlier, true);
+    }
+    return items.filter((one) => !known.has(one));
+  }
+
+  private async acceptAll(caller: Caller, body: BulkBody, items: ReadItem[], result: BulkResult): Promise<void> {
+    const shared = sharedContentOf(body);
+    const acceptances = items.map(({ item, idempotency }) => {
+      const acceptance = newNotificationOf(caller, { ...body, content: undefined }, item, idempotency);
+      acceptance.notification.sharedContentId = shared?.id ?? null;
+      return acceptance;
+    });
+    const stored = await this.storeAll(caller, acceptances, shared);
+    for (const [position, { index, item }] of items.entries()) {
+      const one = stored[position]!;
+      if (one instanceof DomainError) result.rejectWith(index, one);
+      else if (one.kind === 'no_address') result.reject(index, noAddressErrors(item, one.channels));
+      else if (one.kind === 'replayed') result.accept(index, one.notificationId, true);
+      else result.accept(index, acceptances[position]!.notification.id, false);
+    }
+  }
+
+  /** Commits the shared content before the notifications that refer to it, and deletes it when none was stored. */
+  private async storeAll(
+    { tenantId }: Caller,
+    acceptances: NewNotification[],
+    shared: SharedContent | null,
+  ): Promise<(StoreResult | DomainError)[]> {
+    if (shared) await this.sharedContents.insert(tenantId, shared);
+    const stored = await this.store.acceptAll(acceptances);
+    for (const one of stored)
+      if (one instanceof DomainError && one.code === 'internal')
+        this.logger.error({ err: one, tenant_id: tenantId }, 'an item of a bulk send could not be stored');
+    if (shared && stored.every(isCertainlyNotStored))
+      // If this fails, housekeeping deletes the row.
+      await this.sharedContents.delete(tenantId, shared.id).catch(() => undefined);
+    return stored;
+  }
+}
+
+/** Adds the items that do not match the schema to the result as rejected, and returns the others. */
+function readItems(
+  body: BulkBody,
+  result: BulkResult,
+  idempotencyOf: (index: number, item: BulkItem) => NewNotification['idempotency'],
+): ReadItem[] {
+  const items: ReadItem[] = [];
+  for (const [index, given] of body.recipients.entries()) {
+    const { item, errors } = readItem(given);
+    if (item) items.push({ index, item, idempotency: idempotencyOf(index, item) });
+    else result.reject(index, errors);
+  }
+  return items;
+}
+
+function readItem(given: unknown): { item: BulkItem; errors?: never } | { item?: never; errors: FieldError[] } {
+  const shape = shapeErrors(given);
+  if (shape.length > 0) return { errors: shape };
+  // The limit of a single send: workers load hundreds of notifications at once.
+  const bytes = Buffer.byteLength(JSON.stringify(given));
+  const { bytes: limit } = DEFAULT_BODY_LIMITS;
+  if (bytes > limit) {
+    const message = `has ${bytes} bytes of JSON, at most ${limit} are allowed`;
+    return { errors: [{ pointer: '/', code: 'too_large', message }] };
+  }
+  const parsed = bulkItem.safeParse(given);
+  return parsed.success ? { item: parsed.data } : { errors: fieldErrorsOf(parsed.error.issues, given) };
+}
+
+function sharedContentOf({ content, payload }: BulkBody): SharedContent | null {
+  return content || payload ? { id: newId(), content: content ?? null, payload: payload ?? null } : null;
+}
+
+/** False for most errors: the item may have been committed although the database's answer was lost. */
+function isCertainlyNotStored(result: StoreResult | DomainError): boolean {
+  return result instanceof DomainError ? result.code === 'idempotency_mismatch' : result.kind !== 'accepted';
+}
+
+function byIndex(left: { index: number }, right: { index: number }): number {
+  return left.index - right.index;
+}

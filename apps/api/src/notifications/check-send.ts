@@ -1,0 +1,105 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { type RecipientAddresses, RecipientsStore, TemplatesStore } from '#database';
+import { type ChannelId, channelOf, type FieldError } from '#domain';
+import type { Caller } from '../http/access.js';
+import { CheckContent } from '../templates/check-content.js';
+import { addressNeeded, channelsOf, type RecipientPart, recipientIdOf, type SharedPart } from './send-request.js';
+
+const YEAR_MS = 366 * 24 * 3_600_000;
+/** How long a template that exists is not looked up again. Missing templates are not cached. */
+const TEMPLATE_TTL_MS = 30_000;
+const NO_ADDRESSES: RecipientAddresses = { email: null, phone: null, locale: null, devices: [] };
+const ADDRESS_NAMES: Partial<Record<ChannelId, string>> = {
+  email: 'e-mail address',
+  sms: 'phone number',
+  push: 'device',
+};
+
+/** The checks of a send that need more than its schema. Each returns all errors that it finds. */
+@Injectable()
+export class CheckSend {
+  private readonly knownTemplates = new LRUCache<string, true>({ max: 50_000, ttl: TEMPLATE_TTL_MS });
+
+  constructor(
+    private readonly recipients: RecipientsStore,
+    private readonly templates: TemplatesStore,
+    private readonly contentChecks: CheckContent,
+  ) {}
+
+  /** Checks that the content is valid, or that the template exists, for every channel. */
+  async content({ tenantId }: Caller, body: SharedPart): Promise<FieldError[]> {
+    const channels = channelsOf(body);
+    const { content } = body;
+    if (content) {
+      const errors = channels.map((channel) => this.contentChecks.run(tenantId, channel, content));
+      return (await Promise.all(errors)).flat();
+    }
+    const found = await Promise.all(channels.map((channel) => this.hasTemplate(tenantId, body.template_id!, channel)));
+    const missing = channels.filter((_, index) => !found[index]);
+    if (missing.length === 0) return [];
+    const message = `there is no template ${JSON.stringify(body.template_id)} for ${missing.join(', ')}`;
+    return [{ pointer: '/template_id', code: 'unknown_template', message }];
+  }
+
+  /** Checks that the stored profile has an address for every channel whose address is not in the request. */
+  async storedAddresses({ tenantId }: Caller, shared: SharedPart, item: RecipientPart): Promise<FieldError[]> {
+    const needed = channelsOf(shared).filter((channel) => addressNeeded(channel, item));
+    if (needed.length === 0) return [];
+    const stored = (await this.recipients.addressesOf(tenantId, recipientIdOf(item))) ?? NO_ADDRESSES;
+    const missing = needed.filter((channel) => channelOf(channel).addressesOf(stored).length === 0);
+    return noAddressErrors(item, missing);
+  }
+
+  private async hasTemplate(tenantId: string, idOrKey: string, channel: ChannelId): Promise<boolean> {
+    const key = `${tenantId} ${channel} ${idOrKey}`;
+    if (this.knownTemplates.has(key)) return true;
+    const heads = await this.templates.heads(tenantId, idOrKey, channel);
+    if (heads.length > 0) this.knownTemplates.set(key, true);
+    return heads.length > 0;
+  }
+}
+
+/** Checks the address in the request itself. */
+export function givenAddressErrors(shared: SharedPart, item: RecipientPart): FieldError[] {
+  if (item.recipient_address === undefined) return [];
+  const pointer = '/recipient_address';
+  const channels = channelsOf(shared);
+  if (channels.length > 1) {
+    const message = `one address cannot serve ${channels.length} channels (${channels.join(', ')})`;
+    return [{ pointer, code: 'ambiguous', message }];
+  }
+  const message = channelOf(channels[0]!).addressFault(item.recipient_address);
+  return message ? [{ pointer, code: 'bad_address', message }] : [];
+}
+
+export function noAddressErrors(item: RecipientPart, channels: ChannelId[]): FieldError[] {
+  const id = JSON.stringify(recipientIdOf(item));
+  return channels.map((channel) => ({
+    pointer: item.recipient ? '/recipient' : '/recipient_id',
+    code: 'no_address',
+    message: `recipient ${id} has no ${ADDRESS_NAMES[channel] ?? 'address'} for channel ${channel}`,
+  }));
+}
+
+export function timeErrors({ scheduled_at: scheduledAt, expires_at: expiresAt }: SharedPart): FieldError[] {
+  const errors: FieldError[] = [];
+  const now = Date.now();
+  const scheduled = scheduledAt === undefined ? null : Date.parse(scheduledAt);
+  const expires = expiresAt === undefined ? null : Date.parse(expiresAt);
+  if (scheduled !== null && scheduled > now + YEAR_MS)
+    errors.push({
+      pointer: '/scheduled_at',
+      code: 'too_far',
+      message: `may be at most one year ahead, got ${JSON.stringify(scheduledAt)}`,
+    });
+  if (expires !== null && expires <= now)
+    errors.push({
+      pointer: '/expires_at',
+      code: 'in_the_past',
+      message: `must be in the future, got ${JSON.stringify(expiresAt)}`,
+    });
+  else if (expires !== null && scheduled !== null && expires <= scheduled)
+    errors.push({ pointer: '/expires_at', code: 'before_schedule', message: 'must be after scheduled_at' });
+  return errors;
+}

@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { channelIds, deliveryStates, notificationStatuses } from '#domain';
+import { id, recipientId, time } from '../http/schemas.js';
+
+const channel = z.enum(channelIds);
+const at = time.nullable();
+
+export const deliveryView = z
+  .object({
+    id,
+    channel,
+    recipient_id: recipientId,
+    state: z.enum(deliveryStates),
+    reason: z.string().nullable(),
+    due_at: at,
+    provider: z.string().nullable(),
+    provider_message_id: z.string().nullable(),
+    template_version: z.int().nullable(),
+    attempts: z.int(),
+    created_at: time,
+    sent_at: at,
+    delivered_at: at,
+    complained_at: at,
+    opened_at: at,
+  })
+  .meta({ id: 'Delivery' });
+
+export const notificationView = z
+  .object({
+    id,
+    status: z.enum(notificationStatuses),
+    type: z.string().nullable(),
+    category: z.string(),
+    channels: z.array(channel),
+    recipient_id: recipientId.nullable(),
+    topic: z.string().nullable(),
+    template_id: z.string().nullable(),
+    priority: z.int(),
+    metadata: z.record(z.string(), z.string()),
+    scheduled_at: at,
+    expires_at: at,
+    created_at: time,
+    counts: z.partialRecord(z.enum(deliveryStates), z.int()),
+    deliveries: z.array(deliveryView).meta({ description: 'The first 100' }),
+  })
+  .meta({ id: 'Notification' });
+
+export const timelineView = deliveryView
+  .extend({
+    notification_id: id,
+    timeline: z.array(
+      z.object({
+        at: time,
+        code: z.string(),
+        attempt: z.int().nullable(),
+        outcome: z.string().nullable(),
+        provider: z.string().nullable(),
+        provider_code: z.string().nullable(),
+        reason: z.string().nullable(),
+        detail: z.string().nullable(),
+        duration_ms: z.int().nullable(),
+        until: at,
+      }),
+    ),
+  })
+  .meta({ id: 'DeliveryWithTimeline' });
+
+export const bulkView = z
+  .object({
+    accepted: z.array(z.object({ index: z.int(), id })),
+    rejected: z.array(
+      z.object({
+        index: z.int(),
+        code: z.string(),
+        errors: z.array(z.object({ pointer: z.string(), code: z.string(), message: z.string() })),
+      }),
+    ),
+  })
+  .meta({ id: 'BulkResult' });

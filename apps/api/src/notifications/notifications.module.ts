@@ -1,0 +1,46 @@
+import { Module } from '@nestjs/common';
+import { AcceptStore, Database, DeadLettersStore, PostgresListener } from '#database';
+import type { Logger } from '#telemetry';
+import { TemplatesModule } from '../templates/templates.module.js';
+import { LOGGER } from '../tokens.js';
+import { AcceptBulk } from './accept-bulk.js';
+import { AcceptNotification } from './accept-notification.js';
+import { AcceptedNotificationsController } from './accepted-notifications.controller.js';
+import { CheckSend } from './check-send.js';
+import { DeliveriesController } from './deliveries.controller.js';
+import { DueAnnouncer } from './due-announcer.js';
+import { NotificationsController } from './notifications.controller.js';
+
+/** Accepts sends and shows what became of them. */
+@Module({
+  imports: [TemplatesModule],
+  controllers: [NotificationsController, AcceptedNotificationsController, DeliveriesController],
+  providers: [
+    AcceptNotification,
+    AcceptBulk,
+    CheckSend,
+    {
+      provide: DueAnnouncer,
+      inject: [PostgresListener, LOGGER],
+      useFactory: (listener: PostgresListener, logger: Logger) =>
+        new DueAnnouncer(listener, (error) =>
+          logger.debug({ err: error }, 'waking the workers failed; their next poll finds the deliveries'),
+        ),
+    },
+    // These stores wake the workers after their commit.
+    {
+      provide: AcceptStore,
+      inject: [Database, DueAnnouncer],
+      useFactory: (database: Database, announcer: DueAnnouncer) =>
+        new AcceptStore(database, (lanes) => announcer.announce(lanes)),
+    },
+    {
+      provide: DeadLettersStore,
+      inject: [Database, DueAnnouncer],
+      useFactory: (database: Database, announcer: DueAnnouncer) =>
+        new DeadLettersStore(database, (lanes) => announcer.announce(lanes)),
+    },
+  ],
+  exports: [AcceptNotification, AcceptStore, DeadLettersStore],
+})
+export class NotificationsModule {}

@@ -1,0 +1,7 @@
+import { Module } from '@nestjs/common';
+import { ProviderAccountsModule } from '../provider-accounts/provider-accounts.module.js';
+import { ReceiptsController } from './receipts.controller.js';
+import { TakeReceipts } from './take-receipts.js';
+
+@Module({ imports: [ProviderAccountsModule], controllers: [ReceiptsController], providers: [TakeReceipts] })
+export class ReceiptsModule {}
