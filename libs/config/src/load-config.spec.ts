@@ -20,6 +20,14 @@ const faults = (environment: Record<string, string>): readonly string[] => {
 };
 
 describe('the configuration', () => {
+  it('refuses the names of an earlier release and says the new ones', () => {
+    expect(faults({ ...good, PAGES: 'false', EGRESS_ALLOW: '10.0.0.0/8', KAFKA_REQUESTS: 'true' })).toEqual([
+      'PAGES: is called DEMO_PAGES_ENABLED now',
+      'KAFKA_REQUESTS: is called KAFKA_INTAKE_ENABLED now',
+      'EGRESS_ALLOW: is called EGRESS_ALLOWED_CIDRS now',
+    ]);
+  });
+
   it('has a default for everything but the database', () => {
     const config = loadConfig(good);
     expect(config).toMatchObject({

@@ -138,16 +138,25 @@ function readSettings(environment: Environment): { settings?: Settings; faults: 
   const names = Object.keys(settingsSchema.shape) as SettingName[];
   // An empty variable is an unset one: that is what compose files and CI systems make of a missing value.
   const given = Object.fromEntries(names.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
+  const renamed = Object.entries(RENAMED_SETTINGS).flatMap(([before, now]) =>
+    environment[before] ? [`${before}: is called ${now} now`] : [],
+  );
   const parsed = settingsSchema.safeParse(given);
-  if (parsed.success) return { settings: parsed.data, faults: [] };
-  return {
-    faults: parsed.error.issues.map((issue) => {
-      const name = issue.path[0] as SettingName;
-      const got = secretSettings.includes(name) ? '' : `, got ${JSON.stringify(given[name])}`;
-      return `${name}: ${issue.message}${got}`;
-    }),
-  };
+  if (parsed.success) return { settings: parsed.data, faults: renamed };
+  const invalid = parsed.error.issues.map((issue) => {
+    const name = issue.path[0] as SettingName;
+    const got = secretSettings.includes(name) ? '' : `, got ${JSON.stringify(given[name])}`;
+    return `${name}: ${issue.message}${got}`;
+  });
+  return { faults: [...renamed, ...invalid] };
 }
+
+/** Names of an earlier release. Ignoring one would silently open the demo pages or close the egress. */
+const RENAMED_SETTINGS: Readonly<Record<string, SettingName>> = {
+  PAGES: 'DEMO_PAGES_ENABLED',
+  KAFKA_REQUESTS: 'KAFKA_INTAKE_ENABLED',
+  EGRESS_ALLOW: 'EGRESS_ALLOWED_CIDRS',
+};
 
 function kafkaOf(settings: Settings): KafkaConfig | undefined {
   if (!settings.KAFKA_BROKERS) return undefined;

@@ -85,10 +85,14 @@ export class AcceptBulk {
   ): Promise<{ accepted: AcceptedItem[]; rejected: RejectedItem[] }> {
     const result = new BulkResult();
     const items = readItems(body, result, idempotencyOf);
-    const sharedErrors = [...timeErrors(body), ...(await this.checkSend.content(caller, body))];
+    // Replays before all other checks: the check of the content may fail while the renderer is busy.
+    const isRepeated = await this.isFirstKeyKnown(caller, items);
+    const unknown = isRepeated ? await this.withoutReplays(caller, items, result) : items;
+    const sharedErrors =
+      unknown.length > 0 ? [...timeErrors(body), ...(await this.checkSend.content(caller, body))] : [];
     const errorsOf = ({ item }: ReadItem): FieldError[] => [...sharedErrors, ...givenAddressErrors(body, item)];
-    const isReplayLikely = (await this.isFirstKeyKnown(caller, items)) || items.some((one) => errorsOf(one).length > 0);
-    const rest = isReplayLikely ? await this.withoutReplays(caller, items, result) : items;
+    const hasErrors = unknown.some((one) => errorsOf(one).length > 0);
+    const rest = hasErrors && !isRepeated ? await this.withoutReplays(caller, items, result) : unknown;
     if (rest.length > 0 && sharedErrors.length > 0 && result.accepted.length === 0)
       throw validationFailed(sharedErrors);
     const valid = rest.filter((one) => {
