@@ -7,6 +7,7 @@ import {
   channels,
   counterOf,
   type DeliveryState,
+  deliveryEventTypes,
   deliveryStates,
   isFinal,
   isId,
@@ -83,6 +84,11 @@ describe('the states of a delivery', () => {
         return isFinal(state) === (counterOf(state) !== null);
       }),
     );
+  });
+
+  it('have an event each, if they are final', () => {
+    const types: readonly string[] = deliveryEventTypes;
+    expect(deliveryStates.filter((state) => isFinal(state) && !types.includes(`delivery.${state}`))).toEqual([]);
   });
 });
 
