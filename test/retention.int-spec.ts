@@ -249,7 +249,7 @@ describe('retention', () => {
       async () =>
         (
           await admin.query(
-            `select from pg_stat_activity where wait_event_type = 'Lock' and query like '%attempts_gone%' and datname = current_database()`,
+            `select from pg_stat_activity where wait_event_type = 'Lock' and query like '%deleted_attempts%' and datname = current_database()`,
           )
         ).rowCount === 1,
     );

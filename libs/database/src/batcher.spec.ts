@@ -7,7 +7,7 @@ import { SecretBox } from './secret-box.js';
 const badRow = Object.assign(new Error('bad row'), { code: '22P02' });
 
 describe('the batcher', () => {
-  it('flushes a lone item at once, and what arrives meanwhile together', async () => {
+  it('flushes a single item at once, and the items that arrive during a flush together', async () => {
     const batches: number[][] = [];
     let release: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => {
@@ -31,7 +31,7 @@ describe('the batcher', () => {
     expect(batches).toEqual([[1], [2, 3, 4], [5]]);
   });
 
-  it('lets one bad item fail alone', async () => {
+  it('fails only the bad item of a batch', async () => {
     const batcher = new Batcher<number, string>({
       slots: 2,
       maxBatch: 100,
@@ -51,7 +51,7 @@ describe('the batcher', () => {
     expect(results[7]).toMatchObject({ reason: badRow });
   });
 
-  it('fails all of a batch when the database is away, without asking again', async () => {
+  it('fails the whole batch during an outage, without a retry', async () => {
     let flushes = 0;
     const batcher = new Batcher<number, number>({
       slots: 1,
@@ -110,7 +110,7 @@ describe('the batcher', () => {
     expect(flushes).toBe(most);
   });
 
-  it('flushes again what lost a deadlock', async () => {
+  it('flushes a batch again after a deadlock', async () => {
     let flushes = 0;
     const batcher = new Batcher<number, number>({
       slots: 1,
@@ -126,7 +126,7 @@ describe('the batcher', () => {
     expect(flushes).toBe(3);
   });
 
-  it('refuses what does not fit into its queue', async () => {
+  it('rejects items beyond its queue size', async () => {
     const batcher = new Batcher<number, number>({ slots: 1, maxBatch: 1, maxQueue: 2, flush: async (items) => items });
     const results = await Promise.allSettled([1, 2, 3].map((item) => batcher.run(item)));
     expect(results[2]).toMatchObject({
@@ -140,7 +140,7 @@ describe('the batcher', () => {
 describe('the secret box', () => {
   const place = { tenantId: 't', table: 'provider_accounts', id: '1' };
 
-  it('opens what it sealed, in its place and nowhere else', () => {
+  it('opens a secret only for the row that it was sealed for', () => {
     const box = new SecretBox(Buffer.alloc(32, 7));
     const sealed = box.seal('pässword', place);
     expect(sealed).not.toContain('word');

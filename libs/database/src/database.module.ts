@@ -35,7 +35,7 @@ export interface DatabaseModuleOptions {
   /** Whether changes of state write events, which a relay publishes. */
   events: boolean;
   migrationsDirectory: string;
-  /** Called when a connection is lost. It is made again automatically. */
+  /** Called when a connection is lost; reconnecting is automatic. */
   onFault: (error: Error, what: string) => void;
 }
 

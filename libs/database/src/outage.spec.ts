@@ -10,7 +10,7 @@ const prisma = (code: string, originalCode?: string): Error =>
     meta: { driverAdapterError: { cause: { kind: 'postgres', ...(originalCode && { originalCode }) } } },
   });
 
-/** As the adapter throws it: nothing wraps what fails at COMMIT. */
+/** As Prisma's adapter throws it at COMMIT: without a wrapper. */
 const ofAdapter = (cause: { kind: string; originalCode?: string }): Error => new Error(cause.kind, { cause });
 
 const table: Record<DatabaseFault, Record<string, Error>> = {
@@ -72,14 +72,14 @@ const table: Record<DatabaseFault, Record<string, Error>> = {
   },
 };
 
-describe('what an error says of the database', () => {
+describe('the classification of errors', () => {
   for (const [fault, errors] of Object.entries(table))
     it.each(Object.entries(errors))(`${fault}: %s`, (_name, error) => {
       expect(databaseFault(error)).toBe(fault);
       expect(isOutage(error)).toBe(fault === 'outage');
     });
 
-  it('outage: what Node really throws for a name with several addresses', async () => {
+  it('outage: the error that Node throws for a name with several addresses', async () => {
     const lookup = ((_host, _options, callback) =>
       callback(null, [
         { address: '127.0.0.1', family: 4 },
@@ -94,7 +94,7 @@ describe('what an error says of the database', () => {
     expect(isOutage(error)).toBe(true);
   });
 
-  it('bug: anything that is no error, and errors that are each other’s cause', () => {
+  it('bug: values that are not errors, and errors that are each other’s cause', () => {
     const [one, two] = [new Error('one'), new Error('two')];
     Object.assign(one, { cause: two });
     Object.assign(two, { cause: one });

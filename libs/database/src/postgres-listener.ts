@@ -6,7 +6,7 @@ const PROBE_MS = 15_000;
 
 /**
  * A connection for LISTEN that reconnects by itself after an outage. Notifications of the outage are lost, so the
- * handlers of `onReconnect` must read the state anew from the tables.
+ * handlers of `onReconnect` must read the present state from the tables.
  */
 export class PostgresListener {
   private client: pg.Client | undefined;

@@ -11,8 +11,8 @@ export class AlreadyRunning extends Error {}
 
 /**
  * Takes the owner's lock on the server at `url`. The returned connection holds it until the connection or this process
- * ends. Retries for `timeoutMs` while the server recovers from a crash. Throws {@link AlreadyRunning} if another process
- * holds the lock; the message names `directory`.
+ * ends. Retries for `timeoutMs` while the server recovers from a crash. Throws {@link AlreadyRunning} if another
+ * process holds the lock; the message names `directory`.
  */
 export async function takeOwnership(url: string, directory: string, timeoutMs: number): Promise<pg.Client> {
   const client = await connect(url, timeoutMs);

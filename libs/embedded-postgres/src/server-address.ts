@@ -48,8 +48,8 @@ export function portInPidFile(directory: string): number {
 
 /**
  * Removes a pid file whose process is not Postgres. After a crash of the machine or a restart of a container another
- * process may have that id, and Postgres would refuse every start. Does nothing where /proc is missing: only Linux shows
- * the command of a process.
+ * process may have that id, and Postgres would refuse every start. Does nothing without /proc, which shows the command
+ * of a process on Linux.
  */
 export function removeForeignPidFile(directory: string): void {
   const pid = Number(readPidFile(directory)[0]);

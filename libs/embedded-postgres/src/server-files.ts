@@ -23,7 +23,7 @@ export interface ServerUser {
   gid: number;
 }
 
-/** Holds the programs and the data if this process runs as root and the server's user cannot enter the usual folders. */
+/** The folder for programs and data if this process runs as root and the server's user cannot enter the usual ones. */
 const ROOT_DIRECTORY = '/var/lib/carillon';
 
 /** The folder with `bin/`, `lib/` and `share/` of the Postgres that npm installed for this machine. */
@@ -35,13 +35,14 @@ function installedServer(): { directory: string; version: string } {
     return { directory: join(dirname(entry), '..', 'native'), version: name.replaceAll('/', '-') };
   } catch (error) {
     throw new Error(
-      `npm has no embedded PostgreSQL for ${system}-${arch()} (package ${name}). Install PostgreSQL 15 or newer and set DATABASE_URL.`,
+      `There is no embedded PostgreSQL for ${system}-${arch()} (npm package ${name}). ` +
+        'Install PostgreSQL 15 or newer and set DATABASE_URL.',
       { cause: error },
     );
   }
 }
 
-/** The user to run the server as; undefined unless this process runs as root. Creates the user `postgres` if it is missing. */
+/** The user for the server if this process runs as root, otherwise undefined. Creates the user `postgres` if needed. */
 export function serverUser(): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const found = idsOf('postgres');
@@ -53,17 +54,18 @@ export function serverUser(): ServerUser | undefined {
       { stdio: 'ignore' },
     );
   } catch {
-    // Minimal images have no useradd: `nobody` below is used instead.
+    // Minimal images have no useradd; they have the user `nobody`.
   }
   const made = idsOf('postgres') ?? idsOf('nobody');
   if (!made)
     throw new Error(
-      'PostgreSQL cannot run as root, and this machine has no user "postgres" or "nobody" to run it as. Start Carillon as an ordinary user, or set DATABASE_URL.',
+      'PostgreSQL cannot run as root, and this machine has no user "postgres" or "nobody". ' +
+        'Start Carillon as an ordinary user, or set DATABASE_URL.',
     );
   return made;
 }
 
-/** The folder of the server's programs. Copies it if the server's user may not enter it, as in root's home directory. */
+/** The folder of the server's programs: a copy if the server's user may not enter the original, as in root's home. */
 export function reachableServer(user: ServerUser | undefined): string {
   const { directory, version } = installedServer();
   if (!user || mayEnter(directory, user)) return directory;

@@ -110,8 +110,8 @@ export class RecipientsStore {
   /**
    * Erases the personal data of a recipient: the profile, devices, preferences and inbox, and the id, address and
    * content of all notifications. The notifications themselves remain. Returns the number of erased rows of each kind,
-   * or null if there was none. Uses one round trip, because accepts and records wait for the lock of an ordering key until
-   * its holder commits.
+   * or null if there was none. Uses one round trip, because accepts and records wait for the lock of an ordering key
+   * until its holder commits.
    */
   async erase(tenantId: string, id: string): Promise<Record<string, number> | null> {
     const [row] = await this.database.queryForTenant<Record<string, number>>(tenantId, {

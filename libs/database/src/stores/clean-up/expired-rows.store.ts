@@ -3,15 +3,15 @@ import { EVENTS_KEPT_DAYS } from '../sending/events.store.js';
 import { type Batch, CleanUp } from './clean-up.js';
 
 /**
- * Rows whose time is over for every tenant alike: idempotency keys, spent tokens and limiter windows, poison messages, and shared contents
- * that no notification refers to any more.
+ * Deletes rows that expire after the same time for all tenants: idempotency keys, used tokens, rate limiter windows,
+ * poison messages, unpublished events, and shared contents without a notification.
  */
 export class ExpiredRowsStore {
   readonly cleanUps: readonly CleanUp[];
 
   constructor(private readonly database: Database) {
-    // In order of their keys: an index on the end of a window would have to be kept up to date by every send, and nothing says when the last
-    // notification that refers to a shared content is deleted.
+    // Both are read in order of their keys: every send would have to update an index on the end of a window, and no
+    // column shows when the last notification of a shared content is deleted.
     const windows = this.sweeping(RATE_WINDOWS, '');
     const sharedContents = this.sweeping(SHARED_CONTENTS, FIRST_ID);
     this.cleanUps = [
@@ -20,7 +20,7 @@ export class ExpiredRowsStore {
       new CleanUp('used_tokens', () => once(this.deleting(USED_TOKENS))),
       new CleanUp('rate_windows', () => once(windows)),
       new CleanUp('shared_contents', () => once(sharedContents)),
-      // What endpoints can be told again goes with its tenant's retention (RetentionStore).
+      // RetentionStore deletes the events that are kept for endpoints.
       new CleanUp('events', () => once(this.deleting(UNPUBLISHED_EVENTS))),
     ];
   }
@@ -32,7 +32,7 @@ export class ExpiredRowsStore {
     };
   }
 
-  /** Goes through a table in order of its primary key, from where the last batch ended. */
+  /** Reads a table in order of its primary key, from the end of the last batch on. */
   private sweeping(text: string, firstKey: string): Batch {
     const first = { tenant: FIRST_ID, key: firstKey };
     let after = first;
@@ -54,11 +54,13 @@ async function* once(batch: Batch): AsyncGenerator<Batch> {
   yield batch;
 }
 
-/** Rows that somebody else holds are left to the next time, so that a clean-up never waits for a lock. */
+/** Skips locked rows, which the next run deletes, so that a clean-up never waits for a lock. */
 const deleteFrom = (table: string, rows: string): string => `
-with gone as (
-  delete from ${table} where ctid = any (array(select ctid from ${table} where ${rows} limit $1 for update skip locked)) returning 1
-) select count(*) as count from gone`;
+with deleted as (
+  delete from ${table} where ctid = any (array(select ctid from ${table} where ${rows} limit $1 for update skip locked))
+  returning 1
+)
+select count(*) as count from deleted`;
 
 /** Index: idempotency_keys_created_at_idx. */
 const IDEMPOTENCY_KEYS = deleteFrom('idempotency_keys', `created_at < now() - interval '48 hours' order by created_at`);
@@ -69,37 +71,52 @@ const POISON_MESSAGES = deleteFrom('poison_messages', `created_at < now() - inte
 /** Index: used_tokens_expires_at_idx. */
 const USED_TOKENS = deleteFrom('used_tokens', 'expires_at < now() order by expires_at');
 
-/** Left over where Kafka was configured once and is not any more. Index: events_broker_idx: the oldest come first, and the first young one ends it. */
+/**
+ * Events for a broker that is no longer configured. Index: events_broker_idx, in which the oldest come first, so that a
+ * batch reads few younger rows.
+ */
 const UNPUBLISHED_EVENTS = deleteFrom(
   'events',
   `broker and seq in (
-    select seq from (select seq, created_at from events where broker order by seq limit $1) oldest where created_at < now() - interval '${EVENTS_KEPT_DAYS} days')`,
+    select seq from (select seq, created_at from events where broker order by seq limit $1) oldest
+    where created_at < now() - interval '${EVENTS_KEPT_DAYS} days')`,
 );
 
 /** Index: rate_windows_pkey. */
 const RATE_WINDOWS = `
 with seen as materialized (
-  select tenant_id, key, expires_at from rate_windows where (tenant_id, key) > ($1::uuid, $2::text) order by tenant_id, key limit $3
-), old as materialized (
+  select tenant_id, key, expires_at from rate_windows
+  where (tenant_id, key) > ($1::uuid, $2::text) order by tenant_id, key limit $3
+), expired as materialized (
   select w.tenant_id, w.key from seen s cross join lateral (
-    select w.tenant_id, w.key from rate_windows w where w.tenant_id = s.tenant_id and w.key = s.key and w.expires_at < now() for update skip locked
+    select w.tenant_id, w.key from rate_windows w
+    where w.tenant_id = s.tenant_id and w.key = s.key and w.expires_at < now()
+    for update skip locked
   ) w where s.expires_at < now()
-), gone as (
-  delete from rate_windows w using old o where w.tenant_id = o.tenant_id and w.key = o.key returning 1
+), deleted as (
+  delete from rate_windows w using expired e where w.tenant_id = e.tenant_id and w.key = e.key returning 1
 )
-select (select count(*) from gone) as deleted, (select count(*) from seen) as seen, last.tenant_id as tenant, last.key
-from (select 1) one left join lateral (select tenant_id, key from seen order by tenant_id desc, key desc limit 1) last on true`;
+select (select count(*) from deleted) as deleted, (select count(*) from seen) as seen, last.tenant_id as tenant,
+       last.key
+from (select 1) one
+left join lateral (select tenant_id, key from seen order by tenant_id desc, key desc limit 1) last on true`;
 
-/** A call inserts what its notifications have in common before them, and ends within seconds. Index: shared_contents_pkey, notifications_shared_content_id_tenant_id_idx. */
+/**
+ * A bulk call inserts its shared content before its notifications and ends within seconds: a row older than an hour
+ * gets no further notification. Indexes: shared_contents_pkey, notifications_shared_content_id_tenant_id_idx.
+ */
 const SHARED_CONTENTS = `
 with seen as materialized (
-  select tenant_id, id, created_at from shared_contents where (tenant_id, id) > ($1::uuid, $2::uuid) order by tenant_id, id limit $3
+  select tenant_id, id, created_at from shared_contents
+  where (tenant_id, id) > ($1::uuid, $2::uuid) order by tenant_id, id limit $3
 ), unused as materialized (
   select s.tenant_id, s.id from seen s
   where s.created_at < now() - interval '1 hour'
     and (select 1 from notifications n where n.shared_content_id = s.id and n.tenant_id = s.tenant_id limit 1) is null
-), gone as (
+), deleted as (
   delete from shared_contents c using unused u where c.tenant_id = u.tenant_id and c.id = u.id returning 1
 )
-select (select count(*) from gone) as deleted, (select count(*) from seen) as seen, last.tenant_id as tenant, last.id as key
-from (select 1) one left join lateral (select tenant_id, id from seen order by tenant_id desc, id desc limit 1) last on true`;
+select (select count(*) from deleted) as deleted, (select count(*) from seen) as seen, last.tenant_id as tenant,
+       last.id as key
+from (select 1) one
+left join lateral (select tenant_id, id from seen order by tenant_id desc, id desc limit 1) last on true`;

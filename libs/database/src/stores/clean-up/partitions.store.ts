@@ -4,19 +4,19 @@ import type { Database } from '../../database.js';
 export const PARTITIONED = ['deliveries', 'attempts', 'delivery_log', 'notifications'] as const;
 export type PartitionedTable = (typeof PARTITIONED)[number];
 
-/** Weekly partitions: made ahead, and dropped when their time has passed. The SQL is in the migration `20261125100000_partitions`. */
+/** Creates weekly partitions ahead and drops old ones, by SQL functions of migration `20261125100000_partitions`. */
 export class PartitionsStore {
   constructor(private readonly database: Database) {}
 
   /**
-   * Makes the partitions that are missing up to four weeks ahead, each in a transaction of its own; returns how many. A table that fails does not
-   * keep the others from getting theirs; its error is thrown in the end.
+   * Creates the missing partitions up to `weeksAhead` weeks ahead, each in its own transaction. Returns their number.
+   * An error of one table does not stop the others and is thrown at the end.
    */
   async make(weeksAhead = 4): Promise<number> {
     return await this.eachTable('select carillon_make_partition($1, $2) as name', weeksAhead);
   }
 
-  /** Days for which every table has partitions; 0 or less when sends are refused already. */
+  /** The number of days for which every table has partitions; 0 or less if sends already fail. */
   async horizonDays(): Promise<number> {
     const [row] = await this.database.platform.query<{ days: number }>({
       name: 'partition_horizon',
@@ -26,23 +26,25 @@ export class PartitionsStore {
   }
 
   /**
-   * Drops partitions that ended before a time and hold nothing that must stay (a delivery that is not final, a notification of one); returns how many.
-   * A lock that is not to be had within 100 ms is left to the next call: everything else would wait behind this one.
+   * Drops the partitions that ended before a time and have no row that must stay: a delivery that is not final or has a
+   * dead letter, or its notification. Returns their number. Leaves a partition whose lock is not free within 100 ms to
+   * the next call, because other statements wait behind this one.
    */
   async dropBefore(before: Date): Promise<number> {
     return await this.eachTable('select carillon_drop_partition($1, $2) as name', before);
   }
 
-  /** The latest moment covered by a partition of the table that ended before a time; null when there is none. */
+  /** The latest end of a partition of the table that ended before a time; null if there is none. */
   async lastEndBefore(table: PartitionedTable, before: Date): Promise<Date | null> {
     const [row] = await this.database.platform.query<{ end: Date | null }>({
-      text: `select to_timestamp(max(end_ms) / 1000) as "end" from carillon_partitions() where parent = $1 and end_ms <= extract(epoch from $2::timestamptz) * 1000`,
+      text: `select to_timestamp(max(end_ms) / 1000) as "end" from carillon_partitions()
+             where parent = $1 and end_ms <= extract(epoch from $2::timestamptz) * 1000`,
       values: [table, before],
     });
     return row!.end;
   }
 
-  /** Repeats a statement for each table until it finds nothing more to do. */
+  /** Repeats a statement for each table until it returns null. Returns how often it did something. */
   private async eachTable(text: string, argument: unknown): Promise<number> {
     let done = 0;
     const failures: unknown[] = [];

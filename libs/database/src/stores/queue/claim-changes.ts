@@ -14,7 +14,7 @@ export interface Intent {
 /** A claim that goes back to the queue without an attempt. */
 export interface Release {
   delivery: ClaimedDelivery;
-  /** Nobody claims it for this long. */
+  /** The time until the delivery is due again. */
   delaySeconds: number;
   /** The intent may have been committed, but nothing was sent: takes the intent back. */
   intentUnsure: boolean;

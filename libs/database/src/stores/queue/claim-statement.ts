@@ -67,8 +67,8 @@ const p = parameters.in;
  * or at MAX_PROBES tenants. It takes an equal share of each, or its capacity if that is less, oldest first. Blocked
  * deliveries are due at infinity and not in the index: `due_at < 'infinity'` lets the planner use it.
  *
- * The next claim goes on where this walk ended, even after tenants of which nothing could be taken because another
- * worker has locked their rows. If the limit ended the claim first, the next one goes on after the last tenant served.
+ * The next claim begins where this walk ended, even after tenants of which nothing could be taken because another
+ * worker has locked their rows. If the limit ended the claim first, the next one begins after the last tenant served.
  *
  * Expired deliveries are taken from tenants without capacity too, because they are not sent. Their index is
  * due_deliveries_expiry_idx; the additions of '', 0 and '0' keep the planner from reading all due deliveries instead.

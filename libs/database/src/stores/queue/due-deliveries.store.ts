@@ -29,7 +29,7 @@ export interface Claim {
   deliveries: ClaimedDelivery[];
   /** Whether a tenant has, or probably has, more due deliveries than its share. */
   more: boolean;
-  /** The tenant after which the next claim goes on; null at the end of a round, when no tenant comes after it. */
+  /** The tenant after which the next claim begins; null at the end of a round, when no tenant is left. */
   endedAt: string | null;
 }
 
@@ -165,7 +165,7 @@ function toClaim(request: ClaimRequest, rows: readonly ClaimResultRow[], started
       ...ofClaimRow(row),
       channel: request.channel,
       claimId: request.claimId,
-      // Counted from before the statement, so that it ends before the database's lease whatever the wall clock says.
+      // From before the statement, on the monotonic clock: it ends before the lease in the database does.
       leaseEndsAt: startedAt + request.leaseSeconds * 1_000,
     }));
   // In the order of acceptance: `returning` has no order.

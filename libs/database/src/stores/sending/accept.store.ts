@@ -60,8 +60,8 @@ const BULK = { slots: 3, maxBatch: 500, maxQueue: 10_000 };
 const BULK_SLICE = 1_000;
 
 /**
- * The one commit behind a 202: the notification, deliveries, due rows, inline profile and idempotency key of all waiting
- * requests in one statement. Runs as the platform because the requests are of many tenants; each row has the tenant of
+ * The one commit behind a 202: the notification, deliveries, due rows, inline profile and idempotency key of all
+ * waiting requests in one statement. Runs as the platform because the requests are of many tenants; each row has the tenant of
  * the API key of its request.
  */
 export class AcceptStore {
@@ -89,8 +89,8 @@ export class AcceptStore {
   }
 
   /**
-   * Commits the requests of one bulk call in one or more commits. Each ends as it would alone: a faulty request does not
-   * fail the others. Throws `unavailable` if none was committed.
+   * Commits the requests of one bulk call in one or more commits. Each ends as it would alone: a faulty request does
+   * not fail the others. Throws `unavailable` if none was committed.
    */
   async acceptAll(requests: NewNotification[]): Promise<(StoreResult | DomainError)[]> {
     const results: (StoreResult | DomainError)[] = [];
@@ -141,8 +141,8 @@ export class AcceptStore {
   }
 
   /**
-   * Looks up the keys without a result: another transaction committed them while this one ran. Never throws, because the
-   * rest of the batch is committed.
+   * Looks up the keys without a result: another transaction committed them while this one ran. Never throws, because
+   * the rest of the batch is committed.
    */
   private async resolveConflicts(
     batch: readonly NewNotification[],
@@ -248,7 +248,7 @@ function mismatch(key: string): DomainError {
 function unavailable(cause?: unknown): DomainError {
   return new DomainError(
     'unavailable',
-    'Another request with this idempotency key was accepted at the same moment, and its answer could not be read. Try again.',
+    'Another request with this idempotency key was accepted at the same time; its result could not be read. Try again.',
     { retryAfterSeconds: 1, cause },
   );
 }
