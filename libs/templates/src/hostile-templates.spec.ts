@@ -1,5 +1,5 @@
-// Nothing a tenant writes may hold the event loop. What a render costs the main thread is measured as its processor time,
-// which does not depend on what else the machine does.
+// Nothing a tenant writes may hold the event loop. What a render costs the main thread is measured as its processor
+// time, which does not depend on what else the machine does.
 
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
