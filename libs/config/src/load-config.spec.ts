@@ -50,7 +50,7 @@ describe('the configuration', () => {
     expect(loadConfig({ ...good, WORKER_SMS_CONCURRENCY: '3', PORT: '' }).concurrency.sms).toBe(3);
   });
 
-  it('keeps the secrets it made, for its owner alone', () => {
+  it('keeps the generated secrets, readable only by their owner', () => {
     const [first, second] = [loadConfig(good), loadConfig(good)];
     expect(first.masterKey.equals(second.masterKey)).toBe(true);
     expect(first.adminToken).toBe(second.adminToken);
@@ -58,7 +58,7 @@ describe('the configuration', () => {
     expect(statSync(join(home, 'secrets.json')).mode & 0o777).toBe(0o600);
   });
 
-  it('names all that is wrong, with the value unless it is a secret', () => {
+  it('names all errors, with the value unless it is a secret', () => {
     const told = faults({
       CARILLON_HOME: home,
       DATABASE_URL: 'mysql://root:hunter2@x',

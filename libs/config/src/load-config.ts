@@ -7,29 +7,28 @@ export interface Config {
   readonly embedded: boolean;
   readonly databaseUrl: string;
   readonly databasePoolSize: number;
-  /** Undefined: limits and hints go through Postgres. */
+  /** Undefined: limits and hints use PostgreSQL. */
   readonly redis: { readonly url: string; readonly prefix: string } | undefined;
-  /** Undefined: deliveries go straight from the dispatcher to its own process, and there are no events. */
+  /** Undefined: the dispatcher passes deliveries to its own process, and no events are published. */
   readonly kafka: KafkaConfig | undefined;
   readonly port: number;
   readonly host: string;
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly publicUrl: string | undefined;
-  /** CIDR. */
   readonly egressAllowedCidrs: readonly string[];
   readonly internalPort: number | undefined;
   readonly metricsPort: number | undefined;
   readonly adminToken: string;
   /** 32 bytes. */
   readonly masterKey: Buffer;
-  /** Absolute. */
+  /** Absolute path. */
   readonly home: string;
   readonly logLevel: Settings['LOG_LEVEL'];
   readonly pages: boolean;
   readonly sandboxFallback: boolean;
   readonly leaseSeconds: number;
   readonly webhookEndpointsPerTenant: number;
-  /** Undefined: by the number of cores. */
+  /** Undefined: derived from the number of cores. */
   readonly renderThreads: number | undefined;
   readonly retentionDays: number;
   readonly workerChannels: Settings['WORKER_CHANNELS'];
@@ -44,16 +43,16 @@ export interface KafkaConfig {
   readonly sasl:
     | { readonly mechanism: Settings['KAFKA_SASL_MECHANISM']; readonly username: string; readonly password: string }
     | undefined;
-  /** Whether the API takes sends from the topic of requests. */
+  /** Whether the API accepts sends from the topic of requests. */
   readonly requests: boolean;
 }
 
-/** All that is wrong with the environment, one line per variable. */
+/** All errors of the environment, one line per variable. */
 export class ConfigError extends Error {
   constructor(readonly faults: readonly string[]) {
-    super(
-      `Carillon cannot start, ${faults.length === 1 ? 'one setting is' : `${faults.length} settings are`} wrong:\n${faults.map((fault) => `  ${fault}`).join('\n')}\nEvery setting is explained in docs/configuration.md.`,
-    );
+    const count = faults.length === 1 ? 'one setting is' : `${faults.length} settings are`;
+    const lines = faults.map((fault) => `  ${fault}`).join('\n');
+    super(`Carillon cannot start, ${count} wrong:\n${lines}\ndocs/configuration.md explains every setting.`);
     this.name = 'ConfigError';
   }
 }
@@ -65,8 +64,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /**
  * Reads and checks the whole environment at once.
  *
- * `embeddedDatabaseUrl` is given by the all-in-one when it has started a Postgres of its own; it stands in where
- * DATABASE_URL is unset. Throws {@link ConfigError} naming every wrong variable.
+ * `embeddedDatabaseUrl` replaces an unset DATABASE_URL when `npm start` has started an embedded PostgreSQL. Throws
+ * {@link ConfigError}, which names every invalid variable.
  */
 export function loadConfig(environment: Environment = process.env, embeddedDatabaseUrl?: string): Config {
   const { settings, faults } = readSettings(environment);
@@ -76,16 +75,17 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
   const databaseUrl = settings.DATABASE_URL ?? embeddedDatabaseUrl;
   if (!databaseUrl)
     faults.push(
-      'DATABASE_URL: is needed by `npm run api`, `npm run worker` and `npm run migrate`; only `npm start` brings its own Postgres',
+      'DATABASE_URL: is needed by `npm run api`, `npm run worker` and `npm run migrate`; only `npm start` has an ' +
+        'embedded PostgreSQL',
     );
   if (production) faults.push(...weakSecrets(settings));
-  faults.push(...halfSet(settings));
+  faults.push(...missingCompanions(settings));
   if (faults.length > 0) throw new ConfigError(faults);
 
   const home = resolve(settings.CARILLON_HOME);
   const embedded = settings.DATABASE_URL === undefined;
-  // What is set wins; the file is not even made where both are.
-  const made = settings.ADMIN_TOKEN && settings.MASTER_KEY ? undefined : localSecrets(home);
+  // The file of generated secrets is not created when both are set.
+  const generated = settings.ADMIN_TOKEN && settings.MASTER_KEY ? undefined : localSecrets(home);
   const each = settings.WORKER_CONCURRENCY;
   return Object.freeze({
     production,
@@ -100,8 +100,8 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     egressAllowedCidrs: settings.EGRESS_ALLOWED_CIDRS ?? (production ? [] : ['127.0.0.0/8', '::1/128']),
     internalPort: settings.INTERNAL_PORT,
     metricsPort: settings.METRICS_PORT,
-    adminToken: settings.ADMIN_TOKEN ?? made!.adminToken,
-    masterKey: settings.MASTER_KEY ?? Buffer.from(made!.masterKey, 'hex'),
+    adminToken: settings.ADMIN_TOKEN ?? generated!.adminToken,
+    masterKey: settings.MASTER_KEY ?? Buffer.from(generated!.masterKey, 'hex'),
     home,
     logLevel: settings.LOG_LEVEL,
     pages: settings.DEMO_PAGES_ENABLED ?? embedded,
@@ -122,21 +122,25 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
   });
 }
 
-/** The faults of an environment without loading it: what the all-in-one asks before it starts a database. */
+/** The errors of an environment, without loading it. `npm start` checks them before it starts a database. */
 export function settingFaults(environment: Environment = process.env): string[] {
   const { settings, faults } = readSettings(environment);
   if (!settings) return faults;
-  return [...faults, ...(settings.NODE_ENV === 'production' ? weakSecrets(settings) : []), ...halfSet(settings)];
+  return [
+    ...faults,
+    ...(settings.NODE_ENV === 'production' ? weakSecrets(settings) : []),
+    ...missingCompanions(settings),
+  ];
 }
 
-/** CARILLON_HOME and whether DATABASE_URL is set, before anything else is known. */
+/** Whether the database is embedded, and CARILLON_HOME. Needed before the other settings can be loaded. */
 export function profileOf(environment: Environment = process.env): { embedded: boolean; home: string } {
   return { embedded: !environment.DATABASE_URL, home: resolve(environment.CARILLON_HOME || '.carillon') };
 }
 
 function readSettings(environment: Environment): { settings?: Settings; faults: string[] } {
   const names = Object.keys(settingsSchema.shape) as SettingName[];
-  // An empty variable is an unset one: that is what compose files and CI systems make of a missing value.
+  // An empty variable counts as unset, because compose files and CI systems turn missing values into empty ones.
   const given = Object.fromEntries(names.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
   const renamed = Object.entries(RENAMED_SETTINGS).flatMap(([before, now]) =>
     environment[before] ? [`${before}: is called ${now} now`] : [],
@@ -176,8 +180,8 @@ function kafkaOf(settings: Settings): KafkaConfig | undefined {
   });
 }
 
-/** Settings that mean nothing without another one. */
-function halfSet(settings: Settings): string[] {
+/** Settings that need another one which is missing. */
+function missingCompanions(settings: Settings): string[] {
   const faults: string[] = [];
   if (settings.KAFKA_USERNAME && !settings.KAFKA_PASSWORD) faults.push('KAFKA_PASSWORD: is needed with KAFKA_USERNAME');
   if (settings.KAFKA_INTAKE_ENABLED && !settings.KAFKA_BROKERS)

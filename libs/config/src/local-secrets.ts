@@ -9,8 +9,9 @@ export interface LocalSecrets {
 }
 
 /**
- * The secrets of this machine, made at the first start and kept in `secrets.json` (readable by its owner only). Two
- * processes that start together agree: the file is written aside and linked into place, which only one can do.
+ * The secrets of this machine, generated at the first start and kept in `secrets.json`, readable only by its owner. If
+ * two processes start together, both use the same secrets: each writes a temporary file and links it to the name, which
+ * succeeds once.
  */
 export function localSecrets(home: string): LocalSecrets {
   mkdirSync(home, { recursive: true });
@@ -18,18 +19,18 @@ export function localSecrets(home: string): LocalSecrets {
   const found = read(file);
   if (found) return found;
 
-  const mine = `${file}.${process.pid}`;
-  const made: LocalSecrets = {
+  const temporary = `${file}.${process.pid}`;
+  const generated: LocalSecrets = {
     masterKey: randomBytes(32).toString('hex'),
     adminToken: `adm_${randomBytes(30).toString('base64url')}`,
   };
-  writeFileSync(mine, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 });
+  writeFileSync(temporary, `${JSON.stringify(generated, null, 2)}\n`, { mode: 0o600 });
   try {
-    linkSync(mine, file);
+    linkSync(temporary, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   } finally {
-    rmSync(mine);
+    rmSync(temporary);
   }
   return read(file)!;
 }
@@ -40,7 +41,8 @@ function read(file: string): LocalSecrets | undefined {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new Error(
-      `${file} cannot be read: it holds the master key that sealed your provider credentials; restore it or remove CARILLON_HOME to start afresh`,
+      `${file} cannot be read. It contains the master key that encrypts your provider credentials. ` +
+        'Restore the file, or delete CARILLON_HOME to start with an empty database.',
       { cause: error },
     );
   }

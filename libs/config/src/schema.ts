@@ -2,8 +2,8 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 
 /**
- * Every setting of Carillon: one line each, with its sentence. `docs/configuration.md` and `.env.example` are generated
- * from this file (`npm run docs`). Vendor credentials are tenants' data and never stand here.
+ * Every setting of Carillon, with a description. `npm run docs` generates `docs/configuration.md` and `.env.example`
+ * from this file. Credentials of vendors are data of tenants, not settings.
  */
 
 const port = z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65_535);
@@ -62,45 +62,47 @@ export const settingsSchema = z.object({
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/, error: 'must be a URL like postgresql://user:password@host:5432/name' })
     .optional()
-    .describe('The Postgres to use (15 or newer). Unset: an embedded one under CARILLON_HOME (only `npm start`).'),
+    .describe('The PostgreSQL server (15 or newer). Unset: `npm start` runs an embedded one under CARILLON_HOME.'),
   DATABASE_POOL_SIZE: positive
     .max(500)
     .default(10)
     .describe(
-      'Connections each process may open for tenants, and again for the platform. Up to four more are for reading.',
+      'Connections that each process may open as a tenant, and again as the platform. Reads use up to four more.',
     ),
   REDIS_URL: z
     .url({ protocol: /^rediss?$/, error: 'must be a URL like redis://user:password@host:6379/0' })
     .optional()
-    .describe('Shares limits and live hints between processes through Redis (6.2 or newer). Unset: through Postgres.'),
+    .describe('The Redis server (6.2 or newer) for limits and real-time hints between processes. Unset: PostgreSQL.'),
   REDIS_PREFIX: prefix
     .default('carillon')
-    .describe('What every Redis key and channel begins with: one for each deployment on the same Redis.'),
+    .describe('Prefix of every Redis key and channel. Deployments that share a Redis server need different ones.'),
   KAFKA_BROKERS: brokerList
     .optional()
     .describe(
-      'Carries due deliveries to workers and events to you through Kafka (3.9 or newer): host:port, comma-separated. Unset: each worker takes its deliveries from Postgres, and no events are published.',
+      'Kafka brokers (3.9 or newer) as host:port, comma-separated. Due deliveries and events are published there.' +
+        ' Unset: workers claim deliveries from PostgreSQL, and no events are published.',
     ),
   KAFKA_PREFIX: prefix
     .default('carillon')
-    .describe('What every topic and consumer group begins with: one for each deployment on the same brokers.'),
+    .describe('Prefix of every topic and consumer group. Deployments that share brokers need different ones.'),
   KAFKA_PARTITIONS: positive
     .max(1_000)
     .default(6)
     .describe(
-      'Partitions of a topic that Carillon makes: at least as many as workers of a channel. A topic that is there is left as it is.',
+      'Partitions of the topics that Carillon creates, at least the number of workers of a channel. Existing ' +
+        'topics stay unchanged.',
     ),
-  KAFKA_TLS: flag.default(false).describe('`true` speaks TLS to the brokers.'),
+  KAFKA_TLS: flag.default(false).describe('`true` connects to the brokers with TLS.'),
   KAFKA_SASL_MECHANISM: z
     .enum(['plain', 'scram-sha-256', 'scram-sha-512'])
     .default('scram-sha-512')
-    .describe('How KAFKA_USERNAME and KAFKA_PASSWORD are shown to the brokers.'),
-  KAFKA_USERNAME: z.string().min(1).optional().describe('Unset: the brokers are not shown any credentials.'),
-  KAFKA_PASSWORD: z.string().min(1).optional().describe('Belongs to KAFKA_USERNAME.'),
+    .describe('SASL mechanism for KAFKA_USERNAME and KAFKA_PASSWORD.'),
+  KAFKA_USERNAME: z.string().min(1).optional().describe('SASL user name. Unset: no authentication.'),
+  KAFKA_PASSWORD: z.string().min(1).optional().describe('SASL password, needed with KAFKA_USERNAME.'),
   KAFKA_INTAKE_ENABLED: flag
     .default(false)
-    .describe('`true` lets the API take sends from the topic `<KAFKA_PREFIX>.requests`, too (docs/kafka.md).'),
-  PORT: port.default(8080).describe('Where the API listens.'),
+    .describe('`true` makes the API also accept sends from the topic `<KAFKA_PREFIX>.requests` (docs/kafka.md).'),
+  PORT: port.default(8080).describe('The port of the API.'),
   HOST: z
     .string()
     .min(1)
@@ -111,49 +113,55 @@ export const settingsSchema = z.object({
     .transform((url) => url.replace(/\/+$/, ''))
     .optional()
     .describe(
-      'Where vendors and mail clients reach the API: receipts and one-click unsubscribe need it. Unset: messages go out without either.',
+      'The URL at which vendors and mail clients reach the API. Receipts and one-click unsubscribe need it. ' +
+        'Unset: messages are sent without both.',
     ),
   EGRESS_ALLOWED_CIDRS: cidrList
     .optional()
     .describe(
-      'Private ranges that providers and webhooks may be sent to, over http and on any port, in CIDR notation, comma-separated. Default: loopback outside production, none in production.',
+      'Private address ranges that providers and webhooks may use, also over http and on any port, in CIDR ' +
+        'notation, comma-separated. Default: loopback outside production, none in production.',
     ),
-  INTERNAL_PORT: port
-    .optional()
-    .describe('A listener of its own for `/internal`; the main port then answers 404 there.'),
+  INTERNAL_PORT: port.optional().describe('A separate port for `/internal`. The main port then answers 404 there.'),
   METRICS_PORT: port
     .optional()
-    .describe('Where `/metrics`, `/livez` and `/readyz` are served. Default 9090 for the API, 9091 for the worker.'),
+    .describe('The port for `/metrics`, `/livez` and `/readyz`. Default: 9090 for the API, 9091 for the worker.'),
   ADMIN_TOKEN: z
     .string()
     .min(1)
     .optional()
     .describe(
-      "The operator's token for `/internal`, 32 characters or more. Made and kept under CARILLON_HOME outside production.",
+      "The operator's token for `/internal`, 32 bytes or more. Outside production one is generated and kept under" +
+        ' CARILLON_HOME.',
     ),
   MASTER_KEY: masterKey
     .optional()
     .describe(
-      '32 bytes that seal credentials and sign inbox tokens, as hexadecimal or base64. Made and kept under CARILLON_HOME outside production.',
+      '32 bytes that encrypt credentials and sign inbox tokens, as hexadecimal or base64. Outside production a ' +
+        'key is generated and kept under CARILLON_HOME.',
     ),
   CARILLON_HOME: z
     .string()
     .min(1)
     .default('.carillon')
-    .describe('Where the embedded database, generated secrets and the spool are kept.'),
+    .describe('Directory of the embedded database, the generated secrets and the spool.'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
-    .describe('How much is logged, as JSON lines on standard output. Successful requests are logged at `debug`.'),
+    .describe(
+      'Lowest level that is logged, as JSON lines on standard output. Successful requests are logged at `debug`.',
+    ),
   DEMO_PAGES_ENABLED: flag
     .optional()
     .describe(
-      '`true` serves `/mailbox` and `/demo`, which show the demo tenant to whoever can reach the port. Default: only in the embedded profile.',
+      '`true` serves `/mailbox` and `/demo`, which show the demo tenant to everyone who can reach the port. ' +
+        'Default: only in the embedded profile.',
     ),
   SANDBOX_FALLBACK: flag
     .optional()
     .describe(
-      '`true` lets the sandbox take what no provider account would send. Default: only in the embedded profile.',
+      '`true` captures deliveries in the sandbox for which the tenant has no provider account. Default: only in ' +
+        'the embedded profile.',
     ),
   WORKER_CHANNELS: channelList
     .default(['email', 'sms', 'push', 'in_app', 'chat', 'webhook'])
@@ -161,23 +169,28 @@ export const settingsSchema = z.object({
   WORKER_CONCURRENCY: concurrency
     .default(1_000)
     .describe(
-      'Deliveries a worker holds at once on each channel: enough for one batch to be sent while the next is claimed and the last recorded.',
+      'Deliveries that a worker processes at the same time on each channel. Enough to send one batch while it ' +
+        'claims the next and records the last.',
     ),
-  WORKER_EMAIL_CONCURRENCY: concurrency.optional().describe('The same for e-mail alone.'),
-  WORKER_SMS_CONCURRENCY: concurrency.optional().describe('The same for SMS alone.'),
-  WORKER_PUSH_CONCURRENCY: concurrency.optional().describe('The same for push alone.'),
-  WORKER_IN_APP_CONCURRENCY: concurrency.optional().describe('The same for in-app alone.'),
-  WORKER_CHAT_CONCURRENCY: concurrency.optional().describe('The same for chat alone.'),
-  WORKER_WEBHOOK_CONCURRENCY: concurrency.optional().describe('The same for webhooks alone.'),
+  WORKER_EMAIL_CONCURRENCY: concurrency.optional().describe('WORKER_CONCURRENCY of e-mail.'),
+  WORKER_SMS_CONCURRENCY: concurrency.optional().describe('WORKER_CONCURRENCY of SMS.'),
+  WORKER_PUSH_CONCURRENCY: concurrency.optional().describe('WORKER_CONCURRENCY of push.'),
+  WORKER_IN_APP_CONCURRENCY: concurrency.optional().describe('WORKER_CONCURRENCY of in-app.'),
+  WORKER_CHAT_CONCURRENCY: concurrency.optional().describe('WORKER_CONCURRENCY of chat.'),
+  WORKER_WEBHOOK_CONCURRENCY: concurrency.optional().describe('WORKER_CONCURRENCY of webhooks.'),
   WEBHOOK_ENDPOINTS_PER_TENANT: positive
     .max(500)
     .default(50)
-    .describe('Webhook endpoints a tenant may have: each event is sent to all of them. One more is refused with 409.'),
+    .describe(
+      'Webhook endpoints that a tenant may have. Each event is sent to all of them. Creating more is rejected ' +
+        'with 409.',
+    ),
   RENDER_THREADS: positive
     .max(64)
     .optional()
     .describe(
-      'Threads for large templates, in each API and worker process. They start when needed. Default: the number of processor cores, at most 4.',
+      'Threads for large templates in each API and worker process. They start when needed. Default: one per ' +
+        'processor core, at most 4.',
     ),
   RETENTION_DAYS: z.coerce
     .number({ error: 'must be a number of days' })
@@ -186,7 +199,9 @@ export const settingsSchema = z.object({
     .max(3_650)
     .default(90)
     .describe(
-      'How long notifications, deliveries with their attempts and log, inbox items and dead letters are kept, in days since they were accepted (a dead letter: since it failed, with its delivery). A tenant may have its own `retention_days`.',
+      'Days after acceptance until notifications, deliveries with their attempts and log, and inbox items are ' +
+        'deleted. Dead letters and their deliveries: days after the failure. A tenant may have its own ' +
+        '`retention_days`.',
     ),
   LEASE_SECONDS: z.coerce
     .number({ error: 'must be a number of seconds' })
@@ -194,14 +209,15 @@ export const settingsSchema = z.object({
     .max(3_600)
     .default(30)
     .describe(
-      'How long a claim is good for. What a killed worker held is due again after this; a send in doubt a third later. A provider has a third of it to answer.',
+      'How long a claim is valid, in seconds. Deliveries of a killed worker are due again after this time, sends ' +
+        'with an unknown outcome a third later. A provider must answer within a third of it.',
     ),
 });
 
 export type Settings = z.infer<typeof settingsSchema>;
 export type SettingName = keyof Settings;
 
-/** Settings whose values never stand in a message or a log. */
+/** Settings whose values never appear in a message or a log. */
 export const secretSettings: readonly SettingName[] = [
   'DATABASE_URL',
   'REDIS_URL',

@@ -1,34 +1,34 @@
-// The topics other programs may read and write, as AsyncAPI 3.0: made from the schemas that the code itself uses.
+// Describes the topics that other programs may read and write as AsyncAPI 3.0, from the schemas that the code uses.
 
 import { z } from 'zod';
 import { type EventType, eventTypes } from '#domain';
 
 interface AsyncApiOptions {
   version: string;
-  /** The schema of a send, as POST /api/v1/notifications takes it. */
+  /** The schema of the body of POST /api/v1/notifications. */
   sendBody: z.ZodType;
 }
 
 const TITLES: Record<EventType, string> = {
-  'delivery.sent': 'A provider took it; in-app: it is in the inbox.',
-  'delivery.delivered': 'A receipt says that it arrived.',
-  'delivery.bounced': 'A receipt says that it will never arrive.',
-  'delivery.complained': 'The recipient called it spam. A flag, not a state.',
-  'delivery.suppressed': 'Not sent on purpose; `reason` says why.',
-  'delivery.failed': 'Given up; it is in the dead letters.',
+  'delivery.sent': 'A provider accepted it; in-app: it is in the inbox.',
+  'delivery.delivered': 'A receipt reports that it arrived.',
+  'delivery.bounced': 'A receipt reports that it will never arrive.',
+  'delivery.complained': 'The recipient reported it as spam. A flag, not a state.',
+  'delivery.suppressed': 'Deliberately not sent; `reason` says why.',
+  'delivery.failed': 'Not sent; it is in the dead letters.',
   'delivery.expired': 'It could not be sent before `expires_at`.',
-  'delivery.cancelled': 'Cancelled in time.',
-  'delivery.unknown': 'The provider may have it, and policy forbids sending again.',
-  'notification.finished': 'The last delivery of a notification came to its end.',
-  'inbox.item_read': 'A person has read an item of their inbox.',
-  'device.removed': 'A push service said that a device is gone; it is not written to any more.',
-  'webhook.disabled': 'An endpoint was switched off after a 410 or five days of failures.',
-  'suppression.created': 'An address came onto the suppression list.',
+  'delivery.cancelled': 'Cancelled before it was sent.',
+  'delivery.unknown': 'The provider may have accepted it, and the policy forbids sending it again.',
+  'notification.finished': 'The last delivery of a notification is final.',
+  'inbox.item_read': 'A recipient has read an item of their inbox.',
+  'device.removed': 'A push service reported that a device no longer exists. Nothing more is sent to it.',
+  'webhook.disabled': 'An endpoint was disabled after a 410 or five days of failures.',
+  'suppression.created': 'An address was added to the suppression list.',
 };
 
 const problem = {
   type: 'object',
-  description: 'What was wrong, as the HTTP API says it (RFC 9457).',
+  description: 'The error, in the format of the HTTP API (RFC 9457).',
   required: ['request', 'status', 'code', 'detail'],
   properties: {
     request: { type: 'string', description: '`topic:partition:offset` of the request.' },
@@ -47,11 +47,14 @@ const accepted = {
     request: { type: 'string', description: '`topic:partition:offset` of the request.' },
     status: { const: 202 },
     notification_id: { type: 'string', format: 'uuid' },
-    replayed: { type: 'boolean', description: 'The key was used before: this is the notification made then.' },
+    replayed: {
+      type: 'boolean',
+      description: 'The idempotency key was used before, and this is the notification created then.',
+    },
   },
 };
 
-/** The document behind docs/asyncapi.yaml. Topics are written with the default prefix. */
+/** The content of docs/asyncapi.yaml. Topics have the default prefix. */
 export function asyncApiDocument({ version, sendBody }: AsyncApiOptions): Record<string, unknown> {
   const types = Object.keys(eventTypes) as EventType[];
   const messageOf = (type: EventType): string => type.replace(/[._](\w)/g, (_, letter: string) => letter.toUpperCase());
@@ -61,14 +64,16 @@ export function asyncApiDocument({ version, sendBody }: AsyncApiOptions): Record
       title: 'Carillon events and requests',
       version,
       description:
-        'What Carillon writes to Kafka and takes from it when KAFKA_BROKERS is set. Topics begin with KAFKA_PREFIX (`carillon`). Delivery is at least once: an event that comes twice has the same id.',
+        'Messages that Carillon publishes to Kafka and reads from it when KAFKA_BROKERS is set. Topic names ' +
+        'start with KAFKA_PREFIX (`carillon`). Delivery is at least once: an event that is published twice has the ' +
+        'same id.',
       license: { name: 'MIT' },
     },
     defaultContentType: 'application/json',
     channels: {
       events: {
         address: 'carillon.events',
-        description: 'Every change of state, in order for each recipient: the key is `tenant:recipient`.',
+        description: 'Every change of state, in order for each recipient. The key is `tenant:recipient`.',
         messages: Object.fromEntries(
           types.map((type) => [messageOf(type), { $ref: `#/components/messages/${messageOf(type)}` }]),
         ),
@@ -76,12 +81,13 @@ export function asyncApiDocument({ version, sendBody }: AsyncApiOptions): Record
       requests: {
         address: 'carillon.requests',
         description:
-          'Sends without HTTP, taken when KAFKA_INTAKE_ENABLED is true. The tenant is the one of the API key in the header; the idempotency key is the header, the field of the body, or else the key of the message.',
+          'Sends without HTTP, accepted when KAFKA_INTAKE_ENABLED is true. The tenant is the one of the API key in ' +
+          'the header; the idempotency key is the header, the field of the body, or else the key of the message.',
         messages: { send: { $ref: '#/components/messages/send' } },
       },
       results: {
         address: 'carillon.requests.results',
-        description: 'What became of each request, under the key of its message.',
+        description: 'The result of each request, with the key of its message.',
         messages: {
           accepted: { $ref: '#/components/messages/accepted' },
           refused: { $ref: '#/components/messages/refused' },
@@ -89,7 +95,8 @@ export function asyncApiDocument({ version, sendBody }: AsyncApiOptions): Record
       },
       deadLetters: {
         address: 'carillon.dead-letters',
-        description: 'Messages that nobody could read, as they came; headers say why and where they stood.',
+        description:
+          'Messages that could not be processed, unchanged. Headers contain the reason and the original position.',
         messages: { poison: { $ref: '#/components/messages/poison' } },
       },
     },
@@ -157,7 +164,7 @@ export function cloudEventOf(type: EventType): Record<string, unknown> {
       id: { type: 'string', format: 'uuid' },
       source: { type: 'string', description: '`/tenants/{id}`' },
       type: { const: type },
-      subject: { type: 'string', description: 'The id of what it happened to.' },
+      subject: { type: 'string', description: 'The id of the changed object.' },
       time: { type: 'string', format: 'date-time' },
       datacontenttype: { const: 'application/json' },
       tenantid: { type: 'string', format: 'uuid' },
@@ -167,7 +174,7 @@ export function cloudEventOf(type: EventType): Record<string, unknown> {
 }
 
 /**
- * Draft 7, which AsyncAPI's own schema objects build on; references are written out, so that each payload stands alone.
+ * Draft 7, the basis of AsyncAPI's schema objects. References are inlined, so that each payload is self-contained.
  */
 function jsonSchemaOf(schema: z.ZodType): Record<string, unknown> {
   const { $schema: _draft, ...json } = z.toJSONSchema(schema, {

@@ -1,33 +1,33 @@
 import { type LimitAnswer, type Limiter, type LimitRequest, MAX_TURNS, TURNS_PER_HIT } from './limiter.js';
 import { type Scripts, SLIDING_WINDOW } from './scripts.js';
 
-/** What Postgres knows of a key, for when Redis has forgotten it. */
+/** The hits of a key in PostgreSQL, used when Redis has lost its data. */
 export interface KnownHits {
-  /** Sends within the window: whose, and how long ago in milliseconds. */
+  /** Sends within the window. */
   hits: { deliveryId: string; ageMs: number }[];
   /**
-   * Deliveries of this key, other than the asking one, that were under way when Redis forgot: each may have taken a token
-   * that nobody remembers, and have sent nothing yet.
+   * Other deliveries of this key that were in progress when Redis lost its data. Each may have taken a hit that is
+   * lost, and has not sent yet.
    */
   underWay: number;
 }
 
-/** Looks the hits of a key up; `forgottenMs`: how long ago Redis began to remember. */
+/** Reads the hits of a key. `forgottenMs`: age of the data in Redis, which has no hits from before. */
 export type LookUp = (request: LimitRequest, forgottenMs: number) => Promise<KnownHits>;
 
-/** Longer than the longest window a tenant can set (31 days). */
+/** Longer than the longest window that a tenant can set (31 days). */
 const KEEP_MS = 32 * 86_400_000;
-/** How long a delivery waits for those that may hold a lost token: by then they have sent, or their claim has ended. */
+/** How long a delivery waits for those whose hits may be lost, before it asks again. */
 const UNDER_WAY_WAIT_MS = 2_000;
-/** Redis is away: neither drop nor flood, but wait. */
+/** While Redis is unavailable, deliveries are neither dropped nor sent without a limit. */
 const AWAY_WAIT_SECONDS = 5;
 
 /**
  * An exact log of hits per key in Redis. Keys lead with the tenant, in the hash tag: `{tenant}:limit:email:user-123`.
  *
- * Redis may forget (a flush, a failover, a restart without persistence). It then knows since when it remembers, and asks about
- * a key it has not seen since are answered from what Postgres has recorded: no limit is exceeded by forgetting.
- * While Redis is away everything that has a limit is refused for some seconds, and so held.
+ * Redis may lose data (a flush, a failover, a restart without persistence). It stores since when its data is complete,
+ * and for keys it has not seen since then the hits are read from PostgreSQL, so no limit is exceeded. While Redis is
+ * unavailable, every delivery with a limit is refused for some seconds and so held.
  */
 export class RedisLimiter implements Limiter {
   constructor(
@@ -45,7 +45,7 @@ export class RedisLimiter implements Limiter {
     return again ? toAnswer(again) : { granted: false, retryAfterSeconds: AWAY_WAIT_SECONDS };
   }
 
-  /** Null when Redis is away. */
+  /** Null when Redis is unavailable. */
   private async ask(request: LimitRequest, underWay: number, hits: KnownHits['hits']): Promise<Verdict | null> {
     const { tenantId, key, limit, deliveryId } = request;
     const window = limit.windowSeconds * 1_000;

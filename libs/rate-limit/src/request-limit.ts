@@ -5,7 +5,7 @@ export interface Allowance {
   granted: boolean;
   limit: number;
   remaining: number;
-  /** Until a request is granted again, or until the bucket is full. At least 1. */
+  /** Until the next request is granted, or until the bucket is full. At least 1. */
   resetSeconds: number;
 }
 
@@ -14,12 +14,12 @@ interface Bucket {
   filledAt: number;
 }
 
-/** A minute's worth of requests for each key, filling evenly. */
+/** Limits the requests of each key with a token bucket of one minute's requests, which fills evenly. */
 export interface RequestAllowances {
   take(key: string, perMinute: number): Allowance | Promise<Allowance>;
 }
 
-/** A token bucket per key, in this process: it holds a minute's worth and fills evenly. */
+/** The token buckets of this process. */
 export class RequestLimit implements RequestAllowances {
   private readonly buckets = new LRUCache<string, Bucket>({ max: 100_000 });
 
@@ -40,7 +40,7 @@ export class RequestLimit implements RequestAllowances {
   }
 }
 
-/** The same bucket shared by all processes through Redis; while Redis is away, each process keeps one of its own. */
+/** Token buckets shared by all processes through Redis. While Redis is unavailable, each process uses its own. */
 export class SharedRequestLimit implements RequestAllowances {
   private readonly own = new RequestLimit();
 

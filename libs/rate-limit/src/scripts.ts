@@ -1,9 +1,9 @@
-// What runs inside Redis. Time is the server's (TIME), in milliseconds. All keys of a script carry the same hash tag, so that
-// they live on one node of a cluster.
+// Lua scripts for Redis. They use the clock of the server (TIME), in milliseconds. All keys of a script have the same
+// hash tag, so they are on one node of a cluster.
 
-/** What these stores need of Redis: the redis room's connection. */
+/** The part of the Redis connection that these stores need. Implemented by Redis in libs/redis. */
 export interface Scripts {
-  /** False while the server is away: then nobody asks. */
+  /** False while the server is unavailable. Callers then do not run scripts. */
   readonly connected: boolean;
   run(script: string, keys: readonly string[], values: readonly (string | number)[]): Promise<unknown>;
 }
@@ -11,12 +11,16 @@ export interface Scripts {
 /**
  * An exact sliding window.
  *
- * KEYS: 1 the log of this key, a sorted set of delivery ids by time: hits, and turns, which are hits in the future · 2 since when this tenant's hits are known here.
- * ARGV: 1 limit · 2 window · 3 delivery id · 4 how long (2) is kept · 5 hits that may have been taken and lost, or -1 when
- * nobody has looked · 6 how long to wait for those · 7 turns that may be outstanding · then id and age of each hit known from elsewhere.
+ * KEYS: 1 the log of this key, a sorted set of delivery ids by time: hits, and turns, which are hits in the future · 2
+ * the time since which this tenant's hits are complete in Redis.
  *
- * Answers {1, 0, age} granted · {0, wait, age} refused, until the turn · {-1, 0, age} not known: the set is empty, and what is known here
- * does not go back as far as the window (the tenant is new here, or the server was flushed), so somebody must look.
+ * ARGV: 1 limit · 2 window · 3 delivery id · 4 time to live of KEYS 2 · 5 hits that may be lost, or -1 before
+ * PostgreSQL was asked · 6 how long to wait for those · 7 turns that may be reserved · then id and age of each hit
+ * found in PostgreSQL.
+ *
+ * Returns {1, 0, age} granted · {0, wait, age} refused until the turn · {-1, 0, age} unknown: the set is empty and the
+ * tenant's data is younger than the window (a new tenant, or a flushed server), so the caller has to ask PostgreSQL.
+ * age: of the tenant's data in Redis.
  */
 export const SLIDING_WINDOW = `
 local clock = redis.call('TIME')
@@ -56,10 +60,10 @@ redis.call('PEXPIRE', KEYS[1], turn + window - now)
 return answer(turn)`;
 
 /**
- * A token bucket that holds a minute's worth and fills evenly.
+ * A token bucket that holds the tokens of one minute and fills evenly.
  *
- * KEYS: 1 the bucket. ARGV: 1 tokens a minute. Answers {granted 1 or 0, tokens left rounded down, milliseconds until a token
- * is there (refused) or until the bucket is full}.
+ * KEYS: 1 the bucket. ARGV: 1 tokens per minute. Returns {1 granted or 0 refused, remaining tokens rounded down,
+ * milliseconds until the next token (refused) or until the bucket is full (granted)}.
  */
 export const TOKEN_BUCKET = `
 local clock = redis.call('TIME')

@@ -1,6 +1,8 @@
 import type { Hint } from './realtime-bus.js';
 
-/** Hints on their way out: what gathers while one batch is sent is the next batch. The same hint twice says nothing new. */
+/**
+ * Publishes hints in batches: hints added while a batch is sent are the next batch. Removes duplicates within a batch.
+ */
 export class HintOutbox {
   private waiting = new Map<string, Hint>();
   private sending = false;
@@ -24,7 +26,7 @@ export class HintOutbox {
         await this.send(hints);
       }
     } catch (error) {
-      // The rows are there; readers look for themselves when the server is back.
+      // Nothing is lost: the changes are in the database, and readers query it after the outage.
       this.onFault(error as Error);
     } finally {
       this.sending = false;

@@ -1,7 +1,7 @@
 import { HintOutbox } from './outbox.js';
 import type { Hint, RealtimeBus } from './realtime-bus.js';
 
-/** What this bus needs of a database: the database room's PostgresListener. */
+/** The part of a PostgreSQL connection that this bus needs. Implemented by PostgresListener in libs/database. */
 export interface Notifier {
   on(channel: string, handler: (payload: string) => void): void;
   onReconnect(handler: () => void): void;
@@ -9,12 +9,12 @@ export interface Notifier {
 }
 
 const CHANNEL = 'carillon_hints';
-/** A NOTIFY payload holds less than 8,000 bytes. */
+/** PostgreSQL allows less than 8,000 bytes in a NOTIFY payload. */
 const MAX_PAYLOAD_BYTES = 7_900;
 
-/** LISTEN/NOTIFY: one statement for all the hints that gathered while the last one was under way. */
+/** Publishes hints with LISTEN/NOTIFY. */
 export class PostgresBus implements RealtimeBus {
-  /** Everybody hears everything: what a process does not follow it drops. */
+  /** Every process receives every hint, and ignores those of recipients that it does not follow. */
   readonly live = true;
   private readonly handlers: ((hint: Hint) => void)[] = [];
   private readonly outbox: HintOutbox;

@@ -1,10 +1,10 @@
-/** What travels from whoever changed something to whoever shows it. A hint, never the truth: it may be lost. */
+/** Tells other processes that something changed, so that they read it from the database. Hints may be lost. */
 export type Hint =
-  /** The inbox of this recipient has grown. */
+  /** The inbox of this recipient has a new item. */
   | { kind: 'inbox'; tenantId: string; recipientId: string }
-  /** One item changed (read, archived, …), so that other tabs agree. */
+  /** An item changed (read, archived, …). Other tabs of the recipient show it. */
   | { kind: 'item_changed'; tenantId: string; recipientId: string; item: ItemChange }
-  /** A cached thing of this tenant is stale: its keys and settings, or its provider accounts. */
+  /** Cached data of this tenant is outdated: its keys and settings, or its provider accounts. */
   | { kind: 'stale'; tenantId: string; what: 'tenant' | 'provider_accounts' };
 
 export interface ItemChange {
@@ -16,21 +16,22 @@ export interface ItemChange {
 }
 
 /**
- * Carries hints between processes. One contract, tested against every bus.
- * `publish` never throws and never waits for a slow reader: hints published together travel together.
+ * Publishes hints between processes. Both implementations pass the same tests.
+ * `publish` never throws and never waits for a slow reader.
  */
 export interface RealtimeBus {
   publish(hints: Hint[]): void;
-  /** Every `stale` hint, and those of the recipients that are followed. */
+  /** Receives every `stale` hint, and those of followed recipients. */
   subscribe(handler: (hint: Hint) => void): void;
   /**
-   * Asks for the hints of one recipient; returns what ends it. Where it takes a moment until they arrive, one `inbox` hint
-   * is made up then, so that nothing falls into that moment. (A bus may tell of recipients nobody follows, too.)
+   * Subscribes to the hints of one recipient; returns an unsubscribe function. If the subscription takes time, an
+   * `inbox` hint is generated when it is confirmed, because hints may have been missed before. A bus may also deliver
+   * hints of other recipients.
    */
   follow(tenantId: string, recipientId: string): () => void;
-  /** Called when hints may have been missed: the reader looks for itself. */
+  /** Calls the handler when hints may have been missed. The reader then has to query the database. */
   onGap(handler: () => void): void;
-  /** False while hints cannot arrive: the reader looks for itself now and then. */
+  /** False while hints cannot be received. The reader then has to query the database regularly. */
   readonly live: boolean;
   close(): Promise<void>;
 }

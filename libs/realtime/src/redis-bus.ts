@@ -2,7 +2,7 @@ import { fnv1a } from '#domain';
 import { HintOutbox } from './outbox.js';
 import type { Hint, RealtimeBus } from './realtime-bus.js';
 
-/** What this bus needs of Redis: the redis room's connection. */
+/** The part of the Redis connection that this bus needs. Implemented by Redis in libs/redis. */
 export interface PubSub {
   readonly connected: boolean;
   publish(channel: string, payload: string): Promise<void>;
@@ -11,29 +11,32 @@ export interface PubSub {
   onReady(handler: () => void): void;
 }
 
-/** Recipients are spread over so many channels: a gateway hears only those of its own, and a flush is few messages. */
+/**
+ * Recipients are hashed to this many channels, so a gateway receives few hints of others, and a batch needs few
+ * messages.
+ */
 const SHARDS = 256;
-const EVERYBODY = 'hints:all';
-/** How soon a subscription that failed is asked for again. */
+const ALL_PROCESSES = 'hints:all';
+/** Delay before a failed subscription is repeated. */
 const REOPEN_MS = 500;
-/** A channel nobody here follows is kept for a while: a reader that reconnects finds it open. */
+/** How long a channel without followers stays subscribed, for readers that reconnect. */
 const LINGER_MS = 30_000;
 
 interface Shard {
   followers: Map<string, { tenantId: string; recipientId: string; count: number }>;
-  /** Whether the server has taken the subscription. */
+  /** Whether the server has confirmed the subscription. */
   open: boolean;
   opening: boolean;
   linger: NodeJS.Timeout | undefined;
 }
 
-/** Redis pub/sub over sharded channels: `hints:0` to `hints:255` for recipients, `hints:all` for what every process must know. */
+/** Publishes hints with Redis pub/sub: on `hints:0` to `hints:255` for recipients, on `hints:all` for all processes. */
 export class RedisBus implements RealtimeBus {
   private readonly shards = new Map<number, Shard>();
   private readonly handlers: ((hint: Hint) => void)[] = [];
   private readonly gapHandlers: (() => void)[] = [];
   private readonly outbox: HintOutbox;
-  private everybodyOpen = false;
+  private allProcessesOpen = false;
 
   constructor(
     private readonly redis: PubSub,
@@ -44,7 +47,7 @@ export class RedisBus implements RealtimeBus {
   }
 
   get live(): boolean {
-    return this.redis.connected && this.everybodyOpen;
+    return this.redis.connected && this.allProcessesOpen;
   }
 
   publish(hints: Hint[]): void {
@@ -85,21 +88,21 @@ export class RedisBus implements RealtimeBus {
     for (const shard of this.shards.values()) clearTimeout(shard.linger);
   }
 
-  /** Connected, for the first time or again: subscriptions that the server had taken are taken again by the connection. */
+  /** Called after each connection. The connection itself renews subscriptions that the server had confirmed. */
   private async ready(): Promise<void> {
-    await this.openEverybody();
+    await this.openAllProcesses();
     for (const [number, shard] of this.shards) if (!shard.open) void this.open(number, shard);
     for (const handler of this.gapHandlers) handler();
   }
 
-  private async openEverybody(): Promise<void> {
-    if (this.everybodyOpen || !this.redis.connected) return;
+  private async openAllProcesses(): Promise<void> {
+    if (this.allProcessesOpen || !this.redis.connected) return;
     try {
-      await this.redis.subscribe(EVERYBODY, this.receive);
-      this.everybodyOpen = true;
+      await this.redis.subscribe(ALL_PROCESSES, this.receive);
+      this.allProcessesOpen = true;
     } catch (error) {
       this.onFault(error as Error);
-      setTimeout(() => void this.openEverybody(), REOPEN_MS).unref();
+      setTimeout(() => void this.openAllProcesses(), REOPEN_MS).unref();
     }
   }
 
@@ -110,10 +113,10 @@ export class RedisBus implements RealtimeBus {
       await this.redis.subscribe(`hints:${number}`, this.receive);
       shard.open = true;
       for (const { tenantId, recipientId } of [...shard.followers.values()])
-        this.tell({ kind: 'inbox', tenantId, recipientId });
+        this.deliver({ kind: 'inbox', tenantId, recipientId });
     } catch (error) {
       this.onFault(error as Error);
-      // The server may be slow, or this process: whoever follows must not be forgotten until the next connection.
+      // The server or this process may just be slow, so do not wait for the next connection.
       setTimeout(() => this.shards.get(number) === shard && void this.open(number, shard), REOPEN_MS).unref();
     } finally {
       shard.opening = false;
@@ -126,20 +129,20 @@ export class RedisBus implements RealtimeBus {
     if (shard.open) this.redis.unsubscribe(`hints:${number}`).catch(this.onFault);
   }
 
-  /** One function, so that a subscription that is taken twice is heard once. */
+  /** One function for all subscriptions, so that a repeated subscription does not deliver hints twice. */
   private readonly receive = (payload: string): void => {
-    for (const hint of JSON.parse(payload) as Hint[]) this.tell(hint);
+    for (const hint of JSON.parse(payload) as Hint[]) this.deliver(hint);
   };
 
-  private tell(hint: Hint): void {
+  private deliver(hint: Hint): void {
     for (const handler of this.handlers) handler(hint);
   }
 
   private async send(hints: { hint: Hint; text: string }[]): Promise<void> {
-    // Away: readers look for themselves until they are told of the gap.
+    // Unavailable: readers query the database until they are notified of the gap.
     if (!this.redis.connected) return;
     const channels = Map.groupBy(hints, ({ hint }) =>
-      hint.kind === 'stale' ? EVERYBODY : `hints:${shardOf(hint.tenantId, hint.recipientId)}`,
+      hint.kind === 'stale' ? ALL_PROCESSES : `hints:${shardOf(hint.tenantId, hint.recipientId)}`,
     );
     await Promise.all(
       [...channels].map(([channel, group]) =>

@@ -3,8 +3,8 @@ import pino from 'pino';
 export type Logger = pino.Logger;
 
 /**
- * The process's logger: JSON lines on standard output. Fields are chosen where they are logged (ids, codes, durations);
- * credentials, payloads and addresses are never among them. `redact` is the second lock on that door.
+ * The logger of the process: JSON lines on standard output. Callers log ids, codes and durations, never credentials,
+ * payloads or addresses. `redact` is a second safeguard.
  */
 export function createLogger(options: { level: string; role: string }): Logger {
   return pino(
@@ -29,7 +29,7 @@ export function createLogger(options: { level: string; role: string }): Logger {
         censor: '[redacted]',
       },
     },
-    // Written in chunks: a line per attempt must not be a system call per attempt. Flushed at exit and every 200 ms.
+    // Written in chunks, to avoid a system call per line. Flushed at exit and every 200 ms.
     pino.destination({ dest: 1, minLength: 4_096, sync: false, periodicFlush: 200 }),
   );
 }
@@ -42,7 +42,10 @@ interface ErrorLine {
   cause?: ErrorLine;
 }
 
-/** An error by named fields: pino's own would write out whatever hangs on it, such as pg's client with its connection. */
+/**
+ * Logs a fixed set of fields. pino's own serializer writes every property of an error, such as pg's client with its
+ * connection.
+ */
 function describeError(error: unknown): ErrorLine | unknown {
   if (!(error instanceof Error)) return error;
   const { code } = error as { code?: unknown };
@@ -55,7 +58,7 @@ function describeError(error: unknown): ErrorLine | unknown {
   };
 }
 
-/** Nest's own log lines through the same logger. */
+/** Writes Nest's log lines through the same logger. */
 export class NestLogger {
   constructor(private readonly logger: Logger) {}
   log(message: unknown, ...rest: unknown[]): void {

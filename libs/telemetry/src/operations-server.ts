@@ -4,7 +4,7 @@ import { answerMetrics } from './metrics.js';
 
 export interface Readiness {
   ready: boolean;
-  /** What was looked at, in words. */
+  /** A short text per check, for operators. */
   checks: Record<string, string>;
 }
 
@@ -14,9 +14,9 @@ export interface OperationsServer {
 }
 
 /**
- * `/livez`, `/readyz` and `/metrics` on a port of their own, for probes and scrapers.
+ * Serves `/livez`, `/readyz` and `/metrics` on a separate port, for probes and scrapers.
  *
- * `fallback`: when the port is taken, any other will do (the embedded profile, where 9090 may be somebody's Prometheus).
+ * `fallback`: uses any free port if this one is in use. For the embedded profile, where a Prometheus may run on 9090.
  */
 export async function startOperationsServer(options: {
   port: number;

@@ -1,6 +1,6 @@
 /**
- * Stops a process at SIGTERM or SIGINT and ends it: 0 when the stop went well, 1 when it did not. A second signal means now.
- * `onFault` is told what went wrong.
+ * Calls `stop` at SIGTERM or SIGINT and exits: with 0 when it resolves, with 1 after `onFault` when it rejects. A
+ * second signal exits at once with 1.
  */
 export function stopOnSignal(stop: () => Promise<void>, onFault: (error: unknown) => void): void {
   let stopping = false;

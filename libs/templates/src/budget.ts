@@ -1,17 +1,19 @@
 import { TemplateFault } from './template-fault.ts';
 
-/** Turns of `each` in one message, all loops and fields together. */
+/** Iterations of all `each` loops of one message. */
 export const MAX_TURNS = 10_000;
-/** Characters written for one message, all fields together, including intermediate results of helpers. */
+/** Characters written for all fields of one message, including intermediate results of helpers. */
 export const MAX_CHARACTERS = 1_000_000;
-/** Steps of one message; a step takes about 0.1 µs (docs/templates.md lists what counts). */
+/** Steps of one message. A step takes about 0.1 µs; docs/templates.md lists what counts as one. */
 export const MAX_STEPS = 1_000_000;
-/** Steps of a render on the event loop: about half a millisecond. */
+/** Steps of a render on the event loop, which take about half a millisecond. */
 export const MAX_INLINE_STEPS = 5_000;
 /** Copying, escaping or comparing this many characters takes as long as one step. */
 const CHARACTERS_PER_STEP = 16;
 
-/** Thrown by an inline render that needs more steps than the event loop may spend; the render starts again in a thread. */
+/**
+ * Thrown by an inline render that needs more steps than the event loop may spend; the render starts again in a thread.
+ */
 export class TooLongInline extends Error {
   constructor() {
     super('the render takes longer than the event loop may spend');
@@ -19,7 +21,9 @@ export class TooLongInline extends Error {
   }
 }
 
-/** The remaining steps, turns and characters of one message. Each method throws once its part is spent. */
+/**
+ * The remaining steps, loop iterations and characters of one message. Each method throws when its part is exhausted.
+ */
 export class Budget {
   private readonly inline: boolean;
   private steps: number;
@@ -44,19 +48,19 @@ export class Budget {
     this.spend(1);
   }
 
-  /** Work on existing text: comparing, escaping, scanning. */
+  /** Charges work on existing text: comparing, escaping, scanning. */
   read(characters: number): void {
     this.spend(1 + Math.floor(characters / CHARACTERS_PER_STEP));
   }
 
-  /** Text that is kept as it is: costs memory, hardly any time. */
+  /** Charges text that is kept unchanged: it takes memory but hardly any time. */
   keep(characters: number): void {
     this.characters -= characters;
     if (this.characters < 0) throw new TemplateFault(`more than ${MAX_CHARACTERS} characters`);
     this.spend(1);
   }
 
-  /** New text of this length, charged before it is made. */
+  /** Charges new text of this length. To be called before the text is created. */
   write(characters: number): void {
     this.keep(characters);
     this.read(characters);

@@ -4,7 +4,7 @@ import type { Program } from './program.ts';
 import type { ContentFault } from './render-job.ts';
 import { describeFault, TemplateFault } from './template-fault.ts';
 
-/** All faults of a content's sources. */
+/** Returns all errors in the sources of a content. */
 export function checkFields(
   rules: FieldRules,
   content: Content,

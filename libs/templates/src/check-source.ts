@@ -1,16 +1,16 @@
-// A template is hostile code (security.md, "Templates"): it is counted before it is parsed, and only the nodes and helpers
-// named here are let through. Handlebars' own parser and compiler run on nothing that has not passed.
+// Templates are untrusted code (docs/templates.md): their size is checked before they are parsed, and their tree may
+// contain only the nodes and helpers listed here.
 
 import Handlebars from 'handlebars';
 import { TemplateFault } from './template-fault.ts';
 
 export const MAX_TAGS = 2_000;
 export const MAX_DEPTH = 20;
-/** Characters between two braces and the next two: a tag with sixty thousand parameters takes a second to compile. */
+/** Characters of a tag. A tag with sixty thousand parameters takes a second to parse. */
 const MAX_TAG_LENGTH = 2_000;
-/** `{{else if}}` nests in the parse tree however flat it looks. */
+/** Each `{{else if}}` is one level deeper in the parse tree. */
 const MAX_ELSE_TAGS = 200;
-/** Words and signs inside all tags of a source: the parser takes 5 µs for each. */
+/** Words and signs inside all tags of a source. The parser takes 5 µs for each. */
 const MAX_WORDS = 20_000;
 
 /** The helpers a template may call. */
@@ -28,11 +28,11 @@ export const ALLOWED_HELPERS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Parses a source and refuses what is too large, too deep or not allowed. Throws {@link TemplateFault}.
+ * Parses a source. Throws {@link TemplateFault} if it is too large, too deep or contains something that is not allowed.
  * `trustedHtml`: whether `{{{raw}}}` may be used here.
  */
 export function checkSource(source: string, limits: { maxBytes: number; trustedHtml: boolean }): hbs.AST.Program {
-  // Handing Handlebars an object instead of text was CVE-2026-33937.
+  // An object instead of text was the attack of CVE-2026-33937 on Handlebars.
   if (typeof source !== 'string') throw new TemplateFault('a template must be text');
   const bytes = Buffer.byteLength(source, 'utf8');
   if (bytes > limits.maxBytes)
@@ -46,8 +46,8 @@ export function checkSource(source: string, limits: { maxBytes: number; trustedH
 }
 
 /**
- * The time a source takes to parse, in words: each word and sign inside a tag counts one, each tag two more. A word takes the
- * parser about 5 µs. Linear, about 1 ns a character; stops when there are more than `enough`.
+ * Estimates how long parsing takes: counts each word and sign inside a tag, and two more per tag. The parser takes
+ * about 5 µs for each. Counting takes about 1 ns per character, and stops above `enough`.
  */
 export function countWords(source: string, enough = MAX_WORDS): number {
   let words = 0;
@@ -65,7 +65,7 @@ function isWordCharacter(code: number): boolean {
   return (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 48 && code <= 57) || code > 127;
 }
 
-/** Linear, and before the parser: twenty thousand nested tags would keep the parser busy for minutes. */
+/** Runs before the parser, which takes minutes for twenty thousand nested tags. */
 function countTags(source: string): void {
   let tags = 0;
   let depth = 0;

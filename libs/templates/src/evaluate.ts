@@ -1,5 +1,5 @@
-// Evaluates a checked template. Every step is charged to the budget of the message before or while it is done, so that the
-// time and the memory of a render are bounded whatever a tenant writes.
+// Evaluates a checked template. Every step is charged to the budget of the message, so the time and memory of a render
+// are bounded for every template.
 
 import type { Budget } from './budget.ts';
 import { ownerOf, Root } from './payload.ts';
@@ -8,13 +8,13 @@ import { TemplateFault } from './template-fault.ts';
 import { callFunction } from './template-functions.ts';
 import { escapeHtml, textOf } from './text.ts';
 
-/** `@index` and its kin, of one `each`. */
+/** `@index` and the other data variables of one `each`. */
 interface LoopData {
   values: Readonly<Record<string, unknown>>;
   outer: LoopData | null;
 }
 
-/** The values that have names after `as`, of one block. */
+/** The values of a block that are named with `as`. */
 interface Locals {
   values: readonly unknown[];
   outer: Locals | null;
@@ -28,7 +28,7 @@ interface Frame {
   locals: Locals | null;
 }
 
-/** Returns the text of a program. Throws `TemplateFault`, and `TooLongInline` where the budget is one of the event loop. */
+/** Returns the text of a program. Throws `TemplateFault`, and `TooLongInline` if the budget is for an inline render. */
 export function evaluate(nodes: readonly Node[], root: Root, html: boolean, budget: Budget): string {
   const evaluation = new Evaluation(root, html, budget);
   evaluation.write(nodes, { context: root, outer: null, data: { values: { root }, outer: null }, locals: null });
@@ -62,7 +62,7 @@ class Evaluation {
   }
 
   private written(value: unknown, raw: boolean): string {
-    // Plain text writes nothing for false, html writes the word: as it has always been.
+    // As in Handlebars: false is empty in plain text, and the word "false" in html.
     const text = value === false && !this.html ? '' : textOf(value, this.budget);
     this.budget.keep(text.length);
     return this.html && !raw ? escapeHtml(text, this.budget) : text;
@@ -71,7 +71,7 @@ class Evaluation {
   private block(block: Block, frame: Frame): void {
     this.budget.spend(1);
     const args = block.args.map((argument) => this.value(argument, frame));
-    // Handlebars turns a null context into an empty one inside blocks.
+    // As in Handlebars: a null context becomes an empty object inside blocks.
     if (frame.context === null) frame = { ...frame, context: NOTHING };
     if (block.name === 'each') this.each(block, args[0], frame);
     else {
@@ -93,7 +93,7 @@ class Evaluation {
     const isList = Array.isArray(over);
     const keys = isList || typeof over !== 'object' || over === null ? null : Object.keys(over);
     if (keys) this.budget.spend(keys.length);
-    // JSON can hold the key, and no template may reach it.
+    // JSON may contain this key, but templates must not access it.
     const names = keys?.filter((name) => name !== '__proto__');
     const length = isList ? over.length : (names?.length ?? 0);
     for (let index = 0; index < length; index += 1) {
@@ -142,7 +142,7 @@ class Evaluation {
 const NOTHING = Object.freeze({});
 const NO_HASH: Readonly<Record<string, unknown>> = Object.freeze({});
 
-/** What the first part of a path is looked up in, and which part that is. */
+/** Returns the value in which the path is looked up, and the index of the first part to look up. */
 function start(path: Path, frame: Frame): [value: unknown, at: number] {
   if (path.localAt) {
     const [up, index] = path.localAt;

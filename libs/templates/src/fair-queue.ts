@@ -4,12 +4,12 @@ interface Waiting<Item> {
 }
 
 /**
- * A bounded queue that is fair to tenants: each in turn gives one item, and tenants that were put back give theirs only
- * while no other tenant waits.
+ * A bounded queue that serves tenants in turn. Items of deprioritized tenants are served only while no other tenant
+ * waits.
  */
 export class FairQueue<Item> {
   private readonly limits: { total: number; perTenant: number };
-  /** In the order of their turns: a tenant that has given an item goes to the end. */
+  /** In the order of their turns: a tenant moves to the end when one of its items is served. */
   private readonly tenants = new Map<string, Item[]>();
   private waiting = 0;
 
@@ -22,13 +22,13 @@ export class FairQueue<Item> {
   }
 
   /**
-   * Returns the item that finds no place, if any: this one when the tenant's part is full. When the whole queue is full, it is the
-   * newest of the tenant that has most, unless this tenant would then have as many.
+   * Returns the rejected item, if any: this one when the tenant has reached its limit. When the whole queue is full, it
+   * is the newest item of the tenant with most items, unless this tenant would then have as many.
    */
   push(tenantId: string, item: Item): Item | undefined {
     const items = this.tenants.get(tenantId) ?? [];
     if (items.length >= this.limits.perTenant) return item;
-    const refused = this.waiting >= this.limits.total ? this.makeRoom(items.length) : undefined;
+    const refused = this.waiting >= this.limits.total ? this.evict(items.length) : undefined;
     if (this.waiting >= this.limits.total) return item;
     items.push(item);
     this.tenants.set(tenantId, items);
@@ -36,9 +36,9 @@ export class FairQueue<Item> {
     return refused;
   }
 
-  shift(isPutBack: (tenantId: string) => boolean): Waiting<Item> | undefined {
+  shift(isDeprioritized: (tenantId: string) => boolean): Waiting<Item> | undefined {
     const tenantIds = [...this.tenants.keys()];
-    const tenantId = tenantIds.find((id) => !isPutBack(id)) ?? tenantIds[0];
+    const tenantId = tenantIds.find((id) => !isDeprioritized(id)) ?? tenantIds[0];
     if (tenantId === undefined) return undefined;
     const items = this.tenants.get(tenantId)!;
     const item = items.shift()!;
@@ -48,8 +48,8 @@ export class FairQueue<Item> {
     return { tenantId, item };
   }
 
-  /** Takes the newest item of the tenant that has most, where that is at least two more than `waiting`. */
-  private makeRoom(waiting: number): Item | undefined {
+  /** Removes the newest item of the tenant with most items, if it has at least two more than `waiting`. */
+  private evict(waiting: number): Item | undefined {
     let most: Item[] = [];
     for (const items of this.tenants.values()) if (items.length > most.length) most = items;
     if (most.length < waiting + 2) return undefined;

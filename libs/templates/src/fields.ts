@@ -1,4 +1,4 @@
-// The fields of a content: each text in it is a source, whatever its depth.
+// The fields of a content. Each text in it is a source, at any depth.
 
 import type { Channel, FieldKind } from '#domain';
 import { Budget } from './budget.ts';
@@ -10,7 +10,7 @@ import { describeFault, TemplateFault } from './template-fault.ts';
 
 export type Content = Record<string, unknown>;
 
-/** What rendering needs to know of a channel; can pass between threads. */
+/** The part of a channel that rendering needs. It can be sent between threads. */
 export type FieldRules = Pick<Channel, 'fields' | 'maxSourceBytes' | 'textFrom'>;
 
 export interface Source {
@@ -21,10 +21,10 @@ export interface Source {
 }
 
 const MAX_CONTENT_DEPTH = 20;
-/** Texts, numbers, lists and objects of one content. */
+/** Texts, numbers, lists and objects in one content. */
 const MAX_CONTENT_VALUES = 5_000;
 
-/** All sources of a content. Throws `TemplateFault` where it is nested too deep or has too many values. */
+/** Returns all sources of a content. Throws `TemplateFault` if it is nested too deep or has too many values. */
 export function sourcesOf(rules: FieldRules, content: Content): Source[] {
   const sources: Source[] = [];
   let values = 0;
@@ -56,8 +56,8 @@ interface Rendering {
 }
 
 /**
- * The message: the content with every source evaluated and made safe for its field, all of it from one budget. Throws
- * `TemplateFault` naming the field; `TooLongInline` where `inline` is true and the event loop may spend no more.
+ * Returns the message: the content with every source evaluated and made safe for its field, with one budget. Throws
+ * `TemplateFault`, which names the field, and `TooLongInline` when the budget of an inline render is exhausted.
  */
 export function renderFields(
   rules: FieldRules,
@@ -98,7 +98,7 @@ function renderSource({ text: source, kind, pointer }: Source, { root, budget, p
   }
 }
 
-/** Makes rendered text safe for its field. HTML fields were already escaped, variable by variable. */
+/** Makes rendered text safe for its field. In html, the variables are already escaped. */
 function safe(text: string, kind: FieldKind, budget: Budget): string {
   switch (kind) {
     case 'html':
@@ -106,11 +106,11 @@ function safe(text: string, kind: FieldKind, budget: Budget): string {
       return text;
     case 'text':
       budget.read(text.length);
-      // Everything that controls a terminal or a modem, but not the line breaks and tabs of a text.
+      // Removes control characters other than line breaks and tabs.
       return text.replace(/[\p{Cc}--[\n\r\t]]+/gv, '');
     case 'line':
       budget.read(text.length);
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: CR, LF and NUL would end or add a header
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: CR, LF and NUL could end or add a header
       if (/[\r\n\u0000]/.test(text))
         throw new TemplateFault('a line break or NUL came out of the template; this field is one line');
       return text.replace(/\p{Cc}+/gu, '').trim();

@@ -1,5 +1,5 @@
-// Nothing a tenant writes may hold the event loop. What a render costs the main thread is measured as its processor time,
-// which does not depend on what else the machine does.
+// No template may block the event loop. The tests measure processor time of the main thread, which does not depend on
+// the load of the machine.
 
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -14,7 +14,7 @@ import {
   TemplateRenderer,
 } from './index.ts';
 
-/** The longest that a template may hold the event loop, in milliseconds of processor time. */
+/** Limit for blocking the event loop, in milliseconds of processor time. */
 const MAX_HELD_MS = 20;
 
 const events: RenderEvent[] = [];
@@ -25,7 +25,7 @@ const email = (field: string, source: string): Content => ({ subject: 's', [fiel
 const html = (source: string, payload: object, by = renderer) =>
   by.render(channels.email, { ...email('html', source), text: 't' }, [payload], 'tenant');
 
-/** How long `render` held the event loop; what it returned is a message or a fault of the template. */
+/** Returns how long `render` blocked the event loop, and its message or template error. */
 async function held(render: () => Promise<unknown>): Promise<{ ms: number; result: unknown }> {
   let result: unknown;
   const ms = await longestHold(async () => {
@@ -78,8 +78,8 @@ describe('a hostile template', () => {
     ],
     ['a text of control characters', '{{s}}', { s: 'a\u0001'.repeat(100_000) }],
     ['a payload of many keys', '{{a1}}', Object.fromEntries(rows.map(({ n }) => [`a${n}`, n]))],
-  ])('does not hold the event loop: %s', async (_, source, payload) => {
-    // Whatever the render returns, it returns: a message or a TemplateFault.
+  ])('does not block the event loop: %s', async (_, source, payload) => {
+    // The render ends, with a message or a TemplateFault.
     for (const field of ['html', 'text']) {
       const content = email(
         field,
@@ -99,13 +99,13 @@ describe('a hostile template', () => {
     ['lines', `${'\n'.repeat(260_000)}{{a}}`],
     ['a long comment', `{{!-- ${'x\n'.repeat(125_000)} --}}{{a}}`],
     ['braces', '}}'.repeat(130_000)],
-  ])('does not hold the event loop while it is saved: %s', async (_, source) => {
+  ])('does not block the event loop while it is saved: %s', async (_, source) => {
     const { ms } = await held(() => renderer.faults(channels.email, email('html', source), 'tenant'));
     expect(ms).toBeLessThan(MAX_HELD_MS);
   });
 
-  it('does not hold the event loop: names from far outside, past hundreds of others', async () => {
-    // As long as the one that is looked up, and different only at the end.
+  it('does not block the event loop: names from far outside, past hundreds of others', async () => {
+    // Names of the same length that differ only at the end are the slowest to compare.
     const names = Array.from({ length: 280 }, (_, n) => `targ${(n + 36).toString(36)}`).join(' ');
     const inner = `{{#with @root.o as |${names}|}}`.repeat(17);
     const source =
@@ -114,7 +114,7 @@ describe('a hostile template', () => {
     const where: RenderEvent[] = [];
     const watched = new TemplateRenderer({ threads: 1, onRender: (event) => where.push(event) });
     const render = (turns: number) => html(source, { o: { x: 1 }, list: Array(turns).fill(1) }, watched);
-    // A thread parses it; from then on it is rendered where it fits.
+    // A thread parses it first. Later renders may be inline.
     await render(1);
     const { ms } = await held(() => render(38));
     expect(where).toEqual(['thread', 'inline']);
@@ -123,7 +123,7 @@ describe('a hostile template', () => {
   });
 
   it('takes no more memory than its output may have', async () => {
-    // The pages a process ever had: 600 copies of 200,000 characters took 1.2 GB.
+    // Peak memory of the process. 600 copies of 200,000 characters took 1.2 GB.
     await html('{{#each a}}x{{/each}}', { a: Array(9_000).fill(1) });
     const before = process.resourceUsage().maxRSS;
     for (const field of ['html', 'text'])
@@ -141,7 +141,7 @@ describe('a hostile template', () => {
     );
   });
 
-  it('of any form ends, in time, and holds the loop for less than an inline render may take', async () => {
+  it('of any form ends in time, and blocks the event loop for less than an inline render may take', async () => {
     const name = fc.constantFrom(
       's',
       'list',
@@ -206,7 +206,7 @@ describe('where a template is rendered', () => {
   const items = (count: number) => Array.from({ length: count }, (_, n) => ({ title: `Thing ${n}`, price: n }));
   const order = '<p>{{name}}</p>{{#each items}}<tr><td>{{title}}</td><td>{{number price digits=2}}</td></tr>{{/each}}';
 
-  it('is the event loop for ordinary ones, a thread for large ones, and the message is the same', async () => {
+  it('is the event loop for ordinary ones and a thread for large ones, with the same message', async () => {
     const where: RenderEvent[] = [];
     const watched = new TemplateRenderer({ onRender: (event) => where.push(event) });
     await html(order, { name: 'Ann', items: items(20) }, watched);
@@ -217,7 +217,7 @@ describe('where a template is rendered', () => {
     await watched.close();
   });
 
-  it('is a thread until a longer template is known, and then the event loop', async () => {
+  it('is a thread until the program of a longer template is cached, and then the event loop', async () => {
     const where: RenderEvent[] = [];
     const watched = new TemplateRenderer({ onRender: (event) => where.push(event) });
     const long = `${'<p>text</p>\n'.repeat(5_000)}${'{{name}} '.repeat(100)}`;
@@ -226,7 +226,7 @@ describe('where a template is rendered', () => {
     await watched.close();
   });
 
-  it('is a thread for a large shared payload, which is handed over once', async () => {
+  it('is a thread for a large shared payload, which is transferred once', async () => {
     const shared = new SharedPayload(JSON.stringify({ name: 'all', from: 'us', rows: items(50_000) }));
     const render = (name: string) =>
       renderer.render(channels.email, email('text', '{{name}} {{from}} {{rows.length}}'), [shared, { name }], 'tenant');
@@ -257,7 +257,7 @@ describe('the limits of a thread', () => {
     await small.close();
   });
 
-  it('keep one tenant from holding up another', async () => {
+  it('prevent one tenant from delaying another', async () => {
     const one = new TemplateRenderer({ threads: 1 });
     const bad = Array.from({ length: 30 }, () => one.render(channels.email, email('html', slow), [{ rows }], 'bad'));
     const good = Array.from({ length: 5 }, (_, n) =>
@@ -276,7 +276,7 @@ describe('the limits of a thread', () => {
     await Promise.allSettled(bad);
   });
 
-  it('bound what waits; what is refused is no fault of the template', async () => {
+  it('limit the waiting renders; a rejected one is not an error of the template', async () => {
     const one = new TemplateRenderer({ threads: 1 });
     const many = Array.from({ length: 510 }, () => one.render(channels.email, email('html', slow), [{ rows }], 'bad'));
     const results = Promise.allSettled(many);

@@ -3,7 +3,7 @@ import { channels } from '#domain';
 import { longestHold } from '#testing';
 import { TemplateRenderer } from './index.ts';
 
-/** A little less: the html together with the subject must stay within the characters of a message. */
+/** Slightly below the limit, because the html and the subject share the characters of a message. */
 const MEGABYTE = 990_000;
 const renderer = new TemplateRenderer({ threads: 2 });
 afterAll(() => renderer.close());
@@ -12,7 +12,7 @@ const textOf = async (body: string): Promise<string> =>
   (await renderer.render(channels.email, { subject: 's', html: '{{{body}}}' }, [{ body }], 'tenant'))['text'] as string;
 const nested = (tag: string, size: number): string => `<${tag}>`.repeat(Math.floor(size / (tag.length + 2)));
 
-describe('the text of a message without one', () => {
+describe('the generated text of a message', () => {
   it.each([
     ['nested div', nested('div', MEGABYTE)],
     ['nested b', nested('b', MEGABYTE)],
@@ -29,17 +29,17 @@ describe('the text of a message without one', () => {
     ['words', 'ab '.repeat(MEGABYTE / 3)],
     ['one word', 'a'.repeat(MEGABYTE)],
   ])('is made of a megabyte of %s in bounded time', async (_, html) => {
-    // Ends within the time of a thread, and does not hold the event loop meanwhile.
+    // Ends within the time limit of a thread, without blocking the event loop.
     expect(await longestHold(() => textOf(html.slice(0, MEGABYTE)))).toBeLessThan(20);
   });
 
-  it('is that of the whole html where that is of an ordinary size', async () => {
+  it('contains the whole html if that has an ordinary size', async () => {
     const rows = Array.from({ length: 500 }, (_, row) => `<tr><td>${row}</td><td>word ${row}</td></tr>`);
     const text = await textOf(`<table>${rows.join('')}</table>`);
     expect(text).toContain('word 499');
   });
 
-  it('ends with three dots where it was cut, and never inside a tag', async () => {
+  it('ends with three dots if it was cut, and is never cut inside a tag', async () => {
     const text = await textOf('Hello <b>you</b> '.repeat(10_000));
     expect(text).toMatch(/Hello[^<>]*\.\.\.$/);
     expect(text.length).toBeLessThan(100_000);

@@ -5,7 +5,7 @@ import { ProgramCache } from './program-cache.ts';
 const LENGTH = 100_000;
 const source = (index: number): string => `{{a${index}}}`.padEnd(LENGTH, 'x');
 
-it('counts two bytes for a character, html and plain text each in their half', () => {
+it('counts two bytes per character, separately for html and plain text', () => {
   const cache = new ProgramCache(10 * 2 * LENGTH);
   const limits = { maxBytes: 2 * LENGTH, trustedHtml: true };
   for (let index = 0; index < 20; index += 1)

@@ -2,17 +2,16 @@ import { LRUCache } from 'lru-cache';
 import type { FieldKind } from '#domain';
 import type { Program } from './program.ts';
 
-/** A character of a source takes one or two. */
 const BYTES_PER_CHARACTER = 2;
 const BYTES_PER_NODE = 400;
 const BYTES_PER_ENTRY = 1_000;
 
-/** Programs by their source, which never changes its meaning; html and plain text of the same source differ. */
+/** Caches programs by their source. The same source has different programs as html and as plain text. */
 export class ProgramCache<Value extends Program | 'large' = Program> {
   private readonly html: LRUCache<string, Value>;
   private readonly plain: LRUCache<string, Value>;
 
-  /** `maxBytes`: of memory, about; html and plain text have half of it each. */
+  /** `maxBytes`: approximate limit of memory, half of it for html and half for plain text. */
   constructor(maxBytes: number) {
     this.html = newCache(maxBytes / 2);
     this.plain = newCache(maxBytes / 2);

@@ -1,5 +1,5 @@
-// A checked template as plain data, which can pass between threads. Evaluating it never leaves this representation: no code
-// is generated from what tenants write.
+// A checked template as plain data, which can be sent between threads. It is interpreted: no code is generated from
+// templates of tenants.
 
 import { ALLOWED_HELPERS, checkSource } from './check-source.ts';
 
@@ -22,11 +22,14 @@ export interface Block {
   body: Node[];
   /** `{{else}}` */
   inverse: Node[];
-  /** Whether its values have names in the body: `as |item index|`. */
+  /** Whether the block names its values: `as |item index|`. */
   named: boolean;
 }
 
-/** A name after `as`: how many named blocks further out, and which of their values; -1 for none of them. */
+/**
+ * Position of a name after `as`: how many named blocks further out, and the index of the value; -1 if there is no such
+ * value.
+ */
 export type LocalAt = [up: number, index: number];
 
 export type Expression = Literal | Path | Call;
@@ -38,14 +41,17 @@ export interface Literal {
 
 export interface Path {
   kind: 'path';
-  /** `payload`: from a context; `data`: `@index`. */
+  /** `payload`: looked up in a context; `data`: a data variable such as `@index`. */
   from: 'payload' | 'data';
-  /** How many `../`. */
+  /** Number of `../`. */
   depth: number;
-  /** Of a name after `as`, null of others: found when the program is made, because a search while it is rendered would cost more than a step. */
+  /**
+   * For a name after `as`, else null. Resolved when the template is parsed, because a search during the render takes
+   * more than a step.
+   */
   localAt: LocalAt | null;
   parts: string[];
-  /** A missing variable is an error when it is written, and undefined as an argument. */
+  /** Whether a missing variable is an error. It is in the output, and is undefined as an argument. */
   strict: boolean;
   line: number;
   column: number;
@@ -60,14 +66,14 @@ export interface Call {
 
 export interface Program {
   nodes: Node[];
-  /** Tags and expressions: tells how large the program is. */
+  /** Number of tags and expressions. */
   size: number;
 }
 
 /** Checks and parses a source. Throws `TemplateFault`. `trustedHtml`: whether `{{{raw}}}` is allowed. */
 export function parseProgram(source: string, limits: { maxBytes: number; trustedHtml: boolean }): Program {
   const builder = new Builder();
-  // Most fields of most templates are plain text.
+  // A source without tags needs no parser. Most fields have none.
   const nodes =
     source.includes('{{') || Buffer.byteLength(source) > limits.maxBytes
       ? builder.nodes(checkSource(source, limits))
@@ -75,22 +81,22 @@ export function parseProgram(source: string, limits: { maxBytes: number; trusted
   return { nodes, size: builder.size };
 }
 
-/** Names after `as` of one block, with the index of their value. */
+/** The names after `as` of one block. */
 interface Scope {
   indexes: ReadonlyMap<string, number>;
-  /** Only the bodies of `each` and `with` give values to their names. */
+  /** Whether the names have values, which only `each` and `with` provide. */
   hasValues: boolean;
 }
 
 class Builder {
   size = 0;
-  /** What is visible here, the innermost block first. */
+  /** The visible names, innermost block first. */
   private readonly scopes: Scope[] = [];
 
   nodes(program: hbs.AST.Program | undefined, hasValues = false): Node[] {
     if (!program) return [];
     const names = program.blockParams ?? [];
-    // Of two equal names the first counts.
+    // The first of two equal names wins, hence the reversal.
     const indexes = new Map(names.map((name, index) => [name, index] as const).reverse());
     if (names.length > 0) this.scopes.unshift({ indexes, hasValues });
     const nodes = program.body.flatMap((statement) => this.statement(statement));
@@ -131,7 +137,7 @@ class Builder {
     }
   }
 
-  /** A tag without arguments is a call when it has the name of a helper, and a variable otherwise. */
+  /** A tag without arguments is a call if a helper has its name, otherwise a variable. */
   private written(tag: hbs.AST.MustacheStatement): Expression {
     const path = tag.path as hbs.AST.PathExpression;
     const hasArguments = tag.params.length > 0 || (tag.hash?.pairs.length ?? 0) > 0;
@@ -183,7 +189,7 @@ class Builder {
     };
   }
 
-  /** Handlebars reads `@key` as `key` too, where that is a name after `as`. */
+  /** As in Handlebars, `@key` also means `key` if that is a name after `as`. */
   private isLocal(path: hbs.AST.PathExpression): boolean {
     return path.depth === 0 && !isScoped(path) && this.scopes.some(({ indexes }) => indexes.has(path.parts[0]!));
   }
@@ -195,7 +201,7 @@ class Builder {
   }
 }
 
-/** `this.name` and `./name` never mean a helper or a name after `as`. */
+/** `this.name` and `./name` are neither helpers nor names after `as`. */
 function isScoped(path: hbs.AST.PathExpression): boolean {
   return /^\.|this\b/.test(path.original);
 }

@@ -4,14 +4,14 @@ import type { FieldKind } from '#domain';
 import type { Content, FieldRules } from './fields.ts';
 import type { Program } from './program.ts';
 
-/** A faulty field of a content: which, what, and where in it. */
+/** An error in a field of a content. */
 export interface ContentFault {
   /** RFC 6901 pointer within the content: `/subject`, `/data/url`. */
   pointer: string;
   message: string;
 }
 
-/** A payload that several jobs have in common: UTF-8 of its JSON. */
+/** A payload that several jobs share, as JSON in UTF-8. */
 export interface SharedLayer {
   id: string;
   bytes: SharedArrayBuffer;
@@ -20,7 +20,8 @@ export interface SharedLayer {
 export type Job =
   | { kind: 'check'; rules: FieldRules; content: Content }
   /**
-   * `layers`: of the payload, as JSON, which is made in a tenth of the time of a structured clone. `learn`: the programs come back with the message, so that the next render can be inline.
+   * `layers`: layers of the payload as JSON, which takes a tenth of the time of a structured clone. `learn`: return the
+   * programs with the message, so that the next render can be inline.
    */
   | { kind: 'render'; rules: FieldRules; content: Content; layers: (string | SharedLayer)[]; learn: boolean };
 
@@ -36,7 +37,10 @@ export type JobResult =
   | { kind: 'rendered'; message: Content; learned: LearnedProgram[] }
   | { kind: 'fault'; message: string };
 
-/** What a thread says once it is ready, and after each job: its processor time so far, where Node can tell. */
+/**
+ * Sent by a thread when it is ready and after each job, with its processor time so far, or null if Node cannot measure
+ * it.
+ */
 export interface ThreadMessage {
   cpuMs: number | null;
   result: JobResult | null;

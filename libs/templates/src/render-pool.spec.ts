@@ -16,7 +16,7 @@ afterEach(() => pool.close());
 it('gives no task to a thread that was ended before its last result was read', async () => {
   expect(await pool.run('a', job)).toEqual(checked);
   const last = pool.run('a', job).catch((error: unknown) => error);
-  // Blocks this thread, so that the result has arrived and is not read when the other thread is ended.
+  // Blocks this thread, so that the result has arrived but is not read when the other thread is ended.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
   const closed = pool.close();
   expect(await pool.run('b', job)).toEqual(checked);
@@ -24,7 +24,7 @@ it('gives no task to a thread that was ended before its last result was read', a
   expect(await last).toBeInstanceOf(RendererBusy);
 });
 
-it('takes a task of a tenant that has none waiting, however many others wait', async () => {
+it('accepts a task of a tenant that has none waiting, however many others wait', async () => {
   const tenants = ['a', 'b', 'c', 'd'];
   const others = tenants.flatMap((tenantId) =>
     Array.from({ length: 500 }, () => pool.run(tenantId, job).catch((error: unknown) => error)),

@@ -5,20 +5,20 @@ import { FairQueue } from './fair-queue.ts';
 import type { Job, JobResult, ThreadMessage } from './render-job.ts';
 import { TemplateFault } from './template-fault.ts';
 
-/** Processor time of one job in its thread. The budget ends every render we know of in less than half of it. */
+/** Processor time of one job in its thread. Every known render exhausts its budget in less than half of it. */
 const TIME_LIMIT_MS = 250;
-/** By the clock a job may take this many times longer, because the machine may be busy with others. */
+/** Elapsed time may be this many times longer, because the machine may be busy. */
 const MAX_SLOWDOWN = 10;
 const MEMORY_MB = 192;
 const MAX_THREADS = 4;
 const IDLE_MS = 10_000;
-/** Jobs that wait for a thread: of all tenants, and of one. */
+/** Jobs that may wait for a thread, of all tenants and of one. */
 const QUEUE_LIMITS = { total: 2_000, perTenant: 500 };
 const MAX_WAIT_MS = 5_000;
-/** How long a tenant waits behind all others after one of its jobs ran out of time. */
-const PUT_BACK_MS = 60_000;
+/** How long a tenant's jobs come last after one of them ran out of time. */
+const DEPRIORITIZED_MS = 60_000;
 
-/** Too many renders wait already, or this one has waited too long: nothing is wrong with the template. */
+/** Too many renders wait already, or this one has waited too long. Not an error of the template. */
 export class RendererBusy extends DomainError {
   constructor() {
     super('unavailable', 'Too many large templates wait to be rendered.', { retryAfterSeconds: 2 });
@@ -30,20 +30,20 @@ interface Task {
   job: Job;
   resolve: (result: JobResult) => void;
   reject: (error: Error) => void;
-  patience: NodeJS.Timeout;
+  waitLimit: NodeJS.Timeout;
 }
 
 interface Thread {
   worker: Worker;
   ready: boolean;
-  /** Processor time before the job; null before Node 23.9, where the clock counts. */
+  /** Processor time before the job; null before Node 23.9, where elapsed time counts. */
   cpuMs: number | null;
   running: { tenantId: string; task: Task; startedAt: number; limit: NodeJS.Timeout } | null;
   idle: NodeJS.Timeout | null;
 }
 
 export interface PoolOptions {
-  /** Default: the processor's cores, at most four. */
+  /** Default: one per core, at most four. */
   threads?: number | undefined;
   timeLimitMs?: number;
   memoryMb?: number;
@@ -52,13 +52,13 @@ export interface PoolOptions {
 }
 
 /**
- * Threads that check and render what the event loop may not. They start when they are needed and end when they are idle.
- * A job that runs out of time or memory ends with its thread. Idle threads do not keep the process alive.
+ * Threads that check and render contents which would block the event loop. They start when needed and end when idle. A
+ * job that runs out of time or memory ends its thread. Idle threads do not keep the process alive.
  */
 export class RenderPool {
   private readonly threads = new Set<Thread>();
   private readonly queue = new FairQueue<Task>(QUEUE_LIMITS);
-  private readonly putBack = new Map<string, number>();
+  private readonly deprioritized = new Map<string, number>();
   private readonly maxThreads: number;
   private readonly timeLimitMs: number;
   private readonly memoryMb: number;
@@ -78,13 +78,13 @@ export class RenderPool {
     return this.queue.size;
   }
 
-  /** Throws `TemplateFault` where the job runs out of time or memory, and {@link RendererBusy}. */
+  /** Throws `TemplateFault` when the job runs out of time or memory, and {@link RendererBusy}. */
   run(tenantId: string, job: Job): Promise<JobResult> {
     return new Promise((resolve, reject) => {
-      const patience = setTimeout(() => {
+      const waitLimit = setTimeout(() => {
         if (this.queue.remove(tenantId, task)) reject(new RendererBusy());
       }, MAX_WAIT_MS);
-      const task: Task = { job, resolve, reject, patience };
+      const task: Task = { job, resolve, reject, waitLimit };
       const refused = this.queue.push(tenantId, task);
       if (refused) this.refuse(refused, new RendererBusy());
       if (refused !== task) this.next();
@@ -97,7 +97,7 @@ export class RenderPool {
   }
 
   private take(): ReturnType<FairQueue<Task>['shift']> {
-    return this.queue.shift((tenantId) => (this.putBack.get(tenantId) ?? 0) > Date.now());
+    return this.queue.shift((tenantId) => (this.deprioritized.get(tenantId) ?? 0) > Date.now());
   }
 
   private next(): void {
@@ -110,16 +110,16 @@ export class RenderPool {
     const taken = this.take();
     if (!taken) return;
     const { tenantId, item: task } = taken;
-    clearTimeout(task.patience);
+    clearTimeout(task.waitLimit);
     if (thread.idle) clearTimeout(thread.idle);
-    // Counted from here: the thread is ready and does nothing else.
+    // The time counts from here, because the thread is ready and idle.
     const limit = this.checkIn(thread, task, this.timeLimitMs);
     thread.running = { tenantId, task, startedAt: performance.now(), limit };
     thread.worker.ref();
     thread.worker.postMessage(task.job);
   }
 
-  /** Looks after `ms` whether the job has used up its time; a result that has arrived by then is read first. */
+  /** Checks after `ms` whether the job has exceeded its time. A result that has arrived by then is read first. */
   private checkIn(thread: Thread, task: Task, ms: number): NodeJS.Timeout {
     return setTimeout(() => setImmediate(() => void this.checkTime(thread, task)), ms);
   }
@@ -135,8 +135,8 @@ export class RenderPool {
   }
 
   private start(): void {
-    const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    const worker = new Worker(new URL(`./render-thread.${ending}`, import.meta.url), {
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    const worker = new Worker(new URL(`./render-thread.${extension}`, import.meta.url), {
       env: {},
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: this.memoryMb, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 },
@@ -149,7 +149,7 @@ export class RenderPool {
   }
 
   private received(thread: Thread, { cpuMs, result }: ThreadMessage): void {
-    // It was ended before its last message was read: it would never answer another task.
+    // The thread was ended before this message was read. It must get no other task.
     if (!this.threads.has(thread)) return;
     thread.cpuMs = cpuMs;
     thread.ready = true;
@@ -159,7 +159,7 @@ export class RenderPool {
       task.resolve(result);
     }
     this.assign(thread);
-    if (!thread.running) this.rest(thread);
+    if (!thread.running) this.becomeIdle(thread);
   }
 
   private finish(thread: Thread): void {
@@ -167,15 +167,15 @@ export class RenderPool {
     thread.running = null;
   }
 
-  private rest(thread: Thread): void {
+  private becomeIdle(thread: Thread): void {
     thread.worker.unref();
     thread.idle = setTimeout(() => void this.end(thread, new Error('an idle thread ended')), this.idleMs).unref();
   }
 
   private timeOut(thread: Thread): void {
     const now = Date.now();
-    for (const [tenantId, until] of this.putBack) if (until <= now) this.putBack.delete(tenantId);
-    this.putBack.set(thread.running!.tenantId, now + PUT_BACK_MS);
+    for (const [tenantId, until] of this.deprioritized) if (until <= now) this.deprioritized.delete(tenantId);
+    this.deprioritized.set(thread.running!.tenantId, now + DEPRIORITIZED_MS);
     this.onTimeOut();
     void this.end(thread, new TemplateFault(`the template took longer than ${this.timeLimitMs} ms`));
   }
@@ -185,7 +185,7 @@ export class RenderPool {
     const fault = isMemory
       ? new TemplateFault(`the template needs more than ${this.memoryMb} MB of memory`)
       : (error as Error);
-    // A thread that cannot even start would be started again and again for the same job.
+    // A thread that cannot start would be started repeatedly for the same job.
     if (!thread.ready) {
       const waiting = this.take();
       if (waiting) this.refuse(waiting.item, fault);
@@ -193,7 +193,7 @@ export class RenderPool {
     void this.end(thread, fault);
   }
 
-  /** Ends a thread; what it was running ends with `error`. */
+  /** Ends a thread and rejects its job with `error`. */
   private async end(thread: Thread, error: Error): Promise<void> {
     if (!this.threads.delete(thread)) return;
     const { running } = thread;
@@ -205,15 +205,15 @@ export class RenderPool {
   }
 
   private refuse(task: Task, error: Error): void {
-    clearTimeout(task.patience);
+    clearTimeout(task.waitLimit);
     task.reject(error);
   }
 }
 
-/** Milliseconds of processor time that the running job has used; null where Node cannot tell (before 24.6). */
+/** Processor time of the running job in milliseconds; null before Node 24.6, which cannot measure it. */
 async function processorTime({ worker, cpuMs }: Thread): Promise<number | null> {
   if (cpuMs === null || !worker.cpuUsage) return null;
-  // Rejects when the thread has just ended; the clock then decides, and finds nothing running.
+  // Rejects when the thread has just ended. Its job is finished then.
   const usage = await worker.cpuUsage().catch(() => null);
   return usage && (usage.user + usage.system) / 1_000 - cpuMs;
 }

@@ -1,5 +1,5 @@
-// The entry of a render thread. Node loads this file directly (from dist, or as TypeScript in tests), so it and all it imports
-// name files with their endings and import only types from other libs.
+// The entry point of a render thread. Node loads this file directly (from dist, or as TypeScript in tests), so this
+// file and those it imports use file extensions and import only types from other libs.
 
 import { parentPort } from 'node:worker_threads';
 import { LRUCache } from 'lru-cache';
@@ -12,11 +12,11 @@ import { ProgramCache } from './program-cache.ts';
 import type { Job, JobResult, LearnedProgram, SharedLayer, ThreadMessage } from './render-job.ts';
 import { TemplateFault } from './template-fault.ts';
 
-/** A program of more nodes than this rarely fits into the steps of an inline render. */
+/** Renders of programs with more nodes than this rarely fit into the steps of an inline render. */
 const MAX_LEARNED_NODES = 1_000;
-/** Bytes; each thread has its own. */
+/** Bytes, for each thread. */
 const MAX_CACHED_PROGRAMS = 4 * 1024 * 1024;
-/** Bytes of JSON; parsed it takes up to eight times as much. */
+/** Bytes of JSON. The parsed objects take up to eight times as much. */
 const MAX_CACHED_PAYLOADS = 8 * 1024 * 1024;
 
 const programs = new ProgramCache(MAX_CACHED_PROGRAMS);
@@ -33,7 +33,7 @@ function programOf(rules: FieldRules): (source: string, kind: FieldKind) => Prog
   };
 }
 
-function parsed({ id, bytes }: SharedLayer): object {
+function parseShared({ id, bytes }: SharedLayer): object {
   let payload = payloads.get(id);
   if (!payload) {
     payload = JSON.parse(Buffer.from(bytes).toString('utf8')) as object;
@@ -43,13 +43,13 @@ function parsed({ id, bytes }: SharedLayer): object {
   return payload;
 }
 
-function own(json: string): object {
+function parse(json: string): object {
   const layer = JSON.parse(json) as object;
   checkDepth(layer);
   return layer;
 }
 
-function say(result: JobResult | null): void {
+function send(result: JobResult | null): void {
   // Node 23.9 and newer.
   const cpu = process.threadCpuUsage?.();
   const message: ThreadMessage = { cpuMs: cpu ? (cpu.user + cpu.system) / 1_000 : null, result };
@@ -67,7 +67,7 @@ function run(job: Job): JobResult {
   const find = programOf(job.rules);
   try {
     if (job.kind === 'check') return { kind: 'checked', faults: checkFields(job.rules, job.content, find) };
-    const root = new Root(job.layers.map((layer) => (typeof layer === 'string' ? own(layer) : parsed(layer))));
+    const root = new Root(job.layers.map((layer) => (typeof layer === 'string' ? parse(layer) : parseShared(layer))));
     const message = renderFields(job.rules, job.content, root, { inline: false, programOf: find });
     return { kind: 'rendered', message, learned: job.learn ? learned(job) : [] };
   } catch (error) {
@@ -76,5 +76,5 @@ function run(job: Job): JobResult {
   }
 }
 
-parentPort!.on('message', (job: Job) => say(run(job)));
-say(null);
+parentPort!.on('message', (job: Job) => send(run(job)));
+send(null);

@@ -10,27 +10,27 @@ import type { ContentFault, Job, JobResult } from './render-job.ts';
 import { type PoolOptions, RendererBusy, RenderPool } from './render-pool.ts';
 import { TemplateFault } from './template-fault.ts';
 
-/** Words of all sources that may be parsed on the event loop for one content: about a millisecond. */
+/** Words of all new sources of a content that may be parsed on the event loop. They take about a millisecond. */
 const MAX_INLINE_WORDS = 200;
-/** Characters likewise; the parser takes up to 0.1 µs for one. */
+/** Characters likewise. The parser takes up to 0.1 µs per character. */
 const MAX_INLINE_SOURCE = 16 * 1024;
 
 /** Bytes. */
 const MAX_CACHED_PROGRAMS = 16 * 1024 * 1024;
 
-/** Where a content was checked or rendered, or why it was not. */
+/** Whether a content was checked or rendered on the event loop or in a thread, or why it was not. */
 export type RenderEvent = 'inline' | 'thread' | 'time_out' | 'busy';
 
 export interface RendererOptions extends Omit<PoolOptions, 'onTimeOut'> {
   onRender?: (event: RenderEvent) => void;
 }
 
-/** One layer of a payload; of two with the same property, the later one wins. */
+/** One layer of a payload. A later layer overrides the properties of an earlier one. */
 export type PayloadLayer = object | SharedPayload;
 
 /**
- * Checks and renders contents of templates. What is known to take less than a millisecond runs on the event loop; everything
- * else in a thread with a time and a memory limit (ADR 21).
+ * Checks and renders contents of templates: on the event loop if that is known to take less than a millisecond,
+ * otherwise in a thread with a time and a memory limit (ADR 21).
  */
 export class TemplateRenderer {
   private readonly programs = new ProgramCache<Program | 'large'>(MAX_CACHED_PROGRAMS);
@@ -48,8 +48,7 @@ export class TemplateRenderer {
   }
 
   /**
-   * All faults of a content's sources, for the moment it is saved. The channel's schema checks the shape. Throws
-   * {@link RendererBusy}.
+   * Returns all errors in the sources of a content. The channel's schema checks its shape. Throws {@link RendererBusy}.
    */
   async faults(channel: Channel, content: Content, tenantId: string): Promise<ContentFault[]> {
     const rules = rulesOf(channel);
@@ -67,8 +66,9 @@ export class TemplateRenderer {
   }
 
   /**
-   * The message: the content with every source rendered and made safe for its field. Throws {@link TemplateFault} naming
-   * the field and, for a missing variable, the variable; {@link RendererBusy} when too much waits for a thread.
+   * Returns the message: the content with every source rendered and made safe for its field. Throws {@link
+   * TemplateFault}, which names the field and a missing variable; {@link RendererBusy} when too many contents wait for
+   * a thread.
    */
   async render(
     channel: Channel,
@@ -92,12 +92,12 @@ export class TemplateRenderer {
       layers: sent,
       learn: !parsesInline,
     });
-    if (result.kind !== 'rendered') throw new Error(`a render thread answered ${result.kind}`);
+    if (result.kind !== 'rendered') throw new Error(`a render thread returned ${result.kind}`);
     for (const { source, kind, program } of result.learned) this.programs.set(source, kind, program);
     return result.message;
   }
 
-  /** Ends the threads; for tests and for the end of the process. */
+  /** Ends the threads. */
   close(): Promise<void> {
     return this.pool.close();
   }
@@ -114,12 +114,12 @@ export class TemplateRenderer {
     }
   }
 
-  /** Whether all programs of a content are known, or quickly made. */
+  /** Whether all programs of a content are cached or can be parsed quickly. */
   private parsesInline(rules: FieldRules, content: Content): boolean {
     let [words, characters] = [0, 0];
     for (const { text, kind } of sourcesOf(rules, content)) {
       words += 1;
-      // One that is too long is refused before it is parsed.
+      // A source that is too long is rejected before it is parsed.
       if (text.length > rules.maxSourceBytes || !text.includes('{{')) continue;
       const known = this.programs.get(text, kind);
       if (known === 'large') return false;

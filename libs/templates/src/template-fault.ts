@@ -1,4 +1,4 @@
-/** A validation or rendering error of a template, with its place. Lines and columns begin at 1. */
+/** A validation or rendering error of a template, with its position. Lines and columns start at 1. */
 export class TemplateFault extends Error {
   readonly line: number | null;
   readonly column: number | null;

@@ -4,10 +4,10 @@ import { TemplateFault } from './template-fault.ts';
 import { scalar, textOf } from './text.ts';
 
 type Hash = Readonly<Record<string, unknown>>;
-/** Returns the value of `{{name arguments}}`; charges its own work. */
+/** Returns the value of `{{name arguments}}`, and charges its work to the budget. */
 type TemplateFunction = (args: readonly unknown[], hash: Hash, budget: Budget) => unknown;
 
-/** Longer than any date, and short enough for every date parser. */
+/** Longer than any date. Date parsers take long for very long texts. */
 const MAX_DATE_LENGTH = 100;
 
 function changed(value: unknown, budget: Budget, change: (text: string) => string): string {

@@ -47,7 +47,7 @@ describe('what a template can do', () => {
       await expect(inApp(bad)).rejects.toThrow('links must begin with https:');
   });
 
-  it('names the missing variable and its place', async () => {
+  it('names the missing variable and its position', async () => {
     await expect(render('Hello\n {{user.name}}', { user: {} })).rejects.toThrow(
       '/text: line 2, column 4: the variable "name" is missing from the payload',
     );
@@ -96,7 +96,7 @@ describe('what a template cannot do', () => {
     expect(await fault('{{{a}}}', 'html')).toBeUndefined();
   });
 
-  it('be handed over as a tree instead of text (CVE-2026-33937)', async () => {
+  it('be passed as a tree instead of text (CVE-2026-33937)', async () => {
     const content = { subject: { type: 'Program', body: [] } };
     expect(await renderer.render(channels.email, content, [{}], 'tenant')).toEqual(content);
   });
@@ -119,7 +119,7 @@ describe('what a template cannot do', () => {
     await expect(render('{{#if deep}}x{{/if}}', deep)).rejects.toThrow('nested deeper than 20');
   });
 
-  it('keep the parser busy or crash it, whatever its grammar yields', async () => {
+  it('keep the parser busy or crash it, in any generated form', async () => {
     const piece = fc.constantFrom(
       '{{',
       '}}',

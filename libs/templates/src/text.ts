@@ -3,10 +3,10 @@ import type { Budget } from './budget.ts';
 import { TemplateFault } from './template-fault.ts';
 
 const MAX_NESTED_LISTS = 20;
-/** Escaping is charged after each part, so that a text full of `<` cannot take long for few steps. */
+/** Escaping is charged part by part, because a text full of `<` takes much longer than its length suggests. */
 const ESCAPE_AT_ONCE = 4_096;
 
-/** How a value reads in a text. New text (of lists) is charged; existing text is not. */
+/** Converts a value to text. Charges new text (of lists), not existing text. */
 export function textOf(value: unknown, budget: Budget, depth = 0): string {
   if (typeof value === 'string') return value;
   if (value === null || value === undefined) return '';
@@ -22,7 +22,7 @@ export function textOf(value: unknown, budget: Budget, depth = 0): string {
   return parts.join(',');
 }
 
-/** Replaces `& < > " ' = \`` by entities. Charges the time; the caller charges the characters. */
+/** Replaces `& < > " ' = \`` by entities. Charges the time and the added characters; the caller charges the others. */
 export function escapeHtml(text: string, budget: Budget): string {
   if (text.length <= ESCAPE_AT_ONCE) return escapePart(text, budget);
   const parts: string[] = [];
@@ -40,7 +40,7 @@ function escapePart(text: string, budget: Budget): string {
   return escaped;
 }
 
-/** The text of a scalar; a list or an object has none. */
+/** Converts a scalar to text. Lists and objects become empty. */
 export function scalar(value: unknown): string {
   if (typeof value === 'string') return value;
   return value === undefined || value === null || typeof value === 'object' ? '' : String(value);

@@ -1,6 +1,6 @@
 /**
- * The longest that `work` held this thread's event loop at once, in milliseconds of processor time: what else the machine
- * does is not counted. Rejects when `work` does.
+ * The longest time for which `work` blocked this thread's event loop, in milliseconds of processor time, so that other
+ * load of the machine does not count. Rejects when `work` rejects.
  */
 export async function longestHold(work: () => Promise<unknown>): Promise<number> {
   let longest = 0;

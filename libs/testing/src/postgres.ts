@@ -16,8 +16,8 @@ export interface TestServer {
 }
 
 /**
- * A real Postgres for a run of the tests, with a migrated database that each test file clones. `DATABASE_URL` names a server
- * to use instead; the embedded one is started where it is unset.
+ * The PostgreSQL server of a test run, with a migrated database that each test file clones. Uses the server of
+ * `DATABASE_URL`, or starts an embedded one.
  */
 export async function startTestServer(): Promise<TestServer> {
   const given = process.env.DATABASE_URL;
@@ -30,7 +30,7 @@ export async function startTestServer(): Promise<TestServer> {
   return server;
 }
 
-/** A fresh copy of the migrated database; returns its URL and what drops it. */
+/** Creates a copy of the migrated database. */
 export async function cloneDatabase(serverUrl: string): Promise<{ url: string; drop: () => Promise<void> }> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   const url = new URL(serverUrl);
@@ -48,7 +48,7 @@ export async function cloneDatabase(serverUrl: string): Promise<{ url: string; d
   };
 }
 
-/** A plain connection as the login role, past every wall: for looking at what the product wrote. */
+/** A connection as the login role, without row-level security. For assertions on stored data. */
 export async function connect(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -69,7 +69,7 @@ function serverAt(given: string): TestServer {
 
 async function embeddedServer(): Promise<TestServer> {
   const directory = await mkdtemp(join(tmpdir(), 'carillon-test-'));
-  // The server's own user must be able to enter.
+  // As root, the server runs as another user, which needs access.
   await chmod(directory, 0o755);
   const server = await startEmbeddedPostgres({
     directory: join(directory, 'postgres'),

@@ -12,23 +12,22 @@ export type SmtpStep = 'greeting' | 'login' | 'sender' | 'recipient' | 'body';
 
 export interface SmtpSink {
   readonly port: number;
-  /** Every transaction that reached DATA, oldest first; never shortened. */
+  /** Every transaction that reached DATA, oldest first. */
   readonly log: { from: string; to: string[]; raw: Buffer; at: number }[];
-  /** What RCPT TO and DATA answer from now on; null accepts. */
+  /** Sets the reply to RCPT TO and DATA from now on; null accepts. */
   answerRcpt(reply: Reply | null): void;
   answerData(reply: Reply | 'hang' | 'reset' | null): void;
-  /** Answers nothing from this step of a session on; `body`: does not even read the message. Null answers again. */
+  /** Stops replying at this step of a session (`body`: does not read the message). Null resumes for new sessions. */
   holdAt(step: SmtpStep | null): void;
-  /** Accepts what hung, and answers every step that is held. */
+  /** Accepts the messages that hang, and replies at every held step. */
   release(): void;
-  /** Connections that are open now. */
   connections(): number;
   /** Resets all connections. */
   drop(): void;
   close(): Promise<void>;
 }
 
-/** A real SMTP server on loopback (smtp-server) that keeps a log and answers what it is told. */
+/** An SMTP server on loopback (smtp-server) that logs messages and gives configured replies. */
 export async function startSmtpSink(
   options: { user?: string; password?: string; tls?: { key: string; cert: string } } = {},
 ): Promise<SmtpSink> {
@@ -102,14 +101,14 @@ export async function startSmtpSink(
     },
     close: () =>
       new Promise((resolve) => {
-        // Node 24 crashes when the socket under a TLS server is taken away; there the client goes first.
+        // Node 24 crashes when the socket under a TLS server is destroyed, so there the client must close first.
         if (!options.tls) for (const socket of sockets) socket.destroy();
         server.close(() => resolve());
       }),
   };
 }
 
-/** A message of the log, taken apart. Not done as it comes: a thousand of them would be slower to read than to send. */
+/** Parses a message of the log. Not done on arrival, because parsing takes longer than sending. */
 export function parseMail(raw: Buffer): Promise<ParsedMail> {
   return simpleParser(raw);
 }

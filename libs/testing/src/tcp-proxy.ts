@@ -2,24 +2,24 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 export interface TcpProxy {
   readonly port: number;
-  /** Carries bytes both ways. */
+  /** Forwards in both directions. */
   pass(): void;
-  /** Resets what is open and refuses what comes. */
+  /** Resets open and new connections. */
   reset(): void;
-  /** Half-open: what is open stays open and nothing is carried; what comes is taken and not answered. */
+  /** Keeps connections open and accepts new ones, but forwards nothing. */
   blackhole(): void;
   /**
-   * The next message to a PostgreSQL that holds this text is executed there, but its answer does not come back: the
-   * connection is reset. Resolves when that has happened.
+   * Forwards the next message that contains this text to PostgreSQL, and resets the connection instead of forwarding
+   * the complete response. Resolves after the reset.
    */
   loseAnswerTo(text: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** The end of an answer of PostgreSQL: ReadyForQuery, of five bytes; one byte of status follows. */
+/** ReadyForQuery, the end of a response of PostgreSQL: five bytes, before one byte of status. */
 const READY_FOR_QUERY = Buffer.from('Z\0\0\0\x05', 'latin1');
 
-/** Stands between the product and a server of its own, and misbehaves as networks do. */
+/** Forwards connections to a server, and simulates network failures. */
 export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
   let mode: 'pass' | 'reset' | 'blackhole' = 'pass';
   let lost: { text: string; done: () => void } | undefined;
@@ -50,7 +50,7 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     upstream.on('data', (chunk) => {
       if (mode !== 'pass') return;
       if (!answerLost) return client.write(chunk);
-      // A server that cannot send the beginning of a long answer would not commit.
+      // Waits for the end of the response: a server that cannot send the start of a long one does not commit.
       if (!chunk.subarray(-1 - READY_FOR_QUERY.length, -1).equals(READY_FOR_QUERY)) return;
       client.resetAndDestroy();
       answerLost();
@@ -66,7 +66,7 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
   return {
     port: (server.address() as AddressInfo).port,
     pass: () => {
-      // What was half-open has lost bytes: it can only be dropped.
+      // Bytes were dropped, so these connections cannot be used any more.
       if (mode === 'blackhole') dropAll();
       mode = 'pass';
     },

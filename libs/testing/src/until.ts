@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 const POLL_MS = 20;
 
 /**
- * Waits until `look` returns something other than undefined, null or false, and returns it. Throws with the last thing seen
- * when the limit is over. What tests use instead of sleeping.
+ * Waits until `look` returns something other than undefined, null or false, and returns it. After the limit it throws
+ * an error with the last value. Tests use it instead of sleeping.
  */
 export async function until<T>(
   what: string,

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OffsetTracker } from './offset-tracker.js';
 
-describe('the offsets in hand', () => {
-  it('are committed up to the lowest that is not done, whatever the order in which they end', () => {
+describe('the tracked offsets', () => {
+  it('are committable up to the first unfinished one, in whatever order they are finished', () => {
     fc.assert(
       fc.property(
         fc.shuffledSubarray(
