@@ -10,13 +10,16 @@ export function demoPage(demo: DemoTenant): string {
 <button class="plain" id="read-all" type="button">Mark all read</button></div>
 <p class="soft" id="status" role="status">Connecting…</p>
 <ul id="items" aria-live="polite" aria-label="Items, newest first"></ul>`,
-    `
-const key = ${scriptValue(demo.apiKey)}, recipient = ${scriptValue(demo.recipientId)};
-const title = ${scriptValue(`${demo.recipientName}'s inbox · Carillon`)};
+    `const demo = ${scriptValue(demo)};\n${SCRIPT}`,
+  );
+}
+
+/** Uses the constant `demo`. */
+const SCRIPT = `const title = demo.recipientName + "'s inbox · Carillon";
 const list = document.getElementById('items');
 const badge = document.getElementById('unread');
 const status = document.getElementById('status');
-const headers = { 'X-API-Key': key, 'X-Recipient-ID': recipient, 'Content-Type': 'application/json' };
+const headers = { 'X-API-Key': demo.apiKey, 'X-Recipient-ID': demo.recipientId, 'Content-Type': 'application/json' };
 const call = (path, options = {}) => fetch(path, { ...options, headers });
 const post = (path, body = {}) => call(path, { method: 'POST', body: JSON.stringify(body) });
 const element = (name, text, className) => {
@@ -54,7 +57,7 @@ function counts({ unread }) {
 const reconnect = (wait) => setTimeout(connect, wait + Math.random() * wait, Math.min(10000, wait * 2));
 async function connect(wait) {
   try {
-    const minted = await post('/api/v1/recipients/' + encodeURIComponent(recipient) + '/inbox-token');
+    const minted = await post('/api/v1/recipients/' + encodeURIComponent(demo.recipientId) + '/inbox-token');
     if (!minted.ok) throw new Error('no token');
     const { token } = await minted.json();
     const origin = location.origin.replace(/^http/, 'ws');
@@ -77,10 +80,10 @@ async function connect(wait) {
 }
 document.getElementById('send').addEventListener('click', async () => {
   const response = await post('/api/v1/notifications', {
-    recipient_id: recipient,
+    recipient_id: demo.recipientId,
     channels: ['in_app', 'email'],
     template_id: 'welcome',
-    payload: { name: ${scriptValue(demo.recipientName)} },
+    payload: { name: demo.recipientName },
   });
   if (!response.ok) status.textContent = (await response.json()).detail;
 });
@@ -90,6 +93,4 @@ document.getElementById('read-all').addEventListener('click', () => post('/api/v
   if (first.ok) for (const item of (await first.json()).data.reverse()) add(item);
   connect(250);
 })();
-`,
-  );
-}
+`;

@@ -7,10 +7,13 @@ export function mailboxPage(demo: DemoTenant): string {
     `<div class="row"><p class="soft" id="status" role="status">Loading…</p>
 <button class="plain" id="empty" type="button">Empty the mailbox</button></div>
 <ul id="messages" aria-label="Messages captured by the sandbox, newest first"></ul>`,
-    `
-const key = ${scriptValue(demo.apiKey)};
-const list = document.getElementById('messages'), status = document.getElementById('status');
-const call = (path, options = {}) => fetch(path, { ...options, headers: { 'X-API-Key': key } });
+    `const demo = ${scriptValue(demo)};\n${SCRIPT}`,
+  );
+}
+
+/** Uses the constant `demo`. */
+const SCRIPT = `const list = document.getElementById('messages'), status = document.getElementById('status');
+const call = (path, options = {}) => fetch(path, { ...options, headers: { 'X-API-Key': demo.apiKey } });
 const element = (name, text, className) => {
   const node = document.createElement(name);
   if (text) node.textContent = text;
@@ -59,6 +62,4 @@ async function poll() {
 }
 document.getElementById('empty').addEventListener('click', () => call('/api/v1/mailbox', { method: 'DELETE' }));
 poll();
-`,
-  );
-}
+`;
