@@ -9,12 +9,12 @@ import {
   CONTENT,
   http,
   type Json,
-  startHouse,
+  startTestEnvironment,
   type Tenant,
   type TestEnvironment,
 } from './test-environment.js';
 
-let house: TestEnvironment;
+let app: TestEnvironment;
 let mine: Tenant;
 let theirs: Tenant;
 let document: Json;
@@ -37,9 +37,9 @@ const PUBLIC = [
 ];
 
 beforeAll(async () => {
-  house = await startHouse();
-  [mine, theirs] = [await house.tenant(), await house.tenant()];
-  document = (await house.call('GET', '/openapi.json')).body;
+  app = await startTestEnvironment();
+  [mine, theirs] = [await app.tenant(), await app.tenant()];
+  document = (await app.call('GET', '/openapi.json')).body;
   // Things of the other tenant, by the collection their path begins with.
   await theirs.call('PUT', '/api/v1/recipients/theirs', { email: 'x@example.com' });
   await theirs.call('POST', '/api/v1/recipients/theirs/devices', { token: 'tok', platform: 'ios' });
@@ -70,10 +70,10 @@ beforeAll(async () => {
   for (const table of ['mailbox_messages', 'inbox_items'])
     await until(
       `${table} has a row`,
-      async () => (await house.sql.query(`select from ${table} where tenant_id = $1`, [theirs.id])).rowCount === 1,
+      async () => (await app.sql.query(`select from ${table} where tenant_id = $1`, [theirs.id])).rowCount === 1,
     );
   const one = async (table: string): Promise<string> =>
-    (await house.sql.query(`select id from ${table} where tenant_id = $1`, [theirs.id])).rows[0].id;
+    (await app.sql.query(`select id from ${table} where tenant_id = $1`, [theirs.id])).rows[0].id;
   examples = {
     '/api/v1/notifications/{id}': notification.id,
     '/api/v1/deliveries/{id}': notification.deliveries[0].id,
@@ -86,7 +86,7 @@ beforeAll(async () => {
     '/api/v1/inbox/{id}': await one('inbox_items'),
   };
 });
-afterAll(() => house?.stop());
+afterAll(() => app?.stop());
 
 function routes(): Route[] {
   return Object.entries<Record<string, Json>>(document.paths).flatMap(([path, methods]) =>
@@ -101,7 +101,7 @@ function routes(): Route[] {
 const filled = (path: string, id = NOBODY): string =>
   path.replace('{id}', encodeURIComponent(id)).replaceAll(/\{\w+\}/g, NOBODY);
 const call = (route: Route, headers: Record<string, string>, path = filled(route.path)): Promise<Answer> =>
-  http(house.url, route.method, path, {
+  http(app.url, route.method, path, {
     headers,
     ...(route.method === 'GET' || route.method === 'DELETE' ? {} : { body: {} }),
   });
@@ -113,7 +113,7 @@ const from = (
 ): Promise<{ status: number; body: Json }> =>
   new Promise((resolve, reject) => {
     request(
-      house.url + filled(route.path),
+      app.url + filled(route.path),
       { method: route.method, localAddress, headers: { ...headers, 'Content-Type': 'application/json' } },
       (response) => {
         let text = '';
@@ -184,7 +184,7 @@ describe('every route of the OpenAPI document', () => {
       ['/api/v1/inbox/counts', countsView],
     ] as never;
     for (const [path, shape] of shapes) {
-      const { status, body } = await house.call('GET', path, { headers: as });
+      const { status, body } = await app.call('GET', path, { headers: as });
       expect([path, status]).toEqual([path, 200]);
       const one = Array.isArray(body.data) ? body.data[0] : body;
       const parsed = shape.strict().safeParse(one);
@@ -195,7 +195,7 @@ describe('every route of the OpenAPI document', () => {
   it('refuses no key, a wrong key, a foreign kind of key, a revoked and an expired one', async () => {
     const wrong = newApiKey('live').text;
     const revoked = await keyOf(mine, {});
-    await house.operator('DELETE', `/internal/tenants/${mine.id}/api-keys/${revoked.id}`);
+    await app.operator('DELETE', `/internal/tenants/${mine.id}/api-keys/${revoked.id}`);
     const expired = await keyOf(mine, { expires_at: new Date(Date.now() - 1_000).toISOString() });
     const refused: string[] = [];
     let guesses = 0;
@@ -204,7 +204,7 @@ describe('every route of the OpenAPI document', () => {
       const attempts: Record<string, string>[] = [
         {},
         isOperator ? { 'X-Admin-Token': 'x'.repeat(40) } : { 'X-API-Key': wrong, 'X-Recipient-ID': 'x' },
-        isOperator ? { 'X-API-Key': mine.apiKey } : { 'X-Admin-Token': house.config.adminToken },
+        isOperator ? { 'X-API-Key': mine.apiKey } : { 'X-Admin-Token': app.config.adminToken },
         { 'X-API-Key': `${mine.apiKey.slice(0, -1)}!`, 'X-Recipient-ID': 'x' },
         { 'X-API-Key': revoked.text, 'X-Recipient-ID': 'x' },
         { 'X-API-Key': expired.text, 'X-Recipient-ID': 'x' },
@@ -244,7 +244,7 @@ describe('every route of the OpenAPI document', () => {
               ? { content: CONTENT.email }
               : {};
       const ask = (id: string): Promise<Answer> =>
-        http(house.url, route.method, route.path.replace('{id}', id).replace('{token}', 'tok'), {
+        http(app.url, route.method, route.path.replace('{id}', id).replace('{token}', 'tok'), {
           headers: { 'X-API-Key': mine.apiKey, 'X-Recipient-ID': 'theirs' },
           ...(route.method === 'GET' || route.method === 'DELETE' ? {} : { body }),
         });
@@ -264,7 +264,7 @@ describe('every route of the OpenAPI document', () => {
   });
 
   it('refuses a key that lacks the scope, and unknown fields', async () => {
-    const reader = await house.tenant({}, { scopes: ['mailbox:read'] });
+    const reader = await app.tenant({}, { scopes: ['mailbox:read'] });
     const told: string[] = [];
     for (const route of routes().filter(({ security }) => security.includes('tenant'))) {
       const { status } = await call(route, { 'X-API-Key': reader.apiKey, 'X-Recipient-ID': 'x' });
@@ -281,9 +281,9 @@ describe('every route of the OpenAPI document', () => {
       const operation = document.paths[route.path][route.method.toLowerCase()];
       if (!operation.requestBody) continue;
       const headers: Record<string, string> = route.security.includes('operator')
-        ? { 'X-Admin-Token': house.config.adminToken }
+        ? { 'X-Admin-Token': app.config.adminToken }
         : { 'X-API-Key': mine.apiKey };
-      const { status, body } = await http(house.url, route.method, filled(route.path), {
+      const { status, body } = await http(app.url, route.method, filled(route.path), {
         headers,
         body: { tenant_id: theirs.id, zzz: 1 },
       });
@@ -294,7 +294,7 @@ describe('every route of the OpenAPI document', () => {
   });
 
   async function keyOf(tenant: Tenant, body: Record<string, unknown>): Promise<{ id: string; text: string }> {
-    const { body: made } = await house.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
+    const { body: made } = await app.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
       name: 'k',
       ...body,
     });
@@ -304,22 +304,22 @@ describe('every route of the OpenAPI document', () => {
 
 describe('a key', () => {
   it('revoked is refused at once, though it had just been used', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     expect((await tenant.call('GET', '/api/v1/notifications')).status).toBe(200);
-    const { body: keys } = await house.operator('GET', `/internal/tenants/${tenant.id}/api-keys`);
+    const { body: keys } = await app.operator('GET', `/internal/tenants/${tenant.id}/api-keys`);
     expect(keys.data[0]).toMatchObject({ key_id: tenant.apiKey.slice(9, 17), revoked_at: null });
     expect(JSON.stringify(keys)).not.toContain(tenant.apiKey.slice(17));
-    expect((await house.operator('DELETE', `/internal/tenants/${tenant.id}/api-keys/${keys.data[0].id}`)).status).toBe(
+    expect((await app.operator('DELETE', `/internal/tenants/${tenant.id}/api-keys/${keys.data[0].id}`)).status).toBe(
       204,
     );
     await expect.poll(async () => (await tenant.call('GET', '/api/v1/notifications')).status).toBe(401);
-    expect((await house.operator('DELETE', `/internal/tenants/${tenant.id}/api-keys/${keys.data[0].id}`)).status).toBe(
+    expect((await app.operator('DELETE', `/internal/tenants/${tenant.id}/api-keys/${keys.data[0].id}`)).status).toBe(
       404,
     );
   });
 
   it('has its own limit, told in headers, and 429 with Retry-After beyond it', async () => {
-    const tenant = await house.tenant({ requests_per_minute: 3 });
+    const tenant = await app.tenant({ requests_per_minute: 3 });
     const answers = [];
     for (let request = 0; request < 4; request += 1) answers.push(await tenant.call('GET', '/api/v1/notifications'));
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429]);
@@ -339,34 +339,34 @@ describe('a key', () => {
   });
 
   it('works as a bearer token, and the request id is echoed', async () => {
-    const answer = await house.call('GET', '/api/v1/notifications', {
+    const answer = await app.call('GET', '/api/v1/notifications', {
       headers: { Authorization: `Bearer ${mine.apiKey}`, 'X-Request-Id': 'abc-1' },
     });
     expect([answer.status, answer.headers.get('x-request-id')]).toEqual([200, 'abc-1']);
-    const lost = await house.call('GET', '/nowhere', { headers: { 'X-Request-Id': 'abc-2' } });
+    const lost = await app.call('GET', '/nowhere', { headers: { 'X-Request-Id': 'abc-2' } });
     expect(lost.body).toMatchObject({ status: 404, code: 'not_found', request_id: 'abc-2' });
   });
 });
 
 describe("the operator's acts", () => {
   it('are in the audit log, which nobody may change', async () => {
-    const { rows } = await house.sql.query('select action, detail from audit_log where tenant_id = $1 order by id', [
+    const { rows } = await app.sql.query('select action, detail from audit_log where tenant_id = $1 order by id', [
       mine.id,
     ]);
     expect(rows.map(({ action }) => action)).toEqual(
       expect.arrayContaining(['tenant.created', 'api_key.created', 'api_key.revoked']),
     );
     expect(JSON.stringify(rows)).not.toContain(mine.apiKey);
-    await house.sql.query('begin');
-    await house.sql.query('set local role carillon_platform');
-    await expect(house.sql.query('delete from audit_log')).rejects.toThrow('permission denied');
-    await house.sql.query('rollback');
+    await app.sql.query('begin');
+    await app.sql.query('set local role carillon_platform');
+    await expect(app.sql.query('delete from audit_log')).rejects.toThrow('permission denied');
+    await app.sql.query('rollback');
   });
 
   it('stand on a listener of their own when one is configured', async () => {
     const { freePort } = await import('../services/programs.ts');
     const port = await freePort();
-    const split = await startHouse({ worker: false, environment: { INTERNAL_PORT: String(port) } }).catch(
+    const split = await startTestEnvironment({ worker: false, environment: { INTERNAL_PORT: String(port) } }).catch(
       (error: unknown) => error as TestEnvironment,
     );
     try {

@@ -7,21 +7,27 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '#testing';
 import { startRole } from './processes.js';
 import { profileEnvironment } from './profiles.js';
-import { http, type Json, startHouse, type Tenant, type TestEnvironment, tenantWith } from './test-environment.js';
+import {
+  http,
+  type Json,
+  startTestEnvironment,
+  type Tenant,
+  type TestEnvironment,
+  tenantWith,
+} from './test-environment.js';
 
 const BULK = '/api/v1/notifications/bulk';
 
-let house: TestEnvironment;
+let app: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {
-  house = await startHouse();
-  tenant = await house.tenant();
+  app = await startTestEnvironment();
+  tenant = await app.tenant();
 });
-afterAll(() => house?.stop());
+afterAll(() => app?.stop());
 
-const rows = async (text: string, values: unknown[] = []): Promise<Json[]> =>
-  (await house.sql.query(text, values)).rows;
+const rows = async (text: string, values: unknown[] = []): Promise<Json[]> => (await app.sql.query(text, values)).rows;
 const sharedContents = (): Promise<Json[]> =>
   rows('select * from shared_contents where tenant_id = $1 order by id', [tenant.id]);
 const recipients = (count: number, prefix = 'user'): Json[] =>
@@ -110,11 +116,11 @@ describe('a payload of 4.8 MB to 1,000 recipients', () => {
     const api = await startRole('api', {
       // Collects garbage as if memory were scarce.
       NODE_OPTIONS: '--max-old-space-size=128 --max-semi-space-size=2',
-      ...profileEnvironment(house.databaseUrl),
-      DATABASE_URL: house.databaseUrl,
+      ...profileEnvironment(app.databaseUrl),
+      DATABASE_URL: app.databaseUrl,
       CARILLON_HOME: home,
-      MASTER_KEY: house.config.masterKey.toString('hex'),
-      ADMIN_TOKEN: house.config.adminToken,
+      MASTER_KEY: app.config.masterKey.toString('hex'),
+      ADMIN_TOKEN: app.config.adminToken,
     });
     const mine = tenantWith((method, path, options) => http(api.url, method, path, options), tenant.id, tenant.apiKey);
     // Warm-up: compiles, connects and fills caches.

@@ -5,18 +5,18 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSmtpSink, until } from '#testing';
 import { profileEnvironment } from './profiles.js';
-import { CONTENT, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
+import { CONTENT, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const LEASE_SECONDS = 5;
 const DELIVERIES = 1_000;
 
-let house: TestEnvironment;
+let app: TestEnvironment;
 let tenant: Tenant;
 const children: ChildProcess[] = [];
 
 beforeAll(async () => {
-  house = await startHouse({ worker: false });
-  tenant = await house.tenant({
+  app = await startTestEnvironment({ worker: false });
+  tenant = await app.tenant({
     // On a busy machine a send may miss its deadline, a third of this short lease. Its retry should not wait half a minute.
     retry_schedule_seconds: Array.from({ length: 20 }, () => 0.2),
     recipient_limits: { email: { limit: 100_000, window_seconds: 60 }, in_app: { limit: 100_000, window_seconds: 60 } },
@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');
-  await house?.stop();
+  await app?.stop();
 });
 
 async function startWorkerProcess(): Promise<ChildProcess> {
@@ -33,11 +33,11 @@ async function startWorkerProcess(): Promise<ChildProcess> {
     env: {
       ...process.env,
       NODE_ENV: 'test',
-      ...profileEnvironment(house.databaseUrl),
-      DATABASE_URL: house.databaseUrl,
-      MASTER_KEY: house.config.masterKey.toString('hex'),
-      ADMIN_TOKEN: house.config.adminToken,
-      CARILLON_HOME: house.config.home,
+      ...profileEnvironment(app.databaseUrl),
+      DATABASE_URL: app.databaseUrl,
+      MASTER_KEY: app.config.masterKey.toString('hex'),
+      ADMIN_TOKEN: app.config.adminToken,
+      CARILLON_HOME: app.config.home,
       HOST: '127.0.0.1',
       METRICS_PORT: '0',
       LOG_LEVEL: 'error',
@@ -54,7 +54,7 @@ async function startWorkerProcess(): Promise<ChildProcess> {
   return child;
 }
 
-const count = async (text: string): Promise<number> => Number((await house.sql.query(text, [tenant.id])).rows[0].count);
+const count = async (text: string): Promise<number> => Number((await app.sql.query(text, [tenant.id])).rows[0].count);
 const sendAll = async (channel: 'email' | 'in_app'): Promise<void> => {
   const recipients = Array.from({ length: DELIVERIES }, (_, index) => ({
     recipient: { id: `p${index}`, email: `p${index}@example.com` },
@@ -117,7 +117,7 @@ describe('SIGKILL of a worker with a thousand deliveries in flight', { timeout: 
       async () => (await count('select count(*) from due_deliveries where tenant_id = $1')) === 0,
       (LEASE_SECONDS + 10) * 1_000,
     );
-    const { rows } = await house.sql.query(
+    const { rows } = await app.sql.query(
       `select count(*)::int as items, count(distinct recipient_id)::int as people, max(seq)::int as top from inbox_items where tenant_id = $1`,
       [tenant.id],
     );
@@ -130,7 +130,7 @@ describe('a paused worker', () => {
     const { Database, DeliveriesStore, DueDeliveriesStore } = await import('#database');
     const { newId } = await import('#domain');
     for (const child of children) child.kill('SIGKILL');
-    const database = new Database({ url: house.databaseUrl, poolSize: 2 });
+    const database = new Database({ url: app.databaseUrl, poolSize: 2 });
     try {
       const due = new DueDeliveriesStore(database);
       const store = new DeliveriesStore(database, () => undefined);
@@ -179,7 +179,7 @@ describe('a paused worker', () => {
       const again = await until('it is claimed once more', () => claim(30));
       expect(again).toMatchObject({ deliveryId: lost.deliveryId, sending: true });
       expect(await due.begin({ delivery: again, rateLimitConsumed: true })).toBe(2);
-      const { rows } = await house.sql.query('select number, outcome, code from attempts where delivery_id = $1', [
+      const { rows } = await app.sql.query('select number, outcome, code from attempts where delivery_id = $1', [
         lost.deliveryId,
       ]);
       expect(rows).toEqual([{ number: 1, outcome: 'unknown', code: 'worker_lost' }]);

@@ -2,16 +2,16 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type SmtpSink, startSmtpSink, startVendor, until, type Vendor, vendors } from '#testing';
-import { CONTENT, type Json, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
+import { CONTENT, type Json, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 /** The number of connections of an SMTP account. */
 const SLOTS = 5;
 const open: (() => Promise<unknown>)[] = [];
-let house: TestEnvironment;
+let app: TestEnvironment;
 
 /** The deadline is a third of the lease: with six seconds, a hanging send is aborted after two. */
 async function startWithLease(seconds: string): Promise<TestEnvironment> {
-  const started = await startHouse({ environment: { LEASE_SECONDS: seconds } });
+  const started = await startTestEnvironment({ environment: { LEASE_SECONDS: seconds } });
   // Measures times from here on: the transport is connected.
   const tenant = await started.tenant();
   const ids = await sendMany(tenant, 1, 'first');
@@ -20,9 +20,9 @@ async function startWithLease(seconds: string): Promise<TestEnvironment> {
 }
 
 beforeAll(async () => {
-  house = await startWithLease('6');
+  app = await startWithLease('6');
 });
-afterAll(() => house?.stop());
+afterAll(() => app?.stop());
 afterEach(async () => {
   for (const close of open.splice(0)) await close();
 });
@@ -70,7 +70,7 @@ async function states(tenant: Tenant, ids: readonly string[]): Promise<Record<st
 
 describe('an account that hangs', () => {
   it('gets as many sends as it has connections; the next account sends all others within seconds, and the breaker opens', async () => {
-    const tenant = await tenantWithMail(house);
+    const tenant = await tenantWithMail(app);
     const { sink, id } = await smtpAccount(tenant);
     const second = await secondAccount(tenant);
     sink.answerData('hang');
@@ -80,7 +80,7 @@ describe('an account that hangs', () => {
     expect(await states(tenant, ids)).toEqual({ sent: 60 - SLOTS, unknown: SLOTS });
     expect([sink.log.length, second.sends.length]).toEqual([SLOTS, 60 - SLOTS]);
     const { breakers } = await until('the operator sees it', async () => {
-      const { body } = await house.operator('GET', '/internal/overview');
+      const { body } = await app.operator('GET', '/internal/overview');
       return body.breakers.some(({ account_id: account }: Json) => account === id) && body;
     });
     expect(breakers).toContainEqual(expect.objectContaining({ account_id: id, breaker: 'open', code: 'deadline' }));

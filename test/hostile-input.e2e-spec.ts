@@ -4,20 +4,27 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '#domain';
 import { until } from '#testing';
-import { CONTENT, type Json, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
+import {
+  CONTENT,
+  type Json,
+  simulated,
+  startTestEnvironment,
+  type Tenant,
+  type TestEnvironment,
+} from './test-environment.js';
 
-let house: TestEnvironment;
+let app: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {
-  house = await startHouse({ worker: false });
-  tenant = await house.tenant();
+  app = await startTestEnvironment({ worker: false });
+  tenant = await app.tenant();
 });
-afterAll(() => house?.stop());
+afterAll(() => app?.stop());
 
 /** One raw connection. */
 async function connection(): Promise<{ socket: Socket; text: () => string }> {
-  const { port } = new URL(house.url);
+  const { port } = new URL(app.url);
   let text = '';
   const socket = connectTcp(Number(port), '127.0.0.1');
   socket.setEncoding('latin1').on('data', (chunk) => {
@@ -51,7 +58,7 @@ describe('a body is not read before its request is authorized', () => {
 
   let reader: string;
   beforeAll(async () => {
-    const { body } = await house.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
+    const { body } = await app.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
       name: 'Reader',
       scopes: ['notifications:read'],
     });
@@ -59,11 +66,9 @@ describe('a body is not read before its request is authorized', () => {
   });
 
   it('nor parsed: 401 for invalid JSON, too', async () => {
-    expect((await house.call('POST', SEND, { body: '{"a":' })).status).toBe(401);
-    expect((await house.call('POST', SEND, { body: '{"a":', headers: { 'X-API-Key': 'car_live_x' } })).status).toBe(
-      401,
-    );
-    expect((await house.call('POST', '/api/v1/nothing', { body: '{"a":' })).status).toBe(404);
+    expect((await app.call('POST', SEND, { body: '{"a":' })).status).toBe(401);
+    expect((await app.call('POST', SEND, { body: '{"a":', headers: { 'X-API-Key': 'car_live_x' } })).status).toBe(401);
+    expect((await app.call('POST', '/api/v1/nothing', { body: '{"a":' })).status).toBe(404);
   });
 
   it('the connection of a refused body is reused', async () => {
@@ -112,7 +117,7 @@ describe('depth and number of parts are counted before parsing', () => {
     ['too many keys', 'application/json', `[{${'"a":1,'.repeat(50_001)}`, 'too_many_keys'],
     ['too many numbers', 'application/json', `[${'1,'.repeat(50_001)}`, 'too_many_values'],
   ])("also in a vendor's report, before its signature is checked: %s", async (_name, type, body, code) => {
-    const answer = await house.call('POST', `/receipts/sendgrid/${newId()}`, {
+    const answer = await app.call('POST', `/receipts/sendgrid/${newId()}`, {
       body,
       headers: { 'Content-Type': type },
     });
@@ -123,7 +128,7 @@ describe('depth and number of parts are counted before parsing', () => {
     const event = Object.fromEntries(Array.from({ length: 20 }, (_, key) => [`field_number_${key}`, 'x']));
     const body = JSON.stringify(Array.from({ length: 1_900 }, () => event));
     expect(body.length).toBeGreaterThan(768 * 1024);
-    expect((await house.call('POST', `/receipts/sendgrid/${newId()}`, { body })).body.code).toBe('not_found');
+    expect((await app.call('POST', `/receipts/sendgrid/${newId()}`, { body })).body.code).toBe('not_found');
   });
 
   it('twenty levels are accepted, and brackets in strings do not count', async () => {

@@ -1,20 +1,27 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Database, IdempotencyStore } from '#database';
 import { newId } from '#domain';
-import { CONTENT, type Json, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
+import {
+  CONTENT,
+  type Json,
+  simulated,
+  startTestEnvironment,
+  type Tenant,
+  type TestEnvironment,
+} from './test-environment.js';
 
-let house: TestEnvironment;
+let app: TestEnvironment;
 let tenant: Tenant;
 let other: Tenant;
 
 beforeAll(async () => {
-  house = await startHouse();
-  [tenant, other] = [await house.tenant(), await house.tenant()];
+  app = await startTestEnvironment();
+  [tenant, other] = [await app.tenant(), await app.tenant()];
 });
-afterAll(() => house?.stop());
+afterAll(() => app?.stop());
 
 const count = async (tenantId: string): Promise<number> =>
-  Number((await house.sql.query('select count(*) from notifications where tenant_id = $1', [tenantId])).rows[0].count);
+  Number((await app.sql.query('select count(*) from notifications where tenant_id = $1', [tenantId])).rows[0].count);
 
 describe('an idempotency key', () => {
   it('makes one notification of fifty parallel requests, with fifty equal answers', async () => {
@@ -57,7 +64,7 @@ describe('an idempotency key', () => {
   });
 
   it("of a test API key is independent of a live one's", async () => {
-    const { body: made } = await house.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
+    const { body: made } = await app.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
       name: 'Test',
       mode: 'test',
     });
@@ -81,7 +88,7 @@ describe('an idempotency key', () => {
   });
 
   it('is not released by a request that ended late', async () => {
-    const database = new Database({ url: house.databaseUrl, poolSize: 1 });
+    const database = new Database({ url: app.databaseUrl, poolSize: 1 });
     const store = new IdempotencyStore(database);
     const [first, second] = [newId(), newId()];
     await store.begin(tenant.id, 'late', '00', first);
@@ -121,7 +128,7 @@ describe('an idempotency key', () => {
   });
 
   it('of a POST that is still running is reported', async () => {
-    await house.sql.query(
+    await app.sql.query(
       `insert into idempotency_keys (tenant_id, key, body_hash) values ($1, 'running', decode($2, 'hex'))`,
       [
         tenant.id,

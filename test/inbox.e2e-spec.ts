@@ -4,19 +4,19 @@ import { SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type RawData, WebSocket } from 'ws';
 import { until } from '#testing';
-import { type Json, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
+import { type Json, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
-let house: TestEnvironment;
+let app: TestEnvironment;
 let tenant: Tenant;
 const open: WebSocket[] = [];
 
 beforeAll(async () => {
-  house = await startHouse();
-  tenant = await house.tenant({ recipient_limits: { in_app: { limit: 100_000, window_seconds: 60 } } });
+  app = await startTestEnvironment();
+  tenant = await app.tenant({ recipient_limits: { in_app: { limit: 100_000, window_seconds: 60 } } });
 });
 afterAll(async () => {
   for (const socket of open) socket.terminate();
-  await house?.stop();
+  await app?.stop();
 });
 
 const token = async (recipientId: string, body: Record<string, unknown> = {}): Promise<string> =>
@@ -32,7 +32,7 @@ interface Stream {
 }
 
 async function connect(recipientId: string, since?: number, bearer?: string): Promise<Stream> {
-  const url = `${house.url.replace('http', 'ws')}/api/v1/inbox/stream${since === undefined ? '' : `?since=${since}`}`;
+  const url = `${app.url.replace('http', 'ws')}/api/v1/inbox/stream${since === undefined ? '' : `?since=${since}`}`;
   const socket = new WebSocket(url, ['carillon.v1', bearer ?? (await token(recipientId))]);
   open.push(socket);
   const frames: Json[] = [];
@@ -85,7 +85,7 @@ describe('the live inbox', () => {
     await until(
       'they are there',
       async () =>
-        (await house.sql.query(`select from inbox_items where tenant_id = $1 and recipient_id = 'bob'`, [tenant.id]))
+        (await app.sql.query(`select from inbox_items where tenant_id = $1 and recipient_id = 'bob'`, [tenant.id]))
           .rowCount === 4,
     );
     const second = await connect('bob', item.seq);
@@ -121,11 +121,11 @@ describe('the live inbox', () => {
     const { item } = await one.frame('item');
     await two.frame('counts');
     const bearer = { Authorization: `Bearer ${await token('tab')}` };
-    expect((await house.call('POST', `/api/v1/inbox/${item.id}/read`, { headers: bearer })).status).toBe(204);
+    expect((await app.call('POST', `/api/v1/inbox/${item.id}/read`, { headers: bearer })).status).toBe(204);
     expect(await two.frame('item_changed')).toMatchObject({ id: item.id, seq: 1, read_at: expect.any(String) });
     expect(await two.frame('counts', 2)).toMatchObject({ counts: { unread: 0, unseen: 0, total: 1 } });
-    expect((await house.call('POST', `/api/v1/inbox/${item.id}/read`, { headers: bearer })).status).toBe(204);
-    expect((await house.call('GET', '/api/v1/inbox/counts', { headers: bearer })).body).toEqual({
+    expect((await app.call('POST', `/api/v1/inbox/${item.id}/read`, { headers: bearer })).status).toBe(204);
+    expect((await app.call('GET', '/api/v1/inbox/counts', { headers: bearer })).body).toEqual({
       total: 1,
       unread: 0,
       unseen: 0,
@@ -138,11 +138,11 @@ describe('the live inbox', () => {
     await until(
       'both are there',
       async () =>
-        (await house.sql.query(`select from inbox_items where tenant_id = $1 and recipient_id = 'sse'`, [tenant.id]))
+        (await app.sql.query(`select from inbox_items where tenant_id = $1 and recipient_id = 'sse'`, [tenant.id]))
           .rowCount === 2,
     );
     const controller = new AbortController();
-    const response = await fetch(`${house.url}/api/v1/inbox/stream`, {
+    const response = await fetch(`${app.url}/api/v1/inbox/stream`, {
       headers: { Authorization: `Bearer ${await token('sse')}`, Accept: 'text/event-stream', 'Last-Event-ID': '1' },
       signal: controller.signal,
     });
@@ -216,7 +216,7 @@ describe('the inbox over HTTP', () => {
       'all are there',
       async () => (await tenant.call('GET', '/api/v1/inbox/counts', undefined, as)).body.total === 40,
     );
-    const { rows } = await house.sql.query(
+    const { rows } = await app.sql.query(
       `select count(*)::int as total, count(*) filter (where read_at is null)::int as unread, count(*) filter (where seen_at is null)::int as unseen from inbox_items where tenant_id = $1 and recipient_id = 'con'`,
       [tenant.id],
     );
@@ -227,7 +227,7 @@ describe('the inbox over HTTP', () => {
 describe('the door of the stream', () => {
   const upgrade = (path: string, headers: Record<string, string> = {}): Promise<number> =>
     new Promise((resolve, reject) => {
-      request(`${house.url}${path}`, {
+      request(`${app.url}${path}`, {
         headers: {
           Connection: 'Upgrade',
           Upgrade: 'websocket',
@@ -294,26 +294,26 @@ describe('the door of the stream', () => {
   });
 
   it('ends server-sent events when the token expires', async () => {
-    const events = await fetch(house.url + stream, { headers: bearer(await shortToken('exp')) });
+    const events = await fetch(app.url + stream, { headers: bearer(await shortToken('exp')) });
     expect(await events.text()).toMatch(/^event: ready\n/);
   });
 
   it('has the rules of the inbox routes: suspension and origins', async () => {
-    const strict = await house.tenant({ allowed_origins: ['https://app.example.com'] });
+    const strict = await app.tenant({ allowed_origins: ['https://app.example.com'] });
     const minted = (await strict.call('POST', '/api/v1/recipients/x/inbox-token', {})).body.token;
     const statuses = async (origin: string): Promise<number[]> => {
       const headers = { ...bearer(minted), Origin: origin };
-      const events = await fetch(house.url + stream, { headers });
+      const events = await fetch(app.url + stream, { headers });
       await events.body?.cancel();
       return [
-        (await house.call('GET', '/api/v1/inbox', { headers })).status,
+        (await app.call('GET', '/api/v1/inbox', { headers })).status,
         events.status,
         await upgrade(stream, headers),
       ];
     };
     expect(await statuses('https://evil.example')).toEqual([403, 403, 403]);
     expect(await statuses('https://app.example.com')).toEqual([200, 200, 101]);
-    await house.operator('PATCH', `/internal/tenants/${strict.id}`, { status: 'suspended' });
+    await app.operator('PATCH', `/internal/tenants/${strict.id}`, { status: 'suspended' });
     await expect.poll(() => statuses('https://app.example.com')).toEqual([403, 403, 403]);
   });
 
@@ -321,12 +321,12 @@ describe('the door of the stream', () => {
   async function shortToken(recipientId: string): Promise<string> {
     const { InboxTokens } = await import('../apps/api/src/http/inbox-tokens.js');
     const { SecretBox } = await import('#database');
-    const tokens = new InboxTokens(new SecretBox(house.config.masterKey).derive('inbox-tokens'));
+    const tokens = new InboxTokens(new SecretBox(app.config.masterKey).derive('inbox-tokens'));
     return await tokens.mint(tenant.id, recipientId, ['inbox:read'], 2);
   }
 
   it('holds to the origins a tenant allows', async () => {
-    const strict = await house.tenant({ allowed_origins: ['https://app.example.com'] });
+    const strict = await app.tenant({ allowed_origins: ['https://app.example.com'] });
     const bearerOf = async (): Promise<Record<string, string>> =>
       bearer((await strict.call('POST', '/api/v1/recipients/x/inbox-token', {})).body.token);
     expect(await upgrade(stream, { ...(await bearerOf()), Origin: 'https://evil.example' })).toBe(403);
@@ -343,7 +343,7 @@ describe('the door of the stream', () => {
   });
 
   it('closes a reader that does not read, and goes on without it', async () => {
-    const socket = createConnection(Number(new URL(house.url).port), '127.0.0.1');
+    const socket = createConnection(Number(new URL(app.url).port), '127.0.0.1');
     await new Promise((resolve) => socket.once('connect', resolve));
     socket.write(
       `GET ${stream}?since=0 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}\r\nAuthorization: Bearer ${await token('slow')}\r\n\r\n`,
@@ -386,7 +386,7 @@ describe('the door of the stream', () => {
 
 describe('an API that stops', () => {
   it('closes its streams so that clients connect again', async () => {
-    const stopping = await startHouse({ worker: false });
+    const stopping = await startTestEnvironment({ worker: false });
     const mine = await stopping.tenant();
     const minted = await mine.call('POST', '/api/v1/recipients/ann/inbox-token', {});
     const path = '/api/v1/inbox/stream';

@@ -1,15 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '#testing';
-import { CONTENT, type Json, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
+import {
+  CONTENT,
+  type Json,
+  simulated,
+  startTestEnvironment,
+  type Tenant,
+  type TestEnvironment,
+} from './test-environment.js';
 
-let house: TestEnvironment;
+let app: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {
-  house = await startHouse({ environment: { LEASE_SECONDS: '3' } });
-  tenant = await house.tenant({ retry_schedule_seconds: [0.05, 0.05] });
+  app = await startTestEnvironment({ environment: { LEASE_SECONDS: '3' } });
+  tenant = await app.tenant({ retry_schedule_seconds: [0.05, 0.05] });
 });
-afterAll(() => house?.stop());
+afterAll(() => app?.stop());
 
 const FINAL = ['sent', 'delivered', 'bounced', 'unknown', 'suppressed', 'expired', 'cancelled', 'failed'];
 const deliveryOf = (notification: Json): string => notification.deliveries[0].id;
@@ -62,7 +69,7 @@ describe('the simulated outcomes', () => {
   it('down: in the dead letters after the schedule; replayed once', async () => {
     const sent = await tenant.send(simulated('down'));
     expect(await final(sent, 'failed')).toMatchObject({ reason: 'retries_exhausted', attempts: 3 });
-    const { body: letters } = await house.operator(
+    const { body: letters } = await app.operator(
       'GET',
       `/internal/dlq?tenant_id=${tenant.id}&reason=retries_exhausted&unreplayed=true`,
     );
@@ -78,8 +85,8 @@ describe('the simulated outcomes', () => {
     ]);
     const [{ id }] = letters.data;
     const replayed = await Promise.all([
-      house.operator('POST', `/internal/dlq/${id}/replay`),
-      house.operator('POST', `/internal/dlq/${id}/replay`),
+      app.operator('POST', `/internal/dlq/${id}/replay`),
+      app.operator('POST', `/internal/dlq/${id}/replay`),
     ]);
     expect(replayed.map(({ status }) => status).sort()).toEqual([202, 409]);
     expect(replayed.find(({ status }) => status === 409)!.body.code).toBe('already_replayed');
@@ -89,10 +96,10 @@ describe('the simulated outcomes', () => {
     });
     expect(codes(again)).toContain('replayed');
     expect(
-      (await house.operator('GET', `/internal/dlq?tenant_id=${tenant.id}&reason=retries_exhausted`)).body.data,
+      (await app.operator('GET', `/internal/dlq?tenant_id=${tenant.id}&reason=retries_exhausted`)).body.data,
     ).toHaveLength(2);
-    expect((await house.operator('DELETE', `/internal/dlq/${id}`)).status).toBe(204);
-    expect((await house.operator('GET', `/internal/dlq/${id}`)).status).toBe(404);
+    expect((await app.operator('DELETE', `/internal/dlq/${id}`)).status).toBe(204);
+    expect((await app.operator('GET', `/internal/dlq/${id}`)).status).toBe(404);
     expect((await tenant.notification(sent.id)).status).toBe('failed');
   });
 
@@ -180,7 +187,7 @@ describe('time', () => {
   });
 
   it('if cancel and worker race, each delivery is either cancelled and not sent, or sent and not cancelled', async () => {
-    const racer = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
+    const racer = await app.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
     const sent = await Promise.all(
       Array.from({ length: 60 }, (_, index) =>
         racer
@@ -194,7 +201,7 @@ describe('time', () => {
         (await racer.call('GET', '/api/v1/notifications?status=active&limit=1')).body.data.length === 0 &&
         (await racer.call('GET', '/api/v1/notifications?status=pending&limit=1')).body.data.length === 0,
     );
-    const { rows } = await house.sql.query('select notification_id from mailbox_messages where tenant_id = $1', [
+    const { rows } = await app.sql.query('select notification_id from mailbox_messages where tenant_id = $1', [
       racer.id,
     ]);
     const delivered = new Set(rows.map((row) => row.notification_id));
@@ -203,7 +210,7 @@ describe('time', () => {
   });
 
   it('expires instead of being sent late, also while it waits for a retry', async () => {
-    const slow = await house.tenant({ retry_schedule_seconds: [600, 600] });
+    const slow = await app.tenant({ retry_schedule_seconds: [600, 600] });
     const sent = await slow.send({
       ...simulated('down', 'exp'),
       expires_at: new Date(Date.now() + 1_000).toISOString(),
@@ -230,7 +237,7 @@ describe('consent and limit', () => {
   });
 
   it('deliveries beyond the limit are held, and sent when the window has moved', async () => {
-    const limited = await house.tenant({ recipient_limits: { email: { limit: 2, window_seconds: 2 } } });
+    const limited = await app.tenant({ recipient_limits: { email: { limit: 2, window_seconds: 2 } } });
     const sent = await Promise.all(Array.from({ length: 3 }, () => limited.send(simulated('ok', 'busy'))));
     const held = await until('one is held', async () => {
       const deliveries = await Promise.all(sent.map((one) => limited.delivery(deliveryOf(one))));
@@ -246,7 +253,7 @@ describe('consent and limit', () => {
   });
 
   it('many deliveries beyond the limit are held once each, and sent in order', async () => {
-    const limited = await house.tenant({ recipient_limits: { email: { limit: 2, window_seconds: 3 } } });
+    const limited = await app.tenant({ recipient_limits: { email: { limit: 2, window_seconds: 3 } } });
     // The Redis limiter first waits for sends of a tenant that it does not know; after this it knows the tenant.
     const first = await limited.send(simulated('ok', 'popular'));
     await until('the first is sent', async () => (await limited.notification(first.id)).status === 'sent');
@@ -257,14 +264,14 @@ describe('consent and limit', () => {
     await limited.call('POST', '/api/v1/notifications/bulk', { channel: 'email', content: CONTENT.email, recipients });
     const mail = async (): Promise<{ notification_id: string }[]> =>
       (
-        await house.sql.query('select notification_id from mailbox_messages where tenant_id = $1 order by id', [
+        await app.sql.query('select notification_id from mailbox_messages where tenant_id = $1 order by id', [
           limited.id,
         ])
       ).rows;
     await until('all are sent', async () => (await mail()).length === 6, 12_000);
     const sent = (await mail()).map((row) => row.notification_id);
     expect(sent).toEqual(sent.toSorted());
-    const { rows } = await house.sql.query(
+    const { rows } = await app.sql.query(
       `select count(*)::int as held, count(distinct delivery_id)::int as deliveries from delivery_log where tenant_id = $1 and code = 'held'`,
       [limited.id],
     );
@@ -272,7 +279,7 @@ describe('consent and limit', () => {
   });
 
   it('a retry takes no second token', async () => {
-    const limited = await house.tenant({
+    const limited = await app.tenant({
       recipient_limits: { email: { limit: 1, window_seconds: 600 } },
       retry_schedule_seconds: [0.05, 0.05],
     });
@@ -281,9 +288,9 @@ describe('consent and limit', () => {
   });
 
   it('a suspended tenant is refused, and its waiting deliveries are suppressed', async () => {
-    const bad = await house.tenant();
+    const bad = await app.tenant();
     const sent = await bad.send({ ...simulated('ok', 's'), scheduled_at: new Date(Date.now() + 600).toISOString() });
-    await house.operator('PATCH', `/internal/tenants/${bad.id}`, { status: 'suspended' });
+    await app.operator('PATCH', `/internal/tenants/${bad.id}`, { status: 'suspended' });
     await until(
       'the key is refused',
       async () => (await bad.call('GET', '/api/v1/notifications')).body.code === 'forbidden',
@@ -292,7 +299,7 @@ describe('consent and limit', () => {
       'it is suppressed',
       async () =>
         (
-          await house.sql.query(
+          await app.sql.query(
             `select from deliveries where id = $1 and state = 'suppressed' and reason = 'tenant_suspended'`,
             [deliveryOf(sent)],
           )
@@ -322,7 +329,7 @@ describe('a delivery that cannot be sent', () => {
   });
 
   it('fails as no_provider without an account and a sandbox', async () => {
-    const strict = await startHouse({ environment: { SANDBOX_FALLBACK: 'false' } });
+    const strict = await startTestEnvironment({ environment: { SANDBOX_FALLBACK: 'false' } });
     try {
       const live = await strict.tenant();
       const test = await strict.tenant({}, { mode: 'test' });
@@ -340,7 +347,7 @@ describe('a delivery that cannot be sent', () => {
 
 describe('order', () => {
   it('is strict within an ordering key, even past a failure that is retried', async () => {
-    const ordered = await house.tenant({
+    const ordered = await app.tenant({
       retry_schedule_seconds: [0.3, 0.3],
       recipient_limits: { email: { limit: 1_000, window_seconds: 60 } },
     });
@@ -352,7 +359,7 @@ describe('order', () => {
       'all are sent',
       async () => (await ordered.call('GET', '/api/v1/notifications?status=sent')).body.data.length === 6,
     );
-    const { rows } = await house.sql.query(
+    const { rows } = await app.sql.query(
       'select notification_id from mailbox_messages where tenant_id = $1 order by id',
       [ordered.id],
     );
@@ -360,7 +367,7 @@ describe('order', () => {
   });
 
   it('does not wait for the poll interval of 200 ms between two deliveries of a key', async () => {
-    const ordered = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
+    const ordered = await app.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
     const count = 60;
     const { recipient_id, recipient_address, ...common } = simulated('ok', 'o');
     const recipients = Array.from({ length: count }, () => ({ recipient_id, recipient_address }));

@@ -16,22 +16,22 @@ import {
 } from '#database';
 import { newId } from '#domain';
 import { connect, until } from '#testing';
-import { type Json, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
+import { type Json, simulated, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const NIL = '00000000-0000-0000-0000-000000000000';
-let house: TestEnvironment;
+let app: TestEnvironment;
 const databases: Database[] = [];
 
 beforeAll(async () => {
-  house = await startHouse({ worker: false });
+  app = await startTestEnvironment({ worker: false });
 });
 afterAll(async () => {
   for (const database of databases) await database.close();
-  await house?.stop();
+  await app?.stop();
 });
 
 function openDatabase(poolSize = 3): Database {
-  const database = new Database({ url: house.databaseUrl, poolSize });
+  const database = new Database({ url: app.databaseUrl, poolSize });
   databases.push(database);
   return database;
 }
@@ -82,7 +82,7 @@ describe('of the deliveries of an ordering key', () => {
   let due: DueDeliveriesStore;
   let deliveries: DeliveriesStore;
   beforeAll(async () => {
-    tenant = await house.tenant();
+    tenant = await app.tenant();
     const database = openDatabase();
     due = new DueDeliveriesStore(database);
     deliveries = new DeliveriesStore(database, () => undefined);
@@ -131,10 +131,10 @@ describe('of the deliveries of an ordering key', () => {
     const [first, second, third] = [await send('c'), await send('c'), await send('c')];
     const [head] = await claim();
     await deliveries.record(head!, { kind: 'failed', reason: 'rejected', code: null, detail: null });
-    const { rows } = await house.sql.query('select id from dead_letters where delivery_id = $1', [first.delivery]);
+    const { rows } = await app.sql.query('select id from dead_letters where delivery_id = $1', [first.delivery]);
     const [running] = await claim();
     expect(running!.deliveryId).toBe(second.delivery);
-    expect((await house.operator('POST', `/internal/dlq/${rows[0].id}/replay`)).status).toBeLessThan(300);
+    expect((await app.operator('POST', `/internal/dlq/${rows[0].id}/replay`)).status).toBeLessThan(300);
     expect(await claim()).toEqual([]);
     for (const expected of [second, first, third]) {
       const current = expected === second ? running! : (await claim())[0]!;
@@ -144,8 +144,8 @@ describe('of the deliveries of an ordering key', () => {
   });
 
   it('blocked ones of one call are sent one after the other', async () => {
-    const worker = await house.startWorker();
-    const ordered = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
+    const worker = await app.startWorker();
+    const ordered = await app.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
     const recipients = Array.from({ length: 20 }, (_, index) => ({
       recipient_id: `r${index}`,
       recipient_address: 'a@example.com',
@@ -158,7 +158,7 @@ describe('of the deliveries of an ordering key', () => {
     });
     const order = async (): Promise<string[]> =>
       (
-        await house.sql.query('select notification_id from mailbox_messages where tenant_id = $1 order by id', [
+        await app.sql.query('select notification_id from mailbox_messages where tenant_id = $1 order by id', [
           ordered.id,
         ])
       ).rows.map((row) => row.notification_id);
@@ -175,8 +175,8 @@ describe('rows from before the migration', () => {
     for (const name of await readdir(migrations))
       if (name < '20261125101000') await cp(join(migrations, name), join(before, name), { recursive: true });
     const name = `before_${Date.now()}`;
-    await house.sql.query(`create database ${name}`);
-    const url = new URL(house.databaseUrl);
+    await app.sql.query(`create database ${name}`);
+    const url = new URL(app.databaseUrl);
     url.pathname = `/${name}`;
     await migrate(url.href, before);
     const sql = await connect(url.href);
@@ -195,7 +195,7 @@ describe('rows from before the migration', () => {
     expect(rows.map(({ id }) => id)).toEqual(['2', '3', '4', '6']);
     expect(rows.every((one) => one.reason === 'ordering' && one.not_before === '2026-01-01')).toBe(true);
     await sql.end();
-    await house.sql.query(`drop database ${name} with (force)`);
+    await app.sql.query(`drop database ${name} with (force)`);
     await rm(before, { recursive: true });
   });
 });
@@ -206,7 +206,7 @@ describe('with concurrent accepts, records and cancels', () => {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)]!;
 
   it('each key has exactly one head, and the order is that of the accepts', async () => {
-    const tenants = [await house.tenant(), await house.tenant()];
+    const tenants = [await app.tenant(), await app.tenant()];
     const accepts: { key: string; id: string; began: number; ended: number }[] = [];
     const notifications: { tenantId: string; id: string }[] = [];
     const done: { key: string; id: string }[] = [];
@@ -278,7 +278,7 @@ describe('with concurrent accepts, records and cancels', () => {
     });
     await Promise.all([...accepting, work(), work(), work(), cancelSome(), cancelSome()]);
 
-    const { rows } = await house.sql.query('select * from due_deliveries where tenant_id = any ($1)', [
+    const { rows } = await app.sql.query('select * from due_deliveries where tenant_id = any ($1)', [
       tenants.map(({ id }) => id),
     ]);
     expect(rows).toEqual([]);
@@ -294,13 +294,13 @@ describe('with concurrent accepts, records and cancels', () => {
 
 describe('while another transaction holds the lock of an ordering key', () => {
   const lockOf = async (tenantId: string, key: string): Promise<() => Promise<void>> => {
-    const holder = await connect(house.databaseUrl);
+    const holder = await connect(app.databaseUrl);
     await holder.query('begin');
     await holder.query('select carillon_lock_ordering_keys(array[carillon_ordering_lock($1, $2)])', [tenantId, key]);
     return () => holder.end();
   };
   const somebodyWaits = async (): Promise<boolean> =>
-    (await house.sql.query(`select from pg_locks where locktype = 'advisory' and not granted`)).rows.length > 0;
+    (await app.sql.query(`select from pg_locks where locktype = 'advisory' and not granted`)).rows.length > 0;
   /** Two batches, because some stores write two at a time. */
   const blockTwo = async (work: () => Promise<unknown>): Promise<Promise<unknown>[]> => {
     const first = work().catch((error: Error) => error);
@@ -312,7 +312,7 @@ describe('while another transaction holds the lock of an ordering key', () => {
   };
 
   it.each(['accept', 'acceptAll'] as const)('%s accepts requests without an ordering key', async (call) => {
-    const [ordered, other] = [await house.tenant(), await house.tenant()];
+    const [ordered, other] = [await app.tenant(), await app.tenant()];
     const store = new AcceptStore(openDatabase(), () => undefined);
     const take = (tenantId: string, key: string | null): Promise<unknown> =>
       call === 'accept' ? store.accept(acceptance(tenantId, key)) : store.acceptAll([acceptance(tenantId, key)]);
@@ -325,8 +325,8 @@ describe('while another transaction holds the lock of an ordering key', () => {
   });
 
   it('deliveries without an ordering key are recorded', async () => {
-    await house.sql.query('truncate due_deliveries');
-    const tenant = await house.tenant();
+    await app.sql.query('truncate due_deliveries');
+    const tenant = await app.tenant();
     for (const key of ['k', null]) await tenant.send({ ...simulated('ok'), ...(key && { ordering_key: key }) });
     const database = openDatabase(4);
     const store = new DeliveriesStore(database, () => undefined);
@@ -342,9 +342,9 @@ describe('while another transaction holds the lock of an ordering key', () => {
 });
 
 it('deleting thousands of deliveries of one key ends within the time-out of a statement', async () => {
-  await house.sql.query('truncate due_deliveries');
-  const tenant = await house.tenant();
-  await house.sql.query(
+  await app.sql.query('truncate due_deliveries');
+  const tenant = await app.tenant();
+  await app.sql.query(
     `insert into due_deliveries (tenant_id, delivery_id, channel, lane, ordering_key, due_at)
      select $1, lpad(to_hex(n), 32, '0')::uuid, 'email', 2, 'k', now() from generate_series(1, 6000) n`,
     [tenant.id],
@@ -378,7 +378,7 @@ describe('a claim', () => {
   };
   let filled = 0;
   const fill = async (tenantId: string, count: number, columns: string): Promise<void> => {
-    await house.sql.query(
+    await app.sql.query(
       `insert into due_deliveries (tenant_id, delivery_id, channel, lane, ordering_key, due_at)
        select $1, lpad(to_hex($3::integer + n), 32, '0')::uuid, 'email', 2, ${columns} from generate_series(1, $2) n`,
       [tenantId, count, filled],
@@ -387,32 +387,32 @@ describe('a claim', () => {
   };
 
   it('costs the same without and with 50,000 deliveries that wait behind their ordering key', async () => {
-    await house.sql.query('truncate due_deliveries');
+    await app.sql.query('truncate due_deliveries');
     const database = openDatabase(1);
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     // Rows with a head that is not due: half of the backlog with one key, half with a key each.
     await fill(tenant.id, 25_001, `'h' || n, now() + interval '1 hour'`);
     await fill(tenant.id, 200, 'null, now()');
-    await house.sql.query('vacuum analyze due_deliveries');
+    await app.sql.query('vacuum analyze due_deliveries');
     await buffersOfClaim(database);
-    await house.sql.query("update due_deliveries set due_at = now() - interval '1 hour' where ordering_key is null");
-    await house.sql.query('vacuum analyze due_deliveries');
+    await app.sql.query("update due_deliveries set due_at = now() - interval '1 hour' where ordering_key is null");
+    await app.sql.query('vacuum analyze due_deliveries');
     const none = await buffersOfClaim(database);
     await fill(tenant.id, 25_000, `'h' || n, now() - interval '2 hours'`);
     await fill(tenant.id, 25_000, `'h25001', now() - interval '2 hours'`);
-    await house.sql.query("update due_deliveries set due_at = now() - interval '1 hour' where ordering_key is null");
-    await house.sql.query('vacuum analyze due_deliveries');
+    await app.sql.query("update due_deliveries set due_at = now() - interval '1 hour' where ordering_key is null");
+    await app.sql.query('vacuum analyze due_deliveries');
     const many = await buffersOfClaim(database);
     expect(many).toBeLessThanOrEqual(1.2 * none);
-    await house.sql.query('truncate due_deliveries');
+    await app.sql.query('truncate due_deliveries');
   }, 60_000);
 
   it.each(['blocked', 'locked'])('reaches the tenant behind forty whose deliveries are %s', async (kind) => {
-    await house.sql.query('truncate due_deliveries');
+    await app.sql.query('truncate due_deliveries');
     const crowd: string[] = [];
-    for (let index = 0; index < 40; index += 1) crowd.push((await house.tenant()).id);
+    for (let index = 0; index < 40; index += 1) crowd.push((await app.tenant()).id);
     // Created last, it has the highest id and comes last in the round.
-    const last = await house.tenant();
+    const last = await app.tenant();
     for (const id of crowd) {
       await fill(id, 1, `'k', now() + interval '1 hour'`);
       await fill(id, 3, kind === 'blocked' ? `'k', now()` : 'null, now()');
@@ -430,14 +430,14 @@ describe('a claim', () => {
     });
     await until('the rows are locked', () => isLocked);
     const made = await last.send(simulated('ok'));
-    const worker = await house.startWorker();
+    const worker = await app.startWorker();
     try {
       await until('it is sent', async () => (await last.notification(made.id)).status === 'sent', 5_000);
     } finally {
       release();
       await locking;
       await worker.stop();
-      await house.sql.query('truncate due_deliveries');
+      await app.sql.query('truncate due_deliveries');
     }
   });
 });

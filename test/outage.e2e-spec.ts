@@ -6,23 +6,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { startSmtpSink, startTcpProxy, type TcpProxy, until } from '#testing';
-import { CONTENT, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
+import { CONTENT, simulated, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const LEASE_SECONDS = 6;
 
 let proxy: TcpProxy;
-let house: TestEnvironment;
+let app: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {
   const { hostname, port } = new URL(inject('postgresUrl'));
   proxy = await startTcpProxy({ host: hostname, port: Number(port) });
-  house = await startHouse({ through: proxy.port, environment: { LEASE_SECONDS: String(LEASE_SECONDS) } });
-  tenant = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
+  app = await startTestEnvironment({ through: proxy.port, environment: { LEASE_SECONDS: String(LEASE_SECONDS) } });
+  tenant = await app.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
 });
 afterAll(async () => {
   proxy?.pass();
-  await house?.stop();
+  await app?.stop();
   await proxy?.close();
 });
 
@@ -44,8 +44,8 @@ describe.each(['blackhole', 'reset'] as const)('a database behind a %s', (mode) 
         new Set(['503 unavailable']),
       );
       expect(Number(answers[0]!.headers.get('retry-after'))).toBeGreaterThan(0);
-      expect((await house.call('GET', '/livez')).status).toBe(200);
-      expect((await house.call('GET', '/readyz')).body).toMatchObject({
+      expect((await app.call('GET', '/livez')).status).toBe(200);
+      expect((await app.call('GET', '/readyz')).body).toMatchObject({
         status: 'not_ready',
         checks: { postgres: 'away' },
       });
@@ -66,9 +66,9 @@ describe.each(['blackhole', 'reset'] as const)('a database behind a %s', (mode) 
     for (const { id } of [before, after])
       await until('it is sent', async () => (await tenant.notification(id)).status === 'sent', 20_000);
     expect(performance.now() - backAt).toBeLessThan(20_000);
-    expect((await house.call('GET', '/readyz')).status).toBe(200);
+    expect((await app.call('GET', '/readyz')).status).toBe(200);
     // No request was stored in part.
-    const { rows } = await house.sql.query(
+    const { rows } = await app.sql.query(
       `select count(*)::int as n from notifications n where tenant_id = $1 and not exists (select from deliveries d where d.tenant_id = n.tenant_id and d.notification_id = n.id)`,
       [tenant.id],
     );
@@ -84,7 +84,7 @@ describe('an outcome that cannot be recorded for longer than a lease', () => {
       provider: 'smtp',
       credentials: { host: '127.0.0.1', port: vendor.port, tls: 'none', from: 'carillon@example.com' },
     };
-    const mine = await house.tenant();
+    const mine = await app.tenant();
     expect((await mine.call('POST', '/api/v1/provider-accounts', account)).status).toBe(201);
     vendor.answerData('hang');
     const sent = await mine.send({
@@ -97,7 +97,7 @@ describe('an outcome that cannot be recorded for longer than a lease', () => {
     proxy.reset();
     vendor.answerData(null);
     vendor.release();
-    const spool = join(house.config.home, 'spool');
+    const spool = join(app.config.home, 'spool');
     await until(
       'the outcome is in the spool',
       () => existsSync(spool) && readdirSync(spool).length === 1,
@@ -130,30 +130,27 @@ describe('an outcome in the spool of one worker, and another worker with its own
       const vendor = await startSmtpSink();
       const home = await mkdtemp(join(tmpdir(), 'carillon-other-'));
       const credentials = { host: '127.0.0.1', port: vendor.port, tls: 'none', from: 'carillon@example.com' };
-      const mine = await house.tenant();
+      const mine = await app.tenant();
       const account = { name: 'smtp', provider: 'smtp', credentials };
       expect((await mine.call('POST', '/api/v1/provider-accounts', account)).status).toBe(201);
       vendor.answerData('hang');
       const email = { recipient_id: 'x', recipient_address: 'x@example.com', channel: 'email', content: CONTENT.email };
       const sent = await mine.send(email);
       await until('the vendor has it', () => vendor.log.length === 1);
-      const keys = { MASTER_KEY: house.config.masterKey.toString('hex'), ADMIN_TOKEN: house.config.adminToken };
-      const other = await house.startWorker({
+      const keys = { MASTER_KEY: app.config.masterKey.toString('hex'), ADMIN_TOKEN: app.config.adminToken };
+      const other = await app.startWorker({
         ...keys,
         CARILLON_HOME: home,
-        ...(direct && { DATABASE_URL: house.databaseUrl }),
+        ...(direct && { DATABASE_URL: app.databaseUrl }),
       });
       proxy.reset();
       vendor.answerData(null);
       vendor.release();
-      const spool = join(house.config.home, 'spool');
+      const spool = join(app.config.home, 'spool');
       const spooled = (): boolean => existsSync(spool) && readdirSync(spool).some((file) => file.endsWith('.json'));
       await until('the outcome is in the spool', spooled, (LEASE_SECONDS + 5) * 1_000);
       const isOld = `select from due_deliveries where tenant_id = $1 and due_at < now() - make_interval(secs => $2)`;
-      await until(
-        'it has been away',
-        async () => (await house.sql.query(isOld, [mine.id, awaySeconds])).rowCount === 1,
-      );
+      await until('it has been away', async () => (await app.sql.query(isOld, [mine.id, awaySeconds])).rowCount === 1);
       proxy.pass();
       await until('it is recorded', async () => (await mine.notification(sent.id)).status === 'sent', 20_000);
       expect(vendor.log).toHaveLength(1);

@@ -8,18 +8,18 @@ import { newId } from '#domain';
 import { createLogger } from '#telemetry';
 import { startVendor, until, type Vendor, vendors } from '#testing';
 import { OutcomeSpool } from '../apps/worker/src/delivery/outcome-spool.js';
-import { CONTENT, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
+import { CONTENT, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const LEASE_SECONDS = '3';
 
-let house: TestEnvironment;
+let app: TestEnvironment;
 let tenant: Tenant;
 
 beforeEach(async () => {
-  house = await startHouse({ worker: false, environment: { LEASE_SECONDS } });
-  tenant = await house.tenant();
+  app = await startTestEnvironment({ worker: false, environment: { LEASE_SECONDS } });
+  tenant = await app.tenant();
 });
-afterEach(() => house?.stop());
+afterEach(() => app?.stop());
 
 const send = async (to: string): Promise<string> => {
   const email = { recipient_id: to, recipient_address: `${to}@example.com`, channel: 'email', content: CONTENT.email };
@@ -29,7 +29,7 @@ const isSent = async (id: string): Promise<boolean> => (await tenant.delivery(id
 
 describe('the spool', () => {
   it('with incomplete, abandoned and foreign files stops no worker: they are set aside, and deliveries continue', async () => {
-    const spool = join(house.config.home, 'spool');
+    const spool = join(app.config.home, 'spool');
     mkdirSync(spool);
     const torn = `${newId()}.${newId()}.json`;
     const abandoned = `${newId()}.${newId()}.json.x.tmp`;
@@ -37,7 +37,7 @@ describe('the spool', () => {
     for (const name of [torn, abandoned, fresh]) writeFileSync(join(spool, name), '{"delivery":{"tenantId":"01');
     utimesSync(join(spool, abandoned), 0, 0);
     writeFileSync(join(spool, 'outcomes-999999.jsonl'), '{"delivery":\n');
-    await house.startWorker();
+    await app.startWorker();
     const id = await send('after');
     await until('it is sent', () => isSent(id));
     const aside = join(spool, 'unreadable');
@@ -49,12 +49,12 @@ describe('the spool', () => {
 
   it('is read by any worker that shares it, even without an outage', async () => {
     // Serves another channel, so it never claims the delivery.
-    await house.startWorker({ WORKER_CHANNELS: 'in_app' });
-    const database = new Database({ url: house.databaseUrl, poolSize: 2 });
+    await app.startWorker({ WORKER_CHANNELS: 'in_app' });
+    const database = new Database({ url: app.databaseUrl, poolSize: 2 });
     const deliveries = new DeliveriesStore(database, () => undefined);
     const due = new DueDeliveriesStore(database);
     const dead = new OutcomeSpool(
-      join(house.config.home, 'spool'),
+      join(app.config.home, 'spool'),
       deliveries,
       createLogger({ level: 'error', role: 'test' }),
     );
@@ -66,7 +66,7 @@ describe('the spool', () => {
     await dead.append(delivery, { kind: 'sent', attempt: accepted, templateVersion: null });
     await until('it is on record', () => isSent(id));
     expect(await tenant.delivery(id)).toMatchObject({ attempts: 1, provider_message_id: 'm1' });
-    await until('the spool is empty', () => readdirSync(join(house.config.home, 'spool')).length === 0);
+    await until('the spool is empty', () => readdirSync(join(app.config.home, 'spool')).length === 0);
     await database.close();
   });
 });
@@ -82,15 +82,15 @@ async function claim(due: DueDeliveriesStore, leaseSeconds: number, doubtSeconds
 
 describe('a send with an unknown outcome', () => {
   it('is not claimed by other workers until the margin after its lease has passed', async () => {
-    const database = new Database({ url: house.databaseUrl, poolSize: 2 });
+    const database = new Database({ url: app.databaseUrl, poolSize: 2 });
     const due = new DueDeliveriesStore(database);
     await send('doubt');
     const owned = await claim(due, 0.1);
     expect(await due.begin({ delivery: owned, rateLimitConsumed: true })).toBe(1);
-    const lease = (await house.sql.query('select due_at from due_deliveries')).rows[0].due_at as Date;
+    const lease = (await app.sql.query('select due_at from due_deliveries')).rows[0].due_at as Date;
     const found = await claim(due, 30, 1);
     expect(found).toMatchObject({ deliveryId: owned.deliveryId, sending: true });
-    const { rows } = await house.sql.query(`select now() >= $1::timestamptz + interval '1 second' as late`, [lease]);
+    const { rows } = await app.sql.query(`select now() >= $1::timestamptz + interval '1 second' as late`, [lease]);
     expect(rows[0].late).toBe(true);
     expect(await due.begin({ delivery: owned, rateLimitConsumed: true })).toBeNull();
     await database.close();
@@ -103,14 +103,14 @@ describe('a send with an unknown outcome', () => {
       provider: 'resend',
       credentials: account.credentials,
     });
-    const database = new Database({ url: house.databaseUrl, poolSize: 2 });
+    const database = new Database({ url: app.databaseUrl, poolSize: 2 });
     const due = new DueDeliveriesStore(database);
     const id = await send('told');
     const lost = await claim(due, 0.1);
     expect(await due.begin({ delivery: lost, rateLimitConsumed: true })).toBe(1);
     const receipt = { tenantId: lost.tenantId, deliveryId: id, kind: 'delivered', detail: null } as const;
     expect(await new ReceiptsStore(database).take(receipt)).toBe('early');
-    await house.startWorker();
+    await app.startWorker();
     await until('it is delivered', async () => (await tenant.delivery(id)).state === 'delivered');
     expect(account.sends).toHaveLength(0);
     await database.close();
@@ -129,20 +129,20 @@ describe('an outcome', () => {
 
   /** Makes the database reject attempts that meet the condition, with the error of a NUL byte. */
   const refuseAttempts = async (condition: string): Promise<void> => {
-    await house.sql.query(`
+    await app.sql.query(`
       create function refuse_attempt() returns trigger language plpgsql as $$ begin raise exception 'unstorable' using errcode = '22021'; end $$;
       create trigger refuse_attempt before insert on attempts for each row when (${condition}) execute function refuse_attempt()`);
   };
   const attemptsOf = async (id: string): Promise<Record<string, unknown>[]> =>
     (
-      await house.sql.query(
+      await app.sql.query(
         'select number, outcome, code, detail, provider_message_id from attempts where delivery_id = $1 order by number',
         [id],
       )
     ).rows;
 
   it('with NUL bytes and lone surrogates in the vendor’s answer is recorded: one send', async () => {
-    await house.startWorker();
+    await app.startWorker();
     vendor.behave({ status: 200, body: { id: `m\0\ud83d${'x'.repeat(10_000)}` } });
     const accepted = await send('accepted');
     await until('it is sent', () => isSent(accepted));
@@ -156,7 +156,7 @@ describe('an outcome', () => {
 
   it('that the database rejects for its data is recorded without the vendor’s text: one send', async () => {
     await refuseAttempts(`new.provider_message_id like 'unstorable%'`);
-    await house.startWorker();
+    await app.startWorker();
     vendor.behave({ status: 200, body: { id: 'unstorable-1' } });
     const id = await send('reduced');
     await until('it is sent', () => isSent(id));
@@ -174,12 +174,12 @@ describe('an outcome', () => {
 
   it('that can never be recorded ends after three sends, with a dead letter', async () => {
     await refuseAttempts(`new.code is distinct from 'worker_lost'`);
-    await house.startWorker();
+    await app.startWorker();
     const id = await send('never');
     await until('it has failed', async () => (await tenant.delivery(id)).state === 'failed', 40_000);
     expect(vendor.sends).toHaveLength(3);
     expect(await tenant.delivery(id)).toMatchObject({ reason: 'poison', attempts: 3 });
-    const { body } = await house.operator('GET', '/internal/dlq');
+    const { body } = await app.operator('GET', '/internal/dlq');
     expect(body.data[0]).toMatchObject({
       delivery_id: id,
       reason: 'poison',
@@ -187,6 +187,6 @@ describe('an outcome', () => {
       detail: expect.stringContaining('sent 3 times without a record'),
       attempts: 3,
     });
-    expect((await house.sql.query('select from due_deliveries')).rowCount).toBe(0);
+    expect((await app.sql.query('select from due_deliveries')).rowCount).toBe(0);
   }, 60_000);
 });

@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { describe, expect, inject, it } from 'vitest';
 import { Database, migrate, OperationsStore, PartitionsStore } from '#database';
 import { cloneDatabase, connect } from '#testing';
-import { MIGRATIONS, startHouse } from './test-environment.js';
+import { MIGRATIONS, startTestEnvironment } from './test-environment.js';
 
 const DAY = 86_400_000;
 const PARENTS = ['notifications', 'deliveries', 'attempts', 'delivery_log'];
@@ -256,18 +256,17 @@ describe('creating partitions', () => {
   });
 
   it('a locked table does not prevent the partitions of other tables or the start of the API', async () => {
-    const house = await startHouse({ worker: false });
-    const database = new Database({ url: house.databaseUrl, poolSize: 2 });
+    const app = await startTestEnvironment({ worker: false });
+    const database = new Database({ url: app.databaseUrl, poolSize: 2 });
     const partitions = new PartitionsStore(database);
     const last = async (table: string): Promise<string> =>
       (
-        await house.sql.query(
-          'select name from carillon_partitions() where parent = $1 order by first_ms desc limit 1',
-          [table],
-        )
+        await app.sql.query('select name from carillon_partitions() where parent = $1 order by first_ms desc limit 1', [
+          table,
+        ])
       ).rows[0].name;
     // CREATE INDEX, for one, takes such a lock.
-    const holding = await connect(house.databaseUrl);
+    const holding = await connect(app.databaseUrl);
     await holding.query('begin');
     await holding.query('lock table deliveries in share mode');
     const before = await last('delivery_log');
@@ -278,14 +277,14 @@ describe('creating partitions', () => {
 
     // An API starts with one week ahead, and warns.
     for (const table of PARENTS)
-      while ((await bounds(house.sql)).some(({ parent, end }) => parent === table && end > Date.now() + 7 * DAY))
-        await house.sql.query(`drop table ${await last(table)}`);
+      while ((await bounds(app.sql)).some(({ parent, end }) => parent === table && end > Date.now() + 7 * DAY))
+        await app.sql.query(`drop table ${await last(table)}`);
     await holding.query('begin');
     await holding.query('lock table deliveries in share mode');
     const { startApi } = await import('../apps/api/src/start-api.js');
     const { createLogger } = await import('#telemetry');
     const second = await startApi(
-      { ...house.config, port: 0, databaseUrl: house.databaseUrl },
+      { ...app.config, port: 0, databaseUrl: app.databaseUrl },
       {
         logger: createLogger({ level: 'silent', role: 'test' }),
         migrationsDirectory: MIGRATIONS,
@@ -308,7 +307,7 @@ describe('creating partitions', () => {
     expect((await new OperationsStore(database, MIGRATIONS).readiness()).checks.partitions).toBe('ok');
     await holding.end();
     await database.close();
-    await house.stop();
+    await app.stop();
   });
 
   it('happens once if many processes try at the same time', async () => {

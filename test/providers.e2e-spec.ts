@@ -19,20 +19,20 @@ import {
   CONTENT,
   http,
   type Json,
-  startHouse,
+  startTestEnvironment,
   type Tenant,
   type TestEnvironment,
 } from './test-environment.js';
 
 const PUBLIC_URL = 'https://notify.example.com';
 const open: (() => Promise<unknown>)[] = [];
-let house: TestEnvironment;
+let app: TestEnvironment;
 
 beforeAll(async () => {
   // The deadline is a third of the lease: a hanging send is aborted after two seconds.
-  house = await startHouse({ environment: { PUBLIC_URL, LEASE_SECONDS: '6' } });
+  app = await startTestEnvironment({ environment: { PUBLIC_URL, LEASE_SECONDS: '6' } });
 });
-afterAll(() => house?.stop());
+afterAll(() => app?.stop());
 afterEach(async () => {
   for (const close of open.splice(0)) await close();
 });
@@ -95,12 +95,12 @@ async function report(
   const options = { credentials: vendor.credentials, url: account.receipts_url, tenantId: tenant.id, deliveryId };
   const { headers, body } = reporter.report(kind, options);
   const path = (reporter.urlOf?.(options) ?? account.receipts_url).slice(PUBLIC_URL.length);
-  return await http(house.url, 'POST', path, { headers, body });
+  return await http(app.url, 'POST', path, { headers, body });
 }
 
 describe('two e-mail accounts', () => {
   it('fail over while the first one fails; its breaker opens, and closes when it works again', async () => {
-    const tenant = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
+    const tenant = await app.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
     const [first, second] = [await vendorOf('sendgrid'), await vendorOf('postmark')];
     const { id } = await account(tenant, first, { order: 1 });
     await account(tenant, second, { order: 2 });
@@ -139,7 +139,7 @@ describe('two e-mail accounts', () => {
   }, 60_000);
 
   it('do not fail over after a hang: the outcome is unknown until a late receipt arrives', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     await tenant.call('PUT', '/api/v1/categories/invoices', { name: 'Invoices', unknown_outcome: 'hold' });
     const [first, second] = [await vendorOf('resend'), await vendorOf('postmark')];
     const made = await account(tenant, first, { order: 1 });
@@ -156,7 +156,7 @@ describe('two e-mail accounts', () => {
   }, 30_000);
 
   it('with the same credentials do not change the rejection of a message', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const [first, second] = [await vendorOf('sendgrid'), await vendorOf('postmark')];
     await account(tenant, first, { order: 1 });
     await account(tenant, second, { order: 2 });
@@ -169,7 +169,7 @@ describe('two e-mail accounts', () => {
 
 describe('an unknown outcome', () => {
   it('is not retried if a receipt proves that it was delivered', async () => {
-    const tenant = await house.tenant({ retry_schedule_seconds: [600, 600] });
+    const tenant = await app.tenant({ retry_schedule_seconds: [600, 600] });
     const vendor = await vendorOf('resend');
     const made = await account(tenant, vendor);
     const listener = await vendorOf('webhook');
@@ -208,7 +208,7 @@ describe('an unknown outcome', () => {
   }, 30_000);
 
   it('of an earlier attempt does not stop the current one', async () => {
-    const tenant = await house.tenant({ retry_schedule_seconds: [1, 600] });
+    const tenant = await app.tenant({ retry_schedule_seconds: [1, 600] });
     const vendor = await vendorOf('resend');
     const made = await account(tenant, vendor);
     vendor.behave('reset');
@@ -223,7 +223,7 @@ describe('an unknown outcome', () => {
   }, 30_000);
 
   it('can be resolved by an operator, once', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const vendor = await vendorOf('twilio');
     await account(tenant, vendor);
     vendor.behave('reset');
@@ -251,7 +251,7 @@ describe('an unknown outcome', () => {
       detail: expect.stringContaining('sent'),
     });
     expect((await settle(second, { state: 'failed' })).body.state).toBe('failed');
-    const letters = await house.operator('GET', `/internal/dlq?tenant_id=${tenant.id}`);
+    const letters = await app.operator('GET', `/internal/dlq?tenant_id=${tenant.id}`);
     expect(letters.body.data).toMatchObject([{ delivery_id: second, code: 'settled' }]);
     expect((await settle(second, { state: 'delivered' })).status).toBe(422);
   }, 30_000);
@@ -259,7 +259,7 @@ describe('an unknown outcome', () => {
 
 describe('receipts', () => {
   it('of SES arrive through SNS: a bounce leads to bounced and a suppression entry, and the next e-mail is not sent', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const vendor = await vendorOf('ses');
     const made = await account(tenant, vendor);
     expect(made.receipts_url).toBe(`${PUBLIC_URL}/receipts/ses/${made.id}`);
@@ -306,7 +306,7 @@ describe('receipts', () => {
   }, 30_000);
 
   it('that are forged, for another account, or about another tenant change nothing', async () => {
-    const [tenant, other] = [await house.tenant(), await house.tenant()];
+    const [tenant, other] = [await app.tenant(), await app.tenant()];
     const vendor = await vendorOf('resend');
     const [made, theirs] = [await account(tenant, vendor), await account(other, vendor)];
     const { deliveries } = await tenant.send(mail('safe@example.com'));
@@ -324,16 +324,16 @@ describe('receipts', () => {
       deliveryId: id,
     });
     const path = made.receipts_url.slice(PUBLIC_URL.length);
-    expect((await http(house.url, 'POST', path, { headers, body })).body.code).toBe('forbidden');
-    expect((await http(house.url, 'POST', path.replace('resend', 'postmark'), { headers, body })).status).toBe(404);
-    expect((await http(house.url, 'POST', path.replace(made.id, tenant.id), { headers, body })).status).toBe(404);
-    expect((await http(house.url, 'POST', path, { body: '' })).status).toBe(403);
+    expect((await http(app.url, 'POST', path, { headers, body })).body.code).toBe('forbidden');
+    expect((await http(app.url, 'POST', path.replace('resend', 'postmark'), { headers, body })).status).toBe(404);
+    expect((await http(app.url, 'POST', path.replace(made.id, tenant.id), { headers, body })).status).toBe(404);
+    expect((await http(app.url, 'POST', path, { body: '' })).status).toBe(403);
     expect((await tenant.delivery(id)).state).toBe('sent');
     expect((await tenant.call('GET', '/api/v1/suppressions')).body.data).toEqual([]);
   }, 30_000);
 
   it('that arrive before the record of the send wait for it', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const vendor = await vendorOf('mailgun');
     const made = await account(tenant, vendor);
     let release = (): void => undefined;
@@ -360,7 +360,7 @@ describe('receipts', () => {
 
 describe("a vendor's feedback about an address", () => {
   it('a number that answered STOP gets no more messages', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const vendor = await vendorOf('twilio');
     await account(tenant, vendor);
     vendor.behave(vendor.description.refusals['stopped']!.reply);
@@ -384,7 +384,7 @@ describe("a vendor's feedback about an address", () => {
   }, 30_000);
 
   it('the sandbox simulates it without a suppression entry', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     for (let time = 0; time < 2; time += 1) {
       const { deliveries } = await tenant.send(mail('bad-address@simulator.test'));
       expect(await ended(tenant, deliveries[0].id, 'failed')).toMatchObject({ reason: 'bad_address' });
@@ -393,7 +393,7 @@ describe("a vendor's feedback about an address", () => {
   }, 30_000);
 
   it('a device that is gone is removed, and the other device gets the message', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const vendor = await vendorOf('fcm');
     await account(tenant, vendor);
     await tenant.call('PUT', '/api/v1/recipients/ann', {});
@@ -416,7 +416,7 @@ describe("a vendor's feedback about an address", () => {
   }, 30_000);
 
   it('a browser is reached through the account that supports it', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const [phones, browsers] = [await vendorOf('fcm'), await vendorOf('web-push')];
     await account(tenant, phones, { order: 1 });
     await account(tenant, browsers, { order: 2 });
@@ -439,7 +439,7 @@ describe("a vendor's feedback about an address", () => {
 
 describe('credentials that do not work', () => {
   it('hold the backlog instead of failing it; it is sent when they work', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const vendor = await vendorOf('sendgrid');
     const made = await account(tenant, vendor);
     vendor.behave(vendor.description.refusals['wrong key']!.reply);
@@ -454,7 +454,7 @@ describe('credentials that do not work', () => {
       breaker: 'open',
       detail: 'authorization required',
     });
-    const overview = (await house.operator('GET', '/internal/overview')).body;
+    const overview = (await app.operator('GET', '/internal/overview')).body;
     expect(overview.breakers).toContainEqual(
       expect.objectContaining({ account_id: made.id, tenant_id: tenant.id, provider: 'sendgrid', breaker: 'open' }),
     );
@@ -477,16 +477,16 @@ describe('credentials that do not work', () => {
     expect((await accountOf(tenant, made.id)).health.breaker).not.toBe('closed');
     vendor.behave('accept');
     for (const id of ids) await ended(tenant, id, 'sent', 40_000);
-    expect((await house.operator('GET', `/internal/dlq?tenant_id=${tenant.id}`)).body.data).toEqual([]);
+    expect((await app.operator('GET', `/internal/dlq?tenant_id=${tenant.id}`)).body.data).toEqual([]);
   }, 60_000);
 });
 
 describe('the pace of an account', () => {
   it('holds across all workers', async () => {
-    const tenant = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
+    const tenant = await app.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
     const vendor = await vendorOf('sendgrid');
     await account(tenant, vendor, { pace_per_second: 10 });
-    const second = await house.startWorker();
+    const second = await app.startWorker();
     const startedAt = Date.now();
     for (const id of await sendMany(tenant, 40, 'paced')) await ended(tenant, id, 'sent', 30_000);
     const seconds = (vendor.sends.at(-1)!.at - startedAt) / 1_000;
@@ -508,7 +508,7 @@ describe('one click', () => {
   afterAll(() => sink?.close());
 
   it('by a plain POST unsubscribes from that category only', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     await tenant.call('POST', '/api/v1/provider-accounts', {
       name: 'smtp',
       provider: 'smtp',
@@ -540,14 +540,14 @@ describe('one click', () => {
     expect(first.text).toContain(link);
     const path = link.slice(PUBLIC_URL.length);
 
-    const shown = await http(house.url, 'GET', path);
+    const shown = await http(app.url, 'GET', path);
     expect([shown.status, shown.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     expect(shown.body).toContain('Product &#60;news&#62;');
     // A GET does not unsubscribe.
     expect((await send('product news')).state).toBe('sent');
 
     const click = () =>
-      http(house.url, 'POST', path, {
+      http(app.url, 'POST', path, {
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
         body: 'List-Unsubscribe=One-Click',
       });
@@ -562,6 +562,6 @@ describe('one click', () => {
       channels: {},
       categories: { 'product news': { enabled: false } },
     });
-    expect((await http(house.url, 'POST', `${path.slice(0, -2)}xx`)).status).toBe(404);
+    expect((await http(app.url, 'POST', `${path.slice(0, -2)}xx`)).status).toBe(404);
   }, 60_000);
 });

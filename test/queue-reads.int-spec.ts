@@ -15,26 +15,26 @@ import {
 } from '#database';
 import { newId } from '#domain';
 import { connect, until } from '#testing';
-import { type Json, simulated, startHouse, type TestEnvironment } from './test-environment.js';
+import { type Json, simulated, startTestEnvironment, type TestEnvironment } from './test-environment.js';
 
 const MIGRATIONS = join(import.meta.dirname, '../prisma/migrations');
 const NIL = '00000000-0000-0000-0000-000000000000';
-let house: TestEnvironment;
+let app: TestEnvironment;
 let database: Database;
 
 beforeAll(async () => {
-  house = await startHouse({ worker: false });
-  database = new Database({ url: house.databaseUrl, poolSize: 2 });
+  app = await startTestEnvironment({ worker: false });
+  database = new Database({ url: app.databaseUrl, poolSize: 2 });
   // No row is removed between two measurements.
   for (const table of ['due_deliveries', 'events'])
-    await house.sql.query(`alter table ${table} set (autovacuum_enabled = off)`);
+    await app.sql.query(`alter table ${table} set (autovacuum_enabled = off)`);
 });
 afterAll(async () => {
   await database?.close();
-  await house?.stop();
+  await app?.stop();
 });
 beforeEach(async () => {
-  await house.sql.query('truncate due_deliveries, events');
+  await app.sql.query('truncate due_deliveries, events');
 });
 
 const request = (over: Partial<ClaimRequest> = {}): ClaimRequest => ({
@@ -52,7 +52,7 @@ const tenantId = (number: number): string => `00000000-0000-4000-8000-${number.t
 
 /** Rows of so many tenants, one after the other; `dueAt` is SQL. */
 async function fill(count: number, dueAt: string, { tenants = 1, first = 1 } = {}): Promise<void> {
-  await house.sql.query(
+  await app.sql.query(
     `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at)
      select ('00000000-0000-4000-8000-' || lpad(to_hex($3::integer + n % $2), 12, '0'))::uuid, gen_random_uuid(), 'email', 2, ${dueAt} from generate_series(0, $1 - 1) n`,
     [count, tenants, first],
@@ -85,7 +85,7 @@ async function pagesRead(store: object, run: () => Promise<unknown>): Promise<nu
 describe('beside 3,000 tenants that have only scheduled deliveries', () => {
   it('a claim reads almost nothing, and finds due deliveries behind them', async () => {
     await fill(3_000, `now() + interval '1 hour'`, { tenants: 3_000 });
-    await house.sql.query('vacuum analyze due_deliveries');
+    await app.sql.query('vacuum analyze due_deliveries');
     const store = new DueDeliveriesStore(database);
     const claim = (): Promise<unknown> => store.claim(request());
     expect(await pagesRead(store, claim)).toBeLessThan(100);
@@ -100,10 +100,10 @@ describe('beside 100 lagging tenants and 1,000 that have 100 scheduled deliverie
   it('a claim and a scan read each index page a few times at most', async () => {
     await fill(100, `now() - interval '1 minute'`, { tenants: 100 });
     await fill(100_000, `now() + interval '1 hour'`, { tenants: 1_000, first: 1_000 });
-    await house.sql.query('vacuum analyze due_deliveries');
+    await app.sql.query('vacuum analyze due_deliveries');
     const store = new DueDeliveriesStore(database);
     await store.rescan(['email']);
-    const { rows } = await house.sql.query(`select relpages from pg_class where relname = 'due_deliveries_claim_idx'`);
+    const { rows } = await app.sql.query(`select relpages from pg_class where relname = 'due_deliveries_claim_idx'`);
     expect(await pagesRead(store, () => store.claim(request({ limit: 1 })))).toBeLessThan(3 * rows[0].relpages);
     const capacities = new Map(Array.from({ length: 100 }, (_, index) => [tenantId(index + 1), 0]));
     expect(await pagesRead(store, () => store.claim(request({ capacities })))).toBeLessThan(5 * rows[0].relpages);
@@ -133,12 +133,12 @@ describe('beside an old snapshot', () => {
   const DEAD_ROWS = 20_000;
   /** Deliveries that were due in the last ten minutes and have ended. The snapshot keeps their rows on disk. */
   async function withOldSnapshot(work: () => Promise<void>): Promise<void> {
-    const reader = await connect(house.databaseUrl);
+    const reader = await connect(app.databaseUrl);
     await reader.query('begin isolation level repeatable read');
     await reader.query('select from due_deliveries limit 1');
     try {
       await fill(DEAD_ROWS, `now() - interval '10 minutes' + n * interval '20 milliseconds'`, { tenants: 3 });
-      await house.sql.query(`delete from due_deliveries where due_at > now() - interval '11 minutes'`);
+      await app.sql.query(`delete from due_deliveries where due_at > now() - interval '11 minutes'`);
       await work();
     } finally {
       await reader.end();
@@ -164,7 +164,7 @@ describe('beside an old snapshot', () => {
     await withOldSnapshot(async () => {
       const operations = new OperationsStore(database, MIGRATIONS);
       // Nothing else prevents it from recording zero rows.
-      await house.sql.query('vacuum due_deliveries');
+      await app.sql.query('vacuum due_deliveries');
       const store = new DueDeliveriesStore(database);
       await store.rescan(['email']);
       await operations.expectRows();
@@ -216,14 +216,14 @@ describe('beside an old snapshot', () => {
   it('not every claim searches for expired deliveries of a tenant without capacity', async () => {
     await withOldSnapshot(async () => {
       const expiring = (count: number): Promise<unknown> =>
-        house.sql.query(
+        app.sql.query(
           `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, expires_at)
            select $1, gen_random_uuid(), 'email', 2, now() - interval '10 minutes', now() - interval '1 second' from generate_series(1, $2) n`,
           [tenantId(1), count],
         );
       await expiring(DEAD_ROWS);
-      await house.sql.query('delete from due_deliveries');
-      await house.sql.query('analyze due_deliveries');
+      await app.sql.query('delete from due_deliveries');
+      await app.sql.query('analyze due_deliveries');
       await new OperationsStore(database, MIGRATIONS).expectRows();
       const store = new DueDeliveriesStore(database);
       await store.rescan(['email']);
@@ -237,28 +237,28 @@ describe('beside an old snapshot', () => {
 
   it('a batch of one ordering key reads the dead rows of that key once', async () => {
     const insert = (first: number, count: number): Promise<unknown> =>
-      house.sql.query(
+      app.sql.query(
         `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, ordering_key)
          select $1, lpad(to_hex($2::integer + n), 32, '0')::uuid, 'email', 2, now(), 'k' from generate_series(1, $3) n`,
         [tenantId(1), first, count],
       );
     /** Statistics of this connection up to now. */
     const pagesFetched = async (): Promise<number> => {
-      const { rows } = await house.sql.query(`
+      const { rows } = await app.sql.query(`
         select pg_stat_get_xact_blocks_fetched('due_deliveries'::regclass) + pg_stat_get_xact_blocks_fetched('due_deliveries_ordering_idx'::regclass) as pages`);
       return Number(rows[0].pages);
     };
     const pagesOfInsert = async (count: number): Promise<number> => {
-      await house.sql.query('begin');
+      await app.sql.query('begin');
       const before = await pagesFetched();
       await insert(10_000, count);
       const pages = (await pagesFetched()) - before;
-      await house.sql.query('rollback');
+      await app.sql.query('rollback');
       return pages;
     };
     await withOldSnapshot(async () => {
       await insert(0, 2_000);
-      await house.sql.query('delete from due_deliveries');
+      await app.sql.query('delete from due_deliveries');
       const [one, hundred] = [await pagesOfInsert(1), await pagesOfInsert(100)];
       expect(hundred).toBeLessThan(one + 100 * 20);
     });
@@ -269,27 +269,27 @@ describe('beside an old snapshot', () => {
       const figures = new QueueFiguresStore(database);
       await fill(5, 'now()');
       // The state after a count of two million dead rows.
-      await house.sql.query(
+      await app.sql.query(
         `insert into queue_figures (tenant_id, counted_at, next_at, channels, tenants) values ($1, now(), now() + interval '20 seconds', '[]', '[]')
          on conflict (tenant_id) do update set counted_at = excluded.counted_at, next_at = excluded.next_at`,
         [NIL],
       );
       expect((await figures.read()).channels).toEqual([]);
-      await house.sql.query('delete from queue_figures');
+      await app.sql.query('delete from queue_figures');
       expect(await figures.read()).toMatchObject({ channels: [{ channel: 'email', due: 5 }] });
     });
   });
 
   it('relays do not read dead events', async () => {
     const insertEvents = (count: number): Promise<unknown> =>
-      house.sql.query(
+      app.sql.query(
         `insert into events (tenant_id, type, subject, data, broker, webhooks, kept)
          select ('00000000-0000-4000-8000-' || lpad(to_hex(1 + n % 3), 12, '0'))::uuid, 'delivery.sent', n::text, '{}', true, true, false from generate_series(1, $1) n`,
         [count],
       );
     await withOldSnapshot(async () => {
       await insertEvents(DEAD_ROWS);
-      await house.sql.query('delete from events');
+      await app.sql.query('delete from events');
       const store = new EventsStore(database);
       const published = (): Promise<unknown> => store.next(100);
       const handedOut = (): Promise<unknown> => store.nextForEndpoints({ afterTenant: NIL, tenants: 20, limit: 100 });
@@ -322,13 +322,13 @@ describe('beside an old snapshot', () => {
       await store.advanceWatermarks();
     };
     await store.rescan();
-    const slow = await connect(house.databaseUrl);
+    const slow = await connect(app.databaseUrl);
     await slow.query('begin');
     await slow.query(add, [tenantId(1), 'delivery.sent']);
     for (let times = 0; times < 3; times += 1) await advance();
     await slow.query('commit');
     await slow.end();
-    await house.sql.query(add, [tenantId(1), 'delivery.delivered']);
+    await app.sql.query(add, [tenantId(1), 'delivery.delivered']);
     const order = ['delivery.sent', 'delivery.delivered'];
     expect((await store.next(100)).map(({ type }) => type)).toEqual(order);
     const turn = { afterTenant: NIL, tenants: 20, limit: 100 };
@@ -346,11 +346,11 @@ describe('beside an old snapshot', () => {
 
 describe('a delivery below the watermark', () => {
   it('is sent within seconds of a late commit', async () => {
-    const tenant = await house.tenant();
-    const worker = await house.startWorker();
+    const tenant = await app.tenant();
+    const worker = await app.startWorker();
     const made = await tenant.send(simulated('ok'));
     await until('the worker is at work', async () => (await tenant.notification(made.id)).status === 'sent', 5_000);
-    const slow = await connect(house.databaseUrl);
+    const slow = await connect(app.databaseUrl);
     const late = await tenant.send({
       ...simulated('ok'),
       scheduled_at: new Date(Date.now() + 3_600_000).toISOString(),

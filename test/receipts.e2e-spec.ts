@@ -8,20 +8,20 @@ import {
   CONTENT,
   http,
   type Json,
-  startHouse,
+  startTestEnvironment,
   type Tenant,
   type TestEnvironment,
 } from './test-environment.js';
 
 const PUBLIC_URL = 'https://notify.example.com';
 const open: (() => Promise<unknown>)[] = [];
-let house: TestEnvironment;
+let app: TestEnvironment;
 
 beforeAll(async () => {
   // The deadline is a third of the lease: a hanging send is aborted after two seconds.
-  house = await startHouse({ environment: { PUBLIC_URL, LEASE_SECONDS: '6' } });
+  app = await startTestEnvironment({ environment: { PUBLIC_URL, LEASE_SECONDS: '6' } });
 });
-afterAll(() => house?.stop());
+afterAll(() => app?.stop());
 afterEach(async () => {
   for (const close of open.splice(0)) await close();
 });
@@ -66,12 +66,12 @@ function report(
   const options = { credentials: vendor.credentials, url: account.receipts_url, tenantId: tenant.id, deliveryId };
   const { headers, body } = reporter.report(kind, options);
   const path = (reporter.urlOf?.(options) ?? account.receipts_url).slice(PUBLIC_URL.length);
-  return http(house.url, 'POST', path, { headers, body });
+  return http(app.url, 'POST', path, { headers, body });
 }
 
 describe('a delivery that ended after an attempt with an unknown outcome', () => {
   it('becomes delivered when its receipt arrives, is counted as such, and cannot be replayed', async () => {
-    const tenant = await house.tenant({ retry_schedule_seconds: [0.05] });
+    const tenant = await app.tenant({ retry_schedule_seconds: [0.05] });
     const at = await accountAt('resend', tenant);
     at.vendor.behave(() => (at.vendor.sends.length === 1 ? 'hang' : { status: 503 }));
     const sent = await tenant.send(mail('late'));
@@ -82,7 +82,7 @@ describe('a delivery that ended after an attempt with an unknown outcome', () =>
       'transient',
     ]);
     expect((await tenant.notification(sent.id)).status).toBe('failed');
-    const [letter] = (await house.operator('GET', `/internal/dlq?tenant_id=${tenant.id}`)).body.data;
+    const [letter] = (await app.operator('GET', `/internal/dlq?tenant_id=${tenant.id}`)).body.data;
     expect(letter).toMatchObject({ delivery_id: id, settled_at: null });
 
     expect((await report(at, tenant, 'delivered', id)).body).toEqual({ taken: 1 });
@@ -93,16 +93,16 @@ describe('a delivery that ended after an attempt with an unknown outcome', () =>
     );
     expect((await tenant.notification(sent.id)).status).toBe('sent');
 
-    const replayed = await house.operator('POST', `/internal/dlq/${letter.id}/replay`);
+    const replayed = await app.operator('POST', `/internal/dlq/${letter.id}/replay`);
     expect([replayed.status, replayed.body.code]).toEqual([409, 'conflict']);
     expect(replayed.body.detail).toContain('delivered');
-    expect((await house.operator('GET', `/internal/dlq/${letter.id}`)).body.settled_at).not.toBeNull();
-    expect((await house.operator('GET', `/internal/dlq?tenant_id=${tenant.id}&unreplayed=true`)).body.data).toEqual([]);
+    expect((await app.operator('GET', `/internal/dlq/${letter.id}`)).body.settled_at).not.toBeNull();
+    expect((await app.operator('GET', `/internal/dlq?tenant_id=${tenant.id}&unreplayed=true`)).body.data).toEqual([]);
     expect(at.vendor.sends).toHaveLength(2);
   }, 30_000);
 
   it('also if it was cancelled or expired meanwhile', async () => {
-    const tenant = await house.tenant({ retry_schedule_seconds: [600, 600] });
+    const tenant = await app.tenant({ retry_schedule_seconds: [600, 600] });
     const at = await accountAt('resend', tenant);
     at.vendor.behave('reset');
     const waits = async (body: Record<string, unknown>): Promise<Json> => {
@@ -124,7 +124,7 @@ describe('a delivery that ended after an attempt with an unknown outcome', () =>
   }, 30_000);
 
   it('also if its worker was lost', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     await tenant.call('PUT', '/api/v1/recipients/ann', { email: 'ann@example.com' });
     const at = await accountAt('resend', tenant);
     at.vendor.behave('hang');
@@ -132,7 +132,7 @@ describe('a delivery that ended after an attempt with an unknown outcome', () =>
     const { id } = deliveries[0];
     await until('the vendor has it', () => at.vendor.sends.length === 1);
     // The state after a crash of the worker. It cannot be sent again, because the recipient has no address any more.
-    await house.sql.query(
+    await app.sql.query(
       `update due_deliveries set claim_id = gen_random_uuid(), due_at = now() where delivery_id = $1`,
       [id],
     );
@@ -149,10 +149,10 @@ describe('a delivery that ended after an attempt with an unknown outcome', () =>
 
 describe('many receipts in one call', () => {
   it('of SendGrid, of the maximum size, are applied in a few commits', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const { account } = await accountAt('sendgrid', tenant);
     const ids = Array.from({ length: 1_250 }, newId);
-    await house.sql.query(
+    await app.sql.query(
       `with one as (
          insert into notifications (tenant_id, id, recipient_id, category, channels, priority, total, succeeded)
          select $1, id, 'ann', 'default', '{email}', 5, 1, 1 from unnest($2::uuid[]) id returning id
@@ -168,9 +168,9 @@ describe('many receipts in one call', () => {
     const { headers, body } = sendgridReport(events);
     expect(body.length).toBeGreaterThan(600_000);
     const path = account.receipts_url.slice(PUBLIC_URL.length);
-    const answer = await http(house.url, 'POST', path, { headers, body });
+    const answer = await http(app.url, 'POST', path, { headers, body });
     expect([answer.status, answer.body]).toEqual([200, { taken: 1_875 }]);
-    const { rows } = await house.sql.query(
+    const { rows } = await app.sql.query(
       `select count(*) filter (where state = 'delivered')::int as delivered, count(opened_at)::int as opened, count(distinct xmin::text)::int as commits
        from deliveries where tenant_id = $1`,
       [tenant.id],
@@ -178,25 +178,25 @@ describe('many receipts in one call', () => {
     expect(rows[0]).toMatchObject({ delivered: 1_250, opened: 625 });
     // 250 of a tenant at a time, and two commits if a delivery has two receipts.
     expect(rows[0].commits).toBeLessThanOrEqual(20);
-    const large = await http(house.url, 'POST', path, { headers, body: `${body}${' '.repeat(500_000)}` });
+    const large = await http(app.url, 'POST', path, { headers, body: `${body}${' '.repeat(500_000)}` });
     expect(large.status).toBe(413);
   }, 30_000);
 
   it('with a wrong signature are refused before they are parsed', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const { account } = await accountAt('sendgrid', tenant);
     const { headers, body } = sendgridReport([{ kind: 'delivered', tenantId: tenant.id, deliveryId: newId() }]);
     const path = account.receipts_url.slice(PUBLIC_URL.length);
-    expect((await http(house.url, 'POST', path, { headers, body: body.replace('delivered', 'bounce') })).status).toBe(
+    expect((await http(app.url, 'POST', path, { headers, body: body.replace('delivered', 'bounce') })).status).toBe(
       403,
     );
-    expect((await http(house.url, 'POST', path, { headers, body })).body).toEqual({ taken: 1 });
+    expect((await http(app.url, 'POST', path, { headers, body })).body).toEqual({ taken: 1 });
     // A changed account is read again.
     const edited = await tenant.call('PATCH', `/api/v1/provider-accounts/${account.id}`, { enabled: false });
     expect(edited.status).toBe(200);
     expect((await tenant.call('DELETE', `/api/v1/provider-accounts/${account.id}`)).status).toBe(204);
     await until('it is not known any more', async () => {
-      const { status } = await http(house.url, 'POST', path, { headers, body });
+      const { status } = await http(app.url, 'POST', path, { headers, body });
       return status === 404;
     });
   }, 30_000);

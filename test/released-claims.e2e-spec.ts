@@ -3,18 +3,18 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { startSmtpSink, until } from '#testing';
-import { CONTENT, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
+import { CONTENT, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const LEASE_SECONDS = '2';
 
-let house: TestEnvironment;
+let app: TestEnvironment;
 let tenant: Tenant;
 
 beforeEach(async () => {
-  house = await startHouse({ worker: false, environment: { LEASE_SECONDS } });
-  tenant = await house.tenant();
+  app = await startTestEnvironment({ worker: false, environment: { LEASE_SECONDS } });
+  tenant = await app.tenant();
 });
-afterEach(() => house?.stop());
+afterEach(() => app?.stop());
 
 const send = async (to: string): Promise<string> => {
   const sent = await tenant.send({
@@ -27,14 +27,14 @@ const send = async (to: string): Promise<string> => {
 
 /** Makes loading a delivery of a known recipient fail with this SQLSTATE. Returns a function that ends this. */
 async function failLoads(state: string): Promise<() => Promise<unknown>> {
-  await house.sql.query(`
+  await app.sql.query(`
     create function fail_loads() returns boolean language plpgsql as $$ begin raise exception 'broken' using errcode = '${state}'; end $$;
     create policy fail_loads on recipients as restrictive for select to carillon_platform using (fail_loads())`);
-  return () => house.sql.query('drop policy fail_loads on recipients; drop function fail_loads()');
+  return () => app.sql.query('drop policy fail_loads on recipients; drop function fail_loads()');
 }
 
 const claimOf = async (id: string): Promise<{ claim_id: string | null; claims: number } | undefined> =>
-  (await house.sql.query('select claim_id, claims from due_deliveries where delivery_id = $1', [id])).rows[0];
+  (await app.sql.query('select claim_id, claims from due_deliveries where delivery_id = $1', [id])).rows[0];
 
 /** Waits until the delivery was claimed so many times. */
 async function claimed(id: string, times: number): Promise<void> {
@@ -54,7 +54,7 @@ describe('a delivery that cannot be loaded', () => {
   it('because of an outage is claimed repeatedly, never quarantined, and sent after the outage', async () => {
     const id = await send('outage');
     const end = await failLoads('53200');
-    await house.startWorker();
+    await app.startWorker();
     await claimed(id, 7);
     expect((await claimOf(id))!.claims).toBeLessThanOrEqual(1);
     await end();
@@ -65,10 +65,10 @@ describe('a delivery that cannot be loaded', () => {
   it('because of a bug is quarantined after five claims, with a dead letter that says so', async () => {
     const id = await send('bug');
     await failLoads('XX000');
-    await house.startWorker();
+    await app.startWorker();
     await until('it has failed', async () => (await tenant.delivery(id)).state === 'failed', 40_000);
     expect(await tenant.delivery(id)).toMatchObject({ reason: 'poison', attempts: 0 });
-    const { body } = await house.operator('GET', '/internal/dlq');
+    const { body } = await app.operator('GET', '/internal/dlq');
     expect(body.data[0]).toMatchObject({ delivery_id: id, reason: 'poison', code: 'quarantined' });
   }, 60_000);
 });
@@ -79,7 +79,7 @@ describe('a worker with another master key', () => {
     const credentials = { host: '127.0.0.1', port: vendor.port, tls: 'none', from: 'carillon@example.com' };
     const account = { name: 'smtp', provider: 'smtp', credentials };
     expect((await tenant.call('POST', '/api/v1/provider-accounts', account)).status).toBe(201);
-    const wrong = await house.startWorker({ MASTER_KEY: randomBytes(32).toString('hex') });
+    const wrong = await app.startWorker({ MASTER_KEY: randomBytes(32).toString('hex') });
     const ids = [await send('first'), await send('second'), await send('third')];
     // With a broker, a worker that has just started is not ready for another reason.
     const notReady = await until('it is not ready because of its key', async () => {
@@ -95,11 +95,11 @@ describe('a worker with another master key', () => {
     );
     // Through a broker the worker keeps the partitions that were assigned to it until an operator stops it.
     if (inject('profile') === 'scale') await wrong.stop();
-    const right = await house.startWorker();
+    const right = await app.startWorker();
     for (const id of ids) await until('it is sent', async () => (await tenant.delivery(id)).state === 'sent', 30_000);
     expect(vendor.log).toHaveLength(3);
     expect((await right.readiness()).ready).toBe(true);
-    const { rows } = await house.sql.query('select count(*)::int as n from dead_letters');
+    const { rows } = await app.sql.query('select count(*)::int as n from dead_letters');
     expect(rows[0].n).toBe(0);
     await vendor.close();
   }, 60_000);

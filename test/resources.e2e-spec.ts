@@ -1,16 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { parseMail, startSmtpSink, until } from '#testing';
-import { CONTENT, type Json, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
+import {
+  CONTENT,
+  type Json,
+  simulated,
+  startTestEnvironment,
+  type Tenant,
+  type TestEnvironment,
+} from './test-environment.js';
 
-let house: TestEnvironment;
+let app: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {
-  house = await startHouse();
-  tenant = await house.tenant();
+  app = await startTestEnvironment();
+  tenant = await app.tenant();
 });
-afterAll(() => house?.stop());
+afterAll(() => app?.stop());
 
 describe('recipients', () => {
   it('can be created, changed, listed and read', async () => {
@@ -117,7 +124,7 @@ describe('recipients', () => {
     expect((await tenant.notification(later.id)).status).toBe('cancelled');
     expect((await tenant.call('GET', '/api/v1/recipients/gone')).status).toBe(404);
     expect((await tenant.call('DELETE', '/api/v1/recipients/gone')).status).toBe(404);
-    const { rows } = await house.sql.query(`select payload, content from notifications where recipient_id = 'erased'`);
+    const { rows } = await app.sql.query(`select payload, content from notifications where recipient_id = 'erased'`);
     expect(rows).toEqual([
       { payload: null, content: null },
       { payload: null, content: null },
@@ -184,7 +191,7 @@ describe('provider accounts', () => {
   it('hide their secrets, can be verified, and send through the real protocol', async () => {
     const password = 'hunter2-hunter2-hunter2';
     const sink = await startSmtpSink({ user: 'u', password });
-    const mine = await house.tenant({ retry_schedule_seconds: [0.05] });
+    const mine = await app.tenant({ retry_schedule_seconds: [0.05] });
     const credentials = { host: '127.0.0.1', port: sink.port, tls: 'none', user: 'u', password, from: 'a@example.com' };
     const made = await mine.call('POST', '/api/v1/provider-accounts', { name: 'main', provider: 'smtp', credentials });
     expect(made.status).toBe(201);
@@ -201,7 +208,7 @@ describe('provider accounts', () => {
       code: null,
       detail: null,
     });
-    const { rows } = await house.sql.query('select * from provider_accounts where id = $1', [made.body.id]);
+    const { rows } = await app.sql.query('select * from provider_accounts where id = $1', [made.body.id]);
     expect(JSON.stringify(rows)).not.toContain(password);
 
     const sent = await mine.send({
@@ -272,13 +279,13 @@ describe('provider accounts', () => {
   it("fall back to the platform's, and a test key uses neither", async () => {
     const sink = await startSmtpSink();
     const credentials = { host: '127.0.0.1', port: sink.port, tls: 'none', from: 'platform@example.com' };
-    const made = await house.operator('POST', '/internal/provider-accounts', {
+    const made = await app.operator('POST', '/internal/provider-accounts', {
       name: 'platform',
       provider: 'smtp',
       credentials,
     });
     expect(made.status).toBe(201);
-    const [live, test] = [await house.tenant(), await house.tenant({}, { mode: 'test' })];
+    const [live, test] = [await app.tenant(), await app.tenant({}, { mode: 'test' })];
     const send = { recipient_id: 'r', recipient_address: 'r@example.com', channel: 'email', content: CONTENT.email };
     const [one, two] = [await live.send(send), await test.send(send)];
     await until(
@@ -290,38 +297,38 @@ describe('provider accounts', () => {
     expect((await test.notification(two.id)).deliveries[0].provider).toBe('sandbox');
     expect(sink.log).toHaveLength(1);
     expect(
-      (await house.operator('PATCH', `/internal/provider-accounts/${made.body.id}`, { enabled: false })).body.enabled,
+      (await app.operator('PATCH', `/internal/provider-accounts/${made.body.id}`, { enabled: false })).body.enabled,
     ).toBe(false);
-    expect((await house.operator('GET', '/internal/provider-accounts')).body.data).toHaveLength(1);
-    expect((await house.operator('DELETE', `/internal/provider-accounts/${made.body.id}`)).status).toBe(204);
+    expect((await app.operator('GET', '/internal/provider-accounts')).body.data).toHaveLength(1);
+    expect((await app.operator('DELETE', `/internal/provider-accounts/${made.body.id}`)).status).toBe(204);
     await sink.close();
   });
 });
 
 describe('the operator', () => {
   it('creates, lists and changes tenants; null resets a setting to its default', async () => {
-    const made = await house.operator('POST', '/internal/tenants', { name: 'Acme', settings: { locale: 'fr' } });
+    const made = await app.operator('POST', '/internal/tenants', { name: 'Acme', settings: { locale: 'fr' } });
     expect(made.status).toBe(201);
     const path = `/internal/tenants/${made.body.id}`;
-    expect((await house.operator('PATCH', path, { settings: { requests_per_minute: 7 } })).body.settings).toEqual({
+    expect((await app.operator('PATCH', path, { settings: { requests_per_minute: 7 } })).body.settings).toEqual({
       locale: 'fr',
       requests_per_minute: 7,
     });
-    expect((await house.operator('PATCH', path, { name: 'Acme 2', settings: { locale: null } })).body).toMatchObject({
+    expect((await app.operator('PATCH', path, { name: 'Acme 2', settings: { locale: null } })).body).toMatchObject({
       name: 'Acme 2',
       settings: { requests_per_minute: 7 },
     });
-    expect((await house.operator('GET', '/internal/tenants?limit=1')).body.data[0].id).toBe(made.body.id);
-    expect((await house.operator('PATCH', path, { settings: { nonsense: 1 } })).status).toBe(422);
-    expect((await house.operator('GET', '/internal/tenants/01900000-0000-7000-8000-000000000000')).status).toBe(404);
+    expect((await app.operator('GET', '/internal/tenants?limit=1')).body.data[0].id).toBe(made.body.id);
+    expect((await app.operator('PATCH', path, { settings: { nonsense: 1 } })).status).toBe(422);
+    expect((await app.operator('GET', '/internal/tenants/01900000-0000-7000-8000-000000000000')).status).toBe(404);
   });
 });
 
 describe('fairness', () => {
   it("one tenant's burst does not delay another tenant until its end", async () => {
     const [noisy, quiet] = [
-      await house.tenant({ recipient_limits: { email: { limit: 100_000, window_seconds: 60 } } }),
-      await house.tenant(),
+      await app.tenant({ recipient_limits: { email: { limit: 100_000, window_seconds: 60 } } }),
+      await app.tenant(),
     ];
     const recipients = Array.from({ length: 1_000 }, (_, index) => ({
       recipient_id: `n${index}`,
@@ -338,9 +345,9 @@ describe('fairness', () => {
     await until('the quiet one is sent', async () => (await quiet.notification(id)).status === 'sent');
     const left = async (): Promise<number> =>
       Number(
-        (await house.sql.query('select count(*) from due_deliveries where tenant_id = $1', [noisy.id])).rows[0].count,
+        (await app.sql.query('select count(*) from due_deliveries where tenant_id = $1', [noisy.id])).rows[0].count,
       );
-    const { rows } = await house.sql.query<{ before: string }>(
+    const { rows } = await app.sql.query<{ before: string }>(
       `select count(*) as before from deliveries d where d.tenant_id = $1 and d.sent_at < (select sent_at from deliveries where tenant_id = $2) and d.sent_at > (select created_at from deliveries where tenant_id = $2)`,
       [noisy.id, quiet.id],
     );
@@ -355,8 +362,8 @@ describe('a provider that hangs', () => {
     const sink = await startSmtpSink();
     sink.answerData('hang');
     const [stuck, other] = [
-      await house.tenant({ recipient_limits: { email: { limit: 100_000, window_seconds: 60 } } }),
-      await house.tenant(),
+      await app.tenant({ recipient_limits: { email: { limit: 100_000, window_seconds: 60 } } }),
+      await app.tenant(),
     ];
     const credentials = { host: '127.0.0.1', port: sink.port, tls: 'none', from: 'a@example.com' };
     await stuck.call('POST', '/api/v1/provider-accounts', { name: 'stuck', provider: 'smtp', credentials });
@@ -379,14 +386,14 @@ describe('a provider that hangs', () => {
     expect(performance.now() - startedAt).toBeLessThan(5_000);
     // The first claims found all slots in use; all others stayed in the queue. With a broker, more are claimed ahead.
     await delay(1_500);
-    const { rows } = await house.sql.query(
+    const { rows } = await app.sql.query(
       `select (select count(*)::int from due_deliveries where tenant_id = $1) as waiting,
               (select count(*)::int from delivery_log where tenant_id = $1 and code = 'held') as put_back`,
       [stuck.id],
     );
     expect(rows[0].waiting).toBe(2_000);
     expect(rows[0].put_back).toBeLessThan(inject('profile') === 'scale' ? 2_100 : 1_000);
-    await house.operator('PATCH', `/internal/tenants/${stuck.id}`, { status: 'suspended' });
+    await app.operator('PATCH', `/internal/tenants/${stuck.id}`, { status: 'suspended' });
     sink.answerData(null);
     sink.release();
     await sink.close();
@@ -397,9 +404,9 @@ describe('housekeeping', () => {
   it('deletes all old rows, however many, and nothing else', async () => {
     const { ExpiredRowsStore, Database } = await import('#database');
     const insert = `insert into idempotency_keys (tenant_id, key, body_hash, created_at) select $1, 'old-' || n || $2, '\\x00', now() - $3::interval from generate_series(1, $4) n`;
-    await house.sql.query(insert, [tenant.id, 'a', '49 hours', 12_000]);
-    await house.sql.query(insert, [tenant.id, 'b', '47 hours', 10]);
-    const database = new Database({ url: house.databaseUrl, poolSize: 1 });
+    await app.sql.query(insert, [tenant.id, 'a', '49 hours', 12_000]);
+    await app.sql.query(insert, [tenant.id, 'b', '47 hours', 10]);
+    const database = new Database({ url: app.databaseUrl, poolSize: 1 });
     let deleted = 0;
     const [keys] = new ExpiredRowsStore(database).cleanUps;
     await keys!.run((rows) => {
@@ -407,7 +414,7 @@ describe('housekeeping', () => {
     });
     expect(deleted).toBe(12_000);
     await database.close();
-    const { rows } = await house.sql.query(`select count(*)::int as left from idempotency_keys where key like 'old-%'`);
+    const { rows } = await app.sql.query(`select count(*)::int as left from idempotency_keys where key like 'old-%'`);
     expect(rows[0].left).toBe(10);
   });
 });
@@ -427,8 +434,8 @@ describe('the send path', () => {
       'mailbox_messages',
     ];
     const scans = async (): Promise<Record<string, number>> => {
-      await house.sql.query('select pg_stat_clear_snapshot()');
-      const { rows } = await house.sql.query<{ name: string; scans: string }>(
+      await app.sql.query('select pg_stat_clear_snapshot()');
+      const { rows } = await app.sql.query<{ name: string; scans: string }>(
         `select coalesce((select inhparent::regclass::text from pg_inherits where inhrelid = s.relid), s.relname) as name, sum(seq_scan) as scans
          from pg_stat_user_tables s group by 1`,
       );
@@ -436,7 +443,7 @@ describe('the send path', () => {
         rows.filter(({ name }) => hot.includes(name)).map(({ name, scans: count }) => [name, Number(count)]),
       );
     };
-    const many = await house.tenant({
+    const many = await app.tenant({
       recipient_limits: {
         email: { limit: 100_000, window_seconds: 60 },
         in_app: { limit: 100_000, window_seconds: 60 },
@@ -453,7 +460,7 @@ describe('the send path', () => {
       await until(
         'all are sent',
         async () =>
-          (await house.sql.query('select from due_deliveries where tenant_id = $1 limit 1', [many.id])).rowCount === 0,
+          (await app.sql.query('select from due_deliveries where tenant_id = $1 limit 1', [many.id])).rowCount === 0,
       );
     };
     await go('warm');

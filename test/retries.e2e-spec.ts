@@ -7,7 +7,7 @@ import {
   CONTENT,
   type Json,
   simulated,
-  startHouse,
+  startTestEnvironment,
   type Tenant,
   type TestEnvironment,
 } from './test-environment.js';
@@ -16,24 +16,24 @@ const SEND = '/api/v1/notifications';
 const BULK = '/api/v1/notifications/bulk';
 
 let proxy: TcpProxy;
-let house: TestEnvironment;
+let app: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {
   const { hostname, port } = new URL(inject('postgresUrl'));
   proxy = await startTcpProxy({ host: hostname, port: Number(port) });
-  house = await startHouse({ through: proxy.port, worker: false });
-  tenant = await house.tenant();
+  app = await startTestEnvironment({ through: proxy.port, worker: false });
+  tenant = await app.tenant();
 });
 afterAll(async () => {
-  await house?.stop();
+  await app?.stop();
   await proxy?.close();
 });
 
 const keyed = (key: string, body: unknown, path = SEND): Promise<Answer> =>
   tenant.call('POST', path, body, { 'Idempotency-Key': key });
 const count = async (table: string): Promise<number> =>
-  (await house.sql.query(`select count(*)::int as n from ${table} where tenant_id = $1`, [tenant.id])).rows[0].n;
+  (await app.sql.query(`select count(*)::int as n from ${table} where tenant_id = $1`, [tenant.id])).rows[0].n;
 const isReplayOf = (again: Answer, first: Answer): void => {
   expect(again.body).toEqual(first.body);
   expect([first.status, again.status, again.headers.get('idempotency-replayed')]).toEqual([202, 202, 'true']);
@@ -51,7 +51,7 @@ describe('a replay is answered before any other check', () => {
   });
 
   it('when the template is gone', async () => {
-    const mine = await house.tenant();
+    const mine = await app.tenant();
     const template = { key: 'gone', channel: 'in_app', content: CONTENT.in_app };
     await mine.call('POST', '/api/v1/templates', template);
     const body = { recipient_id: 'a', channel: 'in_app', template_id: 'gone', idempotency_key: 'gone' };
@@ -102,7 +102,7 @@ async function another(known: Tenant): Promise<{ mine: Tenant; stop(): Promise<v
   const { startApi } = await import('../apps/api/src/start-api.js');
   const { createLogger } = await import('#telemetry');
   const { http, MIGRATIONS, tenantWith } = await import('./test-environment.js');
-  const api = await startApi(house.config, {
+  const api = await startApi(app.config, {
     logger: createLogger({ level: 'error', role: 'test' }),
     migrationsDirectory: MIGRATIONS,
     metricsFallback: true,
@@ -137,7 +137,7 @@ describe('a response that was lost after the commit', () => {
     const first = await keyed('lost bulk', body, BULK);
     await lost;
     expect(first.body).toMatchObject({ status: 503, code: 'unavailable' });
-    const { rows } = await house.sql.query(
+    const { rows } = await app.sql.query(
       `select count(*)::int as sent, count(s.id)::int as with_content
        from notifications n left join shared_contents s on s.tenant_id = n.tenant_id and s.id = n.shared_content_id
        where n.tenant_id = $1 and n.recipient_id like 'lost-%' and n.recipient_id <> 'lost-answer'`,
@@ -190,7 +190,7 @@ describe('a response that was lost after the commit', () => {
   it('of a POST whose process crashed: never repeated, and reported as unknown', async () => {
     const webhook = { url: 'https://example.com/', events: ['inbox.item_read'] };
     const { bodyHashOf } = await import('../apps/api/src/http/idempotency.js');
-    await house.sql.query(
+    await app.sql.query(
       `insert into idempotency_keys (tenant_id, key, body_hash, created_at) values ($1, 'died', decode($2, 'hex'), now() - interval '2 minutes')`,
       [tenant.id, bodyHashOf('POST /api/v1/webhooks', webhook)],
     );

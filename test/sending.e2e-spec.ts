@@ -1,13 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '#testing';
-import { CONTENT, type Json, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
+import {
+  CONTENT,
+  type Json,
+  simulated,
+  startTestEnvironment,
+  type Tenant,
+  type TestEnvironment,
+} from './test-environment.js';
 
-let house: TestEnvironment;
+let app: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {
-  house = await startHouse();
-  tenant = await house.tenant({ retry_schedule_seconds: [0.05, 0.05] });
+  app = await startTestEnvironment();
+  tenant = await app.tenant({ retry_schedule_seconds: [0.05, 0.05] });
   await tenant.call('PUT', '/api/v1/recipients/user-123', {
     email: 'alice@example.com',
     phone: '+15005550100',
@@ -19,7 +26,7 @@ beforeAll(async () => {
     content: { subject: 'Welcome, {{name}}', html: '<p>{{name}}</p>' },
   });
 });
-afterAll(() => house?.stop());
+afterAll(() => app?.stop());
 
 const settled = (id: string): Promise<Json> =>
   until(`notification ${id} is final`, async () => {
@@ -308,7 +315,7 @@ describe('bulk', () => {
 
 describe('lists', () => {
   it('are filtered, paged by cursor and by offset, newest first', async () => {
-    const other = await house.tenant();
+    const other = await app.tenant();
     const ids: string[] = [];
     for (let index = 0; index < 5; index += 1) {
       ids.unshift(

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SmtpSink, startSmtpSink, until } from '#testing';
-import { CONTENT, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
+import { CONTENT, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 /** The number of parallel sends of the SMTP provider. */
 const ON_THE_WIRE = 5;
@@ -10,20 +10,20 @@ const DELIVERIES = 60;
 /** A lease so long that no test waits for its end. */
 const LEASE_SECONDS = '60';
 
-let house: TestEnvironment;
+let app: TestEnvironment;
 let vendor: SmtpSink;
 
 beforeAll(async () => {
-  house = await startHouse({ worker: false, environment: { LEASE_SECONDS } });
+  app = await startTestEnvironment({ worker: false, environment: { LEASE_SECONDS } });
   vendor = await startSmtpSink();
 });
 afterAll(async () => {
-  await house?.stop();
+  await app?.stop();
   await vendor?.close();
 });
 
 async function tenantWithAccount(): Promise<Tenant> {
-  const tenant = await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
+  const tenant = await app.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } });
   const credentials = { host: '127.0.0.1', port: vendor.port, tls: 'none', from: 'carillon@example.com' };
   const account = { name: 'smtp', provider: 'smtp', credentials };
   expect((await tenant.call('POST', '/api/v1/provider-accounts', account)).status).toBe(201);
@@ -31,7 +31,7 @@ async function tenantWithAccount(): Promise<Tenant> {
 }
 
 const figures = async (tenant: Tenant): Promise<Record<string, number>> => {
-  const { rows } = await house.sql.query(
+  const { rows } = await app.sql.query(
     `select (select count(*) from due_deliveries where tenant_id = $1 and sending)::int as sending,
             (select count(*) from due_deliveries where tenant_id = $1 and not sending and attempt = 0 and claims = 0 and claim_id is null and due_at <= now())::int as claimable,
             (select count(*) from due_deliveries where tenant_id = $1)::int as due,
@@ -46,7 +46,7 @@ describe('a worker that stops', () => {
   it('starts no more sends, records those in flight, and releases the rest to the next worker at once', async () => {
     const tenant = await tenantWithAccount();
     vendor.answerData('hang');
-    const worker = await house.startWorker();
+    const worker = await app.startWorker();
     const recipients = Array.from({ length: DELIVERIES }, (_, index) => ({
       recipient_id: `p${index}`,
       recipient_address: `p${index}@example.com`,
@@ -57,7 +57,7 @@ describe('a worker that stops', () => {
     await until(
       'the others are claimed',
       async () =>
-        (await house.sql.query('select from due_deliveries where tenant_id = $1 and claim_id is null', [tenant.id]))
+        (await app.sql.query('select from due_deliveries where tenant_id = $1 and claim_id is null', [tenant.id]))
           .rowCount === 0,
     );
     const stopped = worker.stop();
@@ -79,7 +79,7 @@ describe('a worker that stops', () => {
       attempts: ON_THE_WIRE,
     });
 
-    const next = await house.startWorker();
+    const next = await app.startWorker();
     await until('all are sent', async () => (await figures(tenant))['sent'] === DELIVERIES, 30_000);
     expect(vendor.log).toHaveLength(DELIVERIES);
     expect((await figures(tenant))['attempts']).toBe(DELIVERIES);
@@ -90,7 +90,7 @@ describe('a worker that stops', () => {
     const tenant = await tenantWithAccount();
     vendor.answerData('hang');
     const before = vendor.log.length;
-    const worker = await house.startWorker({ LEASE_SECONDS: '6' });
+    const worker = await app.startWorker({ LEASE_SECONDS: '6' });
     const [recipient_id, recipient_address] = ['hangs', 'hangs@example.com'];
     await tenant.send({ recipient_id, recipient_address, channel: 'email', content: CONTENT.email });
     await until('the vendor has it', () => vendor.log.length === before + 1, 30_000);
@@ -98,7 +98,7 @@ describe('a worker that stops', () => {
     await worker.stop();
     // A third of the lease, the cut-off of a provider that ignores its signal, and the record.
     expect(performance.now() - startedAt).toBeLessThan(4_000);
-    const { rows } = await house.sql.query('select number, outcome from attempts where tenant_id = $1', [tenant.id]);
+    const { rows } = await app.sql.query('select number, outcome from attempts where tenant_id = $1', [tenant.id]);
     expect(rows).toEqual([{ number: 1, outcome: 'unknown' }]);
     expect(await figures(tenant)).toMatchObject({ sending: 0, due: 1 });
     vendor.answerData(null);

@@ -46,7 +46,7 @@ export interface TestEnvironment {
   stop(): Promise<void>;
 }
 
-export interface HouseOptions {
+export interface TestEnvironmentOptions {
   /** False starts the API only. */
   worker?: boolean;
   environment?: Record<string, string>;
@@ -67,9 +67,9 @@ const environment = (databaseUrl: string, home: string, more: Record<string, str
   ...more,
 });
 
-export async function startHouse(options: HouseOptions = {}): Promise<TestEnvironment> {
+export async function startTestEnvironment(options: TestEnvironmentOptions = {}): Promise<TestEnvironment> {
   const { url: databaseUrl, drop } = await cloneDatabase(inject('postgresUrl'));
-  const home = await mkdtemp(join(tmpdir(), 'carillon-house-'));
+  const home = await mkdtemp(join(tmpdir(), 'carillon-test-'));
   const productUrl = new URL(databaseUrl);
   if (options.through !== undefined) productUrl.port = String(options.through);
   const config = loadConfig(environment(productUrl.href, home, options.environment));

@@ -6,18 +6,18 @@ import { newId } from '#domain';
 import { createLogger } from '#telemetry';
 import { connect, startVendor, until, type Vendor, vendors } from '#testing';
 import { WebhookFanOut } from '../apps/worker/src/events/webhook-fan-out.js';
-import { type Json, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
+import { type Json, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const open: (() => Promise<unknown>)[] = [];
-let house: TestEnvironment;
+let app: TestEnvironment;
 
 beforeAll(async () => {
-  house = await startHouse({ worker: false, environment: { WEBHOOK_ENDPOINTS_PER_TENANT: '60' } });
+  app = await startTestEnvironment({ worker: false, environment: { WEBHOOK_ENDPOINTS_PER_TENANT: '60' } });
 });
-afterAll(() => house?.stop());
+afterAll(() => app?.stop());
 afterEach(async () => {
   for (const close of open.splice(0).reverse()) await close();
-  await house.sql.query('truncate events, due_deliveries');
+  await app.sql.query('truncate events, due_deliveries');
 });
 
 async function receiver(): Promise<Vendor> {
@@ -38,7 +38,7 @@ async function listen(tenant: Tenant, vendor: Vendor, count = 1, events = ['*'])
 
 /** Inserts so many events of so long ago, as a worker does. */
 async function happen(tenant: Tenant, count: number, age = '0 seconds'): Promise<void> {
-  await house.sql.query(
+  await app.sql.query(
     `insert into events (tenant_id, type, recipient_id, subject, data, broker, webhooks, kept, created_at)
      select $1, 'delivery.sent', 'ann', $2::text || n, jsonb_build_object('number', n), false, true, true, now() - $4::interval
      from generate_series(1, $3) n order by n`,
@@ -48,17 +48,17 @@ async function happen(tenant: Tenant, count: number, age = '0 seconds'): Promise
 
 /** A low concurrency, because the test measures the fan-out. */
 async function startWorker(): Promise<void> {
-  const worker = await house.startWorker({ WORKER_CHANNELS: 'webhook', WORKER_CONCURRENCY: '50' });
+  const worker = await app.startWorker({ WORKER_CHANNELS: 'webhook', WORKER_CONCURRENCY: '50' });
   open.push(() => worker.stop());
 }
 
 const waiting = async (tenant: Tenant): Promise<number> =>
-  (await house.sql.query('select count(*)::int as count from events where tenant_id = $1 and webhooks', [tenant.id]))
+  (await app.sql.query('select count(*)::int as count from events where tenant_id = $1 and webhooks', [tenant.id]))
     .rows[0].count;
 
 describe('the fan-out', () => {
   it("of a tenant with 45 endpoints and 20,000 events does not delay another tenant's single event", async () => {
-    const [large, small] = [await house.tenant(), await house.tenant()];
+    const [large, small] = [await app.tenant(), await app.tenant()];
     const [theirs, own] = [await receiver(), await receiver()];
     await listen(large, theirs, 45);
     await listen(small, own);
@@ -75,19 +75,19 @@ describe('the fan-out', () => {
   }, 60_000);
 
   it('creates one delivery per event and endpoint, in the order of the tenant', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const vendor = await receiver();
     const endpoints = await listen(tenant, vendor, 45);
     await happen(tenant, 100);
     await startWorker();
     await until('all were handed out', async () => (await waiting(tenant)) === 0, 30_000);
-    const { rows } = await house.sql.query(
+    const { rows } = await app.sql.query(
       `select count(*)::int as all, count(distinct (endpoint_id, metadata ->> 'event_id'))::int as pairs, count(distinct endpoint_id)::int as endpoints
        from notifications where tenant_id = $1`,
       [tenant.id],
     );
     expect(rows).toEqual([{ all: 4_500, pairs: 4_500, endpoints: endpoints.length }]);
-    const { rows: times } = await house.sql.query(
+    const { rows: times } = await app.sql.query(
       `select created_at from notifications where tenant_id = $1 and endpoint_id = $2 order by (payload -> 'data' ->> 'number')::int`,
       [tenant.id, endpoints[0]],
     );
@@ -97,27 +97,27 @@ describe('the fan-out', () => {
   }, 60_000);
 
   it('uses smaller rounds after a slow statement, then larger ones again, without duplicates', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     await listen(tenant, await receiver(), 45);
     await happen(tenant, 40);
-    const database = new Database({ url: house.databaseUrl, poolSize: 2 });
+    const database = new Database({ url: app.databaseUrl, poolSize: 2 });
     open.push(() => database.close());
     const fanOut = new WebhookFanOut(
       {
         events: new EventsStore(database),
-        endpoints: new WebhookEndpointsStore(database, new SecretBox(house.config.masterKey)),
+        endpoints: new WebhookEndpointsStore(database, new SecretBox(app.config.masterKey)),
         accept: new AcceptStore(database, () => undefined),
       },
       createLogger({ level: 'silent', role: 'test' }),
     );
     const sizes = async (): Promise<number[]> =>
       (
-        await house.sql.query(
+        await app.sql.query(
           'select count(*)::int as count from notifications where tenant_id = $1 group by xmin, created_at order by created_at',
           [tenant.id],
         )
       ).rows.map(({ count }) => count);
-    const blocker = await connect(house.databaseUrl);
+    const blocker = await connect(app.databaseUrl);
     open.push(() => blocker.end());
     await blocker.query('begin; lock table notifications in exclusive mode');
     for (let time = 0; time < 3; time += 1) await expect(fanOut.turn()).rejects.toMatchObject({ code: 'unavailable' });
@@ -132,7 +132,7 @@ describe('the fan-out', () => {
   }, 60_000);
 
   it('sets aside an event that cannot be stored, and continues', async () => {
-    const [bad, good] = [await house.tenant(), await house.tenant()];
+    const [bad, good] = [await app.tenant(), await app.tenant()];
     const [theirs, own] = [await receiver(), await receiver()];
     await listen(bad, theirs);
     await listen(good, own);
@@ -145,7 +145,7 @@ describe('the fan-out', () => {
     await until('the bad one was told what can be written', () => theirs.sends.length === 1, 10_000);
     await until('nothing is left', async () => (await waiting(bad)) === 0, 10_000);
     // It stays with the kept events, so a replay can find it.
-    const { rows } = await house.sql.query('select count(*)::int as count from events where tenant_id = $1 and kept', [
+    const { rows } = await app.sql.query('select count(*)::int as count from events where tenant_id = $1 and kept', [
       bad.id,
     ]);
     expect(rows[0].count).toBe(2);
@@ -154,7 +154,7 @@ describe('the fan-out', () => {
 
 describe('the endpoints of a tenant', () => {
   it("are limited to the operator's number, even if created concurrently", async () => {
-    const strict = await startHouse({ worker: false, environment: { WEBHOOK_ENDPOINTS_PER_TENANT: '3' } });
+    const strict = await startTestEnvironment({ worker: false, environment: { WEBHOOK_ENDPOINTS_PER_TENANT: '3' } });
     open.push(() => strict.stop());
     const [tenant, other] = [await strict.tenant(), await strict.tenant()];
     const create = (by: Tenant) =>

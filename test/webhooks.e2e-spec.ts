@@ -4,15 +4,22 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Received, startVendor, until, type Vendor, vendors } from '#testing';
-import { CONTENT, type Json, simulated, startHouse, type Tenant, type TestEnvironment } from './test-environment.js';
+import {
+  CONTENT,
+  type Json,
+  simulated,
+  startTestEnvironment,
+  type Tenant,
+  type TestEnvironment,
+} from './test-environment.js';
 
 const open: (() => Promise<unknown>)[] = [];
-let house: TestEnvironment;
+let app: TestEnvironment;
 
 beforeAll(async () => {
-  house = await startHouse({ environment: { LEASE_SECONDS: '6' } });
+  app = await startTestEnvironment({ environment: { LEASE_SECONDS: '6' } });
 });
-afterAll(() => house?.stop());
+afterAll(() => app?.stop());
 afterEach(async () => {
   for (const close of open.splice(0)) await close();
 });
@@ -39,7 +46,7 @@ const mail = (word: string): Record<string, unknown> => simulated(word, `person-
 
 describe('an endpoint', () => {
   it('gets only its event types, signed as Standard Webhooks specifies', async () => {
-    const [tenant, other] = [await house.tenant(), await house.tenant()];
+    const [tenant, other] = [await app.tenant(), await app.tenant()];
     const [hook, picky, theirs] = [await receiver(), await receiver(), await receiver()];
     const made = await listen(tenant, hook);
     expect(made.secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
@@ -98,7 +105,7 @@ describe('an endpoint', () => {
   }, 30_000);
 
   it('gets an event again with the same id and a new signature, until it accepts it', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const hook = await receiver();
     const made = await listen(tenant, hook, { events: ['delivery.sent'] });
     hook.behave(() => (hook.sends.length === 1 ? { status: 500, body: 'oops' } : { status: 200 }));
@@ -125,7 +132,7 @@ describe('an endpoint', () => {
   }, 30_000);
 
   it('signs with both secrets while one is replaced', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const hook = await receiver();
     const made = await listen(tenant, hook, { events: ['delivery.sent'] });
     const rotated = (await tenant.call('POST', `/api/v1/webhooks/${made.id}/rotate-secret`)).body;
@@ -137,7 +144,7 @@ describe('an endpoint', () => {
       expect(verified(secret, hook.sends[0]!)).toMatchObject({ type: 'webhook.test', data: { webhook_id: made.id } });
     await until('it is on record', async () => (await tenant.delivery(id)).state === 'sent');
     // A day later the old one has expired.
-    await house.sql.query(
+    await app.sql.query(
       `update webhook_endpoints set old_secret_until = now() - interval '1 second', updated_at = now() where id = $1`,
       [made.id],
     );
@@ -149,7 +156,7 @@ describe('an endpoint', () => {
   }, 30_000);
 
   it('that answers 410 is disabled, another endpoint is notified, and a replay sends the missed events', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const [hook, watcher] = [await receiver(), await receiver()];
     const made = await listen(tenant, hook, { events: ['delivery.sent'] });
     await listen(tenant, watcher, { events: ['webhook.disabled'] });
@@ -170,7 +177,7 @@ describe('an endpoint', () => {
     await tenant.send(mail('ok'));
     await tenant.send(mail('ok'));
     await until('what happened meanwhile was handed out, to those who were there', async () => {
-      const { rows } = await house.sql.query(
+      const { rows } = await app.sql.query(
         `select count(*)::int as all, count(*) filter (where webhooks)::int as waiting from events where tenant_id = $1 and type = 'delivery.sent'`,
         [tenant.id],
       );
@@ -210,7 +217,7 @@ describe('an endpoint', () => {
   }, 60_000);
 
   it('that has failed for five days is disabled by the next failure', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const hook = await receiver();
     const made = await listen(tenant, hook, { events: ['delivery.sent'] });
     hook.behave({ status: 500 });
@@ -220,7 +227,7 @@ describe('an endpoint', () => {
       async () => (await tenant.call('GET', `/api/v1/webhooks/${made.id}`)).body.failing_since,
     );
     expect(Date.now() - Date.parse(failing)).toBeLessThan(20_000);
-    await house.sql.query(`update webhook_endpoints set failing_since = now() - interval '5 days' where id = $1`, [
+    await app.sql.query(`update webhook_endpoints set failing_since = now() - interval '5 days' where id = $1`, [
       made.id,
     ]);
     await tenant.call('POST', `/api/v1/webhooks/${made.id}/test`);
@@ -235,9 +242,9 @@ describe('an endpoint', () => {
   }, 40_000);
 
   it('that is disabled gets no more requests from any worker, retries included', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const hook = await receiver();
-    const second = await house.startWorker();
+    const second = await app.startWorker();
     const made = await listen(tenant, hook, { events: ['delivery.sent'] });
     hook.behave({ status: 500, body: 'not now' });
     for (let mails = 0; mails < 12; mails += 1) await tenant.send(mail('ok'));
@@ -261,7 +268,7 @@ describe('an endpoint', () => {
   }, 60_000);
 
   it("that hangs does not delay another tenant's, or another of its own tenant", async () => {
-    const [tenant, other] = [await house.tenant(), await house.tenant()];
+    const [tenant, other] = [await app.tenant(), await app.tenant()];
     const [dead, own, theirs] = [await receiver(), await receiver(), await receiver()];
     dead.behave('hang');
     await listen(tenant, dead);
@@ -277,7 +284,7 @@ describe('an endpoint', () => {
   }, 40_000);
 
   it("with ordering gets a recipient's events one after the other, despite a failure", async () => {
-    const tenant = await house.tenant({ recipient_limits: { in_app: { limit: 1_000, window_seconds: 60 } } });
+    const tenant = await app.tenant({ recipient_limits: { in_app: { limit: 1_000, window_seconds: 60 } } });
     const hook = await receiver();
     await listen(tenant, hook, { events: ['delivery.sent'], ordered: true });
     let failures = 0;
@@ -296,10 +303,10 @@ describe('an endpoint', () => {
 
 describe('without endpoints', () => {
   it('no event is stored', async () => {
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const { id } = await tenant.send(mail('ok'));
     await until('it is sent', async () => (await tenant.notification(id)).status === 'sent');
-    const { rows } = await house.sql.query('select type from events where tenant_id = $1 and kept', [tenant.id]);
+    const { rows } = await app.sql.query('select type from events where tenant_id = $1 and kept', [tenant.id]);
     expect(rows).toEqual([]);
   }, 20_000);
 });
@@ -314,7 +321,10 @@ describe('an address', () => {
   ])(
     '%s is refused with the reason',
     async (url, words) => {
-      const strict = await startHouse({ worker: false, environment: { EGRESS_ALLOWED_CIDRS: '192.0.2.0/24' } });
+      const strict = await startTestEnvironment({
+        worker: false,
+        environment: { EGRESS_ALLOWED_CIDRS: '192.0.2.0/24' },
+      });
       open.push(() => strict.stop());
       const tenant = await strict.tenant();
       const { status, body } = await tenant.call('POST', '/api/v1/webhooks', { url, events: ['*'] });

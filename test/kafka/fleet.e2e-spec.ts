@@ -14,7 +14,7 @@ import {
   CONTENT,
   http,
   type Json,
-  startHouse,
+  startTestEnvironment,
   type Tenant,
   type TestEnvironment,
   tenantWith,
@@ -30,7 +30,7 @@ const TOTAL = TENANTS * (BULKS * PER_BULK + KEYS * PER_KEY);
 
 let directory: string;
 let kafka: KafkaService;
-let house: TestEnvironment;
+let app: TestEnvironment;
 let environment: Record<string, string>;
 const running: RunningProcess[] = [];
 
@@ -38,20 +38,20 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'carillon-fleet-'));
   // Its own broker, because the test kills it.
   kafka = await startKafka({ directory, jars: join(import.meta.dirname, '../../.services') });
-  house = await startHouse({ worker: false, environment: { KAFKA_BROKERS: kafka.brokers } });
+  app = await startTestEnvironment({ worker: false, environment: { KAFKA_BROKERS: kafka.brokers } });
   environment = {
-    ...profileEnvironment(house.databaseUrl),
+    ...profileEnvironment(app.databaseUrl),
     KAFKA_BROKERS: kafka.brokers,
-    DATABASE_URL: house.databaseUrl,
-    MASTER_KEY: house.config.masterKey.toString('hex'),
-    ADMIN_TOKEN: house.config.adminToken,
-    CARILLON_HOME: house.config.home,
+    DATABASE_URL: app.databaseUrl,
+    MASTER_KEY: app.config.masterKey.toString('hex'),
+    ADMIN_TOKEN: app.config.adminToken,
+    CARILLON_HOME: app.config.home,
     LEASE_SECONDS: String(LEASE_SECONDS),
   };
 }, 120_000);
 afterAll(async () => {
   await Promise.all(running.map((one) => one.kill()));
-  await house?.stop();
+  await app?.stop();
   await kafka?.stop();
   await rm(directory, { recursive: true, force: true });
 });
@@ -61,7 +61,7 @@ async function start(role: 'api' | 'worker'): Promise<RunningProcess> {
   running.push(started);
   return started;
 }
-const count = async (text: string): Promise<number> => Number((await house.sql.query(text)).rows[0].count);
+const count = async (text: string): Promise<number> => Number((await app.sql.query(text)).rows[0].count);
 const left = (): Promise<number> => count('select count(*) from due_deliveries');
 /** The messages captured by the sandbox, one row per send. */
 const sends = (): Promise<number> => count('select count(*) from mailbox_messages');
@@ -124,7 +124,7 @@ describe('two APIs and three workers', () => {
     const workers = await Promise.all([start('worker'), start('worker'), start('worker')]);
     const tenants: Tenant[] = [];
     for (let index = 0; index < TENANTS; index += 1) {
-      tenants.push(await house.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } }));
+      tenants.push(await app.tenant({ recipient_limits: { email: { limit: 1_000, window_seconds: 60 } } }));
     }
     const accepted = accept(apis, tenants);
     accepted.catch(() => undefined);
@@ -145,7 +145,7 @@ describe('two APIs and three workers', () => {
     expect(extra).toBeLessThanOrEqual(lost);
     expect(await count(`select count(*) from attempts where outcome = 'sent' and number > 1`)).toBe(lost);
 
-    const { rows } = await house.sql.query<{ disorder: string }>(`
+    const { rows } = await app.sql.query<{ disorder: string }>(`
       select count(*) as disorder from (
         select first_sent, lag(first_sent) over (partition by tenant_id, ordering_key order by id) as before from (
           select n.tenant_id, n.ordering_key, n.id, min(m.created_at) as first_sent
@@ -184,7 +184,7 @@ describe('two APIs and three workers', () => {
 
   it('show the records of any worker on each API, and read marks of the other API', async () => {
     const [one, two] = [await start('api'), await start('api')];
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     const { token } = (await through(one, tenant).call('POST', '/api/v1/recipients/ann/inbox-token', {})).body;
     const socket = new WebSocket(`${one.url.replace('http', 'ws')}/api/v1/inbox/stream`, ['carillon.v1', token]);
     const frames: { type: string; id?: string; item?: { id: string } }[] = [];
@@ -202,14 +202,14 @@ describe('two APIs and three workers', () => {
 
   it('refuse a key that was revoked at another process at once', async () => {
     const [one, two] = running.filter(({ url, child }) => url !== '' && child.exitCode === null).slice(-2);
-    const tenant = await house.tenant();
+    const tenant = await app.tenant();
     for (const api of [one!, two!])
       expect(
         (await through(api, tenant).call('GET', '/api/v1/inbox/counts', undefined, { 'X-Recipient-ID': 'x' })).status,
       ).toBe(200);
-    const keys = await house.operator('GET', `/internal/tenants/${tenant.id}/api-keys`);
+    const keys = await app.operator('GET', `/internal/tenants/${tenant.id}/api-keys`);
     const revoked = await http(one!.url, 'DELETE', `/internal/tenants/${tenant.id}/api-keys/${keys.body.data[0].id}`, {
-      headers: { 'X-Admin-Token': house.config.adminToken },
+      headers: { 'X-Admin-Token': app.config.adminToken },
     });
     expect(revoked.status).toBe(204);
     await until(
@@ -227,7 +227,7 @@ describe('two APIs and three workers', () => {
   it('are replaced one by one under load: nothing lost, nothing sent twice', async () => {
     const api = running.find(({ url, child }) => url !== '' && child.exitCode === null)!;
     let workers = [running.at(-1)!.url === '' ? running.at(-1)! : await start('worker'), await start('worker')];
-    const tenant = await house.tenant({ recipient_limits: { email: { limit: 10_000, window_seconds: 60 } } });
+    const tenant = await app.tenant({ recipient_limits: { email: { limit: 10_000, window_seconds: 60 } } });
     const from = await count('select count(*) from deliveries');
     let stop = false;
     let sent = 0;

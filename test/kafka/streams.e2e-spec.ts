@@ -12,7 +12,14 @@ import { parse } from 'yaml';
 import { until } from '#testing';
 import { type KafkaService, startKafka } from '../../services/kafka.ts';
 import { profileEnvironment } from '../profiles.js';
-import { CONTENT, type Json, simulated, startHouse, type Tenant, type TestEnvironment } from '../test-environment.js';
+import {
+  CONTENT,
+  type Json,
+  simulated,
+  startTestEnvironment,
+  type Tenant,
+  type TestEnvironment,
+} from '../test-environment.js';
 
 interface Message {
   topic: string;
@@ -21,7 +28,7 @@ interface Message {
   value: Json;
 }
 
-let house: TestEnvironment;
+let app: TestEnvironment;
 let tenant: Tenant;
 let client: Kafka;
 let consumer: Consumer;
@@ -31,9 +38,9 @@ const messages: Message[] = [];
 const document = parse(readFileSync(join(import.meta.dirname, '../../docs/asyncapi.yaml'), 'utf8')) as Json;
 
 beforeAll(async () => {
-  house = await startHouse({ environment: { KAFKA_INTAKE_ENABLED: 'true' } });
-  tenant = await house.tenant();
-  prefix = profileEnvironment(house.databaseUrl)['KAFKA_PREFIX']!;
+  app = await startTestEnvironment({ environment: { KAFKA_INTAKE_ENABLED: 'true' } });
+  tenant = await app.tenant();
+  prefix = profileEnvironment(app.databaseUrl)['KAFKA_PREFIX']!;
   client = new kafkajs.Kafka({
     brokers: inject('kafkaBrokers').split(','),
     logLevel: kafkajs.logLevel.NOTHING,
@@ -79,7 +86,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await consumer?.disconnect();
   await producer?.disconnect();
-  await house?.stop();
+  await app?.stop();
 });
 
 const eventsOf = (recipientId: string): Message[] =>
@@ -150,7 +157,7 @@ describe('events', () => {
     }
     await until(
       'nothing is left behind',
-      async () => Number((await house.sql.query('select count(*) from events')).rows[0].count) === 0,
+      async () => Number((await app.sql.query('select count(*) from events')).rows[0].count) === 0,
     );
   }, 60_000);
 });
@@ -207,7 +214,7 @@ describe('requests from the topic', () => {
       errors: [expect.objectContaining({ pointer: '/payload/a/0', code: 'invalid_text' })],
     });
     expect((await ask('who', simulated('ok'), {})).at(-1)).toMatchObject({ status: 401, code: 'unauthenticated' });
-    const key = await house.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
+    const key = await app.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
       name: 'r',
       scopes: ['inbox:read'],
     });
@@ -227,7 +234,7 @@ describe('requests from the topic', () => {
       value: '{"recipient_id":',
       headers: { 'carillon-reason': 'not JSON' },
     });
-    const poison = await house.operator('GET', '/internal/poison-messages');
+    const poison = await app.operator('GET', '/internal/poison-messages');
     expect(poison.body.data).toEqual([
       expect.objectContaining({
         topic: `${prefix}.requests`,
@@ -241,7 +248,7 @@ describe('requests from the topic', () => {
 describe('a request that fails because of an internal error', () => {
   /** Makes the database reject the notifications of one recipient with an internal error, and counts the attempts. */
   const refuse = async (recipientId: string): Promise<{ tries(): Promise<number>; end(): Promise<unknown> }> => {
-    await house.sql.query(`create sequence tries_of_${recipientId};
+    await app.sql.query(`create sequence tries_of_${recipientId};
       grant all on sequence tries_of_${recipientId} to public;
       create function refuse_${recipientId}() returns trigger language plpgsql as $$ begin
         perform nextval('tries_of_${recipientId}');
@@ -253,12 +260,12 @@ describe('a request that fails because of an internal error', () => {
       tries: async () =>
         Number(
           (
-            await house.sql.query(
+            await app.sql.query(
               `select case when is_called then last_value else 0 end as n from tries_of_${recipientId}`,
             )
           ).rows[0].n,
         ),
-      end: () => house.sql.query(`drop trigger refuse_${recipientId} on notifications`),
+      end: () => app.sql.query(`drop trigger refuse_${recipientId} on notifications`),
     };
   };
   const ask = (recipientId: string): Promise<unknown> =>
@@ -296,7 +303,7 @@ describe('a request that fails because of an internal error', () => {
       status: 500,
       code: 'internal',
     });
-    const poison = await house.operator('GET', '/internal/poison-messages');
+    const poison = await app.operator('GET', '/internal/poison-messages');
     expect(poison.body.data).toContainEqual(
       expect.objectContaining({
         topic: `${prefix}.requests`,
@@ -322,7 +329,7 @@ describe('while the broker is unavailable', () => {
 
   it('accepts continue and deliveries wait, even from before the start; readiness reports it, and all are sent later', async () => {
     await kafka.kill();
-    const away = await startHouse({ environment: { KAFKA_BROKERS: kafka.brokers, LEASE_SECONDS: '5' } });
+    const away = await startTestEnvironment({ environment: { KAFKA_BROKERS: kafka.brokers, LEASE_SECONDS: '5' } });
     const sender = await away.tenant();
     const first = await sender.send(simulated('ok', 'first'));
     await new Promise((resolve) => setTimeout(resolve, 1_000));

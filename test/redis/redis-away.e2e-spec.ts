@@ -8,22 +8,22 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { startTcpProxy, until } from '#testing';
 import { type RedisService, startRedis } from '../../services/redis.ts';
-import { CONTENT, type Json, startHouse, type Tenant, type TestEnvironment } from '../test-environment.js';
+import { CONTENT, type Json, startTestEnvironment, type Tenant, type TestEnvironment } from '../test-environment.js';
 
 const LIMIT = 5;
 const READERS = 20;
 
 let directory: string;
 let redis: RedisService;
-let house: TestEnvironment;
+let app: TestEnvironment;
 let tenant: Tenant;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'carillon-redis-'));
   redis = await startRedis({ directory });
-  house = await startHouse({ environment: { REDIS_URL: redis.url } });
-  await house.startWorker();
-  tenant = await house.tenant({
+  app = await startTestEnvironment({ environment: { REDIS_URL: redis.url } });
+  await app.startWorker();
+  tenant = await app.tenant({
     recipient_limits: {
       email: { limit: LIMIT, window_seconds: 3_600 },
       in_app: { limit: 100_000, window_seconds: 3_600 },
@@ -31,7 +31,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  await house?.stop();
+  await app?.stop();
   await redis?.stop();
   await rm(directory, { recursive: true, force: true });
 });
@@ -44,7 +44,7 @@ interface Reader {
   close(): void;
 }
 
-async function reader(id: string, at: TestEnvironment = house, by: Tenant = tenant): Promise<Reader> {
+async function reader(id: string, at: TestEnvironment = app, by: Tenant = tenant): Promise<Reader> {
   const seqs: number[] = [];
   let socket: WebSocket | undefined;
   const connect = async (): Promise<void> => {
@@ -101,7 +101,7 @@ describe('Redis, flushed and killed under load', () => {
     const before = items;
     await redis.kill();
     await until('it goes on without', () => items > before + 10, 20_000);
-    expect((await house.call('GET', '/readyz')).body).toMatchObject({ status: 'ok', checks: { redis: 'away' } });
+    expect((await app.call('GET', '/readyz')).body).toMatchObject({ status: 'ok', checks: { redis: 'away' } });
     await redis.start();
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     stop = true;
@@ -113,7 +113,7 @@ describe('Redis, flushed and killed under load', () => {
       'all items are written',
       async () =>
         Number(
-          (await house.sql.query(`select count(*) from inbox_items where tenant_id = $1`, [tenant.id])).rows[0].count,
+          (await app.sql.query(`select count(*) from inbox_items where tenant_id = $1`, [tenant.id])).rows[0].count,
         ) ===
         items * READERS,
       30_000,
@@ -128,7 +128,7 @@ describe('Redis, flushed and killed under load', () => {
     await until(
       'nothing is under way',
       async () => {
-        const { rows } = await house.sql.query(
+        const { rows } = await app.sql.query(
           `select count(*)::int as n from due_deliveries where tenant_id = $1 and (claim_id is not null or due_at < now() + interval '1 minute')`,
           [tenant.id],
         );
@@ -136,12 +136,12 @@ describe('Redis, flushed and killed under load', () => {
       },
       30_000,
     );
-    const { rows } = await house.sql.query(
+    const { rows } = await app.sql.query(
       `select recipient_id, count(*)::int as sent from deliveries where tenant_id = $1 and channel = 'email' and state = 'sent' group by 1`,
       [tenant.id],
     );
     expect(rows.map(({ sent }) => sent)).toEqual(Array.from({ length: 10 }, () => LIMIT));
-    const waiting = await house.sql.query(
+    const waiting = await app.sql.query(
       `select count(*)::int as n from due_deliveries where tenant_id = $1 and reason = 'recipient_limit'`,
       [tenant.id],
     );
@@ -155,7 +155,10 @@ describe('a gateway cut off from Redis', () => {
     'by a %s looks for itself until it is back, and is live again then',
     async (mode) => {
       const proxy = await startTcpProxy({ host: '127.0.0.1', port: Number(new URL(redis.url).port) });
-      const cutOff = await startHouse({ worker: false, environment: { REDIS_URL: `redis://127.0.0.1:${proxy.port}` } });
+      const cutOff = await startTestEnvironment({
+        worker: false,
+        environment: { REDIS_URL: `redis://127.0.0.1:${proxy.port}` },
+      });
       // The worker reaches Redis all the time: it records and publishes, and nobody hears it.
       await cutOff.startWorker({ REDIS_URL: redis.url });
       const sender = await cutOff.tenant({ recipient_limits: { in_app: { limit: 1_000, window_seconds: 60 } } });
