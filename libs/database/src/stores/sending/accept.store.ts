@@ -61,8 +61,8 @@ const BULK_SLICE = 1_000;
 
 /**
  * The one commit behind a 202: the notification, deliveries, due rows, inline profile and idempotency key of all
- * waiting requests in one statement. Runs as the platform because the requests are of many tenants; each row has the tenant of
- * the API key of its request.
+ * waiting requests in one statement. Runs as the platform because the requests are of many tenants; each row has the
+ * tenant of the API key of its request.
  */
 export class AcceptStore {
   private readonly single: Queues;
