@@ -91,10 +91,10 @@ module.exports = {
       to: { path: 'node_modules/handlebars/' },
     },
     {
-      name: 'only-providers-import-vendor-clients',
+      name: 'vendor-clients-stay-in-their-provider-folder',
       severity: 'error',
-      from: { pathNot: '^(libs/(providers|testing)/|test/)' },
-      to: { path: 'node_modules/(nodemailer|smtp-server)/' },
+      from: { pathNot: '^(libs/providers/src/(email|sms|push|chat|webhook|http)/|libs/testing/|test/)' },
+      to: { path: 'node_modules/(nodemailer|smtp-server|@aws-sdk|@smithy|web-push|twilio|undici|standardwebhooks)/' },
     },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
