@@ -6,8 +6,6 @@ import { Prisma } from '../generated/client.js';
 import { newestFirst, type Page, type PageRequest, toPage } from '../page.js';
 import type { Template, TemplateContent, TemplateHead, TemplateSelector } from './template.js';
 
-export type { TemplateHead } from './template.js';
-
 interface HeadKey {
   tenantId: string;
   idOrKey: string;

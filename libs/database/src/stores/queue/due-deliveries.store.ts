@@ -6,8 +6,6 @@ import { CLAIM, claimValues, DUE_LANES, dueLaneColumns, MAX_PROBES } from './cla
 import { ClaimWatermarks, laggingValues, lanesOf } from './claim-watermarks.js';
 import { type ClaimedDelivery, type ClaimRow, type ClaimTicket, ofClaimRow } from './claimed-delivery.js';
 
-export type { ClaimedDelivery } from './claimed-delivery.js';
-
 export interface ClaimRequest {
   channel: ChannelId;
   lane: 1 | 2 | 3;

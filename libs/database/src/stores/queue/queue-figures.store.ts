@@ -31,7 +31,7 @@ interface StoredFigures extends QueueFigures {
 }
 
 /** A queue of up to this many rows is counted for each reader, in about 1 ms. */
-const SHORT_QUEUE = 2_000;
+const COUNTED_AT_ONCE = 2_000;
 /** A count that takes longer runs in the background. */
 const CHEAP_MS = 20;
 const SHOWN_TENANTS = 20;
@@ -64,7 +64,7 @@ export class QueueFiguresStore {
       if (stored) return null;
       throw error;
     });
-    if (short && short.rows <= SHORT_QUEUE) return figuresOf(short);
+    if (short && short.rows <= COUNTED_AT_ONCE) return figuresOf(short);
     if (stored && !stored.isStale) return stored;
     const counted = await this.refresh().catch((error: unknown) => {
       if (stored) return null;
@@ -84,7 +84,7 @@ export class QueueFiguresStore {
     if (stored?.wasSlow && !stored.isStale) return await this.refresh(COUNT_TIMEOUT_MS);
     const startedAt = performance.now();
     const short = await this.shortCount().catch(() => null);
-    const isCheap = short && short.rows <= SHORT_QUEUE && performance.now() - startedAt < CHEAP_MS;
+    const isCheap = short && short.rows <= COUNTED_AT_ONCE && performance.now() - startedAt < CHEAP_MS;
     return isCheap ? null : await this.refresh(COUNT_TIMEOUT_MS);
   }
 
@@ -115,7 +115,7 @@ export class QueueFiguresStore {
   }
 
   private shortCount(): Promise<CountedFigures> {
-    return count(this.database.platform, SHORT_QUEUE + 1);
+    return count(this.database.platform, COUNTED_AT_ONCE + 1);
   }
 
   private async stored(): Promise<StoredFigures | undefined> {

@@ -3,6 +3,7 @@
 import { type ChannelId, laneOf } from '#domain';
 import { columnList } from '../../column-list.js';
 import { json } from '../../columns.js';
+import type { Statement } from '../../statement.js';
 import { MESSAGE_KEY } from './message-key.js';
 import type { NewNotification, RecipientUpsert } from './new-notification.js';
 
@@ -200,3 +201,25 @@ select q.ord::integer, date_trunc('milliseconds', now()), k.ord is not null, k.n
 from rejected_requests q
 left join matching_keys k on k.ord = q.ord
 left join missing_addresses m on m.ord = q.ord`;
+
+export interface ExistingKeyRow {
+  ord: number;
+  notification_id: string | null;
+  body_hash: string;
+}
+
+const keyColumns = columnList<{ tenantId: string; key: string }>({
+  tenant_id: ['uuid', ({ tenantId }) => tenantId],
+  key: ['text', ({ key }) => key],
+});
+
+/** Index: idempotency_keys_pkey. */
+const EXISTING_KEYS = `
+select i.ord::int as ord, k.notification_id, encode(k.body_hash, 'hex') as body_hash
+from ${keyColumns.numberedTable('i')}
+join idempotency_keys k on k.tenant_id = i.tenant_id and k.key = i.key`;
+
+/** Looks up idempotency keys. Returns an {@link ExistingKeyRow} for each that exists; `ord` is its position from 1. */
+export function existingKeys(keys: readonly { tenantId: string; key: string }[]): Statement {
+  return { name: 'existing_keys', text: EXISTING_KEYS, values: keyColumns.values(keys) };
+}

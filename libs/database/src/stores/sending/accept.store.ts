@@ -1,9 +1,8 @@
 import { type ChannelId, DomainError, laneOf } from '#domain';
 import { Batcher, type BatcherOptions } from '../../batcher.js';
-import { columnList } from '../../column-list.js';
 import type { Database } from '../../database.js';
 import { isOutage, isUnavailable } from '../../outage.js';
-import { ACCEPT, type AcceptRow, acceptValues } from './accept-statement.js';
+import { ACCEPT, type AcceptRow, acceptValues, type ExistingKeyRow, existingKeys } from './accept-statement.js';
 import type { NewNotification } from './new-notification.js';
 
 /** The outcome of one request that was handed to the store. */
@@ -25,22 +24,6 @@ interface ExistingKey {
   notificationId: string | null;
   bodyHash: string;
 }
-
-interface ExistingKeyRow {
-  ord: number;
-  notification_id: string | null;
-  body_hash: string;
-}
-
-const keyColumns = columnList<{ tenantId: string; key: string }>({
-  tenant_id: ['uuid', ({ tenantId }) => tenantId],
-  key: ['text', ({ key }) => key],
-});
-
-const EXISTING_KEYS = `
-select i.ord::int as ord, k.notification_id, encode(k.body_hash, 'hex') as body_hash
-from ${keyColumns.numberedTable('i')}
-join idempotency_keys k on k.tenant_id = i.tenant_id and k.key = i.key`;
 
 /** Two queues, because a batch with ordering keys may wait for a lock: requests without one never wait behind it. */
 interface Queues {
@@ -176,13 +159,8 @@ export class AcceptStore {
     if (lanes.size > 0) this.onDue([...lanes]);
   }
 
-  /** Index: idempotency_keys_pkey. */
   private async existingKeys(keys: readonly { tenantId: string; key: string }[]): Promise<(ExistingKey | undefined)[]> {
-    const rows = await this.database.platform.query<ExistingKeyRow>({
-      name: 'existing_keys',
-      text: EXISTING_KEYS,
-      values: keyColumns.values(keys),
-    });
+    const rows = await this.database.platform.query<ExistingKeyRow>(existingKeys(keys));
     const found: (ExistingKey | undefined)[] = new Array(keys.length).fill(undefined);
     for (const row of rows) found[row.ord - 1] = { notificationId: row.notification_id, bodyHash: row.body_hash };
     return found;

@@ -1,7 +1,7 @@
 import { channelOf, type Outcome } from '#domain';
 import { Batcher } from '../../batcher.js';
 import type { Database } from '../../database.js';
-import type { ClaimedDelivery } from '../queue/due-deliveries.store.js';
+import type { ClaimedDelivery } from '../queue/claimed-delivery.js';
 import {
   type ContextRow,
   type DeliveryContext,

@@ -2,7 +2,7 @@
 
 import type { CategoryPreference, ChannelId, SuppressionReason, TenantSettings } from '#domain';
 import { columnList } from '../../column-list.js';
-import type { TemplateHead } from '../templates.store.js';
+import type { TemplateHead } from '../template.js';
 import type { Notification } from './notification.js';
 
 export interface RecipientProfile {

@@ -1,7 +1,7 @@
 // The one switch over outcomes: the row that the record statement (record-statement.ts) takes for each.
 
 import { cleanText, type DeliveryState, type InboxRow, type Outcome } from '#domain';
-import type { ClaimedDelivery } from '../queue/due-deliveries.store.js';
+import type { ClaimedDelivery } from '../queue/claimed-delivery.js';
 
 export interface RecordRow {
   tenantId: string;
