@@ -25,10 +25,10 @@ module.exports = {
       to: { path: `^libs/(${IO_LIBS})/`, pathNot: '^libs/$1/' },
     },
     {
-      name: 'domain-and-config-import-no-app-or-lib',
+      name: 'domain-imports-no-app-or-lib-and-config-only-domain',
       severity: 'error',
       from: { path: '^libs/(domain|config)/' },
-      to: { path: '^(apps|libs)/', pathNot: '^libs/$1/' },
+      to: { path: '^(apps|libs)/', pathNot: '^libs/($1|domain)/' },
     },
     {
       name: 'domain-imports-only-zod',

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
+import { channelIds } from '#domain';
 import { localSecrets } from './local-secrets.js';
-import { type SettingName, type Settings, secretSettings, settingsSchema } from './schema.js';
+import { concurrencySetting, type SettingName, type Settings, secretSettings, settingsSchema } from './schema.js';
 
 export interface Config {
   readonly production: boolean;
@@ -111,14 +112,9 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     renderThreads: settings.RENDER_THREADS,
     retentionDays: settings.RETENTION_DAYS,
     workerChannels: settings.WORKER_CHANNELS,
-    concurrency: Object.freeze({
-      email: settings.WORKER_EMAIL_CONCURRENCY ?? each,
-      sms: settings.WORKER_SMS_CONCURRENCY ?? each,
-      push: settings.WORKER_PUSH_CONCURRENCY ?? each,
-      in_app: settings.WORKER_IN_APP_CONCURRENCY ?? each,
-      chat: settings.WORKER_CHAT_CONCURRENCY ?? each,
-      webhook: settings.WORKER_WEBHOOK_CONCURRENCY ?? each,
-    }),
+    concurrency: Object.freeze(
+      Object.fromEntries(channelIds.map((channel) => [channel, settings[concurrencySetting(channel)] ?? each])),
+    ) as Config['concurrency'],
   });
 }
 

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { type ChannelId, channelIds } from '#domain';
 
 /**
  * Every setting of Carillon, with a description. `npm run docs` generates `docs/configuration.md` and `.env.example`
@@ -11,10 +12,22 @@ const positive = z.coerce.number({ error: 'must be a whole number' }).int().min(
 const concurrency = positive.max(10_000);
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
+/** The setting that overrides WORKER_CONCURRENCY for one channel. */
+export function concurrencySetting<Id extends ChannelId>(channel: Id): `WORKER_${Uppercase<Id>}_CONCURRENCY` {
+  return `WORKER_${channel.toUpperCase() as Uppercase<Id>}_CONCURRENCY`;
+}
+
+const channelConcurrency = Object.fromEntries(
+  channelIds.map((channel) => [
+    concurrencySetting(channel),
+    concurrency.optional().describe(`WORKER_CONCURRENCY of the channel \`${channel}\`.`),
+  ]),
+) as Record<ReturnType<typeof concurrencySetting<ChannelId>>, z.ZodOptional<typeof concurrency>>;
+
 const channelList = z
   .string()
   .transform((text) => text.split(',').map((name) => name.trim()))
-  .pipe(z.array(z.enum(['email', 'sms', 'push', 'in_app', 'chat', 'webhook'])).min(1));
+  .pipe(z.array(z.enum(channelIds)).min(1));
 
 const brokerList = z
   .string()
@@ -163,21 +176,14 @@ export const settingsSchema = z.object({
       '`true` captures deliveries in the sandbox for which the tenant has no provider account. Default: only in ' +
         'the embedded profile.',
     ),
-  WORKER_CHANNELS: channelList
-    .default(['email', 'sms', 'push', 'in_app', 'chat', 'webhook'])
-    .describe('The channels this worker serves, comma-separated.'),
+  WORKER_CHANNELS: channelList.default([...channelIds]).describe('The channels this worker serves, comma-separated.'),
   WORKER_CONCURRENCY: concurrency
     .default(1_000)
     .describe(
       'Deliveries that a worker processes at the same time on each channel. Enough to send one batch while it ' +
         'claims the next and records the last.',
     ),
-  WORKER_EMAIL_CONCURRENCY: concurrency.optional().describe('WORKER_CONCURRENCY of e-mail.'),
-  WORKER_SMS_CONCURRENCY: concurrency.optional().describe('WORKER_CONCURRENCY of SMS.'),
-  WORKER_PUSH_CONCURRENCY: concurrency.optional().describe('WORKER_CONCURRENCY of push.'),
-  WORKER_IN_APP_CONCURRENCY: concurrency.optional().describe('WORKER_CONCURRENCY of in-app.'),
-  WORKER_CHAT_CONCURRENCY: concurrency.optional().describe('WORKER_CONCURRENCY of chat.'),
-  WORKER_WEBHOOK_CONCURRENCY: concurrency.optional().describe('WORKER_CONCURRENCY of webhooks.'),
+  ...channelConcurrency,
   WEBHOOK_ENDPOINTS_PER_TENANT: positive
     .max(500)
     .default(50)
