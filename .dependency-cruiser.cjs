@@ -1,6 +1,15 @@
 // The import rules of docs/architecture.md: apps → libs with I/O → domain and config.
 const IO_LIBS = 'database|embedded-postgres|messaging|realtime|rate-limit|redis|providers|templates|telemetry';
 
+/** Packages of vendors, by the folders under libs/providers/src that may import them. */
+const VENDOR_CLIENTS = {
+  email: 'nodemailer|smtp-server|@aws-sdk|@smithy',
+  sms: 'twilio',
+  push: 'web-push',
+  http: 'undici',
+  'http|webhook': 'standardwebhooks',
+};
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
@@ -90,12 +99,12 @@ module.exports = {
       from: { pathNot: '^libs/templates/' },
       to: { path: 'node_modules/handlebars/' },
     },
-    {
-      name: 'vendor-clients-stay-in-their-provider-folder',
+    ...Object.entries(VENDOR_CLIENTS).map(([folder, packages]) => ({
+      name: `vendor-clients-of-${folder}-stay-in-its-folder`,
       severity: 'error',
-      from: { pathNot: '^(libs/providers/src/(email|sms|push|chat|webhook|http)/|libs/testing/|test/)' },
-      to: { path: 'node_modules/(nodemailer|smtp-server|@aws-sdk|@smithy|web-push|twilio|undici|standardwebhooks)/' },
-    },
+      from: { pathNot: `^(libs/providers/src/(${folder})/|libs/testing/|test/)` },
+      to: { path: `node_modules/(${packages})/` },
+    })),
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
   options: {

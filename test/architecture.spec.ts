@@ -169,9 +169,9 @@ describe('documented', () => {
 
   it('how to add a provider, in code that compiles as it stands', async () => {
     const [, code] = /```ts\n(.*?)```/s.exec(read('docs/adding-a-provider.md'))!;
-    const fieldErrorsOf = await compilerAt('libs/providers/src/sms/acme.provider.ts');
-    expect(fieldErrorsOf(code!)).toEqual([]);
-    expect(fieldErrorsOf(code!.replace('kind: (code', 'sort: (code'))).not.toEqual([]);
+    const compileErrors = await compilerAt('libs/providers/src/sms/acme.provider.ts');
+    expect(compileErrors(code!)).toEqual([]);
+    expect(compileErrors(code!.replace('kind: (code', 'sort: (code'))).not.toEqual([]);
   }, 30_000);
 
   it('every link between our pages has a target', () => {
@@ -214,8 +214,8 @@ describe('the pipeline', () => {
     const steps = [...source.matchAll(/await timed\('(\w+)'/g)].map(([, step]) => step!);
     expect(steps).toEqual(['claim', 'load', 'consent', 'limit', 'render', 'send', 'record']);
     // Swaps each pair of adjacent steps in the source and compiles it.
-    const fieldErrorsOf = await compilerAt('apps/worker/src/delivery/pipeline.ts');
-    expect(fieldErrorsOf(source)).toEqual([]);
+    const compileErrors = await compilerAt('apps/worker/src/delivery/pipeline.ts');
+    expect(compileErrors(source)).toEqual([]);
     const lines = source.split('\n');
     const at = lines.flatMap((line, index) =>
       /await timed\('(load|consent|limit|render|send)'/.test(line) ? [index] : [],
@@ -229,12 +229,12 @@ describe('the pipeline', () => {
       return swapped.join('\n');
     };
     for (let index = 0; index + 1 < at.length; index += 1)
-      expect(fieldErrorsOf(swap(at[index]!, at[index + 1]!)), `swapping ${lines[at[index]!]}`).not.toEqual([]);
+      expect(compileErrors(swap(at[index]!, at[index + 1]!)), `swapping ${lines[at[index]!]}`).not.toEqual([]);
     // Swaps whole lines.
     for (let index = 0; index + 1 < at.length; index += 1) {
       const moved = [...lines];
       [moved[at[index]!], moved[at[index + 1]!]] = [lines[at[index + 1]!]!, lines[at[index]!]!];
-      expect(fieldErrorsOf(moved.join('\n'))).not.toEqual([]);
+      expect(compileErrors(moved.join('\n'))).not.toEqual([]);
     }
   }, 60_000);
 });

@@ -292,15 +292,16 @@ describe('beside an old snapshot', () => {
       await app.sql.query('delete from events');
       const store = new EventsStore(database);
       const published = (): Promise<unknown> => store.next(100);
-      const handedOut = (): Promise<unknown> => store.nextForEndpoints({ afterTenant: NIL, tenants: 20, limit: 100 });
+      const markFannedOut = (): Promise<unknown> =>
+        store.nextForEndpoints({ afterTenant: NIL, tenants: 20, limit: 100 });
       // 57 events per page.
       expect(await pagesRead(store, published)).toBeGreaterThan(DEAD_ROWS / 100);
-      expect(await pagesRead(store, handedOut)).toBeGreaterThan(DEAD_ROWS / 100);
+      expect(await pagesRead(store, markFannedOut)).toBeGreaterThan(DEAD_ROWS / 100);
       await until('the watermarks have passed them', async () => {
         await store.rescan();
         return (await pagesRead(store, published)) < 20;
       });
-      expect(await pagesRead(store, handedOut)).toBeLessThan(20);
+      expect(await pagesRead(store, markFannedOut)).toBeLessThan(20);
       await insertEvents(30);
       expect(await store.next(100)).toHaveLength(30);
       expect(await store.nextForEndpoints({ afterTenant: NIL, tenants: 20, limit: 100 })).toHaveLength(30);

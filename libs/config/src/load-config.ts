@@ -10,7 +10,7 @@ export interface Config {
   readonly databasePoolSize: number;
   /** Undefined: limits and hints use PostgreSQL. */
   readonly redis: { readonly url: string; readonly prefix: string } | undefined;
-  /** Undefined: the dispatcher passes deliveries to its own process, and no events are published. */
+  /** Undefined: a worker processes the deliveries that it claims, and events go only to webhook endpoints. */
   readonly kafka: KafkaConfig | undefined;
   readonly port: number;
   readonly host: string;

@@ -93,7 +93,7 @@ export const settingsSchema = z.object({
     .optional()
     .describe(
       'Kafka brokers (3.9 or newer) as host:port, comma-separated. Due deliveries and events are published there.' +
-        ' Unset: workers claim deliveries from PostgreSQL, and no events are published.',
+        ' Unset: a worker processes the deliveries that it claims, and events go only to webhook endpoints.',
     ),
   KAFKA_PREFIX: prefix
     .default('carillon')

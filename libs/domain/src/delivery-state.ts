@@ -51,7 +51,10 @@ export const failedReasons = [
 ] as const;
 export type FailedReason = (typeof failedReasons)[number];
 
-/** The pipeline, the tenant (cancel), a receipt, or an operator (replay, resolving an unknown outcome). */
+/**
+ * The pipeline, the tenant (cancel), a receipt, or a person who decides (`operator`: replays dead letters, resolves unknown
+ * outcomes; the tenant may do both for its own deliveries).
+ */
 export type Mover = 'pipeline' | 'tenant' | 'receipt' | 'operator';
 
 /** The counters of a notification, each a column of `notifications`. */

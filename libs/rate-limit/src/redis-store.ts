@@ -12,8 +12,8 @@ export interface KnownHits {
   underWay: number;
 }
 
-/** Reads the hits of a key. `forgottenMs`: age of the data in Redis, which has no hits from before. */
-export type LookUp = (request: LimitRequest, forgottenMs: number) => Promise<KnownHits>;
+/** Reads the hits of a key. `rememberedMs`: age of the data in Redis, which has no hits from before. */
+export type LookUp = (request: LimitRequest, rememberedMs: number) => Promise<KnownHits>;
 
 /** Longer than the longest window that a tenant can set (31 days). */
 const KEEP_MS = 32 * 86_400_000;

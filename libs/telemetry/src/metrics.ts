@@ -42,7 +42,6 @@ class Instruments {
     'carillon_http_request_seconds',
     'Time to answer an HTTP request, by route and status',
   );
-  readonly accepted = this.counter('carillon_notifications_accepted', 'Notifications accepted and committed');
   readonly claimed = this.counter('carillon_deliveries_claimed', 'Deliveries claimed by this worker, by channel');
   readonly outcomes = this.counter(
     'carillon_deliveries_outcomes',

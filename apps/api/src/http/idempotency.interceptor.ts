@@ -10,8 +10,8 @@ import { bodyHashOf, idempotencyKeyOf, keyRouteOf } from './idempotency.js';
 import { SKIP_IDEMPOTENCY } from './skip-idempotency.js';
 
 /** How long to retry storing a response while the database is unavailable. */
-const SETTLE_MS = 300_000;
-const SETTLE_PAUSE_MS = 250;
+const RETRY_FOR_MS = 300_000;
+const RETRY_PAUSE_MS = 250;
 
 /**
  * Handles the Idempotency-Key of every tenant POST without {@link SKIP_IDEMPOTENCY}. Reserves the key before the
@@ -35,7 +35,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const reply = context.switchToHttp().getResponse<FastifyReply>();
     const token = newId();
     const abandon = (error: unknown): Observable<never> =>
-      from(settle(() => this.store.abandon(tenantId, key, token))).pipe(mergeMap(() => throwError(() => error)));
+      from(writeOrRetry(() => this.store.abandon(tenantId, key, token))).pipe(mergeMap(() => throwError(() => error)));
     return from(this.store.begin(tenantId, key, bodyHashOf(routeOf(request), request.body), token)).pipe(
       // The key may be reserved although the database did not answer; the handler has not run.
       catchError((error: unknown) => (isUnanswered(error) ? abandon(error) : throwError(() => error))),
@@ -55,7 +55,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
               body: body ?? null,
               location: (reply.getHeader('location') as string | undefined) ?? null,
             };
-            await settle(() => this.store.complete(tenantId, key, token, answer));
+            await writeOrRetry(() => this.store.complete(tenantId, key, token, answer));
             return body;
           }),
         );
@@ -71,17 +71,17 @@ function routeOf({ url, caller }: CarillonRequest): string {
 }
 
 /** Tries the write once, then retries in the background so that the response is not delayed. Never throws. */
-async function settle(write: () => Promise<void>): Promise<void> {
+async function writeOrRetry(write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch {
-    void settleLater(write);
+    void retryInBackground(write);
   }
 }
 
-async function settleLater(write: () => Promise<void>): Promise<void> {
-  for (const end = performance.now() + SETTLE_MS; performance.now() < end; ) {
-    await delay(SETTLE_PAUSE_MS, undefined, { ref: false });
+async function retryInBackground(write: () => Promise<void>): Promise<void> {
+  for (const end = performance.now() + RETRY_FOR_MS; performance.now() < end; ) {
+    await delay(RETRY_PAUSE_MS, undefined, { ref: false });
     try {
       return await write();
     } catch {

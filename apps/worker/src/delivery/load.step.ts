@@ -63,7 +63,7 @@ export class LoadStep {
   async run(claimed: Claimed): Promise<Loaded> {
     const context = await this.deliveries.load(claimed.delivery);
     if (!context) throw new StopPipeline({ kind: 'claim_lost', detail: 'the delivery is gone' });
-    if (claimed.delivery.sending) await this.resolveUnknownSend(claimed, context);
+    if (claimed.delivery.sending) await this.applyUnknownPolicy(claimed, context);
     const shared = await this.sharedOf(context);
     const { content, templateVersion } = await this.contentOf(claimed, context, shared);
     const own = context.recipient ? claimed.channel.addressesOf(context.recipient) : [];
@@ -93,7 +93,7 @@ export class LoadStep {
    * again if the policy of the category or the channel allows it and no receipt has come: a receipt proves that the
    * message was sent.
    */
-  private async resolveUnknownSend({ delivery, channel }: Claimed, { category }: DeliveryContext): Promise<void> {
+  private async applyUnknownPolicy({ delivery, channel }: Claimed, { category }: DeliveryContext): Promise<void> {
     const policy = category?.unknownOutcome ?? channel.unknownOutcome;
     instruments().unknown.add(1, { channel: delivery.channel, policy });
     const hasReceipt = await this.receipts.hasParked(delivery.tenantId, delivery.deliveryId);

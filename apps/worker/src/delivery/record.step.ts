@@ -5,7 +5,7 @@ import type { Outcome } from '#domain';
 import { instruments, type Logger } from '#telemetry';
 import { Shutdown } from '../shutdown.js';
 import { LOGGER } from '../tokens.js';
-import { countLateReceipts } from './count-late-receipts.js';
+import { countParkedReceipts } from './count-parked-receipts.js';
 import { OutcomeSpool } from './outcome-spool.js';
 import { recordOutcome } from './record-outcome.js';
 
@@ -41,7 +41,7 @@ export class RecordStep {
       await this.receipts.apply({ tenantId, deliveryId, kind: outcome.receipt, detail: 'simulated by the sandbox' });
     // A receipt may have come before this record. It proves that the message was sent, so it is not sent again.
     if ('attempt' in outcome && outcome.attempt?.outcome === 'unknown' && recorded === true)
-      countLateReceipts(await this.receipts.retryParkedOf(tenantId, deliveryId));
+      countParkedReceipts(await this.receipts.retryParkedOf(tenantId, deliveryId));
   }
 
   /**

@@ -16,7 +16,7 @@ const TENANT_SHARE = 0.5;
 
 export interface CapacityInput {
   /** Deliveries that this worker holds now, by tenant. */
-  held: ReadonlyMap<string, number>;
+  inFlight: ReadonlyMap<string, number>;
   /** Capacity of the tenants whose provider accounts cannot take everything now. */
   limited: ReadonlyMap<string, Capacity>;
   /** How many deliveries this worker holds at most on the channel. */
@@ -24,15 +24,15 @@ export interface CapacityInput {
 }
 
 /** How many more deliveries may be claimed now, by tenant. A tenant without an entry has no limit of its own. */
-export function remainingCapacity({ held, limited, concurrency }: CapacityInput): Map<string, number> {
+export function remainingCapacity({ inFlight, limited, concurrency }: CapacityInput): Map<string, number> {
   const capacities = new Map<string, number>();
   for (const [tenant, { total, available }] of limited) {
-    // Held deliveries may not have reached their account yet, so both limits apply. With Kafka `held` is empty.
-    const remaining = Math.min(available, total - (held.get(tenant) ?? 0));
+    // Deliveries in flight may not have reached their account yet, so both limits apply. With Kafka `inFlight` is empty.
+    const remaining = Math.min(available, total - (inFlight.get(tenant) ?? 0));
     capacities.set(tenant, remaining < total * MIN_CLAIM_SHARE ? 0 : remaining);
   }
   const tenantLimit = Math.max(1, Math.floor(concurrency * TENANT_SHARE));
-  if (held.size > 1) for (const [tenant, count] of held) if (count >= tenantLimit) capacities.set(tenant, 0);
+  if (inFlight.size > 1) for (const [tenant, count] of inFlight) if (count >= tenantLimit) capacities.set(tenant, 0);
   return capacities;
 }
 
@@ -49,6 +49,6 @@ export class ClaimCapacity {
   remainingOf(channel: ChannelId): Map<string, number> {
     const limited = new Map([...this.directory.tenantCapacity.limitsOf(channel), ...this.locked.capacitiesOf(channel)]);
     const concurrency = this.config.concurrency[channel];
-    return remainingCapacity({ held: this.transport.inFlight(channel), limited, concurrency });
+    return remainingCapacity({ inFlight: this.transport.inFlight(channel), limited, concurrency });
   }
 }

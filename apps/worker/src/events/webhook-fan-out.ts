@@ -121,7 +121,7 @@ export class WebhookFanOut {
       this.resize(performance.now() - startedAt, outage !== undefined);
     }
     const done = [...remaining].filter(([, count]) => count === 0).map(([event]) => event);
-    if (done.length > 0) await this.stores.events.handedOut(done);
+    if (done.length > 0) await this.stores.events.markFannedOut(done);
     if (outage) throw outage;
   }
 

@@ -1,7 +1,7 @@
 import type { ReceiptsStore } from '#database';
 import type { ChannelId } from '#domain';
 import { instruments, type Logger } from '#telemetry';
-import { countLateReceipts } from '../delivery/count-late-receipts.js';
+import { countParkedReceipts } from '../delivery/count-parked-receipts.js';
 import type { HousekeepingStores } from './housekeeping-stores.js';
 
 export interface HousekeepingTask {
@@ -92,7 +92,7 @@ function withDutyCycle(run: () => Promise<unknown>): () => Promise<void> {
 async function applyParked(receipts: ReceiptsStore): Promise<void> {
   for (let turn = 0; turn < PARKED_TURNS; turn += 1) {
     const result = await receipts.retryParked();
-    countLateReceipts(result);
+    countParkedReceipts(result);
     if (result.applied + result.dropped === 0) return;
   }
 }

@@ -185,7 +185,7 @@ export class EventsStore {
   }
 
   /** Notes that deliveries exist for all endpoints that listen to these events. Index: events_pkey. */
-  async handedOut(events: readonly StoredEvent[]): Promise<void> {
+  async markFannedOut(events: readonly StoredEvent[]): Promise<void> {
     await this.database.platform.query({
       name: 'handed_out_events',
       text: `update events e set webhooks = false from ${eventColumns.table('i')}
