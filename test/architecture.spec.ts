@@ -57,6 +57,21 @@ describe('restricted access', () => {
     ]);
   });
 
+  it('every tenant POST handles its Idempotency-Key', () => {
+    const unhandled = product
+      .filter(
+        (path) => path.endsWith('.controller.ts') && !read(path).includes('@UseInterceptors(IdempotencyInterceptor)'),
+      )
+      .flatMap((path) => {
+        const routes = read(path).split(/(?=@(?:Get|Post|Put|Patch|Delete)\()/);
+        const posts = routes.filter((route) => /^@Post\(/.test(route) && /@Require(ApiKey|Recipient)\(/.test(route));
+        return posts
+          .filter((route) => !route.includes('@SkipIdempotency()'))
+          .map((route) => `${path} ${route.slice(0, 30)}`);
+      });
+    expect(unhandled).toEqual([]);
+  });
+
   it('only these see all tenants', () => {
     const platform = product.filter((path) =>
       /\b(asPlatform|sqlAsPlatform)\b|database\.platform(Reads)?\b/.test(read(path)),

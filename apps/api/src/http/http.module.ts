@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { RequestLimit, SharedRequestLimit } from '#rate-limit';
 import type { Redis } from '#redis';
 import type { Logger } from '#telemetry';
@@ -8,18 +8,16 @@ import { AccessGuard } from './access.guard.js';
 import { Authenticator } from './authenticator.js';
 import { AuthorizeRequest } from './authorize-request.js';
 import { HttpListeners } from './http-listeners.js';
-import { IdempotencyInterceptor } from './idempotency.interceptor.js';
 import { InboxTokens } from './inbox-tokens.js';
 import { ProblemFilter } from './problem.filter.js';
 import { RecipientAccess } from './recipient-access.js';
 import { RequestSchemaPipe } from './request-schema.pipe.js';
 
-/** Authentication, validation, idempotency and error answers of all routes. */
+/** Authentication, validation and error answers of all routes. */
 @Module({
   providers: [
     { provide: APP_GUARD, useClass: AccessGuard },
     { provide: APP_PIPE, useClass: RequestSchemaPipe },
-    { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
     { provide: APP_FILTER, useClass: ProblemFilter },
     AuthorizeRequest,
     Authenticator,

@@ -1,6 +1,7 @@
 import { SetMetadata } from '@nestjs/common';
 
-export const SKIP_IDEMPOTENCY = 'carillon:skip-idempotency';
-
-/** For a POST that stores its Idempotency-Key itself, in the commit of its effect. */
-export const SkipIdempotency = (): MethodDecorator => SetMetadata(SKIP_IDEMPOTENCY, true);
+/**
+ * Marks a tenant POST that stores its Idempotency-Key itself, in the commit of its effect, and so needs no
+ * `IdempotencyInterceptor`. A test requires one of the two on every tenant POST.
+ */
+export const SkipIdempotency = (): MethodDecorator => SetMetadata('carillon:skip-idempotency', true);

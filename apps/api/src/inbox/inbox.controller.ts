@@ -1,4 +1,4 @@
-import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type InboxChange, type InboxItem, InboxStore } from '#database';
@@ -6,6 +6,7 @@ import { notFound } from '#domain';
 import type { RealtimeBus } from '#realtime';
 import { type Caller, type CarillonRequest, CurrentCaller, RequireRecipient } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView } from '../http/schemas.js';
 import { BUS } from '../tokens.js';
 import { countsView, type Frame, inboxQuery, itemView, streamQuery, toItemView } from './inbox.schema.js';
@@ -24,6 +25,7 @@ interface InboxQuery {
 const SSE_COMMENT_MS = 25_000;
 
 @ApiTags('Inbox')
+@UseInterceptors(IdempotencyInterceptor)
 @Controller('api/v1/inbox')
 export class InboxController {
   constructor(

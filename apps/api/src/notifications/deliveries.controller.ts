@@ -1,10 +1,11 @@
-import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { NotificationsStore, ReceiptsStore } from '#database';
 import { DomainError, notFound } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam } from '../http/schemas.js';
 import { type TimelineView, toTimelineView } from './notification-view.js';
 import { timelineView } from './notification-view.schema.js';
@@ -20,6 +21,7 @@ const settleBody = z
 type SettleBody = z.infer<typeof settleBody>;
 
 @ApiTags('Sending')
+@UseInterceptors(IdempotencyInterceptor)
 @Controller('api/v1/deliveries')
 export class DeliveriesController {
   constructor(

@@ -1,10 +1,23 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  Patch,
+  Post,
+  Query,
+  Res,
+  UseInterceptors,
+} from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { providers } from '#providers';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { ManageProviderAccounts } from './manage-provider-accounts.js';
 import {
@@ -18,6 +31,7 @@ import {
 } from './provider-account.schema.js';
 
 @ApiTags('Providers')
+@UseInterceptors(IdempotencyInterceptor)
 @Controller('api/v1')
 export class ProviderAccountsController {
   constructor(private readonly accounts: ManageProviderAccounts) {}

@@ -1,10 +1,24 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  Patch,
+  Post,
+  Put,
+  Query,
+  Res,
+  UseInterceptors,
+} from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type Device, type Preferences, type Recipient, type RecipientFields, RecipientsStore } from '#database';
 import { notFound, type Scope } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { InboxTokens } from '../http/inbox-tokens.js';
 import { listOf, listView, pageQuery } from '../http/schemas.js';
 import {
@@ -26,6 +40,7 @@ interface IdParam {
 }
 
 @ApiTags('Recipients')
+@UseInterceptors(IdempotencyInterceptor)
 @Controller('api/v1/recipients')
 export class RecipientsController {
   constructor(

@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
@@ -6,6 +6,7 @@ import { type Suppression, SuppressionsStore } from '#database';
 import { type ChannelId, channelIds, channelOf, notFound, suppressionReasons } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { filteredPage, id, idParam, listOf, listView, time } from '../http/schemas.js';
 
 const address = z.string().min(1).max(4_096);
@@ -47,6 +48,7 @@ const suppressionsQuery = filteredPage({
 type SuppressionsQuery = z.infer<typeof suppressionsQuery>;
 
 @ApiTags('Consent')
+@UseInterceptors(IdempotencyInterceptor)
 @Controller('api/v1/suppressions')
 export class SuppressionsController {
   constructor(private readonly suppressions: SuppressionsStore) {}

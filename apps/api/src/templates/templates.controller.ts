@@ -1,10 +1,11 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Res, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type Template, type TemplateContent, TemplatesStore } from '#database';
 import { type ChannelId, notFound } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
 import { listOf, listView } from '../http/schemas.js';
 import { CheckContent } from './check-content.js';
@@ -28,6 +29,7 @@ interface Selector {
 }
 
 @ApiTags('Templates')
+@UseInterceptors(IdempotencyInterceptor)
 @Controller('api/v1/templates')
 export class TemplatesController {
   constructor(

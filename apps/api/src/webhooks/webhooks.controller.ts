@@ -1,4 +1,16 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  Patch,
+  Post,
+  Query,
+  Res,
+  UseInterceptors,
+} from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import {
@@ -10,6 +22,7 @@ import {
 } from '#database';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { ManageWebhooks } from './manage-webhooks.js';
 import {
@@ -32,6 +45,7 @@ interface IdParam {
 }
 
 @ApiTags('Webhooks')
+@UseInterceptors(IdempotencyInterceptor)
 @Controller('api/v1/webhooks')
 export class WebhooksController {
   constructor(
