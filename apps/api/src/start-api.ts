@@ -36,8 +36,9 @@ export interface StartOptions {
  *
  * The classes that start or stop something do so in Nest's lifecycle hooks. `stop()` is `app.close()`, which runs its
  * phases one after the other over all modules:
- * 1. `onModuleDestroy`: `/readyz` answers 503, so load balancers send no new requests.
- * 2. `beforeApplicationShutdown`: streams close with 1012, the Kafka intake and the operator's listener stop.
+ * 1. `onModuleDestroy`: `/readyz` answers 503, so load balancers send no new requests; streams close with 1012. None of
+ *    this waits for anything.
+ * 2. `beforeApplicationShutdown`: the Kafka intake and the operator's listener stop.
  * 3. Nest closes the HTTP server and waits for open requests.
  * 4. `onApplicationShutdown`: features first, global modules last. Nothing uses the connections any more when
  *    InfrastructureModule closes them, the database as the last one.

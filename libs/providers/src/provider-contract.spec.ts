@@ -501,7 +501,10 @@ describe('twilio in particular', () => {
       await expect(providers['twilio']!.parseReceipts!({ ...call, body }, account, http)).rejects.toThrow(/larger/);
   });
 
-  it('asks for the vendor’s host, whatever the environment sets for the vendor’s library', async () => {
+  it.each([
+    ['the vendor’s host', undefined, 'api.twilio.com'],
+    ['the host of the endpoint', 'https://sms.mock.qa.internal.example.com/api', 'sms.mock.qa.internal.example.com'],
+  ])('asks for %s, whatever the environment sets for the vendor’s library', async (_, endpoint, expected) => {
     const hosts: string[] = [];
     const guard = new EgressGuard([], async (host) => {
       hosts.push(host);
@@ -509,7 +512,7 @@ describe('twilio in particular', () => {
     });
     const http = new VendorHttp(guard);
     open.push(() => http.close());
-    const account = { account_sid: `AC${'0'.repeat(32)}`, auth_token: '12345', from: '+15005550006' };
+    const account = { account_sid: `AC${'0'.repeat(32)}`, auth_token: '12345', from: '+15005550006', endpoint };
     const connection = providers['twilio']!.connect(account, { ...contextWith(), http, guard });
     process.env['TWILIO_EDGE'] = 'ashburn';
     process.env['TWILIO_REGION'] = 'us2';
@@ -521,7 +524,7 @@ describe('twilio in particular', () => {
       delete process.env['TWILIO_EDGE'];
       delete process.env['TWILIO_REGION'];
     }
-    expect(hosts).toEqual(['api.twilio.com']);
+    expect(hosts).toEqual([expected]);
   });
 });
 

@@ -3,7 +3,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
+import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
 import {
   type OnGatewayConnection,
   type OnGatewayDisconnect,
@@ -72,7 +72,7 @@ export class InboxGateway
     OnGatewayConnection<WebSocket>,
     OnGatewayDisconnect<WebSocket>,
     OnApplicationBootstrap,
-    BeforeApplicationShutdown
+    OnModuleDestroy
 {
   @WebSocketServer()
   private readonly server!: UpgradeServer;
@@ -96,7 +96,7 @@ export class InboxGateway
   }
 
   /** Refuses further upgrades. StreamHub closes the open sockets. */
-  beforeApplicationShutdown(): void {
+  onModuleDestroy(): void {
     clearInterval(this.clock);
     this.server.close();
   }

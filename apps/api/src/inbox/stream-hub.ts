@@ -1,7 +1,7 @@
 // The open inbox streams of this process. A hint from the bus only triggers a read: items come from the table, after
 // the last sequence number that the stream has sent, so none is missed or sent twice.
 
-import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { type InboxItem, InboxStore } from '#database';
 import { DomainError } from '#domain';
 import type { Hint, RealtimeBus } from '#realtime';
@@ -52,10 +52,11 @@ const RESYNC_SPREAD_MS = 1_000;
 const POLL_MS = 1_000;
 
 @Injectable()
-export class StreamHub implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class StreamHub implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly streams = new Map<string, Set<Stream>>();
   private count = 0;
   private poll: NodeJS.Timeout | undefined;
+  private isStopping = false;
 
   constructor(
     private readonly inbox: InboxStore,
@@ -78,8 +79,9 @@ export class StreamHub implements OnApplicationBootstrap, BeforeApplicationShutd
   }
 
   /** Before Nest closes the HTTP server, which would wait for open streams. */
-  beforeApplicationShutdown(): void {
+  onModuleDestroy(): void {
     clearInterval(this.poll);
+    this.isStopping = true;
     for (const group of this.streams.values()) for (const stream of group) stream.connection.closeRestarting();
   }
 
@@ -111,7 +113,8 @@ export class StreamHub implements OnApplicationBootstrap, BeforeApplicationShutd
     this.streams.set(key, (this.streams.get(key) ?? new Set()).add(stream));
     stream.unfollow = this.bus.follow(owner.tenantId, owner.recipientId);
     this.count += 1;
-    void this.begin(stream, since);
+    if (this.isStopping) connection.closeRestarting();
+    else void this.begin(stream, since);
     return () => {
       if (stream.closed) return;
       stream.closed = true;

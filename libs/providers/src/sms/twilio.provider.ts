@@ -137,6 +137,8 @@ async function open(account: z.infer<typeof credentials>, httpClient: RequestCli
     region: '',
     logLevel: '',
   });
+  // The library would reduce a host name of more than five labels to the form <product>.<edge>.<region>.<domain>.
+  client.getHostname = (hostname) => hostname;
   if (account.endpoint) client.api.baseUrl = account.endpoint;
   return client;
 }
