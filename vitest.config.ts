@@ -11,7 +11,7 @@ const alias = Object.entries(imports).map(([name, { source }]) => ({
   replacement: join(import.meta.dirname, source),
 }));
 
-// What cannot be had is skipped, and said; CI has to have everything.
+// Missing services are reported and their tests skipped; CI fails.
 const noRedis = process.env.REDIS_URL ? null : redisMissing();
 const noKafka = process.env.KAFKA_BROKERS ? null : kafkaMissing(join(import.meta.dirname, '.services'));
 for (const [name, why] of Object.entries({ Redis: noRedis, Kafka: noKafka })) {

@@ -318,7 +318,7 @@ describe('a key', () => {
     );
   });
 
-  it('has its own limit, told in headers, and 429 with Retry-After beyond it', async () => {
+  it('has its own limit, shown in headers, and gets 429 with Retry-After beyond it', async () => {
     const tenant = await app.tenant({ requests_per_minute: 3 });
     const answers = [];
     for (let request = 0; request < 4; request += 1) answers.push(await tenant.call('GET', '/api/v1/notifications'));
@@ -349,7 +349,7 @@ describe('a key', () => {
 });
 
 describe("the operator's acts", () => {
-  it('are in the audit log, which nobody may change', async () => {
+  it('are in the audit log, which no role may change', async () => {
     const { rows } = await app.sql.query('select action, detail from audit_log where tenant_id = $1 order by id', [
       mine.id,
     ]);

@@ -224,7 +224,7 @@ describe('the inbox over HTTP', () => {
   });
 });
 
-describe('the door of the stream', () => {
+describe('authentication of the stream', () => {
   const upgrade = (path: string, headers: Record<string, string> = {}): Promise<number> =>
     new Promise((resolve, reject) => {
       request(`${app.url}${path}`, {
@@ -250,7 +250,7 @@ describe('the door of the stream', () => {
   const stream = '/api/v1/inbox/stream';
   const bearer = (value: string): Record<string, string> => ({ Authorization: `Bearer ${value}` });
 
-  it('answers 401 in the upgrade to whoever has no good token', async () => {
+  it('answers 401 in the upgrade without a valid token', async () => {
     const good = await token('door');
     const claims = { tid: tenant.id, scope: 'inbox:read' };
     const foreign = await new SignJWT(claims)

@@ -159,7 +159,7 @@ describe('a gateway cut off from Redis', () => {
         worker: false,
         environment: { REDIS_URL: `redis://127.0.0.1:${proxy.port}` },
       });
-      // The worker reaches Redis all the time: it records and publishes, and nobody hears it.
+      // The worker still reaches Redis: it records and publishes, and no process receives it.
       await cutOff.startWorker({ REDIS_URL: redis.url });
       const sender = await cutOff.tenant({ recipient_limits: { in_app: { limit: 1_000, window_seconds: 60 } } });
       const ann = await reader('ann', cutOff, sender);

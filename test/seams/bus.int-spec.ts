@@ -89,7 +89,7 @@ describe.each(Object.keys(servers))('a realtime bus over %s', (name) => {
     await until('it is live', () => bus.live);
     return { bus, seen, alsoSeen, close, unfollow, gaps: () => gaps };
   }
-  /** What the bus made up when it began to follow is not what was published. */
+  /** Waits until the hints that the bus creates itself when it begins to follow have arrived. */
   const settled = async (one: { seen: Hint[] }): Promise<void> => {
     for (let before = -1; before !== one.seen.length; ) {
       before = one.seen.length;
@@ -110,7 +110,7 @@ describe.each(Object.keys(servers))('a realtime bus over %s', (name) => {
     await Promise.all([one.close(), two.close()]);
   });
 
-  it('carries what everybody must know to those who follow nobody', async () => {
+  it('delivers `stale` hints to processes without followers', async () => {
     const [one, two] = [await reader([]), await reader([])];
     one.bus.publish([{ kind: 'stale', tenantId, what: 'tenant' }]);
     await until('it is told', () => two.seen.length > 0 && one.seen.length > 0);
@@ -118,7 +118,7 @@ describe.each(Object.keys(servers))('a realtime bus over %s', (name) => {
     await Promise.all([one.close(), two.close()]);
   });
 
-  it('misses nothing for who begins to follow, whenever that is', async () => {
+  it('delivers hints published right after `follow`, whenever that is', async () => {
     const [one, two] = [await reader([]), await reader([])];
     for (let turn = 0; turn < 50; turn += 1) {
       const recipientId = `late-${turn}`;

@@ -40,7 +40,7 @@ const delivery = (channel: Channel = 'email', messageKey = newId()): DeliveryCla
   traceparent: null,
 });
 
-/** What a database would say of the claims: those published and not settled hold. */
+/** Stands for the database: the claims that are published and not done are valid. */
 const claims = new Map<string, DeliveryClaim>();
 const poisoned: PoisonMessage[] = [];
 const kafka = await makeKafka({
@@ -105,7 +105,7 @@ const publish = async (made: Made, deliveries: DeliveryClaim[]): Promise<void> =
 };
 
 describe.each(Object.keys(transports))('a delivery transport %s', (name) => {
-  it('hands over once, leaves no room beyond what it may hold, lets no channel hold up another, and drains', async () => {
+  it('delivers each delivery once, never exceeds its concurrency, isolates channels, and drains', async () => {
     const made = transports[name]!(each(3));
     const handed: string[] = [];
     const finish = new Map<string, () => void>();
@@ -172,7 +172,7 @@ describe.each(Object.keys(transports))('a delivery transport %s', (name) => {
     expect(handed).toHaveLength(emails.length + 1);
   }, 40_000);
 
-  it('frees the place of what its consumer let fall', async () => {
+  it('frees the capacity of deliveries whose consumer throws', async () => {
     const made = transports[name]!(each(1));
     made.handle(deliveriesPattern('email'), async () => {
       throw new Error('dropped');
@@ -262,7 +262,7 @@ describe('a delivery transport over Kafka', () => {
     expect(handed).toBe(80);
   }, 40_000);
 
-  it('puts aside what it cannot read, with why and from where, and goes on with its neighbours', async () => {
+  it('dead-letters unreadable messages with reason and position, and continues with the others', async () => {
     const prefix = `t${newId()}`;
     const made = overKafka(prefix, each(100), ['email']);
     const handed: string[] = [];

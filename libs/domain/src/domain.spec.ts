@@ -105,7 +105,7 @@ describe('what follows a failed try', () => {
   });
   const position = { retries: 0, schedule: [5, 30], random: 0.5 };
 
-  it('misconfigured waits for somebody to mend the account, for a long time, and then fails', () => {
+  it('misconfigured retries for twelve hours, then fails', () => {
     expect(afterFailure(attempt('misconfigured'), null, position, 'resend')).toMatchObject({
       kind: 'retry',
       reason: 'provider_down',
@@ -141,7 +141,7 @@ describe('what follows a failed try', () => {
     );
   });
 
-  it('throttled waits what it was told, between a second and an hour, and burns a quarter', () => {
+  it('throttled waits as long as the provider asks, between a second and an hour, and uses a quarter of a retry', () => {
     const wait = (seconds: number) => afterFailure(attempt('throttled'), seconds, position, 'resend');
     expect(wait(17)).toMatchObject({ kind: 'retry', reason: 'provider_limit', delaySeconds: 17, weight: 0.25 });
     expect(wait(0)).toMatchObject({ delaySeconds: 1 });
