@@ -105,7 +105,7 @@ describe('what follows a failed try', () => {
   });
   const position = { retries: 0, schedule: [5, 30], random: 0.5 };
 
-  it('misconfigured retries for twelve hours, then fails', () => {
+  it('misconfigured retries every three minutes, 0.04 of a retry each, then fails', () => {
     expect(afterFailure(attempt('misconfigured'), null, position, 'resend')).toMatchObject({
       kind: 'retry',
       reason: 'provider_down',
