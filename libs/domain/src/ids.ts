@@ -42,6 +42,9 @@ export function isId(text: string): boolean {
   return UUID.test(text);
 }
 
+/** The nil UUID (RFC 9562, section 5.9): before every other id in their order. */
+export const NIL_ID = '00000000-0000-0000-0000-000000000000';
+
 /** The tenant id of the platform's own provider accounts: the nil UUID, which no tenant can have. */
 export const PLATFORM_TENANT_ID = '00000000-0000-0000-0000-000000000000';
 

@@ -1,4 +1,4 @@
-import type { ChannelId } from '#domain';
+import type { ChannelId, LaneNumber } from '#domain';
 
 /** A claimed delivery, with the fields that every transport needs. */
 export interface DeliveryReference {
@@ -33,8 +33,6 @@ export interface DeliveryTransport<Delivery extends DeliveryReference> {
   /** For /readyz: `status` is a short text for operators. Null when the transport depends on no other service. */
   readiness(): { ready: boolean; status: string } | null;
 }
-
-export type LaneNumber = 1 | 2 | 3;
 
 /** The Nest message pattern of a channel's consumer. */
 export function deliveriesPattern(channel: ChannelId): string {

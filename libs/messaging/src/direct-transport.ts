@@ -1,12 +1,11 @@
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
-import { type ChannelId, channelIds } from '#domain';
+import { type ChannelId, channelIds, type LaneNumber } from '#domain';
 import { callConsumer } from './call-consumer.js';
 import {
   type DeliveryBatch,
   type DeliveryReference,
   type DeliveryTransport,
   deliveriesPattern,
-  type LaneNumber,
 } from './delivery-transport.js';
 
 interface InFlight {

@@ -4,7 +4,6 @@ export {
   type DeliveryReference,
   type DeliveryTransport,
   deliveriesPattern,
-  type LaneNumber,
 } from './delivery-transport.js';
 export { DirectTransport } from './direct-transport.js';
 export type { PoisonMessage } from './kafka/dead-letter-topic.js';

@@ -1,6 +1,4 @@
-import type { LaneNumber } from '#messaging';
-
-const FIRST_TENANT = '00000000-0000-0000-0000-000000000000';
+import { type LaneNumber, NIL_ID } from '#domain';
 
 /** One round of a lane over all tenants; a claim serves a part of them. */
 export interface Round {
@@ -57,5 +55,5 @@ export class ChannelQueue {
 }
 
 function newRound(): Round {
-  return { after: FIRST_TENANT, more: false };
+  return { after: NIL_ID, more: false };
 }

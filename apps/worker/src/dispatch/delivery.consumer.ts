@@ -1,7 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { ClaimedDelivery } from '#database';
-import { channelIds, type Outcome } from '#domain';
+import { channelIds, laneName, type Outcome } from '#domain';
 import { type DeliveryBatch, deliveriesPattern } from '#messaging';
 import { instruments, type Logger } from '#telemetry';
 import { LockedAccounts } from '../delivery/locked-accounts.js';
@@ -31,7 +31,7 @@ export class DeliveryConsumer {
         await this.run(delivery);
         batch.done(delivery);
         // The next delivery of the ordering key is due now, most likely on the same lane.
-        if (delivery.ordered) this.dispatcher.wake([`${delivery.channel}:${delivery.lane}`]);
+        if (delivery.ordered) this.dispatcher.wake([laneName(delivery.channel, delivery.lane)]);
       }),
     );
   }

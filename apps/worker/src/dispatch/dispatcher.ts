@@ -4,8 +4,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Config } from '#config';
 import { type ClaimedDelivery, DueDeliveriesStore } from '#database';
-import { type ChannelId, newId } from '#domain';
-import type { DeliveryTransport, LaneNumber } from '#messaging';
+import { type ChannelId, type LaneNumber, newId } from '#domain';
+import type { DeliveryTransport } from '#messaging';
 import { instruments, type Logger } from '#telemetry';
 import { OutcomeSpool } from '../delivery/outcome-spool.js';
 import { CONFIG, LOGGER, TRANSPORT } from '../tokens.js';

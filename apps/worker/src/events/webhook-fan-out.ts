@@ -11,6 +11,7 @@ import {
   type WebhookEndpointsStore,
   wants,
 } from '#database';
+import { NIL_ID } from '#domain';
 import { instruments, type Logger } from '#telemetry';
 
 /** Tenants in one turn. */
@@ -23,7 +24,6 @@ const SMALLEST_TURN = 10;
  * out after 1.8 s.
  */
 const [SLOW_MS, QUICK_MS] = [600, 200];
-const FIRST_TENANT = '00000000-0000-0000-0000-000000000000';
 
 interface Stores {
   events: EventsStore;
@@ -45,7 +45,7 @@ interface EventCopies {
  */
 export class WebhookFanOut {
   /** The last tenant served. */
-  private after = FIRST_TENANT;
+  private after = NIL_ID;
   /** Deliveries in a turn: halved after a failed or slow slice, doubled after a quick one. */
   private size = LARGEST_TURN;
 
@@ -65,9 +65,9 @@ export class WebhookFanOut {
       limit: this.size,
     });
     const queues = Map.groupBy(found, ({ tenantId }) => tenantId);
-    const startedAtFirst = this.after === FIRST_TENANT;
+    const startedAtFirst = this.after === NIL_ID;
     // Advances even if this turn fails, so that one tenant cannot block the others.
-    this.after = queues.size === TENANTS ? [...queues.keys()].sort().at(-1)! : FIRST_TENANT;
+    this.after = queues.size === TENANTS ? [...queues.keys()].sort().at(-1)! : NIL_ID;
     if (queues.size === 0) return !startedAtFirst;
     const listening = Map.groupBy(
       await this.stores.endpoints.listening([...queues.keys()]),

@@ -1,7 +1,7 @@
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
-import type { ChannelId } from '#domain';
+import type { ChannelId, LaneNumber } from '#domain';
 import { callConsumer } from '../call-consumer.js';
-import { type DeliveryTransport, deliveriesPattern, type LaneNumber } from '../delivery-transport.js';
+import { type DeliveryTransport, deliveriesPattern } from '../delivery-transport.js';
 import { ChannelIntake } from './channel-intake.js';
 import { DeadLetterTopic, type PoisonMessage } from './dead-letter-topic.js';
 import { type ClaimTicket, type DeliveryClaim, writeDeliveryMessage } from './delivery-message.js';

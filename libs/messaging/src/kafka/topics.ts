@@ -1,5 +1,4 @@
-import { type ChannelId, channelIds } from '#domain';
-import type { LaneNumber } from '../delivery-transport.js';
+import { type ChannelId, channelIds, type LaneNumber } from '#domain';
 import type { Admin } from './kafka-client.js';
 
 const LANES: Record<LaneNumber, string> = { 1: 'urgent', 2: 'normal', 3: 'bulk' };

@@ -1,3 +1,4 @@
+import { NIL_ID } from '#domain';
 import type { Database } from '../../database.js';
 import { EVENTS_KEPT_DAYS } from '../sending/events.store.js';
 import { type Batch, CleanUp } from './clean-up.js';
@@ -13,7 +14,7 @@ export class ExpiredRowsStore {
     // Both are read in order of their keys: every send would have to update an index on the end of a window, and no
     // column shows when the last notification of a shared content is deleted.
     const windows = this.sweeping(RATE_WINDOWS, '');
-    const sharedContents = this.sweeping(SHARED_CONTENTS, FIRST_ID);
+    const sharedContents = this.sweeping(SHARED_CONTENTS, NIL_ID);
     this.cleanUps = [
       new CleanUp('idempotency_keys', () => once(this.deleting(IDEMPOTENCY_KEYS))),
       new CleanUp('poison_messages', () => once(this.deleting(POISON_MESSAGES))),
@@ -34,7 +35,7 @@ export class ExpiredRowsStore {
 
   /** Reads a table in order of its primary key, from the end of the last batch on. */
   private sweeping(text: string, firstKey: string): Batch {
-    const first = { tenant: FIRST_ID, key: firstKey };
+    const first = { tenant: NIL_ID, key: firstKey };
     let after = first;
     return async (size) => {
       const [row] = await this.database.platform.query<{ deleted: number; seen: number; tenant: string; key: string }>({
@@ -47,8 +48,6 @@ export class ExpiredRowsStore {
     };
   }
 }
-
-const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
 async function* once(batch: Batch): AsyncGenerator<Batch> {
   yield batch;

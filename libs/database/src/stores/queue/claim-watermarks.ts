@@ -1,11 +1,11 @@
-import type { ChannelId } from '#domain';
+import { type ChannelId, type LaneNumber, laneName } from '#domain';
 import { columnList } from '../../column-list.js';
 import { COMMIT_GRACE_MS } from '../../database.js';
 import type { Sql } from '../../statement.js';
 
 export interface Lane {
   channel: ChannelId;
-  lane: 1 | 2 | 3;
+  lane: LaneNumber;
 }
 
 /** The point at which claims of a lane begin to read the index of due deliveries (docs/adr/0025). */
@@ -75,7 +75,7 @@ export function lanesOf(channels: readonly ChannelId[]): Lane[] {
   return channels.flatMap((channel) => ([1, 2, 3] as const).map((lane) => ({ channel, lane })));
 }
 
-const nameOf = ({ channel, lane }: Lane): string => `${channel}:${lane}`;
+const nameOf = ({ channel, lane }: Lane): string => laneName(channel, lane);
 
 const laggingColumns = columnList<LaggingTenant>({
   tenant_id: ['uuid', ({ tenantId }) => tenantId],

@@ -1,11 +1,11 @@
-import type { ChannelId } from '#domain';
+import { type ChannelId, type LaneNumber } from '#domain';
 
 /** A delivery that a worker may process until `leaseEndsAt`. Small enough for a message of a broker. */
 export interface ClaimedDelivery {
   tenantId: string;
   deliveryId: string;
   channel: ChannelId;
-  lane: 1 | 2 | 3;
+  lane: LaneNumber;
   claimId: string;
   /** Claims without an attempt, this one included. */
   claims: number;
@@ -42,7 +42,7 @@ export type ClaimTicket = Pick<
 export interface ClaimRow {
   tenant_id: string;
   delivery_id: string;
-  lane: 1 | 2 | 3;
+  lane: LaneNumber;
   claims: number;
   attempt: number;
   retries: number;

@@ -1,4 +1,4 @@
-import type { ChannelId } from '#domain';
+import { type ChannelId, type LaneNumber, laneName } from '#domain';
 import { Batcher } from '../../batcher.js';
 import { type Database, RESCAN_TIMEOUT_MS } from '../../database.js';
 import { commitIntents, confirmClaims, type Intent, type Release, releaseClaims } from './claim-changes.js';
@@ -8,7 +8,7 @@ import { type ClaimedDelivery, type ClaimRow, type ClaimTicket, ofClaimRow } fro
 
 export interface ClaimRequest {
   channel: ChannelId;
-  lane: 1 | 2 | 3;
+  lane: LaneNumber;
   limit: number;
   claimId: string;
   leaseSeconds: number;
@@ -66,7 +66,7 @@ export class DueDeliveriesStore {
   }
 
   /** The lanes of these channels that have due deliveries, or had some when the watermarks last moved. */
-  async dueLanes(channels: readonly ChannelId[]): Promise<{ channel: ChannelId; lane: 1 | 2 | 3 }[]> {
+  async dueLanes(channels: readonly ChannelId[]): Promise<{ channel: ChannelId; lane: LaneNumber }[]> {
     const lanes = lanesOf(channels);
     const due = await this.database.platform.query<{ due: boolean }>({
       name: 'due_lanes',
@@ -154,7 +154,7 @@ export class DueDeliveriesStore {
   }
 }
 
-const laneKey = ({ channel, lane }: ClaimRequest): string => `${channel}:${lane}`;
+const laneKey = ({ channel, lane }: ClaimRequest): string => laneName(channel, lane);
 
 function toClaim(request: ClaimRequest, rows: readonly ClaimResultRow[], startedAt: number): Claim {
   const deliveries = rows

@@ -1,4 +1,4 @@
-import { type ChannelId, DomainError, laneOf } from '#domain';
+import { type ChannelId, DomainError, laneName, laneOf } from '#domain';
 import { Batcher, type BatcherOptions } from '../../batcher.js';
 import type { Database } from '../../database.js';
 import { isOutage, isUnavailable } from '../../outage.js';
@@ -153,7 +153,7 @@ export class AcceptStore {
   private reportDue(accepted: readonly NewNotification[]): void {
     const lanes = new Set(
       accepted.flatMap(({ notification, deliveries }) =>
-        deliveries.map(({ channel }) => `${channel}:${laneOf(notification.priority)}`),
+        deliveries.map(({ channel }) => laneName(channel, laneOf(notification.priority))),
       ),
     );
     if (lanes.size > 0) this.onDue([...lanes]);

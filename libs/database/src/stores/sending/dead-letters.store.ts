@@ -1,4 +1,4 @@
-import { type ChannelId, DomainError, laneOf, notFound } from '#domain';
+import { type ChannelId, DomainError, laneName, laneOf, notFound } from '#domain';
 import type { Database } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../../page.js';
 import { guard, REPLAY_MOVES, updateCounters } from './delivery-moves.js';
@@ -68,7 +68,7 @@ export class DeadLettersStore {
     });
     if (!letter) throw notFound('dead letter', id);
     if (!letter.replayed) throw refusalOf(id, letter);
-    const lane = `${letter.channel}:${laneOf(letter.priority)}`;
+    const lane = laneName(letter.channel, laneOf(letter.priority));
     this.onDue([lane]);
     return (await this.get(id))!;
   }

@@ -1,4 +1,4 @@
-import { newId } from '#domain';
+import { NIL_ID, newId } from '#domain';
 import { Batcher } from '../../batcher.js';
 import type { Database } from '../../database.js';
 import { isOutage } from '../../outage.js';
@@ -23,8 +23,6 @@ interface IncomingReceipt {
   park: boolean;
 }
 
-const FIRST_TENANT = '00000000-0000-0000-0000-000000000000';
-
 /**
  * Changes of deliveries after their send: receipts of vendors, and decisions of people on unknown outcomes. Runs as the
  * platform.
@@ -32,7 +30,7 @@ const FIRST_TENANT = '00000000-0000-0000-0000-000000000000';
 export class ReceiptsStore {
   private readonly batcher: Batcher<IncomingReceipt, ReceiptResult>;
   /** The last tenant whose parked receipts were tried. */
-  private after = FIRST_TENANT;
+  private after = NIL_ID;
 
   constructor(private readonly database: Database) {
     // One statement at a time, so receipts of one delivery that this store takes are applied in order.
@@ -76,7 +74,7 @@ export class ReceiptsStore {
       values: [this.after, limit],
     });
     const tenants = [...new Set(rows.map(({ turn }) => turn))].sort();
-    this.after = tenants.length === TENANTS_PER_TURN ? tenants.at(-1)! : FIRST_TENANT;
+    this.after = tenants.length === TENANTS_PER_TURN ? tenants.at(-1)! : NIL_ID;
     return await this.unpark(rows.filter((row) => row.id !== null));
   }
 
