@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { createConnection } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type RawData, WebSocket } from 'ws';
@@ -225,7 +226,8 @@ describe('the inbox over HTTP', () => {
 });
 
 describe('authentication of the stream', () => {
-  const upgrade = (path: string, headers: Record<string, string> = {}): Promise<number> =>
+  /** `held` keeps the socket open for the caller. */
+  const upgrade = (path: string, headers: Record<string, string> = {}, held?: Duplex[]): Promise<number> =>
     new Promise((resolve, reject) => {
       request(`${app.url}${path}`, {
         headers: {
@@ -237,7 +239,8 @@ describe('authentication of the stream', () => {
         },
       })
         .on('upgrade', (response, socket) => {
-          socket.destroy();
+          if (held) held.push(socket);
+          else socket.destroy();
           resolve(response.statusCode!);
         })
         .on('response', (response) => {
@@ -284,6 +287,17 @@ describe('authentication of the stream', () => {
     const once = await token('once');
     expect(await upgrade(`${stream}?token=${once}`)).toBe(101);
     expect(await upgrade(`${stream}?token=${once}`)).toBe(401);
+  });
+
+  it('opens at most fifty streams of a recipient, however many ask at once', async () => {
+    const held: Duplex[] = [];
+    const headers = bearer(await token('many'));
+    // The tenant is read again, and all upgrades wait for that read together.
+    await app.operator('PATCH', `/internal/tenants/${tenant.id}`, { name: 'Asked at once' });
+    const statuses = await Promise.all(Array.from({ length: 80 }, () => upgrade(stream, headers, held)));
+    for (const socket of held) socket.destroy();
+    expect(statuses.filter((status) => status === 101)).toHaveLength(50);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(30);
   });
 
   it('closes with 4001 when the token expires', async () => {

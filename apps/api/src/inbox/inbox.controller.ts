@@ -9,7 +9,8 @@ import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView } from '../http/schemas.js';
 import { BUS } from '../tokens.js';
-import { countsView, type Frame, inboxQuery, itemView, streamQuery, toItemView } from './inbox.schema.js';
+import { EventStream } from './event-stream.js';
+import { countsView, inboxQuery, itemView, streamQuery, toItemView } from './inbox.schema.js';
 import { StreamHub } from './stream-hub.js';
 
 interface InboxQuery {
@@ -22,7 +23,6 @@ interface InboxQuery {
 }
 
 /** Keeps proxies from closing an idle stream. */
-const SSE_COMMENT_MS = 25_000;
 
 @ApiTags('Inbox')
 @UseInterceptors(IdempotencyInterceptor)
@@ -75,22 +75,16 @@ export class InboxController {
       'x-request-id': String(request.id),
     });
     raw.flushHeaders();
-    const remove = this.hub.open(
-      owner,
-      {
-        send: (frames) => void raw.write(frames.map(eventOf).join('')),
-        buffered: () => raw.writableLength,
-        closeTooSlow: () => raw.destroy(),
-        closeRestarting: () => void raw.end('retry: 1000\n\n'),
-      },
-      since,
-    );
-    const comment = setInterval(() => raw.write(': keep-alive\n\n'), SSE_COMMENT_MS);
+    const stream = new EventStream(raw);
+    const remove = this.hub.open(owner, stream, since);
     const { tokenExpiresAt } = caller;
+    const expire = (): void => {
+      remove();
+      stream.end();
+    };
     // Tokens live one hour at most, so the delay is in the range of a timer.
-    const expiry = tokenExpiresAt && setTimeout(() => raw.end(), tokenExpiresAt.getTime() - Date.now());
+    const expiry = tokenExpiresAt && setTimeout(expire, tokenExpiresAt.getTime() - Date.now());
     raw.on('close', () => {
-      clearInterval(comment);
       if (expiry) clearTimeout(expiry);
       remove();
     });
@@ -174,7 +168,3 @@ export class InboxController {
 }
 
 /** A server-sent event. Only items have an id, so Last-Event-ID is the sequence number of the last item. */
-function eventOf(frame: Frame): string {
-  const id = frame.type === 'item' ? `id: ${frame.item.seq}\n` : '';
-  return `${id}event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`;
-}

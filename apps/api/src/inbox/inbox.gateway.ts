@@ -89,6 +89,7 @@ export class InboxGateway
 
   afterInit(server: UpgradeServer): void {
     server.authorize = (request, url) => this.authorize(request, url);
+    server.admit = (request) => this.hub.checkCapacity((request as StreamRequest).identity);
   }
 
   onApplicationBootstrap(): void {
@@ -149,7 +150,6 @@ export class InboxGateway
 
   private async authorize(request: IncomingMessage, url: URL): Promise<StreamRequest> {
     const identity = await this.authenticate(request, url);
-    this.hub.checkCapacity(identity);
     return { identity, since: sinceOf(url), socket: request.socket };
   }
 

@@ -18,6 +18,11 @@ export class UpgradeServer extends WebSocketServer {
    * `handleConnection`.
    */
   authorize: ((request: IncomingMessage, url: URL) => Promise<unknown>) | undefined;
+  /**
+   * Set by the gateway. Gets the result of `authorize` directly before the socket opens, with nothing awaited in
+   * between, and throws to refuse the upgrade: for limits on the number of open sockets.
+   */
+  admit: ((authorized: unknown) => void) | undefined;
 }
 
 const AUTH_TIMEOUT_MS = 5_000;
@@ -72,6 +77,7 @@ export class UpgradeAdapter implements WebSocketAdapter<UpgradeServer, WebSocket
     const server = this.servers.get(url.pathname);
     if (!server?.authorize) throw new DomainError('not_found', `There is no stream at ${url.pathname}.`);
     const authorized = await server.authorize(request, url);
+    server.admit?.(authorized);
     server.handleUpgrade(request, socket, head, (client) => server.emit('connection', client, authorized));
   }
 
