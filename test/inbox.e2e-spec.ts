@@ -226,8 +226,13 @@ describe('the inbox over HTTP', () => {
 });
 
 describe('authentication of the stream', () => {
-  /** `held` keeps the socket open for the caller. */
-  const upgrade = (path: string, headers: Record<string, string> = {}, held?: Duplex[]): Promise<number> =>
+  /** `held` keeps the socket open for the caller; `onAsked` is called when the request has been written. */
+  const upgrade = (
+    path: string,
+    headers: Record<string, string> = {},
+    held?: Duplex[],
+    onAsked?: () => void,
+  ): Promise<number> =>
     new Promise((resolve, reject) => {
       request(`${app.url}${path}`, {
         headers: {
@@ -248,6 +253,7 @@ describe('authentication of the stream', () => {
           resolve(response.statusCode!);
         })
         .on('error', reject)
+        .on('finish', () => onAsked?.())
         .end();
     });
   const stream = '/api/v1/inbox/stream';
@@ -291,10 +297,18 @@ describe('authentication of the stream', () => {
 
   it('opens at most fifty streams of a recipient, however many ask at once', async () => {
     const held: Duplex[] = [];
+    let asked = 0;
     const headers = bearer(await token('many'));
-    // The tenant is read again, and all upgrades wait for that read together.
     await app.operator('PATCH', `/internal/tenants/${tenant.id}`, { name: 'Asked at once' });
-    const statuses = await Promise.all(Array.from({ length: 80 }, () => upgrade(stream, headers, held)));
+    // The API reads the tenant again. All upgrades wait for that read together.
+    await app.sql.query('begin; lock table tenants in access exclusive mode');
+    const upgrades = Promise.all(Array.from({ length: 80 }, () => upgrade(stream, headers, held, () => asked++)));
+    await until('all have asked, and the read waits', async () => {
+      const { rows } = await app.sql.query('select count(*)::int as count from pg_locks where not granted');
+      return rows[0].count > 0 && asked === 80;
+    });
+    await app.sql.query('commit');
+    const statuses = await upgrades;
     for (const socket of held) socket.destroy();
     expect(statuses.filter((status) => status === 101)).toHaveLength(50);
     expect(statuses.filter((status) => status === 429)).toHaveLength(30);
