@@ -57,7 +57,6 @@ const accepted = {
 /** The content of docs/asyncapi.yaml. Topics have the default prefix. */
 export function asyncApiDocument({ version, sendBody }: AsyncApiOptions): Record<string, unknown> {
   const types = Object.keys(eventTypes) as EventType[];
-  const messageOf = (type: EventType): string => type.replace(/[._](\w)/g, (_, letter: string) => letter.toUpperCase());
   return {
     asyncapi: '3.0.0',
     info: {
@@ -70,83 +69,94 @@ export function asyncApiDocument({ version, sendBody }: AsyncApiOptions): Record
       license: { name: 'MIT' },
     },
     defaultContentType: 'application/json',
-    channels: {
-      events: {
-        address: 'carillon.events',
-        description: 'Every change of state, in order for each recipient. The key is `tenant:recipient`.',
-        messages: Object.fromEntries(
-          types.map((type) => [messageOf(type), { $ref: `#/components/messages/${messageOf(type)}` }]),
-        ),
-      },
-      requests: {
-        address: 'carillon.requests',
-        description:
-          'Sends without HTTP, accepted when KAFKA_INTAKE_ENABLED is true. The tenant is the one of the API key in ' +
-          'the header; the idempotency key is the header, the field of the body, or else the key of the message.',
-        messages: { send: { $ref: '#/components/messages/send' } },
-      },
-      results: {
-        address: 'carillon.requests.results',
-        description: 'The result of each request, with the key of its message.',
-        messages: {
-          accepted: { $ref: '#/components/messages/accepted' },
-          refused: { $ref: '#/components/messages/refused' },
-        },
-      },
-      deadLetters: {
-        address: 'carillon.dead-letters',
-        description:
-          'Messages that could not be processed, unchanged. Headers contain the reason and the original position.',
-        messages: { poison: { $ref: '#/components/messages/poison' } },
-      },
-    },
+    channels: channelsOf(types),
     operations: {
       publishEvents: { action: 'send', channel: { $ref: '#/channels/events' } },
       takeRequests: { action: 'receive', channel: { $ref: '#/channels/requests' } },
       publishResults: { action: 'send', channel: { $ref: '#/channels/results' } },
       publishDeadLetters: { action: 'send', channel: { $ref: '#/channels/deadLetters' } },
     },
-    components: {
+    components: { messages: messagesOf(types, sendBody) },
+  };
+}
+
+/** The key of the message of an event: `deliverySent` for `delivery.sent`. */
+function messageKeyOf(type: EventType): string {
+  return type.replace(/[._](\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function channelsOf(types: readonly EventType[]): Record<string, unknown> {
+  return {
+    events: {
+      address: 'carillon.events',
+      description: 'Every change of state, in order for each recipient. The key is `tenant:recipient`.',
+      messages: Object.fromEntries(
+        types.map((type) => [messageKeyOf(type), { $ref: `#/components/messages/${messageKeyOf(type)}` }]),
+      ),
+    },
+    requests: {
+      address: 'carillon.requests',
+      description:
+        'Sends without HTTP, accepted when KAFKA_INTAKE_ENABLED is true. The tenant is the one of the API key in ' +
+        'the header; the idempotency key is the header, the field of the body, or else the key of the message.',
+      messages: { send: { $ref: '#/components/messages/send' } },
+    },
+    results: {
+      address: 'carillon.requests.results',
+      description: 'The result of each request, with the key of its message.',
       messages: {
-        ...Object.fromEntries(
-          types.map((type) => [
-            messageOf(type),
-            {
-              name: type,
-              summary: TITLES[type],
-              contentType: 'application/cloudevents+json; charset=utf-8',
-              payload: cloudEventOf(type),
-            },
-          ]),
-        ),
-        send: {
-          name: 'send',
-          headers: {
-            type: 'object',
-            required: ['x-api-key'],
-            properties: {
-              'x-api-key': { type: 'string', description: 'An API key with the scope `notifications:write`.' },
-              'idempotency-key': { type: 'string', maxLength: 255 },
-              traceparent: { type: 'string', description: 'W3C trace context.' },
-            },
-          },
-          payload: jsonSchemaOf(sendBody),
+        accepted: { $ref: '#/components/messages/accepted' },
+        refused: { $ref: '#/components/messages/refused' },
+      },
+    },
+    deadLetters: {
+      address: 'carillon.dead-letters',
+      description:
+        'Messages that could not be processed, unchanged. Headers contain the reason and the original position.',
+      messages: { poison: { $ref: '#/components/messages/poison' } },
+    },
+  };
+}
+
+function messagesOf(types: readonly EventType[], sendBody: AsyncApiOptions['sendBody']): Record<string, unknown> {
+  return {
+    ...Object.fromEntries(
+      types.map((type) => [
+        messageKeyOf(type),
+        {
+          name: type,
+          summary: TITLES[type],
+          contentType: 'application/cloudevents+json; charset=utf-8',
+          payload: cloudEventOf(type),
         },
-        accepted: { name: 'accepted', payload: accepted },
-        refused: { name: 'refused', payload: problem },
-        poison: {
-          name: 'poison',
-          contentType: 'application/octet-stream',
-          headers: {
-            type: 'object',
-            required: ['carillon-reason', 'carillon-topic', 'carillon-partition', 'carillon-offset'],
-            properties: {
-              'carillon-reason': { type: 'string' },
-              'carillon-topic': { type: 'string' },
-              'carillon-partition': { type: 'string' },
-              'carillon-offset': { type: 'string' },
-            },
-          },
+      ]),
+    ),
+    send: {
+      name: 'send',
+      headers: {
+        type: 'object',
+        required: ['x-api-key'],
+        properties: {
+          'x-api-key': { type: 'string', description: 'An API key with the scope `notifications:write`.' },
+          'idempotency-key': { type: 'string', maxLength: 255 },
+          traceparent: { type: 'string', description: 'W3C trace context.' },
+        },
+      },
+      payload: jsonSchemaOf(sendBody),
+    },
+    accepted: { name: 'accepted', payload: accepted },
+    refused: { name: 'refused', payload: problem },
+    poison: {
+      name: 'poison',
+      contentType: 'application/octet-stream',
+      headers: {
+        type: 'object',
+        required: ['carillon-reason', 'carillon-topic', 'carillon-partition', 'carillon-offset'],
+        properties: {
+          'carillon-reason': { type: 'string' },
+          'carillon-topic': { type: 'string' },
+          'carillon-partition': { type: 'string' },
+          'carillon-offset': { type: 'string' },
         },
       },
     },

@@ -27,7 +27,7 @@ export interface CapacityInput {
 export function remainingCapacity({ inFlight, limited, concurrency }: CapacityInput): Map<string, number> {
   const capacities = new Map<string, number>();
   for (const [tenant, { total, available }] of limited) {
-    // Deliveries in flight may not have reached their account yet, so both limits apply. With Kafka `inFlight` is empty.
+    // Deliveries in flight may not have reached their account yet, so both limits apply. Empty with Kafka.
     const remaining = Math.min(available, total - (inFlight.get(tenant) ?? 0));
     capacities.set(tenant, remaining < total * MIN_CLAIM_SHARE ? 0 : remaining);
   }

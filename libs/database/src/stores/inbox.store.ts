@@ -4,7 +4,7 @@ import type { Database } from '../database.js';
 import { afterNumberCursor, type Page, toPage } from '../page.js';
 import type { Statement } from '../statement.js';
 import type { InboxChange, InboxFilter, InboxHead, InboxItem } from './inbox-item.js';
-import { emit } from './sending/events.store.js';
+import { emit } from './sending/emit-events.js';
 
 interface FeedKey {
   tenantId: string;

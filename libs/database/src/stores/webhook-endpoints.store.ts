@@ -3,7 +3,7 @@ import type { Change } from '../change.js';
 import type { Database } from '../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
 import type { SecretBox } from '../secret-box.js';
-import { emit } from './sending/events.store.js';
+import { emit } from './sending/emit-events.js';
 import {
   type EndpointRow,
   type ListeningEndpoint,

@@ -2,7 +2,7 @@ import type { DeliveryState } from '#domain';
 import type { Database } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toCursor, toPage } from '../../page.js';
 import { CANCEL_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
-import { changedDeliveries, emit, FINISHED_NOTIFICATIONS } from '../sending/events.store.js';
+import { changedDeliveries, emit, FINISHED_NOTIFICATIONS } from '../sending/emit-events.js';
 import type { DeliveryRow } from '../sending/notification.js';
 import {
   type ListRow,

@@ -3,7 +3,7 @@ import { Batcher } from '../../batcher.js';
 import type { Database } from '../../database.js';
 import { isOutage } from '../../outage.js';
 import { guard, RESOLVE_MOVES, updateCounters } from './delivery-moves.js';
-import { changedDeliveries, emit } from './events.store.js';
+import { changedDeliveries, emit } from './emit-events.js';
 import { applyReceipts } from './receipts/apply-receipts.js';
 import type { DeliveryReceipt, ReceiptResult } from './receipts/delivery-receipt.js';
 import {

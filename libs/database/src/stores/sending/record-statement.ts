@@ -4,7 +4,7 @@ import { newId } from '#domain';
 import { columnList } from '../../column-list.js';
 import { json } from '../../columns.js';
 import { guard, RECORD_MOVES, updateCounters } from './delivery-moves.js';
-import { deliveryEvent, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from './events.store.js';
+import { deliveryEvent, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from './emit-events.js';
 import type { RecordRow } from './record.js';
 
 const recordColumns = columnList<RecordRow>({

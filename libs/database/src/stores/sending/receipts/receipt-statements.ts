@@ -12,7 +12,7 @@ import {
   targetsOf,
   updateCounters,
 } from '../delivery-moves.js';
-import { changedDeliveries, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from '../events.store.js';
+import { changedDeliveries, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from '../emit-events.js';
 import type { DeliveryReceipt } from './delivery-receipt.js';
 
 export const receiptColumns = columnList<DeliveryReceipt>({
