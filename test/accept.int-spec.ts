@@ -33,7 +33,10 @@ afterAll(async () => {
   await drop?.();
 });
 
-function acceptance(key: string | null, notification: Partial<NewNotification['notification']> = {}): NewNotification {
+function newNotification(
+  key: string | null,
+  notification: Partial<NewNotification['notification']> = {},
+): NewNotification {
   return {
     notification: {
       tenantId: TENANT,
@@ -73,7 +76,7 @@ const stored = async (of: NewNotification[]): Promise<number> =>
 
 describe('a batch that is committed', () => {
   it('is accepted, even if looking up a key that another process has taken meanwhile fails', async () => {
-    const siblings = Array.from({ length: 20 }, (_, index) => acceptance(`sibling ${index}`));
+    const siblings = Array.from({ length: 20 }, (_, index) => newNotification(`sibling ${index}`));
     // Another process holds the key in an open transaction: the statement waits for it, and cannot see its row.
     const other = await connect(databaseUrl);
     await other.query('begin');
@@ -81,7 +84,7 @@ describe('a batch that is committed', () => {
       `insert into idempotency_keys (tenant_id, key, body_hash, notification_id) values ($1, 'contested', '\\x00', $2)`,
       [TENANT, newId()],
     );
-    const results = store.acceptAll([acceptance('contested'), ...siblings]);
+    const results = store.acceptAll([newNotification('contested'), ...siblings]);
     await until(
       'the statement waits for the other transaction',
       async () =>
@@ -107,15 +110,15 @@ describe('a batch that is committed', () => {
     void proxy.loseAnswerTo('existing_keys').then(() => {
       looked = true;
     });
-    const first = acceptance('twin');
-    expect(kinds(await store.acceptAll([first, acceptance('twin'), acceptance(null)]))).toEqual([
+    const first = newNotification('twin');
+    expect(kinds(await store.acceptAll([first, newNotification('twin'), newNotification(null)]))).toEqual([
       'accepted',
       'replayed',
       'accepted',
     ]);
     const [known, other] = await store.acceptAll([
-      acceptance('twin'),
-      { ...acceptance('twin'), idempotency: { key: 'twin', bodyHash: '11'.repeat(32) } },
+      newNotification('twin'),
+      { ...newNotification('twin'), idempotency: { key: 'twin', bodyHash: '11'.repeat(32) } },
     ]);
     expect(known).toEqual({ kind: 'replayed', notificationId: first.notification.id });
     expect(other).toMatchObject({ code: 'idempotency_mismatch' });
@@ -125,8 +128,8 @@ describe('a batch that is committed', () => {
 
 describe('a request that PostgreSQL rejects', () => {
   it('does not reject the others of its call', async () => {
-    const batch = Array.from({ length: 9 }, () => acceptance(null));
-    batch[4] = acceptance(null, { payload: { text: '\u0000' } });
+    const batch = Array.from({ length: 9 }, () => newNotification(null));
+    batch[4] = newNotification(null, { payload: { text: '\u0000' } });
     const results = await store.acceptAll(batch);
     expect(kinds(results)).toEqual(batch.map((_, index) => (index === 4 ? 'internal' : 'accepted')));
     expect(await stored(batch)).toBe(8);

@@ -49,7 +49,7 @@ const claimRequest = (limit = 100) =>
 
 const sent = { kind: 'suppressed', reason: 'opted_out' } as const;
 
-function acceptance(tenantId: string, orderingKey: string | null): NewNotification {
+function newNotification(tenantId: string, orderingKey: string | null): NewNotification {
   return {
     notification: {
       tenantId,
@@ -219,7 +219,7 @@ describe('with concurrent accepts, records and cancels', () => {
       const store = new AcceptStore(openDatabase(1), () => undefined);
       for (let round = 0; round < ROUNDS; round += 1) {
         const batch = Array.from({ length: 1 + Math.floor(Math.random() * 5) }, () =>
-          acceptance(pick(tenants).id, pick(KEYS)),
+          newNotification(pick(tenants).id, pick(KEYS)),
         );
         for (const { notification, deliveries } of batch)
           if (notification.orderingKey)
@@ -315,7 +315,9 @@ describe('while another transaction holds the lock of an ordering key', () => {
     const [ordered, other] = [await app.tenant(), await app.tenant()];
     const store = new AcceptStore(openDatabase(), () => undefined);
     const take = (tenantId: string, key: string | null): Promise<unknown> =>
-      call === 'accept' ? store.accept(acceptance(tenantId, key)) : store.acceptAll([acceptance(tenantId, key)]);
+      call === 'accept'
+        ? store.accept(newNotification(tenantId, key))
+        : store.acceptAll([newNotification(tenantId, key)]);
     const release = await lockOf(ordered.id, 'k');
     const blocked = await blockTwo(() => take(ordered.id, 'k'));
     await Promise.all([take(other.id, null), take(other.id, null)]);

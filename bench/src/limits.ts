@@ -58,7 +58,7 @@ export async function acceptStatement(
   const database = new Database({ url: product.databaseUrl, poolSize: 3 });
   const store = new AcceptStore(database, () => undefined);
   let number = 0;
-  const acceptance = (): NewNotification => {
+  const newNotification = (): NewNotification => {
     number += 1;
     return {
       notification: {
@@ -89,7 +89,7 @@ export async function acceptStatement(
   const startedAt = performance.now();
   await Promise.all(
     Array.from({ length: 3 }, async () => {
-      while (number < rows) await store.acceptAll(Array.from({ length: batch }, acceptance));
+      while (number < rows) await store.acceptAll(Array.from({ length: batch }, newNotification));
     }),
   );
   const seconds = (performance.now() - startedAt) / 1_000;

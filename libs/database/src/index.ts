@@ -38,7 +38,12 @@ export { AccountPacesStore } from './stores/sending/account-paces.store.js';
 export { type DeadLetter, type DeadLetterFilter, DeadLettersStore } from './stores/sending/dead-letters.store.js';
 export { DeliveriesStore } from './stores/sending/deliveries.store.js';
 export type { DeliveryContext, RecipientProfile } from './stores/sending/delivery-context.js';
-export { type EventTarget, eventAcceptance, eventNotificationId, wants } from './stores/sending/event-acceptance.js';
+export {
+  type EventEndpoint,
+  eventNotificationId,
+  newEventNotification,
+  wants,
+} from './stores/sending/event-notification.js';
 export { EVENTS_KEPT_DAYS, EventsStore, type StoredEvent } from './stores/sending/events.store.js';
 export { type FirstAnswer, FirstAnswersStore } from './stores/sending/first-answers.store.js';
 export type { NewNotification, RecipientUpsert } from './stores/sending/new-notification.js';

@@ -27,8 +27,8 @@ export class RecipientAccess {
 
   /**
    * Returns the recipient of the token. Throws `unauthenticated` for a token that is not valid or has expired,
-   * `forbidden` for a missing scope, a suspended tenant, or an origin that the tenant does not allow. Only browsers send
-   * an origin.
+   * `forbidden` for a missing scope, a suspended tenant, or an origin that the tenant does not allow. Only browsers
+   * send an origin.
    */
   async verify(token: string, scope: string, origin: string | undefined): Promise<InboxIdentity> {
     const identity = await this.tokens.verify(token);

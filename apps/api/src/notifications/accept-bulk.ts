@@ -136,29 +136,29 @@ export class AcceptBulk {
 
   private async acceptAll(caller: Caller, body: BulkBody, items: ReadItem[], result: BulkResult): Promise<void> {
     const shared = sharedContentOf(body);
-    const acceptances = items.map(({ item, idempotency }) => {
-      const acceptance = newNotificationOf(caller, { ...body, content: undefined }, item, idempotency);
-      acceptance.notification.sharedContentId = shared?.id ?? null;
-      return acceptance;
+    const newNotifications = items.map(({ item, idempotency }) => {
+      const newNotification = newNotificationOf(caller, { ...body, content: undefined }, item, idempotency);
+      newNotification.notification.sharedContentId = shared?.id ?? null;
+      return newNotification;
     });
-    const stored = await this.storeAll(caller, acceptances, shared);
+    const stored = await this.storeAll(caller, newNotifications, shared);
     for (const [position, { index, item }] of items.entries()) {
       const one = stored[position]!;
       if (one instanceof DomainError) result.rejectWith(index, one);
       else if (one.kind === 'no_address') result.reject(index, noAddressErrors(item, one.channels));
       else if (one.kind === 'replayed') result.accept(index, one.notificationId, true);
-      else result.accept(index, acceptances[position]!.notification.id, false);
+      else result.accept(index, newNotifications[position]!.notification.id, false);
     }
   }
 
   /** Commits the shared content before the notifications that refer to it, and deletes it when none was stored. */
   private async storeAll(
     { tenantId }: Caller,
-    acceptances: NewNotification[],
+    newNotifications: NewNotification[],
     shared: SharedContent | null,
   ): Promise<(StoreResult | DomainError)[]> {
     if (shared) await this.sharedContents.insert(tenantId, shared);
-    const stored = await this.store.acceptAll(acceptances);
+    const stored = await this.store.acceptAll(newNotifications);
     for (const one of stored)
       if (one instanceof DomainError && one.code === 'internal')
         this.logger.error({ err: one, tenant_id: tenantId }, 'an item of a bulk send could not be stored');

@@ -8,7 +8,7 @@ import type { SendBody } from './notification.schema.js';
 import { addressNeeded, channelsOf, type RecipientPart, recipientIdOf, type SharedPart } from './send-request.js';
 
 export type AcceptResult =
-  | { kind: 'accepted'; acceptance: NewNotification; createdAt: Date }
+  | { kind: 'accepted'; newNotification: NewNotification; createdAt: Date }
   /** An earlier request with the same idempotency key and body was accepted as this notification. */
   | { kind: 'replayed'; notificationId: string };
 
@@ -37,10 +37,10 @@ export class AcceptNotification {
       // The accept statement checks addresses; checked here only to report them together with other errors.
       throw validationFailed([...errors, ...(await this.checkSend.storedAddresses(caller, body, body))]);
     }
-    const acceptance = newNotificationOf(caller, body, body, idempotency);
-    const result = await this.store.accept(acceptance);
+    const newNotification = newNotificationOf(caller, body, body, idempotency);
+    const result = await this.store.accept(newNotification);
     if (result.kind === 'no_address') throw validationFailed(noAddressErrors(body, result.channels));
-    return result.kind === 'accepted' ? { ...result, acceptance } : result;
+    return result.kind === 'accepted' ? { ...result, newNotification } : result;
   }
 
   private async acceptedBefore(

@@ -153,8 +153,8 @@ export class NotificationsController {
   ): Promise<NotificationView> {
     const result = await this.acceptNotification.run(caller, body, idempotencyOf(caller, request));
     if (result.kind === 'accepted') {
-      reply.header('Location', `/api/v1/notifications/${result.acceptance.notification.id}`);
-      return firstAnswerTo(result.acceptance, result.createdAt);
+      reply.header('Location', `/api/v1/notifications/${result.newNotification.notification.id}`);
+      return firstAnswerTo(result.newNotification, result.createdAt);
     }
     const first = await this.firstAnswers.get(caller.tenantId, result.notificationId);
     if (!first) throw notFound('notification', result.notificationId);

@@ -1,7 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Config } from '#config';
-import { AcceptStore, eventAcceptance, type StoredEvent, type WebhookEndpoint, WebhookEndpointsStore } from '#database';
+import {
+  AcceptStore,
+  newEventNotification,
+  type StoredEvent,
+  type WebhookEndpoint,
+  WebhookEndpointsStore,
+} from '#database';
 import { DomainError, notFound } from '#domain';
 import { ConnectionFactory } from '#providers';
 import type { RealtimeBus } from '#realtime';
@@ -74,9 +80,9 @@ export class ManageWebhooks {
       data: JSON.stringify({ webhook_id: id }),
       createdAt: new Date().toISOString(),
     };
-    const acceptance = eventAcceptance(event, { tenantId, ...endpoint });
-    await this.accept.accept(acceptance);
-    return acceptance.deliveries[0]!.id;
+    const newNotification = newEventNotification(event, { tenantId, ...endpoint });
+    await this.accept.accept(newNotification);
+    return newNotification.deliveries[0]!.id;
   }
 
   /** Replays failed deliveries, or sends events that were never sent. Throws `conflict` for a disabled endpoint. */

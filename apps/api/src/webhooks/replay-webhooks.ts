@@ -4,9 +4,9 @@ import {
   DeadLettersStore,
   EVENTS_KEPT_DAYS,
   EventsStore,
-  eventAcceptance,
   eventNotificationId,
   NotificationsStore,
+  newEventNotification,
   type StoredEvent,
   type WebhookEndpoint,
   wants,
@@ -74,7 +74,9 @@ export class ReplayWebhooks {
       const page: StoredEvent[] = await this.events.since(tenantId, since, after, PAGE);
       const missing = await this.missingOf(tenantId, endpoint, page);
       const capacity = REPLAY_LIMIT - replayed;
-      const accepted = missing.slice(0, capacity).map((event) => eventAcceptance(event, { tenantId, ...endpoint }));
+      const accepted = missing
+        .slice(0, capacity)
+        .map((event) => newEventNotification(event, { tenantId, ...endpoint }));
       for (const result of accepted.length > 0 ? await this.accept.acceptAll(accepted) : [])
         if (result instanceof DomainError) throw result;
       replayed += accepted.length;

@@ -3,10 +3,10 @@
 import {
   type AcceptStore,
   type EventsStore,
-  eventAcceptance,
   isOutage,
   type ListeningEndpoint,
   type NewNotification,
+  newEventNotification,
   type StoredEvent,
   type WebhookEndpointsStore,
   wants,
@@ -34,7 +34,7 @@ interface Stores {
 /** An event with the deliveries to accept for it, one for each endpoint. */
 interface EventCopies {
   event: StoredEvent;
-  acceptances: NewNotification[];
+  newNotifications: NewNotification[];
 }
 
 /**
@@ -85,11 +85,11 @@ export class WebhookFanOut {
       for (const events of queues) {
         const event = events[round];
         if (!event) continue;
-        const acceptances = (listening.get(event.tenantId) ?? [])
+        const newNotifications = (listening.get(event.tenantId) ?? [])
           .filter((endpoint) => wants(endpoint, event.type))
-          .map((endpoint) => eventAcceptance(event, endpoint));
-        turn.push({ event, acceptances });
-        remaining -= acceptances.length;
+          .map((endpoint) => newEventNotification(event, endpoint));
+        turn.push({ event, newNotifications });
+        remaining -= newNotifications.length;
       }
       if (remaining <= 0) break;
     }
@@ -101,21 +101,25 @@ export class WebhookFanOut {
    * the turn.
    */
   private async acceptAll(turn: readonly EventCopies[]): Promise<void> {
-    const copies = turn.flatMap(({ event, acceptances }) => acceptances.map((acceptance) => ({ event, acceptance })));
-    const remaining = new Map(turn.map(({ event, acceptances }) => [event, acceptances.length]));
+    const copies = turn.flatMap(({ event, newNotifications }) =>
+      newNotifications.map((newNotification) => ({ event, newNotification })),
+    );
+    const remaining = new Map(turn.map(({ event, newNotifications }) => [event, newNotifications.length]));
     let outage: unknown;
     for (let from = 0; from < copies.length && !outage; ) {
       const slice = copies.slice(from, from + this.size);
       from += slice.length;
       const startedAt = performance.now();
-      const results = await Promise.allSettled(slice.map(({ acceptance }) => this.stores.accept.accept(acceptance)));
+      const results = await Promise.allSettled(
+        slice.map(({ newNotification }) => this.stores.accept.accept(newNotification)),
+      );
       for (const [index, result] of results.entries()) {
-        const { event, acceptance } = slice[index]!;
+        const { event, newNotification } = slice[index]!;
         if (result.status === 'rejected' && isOutage(result.reason)) {
           outage = result.reason;
           continue;
         }
-        if (result.status === 'rejected') this.setAside(event, acceptance, result.reason);
+        if (result.status === 'rejected') this.setAside(event, newNotification, result.reason);
         remaining.set(event, remaining.get(event)! - 1);
       }
       this.resize(performance.now() - startedAt, outage !== undefined);

@@ -6,7 +6,7 @@ import type { NewNotification } from './new-notification.js';
 const PRIORITY = 5;
 
 /** A webhook endpoint that events go to. */
-export interface EventTarget {
+export interface EventEndpoint {
   tenantId: string;
   id: string;
   events: readonly (EventType | '*')[];
@@ -14,7 +14,7 @@ export interface EventTarget {
   ordered: boolean;
 }
 
-export function wants({ events }: Pick<EventTarget, 'events'>, type: string): boolean {
+export function wants({ events }: Pick<EventEndpoint, 'events'>, type: string): boolean {
   return events.includes('*') || events.includes(type as EventType);
 }
 
@@ -29,7 +29,7 @@ export function eventNotificationId(event: Pick<StoredEvent, 'id' | 'createdAt'>
  * The notification that sends an event to one endpoint; its delivery has retries, timeline and dead letter like any
  * other. Its idempotency key makes a repeat harmless, and differs from all keys of tenants, which are ASCII.
  */
-export function eventAcceptance(event: StoredEvent, endpoint: EventTarget): NewNotification {
+export function newEventNotification(event: StoredEvent, endpoint: EventEndpoint): NewNotification {
   const body = {
     type: event.type,
     timestamp: event.createdAt,
