@@ -422,9 +422,19 @@ describe('an API that stops', () => {
     const closed = new Promise<number>((resolve) => socket.on('close', resolve));
     await new Promise((resolve, reject) => socket.once('message', resolve).once('error', reject));
     const events = await fetch(stopping.url + path, { headers: { Authorization: `Bearer ${minted.body.token}` } });
+    const reader = events.body!.pipeThrough(new TextDecoderStream()).getReader();
+    let text = '';
+    const read = async (): Promise<boolean> => {
+      const { done, value = '' } = await reader.read();
+      text += value;
+      return !done;
+    };
+    // The headers come before the first event.
+    while (!text.includes('event: ready') && (await read()));
     const stopped = stopping.stop();
     expect(await closed).toBe(1_012);
-    expect(await events.text()).toMatch(/^event: ready\n.*retry: 1000\n\n$/s);
+    while (await read());
+    expect(text).toMatch(/^event: ready\n.*retry: 1000\n\n$/s);
     await stopped;
     await expect(fetch(`${stopping.url}/livez`)).rejects.toThrow();
   });
