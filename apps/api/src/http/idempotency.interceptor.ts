@@ -13,7 +13,7 @@ const RETRY_PAUSE_MS = 250;
 
 /**
  * Handles the Idempotency-Key of tenant POSTs. Bound to each controller, not globally: an interceptor costs a request
- * 10 to 20 µs even where it does nothing (docs/adr/0026).
+ * some 20 µs even where it does nothing (docs/adr/0026).
  *
  * Reserves the key before the handler runs and stores the response afterwards. Once the handler has succeeded, returns
  * its response even if storing it failed. Releases the key only when it is certain that the handler changed nothing: a

@@ -90,16 +90,13 @@ export class AcceptBulk {
     const unknown = isRepeated ? await this.withoutReplays(caller, items, result) : items;
     const sharedErrors =
       unknown.length > 0 ? [...timeErrors(body), ...(await this.checkSend.content(caller, body))] : [];
-    const errorsOf = ({ item }: ReadItem): FieldError[] => [...sharedErrors, ...givenAddressErrors(body, item)];
-    const hasErrors = unknown.some((one) => errorsOf(one).length > 0);
+    const errors = new Map(unknown.map((one) => [one, [...sharedErrors, ...givenAddressErrors(body, one.item)]]));
+    const hasErrors = unknown.some((one) => errors.get(one)!.length > 0);
     const rest = hasErrors && !isRepeated ? await this.withoutReplays(caller, items, result) : unknown;
     if (rest.length > 0 && sharedErrors.length > 0 && result.accepted.length === 0)
       throw validationFailed(sharedErrors);
-    const valid = rest.filter((one) => {
-      const errors = errorsOf(one);
-      if (errors.length > 0) result.reject(one.index, errors);
-      return errors.length === 0;
-    });
+    const valid = rest.filter((one) => errors.get(one)!.length === 0);
+    for (const one of rest) if (errors.get(one)!.length > 0) result.reject(one.index, errors.get(one)!);
     if (valid.length > 0) await this.acceptAll(caller, body, valid, result);
     return { accepted: result.accepted, rejected: result.rejected };
   }
