@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { AcceptStore, Database, type NewNotification, type StoreResult } from '#database';
 import { DomainError, newId } from '#domain';
 import { cloneDatabase, connect, startTcpProxy, type TcpProxy, until } from '#testing';
+import { newNotification as newNotificationOf } from './new-notification.js';
 
 const TENANT = newId();
 let proxy: TcpProxy;
@@ -37,32 +38,14 @@ function newNotification(
   key: string | null,
   notification: Partial<NewNotification['notification']> = {},
 ): NewNotification {
-  return {
-    notification: {
-      tenantId: TENANT,
-      id: newId(),
-      recipientId: 'ann',
-      type: null,
-      category: 'default',
-      channels: ['in_app'],
-      templateId: null,
-      content: { title: 'Hello', body: 'There' },
-      payload: null,
-      priority: 5,
-      test: false,
-      orderingKey: null,
-      metadata: null,
-      scheduledAt: null,
-      expiresAt: null,
-      endpointId: null,
-      sharedContentId: null,
-      ...notification,
+  return newNotificationOf(
+    TENANT,
+    { channels: ['in_app'], content: { title: 'Hello', body: 'There' }, ...notification },
+    {
+      deliveries: [{ id: newId(), channel: 'in_app', address: null, addressFrom: null }],
+      idempotency: key === null ? null : { key, bodyHash: '00'.repeat(32) },
     },
-    deliveries: [{ id: newId(), channel: 'in_app', address: null, addressFrom: null }],
-    recipient: null,
-    idempotency: key === null ? null : { key, bodyHash: '00'.repeat(32) },
-    traceparent: null,
-  };
+  );
 }
 
 const kinds = (results: (StoreResult | DomainError)[]): string[] =>

@@ -11,11 +11,11 @@ import {
   DeliveriesStore,
   DueDeliveriesStore,
   migrate,
-  type NewNotification,
   NotificationsStore,
 } from '#database';
 import { newId } from '#domain';
 import { connect, until } from '#testing';
+import { newNotification } from './new-notification.js';
 import { type Json, simulated, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const NIL = '00000000-0000-0000-0000-000000000000';
@@ -48,34 +48,6 @@ const claimRequest = (limit = 100) =>
   }) as const;
 
 const sent = { kind: 'suppressed', reason: 'opted_out' } as const;
-
-function newNotification(tenantId: string, orderingKey: string | null): NewNotification {
-  return {
-    notification: {
-      tenantId,
-      id: newId(),
-      recipientId: 'r',
-      type: null,
-      category: 'default',
-      channels: ['email'],
-      templateId: null,
-      content: { subject: 's', text: 't' },
-      payload: null,
-      priority: 5,
-      test: false,
-      orderingKey,
-      metadata: null,
-      scheduledAt: null,
-      expiresAt: null,
-      endpointId: null,
-      sharedContentId: null,
-    },
-    deliveries: [{ id: newId(), channel: 'email', address: 'a@example.com', addressFrom: null }],
-    recipient: null,
-    idempotency: null,
-    traceparent: null,
-  };
-}
 
 describe('of the deliveries of an ordering key', () => {
   let tenant: Tenant;
@@ -219,7 +191,7 @@ describe('with concurrent accepts, records and cancels', () => {
       const store = new AcceptStore(openDatabase(1), () => undefined);
       for (let round = 0; round < ROUNDS; round += 1) {
         const batch = Array.from({ length: 1 + Math.floor(Math.random() * 5) }, () =>
-          newNotification(pick(tenants).id, pick(KEYS)),
+          newNotification(pick(tenants).id, { orderingKey: pick(KEYS) }),
         );
         for (const { notification, deliveries } of batch)
           if (notification.orderingKey)
@@ -316,8 +288,8 @@ describe('while another transaction holds the lock of an ordering key', () => {
     const store = new AcceptStore(openDatabase(), () => undefined);
     const take = (tenantId: string, key: string | null): Promise<unknown> =>
       call === 'accept'
-        ? store.accept(newNotification(tenantId, key))
-        : store.acceptAll([newNotification(tenantId, key)]);
+        ? store.accept(newNotification(tenantId, { orderingKey: key }))
+        : store.acceptAll([newNotification(tenantId, { orderingKey: key })]);
     const release = await lockOf(ordered.id, 'k');
     const blocked = await blockTwo(() => take(ordered.id, 'k'));
     await Promise.all([take(other.id, null), take(other.id, null)]);

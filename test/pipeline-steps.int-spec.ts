@@ -35,6 +35,7 @@ import { EndpointHealth } from '../apps/worker/src/delivery/send/endpoint-health
 import { NotSent } from '../apps/worker/src/delivery/send/not-sent.js';
 import { SendStep } from '../apps/worker/src/delivery/send/send.step.js';
 import { Shutdown } from '../apps/worker/src/shutdown.js';
+import { newNotification } from './new-notification.js';
 
 const LEASE_SECONDS = 30;
 const logger = createLogger({ level: 'fatal', role: 'test' });
@@ -78,29 +79,9 @@ async function claimOne({
   address = 'ann@example.com',
   ...changes
 }: NotificationChanges = {}): Promise<ClaimedDelivery> {
-  const notification: NewNotification['notification'] = {
-    tenantId,
-    id: newId(),
-    recipientId: 'ann',
-    type: null,
-    category: 'default',
-    channels: ['email'],
-    templateId: null,
-    content: { subject: 'Hello', text: 'Hello' },
-    payload: null,
-    priority: 5,
-    test: false,
-    orderingKey: null,
-    metadata: null,
-    scheduledAt: null,
-    expiresAt: null,
-    endpointId: null,
-    sharedContentId: null,
-    ...changes,
-  };
   const delivery = { id: newId(), channel: 'email', address, addressFrom: null } as const;
   const store = new AcceptStore(database, () => undefined);
-  await store.accept({ notification, deliveries: [delivery], recipient: null, idempotency: null, traceparent: null });
+  await store.accept(newNotification(tenantId, changes, { deliveries: [delivery] }));
   return await claim();
 }
 

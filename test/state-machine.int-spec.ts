@@ -11,7 +11,6 @@ import {
   DeadLettersStore,
   DeliveriesStore,
   DueDeliveriesStore,
-  type NewNotification,
   NotificationsStore,
   ReceiptsStore,
 } from '#database';
@@ -26,6 +25,7 @@ import {
   receiptKinds,
 } from '#domain';
 import { cloneDatabase, connect } from '#testing';
+import { newNotification } from './new-notification.js';
 
 type Counts = Record<'succeeded' | 'failed' | 'suppressed' | 'cancelled', number>;
 
@@ -154,7 +154,11 @@ class History {
   }
 
   private async accept(count: number, ordered: boolean): Promise<void> {
-    const accepted = newNotification(this.tenantId, count, ordered ? 'key' : null);
+    const accepted = newNotification(
+      this.tenantId,
+      { orderingKey: ordered ? 'key' : null },
+      { deliveries: Array.from({ length: count }, newDelivery) },
+    );
     await this.accepts.accept(accepted);
     this.notifications.push(accepted.notification.id);
     this.deliveries.push(...accepted.deliveries.map(({ id }) => id));
@@ -289,38 +293,7 @@ function outcomeOf(ending: Exclude<Ending, 'worker lost'>, number: number): Outc
   }
 }
 
-function newNotification(tenantId: string, deliveries: number, orderingKey: string | null): NewNotification {
-  return {
-    notification: {
-      tenantId,
-      id: newId(),
-      recipientId: 'ann',
-      type: null,
-      category: 'default',
-      channels: ['email'],
-      templateId: null,
-      content: { subject: 's', text: 't' },
-      payload: null,
-      priority: 5,
-      test: false,
-      orderingKey,
-      metadata: null,
-      scheduledAt: null,
-      expiresAt: null,
-      endpointId: null,
-      sharedContentId: null,
-    },
-    deliveries: Array.from({ length: deliveries }, () => ({
-      id: newId(),
-      channel: 'email' as const,
-      address: 'ann@example.com',
-      addressFrom: null,
-    })),
-    recipient: null,
-    idempotency: null,
-    traceparent: null,
-  };
-}
+const newDelivery = () => ({ id: newId(), channel: 'email', address: 'ann@example.com', addressFrom: null }) as const;
 
 it('counts every delivery once, in the counter of its state, after any history', async () => {
   const reached = new Set<DeliveryState>();

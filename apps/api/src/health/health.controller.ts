@@ -1,12 +1,10 @@
-import { Controller, Get, Inject, type OnModuleDestroy, Res } from '@nestjs/common';
+import { Controller, Get, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { OperationsStore } from '#database';
-import type { Redis } from '#redis';
 import { Public } from '../http/access.js';
 import { Answers } from '../http/answers.js';
-import { REDIS } from '../tokens.js';
+import { ApiReadiness } from './api-readiness.js';
 
 const healthView = z
   .object({ status: z.string(), checks: z.record(z.string(), z.string()).optional() })
@@ -14,18 +12,8 @@ const healthView = z
 
 @ApiTags('Health')
 @Controller()
-export class HealthController implements OnModuleDestroy {
-  private draining = false;
-
-  constructor(
-    private readonly operations: OperationsStore,
-    @Inject(REDIS) private readonly redis: Redis | undefined,
-  ) {}
-
-  /** The first shutdown phase: load balancers stop sending requests while the open ones end. */
-  onModuleDestroy(): void {
-    this.draining = true;
-  }
+export class HealthController {
+  constructor(private readonly readiness: ApiReadiness) {}
 
   @Get('livez')
   @Public()
@@ -38,17 +26,8 @@ export class HealthController implements OnModuleDestroy {
   @Public()
   @Answers({ summary: 'PostgreSQL is reachable and migrated', status: 200, schema: healthView })
   async ready(@Res({ passthrough: true }) reply: FastifyReply) {
-    const { ready, checks } = await this.operations.readiness();
-    const ok = ready && !this.draining;
-    if (!ok) reply.status(503);
-    return {
-      status: ok ? 'ok' : 'not_ready',
-      checks: {
-        ...checks,
-        // Reported only: without Redis every request is still answered.
-        ...(this.redis && { redis: this.redis.connected ? 'ok' : 'away' }),
-        ...(this.draining && { process: 'draining' }),
-      },
-    };
+    const { ready, checks } = await this.readiness.check();
+    if (!ready) reply.status(503);
+    return { status: ready ? 'ok' : 'not_ready', checks };
   }
 }

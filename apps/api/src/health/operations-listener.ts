@@ -1,8 +1,8 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Config } from '#config';
-import { OperationsStore } from '#database';
 import { type OperationsServer, startOperationsServer } from '#telemetry';
 import { CONFIG } from '../tokens.js';
+import { ApiReadiness } from './api-readiness.js';
 
 const DEFAULT_METRICS_PORT = 9_090;
 
@@ -13,7 +13,7 @@ export class OperationsListener implements OnApplicationShutdown {
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
-    private readonly operations: OperationsStore,
+    private readonly readiness: ApiReadiness,
   ) {}
 
   /** Returns the port. `fallback`: take any free port when the configured one is in use. */
@@ -21,7 +21,7 @@ export class OperationsListener implements OnApplicationShutdown {
     this.server = await startOperationsServer({
       port: this.config.metricsPort ?? DEFAULT_METRICS_PORT,
       host: this.config.host,
-      readiness: () => this.operations.readiness(),
+      readiness: () => this.readiness.check(),
       fallback,
     });
     return this.server.port;

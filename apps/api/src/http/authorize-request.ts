@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type { Config } from '#config';
@@ -144,8 +145,8 @@ export function apiKeyOf(request: CarillonRequest): string | undefined {
   return typeof header === 'string' ? header : bearerOf(request);
 }
 
-export function bearerOf(request: CarillonRequest): string | undefined {
-  return /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
+export function bearerOf({ headers }: { headers: IncomingHttpHeaders }): string | undefined {
+  return /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1];
 }
 
 /** The recipient in X-Recipient-ID, or null. Throws `validation_failed` when it is not a valid recipient id. */

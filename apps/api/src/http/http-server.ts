@@ -6,11 +6,12 @@ import { SwaggerModule } from '@nestjs/swagger';
 import { errorCodes, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Config } from '#config';
 import { DomainError, type FieldError, newId } from '#domain';
-import { instruments, type Logger } from '#telemetry';
+import { instruments, type Logger, traceIdOf, traceparentOf } from '#telemetry';
 import type { CarillonRequest } from './access.js';
 import type { AuthorizeRequest } from './authorize-request.js';
 import { checkJsonText, DEFAULT_BODY_LIMITS, shapeErrors, textError } from './body-shape.js';
 import { openApiDocument } from './openapi.js';
+import { noSuchRoute } from './problem.filter.js';
 import type { RawRequest } from './raw-body.js';
 import { validationFailed } from './request-schema.pipe.js';
 import { type CarillonRouteConfig, routeConfigOf } from './route-config.js';
@@ -35,11 +36,6 @@ export function createAdapter(): FastifyAdapter {
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : newId();
     },
   });
-}
-
-/** Returns the header when it is a valid W3C Trace Context, otherwise null. */
-export function traceparentOf(header: unknown): string | null {
-  return typeof header === 'string' && /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(header) ? header : null;
 }
 
 export interface ServerParts {
@@ -86,7 +82,7 @@ function observe(request: FastifyRequest, reply: FastifyReply, logger: Logger): 
   instruments().requests.record(seconds, { method: request.method, route, status: reply.statusCode });
   const line = {
     request_id: request.id,
-    trace_id: traceparent?.slice(3, 35),
+    trace_id: traceIdOf(traceparent),
     tenant_id: caller?.tenantId,
     key_id: caller?.keyId ?? undefined,
     method: request.method,
@@ -104,10 +100,6 @@ function isOnWrongPort(request: FastifyRequest, { internalPort }: Config): boole
   if (internalPort === undefined) return false;
   const isOperatorRoute = routeConfigOf(request).access?.kind === 'operator';
   return isOperatorRoute !== (request.socket.localPort === internalPort);
-}
-
-function noSuchRoute(request: FastifyRequest): DomainError {
-  return new DomainError('not_found', `There is no route ${request.method} ${request.url.split('?')[0]}.`);
 }
 
 /** Fastify measures bodies without a Content-Length while it reads them. */

@@ -1,5 +1,5 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Inject } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isUnavailable, unavailableOf } from '#database';
 import { DomainError, type ErrorCode, errorCatalogue } from '#domain';
 import type { Logger } from '#telemetry';
@@ -64,10 +64,13 @@ function knownError(error: unknown, request: CarillonRequest): DomainError | nul
   const code = FASTIFY_CODES[(error as { code?: string }).code ?? ''];
   if (code) return new DomainError(code, (error as Error).message);
   const status = error instanceof HttpException ? error.getStatus() : (error as { statusCode?: number }).statusCode;
-  if (status === 404)
-    return new DomainError('not_found', `There is no route ${request.method} ${request.url.split('?')[0]}.`);
+  if (status === 404) return noSuchRoute(request);
   if (status === 400) return new DomainError('malformed_json', (error as Error).message);
   if (status === 413) return new DomainError('payload_too_large', (error as Error).message);
   if (status === 415) return new DomainError('unsupported_media_type', (error as Error).message);
   return isUnavailable(error) ? unavailableOf(error) : null;
+}
+
+export function noSuchRoute({ method, url }: FastifyRequest): DomainError {
+  return new DomainError('not_found', `There is no route ${method} ${url.split('?')[0]}.`);
 }

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Frame } from './inbox.schema.js';
 import type { StreamConnection } from './stream-hub.js';
 
+/** Keeps proxies from closing an idle stream. */
 const KEEP_ALIVE_MS = 25_000;
 /** A client that does not read does not close its connection either. */
 const CLOSE_MS = 2_000;
@@ -47,6 +48,7 @@ export class EventStream implements StreamConnection {
   }
 }
 
+/** A server-sent event. Only items have an id, so Last-Event-ID is the sequence number of the last item. */
 function eventOf(frame: Frame): string {
   const id = frame.type === 'item' ? `id: ${frame.item.seq}\n` : '';
   return `${id}event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`;

@@ -22,8 +22,6 @@ interface InboxQuery {
   after_seq?: number;
 }
 
-/** Keeps proxies from closing an idle stream. */
-
 @ApiTags('Inbox')
 @UseInterceptors(IdempotencyInterceptor)
 @Controller('api/v1/inbox')
@@ -166,5 +164,3 @@ export class InboxController {
     );
   }
 }
-
-/** A server-sent event. Only items have an id, so Last-Event-ID is the sequence number of the last item. */

@@ -14,6 +14,7 @@ import {
 import type { WebSocket } from 'ws';
 import { InboxStore } from '#database';
 import { DomainError } from '#domain';
+import { bearerOf } from '../http/authorize-request.js';
 import type { InboxIdentity } from '../http/inbox-tokens.js';
 import { RecipientAccess } from '../http/recipient-access.js';
 import { type StreamConnection, StreamHub } from './stream-hub.js';
@@ -155,10 +156,9 @@ export class InboxGateway
 
   /** Authorization: Bearer, the sub-protocol pair `carillon.v1, <token>`, or a single-use `?token=`. */
   private async authenticate(request: IncomingMessage, url: URL): Promise<InboxIdentity> {
-    const bearer = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
     const [protocol, offered] = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((part) => part.trim());
     const fromUrl = url.searchParams.get('token');
-    const token = bearer ?? (protocol === PROTOCOL ? offered : undefined) ?? fromUrl;
+    const token = bearerOf(request) ?? (protocol === PROTOCOL ? offered : undefined) ?? fromUrl;
     if (!token)
       throw new DomainError(
         'unauthenticated',

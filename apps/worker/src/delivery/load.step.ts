@@ -13,6 +13,7 @@ import { instruments } from '#telemetry';
 import { SharedPayload } from '#templates';
 import type { Claimed, Loaded } from './pipeline-context.js';
 import { ReadCache } from './read-cache.js';
+import { unknownPolicy } from './unknown-policy.js';
 
 /** Template versions kept in memory; a version never changes. */
 const CACHED_VERSIONS = 5_000;
@@ -93,8 +94,9 @@ export class LoadStep {
    * again if the policy of the category or the channel allows it and no receipt has come: a receipt proves that the
    * message was sent.
    */
-  private async applyUnknownPolicy({ delivery, channel }: Claimed, { category }: DeliveryContext): Promise<void> {
-    const policy = category?.unknownOutcome ?? channel.unknownOutcome;
+  private async applyUnknownPolicy(claimed: Claimed, context: DeliveryContext): Promise<void> {
+    const { delivery } = claimed;
+    const policy = unknownPolicy(claimed, context);
     instruments().unknown.add(1, { channel: delivery.channel, policy });
     const hasReceipt = await this.receipts.hasParked(delivery.tenantId, delivery.deliveryId);
     if (policy === 'resend' && !hasReceipt) {

@@ -3,7 +3,7 @@ import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { ClaimedDelivery } from '#database';
 import { channelIds, laneName, type Outcome } from '#domain';
 import { type DeliveryBatch, deliveriesPattern } from '#messaging';
-import { instruments, type Logger } from '#telemetry';
+import { instruments, type Logger, traceIdOf } from '#telemetry';
 import { LockedAccounts } from '../delivery/locked-accounts.js';
 import { Pipeline } from '../delivery/pipeline.js';
 import { ReleaseClaim } from '../delivery/release-claim.js';
@@ -42,8 +42,7 @@ export class DeliveryConsumer {
       tenant_id: delivery.tenantId,
       delivery_id: delivery.deliveryId,
       channel: delivery.channel,
-      // The trace id within a W3C traceparent: 00-<32 hexadecimal digits>-…
-      trace_id: delivery.traceparent?.slice(3, 35),
+      trace_id: traceIdOf(delivery.traceparent),
     };
     try {
       if (this.shutdown.hasBegun) throw new NotSent('the worker stops');

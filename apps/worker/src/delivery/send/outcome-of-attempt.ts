@@ -8,6 +8,7 @@ import {
 } from '#domain';
 import { instruments } from '#telemetry';
 import type { Addressed } from '../pipeline-context.js';
+import { unknownPolicy } from '../unknown-policy.js';
 import type { ProviderResult } from './call-provider.js';
 
 /** The account refused the message without sending it, and another account may accept it. */
@@ -37,8 +38,8 @@ export function outcomeOfAttempt(
       ...addressFeedback,
     };
   }
-  const { delivery, channel, context } = addressed;
-  const policy = context.category?.unknownOutcome ?? channel.unknownOutcome;
+  const { delivery, context } = addressed;
+  const policy = unknownPolicy(addressed, context);
   if (refused.kind === 'unknown') instruments().unknown.add(1, { channel: delivery.channel, policy });
   const schedule = context.notification.endpointId
     ? WEBHOOK_RETRY_SCHEDULE_SECONDS

@@ -3,6 +3,7 @@
 import type { CategoryPreference, ChannelId, SuppressionReason, TenantSettings } from '#domain';
 import { columnList } from '../../column-list.js';
 import type { TemplateHead } from '../template.js';
+import { COMPARABLE_ADDRESS } from './comparable-address.js';
 import type { Notification } from './notification.js';
 
 export interface RecipientProfile {
@@ -146,11 +147,7 @@ select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.r
        (
          select s.reason from suppressions s
          where s.tenant_id = d.tenant_id and s.channel = d.channel and (s.expires_at is null or s.expires_at > now())
-           and s.address = case d.channel
-             when 'email' then lower(coalesce(d.address, r.email))
-             when 'sms' then coalesce(d.address, r.phone)
-             else d.address
-           end
+           and s.address = ${COMPARABLE_ADDRESS}
        ) as suppression,
        t.status as tenant_status, t.settings as tenant_settings,
        case when n.template_id is not null then (

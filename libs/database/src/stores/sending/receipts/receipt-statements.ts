@@ -2,6 +2,7 @@
 
 import { newId } from '#domain';
 import { columnList } from '../../../column-list.js';
+import { COMPARABLE_ADDRESS } from '../comparable-address.js';
 import {
   CONFIRM_MOVES,
   guard,
@@ -64,12 +65,7 @@ with input as materialized (
   select d.tenant_id, b.row_id, d.channel, a.address, b.suppress, b.detail, d.id
   from locked_deliveries b join deliveries d on d.tenant_id = b.tenant_id and d.id = b.id
   left join recipients r on r.tenant_id = d.tenant_id and r.id = d.recipient_id
-  cross join lateral (
-    select case d.channel
-             when 'email' then lower(coalesce(d.address, r.email))
-             when 'sms' then coalesce(d.address, r.phone)
-           end
-  ) a(address)
+  cross join lateral (select ${COMPARABLE_ADDRESS}) a(address)
   where b.suppress is not null and a.address is not null
   order by d.tenant_id, d.channel, a.address
   on conflict do nothing
