@@ -58,6 +58,7 @@ export class CategoriesController {
   @Answers({
     summary: 'Create or replace a category',
     status: 200,
+    creates: true,
     schema: categoryView,
     errors: ['validation_failed'],
   })

@@ -1,5 +1,5 @@
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { Public } from '../http/access.js';
@@ -25,6 +25,7 @@ export class HealthController {
   @Get('readyz')
   @Public()
   @Answers({ summary: 'PostgreSQL is reachable and migrated', status: 200, schema: healthView })
+  @ApiResponse({ status: 503, description: 'Not ready', schema: { $ref: '#/components/schemas/Health' } })
   async ready(@Res({ passthrough: true }) reply: FastifyReply) {
     const { ready, checks } = await this.readiness.check();
     if (!ready) reply.status(503);

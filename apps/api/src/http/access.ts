@@ -1,5 +1,5 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
-import { ApiSecurity } from '@nestjs/swagger';
+import { ApiHeader, ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Scope, TenantSettings } from '#domain';
 import { type Access, routeConfig } from './route-config.js';
@@ -8,14 +8,19 @@ export const ACCESS = 'carillon:access';
 
 /** No authentication. */
 export const Public = (): MethodDecorator => access({ kind: 'public' });
-/** A tenant's API key with this scope. */
+/** A tenant's API key with this scope. The OpenAPI document names the scope too. */
 export const RequireApiKey = (scope: Scope): MethodDecorator =>
-  access({ kind: 'tenant', scope }, ApiSecurity('tenant'));
+  access({ kind: 'tenant', scope }, ApiSecurity('tenant', [scope]));
 /** The operator's token. */
 export const RequireOperator = (): MethodDecorator => access({ kind: 'operator' }, ApiSecurity('operator'));
 /** A recipient's token, or a tenant's key and X-Recipient-ID. */
 export const RequireRecipient = (scope: Scope): MethodDecorator =>
-  access({ kind: 'recipient', scope }, ApiSecurity('recipient'), ApiSecurity('tenant'));
+  access(
+    { kind: 'recipient', scope },
+    ApiSecurity('recipient', [scope]),
+    ApiSecurity('tenant', [scope]),
+    ApiHeader({ name: 'X-Recipient-ID', required: false, description: 'Required with an API key' }),
+  );
 
 function access(rule: Access, ...documented: MethodDecorator[]): MethodDecorator {
   return applyDecorators(SetMetadata(ACCESS, rule), routeConfig({ access: rule }), ...documented);

@@ -10,16 +10,19 @@ interface Answers {
   /** Default: the controller's and the method's name. */
   operationId?: string;
   schema?: z.ZodType;
+  /** For a PUT that answers 201 with the same schema when it creates. */
+  creates?: boolean;
   /** In addition to the errors of every route. */
   errors?: ErrorCode[];
 }
 
 /** Describes the responses of a route in the OpenAPI document. */
-export function Answers({ summary, status, operationId, schema, errors = [] }: Answers): MethodDecorator {
+export function Answers({ summary, status, operationId, schema, creates, errors = [] }: Answers): MethodDecorator {
   const byStatus = Map.groupBy(errors, (code) => errorCatalogue[code].status);
   return applyDecorators(
     ApiOperation({ summary, ...(operationId && { operationId }) }),
     ApiResponse(schema ? { status, description: 'Done', schema: reference(schema) } : { status, description: 'Done' }),
+    ...(creates && schema ? [ApiResponse({ status: 201, description: 'Created', schema: reference(schema) })] : []),
     ...[...byStatus].map(([errorStatus, codes]) =>
       ApiResponse({
         status: errorStatus,

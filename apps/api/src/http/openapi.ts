@@ -1,6 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { z } from 'zod';
+import { type ErrorCode, errorCatalogue } from '#domain';
 import { version } from '../version.js';
 
 /** Builds the OpenAPI 3.1 document from the zod schemas that validate the requests. */
@@ -39,5 +40,52 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
       ...document.components?.schemas,
     },
   };
+  for (const [path, item] of Object.entries(document.paths)) {
+    for (const method of METHODS) {
+      const operation = item[method];
+      if (!operation) continue;
+      const isIdempotent = method === 'post' && path.startsWith('/api/');
+      if (isIdempotent) operation.parameters = [...(operation.parameters ?? []), IDEMPOTENCY_KEY];
+      addErrors(operation, errorsOfEvery(operation, isIdempotent));
+    }
+  }
   return document;
+}
+
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+type Parameter = NonNullable<Operation['parameters']>[number];
+
+const METHODS = ['get', 'put', 'post', 'patch', 'delete'] as const;
+const IDEMPOTENCY_KEY: Parameter = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'The same key and body get the first answer again. With an API key only',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+};
+
+/** The errors that follow from how every request is authorized, parsed and validated. */
+function errorsOfEvery(operation: Operation, isIdempotent: boolean): ErrorCode[] {
+  const isSecured = (operation.security ?? []).length > 0;
+  const hasParameters = (operation.parameters ?? []).length > 0;
+  const hasBody = operation.requestBody !== undefined;
+  return [
+    ...(isSecured ? (['unauthenticated', 'forbidden', 'rate_limited'] as const) : []),
+    ...(hasParameters || hasBody ? (['malformed_json', 'validation_failed'] as const) : []),
+    ...(hasBody ? (['payload_too_large', 'unsupported_media_type'] as const) : []),
+    ...(isIdempotent ? (['idempotency_in_flight', 'idempotency_unknown', 'idempotency_mismatch'] as const) : []),
+    ...(isSecured || hasParameters ? (['unavailable'] as const) : []),
+  ];
+}
+
+/** Adds the codes to the problems that are documented already. */
+function addErrors(operation: Operation, codes: readonly ErrorCode[]): void {
+  for (const code of codes) {
+    const { status } = errorCatalogue[code];
+    const known = operation.responses[status] as { description: string; content?: object } | undefined;
+    if (!known) {
+      const schema = { $ref: '#/components/schemas/Problem' };
+      operation.responses[status] = { description: code, content: { 'application/problem+json': { schema } } };
+    } else if (!known.description.split(', ').includes(code)) known.description += `, ${code}`;
+  }
 }

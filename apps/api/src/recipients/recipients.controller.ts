@@ -68,6 +68,7 @@ export class RecipientsController {
   @Answers({
     summary: 'Create or replace a profile',
     status: 200,
+    creates: true,
     schema: recipientView,
     errors: ['validation_failed'],
   })

@@ -30,7 +30,12 @@ export class UnsubscribeController {
   @Header('Cache-Control', 'no-store')
   @Header('Referrer-Policy', 'no-referrer')
   @ApiProduces('text/html')
-  @Answers({ summary: 'Show a page that asks for confirmation', status: 200, errors: ['not_found'] })
+  @Answers({
+    summary: 'Show a page that asks for confirmation',
+    status: 200,
+    schema: z.string(),
+    errors: ['not_found'],
+  })
   async show(@Param({ schema: tokenParam }) { token }: { token: string }): Promise<string> {
     return unsubscribePage(await this.nameOf(this.read(token)));
   }
@@ -42,7 +47,12 @@ export class UnsubscribeController {
   @Header('Content-Type', HTML)
   @Header('Cache-Control', 'no-store')
   @ApiProduces('text/html')
-  @Answers({ summary: 'Unsubscribe from the category of the e-mail', status: 200, errors: ['not_found'] })
+  @Answers({
+    summary: 'Unsubscribe from the category of the e-mail',
+    status: 200,
+    schema: z.string(),
+    errors: ['not_found'],
+  })
   async act(@Param({ schema: tokenParam }) { token }: { token: string }): Promise<string> {
     const { tenantId, recipientId, category } = this.read(token);
     await this.recipients.leaveCategory(tenantId, recipientId, category);

@@ -1,0 +1,172 @@
+// The columns of the attack matrix: a credential, whose data the requests name, and the answer by kind of route.
+
+import { crc32 } from 'node:zlib';
+import { SignJWT, UnsecuredJWT } from 'jose';
+import { SecretBox } from '#database';
+import { newApiKey, newId, type Scope, scopes, signUnsubscription } from '#domain';
+import type { Tenant, TestEnvironment } from '../test-environment.js';
+import type { Examples } from './examples.js';
+import type { AccessKind, Route } from './openapi-routes.js';
+import { seedOperator, seedTenant } from './seed-tenant.ts';
+
+/**
+ * - `as missing`: like for ids of which nothing exists, without anything of the victim
+ * - `works`: a success, or a conflict with the state of what was found
+ */
+export type Expected = 'unauthenticated' | 'forbidden' | 'as missing' | 'works';
+
+export interface Credential {
+  apiKey?: string;
+  token?: string;
+  adminToken?: string;
+}
+
+/** The owner of the data that requests ask for. */
+export interface Victim {
+  examples: Examples;
+  /** In every text of the victim's data. */
+  mark: string;
+}
+
+export interface Column {
+  name: string;
+  victim: Victim;
+  credential: (route: Route) => Credential | Promise<Credential>;
+  /** By kind of route. Public routes answer as without credentials. */
+  expected: Record<Exclude<AccessKind, 'public'>, Expected>;
+}
+
+const REFUSED: Column['expected'] = {
+  tenant: 'unauthenticated',
+  recipient: 'unauthenticated',
+  socket: 'unauthenticated',
+  operator: 'unauthenticated',
+};
+/** An API key opens no socket. */
+const forKey = (tenant: Expected): Column['expected'] => ({ ...REFUSED, tenant, recipient: tenant });
+const forToken = (recipient: Expected): Column['expected'] => ({ ...REFUSED, recipient, socket: recipient });
+
+/** Creates two tenants with data, the attackers, and their credentials. */
+export async function makeColumns(app: TestEnvironment): Promise<{ columns: Column[]; owner: Tenant }> {
+  const [owner, other, suspended] = [await app.tenant(), await app.tenant(), await app.tenant()];
+  const victim = await makeVictim(app, owner, 'ownmark');
+  const { recipient } = victim.examples;
+  const keyOf = keysOf(app);
+  const mint = async (tenant: Tenant, who: string, wanted?: Scope[]): Promise<string> =>
+    (await tenant.call('POST', `/api/v1/recipients/${who}/inbox-token`, wanted ? { scopes: wanted } : {})).body.token;
+
+  const revoked = await keyOf(owner, {});
+  await app.operator('DELETE', `/internal/tenants/${owner.id}/api-keys/${revoked.id}`);
+  const expired = await keyOf(owner, { expires_at: new Date(Date.now() + 1_000).toISOString() });
+  const tokens = {
+    own: await mint(owner, recipient),
+    otherRecipient: await mint(owner, 'somebody-else'),
+    otherTenant: await mint(other, recipient),
+    suspended: await mint(suspended, recipient),
+  };
+  await app.operator('PATCH', `/internal/tenants/${suspended.id}`, { status: 'suspended' });
+  const keys = new Map<Scope, string>();
+  for (const scope of scopes)
+    keys.set(scope, (await keyOf(owner, { scopes: scopes.filter((one) => one !== scope) })).apiKey);
+  const without: Record<string, string> = {
+    'inbox:read': await mint(owner, recipient, ['inbox:write']),
+    'inbox:write': await mint(owner, recipient, ['inbox:read']),
+  };
+  const forged = forgedTokens(app, owner.id, recipient);
+  const column = (
+    name: string,
+    expected: Column['expected'],
+    credential: Credential | Column['credential'],
+    of: Victim = victim,
+  ): Column => ({
+    name,
+    victim: of,
+    credential: typeof credential === 'function' ? credential : () => credential,
+    expected,
+  });
+  const unknown = newApiKey('live').text;
+  const columns = [
+    column('nothing', REFUSED, {}),
+    column('a malformed key', REFUSED, { apiKey: `${owner.apiKey.slice(0, -1)}!` }),
+    column('a well-formed key that does not exist', REFUSED, { apiKey: unknown }),
+    column('the id of a key with another secret', REFUSED, { apiKey: wrongSecret(owner.apiKey) }),
+    column('a revoked key', REFUSED, { apiKey: revoked.apiKey }),
+    column('an expired key', REFUSED, { apiKey: expired.apiKey }),
+    column('the key of a suspended tenant', forKey('forbidden'), { apiKey: suspended.apiKey }),
+    column("a key without the route's scope", forKey('forbidden'), ({ scope }) => ({
+      apiKey: (scope && keys.get(scope)) ?? owner.apiKey,
+    })),
+    column("another tenant's key", forKey('as missing'), { apiKey: other.apiKey }),
+    column('a token of another recipient', forToken('as missing'), { token: tokens.otherRecipient }),
+    column('a token of the same recipient id at another tenant', forToken('as missing'), { token: tokens.otherTenant }),
+    column('a token of a suspended tenant', forToken('forbidden'), { token: tokens.suspended }),
+    column("a token without the route's scope", forToken('forbidden'), ({ scope }) => ({
+      token: without[scope ?? ''] ?? tokens.own,
+    })),
+    column('a malformed token', REFUSED, { token: 'nonsense' }),
+    column('an expired token', REFUSED, { token: await forged.sign({ expires: '-1s' }) }),
+    column('a token for another audience', REFUSED, { token: await forged.sign({ audience: 'other' }) }),
+    column('a token with alg none', REFUSED, { token: forged.unsigned() }),
+    column('a token signed with another key', REFUSED, { token: await forged.sign({ key: Buffer.alloc(32, 1) }) }),
+    column('a wrong operator token', REFUSED, { adminToken: 'x'.repeat(40) }),
+    column("the operator's token", { ...REFUSED, operator: 'works' }, { adminToken: app.config.adminToken }),
+    column("the recipient's token", forToken('works'), { token: await forged.sign({}) }),
+    column("the tenant's key", forKey('works'), { apiKey: owner.apiKey }),
+  ];
+  return { columns, owner };
+}
+
+async function makeVictim(app: TestEnvironment, tenant: Tenant, mark: string): Promise<Victim> {
+  const ofTenant = await seedTenant(tenant.call, mark);
+  const ofOperator = await seedOperator(app.operator, tenant.call, tenant.id);
+  const unsubscribeToken = signUnsubscription(new SecretBox(app.config.masterKey).derive('unsubscribe'), {
+    tenantId: tenant.id,
+    // Not the one whose data is compared: everybody who has the link may unsubscribe.
+    recipientId: 'has-a-link',
+    category: ofTenant.category,
+  });
+  return { mark, examples: { ...ofTenant, ...ofOperator, unsubscribeToken } };
+}
+
+const keysOf =
+  (app: TestEnvironment) =>
+  async (tenant: Tenant, body: Record<string, unknown>): Promise<{ id: string; apiKey: string }> => {
+    const answer = await app.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, { name: 'k', ...body });
+    if (answer.status !== 201) throw new Error(`no key: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return { id: answer.body.id, apiKey: answer.body.api_key };
+  };
+
+/** Tokens that the API would not mint, signed with its key unless another one is given. */
+function forgedTokens(app: TestEnvironment, tenantId: string, recipient: string) {
+  const ownKey = new SecretBox(app.config.masterKey).derive('inbox-tokens');
+  const claims = { tid: tenantId, scope: 'inbox:read inbox:write' };
+  return {
+    sign: async ({ audience = 'inbox', expires = '10m', key = ownKey }): Promise<string> =>
+      await new SignJWT(claims)
+        .setProtectedHeader({ alg: 'HS256', kid: 'k1', typ: 'JWT' })
+        .setAudience(audience)
+        .setSubject(recipient)
+        .setJti(newId())
+        .setIssuedAt()
+        .setExpirationTime(expires)
+        .sign(key),
+    unsigned: (): string =>
+      new UnsecuredJWT(claims)
+        .setAudience('inbox')
+        .setSubject(recipient)
+        .setJti(newId())
+        .setIssuedAt()
+        .setExpirationTime('10m')
+        .encode(),
+  };
+}
+
+/** A key with the id of a real one, another secret and the published checksum, six base62 digits of the CRC-32. */
+function wrongSecret(apiKey: string): string {
+  const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+  const body = apiKey.slice(0, 'car_live_'.length + 8) + 'A'.repeat(30);
+  let checksum = '';
+  for (let rest = crc32(body); checksum.length < 6; rest = Math.floor(rest / 62))
+    checksum = digits[rest % 62] + checksum;
+  return body + checksum;
+}
