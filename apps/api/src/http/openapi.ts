@@ -45,8 +45,12 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
       const operation = item[method];
       if (!operation) continue;
       const isIdempotent = method === 'post' && path.startsWith('/api/');
-      if (isIdempotent) operation.parameters = [...(operation.parameters ?? []), IDEMPOTENCY_KEY];
+      // Requests with a recipient token have no idempotency key.
+      const isRecipientRoute = (operation.security ?? []).some((rule) => 'recipient' in rule);
+      if (isIdempotent && !isRecipientRoute) operation.parameters = [...(operation.parameters ?? []), IDEMPOTENCY_KEY];
       addErrors(operation, errorsOfEvery(operation, isIdempotent));
+      if ((operation.parameters ?? []).length > 0) operation.responses[431] = TOO_LARGE_HEADERS;
+      allowMissingBody(operation, document);
     }
   }
   return document;
@@ -64,6 +68,9 @@ const IDEMPOTENCY_KEY: Parameter = {
   schema: { type: 'string', minLength: 1, maxLength: 255 },
 };
 
+/** Node answers before there is a request. */
+const TOO_LARGE_HEADERS = { description: 'Path and headers have more than 16 kB. The answer has no body' };
+
 /** The errors that follow from how every request is authorized, parsed and validated. */
 function errorsOfEvery(operation: Operation, isIdempotent: boolean): ErrorCode[] {
   const isSecured = (operation.security ?? []).length > 0;
@@ -76,6 +83,15 @@ function errorsOfEvery(operation: Operation, isIdempotent: boolean): ErrorCode[]
     ...(isIdempotent ? (['idempotency_in_flight', 'idempotency_unknown', 'idempotency_mismatch'] as const) : []),
     ...(isSecured || hasParameters ? (['unavailable'] as const) : []),
   ];
+}
+
+/** A missing body is the same as an empty object, where all fields are optional. */
+function allowMissingBody({ requestBody }: Operation, document: OpenAPIObject): void {
+  if (!requestBody || '$ref' in requestBody) return;
+  const reference = requestBody.content['application/json']?.schema;
+  const name = reference && '$ref' in reference ? reference.$ref.replace('#/components/schemas/', '') : '';
+  const schema = document.components?.schemas?.[name];
+  if (schema && 'type' in schema && (schema.required ?? []).length === 0) requestBody.required = false;
 }
 
 /** Adds the codes to the problems that are documented already. */

@@ -6,7 +6,7 @@ const name = z.string().min(1).max(100);
 const order = z.int().min(0).max(1_000).meta({ description: 'Accounts are tried in this order, lowest first' });
 const pace = z
   .number()
-  .positive()
+  .min(0.001)
   .max(100_000)
   .nullable()
   .meta({ description: 'Sends per second over all workers. null: the default limit of the vendor' });
