@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { until } from '#testing';
+import { derivedLogins } from '#database';
+import { connect, until } from '#testing';
 import { freePort } from '../services/programs.ts';
 import { type AllInOne, ended, launch, startAllInOne } from './all-in-one.js';
 
@@ -36,6 +37,15 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
+/** As in a home of an earlier release, whose server runs on after a SIGKILL. */
+async function dropLogins(): Promise<void> {
+  const { port, password } = JSON.parse(readFileSync(join(home, 'postgres.json'), 'utf8')) as Record<string, string>;
+  const url = `postgresql://carillon:${password}@127.0.0.1:${port}/carillon`;
+  const sql = await connect(url);
+  for (const { name } of Object.values(derivedLogins(url))) await sql.query(`drop role "${name}"`);
+  await sql.end();
+}
+
 describe('the first start', { timeout: 120_000 }, () => {
   it('prints a banner whose curl command works, and keeps all data after a SIGKILL', async () => {
     const first = await start();
@@ -61,6 +71,7 @@ describe('the first start', { timeout: 120_000 }, () => {
     });
     first.child.kill('SIGKILL');
     await ended(first.child);
+    await dropLogins();
 
     const second = await start();
     expect(second.apiKey).toBe(first.apiKey);

@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import { type Config, ConfigError, loadConfig, profileOf, settingFaults } from '#config';
-import { Database, migrate, SecretBox } from '#database';
+import { Database, LoginsNotCreated, migrate, SecretBox } from '#database';
 import { AlreadyRunning, type EmbeddedPostgres, startEmbeddedPostgres } from '#embedded-postgres';
 import { createLogger, type Logger, stopOnSignal } from '#telemetry';
 import { startApi } from '../../api/src/start-api.js';
@@ -38,7 +38,10 @@ async function start(): Promise<void> {
   const config = loadConfig(process.env, postgres?.url('carillon'));
   const logger = createLogger({ level: config.logLevel, role: 'carillon' });
   process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'));
-  await migrate(config.databaseUrl, MIGRATIONS, (message) => logger.warn(message));
+  await migrate(config.databaseUrl, MIGRATIONS, {
+    onWait: (message) => logger.warn(message),
+    createsLogins: config.databaseLogins === undefined,
+  });
   const demo = embedded ? await prepareDemo(config, logger) : undefined;
   const api = await startApi(config, {
     logger,
@@ -67,6 +70,7 @@ async function startPostgres(directory: string): Promise<EmbeddedPostgres> {
 async function prepareDemo(config: Config, logger: Logger): Promise<Demo> {
   const database = new Database({
     url: config.databaseUrl,
+    logins: config.databaseLogins,
     poolSize: 2,
     applicationName: 'carillon-seed',
     onIdleError: (error) => logger.warn({ err: error }, 'a database connection was lost'),
@@ -85,7 +89,8 @@ start().catch(async (error: NodeJS.ErrnoException) => {
         'set PORT (or METRICS_PORT, INTERNAL_PORT) to a free one.',
     );
   // These errors have a message for the user; all others need their stack.
-  else if (error instanceof ConfigError || error instanceof AlreadyRunning) console.error(error.message);
+  else if ([ConfigError, AlreadyRunning, LoginsNotCreated].some((kind) => error instanceof kind))
+    console.error(error.message);
   else console.error(error);
   await stop().catch(() => undefined);
   process.exit(1);

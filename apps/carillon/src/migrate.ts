@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import { ConfigError, loadConfig } from '#config';
-import { migrate } from '#database';
+import { LoginsNotCreated, migrate } from '#database';
 
 try {
-  const done = await migrate(loadConfig().databaseUrl, join(import.meta.dirname, '../../../../prisma/migrations'));
+  const { databaseUrl, databaseLogins } = loadConfig();
+  const done = await migrate(databaseUrl, join(import.meta.dirname, '../../../../prisma/migrations'), {
+    createsLogins: databaseLogins === undefined,
+  });
   console.log(done.length === 0 ? 'Nothing to migrate: the database is current.' : `Applied ${done.join(', ')}.`);
 } catch (error) {
-  console.error(error instanceof ConfigError ? error.message : error);
+  console.error(error instanceof ConfigError || error instanceof LoginsNotCreated ? error.message : error);
   process.exit(1);
 }

@@ -27,6 +27,7 @@ export class WorkerModule {
   static register({ config, logger, migrationsDirectory }: WorkerOptions): DynamicModule {
     const database = DatabaseModule.register({
       url: config.databaseUrl,
+      logins: config.databaseLogins,
       poolSize: config.databasePoolSize,
       applicationName: 'carillon-worker',
       masterKey: config.masterKey,

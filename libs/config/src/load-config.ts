@@ -7,6 +7,8 @@ export interface Config {
   readonly production: boolean;
   readonly embedded: boolean;
   readonly databaseUrl: string;
+  /** Undefined: the logins that migrations create. */
+  readonly databaseLogins: { readonly tenant: string; readonly platform: string } | undefined;
   readonly databasePoolSize: number;
   /** Undefined: limits and hints use PostgreSQL. */
   readonly redis: { readonly url: string; readonly prefix: string } | undefined;
@@ -92,6 +94,7 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     production,
     embedded,
     databaseUrl: databaseUrl!,
+    databaseLogins: databaseLoginsOf(settings),
     databasePoolSize: settings.DATABASE_POOL_SIZE,
     redis: settings.REDIS_URL ? Object.freeze({ url: settings.REDIS_URL, prefix: settings.REDIS_PREFIX }) : undefined,
     kafka: kafkaOf(settings),
@@ -158,6 +161,11 @@ const RENAMED_SETTINGS: Readonly<Record<string, SettingName>> = {
   EGRESS_ALLOW: 'EGRESS_ALLOWED_CIDRS',
 };
 
+function databaseLoginsOf({ TENANT_DATABASE_URL, PLATFORM_DATABASE_URL }: Settings): Config['databaseLogins'] {
+  if (!TENANT_DATABASE_URL || !PLATFORM_DATABASE_URL) return undefined;
+  return Object.freeze({ tenant: TENANT_DATABASE_URL, platform: PLATFORM_DATABASE_URL });
+}
+
 function kafkaOf(settings: Settings): KafkaConfig | undefined {
   if (!settings.KAFKA_BROKERS) return undefined;
   return Object.freeze({
@@ -179,6 +187,10 @@ function kafkaOf(settings: Settings): KafkaConfig | undefined {
 /** Settings that need another one which is missing. */
 function missingCompanions(settings: Settings): string[] {
   const faults: string[] = [];
+  const logins = ['TENANT_DATABASE_URL', 'PLATFORM_DATABASE_URL'] as const;
+  const [missing] = logins.filter((name) => !settings[name]);
+  if (missing && logins.some((name) => settings[name]))
+    faults.push(`${missing}: is needed with the other one of the two`);
   if (settings.KAFKA_USERNAME && !settings.KAFKA_PASSWORD) faults.push('KAFKA_PASSWORD: is needed with KAFKA_USERNAME');
   if (settings.KAFKA_INTAKE_ENABLED && !settings.KAFKA_BROKERS)
     faults.push('KAFKA_BROKERS: is needed with KAFKA_INTAKE_ENABLED');

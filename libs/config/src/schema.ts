@@ -67,15 +67,28 @@ const masterKey = z.string().transform((text, context) => {
   return key;
 });
 
+const databaseUrl = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'must be a URL like postgresql://user:password@host:5432/name',
+});
+
 export const settingsSchema = z.object({
   NODE_ENV: z
     .enum(['development', 'production', 'test'])
     .default('development')
     .describe('`production` refuses generated or weak secrets.'),
-  DATABASE_URL: z
-    .url({ protocol: /^postgres(ql)?$/, error: 'must be a URL like postgresql://user:password@host:5432/name' })
+  DATABASE_URL: databaseUrl
     .optional()
     .describe('The PostgreSQL server (15 or newer). Unset: `npm start` runs an embedded one under CARILLON_HOME.'),
+  TENANT_DATABASE_URL: databaseUrl
+    .optional()
+    .describe(
+      'A login that you created for the work of one tenant, a member of `carillon_tenant` only. Unset: ' +
+        '`npm run migrate` creates one with a password derived from that of DATABASE_URL (docs/architecture.md#roles).',
+    ),
+  PLATFORM_DATABASE_URL: databaseUrl
+    .optional()
+    .describe('The same for the work of all tenants, a member of `carillon_platform` only.'),
   DATABASE_POOL_SIZE: positive
     .max(500)
     .default(10)
@@ -226,6 +239,8 @@ export type SettingName = keyof Settings;
 /** Settings whose values never appear in a message or a log. */
 export const secretSettings: readonly SettingName[] = [
   'DATABASE_URL',
+  'TENANT_DATABASE_URL',
+  'PLATFORM_DATABASE_URL',
   'REDIS_URL',
   'KAFKA_PASSWORD',
   'ADMIN_TOKEN',

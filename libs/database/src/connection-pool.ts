@@ -36,8 +36,6 @@ const READ_ONLY = '-c default_transaction_read_only=on';
 /** Statements write events only on connections with this setting: see `emit` in events.store.ts. */
 const EVENTS_ON = '-c carillon.events=on';
 
-export type Role = 'carillon_tenant' | 'carillon_platform';
-
 const PURPOSES = {
   write: `${LOOK_UPS_ONLY} ${NO_PARTITION_PRUNING}`,
   read: `${LOOK_UPS_ONLY} ${READ_ONLY}`,
@@ -45,7 +43,6 @@ const PURPOSES = {
 } as const;
 
 export interface PoolOptions {
-  url: string;
   applicationName?: string | undefined;
   /** Whether statements write events. */
   events?: boolean | undefined;
@@ -53,19 +50,36 @@ export interface PoolOptions {
   onIdleError?: ((error: Error) => void) | undefined;
 }
 
-/** A pool of up to `size` connections that work as this role. */
-export function createPool(options: PoolOptions, role: Role, purpose: keyof typeof PURPOSES, size: number): pg.Pool {
+/**
+ * A client that always uses the extended protocol. The server then rejects a text with two statements as a syntax
+ * error, so a statement that got into a text by mistake does not run. (pg uses the simple protocol, which accepts
+ * several, for a query without values.)
+ */
+class OneStatementClient extends pg.Client {
+  /** The return type fits all eight signatures that pg declares for it. */
+  override query(first: unknown, ...rest: unknown[]): never {
+    const query = isSubmittable(first)
+      ? first
+      : { ...(typeof first === 'string' ? { text: first } : (first as object)), queryMode: 'extended' };
+    return (super.query as (...parts: unknown[]) => unknown).call(this, query, ...rest) as never;
+  }
+}
+
+const isSubmittable = (query: unknown): boolean => typeof (query as Partial<pg.Submittable>).submit === 'function';
+
+/** A pool of up to `size` connections with the login of this URL. */
+export function createPool(url: string, options: PoolOptions, purpose: keyof typeof PURPOSES, size: number): pg.Pool {
   const pool = new pg.Pool({
-    connectionString: options.url,
+    Client: OneStatementClient,
+    connectionString: url,
     application_name: options.applicationName ?? 'carillon',
     max: size,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: 60_000,
     query_timeout: CLIENT_TIMEOUT_MS,
     keepAlive: true,
-    // The role is in the start-up packet: a connection never works as the login role.
     options: [
-      `${IN_UTC} -c role=${role} -c statement_timeout=${QUERY_TIMEOUT_MS} -c jit=off`,
+      `${IN_UTC} -c statement_timeout=${QUERY_TIMEOUT_MS} -c jit=off`,
       '-c idle_in_transaction_session_timeout=10000',
       options.events ? EVENTS_ON : '',
       PURPOSES[purpose],
@@ -81,12 +95,12 @@ export function createPool(options: PoolOptions, role: Role, purpose: keyof type
 }
 
 /** A connection outside the pools, for LISTEN and advisory locks. The caller ends it. */
-export function createClient({ url, applicationName }: PoolOptions): pg.Client {
-  return new pg.Client({
+export function createClient(url: string, { applicationName }: PoolOptions): pg.Client {
+  return new OneStatementClient({
     connectionString: url,
     application_name: `${applicationName ?? 'carillon'}-listen`,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
-    options: `${IN_UTC} -c role=carillon_platform`,
+    options: IN_UTC,
   });
 }

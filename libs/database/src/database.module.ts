@@ -1,5 +1,5 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
-import { Database } from './database.js';
+import { Database, type DatabaseOptions } from './database.js';
 import { PostgresListener } from './postgres-listener.js';
 import { SecretBox } from './secret-box.js';
 import { ApiKeysStore } from './stores/api-keys.store.js';
@@ -26,14 +26,9 @@ import { TemplatesStore } from './stores/templates.store.js';
 import { TenantsStore } from './stores/tenants.store.js';
 import { WebhookEndpointsStore } from './stores/webhook-endpoints.store.js';
 
-export interface DatabaseModuleOptions {
-  url: string;
-  poolSize: number;
-  applicationName: string;
+export interface DatabaseModuleOptions extends Omit<DatabaseOptions, 'onIdleError'> {
   /** 32 bytes. */
   masterKey: Buffer;
-  /** Whether changes of state write events, which a relay publishes. */
-  events: boolean;
   migrationsDirectory: string;
   /** Called when a connection is lost; reconnecting is automatic. */
   onFault: (error: Error, what: string) => void;
@@ -46,11 +41,11 @@ export interface DatabaseModuleOptions {
 @Module({})
 export class DatabaseModule {
   static register(options: DatabaseModuleOptions): DynamicModule {
-    const { url, poolSize, applicationName, masterKey, events, migrationsDirectory, onFault } = options;
+    const { masterKey, migrationsDirectory, onFault, ...database } = options;
     const onIdleError = (error: Error): void => onFault(error, 'a database connection was lost');
     const onListenerFault = (error: Error): void => onFault(error, 'the listening connection was lost');
     const providers: Provider[] = [
-      { provide: Database, useFactory: () => new Database({ url, poolSize, applicationName, events, onIdleError }) },
+      { provide: Database, useFactory: () => new Database({ ...database, onIdleError }) },
       { provide: SecretBox, useFactory: () => new SecretBox(masterKey) },
       of(PostgresListener, [Database], (database: Database) => new PostgresListener(database, onListenerFault)),
       of(OperationsStore, [Database], (database: Database) => new OperationsStore(database, migrationsDirectory)),

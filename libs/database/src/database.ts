@@ -10,6 +10,7 @@ import {
   QUERY_TIMEOUT_MS,
 } from './connection-pool.js';
 import { type Prisma, PrismaClient } from './generated/client.js';
+import { derivedUrls, type LoginUrls, rightsFault } from './logins.js';
 import { isOutage, unavailableOf } from './outage.js';
 import type { Sql, Statement } from './statement.js';
 import { TenantQuery } from './tenant-query.js';
@@ -17,8 +18,11 @@ import { TenantQuery } from './tenant-query.js';
 export type PrismaScope = Prisma.TransactionClient;
 
 export interface DatabaseOptions {
+  /** The URL of migrations. Its user never works here: it names the server and the logins. */
   url: string;
-  /** Connections per role. */
+  /** Logins that the operator created. Undefined: those that migrations create. */
+  logins?: LoginUrls | undefined;
+  /** Connections per login. */
   poolSize: number;
   /** Called with each error on an idle connection: the server closed it. */
   onIdleError?: (error: Error) => void;
@@ -39,9 +43,10 @@ export const RESCAN_TIMEOUT_MS = 60_000;
 const READING_CONNECTIONS = 4;
 
 /**
- * Access to Postgres in two scopes. Tenant connections start as role `carillon_tenant` and see no rows until the
- * transaction sets the tenant's id. Platform connections start as role `carillon_platform` and see all tenants; the
- * callers of `asPlatform`, `sqlAsPlatform` and `platform` are listed in test/architecture.spec.ts.
+ * Access to Postgres in two scopes, each with a login of its own (docs/adr/0027). Tenant connections have the rights of
+ * `carillon_tenant` and see no rows until the transaction sets the tenant's id. Platform connections have the rights of
+ * `carillon_platform` and see all tenants; the callers of `asPlatform`, `sqlAsPlatform` and `platform` are listed in
+ * test/architecture.spec.ts.
  *
  * All methods but `ping` throw `unavailable` during an outage of the database.
  */
@@ -51,15 +56,19 @@ export class Database {
   private readonly readingPool: pg.Pool;
   /** A separate connection, so that health checks respond while the other pools are busy. */
   private readonly healthPool: pg.Pool;
+  private readonly urls: LoginUrls;
+  private areLoginsChecked = false;
   private tenantPrisma: PrismaClient | undefined;
   private platformPrisma: PrismaClient | undefined;
 
   constructor(private readonly options: DatabaseOptions) {
     const { poolSize } = options;
-    this.tenantPool = createPool(options, 'carillon_tenant', 'write', poolSize);
-    this.platformPool = createPool(options, 'carillon_platform', 'write', poolSize);
-    this.readingPool = createPool(options, 'carillon_platform', 'read', Math.min(poolSize, READING_CONNECTIONS));
-    this.healthPool = createPool(options, 'carillon_platform', 'health', 1);
+    this.urls = options.logins ?? derivedUrls(options.url);
+    const { tenant, platform } = this.urls;
+    this.tenantPool = createPool(tenant, options, 'write', poolSize);
+    this.platformPool = createPool(platform, options, 'write', poolSize);
+    this.readingPool = createPool(platform, options, 'read', Math.min(poolSize, READING_CONNECTIONS));
+    this.healthPool = createPool(platform, options, 'health', 1);
   }
 
   /** Reads and writes of one tenant through Prisma, in one transaction. */
@@ -90,8 +99,12 @@ export class Database {
   /** Raw SQL of one tenant in one transaction. */
   async sqlForTenant<T>(tenantId: string, work: (sql: Sql) => Promise<T>): Promise<T> {
     checkTenantId(tenantId);
-    // Not a parameter, so that both statements need one round trip. Safe, because the id is a checked UUID.
-    return await this.transaction(this.tenantPool, `begin; set local app.tenant_id = '${tenantId}'`, work);
+    const begin = async (client: pg.PoolClient): Promise<void> => {
+      const query = TenantQuery.begin(tenantId, columnParsers);
+      client.query(query);
+      await query.done;
+    };
+    return await this.transaction(this.tenantPool, begin, work);
   }
 
   /**
@@ -131,8 +144,11 @@ export class Database {
    * a longer time.
    */
   async sqlAsPlatform<T>(work: (sql: Sql) => Promise<T>, timeoutMs?: number): Promise<T> {
-    if (timeoutMs === undefined) return await this.transaction(this.platformPool, 'begin', work);
-    const begin = `begin; set local statement_timeout = ${timeoutMs}`;
+    const begin = async (client: pg.PoolClient): Promise<void> => {
+      await client.query('begin');
+      if (timeoutMs !== undefined) await client.query(`set local statement_timeout = ${timeoutMs}`);
+    };
+    if (timeoutMs === undefined) return await this.transaction(this.platformPool, begin, work);
     const withTimeout = (sql: Sql): Sql => ({
       query: (statement) => sql.query({ ...statement, query_timeout: timeoutMs } as Statement),
     });
@@ -151,14 +167,27 @@ export class Database {
       await outageAsUnavailable(async () => (await this.readingPool.query<Row>(statement)).rows),
   };
 
-  /** Throws if the server cannot be reached within 1.5 s. */
+  /** Throws if the server cannot be reached within 1.5 s, or does not admit the platform's login. */
   async ping(): Promise<void> {
     await this.healthPool.query('select 1');
   }
 
+  /**
+   * Describes a login that has too many or too few rights; null if both are right. Throws if the server does not admit
+   * one of them. Does not ask again once both are right, because tenant connections may be busy.
+   */
+  async loginFault(): Promise<string | null> {
+    if (this.areLoginsChecked) return null;
+    const fault =
+      (await rightsFault(this.tenantPool, 'carillon_tenant', 'carillon_platform')) ??
+      (await rightsFault(this.healthPool, 'carillon_platform', 'carillon_tenant'));
+    this.areLoginsChecked = fault === null;
+    return fault;
+  }
+
   /** A connection outside the pools, for LISTEN and advisory locks. The caller ends it. */
   newClient(): pg.Client {
-    return createClient(this.options);
+    return createClient(this.urls.platform, this.options);
   }
 
   async close(): Promise<void> {
@@ -170,12 +199,16 @@ export class Database {
     );
   }
 
-  private async transaction<T>(pool: pg.Pool, begin: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+  private async transaction<T>(
+    pool: pg.Pool,
+    begin: (client: pg.PoolClient) => Promise<void>,
+    work: (sql: Sql) => Promise<T>,
+  ): Promise<T> {
     return await outageAsUnavailable(async () => {
       const client = await pool.connect();
       let broken: Error | undefined;
       try {
-        await client.query(begin);
+        await begin(client);
         const result = await work({ query: async (statement) => (await client.query(statement)).rows });
         await client.query('commit');
         return result;

@@ -1,6 +1,8 @@
 export { Batcher, type BatcherOptions } from './batcher.js';
+export { LoginsNotCreated } from './create-logins.js';
 export { COMMIT_GRACE_MS, Database, type DatabaseOptions, type PrismaScope } from './database.js';
 export { DatabaseModule } from './database.module.js';
+export { derivedLogins } from './logins.js';
 export { migrate } from './migrate.js';
 export { databaseFault, isOutage, isUnanswered, isUnavailable, unavailableOf } from './outage.js';
 export type { Page, PageRequest } from './page.js';

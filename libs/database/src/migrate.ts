@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { IN_UTC } from './connection-pool.js';
+import { createLogins } from './create-logins.js';
 
 /** An arbitrary number: the key of the advisory lock that lets one process migrate at a time. */
 const MIGRATION_LOCK = 7_271_964_002;
@@ -24,19 +25,28 @@ interface Migration {
   checksum: string;
 }
 
+export interface MigrateOptions {
+  /** Called each time that a migration is postponed because another transaction holds a lock. */
+  onWait?: ((message: string) => void) | undefined;
+  /** False if the operator created two logins. */
+  createsLogins?: boolean | undefined;
+}
+
 /**
  * Applies the pending migrations under `prisma/migrations` in order, each in a transaction, under an advisory lock.
  * Writes Prisma's `_prisma_migrations` table with Prisma's checksums, so that `prisma migrate deploy` works on the same
  * database (a test runs Prisma's engine against it). Does not use Prisma's engine, because its download would exceed
  * the start-up time of five seconds: docs/adr/0004.
  *
- * Returns the names of the migrations applied now. Throws if a migration fails, or if an applied one was edited
- * afterwards. Calls `onWait` each time that a migration is postponed because another transaction holds a lock.
+ * Then creates the two logins of the API and the workers, unless they are as they should be.
+ *
+ * Returns the names of the migrations applied now. Throws if a migration fails, if an applied one was edited
+ * afterwards, or if the logins cannot be created.
  */
 export async function migrate(
   databaseUrl: string,
   directory: string,
-  onWait: (message: string) => void = console.error,
+  { onWait = console.error, createsLogins = true }: MigrateOptions = {},
 ): Promise<string[]> {
   const client = new pg.Client({
     connectionString: databaseUrl,
@@ -60,6 +70,7 @@ export async function migrate(
         );
       }
     }
+    if (createsLogins) await createLogins(client, databaseUrl);
     return done;
   } finally {
     await client.end();

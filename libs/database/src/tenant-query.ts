@@ -33,6 +33,7 @@ const prepared = new WeakMap<object, Map<string, string>>();
 const PREFIX = 'tenant:';
 
 /** Named statements are planned once: planning over all weekly partitions costs ten times as much as the execution. */
+const BEGIN = { name: 'begin', text: 'begin', values: [] };
 const SET_TENANT = {
   name: 'set_tenant',
   text: `select set_config('app.tenant_id', $1, true), set_config('plan_cache_mode', $2, true),
@@ -60,21 +61,27 @@ export class TenantQuery implements pg.Submittable {
   private answered = 0;
   private failure: Error | null = null;
 
+  /** Begins a transaction of this tenant that lasts until `commit` or `rollback`. */
+  static begin(tenantId: string, types: pg.CustomTypesConfig): TenantQuery {
+    return new TenantQuery(tenantId, [], types, true);
+  }
+
   constructor(
     tenantId: string,
     statements: readonly Statement[],
     private readonly types: pg.CustomTypesConfig,
+    begins = false,
   ) {
-    const planning = statements.every(({ name }) => name !== undefined) ? 'force_generic_plan' : 'auto';
-    const reads = statements.every(isRead) ? 'on' : 'off';
-    this.statements = [{ ...SET_TENANT, values: [tenantId, planning, reads] }, ...statements].map(
-      ({ name, text, values = [] }) => ({
-        name: name === undefined ? '' : PREFIX + name,
-        text,
-        // In the constructor, so that a value that cannot be serialised throws before anything is sent.
-        values: values.map(prepareValue),
-      }),
-    );
+    const isNamed = ({ name }: Statement): boolean => name !== undefined;
+    const planning = !begins && statements.every(isNamed) ? 'force_generic_plan' : 'auto';
+    const reads = !begins && statements.every(isRead) ? 'on' : 'off';
+    const setTenant = { ...SET_TENANT, values: [tenantId, planning, reads] };
+    this.statements = [...(begins ? [BEGIN] : []), setTenant, ...statements].map(({ name, text, values = [] }) => ({
+      name: name === undefined ? '' : PREFIX + name,
+      text,
+      // In the constructor, so that a value that cannot be serialised throws before anything is sent.
+      values: values.map(prepareValue),
+    }));
     const { promise, resolve, reject } = Promise.withResolvers<object[][]>();
     this.done = promise;
     this.callback = (error) =>

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { migrate } from '#database';
+import { derivedLogins, migrate } from '#database';
 import { startEmbeddedPostgres } from '#embedded-postgres';
 
 const MIGRATIONS = join(import.meta.dirname, '../../../prisma/migrations');
@@ -38,14 +38,19 @@ export async function cloneDatabase(serverUrl: string): Promise<{ url: string; d
   await admin.query(`create database ${name} template ${TEMPLATE}`);
   await admin.end();
   url.pathname = `/${name}`;
-  return {
-    url: url.toString(),
-    drop: async () => {
-      const client = await connect(serverUrl);
-      await client.query(`drop database if exists ${name} with (force)`);
-      await client.end();
-    },
-  };
+  // Creates the two logins of the copy.
+  await migrate(url.toString(), MIGRATIONS);
+  return { url: url.toString(), drop: () => dropDatabase(url.toString(), serverUrl) };
+}
+
+/** Drops the database at `url` and its two logins. */
+export async function dropDatabase(url: string, serverUrl: string): Promise<void> {
+  const client = await connect(serverUrl);
+  const { database } = new pg.Client({ connectionString: url });
+  await client.query(`drop database if exists ${pg.escapeIdentifier(database!)} with (force)`);
+  for (const { name } of Object.values(derivedLogins(url)))
+    await client.query(`drop role if exists ${pg.escapeIdentifier(name)}`);
+  await client.end();
 }
 
 /** A connection as the login role, without row-level security. For assertions on stored data. */

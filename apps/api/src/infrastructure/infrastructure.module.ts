@@ -58,6 +58,7 @@ export class InfrastructureModule implements OnModuleInit, OnApplicationShutdown
     ];
     const database = DatabaseModule.register({
       url: config.databaseUrl,
+      logins: config.databaseLogins,
       poolSize: config.databasePoolSize,
       applicationName: 'carillon-api',
       masterKey: config.masterKey,

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { newId, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../database.js';
+import { isNotAdmitted } from '../logins.js';
 import { pendingMigrations } from '../migrate.js';
 import { PartitionsStore } from './clean-up/partitions.store.js';
 
@@ -8,6 +9,10 @@ const READINESS_POLL_MS = 500;
 
 /** Workers create partitions four weeks ahead: with fewer days left, they have failed to do so for weeks. */
 const LOW_HORIZON_DAYS = 7;
+
+const LOGINS_MISSING =
+  'missing, or without their password or rights: run `npm run migrate` with the DATABASE_URL of this process, or set ' +
+  'TENANT_DATABASE_URL and PLATFORM_DATABASE_URL';
 
 /** Readiness, table statistics and the audit log. */
 export class OperationsStore {
@@ -61,11 +66,18 @@ export class OperationsStore {
           ready: false,
           checks: { postgres: 'ok', migrations: `${missing} missing: run \`npm run migrate\`` },
         };
+      const fault = await this.database.loginFault();
+      if (fault !== null)
+        return {
+          ready: false,
+          checks: { postgres: 'ok', migrations: 'current', logins: `${fault}: see docs/architecture.md#roles` },
+        };
       return {
         ready: true,
         checks: { postgres: 'ok', migrations: 'current', partitions: horizonText(await this.partitions.horizonDays()) },
       };
-    } catch {
+    } catch (error) {
+      if (isNotAdmitted(error)) return { ready: false, checks: { postgres: 'ok', logins: LOGINS_MISSING } };
       return { ready: false, checks: { postgres: 'away' } };
     }
   }

@@ -77,7 +77,12 @@ function limits(values: unknown[], page: NotificationPage): string {
 }
 
 /** Returns at least one row, which has the number of examined notifications and the id of the last one. */
-function openPage(conditions: string[], status: string, values: unknown[], page: NotificationPage): string {
+function openPage(
+  conditions: string[],
+  status: 'pending' | 'active',
+  values: unknown[],
+  page: NotificationPage,
+): string {
   return `
 with examined as materialized (
   select n.* from notifications n where ${conditions.join(' and ')} order by n.id desc limit ${MAX_EXAMINED}
