@@ -95,6 +95,7 @@ describe('restricted access', () => {
       'libs/database/src/stores/clean-up/expired-rows.store.ts', // every tenant's
       'libs/database/src/stores/clean-up/partitions.store.ts', // no rows, only tables
       'libs/database/src/stores/clean-up/retention.store.ts', // every tenant's
+      'libs/database/src/stores/erasure/erasures.store.ts', // finds the erasures of every tenant
       'libs/database/src/stores/inbox.store.ts', // one query for the streams of many recipients
       'libs/database/src/stores/mailbox.store.ts',
       'libs/database/src/stores/operations.store.ts',

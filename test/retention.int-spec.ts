@@ -8,6 +8,7 @@ import {
   Database,
   DeliveriesStore,
   DueDeliveriesStore,
+  ErasuresStore,
   EventsStore,
   ExpiredRowsStore,
   MailboxStore,
@@ -423,6 +424,7 @@ describe('clean-ups', () => {
     const logger = createLogger({ level: 'silent', role: 'test' });
     const housekeeper = new Housekeeper(
       {
+        erasures: new ErasuresStore(database),
         due: new DueDeliveriesStore(database),
         events: new EventsStore(database),
         operations: new OperationsStore(database, MIGRATIONS),

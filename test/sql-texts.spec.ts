@@ -98,6 +98,7 @@ describe('texts of SQL', () => {
       'emit-events.ts changedDeliveries',
       'emit-events.ts deliveryEvent',
       'emit-events.ts emit',
+      'erase-events.ts erasedData',
       'expired-rows.store.ts deleteFrom',
       // The change is a key of a table of constants.
       'inbox.store.ts changeItems',

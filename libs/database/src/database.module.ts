@@ -6,6 +6,7 @@ import { ApiKeysStore } from './stores/api-keys.store.js';
 import { CategoriesStore } from './stores/categories.store.js';
 import { ExpiredRowsStore } from './stores/clean-up/expired-rows.store.js';
 import { PartitionsStore } from './stores/clean-up/partitions.store.js';
+import { ErasuresStore } from './stores/erasure/erasures.store.js';
 import { IdempotencyStore } from './stores/idempotency.store.js';
 import { InboxStore } from './stores/inbox.store.js';
 import { MailboxStore } from './stores/mailbox.store.js';
@@ -69,6 +70,7 @@ const plainStores = [
   ApiKeysStore,
   CategoriesStore,
   DueDeliveriesStore,
+  ErasuresStore,
   EventsStore,
   FirstAnswersStore,
   ExpiredRowsStore,

@@ -52,8 +52,8 @@ export const failedReasons = [
 export type FailedReason = (typeof failedReasons)[number];
 
 /**
- * The pipeline, the tenant (cancel), a receipt, or a person who decides (`operator`: replays dead letters, resolves
- * unknown outcomes; the tenant may do both for its own deliveries).
+ * The pipeline, the tenant (cancels, erases the recipient), a receipt, or a person who decides (`operator`: replays
+ * dead letters, resolves unknown outcomes; the tenant may do both for its own deliveries).
  */
 export type Mover = 'pipeline' | 'tenant' | 'receipt' | 'operator';
 
@@ -89,7 +89,7 @@ const stateTable: Readonly<Record<DeliveryState, StateRule>> = {
       suppressed: ['pipeline'],
       expired: ['pipeline'],
       failed: ['pipeline'],
-      unknown: ['pipeline'],
+      unknown: ['pipeline', 'tenant'],
       cancelled: ['tenant'],
     },
   },

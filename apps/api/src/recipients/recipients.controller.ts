@@ -14,7 +14,14 @@ import {
 } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type Device, type Preferences, type Recipient, type RecipientFields, RecipientsStore } from '#database';
+import {
+  type Device,
+  ErasuresStore,
+  type Preferences,
+  type Recipient,
+  type RecipientFields,
+  RecipientsStore,
+} from '#database';
 import { notFound, type Scope } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
@@ -45,6 +52,7 @@ interface IdParam {
 export class RecipientsController {
   constructor(
     private readonly recipients: RecipientsStore,
+    private readonly erasures: ErasuresStore,
     private readonly tokens: InboxTokens,
   ) {}
 
@@ -125,7 +133,7 @@ export class RecipientsController {
   @RequireApiKey('recipients:write')
   @Answers({ summary: 'Erase a recipient with all their data', status: 200, schema: erasedView, errors: ['not_found'] })
   async erase(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: IdParam) {
-    const erased = await this.recipients.erase(tenantId, id);
+    const erased = await this.erasures.erase(tenantId, id);
     if (!erased) throw notFound('recipient', id);
     return { id, erased_at: new Date().toISOString(), erased };
   }

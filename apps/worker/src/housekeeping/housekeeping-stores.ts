@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import {
   DueDeliveriesStore,
+  ErasuresStore,
   EventsStore,
   ExpiredRowsStore,
   MailboxStore,
@@ -16,6 +17,7 @@ import { OutcomeSpool } from '../delivery/outcome-spool.js';
 @Injectable()
 export class HousekeepingStores {
   @Inject() readonly due!: DueDeliveriesStore;
+  @Inject() readonly erasures!: ErasuresStore;
   @Inject() readonly events!: EventsStore;
   @Inject() readonly operations!: OperationsStore;
   @Inject() readonly partitions!: PartitionsStore;

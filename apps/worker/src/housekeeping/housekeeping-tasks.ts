@@ -21,7 +21,7 @@ const MAX_DUTY_CYCLE = 0.05;
 
 /** Tasks that any number of workers may run at once. */
 export function timedTasks(
-  { due, events, operations, partitions, queue, mailbox, receipts, spool }: HousekeepingStores,
+  { due, erasures, events, operations, partitions, queue, mailbox, receipts, spool }: HousekeepingStores,
   channels: readonly ChannelId[],
   logger: Logger,
 ): TimedTask[] {
@@ -49,6 +49,7 @@ export function timedTasks(
     // The store skips most runs: it counts only as often as that is cheap.
     { name: 'count the queue', everyMs: SECOND, run: () => queue.keep() },
     { name: 'record spooled outcomes', everyMs: SECOND, run: () => spool.replay() },
+    { name: 'finish erasures', everyMs: 10 * SECOND, run: () => erasures.finishDue() },
     { name: 'trim mailboxes', everyMs: 5 * SECOND, run: () => mailbox.trim() },
   ];
 }

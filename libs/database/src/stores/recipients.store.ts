@@ -1,12 +1,10 @@
 import DataLoader from 'dataloader';
-import { channelIds } from '#domain';
 import { type Change, changedFields } from '../change.js';
 import { columnList } from '../column-list.js';
 import type { Database, PrismaScope } from '../database.js';
 import { Prisma } from '../generated/client.js';
 import { mergePatch } from '../merge-patch.js';
 import { afterCursor, type Page, type PageRequest, toPage } from '../page.js';
-import { ERASE_RECIPIENT } from './erase-recipient.js';
 import {
   type Device,
   type Preferences,
@@ -105,20 +103,6 @@ export class RecipientsStore {
       }),
     );
     return toPage(rows.map(toRecipient), page.limit, (row) => row.id);
-  }
-
-  /**
-   * Erases the personal data of a recipient: the profile, devices, preferences and inbox, and the id, address and
-   * content of all notifications. The notifications themselves remain. Returns the number of erased rows of each kind,
-   * or null if there was none. Uses one round trip, because accepts and records wait for the lock of an ordering key
-   * until its holder commits.
-   */
-  async erase(tenantId: string, id: string): Promise<Record<string, number> | null> {
-    const [row] = await this.database.queryForTenant<Record<string, number>>(tenantId, {
-      text: ERASE_RECIPIENT,
-      values: [tenantId, id, channelIds],
-    });
-    return row && Object.values(row).some((count) => count > 0) ? row : null;
   }
 
   async devices(tenantId: string, id: string): Promise<Device[] | null> {

@@ -3,6 +3,7 @@ import { deliveryStates, isStored, type Mover, mayMove } from '#domain';
 import {
   CANCEL_MOVES,
   CONFIRM_MOVES,
+  ERASE_MOVES,
   guard,
   RECEIPT_MOVES,
   RECORD_MOVES,
@@ -15,7 +16,8 @@ const statements = [
   ...RECORD_MOVES.map((move) => ({ ...move, mover: 'pipeline' })),
   ...[...RECEIPT_MOVES, ...CONFIRM_MOVES].map((move) => ({ ...move, mover: 'receipt' })),
   ...[...RESOLVE_MOVES, ...REPLAY_MOVES].map((move) => ({ ...move, mover: 'operator' })),
-  ...CANCEL_MOVES.map((move) => ({ ...move, mover: 'tenant' })),
+  // An erasure cancels too.
+  ...ERASE_MOVES.map((move) => ({ ...move, mover: 'tenant' })),
 ].map(({ mover, from, to }) => `${from} -> ${to} by ${mover}`);
 
 describe('the moves of the statements', () => {
@@ -29,6 +31,10 @@ describe('the moves of the statements', () => {
     );
     // A receipt moves an unknown delivery to `delivered` or `bounced` at once.
     expect(statements.toSorted()).toEqual(table.filter((move) => move !== 'unknown -> sent by receipt').sort());
+  });
+
+  it('of an erasure include those of a cancellation', () => {
+    expect(ERASE_MOVES).toEqual(expect.arrayContaining([...CANCEL_MOVES]));
   });
 
   it('are guarded by the state before', () => {

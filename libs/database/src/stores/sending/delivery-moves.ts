@@ -56,6 +56,9 @@ export const RESOLVE_MOVES = movesTo('operator', ['sent', 'failed']);
 /** CANCEL. */
 export const CANCEL_MOVES = movesTo('tenant', ['cancelled']);
 
+/** ABANDON: the recipient is erased, and a send that has begun will not be recorded. */
+export const ERASE_MOVES = movesTo('tenant', ['cancelled', 'unknown']);
+
 /** REPLAY: a failed delivery goes back into the queue. */
 export const REPLAY_MOVES = movesTo('operator', ['waiting']);
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { derivedId, type EventType, newId } from '#domain';
 import type { StoredEvent } from './events.store.js';
 import type { NewNotification } from './new-notification.js';
@@ -48,7 +49,7 @@ export function newEventNotification(event: StoredEvent, endpoint: EventEndpoint
       payload: body,
       priority: PRIORITY,
       test: false,
-      orderingKey: endpoint.ordered ? `${endpoint.id} ${event.recipientId ?? event.subject}` : null,
+      orderingKey: endpoint.ordered ? orderingKey(endpoint.id, event.recipientId ?? event.subject) : null,
       metadata: { event_id: event.id },
       scheduledAt: null,
       expiresAt: null,
@@ -60,4 +61,9 @@ export function newEventNotification(event: StoredEvent, endpoint: EventEndpoint
     idempotency: { key: `§event ${event.id} ${endpoint.id}`, bodyHash: '00' },
     traceparent: null,
   };
+}
+
+/** Contains a hash, because the key stays in the queue after the recipient is erased. */
+function orderingKey(endpointId: string, subject: string): string {
+  return `${endpointId} ${createHash('sha256').update(subject).digest('base64url').slice(0, 22)}`;
 }

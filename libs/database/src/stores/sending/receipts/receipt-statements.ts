@@ -33,7 +33,8 @@ const NOTABLE = stateList([...new Set([...sourcesOf(RECEIPT_MOVES), ...targetsOf
 
 /**
  * Compare-and-set along the table of states; a receipt changes a delivery at most once. An address is suppressed even
- * if the receipt changes nothing else. Indexes: the primary keys of deliveries, recipients and notifications.
+ * if the receipt changes nothing else. The vendor's text, which may quote the address, is not written for an erased
+ * recipient. Indexes: the primary keys of deliveries, recipients and notifications.
  *
  * Lock order: deliveries by (tenant_id, id), then notifications by (tenant_id, id). A waiting delivery is not locked:
  * its worker may be about to record it, and the two statements would deadlock.
@@ -42,7 +43,8 @@ export const APPLY_RECEIPTS = `
 with input as materialized (
   select * from ${receiptColumns.numberedTable('i')}
 ), locked_deliveries as materialized (
-  select i.ord, i.kind, i.detail, i.suppress, i.row_id, d.tenant_id, d.id, d.state
+  select i.ord, i.kind, case when d.recipient_id <> 'erased' then i.detail end as detail, i.suppress, i.row_id,
+         d.tenant_id, d.id, d.state
   from input i join deliveries d on d.tenant_id = i.tenant_id and d.id = i.id
   where d.state not in ${NOT_FINAL}
   order by d.tenant_id, d.id

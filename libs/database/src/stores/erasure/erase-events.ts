@@ -1,0 +1,54 @@
+// The statements that erase a recipient from events, and from the notifications that send events to endpoints.
+// Parameters: $1 the tenant, $2 the recipient; the addresses are those of the row in `erasures`.
+
+/** Events that one statement examines. */
+export const EVENTS_EXAMINED = 5_000;
+/** Notifications in one statement. */
+export const EVENT_BATCH = 500;
+
+const ADDRESSES = 'any (array(select unnest(addresses) from erasures where tenant_id = $1 and recipient_id = $2))';
+
+/** The data of an event, in the column or expression `data`, without what identifies the recipient. */
+const erasedData = (data: string): string => `(${data} - '{address,token,code,provider_message_id}'::text[])
+  || case when ${data} ? 'recipient_id' then '{"recipient_id": "erased"}'::jsonb else '{}' end`;
+
+/**
+ * Walks over the tenant's events from $3 on: deletes those that are only kept to be sent again, and erases the
+ * recipient from those that are still to be sent. $4: up to this time, or null. Index: events_pkey.
+ */
+export const ERASE_EVENTS = `
+with examined as materialized (
+  select seq, recipient_id = $2 or data->>'address' = ${ADDRESSES} as is_found, not webhooks and not broker as is_sent
+  from events where tenant_id = $1 and seq > $3 and created_at <= coalesce($4, 'infinity'::timestamptz)
+  order by seq limit ${EVENTS_EXAMINED}
+), deleted as (
+  delete from events e using examined x where x.is_found and x.is_sent and e.tenant_id = $1 and e.seq = x.seq
+), erased as (
+  update events e set
+    recipient_id = case when e.recipient_id is not null then 'erased' end,
+    subject = case when e.subject = $2 then 'erased' else e.subject end,
+    data = ${erasedData('e.data')}
+  from examined x where x.is_found and not x.is_sent and e.tenant_id = $1 and e.seq = x.seq
+)
+select count(*)::int as examined, max(seq)::text as last from examined`;
+
+/**
+ * Notifications that told an endpoint of the recipient or of one of the addresses. $3: the last id of the batch before,
+ * $4: up to this time of the event, or null. Indexes: notifications_event_recipient_idx,
+ * notifications_event_address_idx.
+ */
+export const EVENT_NOTIFICATIONS = `
+select id from notifications
+where tenant_id = $1 and endpoint_id is not null and payload->'data'->>'recipient_id' = $2 and id > $3
+  and (payload->>'timestamp')::timestamptz <= coalesce($4, 'infinity'::timestamptz)
+union
+select id from notifications
+where tenant_id = $1 and endpoint_id is not null and type = 'suppression.created'
+  and payload->'data'->>'address' = ${ADDRESSES} and id > $3
+  and (payload->>'timestamp')::timestamptz <= coalesce($4, 'infinity'::timestamptz)
+order by id limit ${EVENT_BATCH}`;
+
+/** $2: the ids of the notifications. Index: notifications_pkey. */
+export const ERASE_EVENT_NOTIFICATIONS = `
+update notifications set payload = jsonb_set(payload, '{data}', ${erasedData("(payload->'data')")})
+where tenant_id = $1 and id = any ($2::uuid[])`;

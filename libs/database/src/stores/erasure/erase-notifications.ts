@@ -1,0 +1,110 @@
+// The statements that erase one batch of notifications, in the order in which one transaction runs them. Parameters:
+// $1 the tenant, $2 the ids of the notifications; ABANDON has $3, the recipient, too.
+
+import type { Statement } from '../../statement.js';
+import { ERASE_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
+import { SECOND_PASS_SECONDS } from './erase-recipient.js';
+
+/** Notifications in one transaction. At this size it holds its locks for about 0.1 s. */
+export const BATCH = 500;
+
+/**
+ * Ends the deliveries that are not final and erases the addresses of all. A delivery whose send has begun becomes
+ * `unknown`; its worker finds no due row afterwards, so its record is rejected and writes nothing of the recipient.
+ * Remembers addresses and begun sends for the steps that follow.
+ *
+ * Lock order: the locks of the ordering keys, then due_deliveries, deliveries and notifications, as in RECORD. Indexes:
+ * deliveries_notification_id_tenant_id_id_idx and the primary keys.
+ */
+const ABANDON = `
+with deleted_due_rows as materialized (
+  delete from due_deliveries q using deliveries d
+  where d.tenant_id = $1 and d.notification_id = any ($2::uuid[])
+    and q.tenant_id = d.tenant_id and q.delivery_id = d.id
+    and (select carillon_lock_ordering_keys(array(
+      select carillon_ordering_lock(tenant_id, ordering_key) from notifications
+      where tenant_id = $1 and id = any ($2::uuid[]) and ordering_key is not null)))
+  returning q.delivery_id, q.sending, case when q.sending then 'unknown' else 'cancelled' end as state
+), erased_deliveries as (
+  update deliveries d set address = null, recipient_id = 'erased', provider_message_id = null,
+    state = case when ${guard(ERASE_MOVES, 'd.state', 'q.state')} then q.state else d.state end
+  from deliveries b left join deleted_due_rows q on q.delivery_id = b.id
+  where b.tenant_id = $1 and b.notification_id = any ($2::uuid[]) and d.tenant_id = b.tenant_id and d.id = b.id
+  returning d.tenant_id, d.id, d.notification_id, d.state, b.address, q.delivery_id is not null as is_changed
+), changed_deliveries as (
+  select tenant_id, notification_id, state from erased_deliveries where is_changed
+), updated_notifications as (${updateCounters(ERASE_MOVES)}
+), noted as (
+  update erasures e set
+    addresses = array(
+      select distinct one from unnest(e.addresses || array(
+        select address from erased_deliveries where address is not null)) as one),
+    abandoned_delivery_ids = e.abandoned_delivery_ids || array(
+      select delivery_id from deleted_due_rows where sending),
+    due_at = now() + interval '${SECOND_PASS_SECONDS} seconds'
+  where e.tenant_id = $1 and e.recipient_id = $3
+)
+select count(*)::int as deliveries,
+       (count(*) filter (where is_changed and state = 'cancelled'))::int as cancelled,
+       (count(*) filter (where is_changed and state = 'unknown'))::int as abandoned
+from erased_deliveries`;
+
+const DELIVERY_IDS = 'select id from deliveries where tenant_id = $1 and notification_id = any ($2::uuid[])';
+
+/** Vendors quote addresses in their texts, and some message ids contain a phone number. Index: attempts_pkey. */
+const ATTEMPTS = `
+update attempts set detail = null, provider_message_id = null
+where tenant_id = $1 and delivery_id in (${DELIVERY_IDS}) and (detail is not null or provider_message_id is not null)`;
+
+/** Index: delivery_log_pkey. */
+const DELIVERY_LOG = `
+update delivery_log set detail = null
+where tenant_id = $1 and delivery_id in (${DELIVERY_IDS}) and detail is not null`;
+
+/** A dead letter of a webhook delivery keeps its recipient, which is an endpoint. */
+const DEAD_LETTERS = `
+update dead_letters set detail = null, recipient_id = case channel when 'webhook' then recipient_id else 'erased' end
+where tenant_id = $1 and delivery_id in (${DELIVERY_IDS})`;
+
+/** Index: parked_receipts_delivery_id_idx. */
+const PARKED_RECEIPTS = `delete from parked_receipts where tenant_id = $1 and delivery_id in (${DELIVERY_IDS})`;
+
+/** A tenant's mailbox has about a thousand rows. Index: mailbox_messages_pkey. */
+const MAILBOX_MESSAGES = `
+with deleted as (
+  delete from mailbox_messages where tenant_id = $1 and delivery_id in (${DELIVERY_IDS}) returning 1
+)
+select count(*)::int as mailbox_messages from deleted`;
+
+const NOTIFICATIONS = `
+with erased as (
+  update notifications
+  set recipient_id = 'erased', payload = null, content = null, shared_content_id = null, metadata = null,
+      ordering_key = null
+  where tenant_id = $1 and id = any ($2::uuid[]) returning 1
+)
+select count(*)::int as notifications from erased`;
+
+/**
+ * Each statement after the first has a younger snapshot: it sees what the records wrote that held the due rows before
+ * ABANDON. Later records find no due row, and later receipts an erased delivery.
+ */
+export function eraseNotifications(tenantId: string, recipientId: string, ids: string[]): Statement[] {
+  const values = [tenantId, ids];
+  return [
+    { text: ABANDON, values: [tenantId, ids, recipientId] },
+    ...[...VENDOR_TEXTS, PARKED_RECEIPTS, MAILBOX_MESSAGES, NOTIFICATIONS].map((text) => ({ text, values })),
+  ];
+}
+
+/** Erases texts that came back for these notifications, from a vendor or from a tenant's endpoint. */
+export const VENDOR_TEXTS = [ATTEMPTS, DELIVERY_LOG, DEAD_LETTERS];
+
+/**
+ * $2: the recipient, $3: the last id of the batch before, $4: up to this time of acceptance. Index:
+ * notifications_recipient_id_tenant_id_id_idx.
+ */
+export const NOTIFICATIONS_OF_RECIPIENT = `
+select id from notifications
+where tenant_id = $1 and recipient_id = $2 and id > $3 and created_at <= $4 and endpoint_id is null
+order by id limit ${BATCH}`;

@@ -1,0 +1,120 @@
+// The statements that erase what belongs to a recipient directly. Parameters: $1 the tenant, $2 the recipient.
+
+import type { Statement } from '../../statement.js';
+
+/** After which a worker looks for rows that were written during the erasure: more than a send and its record take. */
+export const SECOND_PASS_SECONDS = 60;
+/** Erasures that one run of the task takes. */
+const AT_ONCE = 20;
+
+/** Notes the erasure with the addresses of the profile, which the later steps search for. Index: erasures_pkey. */
+const START = `
+insert into erasures as e (tenant_id, recipient_id, addresses, due_at)
+select $1::uuid, $2::text, array(
+         select lower(email) from recipients where tenant_id = $1 and id = $2 and email is not null
+         union select email from recipients where tenant_id = $1 and id = $2 and email is not null
+         union select phone from recipients where tenant_id = $1 and id = $2 and phone is not null
+         union select token from devices where tenant_id = $1 and recipient_id = $2),
+       now() + interval '${SECOND_PASS_SECONDS} seconds'
+on conflict (tenant_id, recipient_id) do update set
+  addresses = e.addresses || excluded.addresses, requested_at = now(), completed_at = null, due_at = excluded.due_at
+returning requested_at as "requestedAt"`;
+
+/** $3: all channels. Indexes: the primary keys. */
+const PROFILE = `
+with deleted_devices as (
+  delete from devices where tenant_id = $1 and recipient_id = $2 returning 1
+), deleted_preferences as (
+  delete from preferences where tenant_id = $1 and recipient_id = $2 returning 1
+), deleted_rate_windows as (
+  delete from rate_windows where tenant_id = $1 and key = any (select c || ':' || $2 from unnest($3::text[]) as c)
+), deleted_recipient as (
+  delete from recipients where tenant_id = $1 and id = $2 returning 1
+)
+select (select count(*) from deleted_recipient)::int as profile,
+       (select count(*) from deleted_devices)::int as devices,
+       (select count(*) from deleted_preferences)::int as preferences`;
+
+export function eraseProfile(
+  tenantId: string,
+  recipientId: string,
+  channels: readonly string[],
+): [Statement, Statement] {
+  return [
+    { text: START, values: [tenantId, recipientId] },
+    { text: PROFILE, values: [tenantId, recipientId, channels] },
+  ];
+}
+
+/**
+ * The counters first: a record that is inserting an item holds their row, and its item is visible to the next
+ * statement. Indexes: inbox_counters_pkey, inbox_items_pkey.
+ */
+export function eraseInbox(tenantId: string, recipientId: string): Statement[] {
+  const values = [tenantId, recipientId];
+  return [
+    { text: 'delete from inbox_counters where tenant_id = $1 and recipient_id = $2', values },
+    {
+      text: `with deleted as (delete from inbox_items where tenant_id = $1 and recipient_id = $2 returning 1)
+             select count(*)::int as inbox_items from deleted`,
+      values,
+    },
+  ];
+}
+
+const ADDRESSES = '(select unnest(addresses) from erasures where tenant_id = $1 and recipient_id = $2)';
+
+/**
+ * A suppression keeps its address, so that the address gets no messages by mistake, and loses the vendor's text. Index:
+ * suppressions_tenant_id_channel_address_key.
+ */
+const SUPPRESSIONS = `
+update suppressions set detail = null, delivery_id = null
+where tenant_id = $1 and address in ${ADDRESSES}`;
+
+/**
+ * Stored answers to POST requests in which a value is the recipient or an address. $3: the start of the path of the
+ * recipient's resources. A repetition of such a request is rejected as `idempotency_unknown`. Index:
+ * idempotency_keys_response_idx.
+ */
+const STORED_ANSWERS = `
+update idempotency_keys set response = null
+where tenant_id = $1 and response is not null
+  and (starts_with(response->>'location', $3)
+    or jsonb_path_exists(response, '$.** ? (@ == $values[*])', jsonb_build_object(
+         'values', to_jsonb(array(select $2::text union ${ADDRESSES})))))`;
+
+export function eraseStoredTexts(tenantId: string, recipientId: string): Statement[] {
+  const location = `/api/v1/recipients/${encodeURIComponent(recipientId)}/`;
+  return [
+    { text: SUPPRESSIONS, values: [tenantId, recipientId] },
+    { text: STORED_ANSWERS, values: [tenantId, recipientId, location] },
+  ];
+}
+
+/**
+ * Vendors' texts with one of the addresses, at the accounts of the tenant and of the platform ($3). An account has one
+ * row. Index: provider_account_health_pkey.
+ */
+export const ACCOUNT_HEALTH = `
+update provider_account_health h set detail = null from erasures e
+where e.tenant_id = $1 and e.recipient_id = $2 and h.tenant_id in ($1, $3) and h.detail is not null
+  and exists (select from unnest(e.addresses) as one where strpos(lower(h.detail), lower(one)) > 0)`;
+
+/** Indexes: erasures_pkey, mailbox_messages_pkey. */
+export const MAILBOX = `
+delete from mailbox_messages m using erasures e
+where e.tenant_id = $1 and e.recipient_id = $2 and m.tenant_id = e.tenant_id
+  and m.delivery_id = any (e.abandoned_delivery_ids)`;
+
+export const COMPLETE = `
+update erasures set completed_at = now(), due_at = now() + interval '${SECOND_PASS_SECONDS} seconds'
+where tenant_id = $1 and recipient_id = $2`;
+
+export const FORGET = 'delete from erasures where tenant_id = $1 and recipient_id = $2';
+
+/** Another worker may take the same ones: each step can be repeated. Index: erasures_due_at_idx. */
+export const DUE_ERASURES = `
+select tenant_id as "tenantId", recipient_id as "recipientId", requested_at as "requestedAt",
+       completed_at as "completedAt"
+from erasures where due_at <= now() order by due_at limit ${AT_ONCE}`;

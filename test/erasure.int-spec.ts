@@ -1,0 +1,306 @@
+// Erasing a recipient: afterwards no column of any table contains what identified them.
+
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Database, ErasuresStore, ReceiptsStore } from '#database';
+import { newId } from '#domain';
+import { type SmtpSink, startSmtpSink, startVendor, until, type Vendor, vendors } from '#testing';
+import { CONTENT, type Json, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
+
+const ID = 'mark-person-77';
+const EMAIL = 'Mark.Person@example.com';
+/** An address of one send only. */
+const OTHER_EMAIL = 'other.mark@example.com';
+const PHONE = '+41791234567';
+const TOKEN = 'mark-device-token';
+const ORDERING_KEY = 'mark-ordering-key';
+/** Values of payload, metadata and attributes. */
+const VALUE = 'mark-value';
+const MARKS = [ID, EMAIL, OTHER_EMAIL, PHONE, PHONE.slice(1), TOKEN, ORDERING_KEY, VALUE];
+
+/** The columns with marks before the erasure, so that the search is known to find them. */
+const EVERYWHERE = [
+  'attempts.detail',
+  'dead_letters.detail',
+  'dead_letters.recipient_id',
+  'deliveries.address',
+  'deliveries.recipient_id',
+  'delivery_log.detail',
+  'devices.recipient_id',
+  'devices.token',
+  'due_deliveries.ordering_key',
+  'events.data',
+  'events.recipient_id',
+  'idempotency_keys.response',
+  'inbox_counters.recipient_id',
+  'inbox_items.body',
+  'inbox_items.recipient_id',
+  'inbox_items.title',
+  'mailbox_messages.recipient_address',
+  'notifications.content',
+  'notifications.metadata',
+  'notifications.ordering_key',
+  'notifications.payload',
+  'notifications.recipient_id',
+  'parked_receipts.detail',
+  'preferences.recipient_id',
+  'rate_windows.key',
+  'recipients.attributes',
+  'recipients.email',
+  'recipients.id',
+  'recipients.phone',
+  'suppressions.address',
+  'suppressions.detail',
+];
+
+const open: (() => Promise<unknown>)[] = [];
+let app: TestEnvironment;
+let database: Database;
+
+beforeAll(async () => {
+  app = await startTestEnvironment({ environment: { LEASE_SECONDS: '12' } });
+  database = new Database({ url: app.databaseUrl, poolSize: 3 });
+});
+afterAll(async () => {
+  await database?.close();
+  await app?.stop();
+});
+afterEach(async () => {
+  for (const close of open.splice(0)) await close();
+});
+
+/** `table.column: row` for each value that contains a mark, in text or in the hexadecimal form of binary columns. */
+async function marksInDatabase(): Promise<{ place: string; value: string }[]> {
+  const escaped = MARKS.map((mark) => mark.replaceAll(/[.+]/g, '\\$&'));
+  const pattern = [...escaped, ...MARKS.map((mark) => Buffer.from(mark).toString('hex'))].join('|');
+  const { rows: columns } = await app.sql.query<{ table: string; column: string }>(
+    `select c.relname as table, a.attname as column from pg_class c join pg_attribute a on a.attrelid = c.oid
+     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+       and a.attnum > 0 and not a.attisdropped order by 1, 2`,
+  );
+  expect(columns.length).toBeGreaterThan(150);
+  const found: { place: string; value: string }[] = [];
+  for (const { table, column } of columns) {
+    const { rows } = await app.sql.query<{ value: string }>(
+      `select "${column}"::text as value from "${table}" where "${column}"::text ~* $1`,
+      [pattern],
+    );
+    found.push(...rows.map(({ value }) => ({ place: `${table}.${column}`, value })));
+  }
+  return found;
+}
+
+const places = async (): Promise<string[]> => [...new Set((await marksInDatabase()).map(({ place }) => place))].sort();
+
+const kept = async (): Promise<string[]> =>
+  (await marksInDatabase()).map(({ place, value }) => `${place}: ${value}`).sort();
+
+async function secondPass(): Promise<void> {
+  await app.sql.query('update erasures set due_at = now()');
+  await new ErasuresStore(database).finishDue();
+  expect((await app.sql.query('select from erasures')).rows).toEqual([]);
+}
+
+async function receiver(): Promise<Vendor> {
+  const vendor = await startVendor(vendors['webhook']!);
+  open.push(() => vendor.close());
+  return vendor;
+}
+
+async function smtpAccount(tenant: Tenant): Promise<SmtpSink> {
+  const sink = await startSmtpSink();
+  open.push(() => sink.close());
+  const credentials = { host: '127.0.0.1', port: sink.port, tls: 'none', from: 'Carillon <carillon@example.com>' };
+  const made = await tenant.call('POST', '/api/v1/provider-accounts', { name: 'SMTP', provider: 'smtp', credentials });
+  expect([made.status, made.body.detail]).toEqual([201, undefined]);
+  return sink;
+}
+
+async function smsAccount(tenant: Tenant): Promise<Vendor> {
+  const vendor = await startVendor(vendors['twilio']!);
+  open.push(() => vendor.close());
+  const { credentials } = vendor;
+  const made = await tenant.call('POST', '/api/v1/provider-accounts', { name: 'SMS', provider: 'twilio', credentials });
+  expect([made.status, made.body.detail]).toEqual([201, undefined]);
+  return vendor;
+}
+
+const message = (channel: 'email' | 'sms' | 'in_app', more: Record<string, unknown> = {}): Record<string, unknown> => ({
+  recipient_id: ID,
+  channel,
+  content: CONTENT[channel],
+  payload: { name: VALUE },
+  metadata: { order: VALUE },
+  ...more,
+});
+
+async function sendUntil(tenant: Tenant, status: string, body: Record<string, unknown>): Promise<Json> {
+  const { id, deliveries } = await tenant.send(body);
+  await until(`it is ${status}`, async () => (await tenant.notification(id)).status === status);
+  return deliveries[0];
+}
+
+async function createRecipient(tenant: Tenant): Promise<void> {
+  const key = { 'Idempotency-Key': newId() };
+  await tenant.call('PUT', `/api/v1/recipients/${ID}`, { email: EMAIL, phone: PHONE, attributes: { note: VALUE } });
+  await tenant.call('PUT', `/api/v1/recipients/${ID}/preferences`, { channels: { push: false } });
+  const devices = `/api/v1/recipients/${ID}/devices`;
+  expect((await tenant.call('POST', devices, { token: TOKEN, platform: 'ios' }, key)).status).toBe(201);
+}
+
+describe('an erased recipient', () => {
+  it('is in no column of any table, after deliveries in every state', async () => {
+    const tenant = await app.tenant({ recipient_limits: { email: { limit: 100, window_seconds: 60 } } });
+    const hook = await receiver();
+    for (const ordered of [false, true])
+      await tenant.call('POST', '/api/v1/webhooks', { url: `${hook.url}/hook`, events: ['*'], ordered });
+    await createRecipient(tenant);
+
+    const captured = await sendUntil(tenant, 'sent', message('email', { ordering_key: ORDERING_KEY }));
+    await sendUntil(tenant, 'sent', message('in_app', { content: { title: VALUE, body: VALUE } }));
+    const bulk = await tenant.call('POST', '/api/v1/notifications/bulk', {
+      channel: 'in_app',
+      content: { title: 'Hello', body: 'Hello {{name}}' },
+      payload: { name: 'all' },
+      recipients: [{ recipient_id: ID, payload: { name: VALUE } }, { recipient_id: 'somebody-else' }],
+    });
+    for (const { id } of bulk.body.accepted)
+      await until('it is sent', async () => (await tenant.notification(id)).status === 'sent');
+    const receipts = new ReceiptsStore(database);
+    const receipt = { tenantId: tenant.id, deliveryId: captured.id };
+    await receipts.apply({ ...receipt, kind: 'delivered', detail: `250 <${EMAIL}> ok` });
+
+    const waiting = await tenant.send(
+      message('email', { ordering_key: ORDERING_KEY, scheduled_at: new Date(Date.now() + 3_600_000).toISOString() }),
+    );
+    await app.sql.query(
+      `insert into parked_receipts (tenant_id, id, delivery_id, kind, detail) values ($1, $2, $3, 'bounced', $4)`,
+      [tenant.id, newId(), waiting.deliveries[0].id, `550 <${EMAIL}> unknown`],
+    );
+
+    const [sink, sms] = [await smtpAccount(tenant), await smsAccount(tenant)];
+    sink.answerRcpt({ code: 550, message: `5.1.1 <${EMAIL}> unknown` });
+    await sendUntil(tenant, 'failed', message('email'));
+    await sendUntil(tenant, 'suppressed', message('email'));
+    sms.behave({ status: 400, body: { code: 21211, message: `The number ${PHONE} is not valid`, status: 400 } });
+    await sendUntil(tenant, 'failed', message('sms'));
+    sink.holdAt('recipient');
+    const inFlight = await tenant.send(message('email', { recipient_address: OTHER_EMAIL }));
+    const inFlightId = inFlight.deliveries[0].id;
+    await until('its send has begun', async () => (await tenant.delivery(inFlightId)).state === 'sending');
+    await until('the endpoint was told everything', async () => {
+      const pending = await app.sql.query('select from events where webhooks or broker');
+      const due = await app.sql.query(`select from due_deliveries where channel = 'webhook'`);
+      return pending.rows.length + due.rows.length === 0;
+    });
+    expect(await places()).toEqual(EVERYWHERE);
+
+    const { status, body } = await tenant.call('DELETE', `/api/v1/recipients/${ID}`);
+    expect([status, body.erased]).toEqual([
+      200,
+      {
+        profile: 1,
+        devices: 1,
+        preferences: 1,
+        inbox_items: 2,
+        notifications: 8,
+        deliveries: 8,
+        cancelled: 1,
+        abandoned: 1,
+        mailbox_messages: 1,
+      },
+    ]);
+    expect(await places()).toEqual(['erasures.addresses', 'erasures.recipient_id', 'suppressions.address']);
+
+    // What comes later about these deliveries: the vendor's answer, and receipts.
+    sink.answerRcpt({ code: 550, message: `5.1.1 <${OTHER_EMAIL}> unknown` });
+    sink.release();
+    sink.answerRcpt(null);
+    const next = { recipient_id: 'next', recipient_address: 'next@example.com', channel: 'email' };
+    await sendUntil(tenant, 'sent', { ...next, content: CONTENT.email });
+    for (const deliveryId of [captured.id, inFlightId])
+      await receipts.apply({ ...receipt, deliveryId, kind: 'bounced', detail: `550 <${EMAIL}>`, suppress: 'bounced' });
+    await secondPass();
+    expect(await kept()).toEqual([`suppressions.address: ${PHONE}`, `suppressions.address: ${EMAIL.toLowerCase()}`]);
+    expect((await tenant.delivery(inFlightId)).state).toBe('bounced');
+    const counts = await app.sql.query(
+      `select total, succeeded, failed, suppressed, cancelled from notifications where id = $1`,
+      [inFlight.id],
+    );
+    expect(counts.rows).toEqual([{ total: 1, succeeded: 0, failed: 1, suppressed: 0, cancelled: 0 }]);
+    // The other recipient of the bulk send keeps everything.
+    const inbox = await app.sql.query(`select body from inbox_items where recipient_id = 'somebody-else'`);
+    expect(inbox.rows).toEqual([{ body: 'Hello all' }]);
+  });
+});
+
+describe('an erasure', () => {
+  it('does not touch what the same person does afterwards', async () => {
+    const tenant = await app.tenant();
+    await createRecipient(tenant);
+    expect((await tenant.call('DELETE', `/api/v1/recipients/${ID}`)).status).toBe(200);
+    await createRecipient(tenant);
+    await sendUntil(tenant, 'sent', message('in_app'));
+    await secondPass();
+    expect((await tenant.call('GET', `/api/v1/recipients/${ID}`)).body.email).toBe(EMAIL);
+    const { rows } = await app.sql.query(
+      'select recipient_id, payload from notifications where tenant_id = $1 and endpoint_id is null',
+      [tenant.id],
+    );
+    expect(rows).toEqual([{ recipient_id: ID, payload: { name: VALUE } }]);
+    const inbox = await app.sql.query('select recipient_id from inbox_items where tenant_id = $1', [tenant.id]);
+    expect(inbox.rows).toEqual([{ recipient_id: ID }]);
+  });
+
+  it('is completed by a worker if its process was lost', async () => {
+    const tenant = await app.tenant();
+    await createRecipient(tenant);
+    await sendUntil(tenant, 'sent', message('email'));
+    const lost = Object.create(database, {
+      pipelineForTenant: {
+        value: async (tenantId: string, statements: { text: string }[]) => {
+          if (statements.some(({ text }) => text.includes('delete from inbox_items'))) throw new Error('killed');
+          return await database.pipelineForTenant(tenantId, statements);
+        },
+      },
+    }) as Database;
+    await expect(new ErasuresStore(lost).erase(tenant.id, ID)).rejects.toThrow('killed');
+    await secondPass();
+    const { rows } = await app.sql.query('select from idempotency_keys where tenant_id = $1 and response is not null', [
+      tenant.id,
+    ]);
+    expect(rows).toEqual([]);
+  });
+
+  it('of a recipient with many notifications is done in short transactions', async () => {
+    const tenant = await app.tenant();
+    const ids = Array.from({ length: 2_500 }, () => newId());
+    await app.sql.query(
+      `insert into notifications (tenant_id, id, recipient_id, category, channels, priority, total, payload)
+       select $1, id, 'many', 'default', '{email}', 5, 1, '{}' from unnest($2::uuid[]) as id`,
+      [tenant.id, ids],
+    );
+    await app.sql.query(
+      `insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, address)
+       select $1, id, id, 'many', 'email', 'many@example.com' from unnest($2::uuid[]) as id`,
+      [tenant.id, ids],
+    );
+    await app.sql.query(
+      `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at)
+       select $1, id, 'email', 2, now() + interval '1 day' from unnest($2::uuid[]) as id`,
+      [tenant.id, ids],
+    );
+    const { body } = await tenant.call('DELETE', '/api/v1/recipients/many');
+    expect(body.erased).toMatchObject({ notifications: 2_500, deliveries: 2_500, cancelled: 2_500 });
+    const { rows } = await app.sql.query(
+      `select final_status, count(*)::int from notifications where tenant_id = $1 group by 1`,
+      [tenant.id],
+    );
+    expect(rows).toEqual([{ final_status: 'cancelled', count: 2_500 }]);
+    // Each batch is a transaction of its own.
+    const versions = await app.sql.query(
+      `select count(distinct xmin::text)::int as transactions from notifications where tenant_id = $1`,
+      [tenant.id],
+    );
+    expect(versions.rows[0].transactions).toBe(5);
+  });
+});
