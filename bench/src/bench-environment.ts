@@ -15,7 +15,7 @@ import type { LoadOrder, LoadResult } from './load.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** The admin token of every API of a run. */
-export const ADMIN_TOKEN = `bench-${'x'.repeat(40)}`;
+export const ADMIN_TOKEN = randomBytes(24).toString('hex');
 
 export interface BenchTenant {
   id: string;

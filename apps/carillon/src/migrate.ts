@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { ConfigError, loadConfig } from '#config';
+import { ConfigError, loadDatabaseConfig } from '#config';
 import { LoginsNotCreated, migrate } from '#database';
 
 try {
-  const { databaseUrl, databaseLogins } = loadConfig();
+  const { databaseUrl, databaseLogins } = loadDatabaseConfig();
   const done = await migrate(databaseUrl, join(import.meta.dirname, '../../../../prisma/migrations'), {
     createsLogins: databaseLogins === undefined,
   });

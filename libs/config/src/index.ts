@@ -1,2 +1,2 @@
-export { type Config, ConfigError, loadConfig, profileOf, settingFaults } from './load-config.js';
+export { type Config, ConfigError, loadConfig, loadDatabaseConfig, profileOf, settingFaults } from './load-config.js';
 export { type SettingName, secretSettings, settingsSchema } from './schema.js';

@@ -2,13 +2,16 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ConfigError, loadConfig } from './index.js';
+import { type Config, ConfigError, loadConfig, loadDatabaseConfig, settingFaults } from './index.js';
 
 const home = mkdtempSync(join(tmpdir(), 'carillon-config-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 const URL = 'postgresql://a:b@localhost/c';
-const good = { DATABASE_URL: URL, CARILLON_HOME: home };
+const server = { DATABASE_URL: URL, CARILLON_HOME: home };
+const good = { ...server, NODE_ENV: 'development' };
+const MASTER_KEY = '8d1f0c6be27a5943b1d06f3ac8e2579410fb6d3e9a7c52481e0d9bf3a6c87152';
+const ADMIN_TOKEN = '5c0e9b7f31d8a2460f9d3b6ce1a87254d09f6b3a7e1c8d52';
 const faults = (environment: Record<string, string>): readonly string[] => {
   try {
     loadConfig(environment);
@@ -75,16 +78,54 @@ describe('the configuration', () => {
   });
 
   it('refuses weak secrets in production', () => {
-    const production = { ...good, NODE_ENV: 'production' };
+    const production = { ...server, NODE_ENV: 'production' };
     expect(faults(production)).toEqual([
-      'MASTER_KEY: must be set in production',
-      'ADMIN_TOKEN: must be set in production',
+      expect.stringContaining('MASTER_KEY: must be set in production'),
+      expect.stringContaining('ADMIN_TOKEN: must be set in production'),
     ]);
-    const key = { MASTER_KEY: 'ab'.repeat(32) };
+    const key = { MASTER_KEY };
     expect(faults({ ...production, ...key, ADMIN_TOKEN: 'short' })).toEqual([expect.stringContaining('32 bytes')]);
     expect(faults({ ...production, ...key, ADMIN_TOKEN: 'changemechangemechangemechangeme' })).toEqual([
       expect.stringContaining('well-known'),
     ]);
-    expect(faults({ ...production, ...key, ADMIN_TOKEN: 'x7'.repeat(20) })).toEqual([]);
+    const regular = 'x7'.repeat(20);
+    const zeros = '0'.repeat(64);
+    const told = faults({ ...production, MASTER_KEY: zeros, ADMIN_TOKEN: regular });
+    expect(told).toEqual([
+      expect.stringMatching(/^MASTER_KEY: must be random .*openssl rand -hex 32/),
+      expect.stringMatching(/^ADMIN_TOKEN: must be random .*openssl rand -hex 24/),
+    ]);
+    for (const value of [regular, zeros]) expect(told.join()).not.toContain(value);
+    expect(faults({ ...production, ...key, ADMIN_TOKEN })).toEqual([]);
+    expect(faults({ ...good, MASTER_KEY: zeros, ADMIN_TOKEN: 'x' })).toEqual([]);
+  });
+
+  it('is production with DATABASE_URL, and not in the embedded profile, unless NODE_ENV is set', () => {
+    expect(faults(server)).toEqual([
+      expect.stringContaining('MASTER_KEY: must be set'),
+      expect.stringContaining('ADMIN_TOKEN: must be set'),
+    ]);
+    expect(settingFaults(server)).toEqual(faults(server));
+    const keys = { MASTER_KEY, ADMIN_TOKEN };
+    expect(loadConfig({ ...server, ...keys })).toMatchObject({ production: true, egressAllowedCidrs: [] });
+    const loopback = { production: false, egressAllowedCidrs: ['127.0.0.0/8', '::1/128'] };
+    for (const NODE_ENV of ['development', 'test']) expect(loadConfig({ ...server, NODE_ENV })).toMatchObject(loopback);
+    const embedded = { CARILLON_HOME: home };
+    expect(settingFaults(embedded)).toEqual([]);
+    expect(loadConfig(embedded, URL)).toMatchObject({ ...loopback, embedded: true });
+    expect(settingFaults({ ...embedded, NODE_ENV: 'production' })).toHaveLength(2);
+  });
+
+  it('has its listeners for operators on loopback unless their hosts are set', () => {
+    const listeners = ({ host, internalHost, metricsHost }: Config): string[] => [host, internalHost, metricsHost];
+    expect(listeners(loadConfig(good))).toEqual(['0.0.0.0', '127.0.0.1', '127.0.0.1']);
+    const set = { HOST: '10.0.0.1', INTERNAL_HOST: '10.0.0.2', METRICS_HOST: '0.0.0.0' };
+    expect(listeners(loadConfig({ ...good, ...set }))).toEqual(['10.0.0.1', '10.0.0.2', '0.0.0.0']);
+  });
+
+  it('needs no secrets to migrate', () => {
+    expect(loadDatabaseConfig(server)).toEqual({ databaseUrl: URL, databaseLogins: undefined });
+    expect(() => loadDatabaseConfig({})).toThrow('DATABASE_URL: is needed');
+    expect(() => loadDatabaseConfig({ ...server, PORT: 'x' })).toThrow('PORT: must be a port number');
   });
 });

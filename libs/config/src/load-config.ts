@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { channelIds } from '#domain';
 import { localSecrets } from './local-secrets.js';
 import { concurrencySetting, type SettingName, type Settings, secretSettings, settingsSchema } from './schema.js';
+import { isWeakSecret } from './weak-secret.js';
 
 export interface Config {
   readonly production: boolean;
@@ -20,7 +21,9 @@ export interface Config {
   readonly publicUrl: string | undefined;
   readonly egressAllowedCidrs: readonly string[];
   readonly internalPort: number | undefined;
+  readonly internalHost: string;
   readonly metricsPort: number | undefined;
+  readonly metricsHost: string;
   readonly adminToken: string;
   /** 32 bytes. */
   readonly masterKey: Buffer;
@@ -62,6 +65,10 @@ export class ConfigError extends Error {
 
 const KNOWN_DEFAULT_TOKENS = /^(admin|secret|password|changeme|change-me|token|test|default|example)+[-_0-9]*$/i;
 
+const NO_DATABASE =
+  'DATABASE_URL: is needed by `npm run api`, `npm run worker` and `npm run migrate`; only `npm start` has an ' +
+  'embedded PostgreSQL';
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -74,13 +81,9 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
   const { settings, faults } = readSettings(environment);
   if (!settings) throw new ConfigError(faults);
 
-  const production = settings.NODE_ENV === 'production';
+  const production = isProduction(settings);
   const databaseUrl = settings.DATABASE_URL ?? embeddedDatabaseUrl;
-  if (!databaseUrl)
-    faults.push(
-      'DATABASE_URL: is needed by `npm run api`, `npm run worker` and `npm run migrate`; only `npm start` has an ' +
-        'embedded PostgreSQL',
-    );
+  if (!databaseUrl) faults.push(NO_DATABASE);
   if (production) faults.push(...weakSecrets(settings));
   faults.push(...missingCompanions(settings));
   if (faults.length > 0) throw new ConfigError(faults);
@@ -103,7 +106,9 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     publicUrl: settings.PUBLIC_URL,
     egressAllowedCidrs: settings.EGRESS_ALLOWED_CIDRS ?? (production ? [] : ['127.0.0.0/8', '::1/128']),
     internalPort: settings.INTERNAL_PORT,
+    internalHost: settings.INTERNAL_HOST,
     metricsPort: settings.METRICS_PORT,
+    metricsHost: settings.METRICS_HOST,
     adminToken: settings.ADMIN_TOKEN ?? generated!.adminToken,
     masterKey: settings.MASTER_KEY ?? Buffer.from(generated!.masterKey, 'hex'),
     home,
@@ -125,11 +130,17 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
 export function settingFaults(environment: Environment = process.env): string[] {
   const { settings, faults } = readSettings(environment);
   if (!settings) return faults;
-  return [
-    ...faults,
-    ...(settings.NODE_ENV === 'production' ? weakSecrets(settings) : []),
-    ...missingCompanions(settings),
-  ];
+  return [...faults, ...(isProduction(settings) ? weakSecrets(settings) : []), ...missingCompanions(settings)];
+}
+
+/** The database, for a command that needs no secrets. Throws {@link ConfigError}. */
+export function loadDatabaseConfig(
+  environment: Environment = process.env,
+): Pick<Config, 'databaseUrl' | 'databaseLogins'> {
+  const { settings, faults } = readSettings(environment);
+  if (settings) faults.push(...(settings.DATABASE_URL ? [] : [NO_DATABASE]), ...missingCompanions(settings));
+  if (!settings?.DATABASE_URL || faults.length > 0) throw new ConfigError(faults);
+  return { databaseUrl: settings.DATABASE_URL, databaseLogins: databaseLoginsOf(settings) };
 }
 
 /** Whether the database is embedded, and CARILLON_HOME. Needed before the other settings can be loaded. */
@@ -197,13 +208,24 @@ function missingCompanions(settings: Settings): string[] {
   return faults;
 }
 
-function weakSecrets(settings: Settings): string[] {
+/** Without NODE_ENV everything is production but `npm start` on its embedded PostgreSQL. */
+function isProduction({ NODE_ENV, DATABASE_URL }: Settings): boolean {
+  return (NODE_ENV ?? (DATABASE_URL === undefined ? 'development' : 'production')) === 'production';
+}
+
+function weakSecrets({ MASTER_KEY, ADMIN_TOKEN }: Settings): string[] {
   const faults: string[] = [];
-  if (!settings.MASTER_KEY) faults.push('MASTER_KEY: must be set in production');
-  if (!settings.ADMIN_TOKEN) faults.push('ADMIN_TOKEN: must be set in production');
-  else if (Buffer.byteLength(settings.ADMIN_TOKEN) < 32)
-    faults.push('ADMIN_TOKEN: must be 32 bytes or more in production');
-  else if (KNOWN_DEFAULT_TOKENS.test(settings.ADMIN_TOKEN))
+  const missing = 'must be set in production (NODE_ENV=development generates one)';
+  if (!MASTER_KEY) faults.push(`MASTER_KEY: ${missing}`);
+  else if (isWeakSecret(MASTER_KEY)) faults.push(`MASTER_KEY: ${tooRegular('openssl rand -hex 32')}`);
+  if (!ADMIN_TOKEN) faults.push(`ADMIN_TOKEN: ${missing}`);
+  else if (Buffer.byteLength(ADMIN_TOKEN) < 32) faults.push('ADMIN_TOKEN: must be 32 bytes or more in production');
+  else if (KNOWN_DEFAULT_TOKENS.test(ADMIN_TOKEN))
     faults.push('ADMIN_TOKEN: must not be a well-known default in production');
+  else if (isWeakSecret(Buffer.from(ADMIN_TOKEN))) faults.push(`ADMIN_TOKEN: ${tooRegular('openssl rand -hex 24')}`);
   return faults;
+}
+
+function tooRegular(command: string): string {
+  return `must be random in production, and this one is repetitive or a sequence (\`${command}\` makes a good one)`;
 }

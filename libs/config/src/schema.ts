@@ -1,16 +1,11 @@
-import { isIP } from 'node:net';
 import { z } from 'zod';
 import { type ChannelId, channelIds } from '#domain';
+import { brokerList, cidrList, concurrency, flag, masterKey, port, positive, prefix } from './setting-formats.js';
 
 /**
  * Every setting of Carillon, with a description. `npm run docs` generates `docs/configuration.md` and `.env.example`
  * from this file. Credentials of vendors are data of tenants, not settings.
  */
-
-const port = z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65_535);
-const positive = z.coerce.number({ error: 'must be a whole number' }).int().min(1);
-const concurrency = positive.max(10_000);
-const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
 /** The setting that overrides WORKER_CONCURRENCY for one channel. */
 export function concurrencySetting<Id extends ChannelId>(channel: Id): `WORKER_${Uppercase<Id>}_CONCURRENCY` {
@@ -29,44 +24,6 @@ const channelList = z
   .transform((text) => text.split(',').map((name) => name.trim()))
   .pipe(z.array(z.enum(channelIds)).min(1));
 
-const brokerList = z
-  .string()
-  .transform((text) => text.split(',').map((broker) => broker.trim()))
-  .pipe(z.array(z.string().regex(/^[^\s:]+:\d{1,5}$/, 'must be host:port, comma-separated')).min(1));
-
-const prefix = z
-  .string()
-  .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be 1 to 100 letters, digits, dots, dashes or underscores');
-
-/** Ranges in CIDR notation. */
-const cidrList = z
-  .string()
-  .transform((text) => text.split(',').map((range) => range.trim()))
-  .pipe(
-    z.array(
-      z.string().refine((range) => {
-        const [address, bits, ...rest] = range.split('/');
-        const version = isIP(address ?? '');
-        return (
-          version !== 0 &&
-          rest.length === 0 &&
-          /^\d{1,3}$/.test(bits ?? '') &&
-          Number(bits) <= (version === 4 ? 32 : 128)
-        );
-      }, 'must be ranges like 10.0.0.0/8, comma-separated'),
-    ),
-  );
-
-/** 32 bytes, as 64 hexadecimal digits or as base64. */
-const masterKey = z.string().transform((text, context) => {
-  const key = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : Buffer.from(text, 'base64');
-  if (key.length !== 32) {
-    context.addIssue({ code: 'custom', message: 'must be 32 bytes as 64 hexadecimal digits or base64' });
-    return z.NEVER;
-  }
-  return key;
-});
-
 const databaseUrl = z.url({
   protocol: /^postgres(ql)?$/,
   error: 'must be a URL like postgresql://user:password@host:5432/name',
@@ -75,8 +32,12 @@ const databaseUrl = z.url({
 export const settingsSchema = z.object({
   NODE_ENV: z
     .enum(['development', 'production', 'test'])
-    .default('development')
-    .describe('`production` refuses generated or weak secrets.'),
+    .optional()
+    .describe(
+      '`production` refuses missing or weak secrets, requests to private networks and accounts with an `endpoint`. ' +
+        'Default: `development` in the embedded profile, which is `npm start` without DATABASE_URL; `production` ' +
+        'otherwise.',
+    ),
   DATABASE_URL: databaseUrl
     .optional()
     .describe('The PostgreSQL server (15 or newer). Unset: `npm start` runs an embedded one under CARILLON_HOME.'),
@@ -149,22 +110,32 @@ export const settingsSchema = z.object({
         'notation, comma-separated. Default: loopback outside production, none in production.',
     ),
   INTERNAL_PORT: port.optional().describe('A separate port for `/internal`. The main port then answers 404 there.'),
+  INTERNAL_HOST: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('The address of the listener on INTERNAL_PORT. 0.0.0.0: all networks; the image sets it.'),
   METRICS_PORT: port
     .optional()
     .describe('The port for `/metrics`, `/livez` and `/readyz`. Default: 9090 for the API, 9091 for the worker.'),
+  METRICS_HOST: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('The address of the listener on METRICS_PORT. 0.0.0.0: all networks; the image sets it.'),
   ADMIN_TOKEN: z
     .string()
     .min(1)
     .optional()
     .describe(
-      "The operator's token for `/internal`, 32 bytes or more. Outside production one is generated and kept under" +
-        ' CARILLON_HOME.',
+      "The operator's token for `/internal`, 32 random bytes or more. Outside production one is generated and kept" +
+        ' under CARILLON_HOME.',
     ),
   MASTER_KEY: masterKey
     .optional()
     .describe(
-      '32 bytes that encrypt credentials and sign inbox tokens, as hexadecimal or base64. Outside production a ' +
-        'key is generated and kept under CARILLON_HOME.',
+      '32 random bytes that encrypt credentials and sign inbox tokens, as hexadecimal or base64. Outside ' +
+        'production a key is generated and kept under CARILLON_HOME.',
     ),
   CARILLON_HOME: z
     .string()

@@ -1,0 +1,47 @@
+// The formats of settings: which texts are valid, and the values they become.
+
+import { isIP } from 'node:net';
+import { z } from 'zod';
+
+export const port = z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65_535);
+export const positive = z.coerce.number({ error: 'must be a whole number' }).int().min(1);
+export const concurrency = positive.max(10_000);
+export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+
+export const brokerList = z
+  .string()
+  .transform((text) => text.split(',').map((broker) => broker.trim()))
+  .pipe(z.array(z.string().regex(/^[^\s:]+:\d{1,5}$/, 'must be host:port, comma-separated')).min(1));
+
+export const prefix = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be 1 to 100 letters, digits, dots, dashes or underscores');
+
+/** Ranges in CIDR notation. */
+export const cidrList = z
+  .string()
+  .transform((text) => text.split(',').map((range) => range.trim()))
+  .pipe(
+    z.array(
+      z.string().refine((range) => {
+        const [address, bits, ...rest] = range.split('/');
+        const version = isIP(address ?? '');
+        return (
+          version !== 0 &&
+          rest.length === 0 &&
+          /^\d{1,3}$/.test(bits ?? '') &&
+          Number(bits) <= (version === 4 ? 32 : 128)
+        );
+      }, 'must be ranges like 10.0.0.0/8, comma-separated'),
+    ),
+  );
+
+/** 32 bytes, as 64 hexadecimal digits or as base64. */
+export const masterKey = z.string().transform((text, context) => {
+  const key = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : Buffer.from(text, 'base64');
+  if (key.length !== 32) {
+    context.addIssue({ code: 'custom', message: 'must be 32 bytes as 64 hexadecimal digits or base64' });
+    return z.NEVER;
+  }
+  return key;
+});
