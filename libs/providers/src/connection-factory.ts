@@ -60,6 +60,9 @@ export class ConnectionFactory {
     const provider = providers[account.provider];
     if (!provider?.parseReceipts)
       return () => Promise.reject(new ReceiptRefused(`${account.provider} has no receipts`));
+    const endpointError = this.endpointError(account.credentials);
+    // The receipts of SES are verified with a certificate that the endpoint could replace.
+    if (endpointError) return () => Promise.reject(new ReceiptRefused(`credentials.endpoint: ${endpointError}`));
     const credentials = provider.credentials.parse(account.credentials);
     return async (call) =>
       (await provider.parseReceipts!(call, credentials, this.http)).map((receipt) => ({

@@ -1,10 +1,12 @@
 // Codes: https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html and SendEmail. Receipts come through
 // SNS: sns.ts.
 
+import { isIP, type LookupFunction } from 'node:net';
 import type { SESv2Client, SESv2ServiceException } from '@aws-sdk/client-sesv2';
 import { z } from 'zod';
 import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, endpoint, type ReceiptEvent, receiptsOf, secret } from '../define-provider.js';
+import { type EgressGuard, EgressRefused, withoutBrackets } from '../http/egress-guard.js';
 import { kindOfStatus, UNTRUSTED_CERTIFICATE } from '../http/vendor-http.js';
 import { emailOf, sender } from './email.js';
 import { notificationOf } from './sns.js';
@@ -54,9 +56,9 @@ export const ses = defineProvider({
   name: 'Amazon SES',
   channels: ['email'],
   credentials,
-  connect: (account) => {
+  connect: (account, { guard }) => {
     // Loads the SDK only for an account that uses it, because it takes much memory.
-    const opened = open(account);
+    const opened = open(account, guard);
     opened.catch(() => undefined);
     return {
       maxInFlight: MAX_IN_FLIGHT,
@@ -103,7 +105,10 @@ export const ses = defineProvider({
           });
       },
       async close() {
-        (await opened).client.destroy();
+        await opened.then(
+          ({ client }) => client.destroy(),
+          () => undefined,
+        );
       },
     };
   },
@@ -117,12 +122,14 @@ export const ses = defineProvider({
 
 async function open(
   account: z.infer<typeof credentials>,
+  guard: EgressGuard,
 ): Promise<{ sdk: typeof import('@aws-sdk/client-sesv2'); client: SESv2Client }> {
+  const lookup = checkedLookup(account, guard);
   const [sdk, { NodeHttpHandler }] = await Promise.all([
     import('@aws-sdk/client-sesv2'),
     import('@smithy/node-http-handler'),
   ]);
-  const agent = { maxSockets: MAX_IN_FLIGHT, keepAlive: true };
+  const agent = { maxSockets: MAX_IN_FLIGHT, keepAlive: true, lookup };
   const client = new sdk.SESv2Client({
     region: account.region,
     ...(account.endpoint && { endpoint: account.endpoint }),
@@ -136,6 +143,25 @@ async function open(
     requestHandler: new NodeHttpHandler({ connectionTimeout: CONNECT_MS, httpsAgent: agent, httpAgent: agent }),
   });
   return { sdk, client };
+}
+
+/** The SDK has its own HTTP client. Its agents connect only to addresses that the guard accepts. */
+function checkedLookup(account: z.infer<typeof credentials>, guard: EgressGuard): LookupFunction {
+  const address = account.endpoint ?? `https://email.${account.region}.amazonaws.com`;
+  const { protocol, port, hostname } = new URL(address);
+  const publicAllowed = guard.allowsPublic(protocol, port);
+  const host = withoutBrackets(hostname);
+  try {
+    // The lookup is not called for a host that is an IP address.
+    if (isIP(host) !== 0) guard.check(host, publicAllowed);
+  } catch (error) {
+    throw refusedBy(error as EgressRefused);
+  }
+  return guard.lookup(publicAllowed);
+}
+
+function refusedBy({ message }: EgressRefused): ProviderError {
+  return new ProviderError('misconfigured', message, { code: 'forbidden_address' });
 }
 
 interface SesEvent {
@@ -185,6 +211,7 @@ interface NetworkError extends Error {
 }
 
 function toProviderError(error: NetworkError | SESv2ServiceException, signal: AbortSignal): ProviderError {
+  if (error instanceof EgressRefused) return refusedBy(error);
   if ('$metadata' in error && '$fault' in error && error.$metadata.httpStatusCode) {
     const { $metadata: metadata, name, message } = error;
     const aboutAddress =

@@ -149,6 +149,6 @@ function listOf(ranges: readonly string[]): BlockList {
 }
 
 /** Removes the brackets that an IPv6 address has in a URL. */
-function withoutBrackets(hostname: string): string {
+export function withoutBrackets(hostname: string): string {
   return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
 }
