@@ -1,10 +1,15 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SecretBox } from '#database';
+import { signUnsubscription } from '#domain';
 import { freePort } from '../services/programs.ts';
 import { type AllInOne, ended, startAllInOne } from './all-in-one.js';
+import { http, tenantWith } from './test-environment.js';
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
   existsSync(path),
@@ -90,8 +95,73 @@ describe('the two pages, on a phone', { timeout: 60_000 }, () => {
     expect(await inbox.getByRole('listitem').count()).toBe(3);
   });
 
-  it('and the API page shows the routes', async () => {
-    const docs = await open('/docs');
-    await docs.getByText('Send to a recipient').first().waitFor();
+  it('and the API page shows the routes, under its Content-Security-Policy', async () => {
+    for (const path of ['/docs', '/docs/']) {
+      const docs = await open(path);
+      await docs.getByText('Send to a recipient').first().click();
+      await docs.getByRole('button', { name: 'Try it out' }).first().click();
+      await docs.getByRole('button', { name: 'Execute' }).first().click();
+      await docs.getByText('unauthenticated').first().waitFor();
+    }
+    // The answer 401 of the request is an error on the console.
+    expect(faults.filter((fault) => !fault.includes('401'))).toEqual([]);
+  });
+
+  it('the unsubscribe page sends its form', async () => {
+    const { masterKey } = JSON.parse(readFileSync(join(home, 'secrets.json'), 'utf8')) as { masterKey: string };
+    const key = new SecretBox(Buffer.from(masterKey, 'hex')).derive('unsubscribe');
+    const claims = { tenantId: carillon.tenant.id, recipientId: 'user-123', category: 'default' };
+    faults.length = 0;
+    const page = await open(`/unsubscribe/${signUnsubscription(key, claims)}`);
+    await page.getByRole('button', { name: 'Unsubscribe' }).click();
+    await page.getByText('Done.').waitFor();
+    expect(faults).toEqual([]);
+  });
+});
+
+describe('a page of another origin', { timeout: 60_000 }, () => {
+  const servers: Server[] = [];
+  afterAll(() => {
+    for (const server of servers) server.close();
+  });
+
+  async function serveEmptyPage(): Promise<string> {
+    const server = createServer((_request, response) => response.setHeader('Content-Type', 'text/html').end('<p>'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    servers.push(server);
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  it('reads the inbox and its events with a token if the tenant lists the origin', async () => {
+    const { adminToken } = JSON.parse(readFileSync(join(home, 'secrets.json'), 'utf8')) as { adminToken: string };
+    const [listed, other] = [await serveEmptyPage(), await serveEmptyPage()];
+    const operator = async (path: string, body: unknown) =>
+      (await http(carillon.url, 'POST', path, { body, headers: { 'X-Admin-Token': adminToken } })).body;
+    const made = await operator('/internal/tenants', { name: 'Browser', settings: { allowed_origins: [listed] } });
+    const { api_key } = await operator(`/internal/tenants/${made.id}/api-keys`, { name: 'Browser' });
+    const tenant = tenantWith((method, path, request) => http(carillon.url, method, path, request), made.id, api_key);
+    const { token } = (await tenant.call('POST', '/api/v1/recipients/ann/inbox-token', {})).body;
+    const results = async (origin: string, path: string, method: string, key?: string): Promise<unknown> => {
+      const page = await browser.newPage();
+      await page.goto(origin);
+      const order = { url: carillon.url + path, method, token, key };
+      return await page.evaluate(`(async ({ url, method, token, key }) => {
+        try {
+          const headers = key ? { 'X-API-Key': key, 'X-Recipient-ID': 'ann' } : { Authorization: 'Bearer ' + token };
+          const response = await fetch(url, { method, headers });
+          const { value } = (await response.body?.getReader().read()) ?? {};
+          return response.status + ' ' + new TextDecoder().decode(value).slice(0, 12);
+        } catch (error) {
+          return error.name;
+        }
+      })(${JSON.stringify(order)})`);
+    };
+    expect(await results(listed, '/api/v1/inbox', 'GET')).toBe('200 {"data":[],"');
+    expect(await results(listed, '/api/v1/inbox/stream', 'GET')).toBe('200 event: ready');
+    expect(await results(listed, '/api/v1/inbox/read-all', 'POST')).toBe('204 ');
+    expect(await results(listed, '/api/v1/inbox/nothing/read', 'POST')).toBe('422 {"type":"htt');
+    expect(await results(other, '/api/v1/inbox', 'GET')).toBe('TypeError');
+    expect(await results(listed, '/api/v1/inbox', 'GET', api_key)).toBe('TypeError');
+    expect(await results(listed, '/api/v1/mailbox', 'GET', api_key)).toBe('TypeError');
   });
 });

@@ -18,7 +18,7 @@ export function banner({ config, api, demo, database }: BannerParts): string {
       `  Inbox      ${url}/demo        ${demo.recipientName}'s inbox, live`,
     );
   lines.push(
-    `  Health     ${url}/readyz      metrics: http://${config.host}:${operationsPort}/metrics`,
+    `  Health     ${url}/readyz      metrics: http://${config.metricsHost}:${operationsPort}/metrics`,
     `  Database   ${database}`,
     '',
   );

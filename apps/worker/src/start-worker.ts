@@ -44,7 +44,7 @@ export async function startWorker(config: Config, options: StartOptions): Promis
   const server = options.operations
     ? await startOperationsServer({
         port: config.metricsPort ?? DEFAULT_METRICS_PORT,
-        host: config.host,
+        host: config.metricsHost,
         readiness,
         fallback: false,
       })

@@ -67,6 +67,7 @@ export {
   type RetryPosition,
   WEBHOOK_RETRY_SCHEDULE_SECONDS,
 } from './retry-schedule.js';
+export { SECURITY_HEADERS } from './security-headers.js';
 export { MOST_SMS_SEGMENTS, type SmsSegments, smsSegments } from './sms-segments.js';
 export {
   DEFAULT_REQUESTS_PER_MINUTE,

@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { SECURITY_HEADERS } from '#domain';
 import { answerMetrics } from './metrics.js';
 
 export interface Readiness {
@@ -25,6 +26,7 @@ export async function startOperationsServer(options: {
   fallback: boolean;
 }): Promise<OperationsServer> {
   const server = createServer((request, response) => {
+    response.setHeaders(new Map(Object.entries(SECURITY_HEADERS)));
     const path = request.url?.split('?')[0];
     if (path === '/metrics') answerMetrics(request, response);
     else if (path === '/livez') answer(response, 200, { status: 'ok' });

@@ -20,7 +20,7 @@ export class OperationsListener implements OnApplicationShutdown {
   async start(fallback: boolean): Promise<number> {
     this.server = await startOperationsServer({
       port: this.config.metricsPort ?? DEFAULT_METRICS_PORT,
-      host: this.config.host,
+      host: this.config.metricsHost,
       readiness: () => this.readiness.check(),
       fallback,
     });

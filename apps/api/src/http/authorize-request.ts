@@ -9,6 +9,7 @@ import { RequestLimit } from '#rate-limit';
 import { CONFIG } from '../tokens.js';
 import type { CarillonRequest } from './access.js';
 import { Authenticator } from './authenticator.js';
+import { allowOrigin } from './browser/cors.js';
 import { RecipientAccess } from './recipient-access.js';
 import { validationFailed } from './request-schema.pipe.js';
 import type { Access } from './route-config.js';
@@ -81,6 +82,7 @@ export class AuthorizeRequest {
   }
 
   private async recipient(request: CarillonRequest, reply: FastifyReply, scope: string): Promise<void> {
+    reply.header('Vary', 'Origin');
     const bearer = bearerOf(request);
     if (request.headers['x-api-key'] !== undefined || bearer?.startsWith('car_')) {
       await this.tenant(request, reply, scope, namedRecipient(request));
@@ -100,7 +102,9 @@ export class AuthorizeRequest {
         'unauthenticated',
         'Send a recipient token as Authorization: Bearer, or an API key and X-Recipient-ID.',
       );
-    const identity = await this.recipientAccess.verify(bearer, scope, request.headers.origin);
+    const { origin } = request.headers;
+    const identity = await this.recipientAccess.verify(bearer, scope, origin);
+    if (origin && (await this.recipientAccess.listsOrigin(identity.tenantId, origin))) allowOrigin(reply, origin);
     request.caller = {
       tenantId: identity.tenantId,
       mode: 'live',

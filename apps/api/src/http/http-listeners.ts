@@ -1,13 +1,17 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, IncomingMessage, type Server } from 'node:http';
 import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '#config';
 import { CONFIG } from '../tokens.js';
-import { TIMEOUT_MS } from './http-server.js';
 
+/** For the headers, and for the whole request. */
+export const TIMEOUT_MS = 10_000;
 /** How long open requests may take at shutdown. */
 const DRAIN_MS = 10_000;
+
+/** A request that the operator's listener has received. */
+export class OperatorMessage extends IncomingMessage {}
 
 /** The operator's listener on INTERNAL_PORT, and the deadline for open requests at shutdown. */
 @Injectable()
@@ -22,13 +26,14 @@ export class HttpListeners implements BeforeApplicationShutdown, OnApplicationSh
 
   /** Call after `app.listen()`: Fastify has its routes only then. The operator's listener serves the same ones. */
   async listenInternally(): Promise<void> {
-    const { internalPort, host } = this.config;
+    const { internalPort, internalHost } = this.config;
     if (internalPort === undefined) return;
     const fastify = this.adapterHost.httpAdapter.getInstance() as FastifyInstance;
-    const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS }, (request, response) =>
-      fastify.routing(request, response),
+    const options = { requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS, IncomingMessage: OperatorMessage };
+    const server = createServer(options, (request, response) => fastify.routing(request, response));
+    await new Promise<void>((resolve, reject) =>
+      server.once('error', reject).listen(internalPort, internalHost, resolve),
     );
-    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(internalPort, host, resolve));
     this.internal = server;
   }
 

@@ -5,22 +5,32 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { SwaggerModule } from '@nestjs/swagger';
 import { errorCodes, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Config } from '#config';
-import { DomainError, type FieldError, newId } from '#domain';
+import { DomainError, type FieldError, newId, SECURITY_HEADERS } from '#domain';
 import { instruments, type Logger, traceIdOf, traceparentOf } from '#telemetry';
 import type { CarillonRequest } from './access.js';
 import type { AuthorizeRequest } from './authorize-request.js';
 import { checkJsonText, DEFAULT_BODY_LIMITS, shapeErrors, textError } from './body-shape.js';
+import { answerPreflights } from './browser/cors.js';
+import { pagePolicy } from './browser/page-policy.js';
+import { OperatorMessage, TIMEOUT_MS } from './http-listeners.js';
 import { openApiDocument } from './openapi.js';
-import { noSuchRoute } from './problem.filter.js';
+import { noSuchRoute, sendProblem } from './problem.filter.js';
 import type { RawRequest } from './raw-body.js';
 import { validationFailed } from './request-schema.pipe.js';
-import { type CarillonRouteConfig, routeConfigOf } from './route-config.js';
+import { type Access, type CarillonRouteConfig, routeConfigOf } from './route-config.js';
 
 /** A rejected body of up to this size is read to its end, so that the connection can be reused; otherwise it closes. */
 const DRAINED_BYTES = 5 * 1024 * 1024;
-/** For the headers, and for the whole request. */
-export const TIMEOUT_MS = 10_000;
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+const DOCUMENTATION_PAGES = new Set(['/docs', '/docs/', '/docs/index.html']);
+/** Swagger UI has its scripts in files; it sets styles in elements, and icons as data URLs. */
+const DOCUMENTATION_POLICY = pagePolicy([
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+]);
 
 export function createAdapter(): FastifyAdapter {
   return new FastifyAdapter({
@@ -34,6 +44,11 @@ export function createAdapter(): FastifyAdapter {
     genReqId: (request: { headers: Record<string, string | string[] | undefined> }) => {
       const given = request.headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : newId();
+    },
+    // An address that cannot be decoded. It has no route, so no hook sees the request.
+    frameworkErrors: (_error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      reply.headers(SECURITY_HEADERS).header('X-Request-Id', request.id);
+      sendProblem(reply, request, noSuchRoute(request));
     },
   });
 }
@@ -53,11 +68,15 @@ export function prepareServer(app: NestFastifyApplication, { config, logger, aut
     const { body } = (route.config ?? {}) as CarillonRouteConfig;
     if (body) route.bodyLimit = body.bytes;
   });
+  answerPreflights(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
-    reply.header('X-Request-Id', request.id);
+    const { access, contentSecurityPolicy } = routeConfigOf(request);
+    const exists = !request.is404 && !isOnWrongPort(request, access, config);
+    reply.headers(SECURITY_HEADERS).header('X-Request-Id', request.id);
+    if (exists && contentSecurityPolicy) reply.header('Content-Security-Policy', contentSecurityPolicy);
     (request as CarillonRequest).traceparent = traceparentOf(request.headers.traceparent);
     if (!(Number(request.headers['content-length'] ?? 0) <= DRAINED_BYTES)) reply.header('Connection', 'close');
-    done(request.is404 || isOnWrongPort(request, config) ? noSuchRoute(request) : undefined);
+    done(exists ? undefined : noSuchRoute(request));
   });
   // Authorizes and checks Content-Length from the headers, so a rejected request never causes body parsing.
   fastify.addHook('onRequest', async (request, reply) => {
@@ -95,11 +114,13 @@ function observe(request: FastifyRequest, reply: FastifyReply, logger: Logger): 
   else logger.debug(line, 'request');
 }
 
-/** With INTERNAL_PORT, operator routes exist on that port only, and other routes do not exist there. */
-function isOnWrongPort(request: FastifyRequest, { internalPort }: Config): boolean {
+/**
+ * With INTERNAL_PORT, operator routes exist on that port only, and other routes do not exist there. The access rule of
+ * the matched route decides, so the spelling of the path has no effect.
+ */
+function isOnWrongPort(request: FastifyRequest, access: Access | undefined, { internalPort }: Config): boolean {
   if (internalPort === undefined) return false;
-  const isOperatorRoute = routeConfigOf(request).access?.kind === 'operator';
-  return isOperatorRoute !== (request.socket.localPort === internalPort);
+  return (access?.kind === 'operator') !== request.raw instanceof OperatorMessage;
 }
 
 /** Fastify measures bodies without a Content-Length while it reads them. */
@@ -180,5 +201,13 @@ function serveDocumentation(app: NestFastifyApplication, fastify: FastifyInstanc
     return text;
   };
   fastify.get('/openapi.json', (_request, reply) => void reply.type('application/json').send(document()));
-  SwaggerModule.setup('docs', app, () => openApiDocument(app), { customSiteTitle: 'Carillon API' });
+  fastify.addHook('onRoute', (route) => {
+    if (DOCUMENTATION_PAGES.has(route.url))
+      route.config = { ...route.config, ...{ contentSecurityPolicy: DOCUMENTATION_POLICY } };
+  });
+  SwaggerModule.setup('docs', app, () => openApiDocument(app), {
+    customSiteTitle: 'Carillon API',
+    // The default sends the document's address to validator.swagger.io.
+    swaggerOptions: { validatorUrl: null },
+  });
 }

@@ -37,10 +37,15 @@ export class RecipientAccess {
     const tenant = await this.tenant(identity.tenantId);
     if (!tenant) throw new DomainError('unauthenticated', 'The recipient token is not valid or has expired.');
     if (tenant.status === 'suspended') throw new DomainError('forbidden', 'This tenant is suspended.');
-    const allowed = tenant.settings.allowed_origins;
-    if (allowed && origin !== undefined && !allowed.some((one) => new URL(one).origin === origin))
+    if (tenant.settings.allowed_origins && origin !== undefined && !lists(tenant, origin))
       throw new DomainError('forbidden', `The origin ${JSON.stringify(origin)} is not allowed by this tenant.`);
     return identity;
+  }
+
+  /** Whether `allowed_origins` of the tenant contains the origin. A tenant without this setting lists none. */
+  async listsOrigin(tenantId: string, origin: string): Promise<boolean> {
+    const tenant = await this.tenant(tenantId);
+    return tenant !== null && lists(tenant, origin);
   }
 
   private tenant(tenantId: string): Promise<Tenant | null> {
@@ -52,4 +57,14 @@ export class RecipientAccess {
     }
     return found;
   }
+}
+
+function lists(tenant: Tenant, origin: string): boolean {
+  return tenant.settings.allowed_origins?.some((url) => originOf(url) === origin) ?? false;
+}
+
+/** As browsers send it. WHATWG URL gives "null" for other schemes, which is also the origin of a sandboxed frame. */
+function originOf(text: string): string {
+  const { origin, protocol, host } = new URL(text);
+  return origin === 'null' ? `${protocol}//${host}` : origin;
 }

@@ -21,6 +21,8 @@ export interface CarillonRouteConfig {
   body?: BodyLimits;
   /** Keeps the body as unparsed text. */
   rawBody?: boolean;
+  /** Of a page. Default: the policy of SECURITY_HEADERS, which allows nothing. */
+  contentSecurityPolicy?: string;
 }
 
 const ROUTE_CONFIG = 'carillon:route-config';

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http';
 import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -63,15 +64,16 @@ export class InboxController {
     const lastEventId = request.headers['last-event-id'];
     const since =
       typeof lastEventId === 'string' && /^\d+$/.test(lastEventId) ? Number(lastEventId) : (query.since ?? null);
-    reply.hijack();
-    const { raw } = reply;
-    raw.writeHead(200, {
+    reply.headers({
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
       connection: 'keep-alive',
       'x-accel-buffering': 'no',
-      'x-request-id': String(request.id),
     });
+    reply.hijack();
+    const { raw } = reply;
+    // With the headers of every answer and those of CORS. The types differ in optional names only.
+    raw.writeHead(200, reply.getHeaders() as OutgoingHttpHeaders);
     raw.flushHeaders();
     const stream = new EventStream(raw);
     const remove = this.hub.open(owner, stream, since);

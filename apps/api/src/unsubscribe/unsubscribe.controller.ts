@@ -5,12 +5,17 @@ import { CategoriesStore, RecipientsStore } from '#database';
 import { notFound, readUnsubscription, type Unsubscription } from '#domain';
 import { Public } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { pagePolicy } from '../http/browser/page-policy.js';
 import { RawBody } from '../http/raw-body.js';
+import { routeConfig } from '../http/route-config.js';
 import { UNSUBSCRIBE_KEY } from '../tokens.js';
 import { unsubscribedPage, unsubscribePage } from './unsubscribe.page.js';
 
 const tokenParam = z.object({ token: z.string().min(1).max(4_096) });
 const HTML = 'text/html; charset=utf-8';
+const Page = routeConfig({
+  contentSecurityPolicy: pagePolicy(["style-src 'unsafe-inline'", 'img-src data:'], "'self'"),
+});
 
 /**
  * One-click unsubscribe from a category (RFC 8058). POST unsubscribes, without login and idempotently; GET only asks.
@@ -26,9 +31,9 @@ export class UnsubscribeController {
 
   @Get(':token')
   @Public()
+  @Page
   @Header('Content-Type', HTML)
   @Header('Cache-Control', 'no-store')
-  @Header('Referrer-Policy', 'no-referrer')
   @ApiProduces('text/html')
   @Answers({
     summary: 'Show a page that asks for confirmation',
@@ -44,6 +49,7 @@ export class UnsubscribeController {
   @HttpCode(200)
   @Public()
   @RawBody()
+  @Page
   @Header('Content-Type', HTML)
   @Header('Cache-Control', 'no-store')
   @ApiProduces('text/html')
