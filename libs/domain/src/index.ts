@@ -7,6 +7,7 @@ export {
   messageFaultOf,
   type SendLimit,
 } from './channels/define-channel.js';
+export { emailAddress } from './channels/email.channel.js';
 export { type ChannelId, channelIds, channelOf, channels } from './channels/registry.js';
 export { cleanJson, cleanText } from './clean-text.js';
 export {

@@ -8,7 +8,8 @@ export class RequestSchemaPipe implements PipeTransform {
   transform(value: unknown, metadata: ArgumentMetadata): unknown {
     const schema = metadata.schema as z.ZodType | undefined;
     if (!schema) return value;
-    const result = schema.safeParse(value ?? {});
+    // A missing body is an empty object; null is a body.
+    const result = schema.safeParse(value === undefined ? {} : value);
     if (result.success) return result.data;
     throw validationFailed(fieldErrorsOf(result.error.issues, value, metadata.type === 'query' ? '?' : '/'));
   }

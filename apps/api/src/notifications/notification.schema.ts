@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { channelIds, localeTag, timezone } from '#domain';
+import { channelIds, emailAddress, localeTag, timezone } from '#domain';
 import { jsonObject, recipientId, time } from '../http/schemas.js';
 
 const channel = z.enum(channelIds, { error: `must be one of ${channelIds.join(', ')}` });
@@ -13,7 +13,7 @@ export const metadata = z
 export const inlineRecipient = z
   .strictObject({
     id: recipientId,
-    email: z.email({ error: 'must be one e-mail address' }).max(254).nullish(),
+    email: emailAddress.nullish(),
     phone: z
       .string()
       .regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000')

@@ -1,13 +1,12 @@
 import { z } from 'zod';
-import { channelIds, localeTag, timezone } from '#domain';
+import { channelIds, emailAddress, localeTag, timezone } from '#domain';
 import { categoryKey, jsonObject, recipientId, time } from '../http/schemas.js';
 
-const email = z.email({ error: 'must be one e-mail address' }).max(254);
 const phone = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000');
 
 export const recipientBody = z
   .strictObject({
-    email: email.nullish(),
+    email: emailAddress.nullish(),
     phone: phone.nullish(),
     locale: localeTag.nullish(),
     timezone: timezone.nullish(),

@@ -1,7 +1,13 @@
 import { z } from 'zod';
 import { defineChannel, lineSource, source } from './define-channel.js';
 
-const emailAddress = z.email().max(254);
+/** At most 64 characters before the @, and 254 in all (RFC 5321, 4.5.3.1). */
+export const emailAddress = z
+  .email({
+    error: 'must be one e-mail address',
+    pattern: new RegExp(`^(?=[^@]{1,64}@)${z.regexes.email.source.slice(1)}`),
+  })
+  .max(254);
 
 export const email = defineChannel({
   id: 'email',
