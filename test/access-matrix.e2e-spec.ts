@@ -206,7 +206,7 @@ describe("the operator's acts", () => {
     const keys = `/internal/tenants/${mine.id}/api-keys`;
     const { body: key } = await app.operator('POST', keys, { name: 'k' });
     await app.operator('DELETE', `${keys}/${key.id}`);
-    const { rows } = await app.sql.query('select action, detail from audit_log where tenant_id = $1 order by id', [
+    const { rows } = await app.sql.query('select action, after from audit_log where tenant_id = $1 order by id', [
       mine.id,
     ]);
     expect(rows.map(({ action }) => action)).toEqual(

@@ -5,7 +5,7 @@ import { basename, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { settingsSchema } from '#config';
-import { channelIds, errorCatalogue, scopes } from '#domain';
+import { auditActions, channelIds, errorCatalogue, scopes } from '#domain';
 import { providers } from '#providers';
 import { vendors } from '#testing';
 
@@ -83,6 +83,23 @@ describe('restricted access', () => {
     expect(unhandled).toEqual([]);
   });
 
+  it('every operator route that changes something writes to the audit log, and so does every route that says it', () => {
+    const unaudited = product
+      .filter((path) => path.endsWith('.controller.ts'))
+      .flatMap((path) =>
+        read(path)
+          .split(/(?=@(?:Get|Post|Put|Patch|Delete)\()/)
+          .filter((route) => /^@(?:Post|Put|Patch|Delete)\(/.test(route))
+          .filter((route) => route.includes('@RequireOperator()') || route.includes('@Audited('))
+          .filter((route) => !/@Audited\('/.test(route) || !/@CurrentAudit\(\)/.test(route))
+          .map((route) => `${path} ${route.slice(0, 30)}`),
+      );
+    expect(unaudited).toEqual([]);
+    const routes = product.filter((path) => path.endsWith('.controller.ts')).map(read);
+    const unused = Object.keys(auditActions).filter((action) => !routes.join().includes(`@Audited('${action}')`));
+    expect(unused).toEqual([]);
+  });
+
   it('only these see all tenants', () => {
     const platform = product.filter((path) =>
       /\b(asPlatform|sqlAsPlatform)\b|database\.platform(Reads)?\b/.test(read(path)),
@@ -92,6 +109,8 @@ describe('restricted access', () => {
       'libs/database/src/database.ts',
       'libs/database/src/postgres-listener.ts', // NOTIFY, no table
       'libs/database/src/stores/api-keys.store.ts', // finds the tenant of a key
+      'libs/database/src/stores/audit/audit.store.ts', // the operator's
+      'libs/database/src/stores/clean-up/audit-retention.store.ts', // every tenant's
       'libs/database/src/stores/clean-up/expired-rows.store.ts', // every tenant's
       'libs/database/src/stores/clean-up/partitions.store.ts', // no rows, only tables
       'libs/database/src/stores/clean-up/retention.store.ts', // every tenant's
@@ -163,6 +182,11 @@ describe('documented', () => {
     expect(Object.keys(settingsSchema.shape).filter((name) => !configuration.includes(`\`${name}\``))).toEqual([]);
     const security = read('docs/architecture.md');
     expect(scopes.filter((scope) => !security.includes(`\`${scope}\``))).toEqual([]);
+  });
+
+  it('every action of the audit log, with its meaning', () => {
+    const rows = [...read('docs/audit.md').matchAll(/^\| `([a-z_]+\.[a-z_]+)` \| (.+) \|$/gm)].map(([, ...row]) => row);
+    expect(rows).toEqual(Object.entries(auditActions));
   });
 
   it('every limit, with the value that it has in the code', () => {

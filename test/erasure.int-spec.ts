@@ -263,7 +263,7 @@ describe('an erasure', () => {
         },
       },
     }) as Database;
-    await expect(new ErasuresStore(lost).erase(tenant.id, ID)).rejects.toThrow('killed');
+    await expect(new ErasuresStore(lost).erase(tenant.id, ID, null)).rejects.toThrow('killed');
     await secondPass();
     const { rows } = await app.sql.query('select from idempotency_keys where tenant_id = $1 and response is not null', [
       tenant.id,

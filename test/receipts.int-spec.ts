@@ -171,7 +171,7 @@ describe('a receipt for a delivery that ended without a send, after an attempt w
     const id = await delivery({ state: 'failed', attempts: ['unknown', 'transient'] });
     const [applied, replayed] = await Promise.allSettled([
       receipts.apply(receipt(id, 'delivered')),
-      letters.replay(id),
+      letters.replay(id, null),
     ]);
     expect(applied.status).toBe('fulfilled');
     // Whichever was first: it is not sent again.
@@ -182,7 +182,7 @@ describe('a receipt for a delivery that ended without a send, after an attempt w
 
     const other = await delivery({ state: 'failed', attempts: ['unknown', 'transient'] });
     await receipts.apply(receipt(other, 'delivered'));
-    await expect(letters.replay(other)).rejects.toMatchObject({
+    await expect(letters.replay(other, null)).rejects.toMatchObject({
       code: 'conflict',
       message: expect.stringContaining('delivered'),
     });
@@ -199,7 +199,7 @@ describe('a receipt for a delivery that ended without a send, after an attempt w
     }
     const id = await delivery({ state: 'failed', attempts: ['rejected'] });
     await receipts.apply(receipt(id, 'delivered'));
-    expect(await letters.replay(id)).toMatchObject({ deliveryId: id });
+    expect(await letters.replay(id, null)).toMatchObject({ deliveryId: id });
   });
 
   it('is applied also if it arrived before the end', async () => {

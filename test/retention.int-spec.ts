@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import {
+  AuditRetentionStore,
   Database,
   DeliveriesStore,
   DueDeliveriesStore,
@@ -433,6 +434,7 @@ describe('clean-ups', () => {
         mailbox: new MailboxStore(database),
         receipts: new ReceiptsStore(database),
         retention,
+        auditRetention: new AuditRetentionStore(database, 400),
         expired: new ExpiredRowsStore(database),
         spool: new OutcomeSpool(join(tmpdir(), newId()), new DeliveriesStore(database, () => undefined), logger),
       },

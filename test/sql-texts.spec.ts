@@ -85,6 +85,10 @@ describe('texts of SQL', () => {
       variablesIn(path, readFileSync(join(ROOT, path), 'utf8')).map((name) => `${path.split('/').at(-1)} ${name}`),
     );
     expect([...new Set(found)].sort()).toEqual([
+      // Numbers of parameters, and a query that is a constant.
+      'audit-entry.ts auditInsert',
+      // Conditions with the numbers of their parameters.
+      'audit.store.ts read',
       // The names of roles, escaped; part of migrations.
       'create-logins.ts missingSteps',
       'create-logins.ts visibleTo',

@@ -196,7 +196,7 @@ class History {
     const { rows } = await this.deadLetters.list({ tenantId: this.tenantId }, { limit: 50 });
     const letter = pick(rows, at);
     try {
-      if (letter) await this.deadLetters.replay(letter.id);
+      if (letter) await this.deadLetters.replay(letter.id, null);
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
     }

@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { AuditModule } from './audit/audit.module.js';
 import { CategoriesModule } from './categories/categories.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HttpModule } from './http/http.module.js';
@@ -37,6 +38,7 @@ export class ApiModule {
         MailboxModule,
         InboxModule,
         OperatorModule,
+        AuditModule,
         HealthModule,
         ...(options.kafka ? [KafkaIntakeModule] : []),
       ],

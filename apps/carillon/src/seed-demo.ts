@@ -50,7 +50,8 @@ export async function seedDemo(database: Database, box: SecretBox, home: string)
     const known = JSON.parse(readFileSync(file, 'utf8')) as Demo;
     if (await new TenantsStore(database).get(known.tenantId)) return known;
   }
-  const tenant = await new TenantsStore(database).create('Demo', {
+  // Not in the audit log: nobody asked for it.
+  const settings = {
     // The default of ten e-mails an hour is too low for trying things out.
     recipient_limits: {
       email: { limit: 1_000, window_seconds: 3_600 },
@@ -59,17 +60,19 @@ export async function seedDemo(database: Database, box: SecretBox, home: string)
       push: { limit: 1_000, window_seconds: 3_600 },
     },
     requests_per_minute: 100_000,
-  });
+  };
+  const tenant = await new TenantsStore(database).create('Demo', settings, null);
   const key = newApiKey('live');
-  await new ApiKeysStore(database).create({
+  const fields = {
     tenantId: tenant.id,
     keyId: key.keyId,
     secretHash: hashSecret(box.derive('api-keys'), key.secret),
     name: 'Demo',
-    mode: 'live',
+    mode: 'live' as const,
     scopes: [...scopes],
     expiresAt: null,
-  });
+  };
+  await new ApiKeysStore(database).create(fields, null);
   const recipients = new RecipientsStore(database);
   await recipients.put(tenant.id, RECIPIENT.id, {
     email: RECIPIENT.email,
@@ -82,7 +85,7 @@ export async function seedDemo(database: Database, box: SecretBox, home: string)
   const templates = new TemplatesStore(database);
   for (const template of TEMPLATES) {
     await templates
-      .create(tenant.id, { ...template, samplePayload: { name: RECIPIENT.name } })
+      .create(tenant.id, { ...template, samplePayload: { name: RECIPIENT.name } }, null)
       .catch((error: unknown) => {
         if (!(error instanceof DomainError && error.code === 'conflict')) throw error;
       });

@@ -37,6 +37,7 @@ export interface Config {
   /** Undefined: derived from the number of cores. */
   readonly renderThreads: number | undefined;
   readonly retentionDays: number;
+  readonly auditRetentionDays: number;
   readonly workerChannels: Settings['WORKER_CHANNELS'];
   readonly concurrency: Readonly<Record<Settings['WORKER_CHANNELS'][number], number>>;
 }
@@ -119,6 +120,7 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     webhookEndpointsPerTenant: settings.WEBHOOK_ENDPOINTS_PER_TENANT,
     renderThreads: settings.RENDER_THREADS,
     retentionDays: settings.RETENTION_DAYS,
+    auditRetentionDays: settings.AUDIT_RETENTION_DAYS,
     workerChannels: settings.WORKER_CHANNELS,
     concurrency: Object.freeze(
       Object.fromEntries(channelIds.map((channel) => [channel, settings[concurrencySetting(channel)] ?? each])),

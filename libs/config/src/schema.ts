@@ -193,6 +193,13 @@ export const settingsSchema = z.object({
         'deleted. Dead letters and their deliveries: days after the failure. A tenant may have its own ' +
         '`retention_days`.',
     ),
+  AUDIT_RETENTION_DAYS: z.coerce
+    .number({ error: 'must be a number of days' })
+    .int()
+    .min(30)
+    .max(3_650)
+    .default(400)
+    .describe('Days until an entry of the audit log is deleted.'),
   LEASE_SECONDS: z.coerce
     .number({ error: 'must be a number of seconds' })
     .min(2)

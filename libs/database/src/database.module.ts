@@ -3,6 +3,7 @@ import { Database, type DatabaseOptions } from './database.js';
 import { PostgresListener } from './postgres-listener.js';
 import { SecretBox } from './secret-box.js';
 import { ApiKeysStore } from './stores/api-keys.store.js';
+import { AuditStore } from './stores/audit/audit.store.js';
 import { CategoriesStore } from './stores/categories.store.js';
 import { ExpiredRowsStore } from './stores/clean-up/expired-rows.store.js';
 import { PartitionsStore } from './stores/clean-up/partitions.store.js';
@@ -68,6 +69,7 @@ export class DatabaseModule {
 
 const plainStores = [
   ApiKeysStore,
+  AuditStore,
   CategoriesStore,
   DueDeliveriesStore,
   ErasuresStore,

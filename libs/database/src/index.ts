@@ -10,7 +10,10 @@ export { PostgresListener } from './postgres-listener.js';
 export { SecretBox, type SecretPlace, WrongMasterKey } from './secret-box.js';
 export type { Sql, Statement } from './statement.js';
 export { type ApiKey, ApiKeysStore, type KnownKey } from './stores/api-keys.store.js';
+export { type AuditEntry, type AuditFilter, AuditStore } from './stores/audit/audit.store.js';
+export type { AuditNote } from './stores/audit/audit-entry.js';
 export { CategoriesStore, type Category, type CategoryFields } from './stores/categories.store.js';
+export { AuditRetentionStore } from './stores/clean-up/audit-retention.store.js';
 export type { CleanUp } from './stores/clean-up/clean-up.js';
 export { ExpiredRowsStore } from './stores/clean-up/expired-rows.store.js';
 export { PartitionsStore } from './stores/clean-up/partitions.store.js';
@@ -25,7 +28,7 @@ export type { NotificationWithDeliveries } from './stores/notifications/notifica
 export { NotificationsStore, type TimelineEntry } from './stores/notifications/notifications.store.js';
 export { OperationsStore } from './stores/operations.store.js';
 export { OverviewStore } from './stores/overview.store.js';
-export type { AccountHealth, OpenAccount, ProviderAccount } from './stores/provider-account.js';
+export type { AccountHealth, OpenAccount, ProviderAccount, ProviderAccountFields } from './stores/provider-account.js';
 export { ProviderAccountsStore } from './stores/provider-accounts.store.js';
 export type { ClaimedDelivery, ClaimTicket } from './stores/queue/claimed-delivery.js';
 export {

@@ -47,6 +47,7 @@ export const failedReasons = [
   'misconfigured',
   'retries_exhausted',
   'no_provider',
+  'sender_not_allowed',
   'poison',
 ] as const;
 export type FailedReason = (typeof failedReasons)[number];

@@ -1,4 +1,5 @@
 export { hashSecret, newApiKey, type ParsedKey, parseApiKey } from './api-key.js';
+export { type AuditAction, auditActions } from './audit-actions.js';
 export {
   type Addressable,
   type AddressSource,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type ChannelId, isId, type ReceiptKind } from '#domain';
 import type { EgressGuard } from './http/egress-guard.js';
 import type { VendorHttp } from './http/vendor-http.js';
+import type { SenderChoice } from './sender-choice.js';
 
 /** The rendered message of one delivery, for one address. */
 export interface ProviderMessage {
@@ -64,6 +65,11 @@ export interface Provider<Id extends string = string, Credentials extends z.ZodO
   readonly channels: readonly ChannelId[];
   /** Fields with `.meta({ secret: true })` are encrypted at rest and masked in every response of the API. */
   readonly credentials: Credentials;
+  /**
+   * What of the account's identity at the vendor a message chooses: its sender, or the chat channel it is posted to.
+   * `none`: everything is fixed by the credentials. Accounts of the platform restrict it (docs/providers/README.md).
+   */
+  readonly senderChoice: 'none' | SenderChoice<z.infer<Credentials>>;
   connect(credentials: z.infer<Credentials>, context: ProviderContext): Connection;
   /** Whether the provider can send to this address. For channels with several kinds of addresses (push). */
   reaches?(address: string): boolean;

@@ -16,3 +16,4 @@ export {
 export { ProviderDirectory } from './provider-directory.js';
 export { providers } from './registry.js';
 export type { Account, Sender } from './sender.js';
+export { isChoiceEntry } from './sender-choice.js';

@@ -1,8 +1,9 @@
-import type { ChannelId } from '#domain';
+import { type ChannelId, PLATFORM_TENANT_ID } from '#domain';
 import type { Breaker, BreakerState } from './capacity/breaker.js';
 import type { ConcurrencyLimiter } from './capacity/concurrency-limiter.js';
 import type { Connection } from './define-provider.js';
 import { providers } from './registry.js';
+import { type AllowedChoices, type ChoosingMessage, choiceFault } from './sender-choice.js';
 
 /** A provider account with its credentials opened. */
 export interface Account {
@@ -12,6 +13,8 @@ export interface Account {
   channel: ChannelId;
   credentials: Record<string, unknown>;
   pacePerSecond: number | null;
+  /** For accounts of the platform. */
+  allowed?: AllowedChoices;
   /** The breaker state in the database; `closed` for a webhook endpoint, which has none there. */
   breaker: BreakerState;
   updatedAt: Date;
@@ -29,6 +32,8 @@ export interface Sender {
   pacePerSecond: number | null;
   /** Whether the provider can send to this address. */
   reaches(address: string): boolean;
+  /** Why the account does not allow the sender or the chat channel of a message; null if it does. */
+  choiceFault(message: ChoosingMessage): string | null;
   /** End of the pause that the vendor asked for, on this process's monotonic clock. */
   pausedUntil: number;
   /** Whether the last send failed. Initially true, because another process may have seen a failure. */
@@ -53,6 +58,11 @@ export function createSender(
     breaker,
     pacePerSecond: account ? (account.pacePerSecond ?? provider?.pacePerSecond ?? null) : null,
     reaches: (address) => provider?.reaches?.(address) ?? true,
+    choiceFault: (message) => {
+      const choice = provider?.senderChoice ?? 'none';
+      if (account?.tenantId !== PLATFORM_TENANT_ID || choice === 'none') return null;
+      return choiceFault(choice, account, message);
+    },
     pausedUntil: 0,
     lastSendFailed: true,
     users: 0,

@@ -42,6 +42,10 @@ class Instruments {
     'carillon_http_request_seconds',
     'Time to answer an HTTP request, by route and status',
   );
+  readonly operatorRefused = this.counter(
+    'carillon_operator_requests_refused',
+    'Operator requests without a valid token, by result: unauthenticated, rate_limited',
+  );
   readonly claimed = this.counter('carillon_deliveries_claimed', 'Deliveries claimed by this worker, by channel');
   readonly outcomes = this.counter(
     'carillon_deliveries_outcomes',

@@ -2,8 +2,9 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query, Res } from 
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { CategoriesStore, type Category } from '#database';
+import { type AuditNote, CategoriesStore, type Category } from '#database';
 import { notFound } from '#domain';
+import { Audited, CurrentAudit } from '../audit/audited.js';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { categoryKey, listOf, listView, pageQuery, time } from '../http/schemas.js';
@@ -55,6 +56,7 @@ export class CategoriesController {
 
   @Put(':key')
   @RequireApiKey('categories:write')
+  @Audited('category.changed')
   @Answers({
     summary: 'Create or replace a category',
     status: 200,
@@ -66,15 +68,12 @@ export class CategoriesController {
     @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: keyParam }) { key }: KeyParam,
     @Body({ schema: categoryBody }) body: CategoryBody,
+    @CurrentAudit() audit: AuditNote,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const { name, default_enabled: defaultEnabled, mandatory, unknown_outcome: unknownOutcome } = body;
-    const { category, created } = await this.categories.put(tenantId, key, {
-      name,
-      defaultEnabled,
-      mandatory,
-      unknownOutcome,
-    });
+    const fields = { name, defaultEnabled, mandatory, unknownOutcome };
+    const { category, created } = await this.categories.put(tenantId, key, fields, audit);
     if (created) reply.status(201).header('Location', `/api/v1/categories/${encodeURIComponent(key)}`);
     return toView(category);
   }
@@ -91,13 +90,18 @@ export class CategoriesController {
   @Delete(':key')
   @HttpCode(204)
   @RequireApiKey('categories:write')
+  @Audited('category.removed')
   @Answers({
     summary: 'Delete a category. Recipients without a preference for it then receive it',
     status: 204,
     errors: ['not_found'],
   })
-  async delete(@CurrentCaller() { tenantId }: Caller, @Param({ schema: keyParam }) { key }: KeyParam): Promise<void> {
-    if (!(await this.categories.delete(tenantId, key))) throw notFound('category', key);
+  async delete(
+    @CurrentCaller() { tenantId }: Caller,
+    @Param({ schema: keyParam }) { key }: KeyParam,
+    @CurrentAudit() audit: AuditNote,
+  ): Promise<void> {
+    if (!(await this.categories.delete(tenantId, key, audit))) throw notFound('category', key);
   }
 }
 

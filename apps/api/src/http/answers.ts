@@ -12,16 +12,23 @@ interface Answers {
   schema?: z.ZodType;
   /** For a PUT that answers 201 with the same schema when it creates. */
   creates?: boolean;
+  /** Of the response with `schema`. Default: application/json. */
+  contentType?: string;
   /** In addition to the errors of every route. */
   errors?: ErrorCode[];
 }
 
 /** Describes the responses of a route in the OpenAPI document. */
-export function Answers({ summary, status, operationId, schema, creates, errors = [] }: Answers): MethodDecorator {
+export function Answers(answers: Answers): MethodDecorator {
+  const { summary, status, operationId, schema, contentType = 'application/json', creates, errors = [] } = answers;
   const byStatus = Map.groupBy(errors, (code) => errorCatalogue[code].status);
   return applyDecorators(
     ApiOperation({ summary, ...(operationId && { operationId }) }),
-    ApiResponse(schema ? { status, description: 'Done', schema: reference(schema) } : { status, description: 'Done' }),
+    ApiResponse({
+      status,
+      description: 'Done',
+      ...(schema && { content: { [contentType]: { schema: reference(schema) } } }),
+    }),
     ...(creates && schema ? [ApiResponse({ status: 201, description: 'Created', schema: reference(schema) })] : []),
     ...[...byStatus].map(([errorStatus, codes]) =>
       ApiResponse({

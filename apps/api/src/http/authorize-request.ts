@@ -6,7 +6,8 @@ import type { Config } from '#config';
 import type { KnownKey } from '#database';
 import { DomainError } from '#domain';
 import { RequestLimit } from '#rate-limit';
-import { CONFIG } from '../tokens.js';
+import { instruments, type Logger } from '#telemetry';
+import { CONFIG, LOGGER } from '../tokens.js';
 import type { CarillonRequest } from './access.js';
 import { Authenticator } from './authenticator.js';
 import { allowOrigin } from './browser/cors.js';
@@ -32,6 +33,7 @@ export class AuthorizeRequest {
     private readonly authenticator: Authenticator,
     private readonly recipientAccess: RecipientAccess,
     @Inject(CONFIG) { adminToken }: Config,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {
     this.adminToken = digest(adminToken);
   }
@@ -127,6 +129,7 @@ export class AuthorizeRequest {
       });
     }
     const allowance = this.operatorFailures.take(request.ip, OPERATOR_FAILURES_PER_MINUTE);
+    this.noteRefusal(request, allowance.granted ? 'unauthenticated' : 'rate_limited');
     if (!allowance.granted)
       throw new DomainError('rate_limited', 'Too many wrong tokens from this address.', {
         retryAfterSeconds: allowance.resetSeconds,
@@ -135,6 +138,14 @@ export class AuthorizeRequest {
       'unauthenticated',
       given ? 'The admin token is not valid.' : "Send the operator's token in the X-Admin-Token header.",
     );
+  }
+
+  /** Not in the audit log, which anonymous callers could fill. */
+  private noteRefusal(request: CarillonRequest, result: 'unauthenticated' | 'rate_limited'): void {
+    instruments().operatorRefused.add(1, { result });
+    if (result === 'rate_limited') return;
+    const fields = { request_id: request.id, source_address: request.ip, route: request.routeOptions.url };
+    this.logger.warn(fields, 'an operator request had no valid token');
   }
 }
 

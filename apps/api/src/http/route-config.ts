@@ -4,7 +4,7 @@
 import { SetMetadata } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
-import type { Scope } from '#domain';
+import type { AuditAction, Scope } from '#domain';
 import type { BodyLimits } from './body-shape.js';
 
 /** The access rule of a route. Required: AccessGuard rejects routes without one. */
@@ -19,6 +19,8 @@ export interface CarillonRouteConfig {
   access?: Access;
   /** Default: DEFAULT_BODY_LIMITS. */
   body?: BodyLimits;
+  /** The action that the route writes to the audit log. */
+  audited?: AuditAction;
   /** Keeps the body as unparsed text. */
   rawBody?: boolean;
   /** Of a page. Default: the policy of SECURITY_HEADERS, which allows nothing. */

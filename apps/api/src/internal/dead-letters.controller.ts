@@ -1,9 +1,10 @@
-import { Controller, Delete, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { type DeadLetter, DeadLettersStore, OperationsStore } from '#database';
+import { type AuditNote, type DeadLetter, DeadLettersStore } from '#database';
 import { channelIds, failedReasons, notFound } from '#domain';
-import { type CarillonRequest, RequireOperator } from '../http/access.js';
+import { Audited, CurrentAudit } from '../audit/audited.js';
+import { RequireOperator } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { filteredPage, flag, id, idParam, listOf, listView, time } from '../http/schemas.js';
 
@@ -40,10 +41,7 @@ type LettersQuery = z.infer<typeof lettersQuery>;
 @ApiTags('Operator')
 @Controller('internal/dlq')
 export class DeadLettersController {
-  constructor(
-    private readonly letters: DeadLettersStore,
-    private readonly operations: OperationsStore,
-  ) {}
+  constructor(private readonly letters: DeadLettersStore) {}
 
   @Get()
   @RequireOperator()
@@ -78,39 +76,27 @@ export class DeadLettersController {
   @Post(':id/replay')
   @HttpCode(202)
   @RequireOperator()
+  @Audited('dead_letter.replayed')
   @Answers({
     summary: 'Replay a dead letter. Possible once',
     status: 202,
     schema: letterView,
     errors: ['not_found', 'already_replayed', 'conflict'],
   })
-  async replay(@Param({ schema: idParam }) { id: wanted }: { id: string }, @Req() request: CarillonRequest) {
-    const replayed = await this.letters.replay(wanted);
-    await this.operations.audit({
-      tenantId: replayed.tenantId,
-      action: 'dead_letter.replayed',
-      detail: { id: wanted, delivery_id: replayed.deliveryId },
-      requestId: String(request.id),
-    });
-    return toView(replayed);
+  async replay(@Param({ schema: idParam }) { id: wanted }: { id: string }, @CurrentAudit() audit: AuditNote) {
+    return toView(await this.letters.replay(wanted, audit));
   }
 
   @Delete(':id')
   @HttpCode(204)
   @RequireOperator()
+  @Audited('dead_letter.discarded')
   @Answers({ summary: 'Discard a dead letter', status: 204, errors: ['not_found'] })
   async delete(
     @Param({ schema: idParam }) { id: wanted }: { id: string },
-    @Req() request: CarillonRequest,
+    @CurrentAudit() audit: AuditNote,
   ): Promise<void> {
-    const found = await this.letters.get(wanted);
-    if (!found || !(await this.letters.delete(wanted))) throw notFound('dead letter', wanted);
-    await this.operations.audit({
-      tenantId: found.tenantId,
-      action: 'dead_letter.discarded',
-      detail: { id: wanted, delivery_id: found.deliveryId },
-      requestId: String(request.id),
-    });
+    if (!(await this.letters.delete(wanted, audit))) throw notFound('dead letter', wanted);
   }
 }
 

@@ -1,19 +1,23 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { OperationsStore } from '#database';
+import { type AuditNote, type ProviderAccount, TenantsStore } from '#database';
 import { PLATFORM_TENANT_ID } from '#domain';
-import { type CarillonRequest, RequireOperator } from '../http/access.js';
+import { Audited, CurrentAudit } from '../audit/audited.js';
+import { RequireOperator } from '../http/access.js';
 import { Answers } from '../http/answers.js';
+import { validationFailed } from '../http/request-schema.pipe.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { ManageProviderAccounts } from '../provider-accounts/manage-provider-accounts.js';
 import {
-  type AccountBody,
-  type AccountPatch,
-  accountBody,
-  accountPatch,
-  accountView,
-} from '../provider-accounts/provider-account.schema.js';
+  type PlatformAccountBody,
+  type PlatformAccountPatch,
+  platformAccountBody,
+  platformAccountPatch,
+  platformAccountView,
+  toAllowances,
+  toAllowancesView,
+} from './platform-account.schema.js';
 
 /** The platform's own accounts, for tenants without an account for a channel. */
 @ApiTags('Operator')
@@ -21,26 +25,27 @@ import {
 export class PlatformProviderAccountsController {
   constructor(
     private readonly accounts: ManageProviderAccounts,
-    private readonly operations: OperationsStore,
+    private readonly tenants: TenantsStore,
   ) {}
 
   @Post()
   @RequireOperator()
+  @Audited('provider_account.created')
   @Answers({
     summary: 'Add a platform account',
     status: 201,
-    schema: accountView,
+    schema: platformAccountView,
     errors: ['validation_failed', 'conflict'],
   })
   async create(
-    @Body({ schema: accountBody }) body: AccountBody,
-    @Req() request: CarillonRequest,
+    @Body({ schema: platformAccountBody }) body: PlatformAccountBody,
+    @CurrentAudit() audit: AuditNote,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const account = await this.accounts.create(PLATFORM_TENANT_ID, body);
-    await this.audit(request, 'provider_account.created', account.id);
+    await this.checkTenants(body);
+    const account = await this.accounts.create(PLATFORM_TENANT_ID, body, audit, toAllowances(body));
     reply.header('Location', `/internal/provider-accounts/${account.id}`);
-    return this.accounts.view(account);
+    return this.view(account);
   }
 
   @Get()
@@ -48,41 +53,61 @@ export class PlatformProviderAccountsController {
   @Answers({
     summary: 'List platform accounts',
     status: 200,
-    schema: listOf(accountView),
+    schema: listOf(platformAccountView),
     errors: ['validation_failed'],
   })
   async list(@Query({ schema: pageQuery }) page: { limit: number; cursor?: string }) {
-    return listView(await this.accounts.list(PLATFORM_TENANT_ID, page), (account) => this.accounts.view(account));
+    return listView(await this.accounts.list(PLATFORM_TENANT_ID, page), (account) => this.view(account));
+  }
+
+  @Get(':id')
+  @RequireOperator()
+  @Answers({ summary: 'Get a platform account', status: 200, schema: platformAccountView, errors: ['not_found'] })
+  async get(@Param({ schema: idParam }) { id }: { id: string }) {
+    return this.view(await this.accounts.get(PLATFORM_TENANT_ID, id));
   }
 
   @Patch(':id')
   @RequireOperator()
+  @Audited('provider_account.changed')
   @Answers({
     summary: 'Change a platform account',
     status: 200,
-    schema: accountView,
+    schema: platformAccountView,
     errors: ['not_found', 'conflict', 'validation_failed'],
   })
   async update(
     @Param({ schema: idParam }) { id }: { id: string },
-    @Body({ schema: accountPatch }) body: AccountPatch,
-    @Req() request: CarillonRequest,
+    @Body({ schema: platformAccountPatch }) body: PlatformAccountPatch,
+    @CurrentAudit() audit: AuditNote,
   ) {
-    const account = await this.accounts.update(PLATFORM_TENANT_ID, id, body);
-    await this.audit(request, 'provider_account.changed', id);
-    return this.accounts.view(account);
+    await this.checkTenants(body);
+    const place = { owner: PLATFORM_TENANT_ID, id };
+    return this.view(await this.accounts.update(place, body, audit, toAllowances(body)));
   }
 
   @Delete(':id')
   @HttpCode(204)
   @RequireOperator()
+  @Audited('provider_account.removed')
   @Answers({ summary: 'Delete a platform account', status: 204, errors: ['not_found'] })
-  async delete(@Param({ schema: idParam }) { id }: { id: string }, @Req() request: CarillonRequest): Promise<void> {
-    await this.accounts.delete(PLATFORM_TENANT_ID, id);
-    await this.audit(request, 'provider_account.removed', id);
+  async delete(@Param({ schema: idParam }) { id }: { id: string }, @CurrentAudit() audit: AuditNote): Promise<void> {
+    await this.accounts.delete(PLATFORM_TENANT_ID, id, audit);
   }
 
-  private async audit(request: CarillonRequest, action: string, id: string): Promise<void> {
-    await this.operations.audit({ action, detail: { id }, requestId: String(request.id) });
+  private view(account: ProviderAccount) {
+    return { ...this.accounts.view(account), ...toAllowancesView(account) };
+  }
+
+  /** Throws `validation_failed` for each id that is not a tenant. */
+  private async checkTenants({ allowed_tenants: ids }: PlatformAccountPatch): Promise<void> {
+    if (!ids) return;
+    const missing = await this.tenants.missing(ids);
+    const errors = missing.map((id) => ({
+      pointer: `/allowed_tenants/${ids.indexOf(id)}`,
+      code: 'unknown_tenant',
+      message: `must be the id of a tenant, got ${JSON.stringify(id)}`,
+    }));
+    if (errors.length > 0) throw validationFailed(errors);
   }
 }

@@ -1,11 +1,12 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { type ApiKey, ApiKeysStore, OperationsStore, type Tenant, TenantsStore } from '#database';
+import { type ApiKey, ApiKeysStore, type AuditNote, type Tenant, TenantsStore } from '#database';
 import { hashSecret, newApiKey, notFound, type Scope, scopes, type TenantSettings, tenantSettings } from '#domain';
 import type { RealtimeBus } from '#realtime';
-import { type CarillonRequest, RequireOperator } from '../http/access.js';
+import { Audited, CurrentAudit } from '../audit/audited.js';
+import { RequireOperator } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 
 import { id, idParam, listOf, listView, pageQuery, time } from '../http/schemas.js';
@@ -64,21 +65,20 @@ export class TenantsController {
   constructor(
     private readonly tenants: TenantsStore,
     private readonly keys: ApiKeysStore,
-    private readonly operations: OperationsStore,
     @Inject(API_KEY_PEPPER) private readonly pepper: Buffer,
     @Inject(BUS) private readonly bus: RealtimeBus,
   ) {}
 
   @Post()
   @RequireOperator()
+  @Audited('tenant.created')
   @Answers({ summary: 'Create a tenant', status: 201, schema: tenantView, errors: ['validation_failed'] })
   async create(
     @Body({ schema: tenantBody }) body: { name: string; settings: TenantSettings },
-    @Req() request: CarillonRequest,
+    @CurrentAudit() audit: AuditNote,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const tenant = await this.tenants.create(body.name, body.settings);
-    await this.audit(request, tenant.id, 'tenant.created', { after: tenant });
+    const tenant = await this.tenants.create(body.name, body.settings, audit);
     reply.header('Location', `/internal/tenants/${tenant.id}`);
     return toTenantView(tenant);
   }
@@ -104,6 +104,7 @@ export class TenantsController {
 
   @Patch(':id')
   @RequireOperator()
+  @Audited('tenant.changed')
   @Answers({
     summary: 'Change a tenant. Settings are merged',
     status: 200,
@@ -117,18 +118,17 @@ export class TenantsController {
       status?: Tenant['status'];
       settings?: Record<string, unknown>;
     },
-    @Req() request: CarillonRequest,
+    @CurrentAudit() audit: AuditNote,
   ) {
-    const before = await this.found(tenantId);
-    const after = await this.tenants.update(tenantId, body);
+    const after = await this.tenants.update(tenantId, body, audit);
     if (!after) throw notFound('tenant', tenantId);
-    await this.audit(request, tenantId, 'tenant.changed', { before, after });
     this.bus.publish([{ kind: 'stale', tenantId, what: 'tenant' }]);
     return toTenantView(after);
   }
 
   @Post(':id/api-keys')
   @RequireOperator()
+  @Audited('api_key.created')
   @Answers({
     summary: 'Create an API key',
     status: 201,
@@ -138,11 +138,11 @@ export class TenantsController {
   async createKey(
     @Param({ schema: idParam }) { id: tenantId }: { id: string },
     @Body({ schema: keyBody }) body: { name: string; scopes: Scope[]; mode: 'live' | 'test'; expires_at?: string },
-    @Req() request: CarillonRequest,
+    @CurrentAudit() audit: AuditNote,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const made = newApiKey(body.mode);
-    const key = await this.keys.create({
+    const fields = {
       tenantId,
       keyId: made.keyId,
       secretHash: hashSecret(this.pepper, made.secret),
@@ -150,9 +150,9 @@ export class TenantsController {
       mode: body.mode,
       scopes: body.scopes,
       expiresAt: body.expires_at === undefined ? null : new Date(body.expires_at),
-    });
+    };
+    const key = await this.keys.create(fields, audit);
     if (!key) throw notFound('tenant', tenantId);
-    await this.audit(request, tenantId, 'api_key.created', { key_id: key.keyId, mode: key.mode, scopes: key.scopes });
     reply.header('Location', `/internal/tenants/${tenantId}/api-keys/${key.id}`).header('Cache-Control', 'no-store');
     return { ...toKeyView(key), api_key: made.text };
   }
@@ -176,14 +176,14 @@ export class TenantsController {
   @Delete(':id/api-keys/:keyId')
   @HttpCode(204)
   @RequireOperator()
+  @Audited('api_key.revoked')
   @Answers({ summary: 'Revoke an API key', status: 204, errors: ['not_found'] })
   async revokeKey(
     @Param({ schema: keyParam }) { id: tenantId, keyId }: { id: string; keyId: string },
-    @Req() request: CarillonRequest,
+    @CurrentAudit() audit: AuditNote,
   ): Promise<void> {
-    const revoked = await this.keys.revoke(tenantId, keyId);
+    const revoked = await this.keys.revoke(tenantId, keyId, audit);
     if (!revoked) throw notFound('API key', keyId);
-    await this.audit(request, tenantId, 'api_key.revoked', { key_id: revoked.keyId });
     this.bus.publish([{ kind: 'stale', tenantId, what: 'tenant' }]);
   }
 
@@ -191,15 +191,6 @@ export class TenantsController {
     const tenant = await this.tenants.get(tenantId);
     if (!tenant) throw notFound('tenant', tenantId);
     return tenant;
-  }
-
-  private async audit(
-    request: CarillonRequest,
-    tenantId: string,
-    action: string,
-    detail: Record<string, unknown>,
-  ): Promise<void> {
-    await this.operations.audit({ tenantId, action, detail, requestId: String(request.id) });
   }
 }
 

@@ -1,12 +1,21 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type Page, type PageRequest, type ProviderAccount, ProviderAccountsStore } from '#database';
+import {
+  type AuditNote,
+  type Page,
+  type PageRequest,
+  type ProviderAccount,
+  type ProviderAccountFields,
+  ProviderAccountsStore,
+} from '#database';
 import { type ChannelId, notFound, ProviderError } from '#domain';
-import { ConnectionFactory, maskCredentials, type Provider, providers } from '#providers';
+import { ConnectionFactory, isChoiceEntry, maskCredentials, type Provider, providers } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { BUS } from '../tokens.js';
 import type { AccountBody, AccountPatch } from './provider-account.schema.js';
 import { toAccountView } from './provider-account-view.js';
+
+type Allowances = ProviderAccountFields['allowed'];
 
 export interface Verification {
   ok: boolean;
@@ -26,12 +35,15 @@ export class ManageProviderAccounts {
     private readonly connectionFactory: ConnectionFactory,
   ) {}
 
-  async create(owner: string, body: AccountBody): Promise<ProviderAccount> {
+  /** `allowed`: the lists of an account of the platform. */
+  async create(owner: string, body: AccountBody, audit: AuditNote, allowed: Allowances = {}): Promise<ProviderAccount> {
     const provider = providerOf(body);
+    checkAllowances(provider, allowed);
     const channel = channelOf(provider, body);
     const credentials = this.checkCredentials(provider, body.credentials);
     const { name, order, enabled, pace_per_second: pacePerSecond } = body;
-    const account = await this.store.create(owner, {
+    const fields = {
+      allowed,
       name,
       order,
       enabled,
@@ -40,7 +52,8 @@ export class ManageProviderAccounts {
       channel,
       credentials,
       masked: maskCredentials(provider.credentials, credentials),
-    });
+    };
+    const account = await this.store.create(owner, fields, audit);
     this.announce(owner);
     return account;
   }
@@ -55,23 +68,30 @@ export class ManageProviderAccounts {
     return account;
   }
 
-  async update(owner: string, id: string, patch: AccountPatch): Promise<ProviderAccount> {
+  async update(
+    { owner, id }: { owner: string; id: string },
+    patch: AccountPatch,
+    audit: AuditNote,
+    allowed: Allowances = {},
+  ): Promise<ProviderAccount> {
     const { provider: providerId } = await this.get(owner, id);
-    const { credentials: given, pace_per_second: pacePerSecond, ...rest } = patch;
+    const { credentials: given, pace_per_second: pacePerSecond, name, order, enabled } = patch;
     const provider = providers[providerId]!;
+    checkAllowances(provider, allowed);
     const credentials = given && this.checkCredentials(provider, given);
-    const account = await this.store.update(owner, id, {
-      ...rest,
+    const change = {
+      ...{ name, order, enabled, allowed },
       ...(pacePerSecond !== undefined && { pacePerSecond }),
       ...(credentials && { credentials, masked: maskCredentials(provider.credentials, credentials) }),
-    });
+    };
+    const account = await this.store.update(owner, id, change, audit);
     if (!account) throw notFound('provider account', id);
     this.announce(owner);
     return account;
   }
 
-  async delete(owner: string, id: string): Promise<void> {
-    if (!(await this.store.delete(owner, id))) throw notFound('provider account', id);
+  async delete(owner: string, id: string, audit: AuditNote): Promise<void> {
+    if (!(await this.store.delete(owner, id, audit))) throw notFound('provider account', id);
     this.announce(owner);
   }
 
@@ -113,6 +133,29 @@ export class ManageProviderAccounts {
     throw validationFailed(errors);
   }
 }
+
+/** Throws `validation_failed` for lists that the provider does not use, and for entries that are not valid. */
+function checkAllowances({ id, senderChoice }: Provider, { from, channels }: Allowances): void {
+  const errors = (['allowed_from', 'allowed_channels'] as const).flatMap((list) => {
+    const entries = (list === 'allowed_from' ? from : channels) ?? [];
+    return entries.flatMap((entry, index) => {
+      const given = `, got ${JSON.stringify(entry.slice(0, 80))}`;
+      if (senderChoice === 'none' || senderChoice.list !== list) {
+        const message = `must be null for ${id}, whose messages choose no ${NAMED[list]}${given}`;
+        return [{ pointer: `/${list}`, code: 'invalid', message }];
+      }
+      if (isChoiceEntry(list, entry)) return [];
+      return [{ pointer: `/${list}/${index}`, code: 'invalid', message: `must be ${EXPECTED[list]}${given}` }];
+    });
+  });
+  if (errors.length > 0) throw validationFailed(errors);
+}
+
+const NAMED = { allowed_from: 'sender', allowed_channels: 'channel' } as const;
+const EXPECTED = {
+  allowed_from: 'an address, @ and a domain, or *',
+  allowed_channels: 'the id or name of a channel, or *',
+} as const;
 
 function providerOf(body: AccountBody): Provider {
   const provider = providers[body.provider];

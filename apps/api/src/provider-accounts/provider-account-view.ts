@@ -2,7 +2,7 @@ import type { ProviderAccount } from '#database';
 
 /** `receiptsUrl`: the URL that the vendor sends receipts to, or null. */
 export function toAccountView(account: ProviderAccount, receiptsUrl: string | null) {
-  const { createdAt, updatedAt, pacePerSecond, health, ...fields } = account;
+  const { createdAt, updatedAt, pacePerSecond, allowed: _allowed, health, ...fields } = account;
   return {
     ...fields,
     pace_per_second: pacePerSecond,

@@ -14,7 +14,9 @@ import {
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import type { AuditNote } from '#database';
 import { providers } from '#providers';
+import { Audited, CurrentAudit } from '../audit/audited.js';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
@@ -51,6 +53,7 @@ export class ProviderAccountsController {
 
   @Post('provider-accounts')
   @RequireApiKey('provider_accounts:write')
+  @Audited('provider_account.created')
   @Answers({
     summary: 'Add a provider account',
     status: 201,
@@ -60,9 +63,10 @@ export class ProviderAccountsController {
   async create(
     @CurrentCaller() { tenantId }: Caller,
     @Body({ schema: accountBody }) body: AccountBody,
+    @CurrentAudit() audit: AuditNote,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const account = await this.accounts.create(tenantId, body);
+    const account = await this.accounts.create(tenantId, body, audit);
     reply.header('Location', `/api/v1/provider-accounts/${account.id}`);
     return this.accounts.view(account);
   }
@@ -91,6 +95,7 @@ export class ProviderAccountsController {
 
   @Patch('provider-accounts/:id')
   @RequireApiKey('provider_accounts:write')
+  @Audited('provider_account.changed')
   @Answers({
     summary: 'Change a provider account',
     status: 200,
@@ -101,19 +106,22 @@ export class ProviderAccountsController {
     @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: idParam }) { id }: { id: string },
     @Body({ schema: accountPatch }) body: AccountPatch,
+    @CurrentAudit() audit: AuditNote,
   ) {
-    return this.accounts.view(await this.accounts.update(tenantId, id, body));
+    return this.accounts.view(await this.accounts.update({ owner: tenantId, id }, body, audit));
   }
 
   @Delete('provider-accounts/:id')
   @HttpCode(204)
   @RequireApiKey('provider_accounts:write')
+  @Audited('provider_account.removed')
   @Answers({ summary: 'Delete a provider account', status: 204, errors: ['not_found'] })
   async delete(
     @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: idParam }) { id }: { id: string },
+    @CurrentAudit() audit: AuditNote,
   ): Promise<void> {
-    await this.accounts.delete(tenantId, id);
+    await this.accounts.delete(tenantId, id, audit);
   }
 
   @Post('provider-accounts/:id/verify')

@@ -15,6 +15,7 @@ import {
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import {
+  type AuditNote,
   type Device,
   ErasuresStore,
   type Preferences,
@@ -23,6 +24,7 @@ import {
   RecipientsStore,
 } from '#database';
 import { notFound, type Scope } from '#domain';
+import { Audited, CurrentAudit } from '../audit/audited.js';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
@@ -131,9 +133,14 @@ export class RecipientsController {
 
   @Delete(':id')
   @RequireApiKey('recipients:write')
+  @Audited('recipient.erased')
   @Answers({ summary: 'Erase a recipient with all their data', status: 200, schema: erasedView, errors: ['not_found'] })
-  async erase(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: IdParam) {
-    const erased = await this.erasures.erase(tenantId, id);
+  async erase(
+    @CurrentCaller() { tenantId }: Caller,
+    @Param({ schema: recipientParam }) { id }: IdParam,
+    @CurrentAudit() audit: AuditNote,
+  ) {
+    const erased = await this.erasures.erase(tenantId, id, audit);
     if (!erased) throw notFound('recipient', id);
     return { id, erased_at: new Date().toISOString(), erased };
   }

@@ -2,8 +2,9 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res, UseIn
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { type Suppression, SuppressionsStore } from '#database';
+import { type AuditNote, type Suppression, SuppressionsStore } from '#database';
 import { type ChannelId, channelIds, channelOf, notFound, suppressionReasons } from '#domain';
+import { Audited, CurrentAudit } from '../audit/audited.js';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
@@ -90,12 +91,14 @@ export class SuppressionsController {
   @Delete(':id')
   @HttpCode(204)
   @RequireApiKey('suppressions:write')
+  @Audited('suppression.removed')
   @Answers({ summary: 'Delete a suppression', status: 204, errors: ['not_found'] })
   async delete(
     @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: idParam }) { id: wanted }: { id: string },
+    @CurrentAudit() audit: AuditNote,
   ): Promise<void> {
-    if (!(await this.suppressions.delete(tenantId, wanted))) throw notFound('suppression', wanted);
+    if (!(await this.suppressions.delete(tenantId, wanted, audit))) throw notFound('suppression', wanted);
   }
 }
 

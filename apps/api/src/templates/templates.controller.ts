@@ -1,8 +1,9 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Res, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type Template, type TemplateContent, TemplatesStore } from '#database';
+import { type AuditNote, type Template, type TemplateContent, TemplatesStore } from '#database';
 import { type ChannelId, notFound } from '#domain';
+import { Audited, CurrentAudit } from '../audit/audited.js';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
@@ -40,6 +41,7 @@ export class TemplatesController {
 
   @Post()
   @RequireApiKey('templates:write')
+  @Audited('template.created')
   @Answers({
     summary: 'Create a template',
     status: 201,
@@ -49,17 +51,13 @@ export class TemplatesController {
   async create(
     @CurrentCaller() { tenantId }: Caller,
     @Body({ schema: templateBody }) body: TemplateBody,
+    @CurrentAudit() audit: AuditNote,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     await this.checkContent(tenantId, body.channel, body.content);
     const { key, channel, locale, content } = body;
-    const created = await this.templates.create(tenantId, {
-      key,
-      channel,
-      locale,
-      content,
-      samplePayload: body.sample_payload ?? null,
-    });
+    const template = { key, channel, locale, content, samplePayload: body.sample_payload ?? null };
+    const created = await this.templates.create(tenantId, template, audit);
     reply.header('Location', `/api/v1/templates/${created.id}`);
     return toView(created);
   }
@@ -103,6 +101,7 @@ export class TemplatesController {
 
   @Put(':id')
   @RequireApiKey('templates:write')
+  @Audited('template.changed')
   @Answers({
     summary: 'Create a new version',
     status: 200,
@@ -114,17 +113,15 @@ export class TemplatesController {
     @Param({ schema: templateParam }) { id }: { id: string },
     @Query({ schema: selectorQuery }) query: Selector,
     @Body({ schema: versionBody }) body: VersionBody,
+    @CurrentAudit() audit: AuditNote,
   ) {
     const selector = { idOrKey: id, channel: query.channel ?? body.channel, locale: query.locale ?? body.locale };
     const found = await this.templates.get(tenantId, selector);
     if (!found) throw notFound('template', id);
     checkUnchanged(found, body);
     await this.checkContent(tenantId, found.channel, body.content);
-    const next = await this.templates.addVersion(
-      tenantId,
-      { idOrKey: found.id },
-      { content: body.content, samplePayload: body.sample_payload ?? found.samplePayload },
-    );
+    const version = { content: body.content, samplePayload: body.sample_payload ?? found.samplePayload };
+    const next = await this.templates.addVersion(tenantId, { idOrKey: found.id }, version, audit);
     if (!next) throw notFound('template', id);
     return toView(next);
   }
@@ -132,13 +129,16 @@ export class TemplatesController {
   @Delete(':id')
   @HttpCode(204)
   @RequireApiKey('templates:write')
+  @Audited('template.removed')
   @Answers({ summary: 'Delete a template with its versions', status: 204, errors: ['not_found', 'conflict'] })
   async delete(
     @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: templateParam }) { id }: { id: string },
     @Query({ schema: selectorQuery }) selector: Selector,
+    @CurrentAudit() audit: AuditNote,
   ): Promise<void> {
-    if (!(await this.templates.delete(tenantId, { idOrKey: id, ...selector }))) throw notFound('template', id);
+    const found = await this.templates.delete(tenantId, { idOrKey: id, ...selector }, audit);
+    if (!found) throw notFound('template', id);
   }
 
   @Post(':id/preview')

@@ -3,6 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Config } from '#config';
 import {
   AcceptStore,
+  type AuditNote,
   newEventNotification,
   type StoredEvent,
   type WebhookEndpoint,
@@ -28,11 +29,15 @@ export class ManageWebhooks {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  async create(tenantId: string, body: WebhookBody): Promise<{ endpoint: WebhookEndpoint; secret: string }> {
+  async create(
+    tenantId: string,
+    body: WebhookBody,
+    audit: AuditNote,
+  ): Promise<{ endpoint: WebhookEndpoint; secret: string }> {
     this.checkUrl(body.url);
     const secret = newSecret();
     const limit = this.config.webhookEndpointsPerTenant;
-    const endpoint = await this.endpoints.create(tenantId, { ...body, enabled: true }, { secret, limit });
+    const endpoint = await this.endpoints.create(tenantId, { ...body, enabled: true }, { secret, limit }, audit);
     if (!endpoint)
       throw new DomainError('conflict', `This tenant already has ${limit} webhooks, the maximum; delete one first.`);
     this.announce(tenantId);
@@ -45,23 +50,23 @@ export class ManageWebhooks {
     return endpoint;
   }
 
-  async update(tenantId: string, id: string, patch: WebhookPatch): Promise<WebhookEndpoint> {
+  async update(tenantId: string, id: string, patch: WebhookPatch, audit: AuditNote): Promise<WebhookEndpoint> {
     if (patch.url !== undefined) this.checkUrl(patch.url);
-    const endpoint = await this.endpoints.update(tenantId, id, patch);
+    const endpoint = await this.endpoints.update(tenantId, id, patch, audit);
     if (!endpoint) throw notFound('webhook', id);
     this.announce(tenantId);
     return endpoint;
   }
 
-  async delete(tenantId: string, id: string): Promise<void> {
-    if (!(await this.endpoints.delete(tenantId, id))) throw notFound('webhook', id);
+  async delete(tenantId: string, id: string, audit: AuditNote): Promise<void> {
+    if (!(await this.endpoints.delete(tenantId, id, audit))) throw notFound('webhook', id);
     this.announce(tenantId);
   }
 
   /** Returns the new secret, and until when calls are also signed with the old one. */
-  async rotate(tenantId: string, id: string): Promise<{ secret: string; until: Date }> {
+  async rotate(tenantId: string, id: string, audit: AuditNote): Promise<{ secret: string; until: Date }> {
     const secret = newSecret();
-    const until = await this.endpoints.rotate(tenantId, id, secret);
+    const until = await this.endpoints.rotate(tenantId, id, secret, audit);
     if (!until) throw notFound('webhook', id);
     this.announce(tenantId);
     return { secret, until };

@@ -14,12 +14,14 @@ import {
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import {
+  type AuditNote,
   type DeliveryRow,
   NotificationsStore,
   type PageRequest,
   type WebhookEndpoint,
   WebhookEndpointsStore,
 } from '#database';
+import { Audited, CurrentAudit } from '../audit/audited.js';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
@@ -56,6 +58,7 @@ export class WebhooksController {
 
   @Post()
   @RequireApiKey('webhooks:write')
+  @Audited('webhook.created')
   @Answers({
     summary: 'Create an endpoint',
     status: 201,
@@ -65,9 +68,10 @@ export class WebhooksController {
   async create(
     @CurrentCaller() { tenantId }: Caller,
     @Body({ schema: webhookBody }) body: WebhookBody,
+    @CurrentAudit() audit: AuditNote,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const { endpoint, secret } = await this.webhooks.create(tenantId, body);
+    const { endpoint, secret } = await this.webhooks.create(tenantId, body, audit);
     reply.header('Location', `/api/v1/webhooks/${endpoint.id}`);
     return { ...toView(endpoint), secret };
   }
@@ -93,6 +97,7 @@ export class WebhooksController {
 
   @Patch(':id')
   @RequireApiKey('webhooks:write')
+  @Audited('webhook.changed')
   @Answers({
     summary: 'Change an endpoint',
     status: 200,
@@ -103,29 +108,40 @@ export class WebhooksController {
     @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: idParam }) { id }: IdParam,
     @Body({ schema: webhookPatch }) body: WebhookPatch,
+    @CurrentAudit() audit: AuditNote,
   ) {
-    return toView(await this.webhooks.update(tenantId, id, body));
+    return toView(await this.webhooks.update(tenantId, id, body, audit));
   }
 
   @Delete(':id')
   @HttpCode(204)
   @RequireApiKey('webhooks:write')
+  @Audited('webhook.removed')
   @Answers({ summary: 'Delete an endpoint. Its waiting deliveries fail', status: 204, errors: ['not_found'] })
-  async delete(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: IdParam): Promise<void> {
-    await this.webhooks.delete(tenantId, id);
+  async delete(
+    @CurrentCaller() { tenantId }: Caller,
+    @Param({ schema: idParam }) { id }: IdParam,
+    @CurrentAudit() audit: AuditNote,
+  ): Promise<void> {
+    await this.webhooks.delete(tenantId, id, audit);
   }
 
   @Post(':id/rotate-secret')
   @HttpCode(200)
   @RequireApiKey('webhooks:write')
+  @Audited('webhook.secret_rotated')
   @Answers({
     summary: 'Create a new secret. Calls are also signed with the old one for a day',
     status: 200,
     schema: rotatedView,
     errors: ['not_found'],
   })
-  async rotate(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: IdParam) {
-    const { secret, until } = await this.webhooks.rotate(tenantId, id);
+  async rotate(
+    @CurrentCaller() { tenantId }: Caller,
+    @Param({ schema: idParam }) { id }: IdParam,
+    @CurrentAudit() audit: AuditNote,
+  ) {
+    const { secret, until } = await this.webhooks.rotate(tenantId, id, audit);
     return { secret, old_secret_valid_until: until.toISOString() };
   }
 

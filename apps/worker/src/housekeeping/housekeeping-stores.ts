@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import {
+  AuditRetentionStore,
   DueDeliveriesStore,
   ErasuresStore,
   EventsStore,
@@ -25,6 +26,7 @@ export class HousekeepingStores {
   @Inject() readonly mailbox!: MailboxStore;
   @Inject() readonly receipts!: ReceiptsStore;
   @Inject() readonly retention!: RetentionStore;
+  @Inject() readonly auditRetention!: AuditRetentionStore;
   @Inject() readonly expired!: ExpiredRowsStore;
   @Inject() readonly spool!: OutcomeSpool;
 }

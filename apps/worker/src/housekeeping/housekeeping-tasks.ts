@@ -55,14 +55,17 @@ export function timedTasks(
 }
 
 /** Tasks that delete expired data. They run one after another. */
-export function cleanUpTasks({ retention, expired }: HousekeepingStores, logger: Logger): HousekeepingTask[] {
+export function cleanUpTasks(
+  { retention, expired, auditRetention }: HousekeepingStores,
+  logger: Logger,
+): HousekeepingTask[] {
   const dropPartitions = async (): Promise<void> => {
     const dropped = await retention.dropPartitions();
     if (dropped > 0) logger.info({ dropped }, 'dropped partitions that are past the longest retention');
   };
   return [
     { name: 'drop partitions', run: dropPartitions },
-    ...[...retention.cleanUps, ...expired.cleanUps].map((cleanUp) => ({
+    ...[...retention.cleanUps, ...expired.cleanUps, ...auditRetention.cleanUps].map((cleanUp) => ({
       name: `clean up ${cleanUp.table}`,
       run: () => cleanUp.run((rows) => instruments().pruned.add(rows, { table: cleanUp.table })),
     })),

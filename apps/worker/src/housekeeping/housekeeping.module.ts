@@ -1,6 +1,6 @@
 import { type BeforeApplicationShutdown, Module, type OnApplicationBootstrap } from '@nestjs/common';
 import type { Config } from '#config';
-import { Database, PartitionsStore, PostgresListener, RetentionStore } from '#database';
+import { AuditRetentionStore, Database, PartitionsStore, PostgresListener, RetentionStore } from '#database';
 import type { Logger } from '#telemetry';
 import { DeliveryModule } from '../delivery/delivery.module.js';
 import { CONFIG, LOGGER } from '../tokens.js';
@@ -19,6 +19,12 @@ import { HousekeepingStores } from './housekeeping-stores.js';
       inject: [Database, PartitionsStore, CONFIG],
       useFactory: (database: Database, partitions: PartitionsStore, { retentionDays }: Config) =>
         new RetentionStore(database, partitions, retentionDays),
+    },
+    {
+      provide: AuditRetentionStore,
+      inject: [Database, CONFIG],
+      useFactory: (database: Database, { auditRetentionDays }: Config) =>
+        new AuditRetentionStore(database, auditRetentionDays),
     },
     {
       provide: Housekeeper,

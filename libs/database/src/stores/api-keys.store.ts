@@ -2,6 +2,7 @@ import { newId, type Scope, type TenantSettings } from '#domain';
 import type { Database } from '../database.js';
 import { Prisma } from '../generated/client.js';
 import { newestFirst, type Page, type PageRequest, toPage } from '../page.js';
+import { type AuditNote, writeAudit } from './audit/audit-entry.js';
 
 export interface ApiKey {
   id: string;
@@ -43,12 +44,15 @@ export class ApiKeysStore {
   constructor(private readonly database: Database) {}
 
   /** Null if the tenant does not exist. */
-  async create(key: NewApiKey): Promise<ApiKey | null> {
+  async create(key: NewApiKey, audit: AuditNote | null): Promise<ApiKey | null> {
     try {
-      const row = await this.database.forTenant(key.tenantId, (prisma) =>
-        prisma.apiKey.create({ data: { ...key, id: newId(), secretHash: new Uint8Array(key.secretHash) } }),
-      );
-      return toApiKey(row);
+      return await this.database.forTenant(key.tenantId, async (prisma) => {
+        const data = { ...key, id: newId(), secretHash: new Uint8Array(key.secretHash) };
+        const created = toApiKey(await prisma.apiKey.create({ data }));
+        const { tenantId, id: subject } = created;
+        await writeAudit(prisma, audit, { tenantId, subject, after: recordedFields(created) });
+        return created;
+      });
     } catch (error) {
       // P2003: the foreign key to the tenant.
       if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2003') return null;
@@ -65,15 +69,17 @@ export class ApiKeysStore {
   }
 
   /** Returns the revoked key, or null if there is no such key that is not revoked yet. */
-  async revoke(tenantId: string, id: string): Promise<ApiKey | null> {
+  async revoke(tenantId: string, id: string, audit: AuditNote | null): Promise<ApiKey | null> {
     return await this.database.forTenant(tenantId, async (prisma) => {
       const { count } = await prisma.apiKey.updateMany({
         where: { tenantId, id, revokedAt: null },
         data: { revokedAt: new Date() },
       });
-      return count === 0
-        ? null
-        : toApiKey(await prisma.apiKey.findUniqueOrThrow({ where: { tenantId_id: { tenantId, id } } }));
+      if (count === 0) return null;
+      const revoked = toApiKey(await prisma.apiKey.findUniqueOrThrow({ where: { tenantId_id: { tenantId, id } } }));
+      const after = recordedFields(revoked);
+      await writeAudit(prisma, audit, { tenantId, subject: id, before: { ...after, revokedAt: null }, after });
+      return revoked;
     });
   }
 
@@ -118,6 +124,11 @@ export class ApiKeysStore {
       values: [keyIds],
     });
   }
+}
+
+/** Without the time of last use, which changes with every request. */
+function recordedFields({ lastUsedAt: _lastUsedAt, id: _id, tenantId: _tenantId, ...fields }: ApiKey): object {
+  return fields;
 }
 
 function toApiKey(

@@ -1,5 +1,6 @@
 import type { Database } from '../database.js';
 import { afterCursor, type Page, type PageRequest, toPage } from '../page.js';
+import { type AuditNote, writeAudit } from './audit/audit-entry.js';
 
 export interface Category {
   key: string;
@@ -19,11 +20,18 @@ export class CategoriesStore {
   constructor(private readonly database: Database) {}
 
   /** Creates or replaces a category. */
-  async put(tenantId: string, key: string, fields: CategoryFields): Promise<{ category: Category; created: boolean }> {
+  async put(
+    tenantId: string,
+    key: string,
+    fields: CategoryFields,
+    audit: AuditNote | null,
+  ): Promise<{ category: Category; created: boolean }> {
     return await this.database.forTenant(tenantId, async (prisma) => {
       const where = { tenantId_key: { tenantId, key } };
-      const before = await prisma.category.findUnique({ where, select: { key: true } });
+      const before = await prisma.category.findUnique({ where });
       const row = await prisma.category.upsert({ where, create: { tenantId, key, ...fields }, update: fields });
+      const recorded = { before: before && recordedFields(before), after: recordedFields(row) };
+      await writeAudit(prisma, audit, { tenantId, subject: key, ...recorded });
       return { category: toCategory(row), created: before === null };
     });
   }
@@ -48,12 +56,20 @@ export class CategoriesStore {
     return toPage(rows.map(toCategory), page.limit, (row) => row.key);
   }
 
-  async delete(tenantId: string, key: string): Promise<boolean> {
-    const { count } = await this.database.forTenant(tenantId, (prisma) =>
-      prisma.category.deleteMany({ where: { tenantId, key } }),
-    );
-    return count > 0;
+  async delete(tenantId: string, key: string, audit: AuditNote | null): Promise<boolean> {
+    return await this.database.forTenant(tenantId, async (prisma) => {
+      const before = await prisma.category.findUnique({ where: { tenantId_key: { tenantId, key } } });
+      const { count } = await prisma.category.deleteMany({ where: { tenantId, key } });
+      if (!before || count === 0) return false;
+      await writeAudit(prisma, audit, { tenantId, subject: key, before: recordedFields(before) });
+      return true;
+    });
   }
+}
+
+function recordedFields(row: Omit<CategoryFields, 'unknownOutcome'> & { unknownOutcome: string | null }): object {
+  const { name, defaultEnabled, mandatory, unknownOutcome } = row;
+  return { name, defaultEnabled, mandatory, unknownOutcome };
 }
 
 function toCategory(

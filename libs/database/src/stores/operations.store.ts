@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { newId, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../database.js';
 import { isNotAdmitted } from '../logins.js';
 import { pendingMigrations } from '../migrate.js';
@@ -14,7 +13,7 @@ const LOGINS_MISSING =
   'missing, or without their password or rights: run `npm run migrate` with the DATABASE_URL of this process, or set ' +
   'TENANT_DATABASE_URL and PLATFORM_DATABASE_URL';
 
-/** Readiness, table statistics and the audit log. */
+/** Readiness and table statistics. */
 export class OperationsStore {
   private readonly partitions: PartitionsStore;
 
@@ -90,25 +89,6 @@ export class OperationsStore {
       if (reported !== JSON.stringify(checks)) onWait(checks);
       reported = JSON.stringify(checks);
     }
-  }
-
-  /** Records an action of the operator. */
-  async audit(entry: {
-    tenantId?: string;
-    action: string;
-    detail: Record<string, unknown>;
-    requestId: string;
-  }): Promise<void> {
-    await this.database.platform.query({
-      text: 'insert into audit_log (tenant_id, id, action, detail, request_id) values ($1, $2, $3, $4, $5)',
-      values: [
-        entry.tenantId ?? PLATFORM_TENANT_ID,
-        newId(),
-        entry.action,
-        JSON.stringify(entry.detail),
-        entry.requestId,
-      ],
-    });
   }
 }
 

@@ -1,4 +1,16 @@
 import type { ChannelId } from '#domain';
+import { changedFields } from '../change.js';
+import { mergePatch } from '../merge-patch.js';
+
+/**
+ * Who may use an account of the platform, and as whom. Without `tenants` all tenants; without `from` and `channels`
+ * only with the account's own sender and chat channel.
+ */
+export interface AccountAllowances {
+  tenants?: string[];
+  from?: string[];
+  channels?: string[];
+}
 
 export interface ProviderAccount {
   id: string;
@@ -11,6 +23,7 @@ export interface ProviderAccount {
   enabled: boolean;
   /** Sends per second over all workers; null for the provider's default. */
   pacePerSecond: number | null;
+  allowed: AccountAllowances;
   health: AccountHealth | null;
   createdAt: Date;
   updatedAt: Date;
@@ -34,6 +47,8 @@ export interface ProviderAccountFields {
   order: number;
   enabled: boolean;
   pacePerSecond: number | null;
+  /** A change merges these lists; null removes one. */
+  allowed: { [List in keyof AccountAllowances]: string[] | null | undefined };
 }
 
 /** An account with its credentials in plain text, for sending, verifying and receipts. */
@@ -44,10 +59,19 @@ export interface OpenAccount {
   channel: ChannelId;
   credentials: Record<string, unknown>;
   pacePerSecond: number | null;
+  allowed: AccountAllowances;
   /** The state of its breaker that a worker recorded last. */
   breaker: AccountHealth['breaker'];
   /** Changes with the credentials, so that connections with the old ones are closed. */
   updatedAt: Date;
+}
+
+/** Merges lists into those of an account; null removes one. */
+export function mergeAllowances(
+  before: AccountAllowances,
+  change: ProviderAccountFields['allowed'] | undefined,
+): AccountAllowances {
+  return mergePatch(before, changedFields(change ?? {})) as AccountAllowances;
 }
 
 /** Prisma's `include` for the health of an account. */
@@ -62,6 +86,7 @@ export function toAccount(row: {
   position: number;
   enabled: boolean;
   pacePerSecond: number | null;
+  allowed: unknown;
   health: { breaker: string; code: string | null; detail: string | null; since: Date } | null;
   createdAt: Date;
   updatedAt: Date;
@@ -75,6 +100,7 @@ export function toAccount(row: {
     order: row.position,
     enabled: row.enabled,
     pacePerSecond: row.pacePerSecond,
+    allowed: row.allowed as AccountAllowances,
     health: row.health && { ...row.health, breaker: row.health.breaker as AccountHealth['breaker'] },
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,

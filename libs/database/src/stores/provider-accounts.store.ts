@@ -4,9 +4,12 @@ import type { Database } from '../database.js';
 import { Prisma } from '../generated/client.js';
 import { newestFirst, type Page, type PageRequest, toPage } from '../page.js';
 import type { SecretBox } from '../secret-box.js';
+import { type AuditNote, writeAudit } from './audit/audit-entry.js';
 import {
+  type AccountAllowances,
   type AccountHealth,
   HEALTH,
+  mergeAllowances,
   type OpenAccount,
   type ProviderAccount,
   type ProviderAccountFields,
@@ -22,21 +25,24 @@ export class ProviderAccountsStore {
     private readonly box: SecretBox,
   ) {}
 
-  async create(tenantId: string, fields: ProviderAccountFields): Promise<ProviderAccount> {
+  async create(tenantId: string, fields: ProviderAccountFields, audit: AuditNote | null): Promise<ProviderAccount> {
     const id = newId();
-    const { credentials, masked, order, ...rest } = fields;
+    const { credentials, masked, order, allowed, ...rest } = fields;
     const data = {
       tenantId,
       id,
       ...rest,
       position: order,
+      allowed: mergeAllowances({}, allowed) as Prisma.InputJsonObject,
       credentialsMasked: masked as Prisma.InputJsonObject,
       credentialsSealed: this.box.seal(JSON.stringify(credentials), { tenantId, table: TABLE, id }),
     };
-    return toAccount(
-      await this.uniqueName(fields.name, () =>
-        this.database.forTenant(tenantId, (prisma) => prisma.providerAccount.create({ data, include: HEALTH })),
-      ),
+    return await this.uniqueName(fields.name, () =>
+      this.database.forTenant(tenantId, async (prisma) => {
+        const account = toAccount(await prisma.providerAccount.create({ data, include: HEALTH }));
+        await writeAudit(prisma, audit, { tenantId, subject: id, after: recordedFields(account) });
+        return account;
+      }),
     );
   }
 
@@ -59,8 +65,9 @@ export class ProviderAccountsStore {
     tenantId: string,
     id: string,
     change: Change<Omit<ProviderAccountFields, 'provider' | 'channel'>>,
+    audit: AuditNote | null,
   ): Promise<ProviderAccount | null> {
-    const { credentials, masked, order, ...rest } = change;
+    const { credentials, masked, order, allowed, ...rest } = change;
     const data = {
       ...changedFields(rest),
       ...(order !== undefined && { position: order }),
@@ -72,24 +79,32 @@ export class ProviderAccountsStore {
     };
     return await this.uniqueName(change.name, () =>
       this.database.forTenant(tenantId, async (prisma) => {
-        const { count } = await prisma.providerAccount.updateMany({ where: { tenantId, id }, data });
-        return count === 0
-          ? null
-          : toAccount(
-              await prisma.providerAccount.findUniqueOrThrow({
-                where: { tenantId_id: { tenantId, id } },
-                include: HEALTH,
-              }),
-            );
+        const where = { tenantId_id: { tenantId, id } };
+        await prisma.$queryRaw`
+          select 1 as locked from provider_accounts
+          where tenant_id = ${tenantId}::uuid and id = ${id}::uuid for update`;
+        const before = await prisma.providerAccount.findUnique({ where, include: HEALTH });
+        if (!before) return null;
+        const merged = mergeAllowances(toAccount(before).allowed, allowed) as Prisma.InputJsonObject;
+        const account = toAccount(
+          await prisma.providerAccount.update({ where, data: { ...data, allowed: merged }, include: HEALTH }),
+        );
+        const fields = { before: recordedFields(toAccount(before)), after: recordedFields(account) };
+        await writeAudit(prisma, audit, { tenantId, subject: id, ...fields });
+        return account;
       }),
     );
   }
 
-  async delete(tenantId: string, id: string): Promise<boolean> {
-    const { count } = await this.database.forTenant(tenantId, (prisma) =>
-      prisma.providerAccount.deleteMany({ where: { tenantId, id } }),
-    );
-    return count > 0;
+  async delete(tenantId: string, id: string, audit: AuditNote | null): Promise<boolean> {
+    return await this.database.forTenant(tenantId, async (prisma) => {
+      const where = { tenantId_id: { tenantId, id } };
+      const before = await prisma.providerAccount.findUnique({ where, include: HEALTH });
+      const { count } = await prisma.providerAccount.deleteMany({ where: { tenantId, id } });
+      if (!before || count === 0) return false;
+      await writeAudit(prisma, audit, { tenantId, subject: id, before: recordedFields(toAccount(before)) });
+      return true;
+    });
   }
 
   /** One account with its credentials in plain text. */
@@ -100,7 +115,7 @@ export class ProviderAccountsStore {
     return row && this.open(row);
   }
 
-  /** The enabled accounts of a channel in their order; the platform's accounts if the tenant has none. */
+  /** The enabled accounts of a channel in their order; if the tenant has none, those of the platform for it. */
   async openAll(tenantId: string, channel: ChannelId): Promise<OpenAccount[]> {
     for (const owner of [tenantId, PLATFORM_TENANT_ID]) {
       const rows = await this.database.forTenant(owner, (prisma) =>
@@ -110,7 +125,8 @@ export class ProviderAccountsStore {
           include: HEALTH,
         }),
       );
-      if (rows.length > 0) return rows.map((row) => this.open(row));
+      const usable = rows.filter((row) => (row.allowed as AccountAllowances).tenants?.includes(tenantId) ?? true);
+      if (usable.length > 0) return usable.map((row) => this.open(row));
     }
     return [];
   }
@@ -154,6 +170,7 @@ export class ProviderAccountsStore {
     channel: string;
     credentialsSealed: string;
     pacePerSecond: number | null;
+    allowed: unknown;
     health: { breaker: string } | null;
     updatedAt: Date;
   }): OpenAccount {
@@ -165,6 +182,7 @@ export class ProviderAccountsStore {
       channel: row.channel as ChannelId,
       credentials: JSON.parse(clear) as Record<string, unknown>,
       pacePerSecond: row.pacePerSecond,
+      allowed: row.allowed as AccountAllowances,
       breaker: (row.health?.breaker ?? 'closed') as AccountHealth['breaker'],
       updatedAt: row.updatedAt,
     };
@@ -180,4 +198,10 @@ export class ProviderAccountsStore {
       throw error;
     }
   }
+}
+
+/** With masked credentials; without the health, which workers change. */
+function recordedFields(account: ProviderAccount): object {
+  const { id: _id, health: _health, createdAt: _createdAt, updatedAt: _updatedAt, ...fields } = account;
+  return fields;
 }

@@ -2,6 +2,7 @@ import { type ChannelId, comparableAddress, DomainError, newId, type Suppression
 import type { Database } from '../database.js';
 import { Prisma } from '../generated/client.js';
 import { newestFirst, type Page, type PageRequest, toPage } from '../page.js';
+import { type AuditNote, writeAudit } from './audit/audit-entry.js';
 
 export interface Suppression {
   id: string;
@@ -62,11 +63,16 @@ export class SuppressionsStore {
     return toPage(rows.map(toSuppression), page.limit, (row) => row.id);
   }
 
-  async delete(tenantId: string, id: string): Promise<boolean> {
-    const { count } = await this.database.forTenant(tenantId, (prisma) =>
-      prisma.suppression.deleteMany({ where: { tenantId, id } }),
-    );
-    return count > 0;
+  async delete(tenantId: string, id: string, audit: AuditNote | null): Promise<boolean> {
+    return await this.database.forTenant(tenantId, async (prisma) => {
+      const found = await prisma.suppression.findUnique({ where: { tenantId_id: { tenantId, id } } });
+      const { count } = await prisma.suppression.deleteMany({ where: { tenantId, id } });
+      if (!found || count === 0) return false;
+      // Without the address, which is personal data.
+      const { channel, reason, deliveryId } = found;
+      await writeAudit(prisma, audit, { tenantId, subject: id, before: { channel, reason, deliveryId } });
+      return true;
+    });
   }
 }
 

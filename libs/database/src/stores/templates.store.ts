@@ -4,6 +4,7 @@ import { columnList } from '../column-list.js';
 import type { Database, PrismaScope } from '../database.js';
 import { Prisma } from '../generated/client.js';
 import { newestFirst, type Page, type PageRequest, toPage } from '../page.js';
+import { type AuditNote, writeAudit } from './audit/audit-entry.js';
 import type { Template, TemplateContent, TemplateHead, TemplateSelector } from './template.js';
 
 interface HeadKey {
@@ -47,12 +48,14 @@ export class TemplatesStore {
   async create(
     tenantId: string,
     template: Pick<Template, 'key' | 'channel' | 'locale' | 'content' | 'samplePayload'>,
+    audit: AuditNote | null,
   ): Promise<Template> {
     const id = newId();
     try {
       return await this.database.forTenant(tenantId, async (prisma) => {
         const { key, channel, locale } = template;
         const row = await prisma.template.create({ data: { tenantId, id, key, channel, locale, version: 1 } });
+        await writeAudit(prisma, audit, { tenantId, subject: id, after: recordedFields(row) });
         return toTemplate(row, await addVersion(prisma, tenantId, id, 1, template));
       });
     } catch (error) {
@@ -102,6 +105,7 @@ export class TemplatesStore {
     tenantId: string,
     selector: TemplateSelector,
     next: Pick<Template, 'content' | 'samplePayload'>,
+    audit: AuditNote | null,
   ): Promise<Template | null> {
     return await this.database.forTenant(tenantId, async (prisma) => {
       const found = await selectOne(prisma, tenantId, selector);
@@ -111,15 +115,23 @@ export class TemplatesStore {
         where: { tenantId_id: { tenantId, id: found.id } },
         data: { version: { increment: 1 } },
       });
+      const after = recordedFields(row);
+      await writeAudit(prisma, audit, {
+        tenantId,
+        subject: row.id,
+        before: { ...after, version: row.version - 1 },
+        after,
+      });
       return toTemplate(row, await addVersion(prisma, tenantId, row.id, row.version, next));
     });
   }
 
-  async delete(tenantId: string, selector: TemplateSelector): Promise<boolean> {
+  async delete(tenantId: string, selector: TemplateSelector, audit: AuditNote | null): Promise<boolean> {
     return await this.database.forTenant(tenantId, async (prisma) => {
       const row = await selectOne(prisma, tenantId, selector);
       if (!row) return false;
       await prisma.template.delete({ where: { tenantId_id: { tenantId, id: row.id } } });
+      await writeAudit(prisma, audit, { tenantId, subject: row.id, before: recordedFields(row) });
       return true;
     });
   }
@@ -160,6 +172,11 @@ interface TemplateRow {
   version: number;
   createdAt: Date;
   updatedAt: Date;
+}
+
+/** Without the content, which the versions keep. */
+function recordedFields({ key, channel, locale, version }: TemplateRow): object {
+  return { key, channel, locale, version };
 }
 
 async function selectOne(

@@ -2,6 +2,7 @@ import { newId, type TenantSettings } from '#domain';
 import type { Database } from '../database.js';
 import type { Prisma } from '../generated/client.js';
 import { newestFirst, type Page, type PageRequest, toPage } from '../page.js';
+import { type AuditNote, writeAudit } from './audit/audit-entry.js';
 
 export interface Tenant {
   id: string;
@@ -16,12 +17,13 @@ export interface Tenant {
 export class TenantsStore {
   constructor(private readonly database: Database) {}
 
-  async create(name: string, settings: TenantSettings): Promise<Tenant> {
-    return toTenant(
-      await this.database.asPlatform((prisma) =>
-        prisma.tenant.create({ data: { id: newId(), name, settings: settings as Prisma.InputJsonObject } }),
-      ),
-    );
+  async create(name: string, settings: TenantSettings, audit: AuditNote | null): Promise<Tenant> {
+    return await this.database.asPlatform(async (prisma) => {
+      const data = { id: newId(), name, settings: settings as Prisma.InputJsonObject };
+      const tenant = toTenant(await prisma.tenant.create({ data }));
+      await writeAudit(prisma, audit, { tenantId: tenant.id, subject: tenant.id, after: recordedFields(tenant) });
+      return tenant;
+    });
   }
 
   async list(page: PageRequest): Promise<Page<Tenant>> {
@@ -34,6 +36,14 @@ export class TenantsStore {
     return row && toTenant(row);
   }
 
+  /** Those of the ids that are not tenants. Index: tenants_pkey. */
+  async missing(ids: readonly string[]): Promise<string[]> {
+    const where = { id: { in: [...ids] } };
+    const rows = await this.database.asPlatform((prisma) => prisma.tenant.findMany({ where, select: { id: true } }));
+    const found = new Set(rows.map(({ id }) => id));
+    return ids.filter((id) => !found.has(id));
+  }
+
   /** Merges `settings` key by key; null resets a key to its default. Locks the tenant's row. Index: tenants_pkey. */
   async update(
     id: string,
@@ -42,11 +52,12 @@ export class TenantsStore {
       status?: Tenant['status'] | undefined;
       settings?: Record<string, unknown> | undefined;
     },
+    audit: AuditNote | null,
   ): Promise<Tenant | null> {
     return await this.database.asPlatform(async (prisma) => {
       const [locked] = await prisma.$queryRaw<
-        { settings: Record<string, unknown> }[]
-      >`select settings from tenants where id = ${id}::uuid for update`;
+        Pick<Tenant, 'name' | 'status' | 'settings'>[]
+      >`select name, status, settings from tenants where id = ${id}::uuid for update`;
       if (!locked) return null;
       const merged = { ...locked.settings, ...change.settings };
       const settings = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
@@ -55,9 +66,16 @@ export class TenantsStore {
         ...(change.status && { status: change.status }),
         settings: settings as Prisma.InputJsonObject,
       };
-      return toTenant(await prisma.tenant.update({ where: { id }, data }));
+      const tenant = toTenant(await prisma.tenant.update({ where: { id }, data }));
+      const fields = { before: recordedFields(locked), after: recordedFields(tenant) };
+      await writeAudit(prisma, audit, { tenantId: id, subject: id, ...fields });
+      return tenant;
     });
   }
+}
+
+function recordedFields({ name, status, settings }: Pick<Tenant, 'name' | 'status' | 'settings'>) {
+  return { name, status, settings };
 }
 
 function toTenant(row: {

@@ -3,6 +3,8 @@ import type { Change } from '../change.js';
 import type { Database } from '../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
 import type { SecretBox } from '../secret-box.js';
+import type { Sql } from '../statement.js';
+import { type AuditNote, auditStatement } from './audit/audit-entry.js';
 import { emit } from './sending/emit-events.js';
 import {
   type EndpointRow,
@@ -31,9 +33,10 @@ export class WebhookEndpointsStore {
     tenantId: string,
     fields: WebhookEndpointFields,
     { secret, limit }: { secret: string; limit: number },
+    audit: AuditNote | null,
   ): Promise<WebhookEndpoint | null> {
     const id = newId();
-    const row = await this.database.sqlForTenant(tenantId, async (sql) => {
+    return await this.database.sqlForTenant(tenantId, async (sql) => {
       // Serialises creations of a tenant, so that each counts the endpoints of the one before.
       await sql.query({ text: 'select from tenants where id = $1 for no key update', values: [tenantId] });
       const [created] = await sql.query<EndpointRow>({
@@ -45,9 +48,10 @@ export class WebhookEndpointsStore {
           ...[this.seal(tenantId, id, secret), limit],
         ],
       });
-      return created;
+      if (!created) return null;
+      await sql.query(auditStatement(audit, { tenantId, subject: id, after: recordedFields(created) }));
+      return toEndpoint(created);
     });
-    return row ? toEndpoint(row) : null;
   }
 
   async list(tenantId: string, page: PageRequest): Promise<Page<WebhookEndpoint>> {
@@ -70,53 +74,54 @@ export class WebhookEndpointsStore {
   }
 
   /** Setting `enabled` clears the recorded failures. Index: webhook_endpoints_pkey. */
-  async update(tenantId: string, id: string, change: Change<WebhookEndpointFields>): Promise<WebhookEndpoint | null> {
-    const [row] = await this.query<EndpointRow>(
-      tenantId,
-      `update webhook_endpoints set
-         url = coalesce($3, url), events = coalesce($4, events),
-         description = case when $5 then $6 else description end,
-         ordered = coalesce($7, ordered), enabled = coalesce($8, enabled),
-         disabled_reason = case when $8 is null then disabled_reason end,
-         failing_since = case when $8 is null then failing_since end,
-         updated_at = now()
-       where tenant_id = $1 and id = $2 returning ${COLUMNS}`,
-      [
-        ...[tenantId, id, change.url ?? null, change.events ?? null],
-        ...[
-          change.description !== undefined,
-          change.description ?? null,
-          change.ordered ?? null,
-          change.enabled ?? null,
-        ],
-      ],
-    );
-    return row ? toEndpoint(row) : null;
+  async update(
+    tenantId: string,
+    id: string,
+    change: Change<WebhookEndpointFields>,
+    audit: AuditNote | null,
+  ): Promise<WebhookEndpoint | null> {
+    return await this.database.sqlForTenant(tenantId, async (sql) => {
+      const [before] = await sql.query<EndpointRow>({
+        text: `select ${COLUMNS} from webhook_endpoints where tenant_id = $1 and id = $2 for update`,
+        values: [tenantId, id],
+      });
+      if (!before) return null;
+      const after = await changed(sql, tenantId, id, change);
+      const fields = { before: recordedFields(before), after: recordedFields(after) };
+      await sql.query(auditStatement(audit, { tenantId, subject: id, ...fields }));
+      return toEndpoint(after);
+    });
   }
 
-  async delete(tenantId: string, id: string): Promise<boolean> {
-    const rows = await this.query(
-      tenantId,
-      'delete from webhook_endpoints where tenant_id = $1 and id = $2 returning id',
-      [tenantId, id],
-    );
-    return rows.length > 0;
+  async delete(tenantId: string, id: string, audit: AuditNote | null): Promise<boolean> {
+    return await this.database.sqlForTenant(tenantId, async (sql) => {
+      const [deleted] = await sql.query<EndpointRow>({
+        text: `delete from webhook_endpoints where tenant_id = $1 and id = $2 returning ${COLUMNS}`,
+        values: [tenantId, id],
+      });
+      if (!deleted) return false;
+      await sql.query(auditStatement(audit, { tenantId, subject: id, before: recordedFields(deleted) }));
+      return true;
+    });
   }
 
   /**
    * Sets a new signing secret. The old one signs too for a day more: returns the end of that time, or null if the
    * endpoint does not exist.
    */
-  async rotate(tenantId: string, id: string, secret: string): Promise<Date | null> {
-    const [row] = await this.query<{ old_secret_until: Date }>(
-      tenantId,
-      `update webhook_endpoints set
-         old_secret_sealed = secret_sealed, old_secret_until = now() + interval '${OVERLAP_HOURS} hours',
-         secret_sealed = $3, updated_at = now()
-       where tenant_id = $1 and id = $2 returning old_secret_until`,
-      [tenantId, id, this.seal(tenantId, id, secret)],
-    );
-    return row?.old_secret_until ?? null;
+  async rotate(tenantId: string, id: string, secret: string, audit: AuditNote | null): Promise<Date | null> {
+    return await this.database.sqlForTenant(tenantId, async (sql) => {
+      const [row] = await sql.query<{ old_secret_until: Date }>({
+        text: `update webhook_endpoints set
+                 old_secret_sealed = secret_sealed, old_secret_until = now() + interval '${OVERLAP_HOURS} hours',
+                 secret_sealed = $3, updated_at = now()
+               where tenant_id = $1 and id = $2 returning old_secret_until`,
+        values: [tenantId, id, this.seal(tenantId, id, secret)],
+      });
+      if (!row) return null;
+      await sql.query(auditStatement(audit, { tenantId, subject: id, after: row }));
+      return row.old_secret_until;
+    });
   }
 
   /** An enabled endpoint with its secrets; null if it does not exist or is disabled. */
@@ -180,6 +185,32 @@ export class WebhookEndpointsStore {
   private async query<Found = unknown>(tenantId: string, text: string, values: unknown[]): Promise<Found[]> {
     return await this.database.sqlForTenant(tenantId, (sql) => sql.query<Found & object>({ text, values }));
   }
+}
+
+async function changed(
+  sql: Sql,
+  tenantId: string,
+  id: string,
+  change: Change<WebhookEndpointFields>,
+): Promise<EndpointRow> {
+  const { url = null, events = null, description, ordered = null, enabled = null } = change;
+  const [row] = await sql.query<EndpointRow>({
+    text: `update webhook_endpoints set
+             url = coalesce($3, url), events = coalesce($4, events),
+             description = case when $5 then $6 else description end,
+             ordered = coalesce($7, ordered), enabled = coalesce($8, enabled),
+             disabled_reason = case when $8 is null then disabled_reason end,
+             failing_since = case when $8 is null then failing_since end,
+             updated_at = now()
+           where tenant_id = $1 and id = $2 returning ${COLUMNS}`,
+    values: [tenantId, id, url, events, description !== undefined, description ?? null, ordered, enabled],
+  });
+  return row!;
+}
+
+/** Of the URL only the origin, because its path and query may contain a secret. */
+function recordedFields({ url, events, ordered, enabled }: EndpointRow): object {
+  return { url: URL.parse(url)?.origin ?? null, events, ordered, enabled };
 }
 
 /** Index: webhook_endpoints_pkey, on which `before` locks the row. */

@@ -22,6 +22,7 @@ export const discord = defineProvider({
   id: 'discord',
   name: 'Discord',
   channels: ['chat'],
+  senderChoice: 'none',
   pacePerSecond: PACE,
   credentials: z.strictObject({
     webhook_url: secretUrl('The webhook, such as https://discord.com/api/webhooks/…, from the settings of the channel'),

@@ -71,6 +71,12 @@ export const slack = defineProvider({
   id: 'slack',
   name: 'Slack',
   channels: ['chat'],
+  senderChoice: {
+    list: 'allowed_channels',
+    // A webhook posts to its own channel, whatever the message says.
+    chosen: (message, account) => (account.webhook_url ? null : message.to),
+    own: (account) => account.channel ?? null,
+  },
   credentials,
   pacePerSecond: PACE,
   connect: (account, { http }) => {

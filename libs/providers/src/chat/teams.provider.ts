@@ -14,6 +14,7 @@ export const teams = defineProvider({
   id: 'teams',
   name: 'Microsoft Teams',
   channels: ['chat'],
+  senderChoice: 'none',
   pacePerSecond: PACE,
   credentials: z.strictObject({ webhook_url: secretUrl('The URL of the workflow, from its trigger') }),
   connect: ({ webhook_url: url }, { http }) => ({

@@ -12,6 +12,11 @@ export const telegram = defineProvider({
   id: 'telegram',
   name: 'Telegram',
   channels: ['chat'],
+  senderChoice: {
+    list: 'allowed_channels',
+    chosen: (message) => message.to,
+    own: (account) => account.chat_id ?? null,
+  },
   pacePerSecond: PACE,
   credentials: z.strictObject({
     token: secret('The token of the bot, from @BotFather').regex(/^\d+:[\w-]+$/, 'must look like 123456:ABC…'),

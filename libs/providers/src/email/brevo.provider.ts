@@ -15,7 +15,7 @@ import {
 } from '../define-provider.js';
 import { isSameSecret } from '../http/signatures.js';
 import { kindOfStatus, refusalOf, unreadableResponse, type VendorResponse } from '../http/vendor-http.js';
-import { emailOf, partsOf, sender } from './email.js';
+import { emailOf, fromOfContent, partsOf, sender } from './email.js';
 
 const MAX_IN_FLIGHT = 50;
 
@@ -31,6 +31,7 @@ export const brevo = defineProvider({
   id: 'brevo',
   name: 'Brevo',
   channels: ['email'],
+  senderChoice: fromOfContent,
   credentials: z.strictObject({
     api_key: secret('From SMTP & API, under API keys (xkeysib-…)'),
     from: sender,

@@ -4,6 +4,7 @@ import addressparser from 'nodemailer/lib/addressparser';
 import { z } from 'zod';
 import { ProviderError } from '#domain';
 import type { ProviderMessage } from '../define-provider.js';
+import type { SenderChoice } from '../sender-choice.js';
 
 /** RFC 5321, section 4.5.3.1.3: a path of 256 octets with its angle brackets. */
 const MAX_ADDRESS = 254;
@@ -22,6 +23,13 @@ export interface Email {
 
 /** The `from` of an account's credentials. */
 export const sender = z.string().min(3).max(320).meta({ description: 'The sender: an address, or "Name <address>"' });
+
+/** A template may name its sender. `reply_to` is free: it is not an identity, and the tenant reads the replies. */
+export const fromOfContent: SenderChoice<{ from: string }> = {
+  list: 'allowed_from',
+  chosen: ({ content }) => (content['from'] as string | undefined) || null,
+  own: ({ from }) => from,
+};
 
 /** The e-mail of a delivery. `to` is exactly one address: it was parsed strictly when the delivery was accepted. */
 export function emailOf(message: ProviderMessage, from: string): Email {

@@ -15,7 +15,7 @@ import {
 } from '../define-provider.js';
 import { isSameSecret } from '../http/signatures.js';
 import { kindOfStatus, refusalOf, unreadableResponse, type VendorResponse } from '../http/vendor-http.js';
-import { emailOf, sender } from './email.js';
+import { emailOf, fromOfContent, sender } from './email.js';
 
 const MAX_IN_FLIGHT = 50;
 const REGIONS = { us: 'https://api.mailgun.net', eu: 'https://api.eu.mailgun.net' } as const;
@@ -24,6 +24,7 @@ export const mailgun = defineProvider({
   id: 'mailgun',
   name: 'Mailgun',
   channels: ['email'],
+  senderChoice: fromOfContent,
   credentials: z.strictObject({
     api_key: secret('An API or sending key'),
     domain: z

@@ -15,7 +15,7 @@ import {
 } from '../define-provider.js';
 import { isSameSecret } from '../http/signatures.js';
 import { kindOfStatus, refusalOf, unreadableResponse, type VendorResponse } from '../http/vendor-http.js';
-import { emailOf, sender } from './email.js';
+import { emailOf, fromOfContent, sender } from './email.js';
 
 const MAX_IN_FLIGHT = 50;
 
@@ -40,6 +40,7 @@ export const postmark = defineProvider({
   id: 'postmark',
   name: 'Postmark',
   channels: ['email'],
+  senderChoice: fromOfContent,
   credentials: z.strictObject({
     server_token: secret('The API token of the server'),
     from: sender,

@@ -6,7 +6,7 @@ import type { ProviderErrorKind } from '#domain';
 import { defineProvider, endpoint, type ReceiptEvent, receiptsOf, referenceOf, secret } from '../define-provider.js';
 import { verifyStandardWebhook } from '../http/signatures.js';
 import { kindOfStatus, refusalOf, unreadableResponse, type VendorResponse } from '../http/vendor-http.js';
-import { emailOf, sender } from './email.js';
+import { emailOf, fromOfContent, sender } from './email.js';
 
 const MAX_IN_FLIGHT = 50;
 /** Two requests a second for each team by default; the vendor raises it on request. */
@@ -34,6 +34,7 @@ export const resend = defineProvider({
   id: 'resend',
   name: 'Resend',
   channels: ['email'],
+  senderChoice: fromOfContent,
   pacePerSecond: PACE,
   credentials: z.strictObject({
     api_key: secret('An API key with sending access (re_…)'),

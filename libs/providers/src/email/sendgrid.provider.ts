@@ -15,7 +15,7 @@ import {
   secret,
 } from '../define-provider.js';
 import { kindOfStatus, refusalOf, type VendorResponse } from '../http/vendor-http.js';
-import { emailOf, partsOf, sender } from './email.js';
+import { emailOf, fromOfContent, partsOf, sender } from './email.js';
 
 const MAX_IN_FLIGHT = 100;
 
@@ -23,6 +23,7 @@ export const sendgrid = defineProvider({
   id: 'sendgrid',
   name: 'SendGrid',
   channels: ['email'],
+  senderChoice: fromOfContent,
   credentials: z.strictObject({
     api_key: secret('An API key with the permission to send mail (SG.…)'),
     from: sender,

@@ -8,7 +8,7 @@ import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, endpoint, type ReceiptEvent, receiptsOf, secret } from '../define-provider.js';
 import { type EgressGuard, EgressRefused, withoutBrackets } from '../http/egress-guard.js';
 import { kindOfStatus, UNTRUSTED_CERTIFICATE } from '../http/vendor-http.js';
-import { emailOf, sender } from './email.js';
+import { emailOf, fromOfContent, sender } from './email.js';
 import { notificationOf } from './sns.js';
 
 const MAX_IN_FLIGHT = 50;
@@ -55,6 +55,7 @@ export const ses = defineProvider({
   id: 'ses',
   name: 'Amazon SES',
   channels: ['email'],
+  senderChoice: fromOfContent,
   credentials,
   connect: (account, { guard }) => {
     // Loads the SDK only for an account that uses it, because it takes much memory.

@@ -8,7 +8,7 @@ import { ProviderError, type ProviderErrorKind } from '#domain';
 import { defineProvider, type ProviderMessage, secret } from '../define-provider.js';
 import { type EgressGuard, EgressRefused } from '../http/egress-guard.js';
 import { beforeDeadline, UNTRUSTED_CERTIFICATE } from '../http/vendor-http.js';
-import { emailOf, partsOf, sender } from './email.js';
+import { emailOf, fromOfContent, partsOf, sender } from './email.js';
 
 const CONNECTIONS = 5;
 const CONNECT_MS = 8_000;
@@ -42,6 +42,7 @@ export const smtp = defineProvider({
   id: 'smtp',
   name: 'SMTP',
   channels: ['email'],
+  senderChoice: fromOfContent,
   credentials,
   connect: (account, { guard }) => {
     const transport = createTransport(account, guard);

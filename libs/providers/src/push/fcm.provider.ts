@@ -47,6 +47,7 @@ export const fcm = defineProvider({
   id: 'fcm',
   name: 'Firebase Cloud Messaging',
   channels: ['push'],
+  senderChoice: 'none',
   reaches: (address) => !address.startsWith('{'),
   credentials: z.strictObject({
     service_account: secret('The JSON file of a service account, as text').refine(

@@ -26,6 +26,7 @@ export const webPushProvider = defineProvider({
   id: 'web-push',
   name: 'Web Push',
   channels: ['push'],
+  senderChoice: 'none',
   // The token of a web device is the browser's subscription as JSON.
   reaches: (address) => readSubscription(address) !== null,
   credentials: z.strictObject({

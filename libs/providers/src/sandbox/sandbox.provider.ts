@@ -9,6 +9,7 @@ export const sandbox = defineProvider({
   id: 'sandbox',
   name: 'Sandbox',
   channels: channelIds.filter((channel) => channel !== 'in_app'),
+  senderChoice: 'none',
   credentials: z.strictObject({}),
   connect: (_credentials, context) => ({
     async send(message, { signal, idempotencyKey }) {

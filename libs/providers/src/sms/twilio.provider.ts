@@ -78,6 +78,7 @@ export const twilio = defineProvider({
   id: 'twilio',
   name: 'Twilio',
   channels: ['sms'],
+  senderChoice: 'none',
   credentials,
   connect: (account, { http, receiptsUrl }) => {
     const signals = new AsyncLocalStorage<AbortSignal>();

@@ -44,6 +44,7 @@ export const vonage = defineProvider({
   id: 'vonage',
   name: 'Vonage',
   channels: ['sms'],
+  senderChoice: 'none',
   credentials: z.strictObject({
     api_key: z.string().min(1).max(64).meta({ description: 'From the dashboard' }),
     api_secret: secret('From the dashboard'),

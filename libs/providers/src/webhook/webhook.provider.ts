@@ -22,6 +22,7 @@ export const webhook = defineProvider({
   id: 'webhook',
   name: 'Webhook',
   channels: ['webhook'],
+  senderChoice: 'none',
   credentials: z.strictObject({
     url: z
       .string()

@@ -28,9 +28,16 @@ export function chooseAccounts(senders: readonly Sender[], rendered: Rendered): 
     const detail = 'none of the accounts reaches an address of this kind';
     throw new StopPipeline({ kind: 'failed', reason: 'no_address', code: null, detail });
   }
-  const untried = reaching.filter(({ account }) => !account || !delivery.triedAccountIds.includes(account.id));
+  const message = { to: rendered.addresses[0] ?? null, content: rendered.message };
+  const allowed = reaching.filter((sender) => sender.choiceFault(message) === null);
+  if (allowed.length === 0) {
+    const [first] = reaching;
+    const detail = `the platform's ${first!.provider} account refuses the message: ${first!.choiceFault(message)}`;
+    throw new StopPipeline({ kind: 'failed', reason: 'sender_not_allowed', code: null, detail });
+  }
+  const untried = allowed.filter(({ account }) => !account || !delivery.triedAccountIds.includes(account.id));
   // When every account has refused this delivery, all of them are tried again.
-  const candidates = untried.length > 0 ? untried : reaching;
+  const candidates = untried.length > 0 ? untried : allowed;
   const available = candidates.filter((sender) => secondsUntilAvailable(sender) === 0);
   const ready = [...available.filter((sender) => !isStalled(sender)), ...available.filter(isStalled)];
   return { ready, candidates };

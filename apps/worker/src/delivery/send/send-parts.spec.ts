@@ -102,6 +102,19 @@ describe('chooseAccounts', () => {
     const blind = { ...sender!, reaches: () => false };
     expect(reasonOf([blind], rendered())).toMatchObject({ kind: 'failed', reason: 'no_address' });
     expect(idsOf(chooseAccounts([blind], rendered({ addresses: [] })).ready)).toEqual(['a']);
+    const refusing = { ...sender!, choiceFault: () => 'no' };
+    expect(reasonOf([refusing], rendered())).toMatchObject({
+      kind: 'failed',
+      reason: 'sender_not_allowed',
+      detail: "the platform's sandbox account refuses the message: no",
+    });
+  });
+
+  it('leaves out accounts that do not allow the sender of the message, also after they were tried', async () => {
+    const [first, second] = await sendersOf('a', 'b');
+    const refusing = { ...first!, choiceFault: () => 'no' };
+    expect(idsOf(chooseAccounts([refusing, second!], rendered()).ready)).toEqual(['b']);
+    expect(idsOf(chooseAccounts([refusing, second!], rendered({ tried: ['b'] })).candidates)).toEqual(['b']);
   });
 });
 

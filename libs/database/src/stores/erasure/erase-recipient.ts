@@ -1,6 +1,8 @@
 // The statements that erase what belongs to a recipient directly. Parameters: $1 the tenant, $2 the recipient.
 
+import { hash } from 'node:crypto';
 import type { Statement } from '../../statement.js';
+import { type AuditNote, auditInsert, noteValues } from '../audit/audit-entry.js';
 
 /** After which a worker looks for rows that were written during the erasure: more than a send and its record take. */
 export const SECOND_PASS_SECONDS = 60;
@@ -20,6 +22,20 @@ on conflict (tenant_id, recipient_id) do update set
   addresses = e.addresses || excluded.addresses, requested_at = now(), completed_at = null, due_at = excluded.due_at
 returning requested_at as "requestedAt"`;
 
+/**
+ * The entry of the audit log, unless there is nothing to erase. $3: its subject, from $4: its note. Indexes: the
+ * primary keys, and notifications_recipient_id_tenant_id_id_idx.
+ */
+const ENTRY = auditInsert(
+  4,
+  `select $1::uuid, $3::text, null::jsonb, null::jsonb
+   where exists (select from recipients where tenant_id = $1 and id = $2)
+     or exists (select from devices where tenant_id = $1 and recipient_id = $2)
+     or exists (select from preferences where tenant_id = $1 and recipient_id = $2)
+     or exists (select from inbox_items where tenant_id = $1 and recipient_id = $2)
+     or exists (select from notifications where tenant_id = $1 and recipient_id = $2)`,
+);
+
 /** $3: all channels. Indexes: the primary keys. */
 const PROFILE = `
 with deleted_devices as (
@@ -36,12 +52,15 @@ select (select count(*) from deleted_recipient)::int as profile,
        (select count(*) from deleted_preferences)::int as preferences`;
 
 export function eraseProfile(
-  tenantId: string,
-  recipientId: string,
+  { tenantId, recipientId }: { tenantId: string; recipientId: string },
   channels: readonly string[],
-): [Statement, Statement] {
+  audit: AuditNote | null,
+): [Statement, Statement, Statement] {
+  // Names the recipient without keeping the id, which may be an address of the person.
+  const subject = `sha256:${hash('sha256', `${tenantId} ${recipientId}`, 'hex')}`;
   return [
     { text: START, values: [tenantId, recipientId] },
+    { text: ENTRY, values: [tenantId, recipientId, subject, ...noteValues(audit)] },
     { text: PROFILE, values: [tenantId, recipientId, channels] },
   ];
 }

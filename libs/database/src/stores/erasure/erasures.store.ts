@@ -1,6 +1,7 @@
 import { channelIds, NIL_ID, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../../database.js';
 import type { Statement } from '../../statement.js';
+import type { AuditNote } from '../audit/audit-entry.js';
 import {
   ERASE_EVENT_NOTIFICATIONS,
   ERASE_EVENTS,
@@ -40,10 +41,10 @@ export class ErasuresStore {
   constructor(private readonly database: Database) {}
 
   /** Returns the number of erased rows of each kind, or null if there was none. Throws `unavailable`. */
-  async erase(tenantId: string, recipientId: string): Promise<Counts | null> {
-    const [[started], [profile]] = await this.database.pipelineForTenant<[{ requestedAt: Date }[], Counts[]]>(
+  async erase(tenantId: string, recipientId: string, audit: AuditNote | null): Promise<Counts | null> {
+    const [[started], , [profile]] = await this.database.pipelineForTenant<[{ requestedAt: Date }[], [], Counts[]]>(
       tenantId,
-      eraseProfile(tenantId, recipientId, channelIds),
+      eraseProfile({ tenantId, recipientId }, channelIds, audit),
     );
     const counts = { ...profile };
     const { requestedAt } = started!;

@@ -1,6 +1,7 @@
 import { type ChannelId, DomainError, laneName, laneOf, notFound } from '#domain';
 import type { Database } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../../page.js';
+import { type AuditNote, auditInsert, noteValues } from '../audit/audit-entry.js';
 import { guard, REPLAY_MOVES, updateCounters } from './delivery-moves.js';
 import { MESSAGE_KEY } from './message-key.js';
 
@@ -61,10 +62,10 @@ export class DeadLettersStore {
    * Puts the delivery back into the queue, once, with its retries counted from zero. Throws `not_found`,
    * `already_replayed`, or `conflict` if the delivery is not failed any more or has expired.
    */
-  async replay(id: string): Promise<DeadLetter> {
+  async replay(id: string, audit: AuditNote | null): Promise<DeadLetter> {
     const [letter] = await this.database.platform.query<ReplayedLetter>({
       text: REPLAY,
-      values: [id, PRIORITIES.map(laneOf)],
+      values: [id, PRIORITIES.map(laneOf), ...noteValues(audit)],
     });
     if (!letter) throw notFound('dead letter', id);
     if (!letter.replayed) throw refusalOf(id, letter);
@@ -88,11 +89,8 @@ export class DeadLettersStore {
   }
 
   /** Discards the entry; the delivery stays failed. */
-  async delete(id: string): Promise<boolean> {
-    const rows = await this.database.platform.query({
-      text: 'delete from dead_letters where id = $1 returning id',
-      values: [id],
-    });
+  async delete(id: string, audit: AuditNote | null): Promise<boolean> {
+    const rows = await this.database.platform.query({ text: DISCARD, values: [id, ...noteValues(audit)] });
     return rows.length > 0;
   }
 }
@@ -121,6 +119,17 @@ select id, tenant_id as "tenantId", delivery_id as "deliveryId", notification_id
        recipient_id as "recipientId", channel, provider, reason, code, detail, attempts, failed_at as "failedAt",
        replayed_at as "replayedAt", settled_at as "settledAt"
 from dead_letters`;
+
+const RECORDED = `jsonb_build_object('delivery_id', delivery_id, 'channel', channel)`;
+
+/** Index: dead_letters_id_idx. */
+const DISCARD = `
+with discarded as (
+  delete from dead_letters where id = $1 returning tenant_id, id, delivery_id, channel
+), audit_entries as (
+  ${auditInsert(2, `select tenant_id, id::text, ${RECORDED}, null::jsonb from discarded`)}
+)
+select id from discarded`;
 
 /** The priorities of notifications: 1 to 10. */
 const PRIORITIES = Array.from({ length: 10 }, (_, index) => index + 1);
@@ -189,6 +198,8 @@ with target as materialized (
   select tenant_id, delivery_id, channel, ($2::smallint[])[priority], now(), attempts, expires_at, ordering_key,
          ${MESSAGE_KEY}
   from replayable
+), audit_entries as (
+  ${auditInsert(3, `select tenant_id, $1::uuid::text, null::jsonb, ${RECORDED} from replayable`)}
 )
 select delivery_id as "deliveryId", channel, state, expired, priority, replayed_at as "replayedAt",
        exists (select from replayable) as replayed

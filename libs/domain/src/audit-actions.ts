@@ -1,0 +1,28 @@
+/**
+ * The actions in the audit log, with what each says. The names are stable: programs filter by them. docs/audit.md lists
+ * them, and a test compares the two.
+ */
+export const auditActions = {
+  'tenant.created': 'The operator created a tenant.',
+  'tenant.changed': 'The operator changed the name, status or settings of a tenant.',
+  'api_key.created': 'The operator created an API key.',
+  'api_key.revoked': 'The operator revoked an API key.',
+  'provider_account.created': 'A provider account was added, by a tenant or to the platform.',
+  'provider_account.changed': 'A provider account was changed.',
+  'provider_account.removed': 'A provider account was removed.',
+  'dead_letter.replayed': 'The operator put a failed delivery back into the queue.',
+  'dead_letter.discarded': 'The operator deleted a dead letter.',
+  'webhook.created': 'A tenant created a webhook endpoint.',
+  'webhook.changed': 'A tenant changed a webhook endpoint.',
+  'webhook.removed': 'A tenant deleted a webhook endpoint.',
+  'webhook.secret_rotated': 'A tenant created a new signing secret for a webhook endpoint.',
+  'suppression.removed': 'A tenant deleted a suppression, so that the address receives messages again.',
+  'recipient.erased': 'A tenant erased a recipient. The subject is a hash of the recipient id.',
+  'category.changed': 'A tenant created or replaced a category.',
+  'category.removed': 'A tenant deleted a category.',
+  'template.created': 'A tenant created a template.',
+  'template.changed': 'A tenant created a new version of a template.',
+  'template.removed': 'A tenant deleted a template.',
+} as const satisfies Readonly<Record<string, string>>;
+
+export type AuditAction = keyof typeof auditActions;
