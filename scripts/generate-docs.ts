@@ -40,6 +40,7 @@ async function openApi(): Promise<object> {
     masterKey: Buffer.alloc(32),
     adminToken: 'x',
     egressAllowedCidrs: [],
+    trustedProxies: [],
   };
   const logger = createLogger({ level: 'silent', role: 'docs' });
   const module = ApiModule.register({
@@ -49,7 +50,7 @@ async function openApi(): Promise<object> {
     kafka: undefined,
     migrationsDirectory: 'prisma/migrations',
   });
-  const app = await NestFactory.create<NestFastifyApplication>(module, createAdapter(), {
+  const app = await NestFactory.create<NestFastifyApplication>(module, createAdapter(config), {
     logger: false,
     abortOnError: false,
     bodyParser: false,

@@ -134,6 +134,7 @@ describe('restricted access', () => {
       'libs/database/src/stores/sending/recent-sends.store.ts', // one batch asks for many tenants
       'libs/database/src/stores/templates.store.ts',
       'libs/database/src/stores/tenants.store.ts', // the operator's
+      'libs/database/src/stores/token-revocations.store.ts', // one query for the tokens of many recipients
       'libs/database/src/stores/webhook-endpoints.store.ts', // the fan-out handles the events of all tenants
     ]);
   });

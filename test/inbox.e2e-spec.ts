@@ -350,7 +350,14 @@ describe('authentication of the stream', () => {
     const { InboxTokens } = await import('../apps/api/src/http/inbox-tokens.js');
     const { SecretBox } = await import('#database');
     const tokens = new InboxTokens(new SecretBox(app.config.masterKey).derive('inbox-tokens'));
-    return await tokens.mint(tenant.id, recipientId, ['inbox:read'], 2);
+    return await tokens.mint({
+      tenantId: tenant.id,
+      recipientId,
+      scopes: ['inbox:read'],
+      ttlSeconds: 2,
+      keyId: null,
+      revocation: 0,
+    });
   }
 
   it('holds to the origins a tenant allows', async () => {

@@ -37,6 +37,7 @@ const RUN_EMPTY = [
   'dead_letters',
   'parked_receipts',
   'used_tokens',
+  'token_revocations',
   'rate_windows',
   'idempotency_keys',
   'poison_messages',

@@ -408,6 +408,7 @@ describe('clean-ups', () => {
       idempotency_keys: 500,
       poison_messages: 500,
       used_tokens: 500,
+      token_revocations: 500,
       rate_windows: 500,
     });
     // Tenants and the catalog are small, so sequential scans are fine.
@@ -491,7 +492,9 @@ function scans(plan: Record<string, unknown>): { seqScans: string[]; rows: numbe
 async function fill(): Promise<void> {
   const tenant = await makeTenant(5);
   await makeTenant();
-  await admin.query('truncate shared_contents, idempotency_keys, poison_messages, used_tokens, rate_windows');
+  await admin.query(
+    'truncate shared_contents, idempotency_keys, poison_messages, used_tokens, token_revocations, rate_windows',
+  );
   const id = (salt: string): string =>
     `(lpad(to_hex((extract(epoch from case when n <= 500 then now() - interval '6 days' else now() - interval '1 day' end) * 1000)::bigint + n), 12, '0') || '7000' || lpad(to_hex(n), 4, '8') || '${salt}')::uuid`;
   const age = `case when n <= 500 then now() - interval '6 days' else now() - interval '1 day' end`;
@@ -511,6 +514,7 @@ async function fill(): Promise<void> {
     `insert into idempotency_keys (tenant_id, key, body_hash, created_at) select '${tenant}', 'k' || n, '\\x00', ${long} ${rows}`,
     `insert into poison_messages (topic, "partition", "offset", reason, created_at) select 't', 0, n, 'x', ${long} ${rows}`,
     `insert into used_tokens (tenant_id, jti, expires_at) select '${tenant}', 't' || n, ${long} + interval '2 hours' ${rows}`,
+    `insert into token_revocations (tenant_id, recipient_hash, revoked_at) select '${tenant}', 'h' || n, ${long} ${rows}`,
     `insert into rate_windows (tenant_id, key, hits, window_seconds, max_hits, granted, expires_at) select '${tenant}', 'k' || n, '{}', 1, 1, 1, ${long} + interval '2 hours' ${rows}`,
   ])
     await admin.query(text);

@@ -124,7 +124,8 @@ export class BenchEnvironment {
     const id = uuid7();
     const key = newApiKey('live');
     await this.sql.query(
-      `insert into tenants (id, name, settings) values ($1, 'Bench', '{"requests_per_minute": 10000000}')`,
+      `insert into tenants (id, name, settings)
+       values ($1, 'Bench', '{"requests_per_minute": 10000000, "recipient_requests_per_minute": 10000000}')`,
       [id],
     );
     await this.sql.query(
@@ -178,8 +179,9 @@ export class BenchEnvironment {
   async tokens(tenant: BenchTenant, recipients: number): Promise<string> {
     const tokens = new InboxTokens(new SecretBox(this.masterKey).derive('inbox-tokens'));
     const lines: string[] = [];
+    const claims = { tenantId: tenant.id, ttlSeconds: 3_600, keyId: null, revocation: 0 };
     for (let index = 0; index < recipients; index += 1)
-      lines.push(await tokens.mint(tenant.id, `user-${index}`, ['inbox:read', 'inbox:write'], 3_600));
+      lines.push(await tokens.mint({ ...claims, recipientId: `user-${index}`, scopes: ['inbox:read', 'inbox:write'] }));
     return this.file('tokens', lines);
   }
 

@@ -61,7 +61,6 @@ export async function makeColumns(app: TestEnvironment): Promise<{ columns: Colu
   const tokens = {
     own: await mint(owner, recipient),
     otherRecipient: await mint(owner, 'somebody-else'),
-    otherTenant: await mint(other, recipient),
     suspended: await mint(suspended, recipient),
   };
   await app.operator('PATCH', `/internal/tenants/${suspended.id}`, { status: 'suspended' });
@@ -98,7 +97,10 @@ export async function makeColumns(app: TestEnvironment): Promise<{ columns: Colu
     })),
     column("another tenant's key", forKey('as missing'), { apiKey: other.apiKey }),
     column('a token of another recipient', forToken('as missing'), { token: tokens.otherRecipient }),
-    column('a token of the same recipient id at another tenant', forToken('as missing'), { token: tokens.otherTenant }),
+    // A new one each time: the other tenant's key has erased its recipient of the same id.
+    column('a token of the same recipient id at another tenant', forToken('as missing'), async () => ({
+      token: await mint(other, recipient),
+    })),
     column('a token of a suspended tenant', forToken('forbidden'), { token: tokens.suspended }),
     column("a token without the route's scope", forToken('forbidden'), ({ scope }) => ({
       token: without[scope ?? ''] ?? tokens.own,

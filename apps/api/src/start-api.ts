@@ -56,7 +56,7 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
     : undefined;
   const app = await NestFactory.create<NestFastifyApplication>(
     ApiModule.register({ config, logger, migrationsDirectory, redis, kafka }),
-    createAdapter(),
+    createAdapter(config),
     { logger: new NestLogger(logger), abortOnError: false, bodyParser: false },
   );
   app.useWebSocketAdapter(new UpgradeAdapter(app.getHttpServer(), logger));

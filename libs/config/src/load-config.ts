@@ -20,6 +20,7 @@ export interface Config {
   /** Without a trailing slash. */
   readonly publicUrl: string | undefined;
   readonly egressAllowedCidrs: readonly string[];
+  readonly trustedProxies: readonly string[];
   readonly internalPort: number | undefined;
   readonly internalHost: string;
   readonly metricsPort: number | undefined;
@@ -106,6 +107,7 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     host: settings.HOST ?? (embedded ? '127.0.0.1' : '0.0.0.0'),
     publicUrl: settings.PUBLIC_URL,
     egressAllowedCidrs: settings.EGRESS_ALLOWED_CIDRS ?? (production ? [] : ['127.0.0.0/8', '::1/128']),
+    trustedProxies: settings.TRUSTED_PROXIES ?? [],
     internalPort: settings.INTERNAL_PORT,
     internalHost: settings.INTERNAL_HOST,
     metricsPort: settings.METRICS_PORT,

@@ -109,6 +109,13 @@ export const settingsSchema = z.object({
       'Private address ranges that providers and webhooks may use, also over http and on any port, in CIDR ' +
         'notation, comma-separated. Default: loopback outside production, none in production.',
     ),
+  TRUSTED_PROXIES: cidrList
+    .optional()
+    .describe(
+      'Address ranges of your load balancers and proxies, in CIDR notation, comma-separated. The address of a client ' +
+        'is then the last one in `X-Forwarded-For` that is not in these ranges. Default: none; the header is ' +
+        'ignored, and all requests through a proxy share its address.',
+    ),
   INTERNAL_PORT: port.optional().describe('A separate port for `/internal`. The main port then answers 404 there.'),
   INTERNAL_HOST: z
     .string()

@@ -26,6 +26,7 @@ import { SharedContentsStore } from './stores/sending/shared-contents.store.js';
 import { SuppressionsStore } from './stores/suppressions.store.js';
 import { TemplatesStore } from './stores/templates.store.js';
 import { TenantsStore } from './stores/tenants.store.js';
+import { TokenRevocationsStore } from './stores/token-revocations.store.js';
 import { WebhookEndpointsStore } from './stores/webhook-endpoints.store.js';
 
 export interface DatabaseModuleOptions extends Omit<DatabaseOptions, 'onIdleError'> {
@@ -90,6 +91,7 @@ const plainStores = [
   SuppressionsStore,
   TemplatesStore,
   TenantsStore,
+  TokenRevocationsStore,
 ];
 
 function of<Parts extends unknown[], Made>(

@@ -66,6 +66,7 @@ export {
 export { type Suppression, type SuppressionFilter, SuppressionsStore } from './stores/suppressions.store.js';
 export type { Template, TemplateContent, TemplateHead, TemplateSelector } from './stores/template.js';
 export { TemplatesStore } from './stores/templates.store.js';
-export { type Tenant, TenantsStore } from './stores/tenants.store.js';
+export { type KnownTenant, type Tenant, TenantsStore } from './stores/tenants.store.js';
+export { revocationKey, TokenRevocationsStore } from './stores/token-revocations.store.js';
 export type { ListeningEndpoint, WebhookEndpoint, WebhookEndpointFields } from './stores/webhook-endpoint.js';
 export { WebhookEndpointsStore } from './stores/webhook-endpoints.store.js';

@@ -72,6 +72,7 @@ export {
 export { SECURITY_HEADERS } from './security-headers.js';
 export { MOST_SMS_SEGMENTS, type SmsSegments, smsSegments } from './sms-segments.js';
 export {
+  DEFAULT_RECIPIENT_REQUESTS_PER_MINUTE,
   DEFAULT_REQUESTS_PER_MINUTE,
   localeTag,
   type Scope,

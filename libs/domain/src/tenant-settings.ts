@@ -34,6 +34,8 @@ export const tenantSettings = z
   .strictObject({
     recipient_limits: z.partialRecord(z.enum(channelIds), limit).optional(),
     requests_per_minute: z.int().min(1).max(10_000_000).optional(),
+    // Of one recipient, with recipient tokens.
+    recipient_requests_per_minute: z.int().min(1).max(10_000_000).optional(),
     retry_schedule_seconds: z.array(z.number().min(0).max(604_800)).max(20).optional(),
     sms_max_segments: z.int().min(1).max(MOST_SMS_SEGMENTS).optional(),
     locale: localeTag.optional(),
@@ -46,6 +48,7 @@ export const tenantSettings = z
 export type TenantSettings = z.infer<typeof tenantSettings>;
 
 export const DEFAULT_REQUESTS_PER_MINUTE = 6_000;
+export const DEFAULT_RECIPIENT_REQUESTS_PER_MINUTE = 600;
 
 /** The scopes that an API key can have. A key that is created without scopes has all of them. */
 export const scopes = [

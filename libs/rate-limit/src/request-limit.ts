@@ -38,6 +38,12 @@ export class RequestLimit implements RequestAllowances {
     const waitMs = granted ? (perMinute - bucket.tokens) / perMs : (1 - bucket.tokens) / perMs;
     return allowance(granted, perMinute, Math.floor(bucket.tokens), waitMs);
   }
+
+  /** Whether `take` would grant a request now. */
+  allows(key: string, perMinute: number): boolean {
+    const bucket = this.buckets.get(key);
+    return !bucket || bucket.tokens + ((performance.now() - bucket.filledAt) * perMinute) / 60_000 >= 1;
+  }
 }
 
 /** Token buckets shared by all processes through Redis. While Redis is unavailable, each process uses its own. */

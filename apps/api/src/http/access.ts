@@ -2,6 +2,7 @@ import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetada
 import { ApiHeader, ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Scope, TenantSettings } from '#domain';
+import type { InboxIdentity } from './inbox-tokens.js';
 import { type Access, routeConfig } from './route-config.js';
 
 export const ACCESS = 'carillon:access';
@@ -35,7 +36,7 @@ export interface Caller {
   /** Set on inbox routes only. */
   recipientId: string | null;
   /** Set for a recipient token only. */
-  tokenExpiresAt: Date | null;
+  token: InboxIdentity | null;
   /** The W3C trace context of the request, when it is valid. */
   traceparent: string | null;
 }

@@ -5,7 +5,7 @@ import type { FastifyReply } from 'fastify';
 import type { Config } from '#config';
 import type { KnownKey } from '#database';
 import { DomainError } from '#domain';
-import { RequestLimit } from '#rate-limit';
+import { type Allowance, RequestLimit } from '#rate-limit';
 import { instruments, type Logger } from '#telemetry';
 import { CONFIG, LOGGER } from '../tokens.js';
 import type { CarillonRequest } from './access.js';
@@ -64,13 +64,8 @@ export class AuthorizeRequest {
   ): Promise<void> {
     const key = await this.authenticator.authenticate(apiKeyOf(request), request.ip);
     const allowance = await this.authenticator.allowance(key);
-    reply.header('RateLimit-Policy', `"requests";q=${allowance.limit};w=60`);
-    reply.header('RateLimit', `"requests";r=${allowance.remaining};t=${allowance.resetSeconds}`);
-    if (!allowance.granted) {
-      throw new DomainError('rate_limited', `This API key may make ${allowance.limit} requests a minute.`, {
-        retryAfterSeconds: allowance.resetSeconds,
-      });
-    }
+    showAllowance(reply, allowance);
+    checkAllowance('API key', allowance);
     allow(key, scope);
     request.caller = {
       tenantId: key.tenantId,
@@ -78,7 +73,7 @@ export class AuthorizeRequest {
       keyId: key.keyId,
       settings: key.settings,
       recipientId,
-      tokenExpiresAt: null,
+      token: null,
       traceparent: request.traceparent ?? null,
     };
   }
@@ -105,15 +100,20 @@ export class AuthorizeRequest {
         'Send a recipient token as Authorization: Bearer, or an API key and X-Recipient-ID.',
       );
     const { origin } = request.headers;
-    const identity = await this.recipientAccess.verify(bearer, scope, origin);
+    const identity = await this.recipientAccess.identify(bearer);
+    // First, so that the page can read why it is refused.
     if (origin && (await this.recipientAccess.listsOrigin(identity.tenantId, origin))) allowOrigin(reply, origin);
+    const allowance = await this.recipientAccess.allowance(identity);
+    showAllowance(reply, allowance);
+    checkAllowance('recipient', allowance);
+    await this.recipientAccess.permit(identity, scope, origin);
     request.caller = {
       tenantId: identity.tenantId,
       mode: 'live',
       keyId: null,
       settings: {},
       recipientId: identity.recipientId,
-      tokenExpiresAt: identity.expiresAt,
+      token: identity,
       traceparent: request.traceparent ?? null,
     };
   }
@@ -153,6 +153,20 @@ export class AuthorizeRequest {
 export function allow(key: KnownKey, scope: string): void {
   if (key.tenantStatus === 'suspended') throw new DomainError('forbidden', 'This tenant is suspended.');
   if (!key.scopes.has(scope)) throw new DomainError('forbidden', `This API key lacks the scope ${scope}.`);
+}
+
+/** Throws `rate_limited` if the request was not granted. */
+export function checkAllowance(whose: 'API key' | 'recipient', { granted, limit, resetSeconds }: Allowance): void {
+  if (granted) return;
+  throw new DomainError('rate_limited', `This ${whose} may make ${limit} requests a minute.`, {
+    retryAfterSeconds: resetSeconds,
+  });
+}
+
+/** The headers of draft-ietf-httpapi-ratelimit-headers. */
+function showAllowance(reply: FastifyReply, { limit, remaining, resetSeconds }: Allowance): void {
+  reply.header('RateLimit-Policy', `"requests";q=${limit};w=60`);
+  reply.header('RateLimit', `"requests";r=${remaining};t=${resetSeconds}`);
 }
 
 export function apiKeyOf(request: CarillonRequest): string | undefined {

@@ -32,8 +32,10 @@ const DOCUMENTATION_POLICY = pagePolicy([
   "connect-src 'self'",
 ]);
 
-export function createAdapter(): FastifyAdapter {
+export function createAdapter({ trustedProxies }: Pick<Config, 'trustedProxies'>): FastifyAdapter {
   return new FastifyAdapter({
+    // `request.ip` is the first address before these proxies.
+    trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     bodyLimit: DEFAULT_BODY_LIMITS.bytes,
     requestTimeout: TIMEOUT_MS,
     connectionTimeout: 0,

@@ -9,9 +9,11 @@ import { Authenticator } from './authenticator.js';
 import { AuthorizeRequest } from './authorize-request.js';
 import { HttpListeners } from './http-listeners.js';
 import { InboxTokens } from './inbox-tokens.js';
+import { KnownTenants } from './known-tenants.js';
 import { ProblemFilter } from './problem.filter.js';
 import { RecipientAccess } from './recipient-access.js';
 import { RequestSchemaPipe } from './request-schema.pipe.js';
+import { TokenRevocations } from './token-revocations.js';
 
 /** Authentication, validation and error answers of all routes. */
 @Module({
@@ -22,6 +24,8 @@ import { RequestSchemaPipe } from './request-schema.pipe.js';
     AuthorizeRequest,
     Authenticator,
     InboxTokens,
+    KnownTenants,
+    TokenRevocations,
     RecipientAccess,
     HttpListeners,
     {
@@ -35,6 +39,6 @@ import { RequestSchemaPipe } from './request-schema.pipe.js';
           : new RequestLimit(),
     },
   ],
-  exports: [Authenticator, AuthorizeRequest, InboxTokens, RecipientAccess],
+  exports: [Authenticator, AuthorizeRequest, RecipientAccess, TokenRevocations],
 })
 export class HttpModule {}

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
+import { revocationKey } from '#database';
 import { DomainError, newId, type Scope } from '#domain';
 import { INBOX_TOKEN_KEY } from '../tokens.js';
 
@@ -11,6 +12,22 @@ export interface InboxIdentity {
   scopes: ReadonlySet<string>;
   jti: string;
   expiresAt: Date;
+  /** The API key that minted the token. Null for tokens of earlier releases. */
+  keyId: string | null;
+  /** The last revocation of the recipient's tokens when this one was minted, in microseconds since 1970, or 0. */
+  revocation: number;
+  /** {@link revocationKey} of the recipient. */
+  recipientKey: string;
+}
+
+/** The claims of a new token. */
+export interface NewInboxToken {
+  tenantId: string;
+  recipientId: string;
+  scopes: readonly Scope[];
+  ttlSeconds: number;
+  keyId: string | null;
+  revocation: number;
 }
 
 const ALGORITHM = 'HS256';
@@ -27,8 +44,13 @@ export class InboxTokens {
 
   constructor(@Inject(INBOX_TOKEN_KEY) private readonly key: Buffer) {}
 
-  async mint(tenantId: string, recipientId: string, scopes: readonly Scope[], ttlSeconds: number): Promise<string> {
-    return await new SignJWT({ tid: tenantId, scope: scopes.join(' ') })
+  async mint({ tenantId, recipientId, scopes, ttlSeconds, keyId, revocation }: NewInboxToken): Promise<string> {
+    return await new SignJWT({
+      tid: tenantId,
+      scope: scopes.join(' '),
+      ...(keyId !== null && { key: keyId }),
+      ...(revocation > 0 && { rev: revocation }),
+    })
       .setProtectedHeader({ alg: ALGORITHM, kid: KEY_ID, typ: 'JWT' })
       .setAudience(AUDIENCE)
       .setSubject(recipientId)
@@ -55,15 +77,25 @@ export class InboxTokens {
         audience: AUDIENCE,
         requiredClaims: ['sub', 'jti', 'exp', 'tid'],
       });
+      const tenantId = String(payload['tid']);
+      const recipientId = payload.sub!;
       return {
-        tenantId: String(payload['tid']),
-        recipientId: payload.sub!,
+        tenantId,
+        recipientId,
         scopes: new Set(String(payload['scope'] ?? '').split(' ')),
         jti: payload.jti!,
         expiresAt: new Date(payload.exp! * 1_000),
+        keyId: typeof payload['key'] === 'string' ? payload['key'] : null,
+        revocation: Number(payload['rev'] ?? 0),
+        recipientKey: revocationKey(tenantId, recipientId),
       };
     } catch (error) {
-      throw new DomainError('unauthenticated', 'The recipient token is not valid or has expired.', { cause: error });
+      throw tokenRefused(error);
     }
   }
+}
+
+/** One message for every reason. */
+export function tokenRefused(cause?: unknown): DomainError {
+  return new DomainError('unauthenticated', 'The recipient token is not valid, has expired or was revoked.', { cause });
 }

@@ -1,65 +1,81 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
-import { type Tenant, TenantsStore } from '#database';
-import { DomainError } from '#domain';
-import type { RealtimeBus } from '#realtime';
-import { BUS } from '../tokens.js';
-import { type InboxIdentity, InboxTokens } from './inbox-tokens.js';
-
-/** How long a suspension or a change of the allowed origins may be missed when its hint is lost. */
-const TENANT_TTL_MS = 30_000;
+import type { KnownTenant } from '#database';
+import { DEFAULT_RECIPIENT_REQUESTS_PER_MINUTE, DomainError } from '#domain';
+import type { Allowance, RequestAllowances } from '#rate-limit';
+import { REQUEST_ALLOWANCES } from '../tokens.js';
+import { Authenticator } from './authenticator.js';
+import { type InboxIdentity, InboxTokens, type NewInboxToken, tokenRefused } from './inbox-tokens.js';
+import { KnownTenants } from './known-tenants.js';
+import { TokenRevocations } from './token-revocations.js';
 
 /** The rules for requests with a recipient token, the same for REST, server-sent events and WebSockets. */
 @Injectable()
 export class RecipientAccess {
-  private readonly tenants = new LRUCache<string, Promise<Tenant | null>>({ max: 10_000, ttl: TENANT_TTL_MS });
-
   constructor(
     private readonly tokens: InboxTokens,
-    private readonly store: TenantsStore,
-    @Inject(BUS) bus: RealtimeBus,
-  ) {
-    bus.subscribe((hint) => {
-      if (hint.kind === 'stale' && hint.what === 'tenant') this.tenants.delete(hint.tenantId);
-    });
-    bus.onGap(() => this.tenants.clear());
+    private readonly tenants: KnownTenants,
+    private readonly authenticator: Authenticator,
+    private readonly revocations: TokenRevocations,
+    @Inject(REQUEST_ALLOWANCES) private readonly requests: RequestAllowances,
+  ) {}
+
+  /** Mints a token that no revocation until now refuses. */
+  async mint(token: Omit<NewInboxToken, 'revocation'>): Promise<string> {
+    const revocation = await this.revocations.read(token.tenantId, token.recipientId);
+    return await this.tokens.mint({ ...token, revocation });
+  }
+
+  /** The first step: checks the signature and the expiry. Throws `unauthenticated`. */
+  async identify(token: string): Promise<InboxIdentity> {
+    return await this.tokens.verify(token);
+  }
+
+  /** The second step: takes one request from the allowance of the recipient. Throws `unauthenticated`. */
+  async allowance({ tenantId, recipientKey }: InboxIdentity): Promise<Allowance> {
+    const { settings } = await this.tenantOf(tenantId);
+    const limit = settings.recipient_requests_per_minute ?? DEFAULT_RECIPIENT_REQUESTS_PER_MINUTE;
+    return await this.requests.take(recipientKey, limit);
   }
 
   /**
-   * Returns the recipient of the token. Throws `unauthenticated` for a token that is not valid or has expired,
-   * `forbidden` for a missing scope, a suspended tenant, or an origin that the tenant does not allow. Only browsers
-   * send an origin.
+   * The third step. Throws `unauthenticated` for a token that was revoked, also by the revocation of the API key that
+   * minted it, and `forbidden` for a missing scope, a suspended tenant, or an origin that the tenant does not allow.
+   * Only browsers send an origin.
    */
-  async verify(token: string, scope: string, origin: string | undefined): Promise<InboxIdentity> {
-    const identity = await this.tokens.verify(token);
+  async permit(identity: InboxIdentity, scope: string, origin: string | undefined): Promise<void> {
     if (!identity.scopes.has(scope))
       throw new DomainError('forbidden', `This recipient token lacks the scope ${scope}.`);
-    const tenant = await this.tenant(identity.tenantId);
-    if (!tenant) throw new DomainError('unauthenticated', 'The recipient token is not valid or has expired.');
+    const tenant = await this.tenantOf(identity.tenantId);
     if (tenant.status === 'suspended') throw new DomainError('forbidden', 'This tenant is suspended.');
+    const { keyId } = identity;
+    if (keyId !== null && !(await this.authenticator.current(keyId))) throw tokenRefused();
+    if (await this.revocations.isRevoked(identity)) throw tokenRefused();
     if (tenant.settings.allowed_origins && origin !== undefined && !lists(tenant, origin))
       throw new DomainError('forbidden', `The origin ${JSON.stringify(origin)} is not allowed by this tenant.`);
-    return identity;
+  }
+
+  /** Whether a token that was permitted is refused by now, except for its expiry. Does not wait. */
+  isRevoked(identity: InboxIdentity): boolean {
+    const tenant = this.tenants.latest(identity.tenantId);
+    if (tenant === null || tenant?.status === 'suspended') return true;
+    if (identity.keyId !== null && this.authenticator.latest(identity.keyId) === null) return true;
+    return this.revocations.isKnownAsRevoked(identity);
   }
 
   /** Whether `allowed_origins` of the tenant contains the origin. A tenant without this setting lists none. */
   async listsOrigin(tenantId: string, origin: string): Promise<boolean> {
-    const tenant = await this.tenant(tenantId);
+    const tenant = await this.tenants.get(tenantId);
     return tenant !== null && lists(tenant, origin);
   }
 
-  private tenant(tenantId: string): Promise<Tenant | null> {
-    let found = this.tenants.get(tenantId);
-    if (!found) {
-      found = this.store.get(tenantId);
-      this.tenants.set(tenantId, found);
-      found.catch(() => this.tenants.delete(tenantId));
-    }
-    return found;
+  private async tenantOf(tenantId: string): Promise<KnownTenant> {
+    const tenant = await this.tenants.get(tenantId);
+    if (!tenant) throw tokenRefused();
+    return tenant;
   }
 }
 
-function lists(tenant: Tenant, origin: string): boolean {
+function lists(tenant: KnownTenant, origin: string): boolean {
   return tenant.settings.allowed_origins?.some((url) => originOf(url) === origin) ?? false;
 }
 

@@ -34,6 +34,10 @@ export class EventStream implements StreamConnection {
     this.end('retry: 1000\n\n');
   }
 
+  closeEnded(): void {
+    this.end();
+  }
+
   /** Ends the response after `last`, and the connection if the client does not read it. */
   end(last = ''): void {
     if (this.response.writableEnded) return;

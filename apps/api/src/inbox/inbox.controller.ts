@@ -59,7 +59,8 @@ export class InboxController {
     @Req() request: CarillonRequest,
     @Res() reply: FastifyReply,
   ): void {
-    const owner = { tenantId: caller.tenantId, recipientId: caller.recipientId! };
+    const { tenantId, recipientId, keyId, token } = caller;
+    const owner = { tenantId, recipientId: recipientId!, keyId, token };
     this.hub.checkCapacity(owner);
     const lastEventId = request.headers['last-event-id'];
     const since =
@@ -75,19 +76,7 @@ export class InboxController {
     // With the headers of every answer and those of CORS. The types differ in optional names only.
     raw.writeHead(200, reply.getHeaders() as OutgoingHttpHeaders);
     raw.flushHeaders();
-    const stream = new EventStream(raw);
-    const remove = this.hub.open(owner, stream, since);
-    const { tokenExpiresAt } = caller;
-    const expire = (): void => {
-      remove();
-      stream.end();
-    };
-    // Tokens live one hour at most, so the delay is in the range of a timer.
-    const expiry = tokenExpiresAt && setTimeout(expire, tokenExpiresAt.getTime() - Date.now());
-    raw.on('close', () => {
-      if (expiry) clearTimeout(expiry);
-      remove();
-    });
+    raw.on('close', this.hub.open(owner, new EventStream(raw), since));
   }
 
   @Post('read-all')

@@ -14,9 +14,10 @@ import {
 import type { WebSocket } from 'ws';
 import { InboxStore } from '#database';
 import { DomainError } from '#domain';
-import { bearerOf } from '../http/authorize-request.js';
+import { bearerOf, checkAllowance } from '../http/authorize-request.js';
 import type { InboxIdentity } from '../http/inbox-tokens.js';
 import { RecipientAccess } from '../http/recipient-access.js';
+import type { StreamEnd } from './stream-access.js';
 import { type StreamConnection, StreamHub } from './stream-hub.js';
 import type { UpgradeGatewayOptions, UpgradeServer } from './upgrade.adapter.js';
 
@@ -28,7 +29,10 @@ const MAX_PAYLOAD = 64 * 1024;
 /** Clients have no reason to send messages; more than this closes the connection. */
 const MESSAGES_PER_PING = 100;
 
-const CLOSE_EXPIRED = 4_001;
+const CLOSE_ENDED = {
+  expired: { code: 4_001, reason: 'token expired' },
+  revoked: { code: 4_003, reason: 'access revoked' },
+} satisfies Record<StreamEnd, object>;
 const CLOSE_TOO_SLOW = 4_008;
 const CLOSE_RESTARTING = 1_012;
 const CLOSE_POLICY = 1_008;
@@ -52,15 +56,13 @@ interface StreamRequest {
 
 /** The state of a socket for the one timer that serves all of them; a timer for each would mean ten thousand timers. */
 interface OpenSocket {
-  /** Milliseconds since 1970. */
-  readonly expiresAt: number;
   /** In which second of every {@link PING_SECONDS} it is pinged. */
   readonly slot: number;
   /** Pings without a pong. */
   missed: number;
   /** Since the last ping. */
   messages: number;
-  /** Seconds since it was closed as too slow, or null. */
+  /** Seconds since it was closed as too slow or as ended, or null. */
   closingSeconds: number | null;
   /** Removes the stream. */
   remove: () => void;
@@ -106,7 +108,6 @@ export class InboxGateway
   handleConnection(webSocket: WebSocket, { identity, since, socket }: StreamRequest): void {
     this.opened += 1;
     const open: OpenSocket = {
-      expiresAt: identity.expiresAt.getTime(),
       slot: this.opened % PING_SECONDS,
       missed: 0,
       messages: 0,
@@ -123,7 +124,8 @@ export class InboxGateway
     });
     webSocket.on('error', () => webSocket.terminate());
     const { tenantId, recipientId } = identity;
-    open.remove = this.hub.open({ tenantId, recipientId }, connectionOf(webSocket, socket, open), since);
+    const owner = { tenantId, recipientId, token: identity, keyId: null };
+    open.remove = this.hub.open(owner, connectionOf(webSocket, socket, open), since);
   }
 
   handleDisconnect(webSocket: WebSocket): void {
@@ -131,14 +133,12 @@ export class InboxGateway
     this.sockets.delete(webSocket);
   }
 
-  /** Once a second: closes expired and dead sockets, and pings those whose turn it is. */
+  /** Once a second: ends dead sockets, and pings those whose turn it is. */
   private tick(): void {
-    const now = Date.now();
     this.second = (this.second + 1) % PING_SECONDS;
     for (const [webSocket, open] of this.sockets) {
       // A client that does not read does not answer the close either.
       if (open.closingSeconds !== null && ++open.closingSeconds > 1) webSocket.terminate();
-      else if (open.expiresAt <= now) webSocket.close(CLOSE_EXPIRED, 'token expired');
       else if (open.slot !== this.second) continue;
       else if (open.missed >= MAX_MISSED_PONGS) webSocket.terminate();
       else {
@@ -164,7 +164,9 @@ export class InboxGateway
         'unauthenticated',
         'Send a recipient token: Authorization: Bearer, the sub-protocols carillon.v1 and the token, or ?token=.',
       );
-    const identity = await this.access.verify(token, 'inbox:read', request.headers.origin);
+    const identity = await this.access.identify(token);
+    checkAllowance('recipient', await this.access.allowance(identity));
+    await this.access.permit(identity, 'inbox:read', request.headers.origin);
     if (token === fromUrl && !(await this.inbox.useToken(identity.tenantId, identity.jti, identity.expiresAt))) {
       throw new DomainError('unauthenticated', 'A token in a URL is valid once; this one was already used.');
     }
@@ -182,6 +184,11 @@ function connectionOf(webSocket: WebSocket, socket: Duplex, open: OpenSocket): S
     buffered: () => webSocket.bufferedAmount,
     closeTooSlow: () => {
       webSocket.close(CLOSE_TOO_SLOW, 'too slow: resume with since');
+      open.closingSeconds ??= 0;
+    },
+    closeEnded: (end) => {
+      const { code, reason } = CLOSE_ENDED[end];
+      webSocket.close(code, reason);
       open.closingSeconds ??= 0;
     },
     closeRestarting: () => webSocket.close(CLOSE_RESTARTING, 'restarting'),

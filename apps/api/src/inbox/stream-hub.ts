@@ -8,6 +8,7 @@ import type { Hint, RealtimeBus } from '#realtime';
 import { instruments, type Logger } from '#telemetry';
 import { BUS, LOGGER } from '../tokens.js';
 import { type Frame, toItemView } from './inbox.schema.js';
+import { StreamAccess, type StreamEnd, type StreamOwner } from './stream-access.js';
 
 /** One connection of one recipient. */
 export interface StreamConnection {
@@ -19,11 +20,8 @@ export interface StreamConnection {
   closeTooSlow(): void;
   /** Closes the connection so that the client connects again, to another process or later. */
   closeRestarting(): void;
-}
-
-export interface StreamOwner {
-  tenantId: string;
-  recipientId: string;
+  /** Closes the connection because its credential has expired or was revoked. */
+  closeEnded(end: StreamEnd): void;
 }
 
 interface Stream extends StreamOwner {
@@ -38,6 +36,8 @@ interface Stream extends StreamOwner {
   closed: boolean;
 }
 
+type StreamRecipient = Pick<StreamOwner, 'tenantId' | 'recipientId'>;
+
 const MAX_BUFFERED_BYTES = 1_048_576;
 const PAGE = 100;
 /** Frames per write. */
@@ -48,18 +48,19 @@ const MAX_STREAMS_PER_RECIPIENT = 50;
 const RETRY_MS = 500;
 /** Over how long the reads of all streams are spread after hints may have been lost. */
 const RESYNC_SPREAD_MS = 1_000;
-/** How often all streams poll while the bus is unavailable. */
+/** How often all streams are checked for the end of their access, and poll while the bus is unavailable. */
 const POLL_MS = 1_000;
 
 @Injectable()
 export class StreamHub implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly streams = new Map<string, Set<Stream>>();
   private count = 0;
-  private poll: NodeJS.Timeout | undefined;
+  private clock: NodeJS.Timeout | undefined;
   private isStopping = false;
 
   constructor(
     private readonly inbox: InboxStore,
+    private readonly access: StreamAccess,
     @Inject(BUS) private readonly bus: RealtimeBus,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
@@ -71,7 +72,8 @@ export class StreamHub implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   onApplicationBootstrap(): void {
-    this.poll = setInterval(() => {
+    this.clock = setInterval(() => {
+      this.closeEnded();
       if (!this.bus.live)
         for (const group of this.streams.values()) for (const stream of group) void this.pollOnce(stream);
     }, POLL_MS).unref();
@@ -80,13 +82,13 @@ export class StreamHub implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Before Nest closes the HTTP server, which would wait for open streams. */
   onModuleDestroy(): void {
-    clearInterval(this.poll);
+    clearInterval(this.clock);
     this.isStopping = true;
     for (const group of this.streams.values()) for (const stream of group) stream.connection.closeRestarting();
   }
 
   /** Throws `rate_limited` when the recipient has the maximum number of streams. Call before {@link open}. */
-  checkCapacity(owner: StreamOwner): void {
+  checkCapacity(owner: StreamRecipient): void {
     const open = this.streams.get(keyOf(owner))?.size ?? 0;
     if (open >= MAX_STREAMS_PER_RECIPIENT)
       throw new DomainError('rate_limited', `A recipient may have ${MAX_STREAMS_PER_RECIPIENT} streams.`, {
@@ -99,6 +101,7 @@ export class StreamHub implements OnApplicationBootstrap, OnModuleDestroy {
    * Returns a function that removes the stream.
    */
   open(owner: StreamOwner, connection: StreamConnection, since: number | null): () => void {
+    const key = keyOf(owner);
     const stream: Stream = {
       ...owner,
       connection,
@@ -108,22 +111,35 @@ export class StreamHub implements OnApplicationBootstrap, OnModuleDestroy {
       again: false,
       closed: false,
     };
-    const key = keyOf(owner);
     // Registered before the first read, so that no item is missed between that read and the first hint.
     this.streams.set(key, (this.streams.get(key) ?? new Set()).add(stream));
     stream.unfollow = this.bus.follow(owner.tenantId, owner.recipientId);
     this.count += 1;
     if (this.isStopping) connection.closeRestarting();
     else void this.begin(stream, since);
-    return () => {
-      if (stream.closed) return;
-      stream.closed = true;
-      stream.unfollow();
-      this.count -= 1;
-      const group = this.streams.get(key);
-      group?.delete(stream);
-      if (group?.size === 0) this.streams.delete(key);
-    };
+    return () => this.remove(stream);
+  }
+
+  private remove(stream: Stream): void {
+    if (stream.closed) return;
+    stream.closed = true;
+    stream.unfollow();
+    this.count -= 1;
+    const key = keyOf(stream);
+    const group = this.streams.get(key);
+    group?.delete(stream);
+    if (group?.size === 0) this.streams.delete(key);
+  }
+
+  private closeEnded(): void {
+    for (const group of this.streams.values()) {
+      for (const stream of group) {
+        const end = this.access.endOf(stream);
+        if (end === null) continue;
+        this.remove(stream);
+        stream.connection.closeEnded(end);
+      }
+    }
   }
 
   private async begin(stream: Stream, since: number | null): Promise<void> {
@@ -210,6 +226,6 @@ export class StreamHub implements OnApplicationBootstrap, OnModuleDestroy {
   }
 }
 
-function keyOf(owner: StreamOwner): string {
+function keyOf(owner: StreamRecipient): string {
   return `${owner.tenantId} ${owner.recipientId}`;
 }

@@ -30,7 +30,15 @@ export class ReceiptsController {
     summary: 'Receive receipts from a provider',
     status: 200,
     schema: takenView,
-    errors: ['not_found', 'forbidden', 'malformed_json', 'payload_too_large', 'validation_failed', 'unavailable'],
+    errors: [
+      'not_found',
+      'forbidden',
+      'malformed_json',
+      'payload_too_large',
+      'validation_failed',
+      'rate_limited',
+      'unavailable',
+    ],
   })
   async take(
     @Param({ schema: receiptParam }) { provider, account_id: accountId }: { provider: string; account_id: string },
@@ -40,6 +48,7 @@ export class ReceiptsController {
       taken: await this.takeReceipts.run({
         provider,
         accountId,
+        address: request.ip,
         url: request.url,
         headers: request.headers,
         body: request.rawBody ?? '',

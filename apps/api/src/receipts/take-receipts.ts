@@ -1,35 +1,31 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { Config } from '#config';
-import { ProviderAccountsStore, type ReceiptResult, ReceiptsStore } from '#database';
-import { DomainError, notFound, PLATFORM_TENANT_ID } from '#domain';
-import { ConnectionFactory, type Receipt, type ReceiptCall, ReceiptRefused } from '#providers';
-import type { RealtimeBus } from '#realtime';
+import { type ReceiptResult, ReceiptsStore } from '#database';
+import { DomainError, PLATFORM_TENANT_ID } from '#domain';
+import { type Receipt, ReceiptRefused } from '#providers';
 import { instruments, type Logger } from '#telemetry';
-import { BUS, CONFIG, LOGGER } from '../tokens.js';
+import { FailureLimit, sourceOf } from '../http/failure-limit.js';
+import { CONFIG, LOGGER } from '../tokens.js';
+import { type ReportingAccount, ReportingAccounts } from './reporting-accounts.js';
 import { TenantShares } from './tenant-shares.js';
 
 export interface VendorCall {
   provider: string;
   accountId: string;
+  /** Of the client. */
+  address: string;
   /** Path and query. */
   url: string;
   headers: Readonly<Record<string, string | string[] | undefined>>;
   body: string;
 }
 
-/** The parts of a provider account that receipts need. */
-interface ReportingAccount {
-  tenantId: string;
-  provider: string;
-  read: (call: ReceiptCall) => Promise<Receipt[]>;
-}
-
 /** `foreign`: the delivery belongs to another tenant than the account. */
 type Taken = ReceiptResult | 'foreign';
 
-/** How long a changed account may still be used when the hint about its change is lost. */
-const ACCOUNT_TTL_MS = 30_000;
+/** How long an address counts as a sender of valid receipts for an account. */
+const VALID_SENDER_TTL_MS = 3_600_000;
 /** For calls back to the vendor, such as fetching a signing certificate. */
 const DEADLINE_MS = 10_000;
 const MAX_FOREIGN_LOGGED = 5;
@@ -37,37 +33,26 @@ const MAX_FOREIGN_LOGGED = 5;
 /** Verifies calls of vendors and applies the receipts in them to their deliveries. */
 @Injectable()
 export class TakeReceipts {
-  /** Promises, so that simultaneous calls share one query. Unknown accounts are not cached. */
-  private readonly accounts = new LRUCache<string, Promise<ReportingAccount | null>>({
-    max: 10_000,
-    ttl: ACCOUNT_TTL_MS,
-  });
-
   private readonly shares = new TenantShares();
+  private readonly wrongSignatures = new FailureLimit('wrong signatures');
+  /** Accounts with the addresses that sent valid receipts for them. These are never refused for wrong signatures. */
+  private readonly validSenders = new LRUCache<string, true>({ max: 50_000, ttl: VALID_SENDER_TTL_MS });
 
   constructor(
-    private readonly store: ProviderAccountsStore,
+    private readonly accounts: ReportingAccounts,
     private readonly receipts: ReceiptsStore,
-    private readonly connectionFactory: ConnectionFactory,
-    @Inject(BUS) bus: RealtimeBus,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly logger: Logger,
-  ) {
-    bus.subscribe((hint) => {
-      if (hint.kind === 'stale' && hint.what === 'provider_accounts') this.accounts.clear();
-    });
-    bus.onGap(() => this.accounts.clear());
-  }
+  ) {}
 
   /**
    * Returns the number of receipts in the call. Throws `forbidden` for a wrong signature, `not_found` for an unknown
-   * account. The store writes waiting receipts of several calls together.
+   * account, and `rate_limited` for too many of either. The store writes waiting receipts of several calls together.
    */
   async run(call: VendorCall): Promise<number> {
-    const { provider, accountId } = call;
-    const account = await this.accountOf(accountId);
-    if (account?.provider !== provider) throw notFound(`${provider} account`, accountId);
-    const found = await this.read(account, call);
+    const source = sourceOf(call.address);
+    const account = await this.accounts.get(call.provider, call.accountId, source);
+    const found = await this.readValid(account, call, `${call.accountId} ${source}`);
     const taken = await this.shares.write(
       found,
       ({ tenantId }) => (account.tenantId === PLATFORM_TENANT_ID ? tenantId : account.tenantId),
@@ -77,6 +62,19 @@ export class TakeReceipts {
     // The error makes the vendor repeat the whole call; receipts that were applied are recognized as repeats.
     for (const result of taken) if (result.status === 'rejected') throw result.reason;
     return found.length;
+  }
+
+  /** Limits wrong signatures per sender (account and source address), before the signature is checked. */
+  private async readValid(account: ReportingAccount, call: VendorCall, sender: string): Promise<Receipt[]> {
+    if (!this.validSenders.has(sender)) this.wrongSignatures.check(sender);
+    try {
+      const found = await this.read(account, call);
+      this.validSenders.set(sender, true);
+      return found;
+    } catch (error) {
+      if (!(error instanceof DomainError && error.code === 'forbidden')) throw error;
+      throw this.wrongSignatures.count(sender, error);
+    }
   }
 
   private async read({ read }: ReportingAccount, { url, headers, body }: VendorCall): Promise<Receipt[]> {
@@ -128,24 +126,5 @@ export class TakeReceipts {
       },
       'receipts processed',
     );
-  }
-
-  private accountOf(id: string): Promise<ReportingAccount | null> {
-    const known = this.accounts.get(id);
-    if (known) return known;
-    const loading = this.load(id);
-    this.accounts.set(id, loading);
-    const forget = (): void => {
-      if (this.accounts.peek(id) === loading) this.accounts.delete(id);
-    };
-    loading.then((found) => found ?? forget(), forget);
-    return loading;
-  }
-
-  private async load(id: string): Promise<ReportingAccount | null> {
-    const account = await this.store.openedById(id);
-    if (!account) return null;
-    const { tenantId, provider } = account;
-    return { tenantId, provider, read: this.connectionFactory.receiptReader(account) };
   }
 }

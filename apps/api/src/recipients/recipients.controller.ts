@@ -28,8 +28,9 @@ import { Audited, CurrentAudit } from '../audit/audited.js';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
-import { InboxTokens } from '../http/inbox-tokens.js';
+import { RecipientAccess } from '../http/recipient-access.js';
 import { listOf, listView, pageQuery } from '../http/schemas.js';
+import { TokenRevocations } from '../http/token-revocations.js';
 import {
   deviceBody,
   deviceParam,
@@ -55,7 +56,8 @@ export class RecipientsController {
   constructor(
     private readonly recipients: RecipientsStore,
     private readonly erasures: ErasuresStore,
-    private readonly tokens: InboxTokens,
+    private readonly access: RecipientAccess,
+    private readonly revocations: TokenRevocations,
   ) {}
 
   @Get()
@@ -140,6 +142,8 @@ export class RecipientsController {
     @Param({ schema: recipientParam }) { id }: IdParam,
     @CurrentAudit() audit: AuditNote,
   ) {
+    // First, and also without any data: a token must not open an empty inbox, and streams end before the items do.
+    await this.revocations.revoke(tenantId, id);
     const erased = await this.erasures.erase(tenantId, id, audit);
     if (!erased) throw notFound('recipient', id);
     return { id, erased_at: new Date().toISOString(), erased };
@@ -208,11 +212,23 @@ export class RecipientsController {
     errors: ['validation_failed'],
   })
   async inboxToken(
+    @CurrentCaller() { tenantId, keyId }: Caller,
+    @Param({ schema: recipientParam }) { id }: IdParam,
+    @Body({ schema: tokenBody }) { scopes, ttl_seconds: ttlSeconds }: { scopes: Scope[]; ttl_seconds: number },
+  ) {
+    const token = await this.access.mint({ tenantId, recipientId: id, scopes, ttlSeconds, keyId });
+    return { token, expires_in: ttlSeconds };
+  }
+
+  @Post(':id/inbox-token/revoke')
+  @HttpCode(204)
+  @RequireApiKey('inbox:write')
+  @Answers({ summary: "Revoke all tokens for a recipient's inbox", status: 204 })
+  async revokeTokens(
     @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: recipientParam }) { id }: IdParam,
-    @Body({ schema: tokenBody }) body: { scopes: Scope[]; ttl_seconds: number },
-  ) {
-    return { token: await this.tokens.mint(tenantId, id, body.scopes, body.ttl_seconds), expires_in: body.ttl_seconds };
+  ): Promise<void> {
+    await this.revocations.revoke(tenantId, id);
   }
 }
 

@@ -31,7 +31,7 @@ export class RequestIntake {
    */
   async handle(request: StreamedRequest): Promise<Record<string, unknown>> {
     try {
-      const key = await this.authenticator.authenticate(request.headers['x-api-key'], 'kafka');
+      const key = await this.authenticator.authenticate(request.headers['x-api-key'], null);
       allow(key, 'notifications:write');
       checkBodyShape(request.body);
       const parsed = sendBody.safeParse(request.body);
@@ -45,7 +45,7 @@ export class RequestIntake {
           keyId: key.keyId,
           settings: key.settings,
           recipientId: null,
-          tokenExpiresAt: null,
+          token: null,
           traceparent: traceparentOf(request.headers['traceparent']),
         },
         parsed.data,

@@ -1,11 +1,13 @@
-import { Controller, Get, Header, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { Controller, Get, Header, HttpCode, Inject, Ip, Param, Post } from '@nestjs/common';
 import { ApiProduces, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { CategoriesStore, RecipientsStore } from '#database';
-import { notFound, readUnsubscription, type Unsubscription } from '#domain';
+import { DomainError, notFound, readUnsubscription, type Unsubscription } from '#domain';
+import { RequestLimit } from '#rate-limit';
 import { Public } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { pagePolicy } from '../http/browser/page-policy.js';
+import { FailureLimit, sourceOf } from '../http/failure-limit.js';
 import { RawBody } from '../http/raw-body.js';
 import { routeConfig } from '../http/route-config.js';
 import { UNSUBSCRIBE_KEY } from '../tokens.js';
@@ -16,6 +18,8 @@ const HTML = 'text/html; charset=utf-8';
 const Page = routeConfig({
   contentSecurityPolicy: pagePolicy(["style-src 'unsafe-inline'", 'img-src data:'], "'self'"),
 });
+/** Requests for one link. Mail clients repeat them now and then; there is no limit per address, which they share. */
+const REQUESTS_PER_LINK = 30;
 
 /**
  * One-click unsubscribe from a category (RFC 8058). POST unsubscribes, without login and idempotently; GET only asks.
@@ -23,6 +27,9 @@ const Page = routeConfig({
 @ApiTags('Consent')
 @Controller('unsubscribe')
 export class UnsubscribeController {
+  private readonly wrongLinks = new FailureLimit('wrong unsubscribe links');
+  private readonly requests = new RequestLimit();
+
   constructor(
     @Inject(UNSUBSCRIBE_KEY) private readonly key: Buffer,
     private readonly recipients: RecipientsStore,
@@ -39,10 +46,10 @@ export class UnsubscribeController {
     summary: 'Show a page that asks for confirmation',
     status: 200,
     schema: z.string(),
-    errors: ['not_found'],
+    errors: ['not_found', 'rate_limited'],
   })
-  async show(@Param({ schema: tokenParam }) { token }: { token: string }): Promise<string> {
-    return unsubscribePage(await this.nameOf(this.read(token)));
+  async show(@Param({ schema: tokenParam }) { token }: { token: string }, @Ip() address: string): Promise<string> {
+    return unsubscribePage(await this.nameOf(this.read(token, address)));
   }
 
   @Post(':token')
@@ -57,17 +64,24 @@ export class UnsubscribeController {
     summary: 'Unsubscribe from the category of the e-mail',
     status: 200,
     schema: z.string(),
-    errors: ['not_found'],
+    errors: ['not_found', 'rate_limited'],
   })
-  async act(@Param({ schema: tokenParam }) { token }: { token: string }): Promise<string> {
-    const { tenantId, recipientId, category } = this.read(token);
+  async act(@Param({ schema: tokenParam }) { token }: { token: string }, @Ip() address: string): Promise<string> {
+    const { tenantId, recipientId, category } = this.read(token, address);
     await this.recipients.leaveCategory(tenantId, recipientId, category);
     return unsubscribedPage(await this.nameOf({ tenantId, recipientId, category }));
   }
 
-  private read(token: string): Unsubscription {
+  /** Throws `not_found`, and `rate_limited` after too many wrong links from an address or requests for one link. */
+  private read(token: string, address: string): Unsubscription {
     const found = readUnsubscription(this.key, token);
-    if (!found) throw notFound('unsubscribe link', token);
+    if (!found) throw this.wrongLinks.count(sourceOf(address), notFound('unsubscribe link', token));
+    const { tenantId, recipientId, category } = found;
+    const { granted, resetSeconds } = this.requests.take(`${tenantId} ${category} ${recipientId}`, REQUESTS_PER_LINK);
+    if (!granted)
+      throw new DomainError('rate_limited', `This link may be used ${REQUESTS_PER_LINK} times a minute.`, {
+        retryAfterSeconds: resetSeconds,
+      });
     return found;
   }
 

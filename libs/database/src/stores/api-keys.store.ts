@@ -84,35 +84,17 @@ export class ApiKeysStore {
   }
 
   /**
-   * The key with this id; null if it is unknown or revoked. As the platform, because the key determines the tenant.
+   * The keys with these ids that are not revoked, by id. As the platform, because the key determines the tenant.
    * Index: api_keys_key_id_key.
    */
-  async find(keyId: string): Promise<KnownKey | null> {
-    const [row] = await this.database.platform.query<{
-      tenant_id: string;
-      secret_hash: Buffer;
-      mode: 'live' | 'test';
-      scopes: string[];
-      expires_at: Date | null;
-      status: 'active' | 'suspended';
-      settings: TenantSettings;
-    }>({
-      name: 'find_api_key',
-      text: `select k.tenant_id, k.secret_hash, k.mode, k.scopes, k.expires_at, t.status, t.settings
-             from api_keys k join tenants t on t.id = k.tenant_id where k.key_id = $1 and k.revoked_at is null`,
-      values: [keyId],
+  async find(keyIds: string[]): Promise<Map<string, KnownKey>> {
+    const rows = await this.database.platform.query<KnownKeyRow>({
+      name: 'find_api_keys',
+      text: `select k.tenant_id, k.key_id, k.secret_hash, k.mode, k.scopes, k.expires_at, t.status, t.settings
+             from api_keys k join tenants t on t.id = k.tenant_id where k.key_id = any ($1) and k.revoked_at is null`,
+      values: [keyIds],
     });
-    if (!row) return null;
-    return {
-      tenantId: row.tenant_id,
-      keyId,
-      secretHash: row.secret_hash,
-      mode: row.mode,
-      scopes: new Set(row.scopes),
-      expiresAt: row.expires_at,
-      tenantStatus: row.status,
-      settings: row.settings,
-    };
+    return new Map(rows.map((row) => [row.key_id, toKnownKey(row)]));
   }
 
   /** Sets the time of last use. Index: api_keys_key_id_key. */
@@ -129,6 +111,30 @@ export class ApiKeysStore {
 /** Without the time of last use, which changes with every request. */
 function recordedFields({ lastUsedAt: _lastUsedAt, id: _id, tenantId: _tenantId, ...fields }: ApiKey): object {
   return fields;
+}
+
+interface KnownKeyRow {
+  tenant_id: string;
+  key_id: string;
+  secret_hash: Buffer;
+  mode: 'live' | 'test';
+  scopes: string[];
+  expires_at: Date | null;
+  status: 'active' | 'suspended';
+  settings: TenantSettings;
+}
+
+function toKnownKey(row: KnownKeyRow): KnownKey {
+  return {
+    tenantId: row.tenant_id,
+    keyId: row.key_id,
+    secretHash: row.secret_hash,
+    mode: row.mode,
+    scopes: new Set(row.scopes),
+    expiresAt: row.expires_at,
+    tenantStatus: row.status,
+    settings: row.settings,
+  };
 }
 
 function toApiKey(

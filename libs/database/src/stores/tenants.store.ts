@@ -13,6 +13,9 @@ export interface Tenant {
   updatedAt: Date;
 }
 
+/** The data that a request with a recipient token is authorised with. */
+export type KnownTenant = Pick<Tenant, 'id' | 'status' | 'settings'>;
+
 /** Creates, lists and changes tenants, for the operator. */
 export class TenantsStore {
   constructor(private readonly database: Database) {}
@@ -42,6 +45,16 @@ export class TenantsStore {
     const rows = await this.database.asPlatform((prisma) => prisma.tenant.findMany({ where, select: { id: true } }));
     const found = new Set(rows.map(({ id }) => id));
     return ids.filter((id) => !found.has(id));
+  }
+
+  /** Several tenants by id. Index: tenants_pkey. */
+  async known(ids: string[]): Promise<Map<string, KnownTenant>> {
+    const rows = await this.database.platform.query<KnownTenant>({
+      name: 'known_tenants',
+      text: 'select id, status, settings from tenants where id = any ($1::uuid[])',
+      values: [ids],
+    });
+    return new Map(rows.map((row) => [row.id, row]));
   }
 
   /** Merges `settings` key by key; null resets a key to its default. Locks the tenant's row. Index: tenants_pkey. */

@@ -4,8 +4,8 @@ import { EVENTS_KEPT_DAYS } from '../sending/events.store.js';
 import { type Batch, CleanUp } from './clean-up.js';
 
 /**
- * Deletes rows that expire after the same time for all tenants: idempotency keys, used tokens, rate limiter windows,
- * poison messages, unpublished events, and shared contents without a notification.
+ * Deletes rows that expire after the same time for all tenants: idempotency keys, used tokens, revocations of tokens,
+ * rate limiter windows, poison messages, unpublished events, and shared contents without a notification.
  */
 export class ExpiredRowsStore {
   readonly cleanUps: readonly CleanUp[];
@@ -19,6 +19,7 @@ export class ExpiredRowsStore {
       new CleanUp('idempotency_keys', () => once(this.deleting(IDEMPOTENCY_KEYS))),
       new CleanUp('poison_messages', () => once(this.deleting(POISON_MESSAGES))),
       new CleanUp('used_tokens', () => once(this.deleting(USED_TOKENS))),
+      new CleanUp('token_revocations', () => once(this.deleting(TOKEN_REVOCATIONS))),
       new CleanUp('rate_windows', () => once(windows)),
       new CleanUp('shared_contents', () => once(sharedContents)),
       // RetentionStore deletes the events that are kept for endpoints.
@@ -69,6 +70,12 @@ const POISON_MESSAGES = deleteFrom('poison_messages', `created_at < now() - inte
 
 /** Index: used_tokens_expires_at_idx. */
 const USED_TOKENS = deleteFrom('used_tokens', 'expires_at < now() order by expires_at');
+
+/** A token lives one hour at most; another hour for clocks that differ. Index: token_revocations_revoked_at_idx. */
+const TOKEN_REVOCATIONS = deleteFrom(
+  'token_revocations',
+  `revoked_at < now() - interval '2 hours' order by revoked_at`,
+);
 
 /**
  * Events for a broker that is no longer configured. Index: events_broker_idx, in which the oldest come first, so that a

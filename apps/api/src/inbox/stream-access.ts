@@ -1,0 +1,36 @@
+import { Injectable } from '@nestjs/common';
+import { Authenticator } from '../http/authenticator.js';
+import type { InboxIdentity } from '../http/inbox-tokens.js';
+import { RecipientAccess } from '../http/recipient-access.js';
+
+/** The recipient of a stream, and the credential that opened it: a token, or an API key. */
+export interface StreamOwner {
+  tenantId: string;
+  recipientId: string;
+  token: InboxIdentity | null;
+  keyId: string | null;
+}
+
+/** `revoked`: also a suspended tenant, an erased recipient, and an expired API key. */
+export type StreamEnd = 'expired' | 'revoked';
+
+/**
+ * Decides whether an open stream may stay open, without waiting. The data is at most 4 s old, also when hints are lost;
+ * while the database is unavailable, the last known data decides.
+ */
+@Injectable()
+export class StreamAccess {
+  constructor(
+    private readonly authenticator: Authenticator,
+    private readonly recipientAccess: RecipientAccess,
+  ) {}
+
+  endOf({ token, keyId }: StreamOwner): StreamEnd | null {
+    if (token) {
+      if (token.expiresAt.getTime() <= Date.now()) return 'expired';
+      return this.recipientAccess.isRevoked(token) ? 'revoked' : null;
+    }
+    const key = keyId === null ? null : this.authenticator.latest(keyId);
+    return key === null || key?.tenantStatus === 'suspended' ? 'revoked' : null;
+  }
+}
