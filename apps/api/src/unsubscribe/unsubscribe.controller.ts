@@ -19,7 +19,7 @@ const Page = routeConfig({
   contentSecurityPolicy: pagePolicy(["style-src 'unsafe-inline'", 'img-src data:'], "'self'"),
 });
 /** Requests for one link. Mail clients repeat them now and then; there is no limit per address, which they share. */
-const REQUESTS_PER_LINK = 30;
+const REQUESTS_PER_LINK = 120;
 
 /**
  * One-click unsubscribe from a category (RFC 8058). POST unsubscribes, without login and idempotently; GET only asks.
