@@ -122,7 +122,8 @@ function observe(request: FastifyRequest, reply: FastifyReply, logger: Logger): 
  */
 function isOnWrongPort(request: FastifyRequest, access: Access | undefined, { internalPort }: Config): boolean {
   if (internalPort === undefined) return false;
-  return (access?.kind === 'operator') !== request.raw instanceof OperatorMessage;
+  const isOnOperatorListener = request.raw instanceof OperatorMessage;
+  return (access?.kind === 'operator') !== isOnOperatorListener;
 }
 
 /** Fastify measures bodies without a Content-Length while it reads them. */
