@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { until } from '#testing';
+import { leaksInText } from './canary/find-leaks.js';
 
 export interface RunningProcess {
   child: ChildProcess;
@@ -48,9 +49,12 @@ export async function startRole(
     },
     30_000,
   );
-  const end = (signal: NodeJS.Signals): Promise<number | null> => {
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-    return exited;
+    const code = await exited;
+    const leaks = leaksInText(`the output of the ${role}`, text);
+    if (leaks.length > 0) throw new Error(leaks.slice(0, 20).join('\n'));
+    return code;
   };
   return {
     child,

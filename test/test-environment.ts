@@ -1,4 +1,5 @@
-// Runs the real apps of this source tree in this process, with their own database. Tests use them over HTTP.
+// Runs the real apps of this source tree in this process, with their own database. Tests use them over HTTP. When it
+// stops, it searches logs, metrics and tables for the secrets, addresses and payloads that its tests have used.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,6 +11,9 @@ import { createLogger } from '#telemetry';
 import { cloneDatabase, connect } from '#testing';
 import { startApi } from '../apps/api/src/start-api.js';
 import { type RunningWorker, startWorker } from '../apps/worker/src/start-worker.js';
+import { findLeaks } from './canary/find-leaks.js';
+import { LogMemory } from './canary/log-memory.js';
+import { watched } from './canary/watched-values.js';
 import { profileEnvironment } from './profiles.js';
 
 export const MIGRATIONS = join(import.meta.dirname, '../prisma/migrations');
@@ -43,6 +47,8 @@ export interface TestEnvironment {
   operator(method: string, path: string, body?: unknown): Promise<Answer>;
   tenant(settings?: Record<string, unknown>, key?: Record<string, unknown>): Promise<Tenant>;
   startWorker(environment?: Record<string, string>): Promise<RunningWorker>;
+  /** Secrets, addresses and payloads of the tests that are in logs, metrics, problems or tables where they must not be. */
+  leaks(): Promise<string[]>;
   stop(): Promise<void>;
 }
 
@@ -73,7 +79,10 @@ export async function startTestEnvironment(options: TestEnvironmentOptions = {})
   const productUrl = new URL(databaseUrl);
   if (options.through !== undefined) productUrl.port = String(options.through);
   const config = loadConfig(environment(productUrl.href, home, options.environment));
-  const logger = createLogger({ level: config.logLevel, role: 'test' });
+  const logs = new LogMemory(config.logLevel);
+  const logger = createLogger({ level: 'trace', role: 'test', destination: logs });
+  watched.watchSecret(config.adminToken);
+  watched.watchSecret(config.masterKey.toString('hex'));
   const parts = { logger, migrationsDirectory: MIGRATIONS };
   const api = await startApi(config, { ...parts, metricsFallback: true });
   const running: { stop(): Promise<void> }[] = [];
@@ -99,6 +108,10 @@ export async function startTestEnvironment(options: TestEnvironmentOptions = {})
   const call: TestEnvironment['call'] = (method, path, request) => http(api.url, method, path, request);
   const operator: TestEnvironment['operator'] = (method, path, body) =>
     call(method, path, { body, headers: { 'X-Admin-Token': config.adminToken } });
+  const leaks = async (): Promise<string[]> => {
+    const metrics = await fetch(`http://127.0.0.1:${api.operationsPort}/metrics`);
+    return await findLeaks({ logs: logs.text(), metrics: await metrics.text(), sql });
+  };
   return {
     url: api.url,
     config,
@@ -115,12 +128,15 @@ export async function startTestEnvironment(options: TestEnvironmentOptions = {})
       return tenantWith(call, created.body.id, made.body.api_key);
     },
     startWorker: run,
+    leaks,
     stop: async () => {
-      await sql.end();
       for (const worker of [...running]) await worker.stop();
+      const found = await leaks();
       await api.stop();
+      await sql.end();
       await drop();
       await rm(home, { recursive: true, force: true });
+      if (found.length > 0) throw new Error(`${found.length} leaks:\n${found.slice(0, 20).join('\n')}`);
     },
   };
 }
@@ -155,6 +171,8 @@ export async function http(
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
+  watched.watchRequest(body);
+  if (response.status >= 400) watched.checkProblem(JSON.stringify([path, headers, body]), text);
   const isJson = /json/.test(response.headers.get('content-type') ?? '');
   return { status: response.status, headers: response.headers, body: isJson && text !== '' ? JSON.parse(text) : text };
 }

@@ -11,6 +11,8 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { parse } from 'yaml';
 import { until } from '#testing';
 import { type KafkaService, startKafka } from '../../services/kafka.ts';
+import { leaksInText } from '../canary/find-leaks.js';
+import { watched } from '../canary/watched-values.js';
 import { profileEnvironment } from '../profiles.js';
 import {
   CONTENT,
@@ -313,6 +315,17 @@ describe('a request that fails because of an internal error', () => {
     );
     await fault.end();
   }, 60_000);
+});
+
+describe('the topics of these tests', () => {
+  it('have no secret, and no address or payload but in requests that were set aside', () => {
+    expect(messages.some(({ topic }) => topic === 'dead-letters')).toBe(true);
+    const leaks = messages.flatMap(({ topic, headers, value }) => {
+      const text = JSON.stringify([headers, value]);
+      return topic === 'dead-letters' ? watched.secretsIn(text) : leaksInText(topic, text);
+    });
+    expect(leaks).toEqual([]);
+  });
 });
 
 describe('while the broker is unavailable', () => {

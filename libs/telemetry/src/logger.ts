@@ -3,10 +3,10 @@ import pino from 'pino';
 export type Logger = pino.Logger;
 
 /**
- * The logger of the process: JSON lines on standard output. Callers log ids, codes and durations, never credentials,
- * payloads or addresses. `redact` is a second safeguard.
+ * The logger of the process: JSON lines on standard output, or to `destination`. Callers log ids, codes and durations,
+ * never credentials, payloads or addresses. `redact` is a second safeguard.
  */
-export function createLogger(options: { level: string; role: string }): Logger {
+export function createLogger(options: { level: string; role: string; destination?: pino.DestinationStream }): Logger {
   return pino(
     {
       level: options.level,
@@ -30,7 +30,7 @@ export function createLogger(options: { level: string; role: string }): Logger {
       },
     },
     // Written in chunks, to avoid a system call per line. Flushed at exit and every 200 ms.
-    pino.destination({ dest: 1, minLength: 4_096, sync: false, periodicFlush: 200 }),
+    options.destination ?? pino.destination({ dest: 1, minLength: 4_096, sync: false, periodicFlush: 200 }),
   );
 }
 

@@ -85,7 +85,7 @@ async function sendOnce(
       rejectAfterDeadline(signal),
     ]);
   } catch (error) {
-    if (error instanceof ProviderError) return error;
+    if (error instanceof ProviderError) return withoutAddress(error, message);
     // Any other error is a bug of the provider: the message may or may not have been sent.
     return new ProviderError(
       'unknown',
@@ -93,6 +93,24 @@ async function sendOnce(
       { code: 'provider_bug', cause: error },
     );
   }
+}
+
+/**
+ * Replaces the address in the vendor's text. Timelines, dead letters and the suppression list keep the text. The address
+ * of a webhook is no personal data, and its owner needs it.
+ */
+function withoutAddress(error: ProviderError, { channel, to }: ProviderMessage): ProviderError {
+  if (to === null || channel === 'webhook' || channel === 'chat') return error;
+  const quoted = error.message.toLowerCase().indexOf(to.toLowerCase());
+  if (quoted < 0) return error;
+  const { kind, message, code, retryAfterSeconds, optedOut, cause } = error;
+  const address = message.slice(quoted, quoted + to.length);
+  return new ProviderError(kind, message.replaceAll(address, '<address>'), {
+    code,
+    retryAfterSeconds,
+    optedOut,
+    cause,
+  });
 }
 
 /** The same key for the same attempt, and another one for each further device. */
