@@ -115,12 +115,12 @@ const acts: Record<string, Record<'hint' | 'hint lost', (tenant: Tenant) => Prom
   },
   'a revoked token': {
     hint: (tenant) => tenant.call('POST', '/api/v1/recipients/ann/inbox-token/revoke'),
-    'hint lost': ({ id }) => new TokenRevocationsStore(database).add(id, 'ann'),
+    'hint lost': ({ id }) => new TokenRevocationsStore(database).add(id, 'ann', null),
   },
   'an erased recipient': {
     hint: (tenant) => tenant.call('DELETE', '/api/v1/recipients/ann'),
     'hint lost': async ({ id }) => {
-      await new TokenRevocationsStore(database).add(id, 'ann');
+      await new TokenRevocationsStore(database).add(id, 'ann', null);
       await new ErasuresStore(database).erase(id, 'ann', null);
     },
   },
@@ -187,7 +187,7 @@ describe('revoked tokens', () => {
   it('are refused from the first request on in a process that never saw them before', async () => {
     const tenant = await app.tenant();
     const token = await mint(tenant);
-    await new TokenRevocationsStore(database).add(tenant.id, 'ann');
+    await new TokenRevocationsStore(database).add(tenant.id, 'ann', null);
     expect(await status(token)).toBe(401);
   });
 

@@ -123,6 +123,10 @@ const recipes: Record<string, () => Promise<Request>> = {
     await tenant.call('PUT', `/api/v1/recipients/${id}`, { email: ADDRESS });
     return { path: `/api/v1/recipients/${id}` };
   },
+  'POST /api/v1/recipients/{id}/inbox-token/revoke': async () => ({
+    path: `/api/v1/recipients/${newId()}/inbox-token/revoke`,
+    body: {},
+  }),
   'PUT /api/v1/categories/{key}': async () => ({ path: `/api/v1/categories/${newId()}`, body: { name: 'News' } }),
   'DELETE /api/v1/categories/{key}': async () => {
     const path = `/api/v1/categories/${newId()}`;
@@ -196,19 +200,22 @@ describe('every change of the operator, and every audited change with a key', ()
           subject: expect.stringMatching(/./),
         }),
       ]);
-      if (route.action !== 'recipient.erased')
+      if (!['recipient.erased', 'inbox_token.revoked'].includes(route.action!))
         expect([route.name, entry.before ?? entry.after]).toEqual([route.name, expect.any(Object)]);
     }
   }, 60_000);
 
   it('writes none when it fails', async () => {
-    const requestId = nextRequestId();
-    for (const route of auditedRoutes()) {
-      const path = route.name.slice(route.method.length + 1).replaceAll(/\{\w+\}/g, newId());
-      const body = route.method === 'DELETE' ? undefined : { zzz: 1 };
-      expect([route.name, await call(route, { path, body }, requestId)]).toEqual([route.name, expect.any(Number)]);
-    }
-    const { rows } = await app.sql.query('select action from audit_log where request_id = $1', [requestId]);
+    const failed: string[] = [];
+    for (const route of auditedRoutes())
+      for (const id of [newId(), 'x'.repeat(300)]) {
+        const requestId = nextRequestId();
+        const path = route.name.slice(route.method.length + 1).replaceAll(/\{\w+\}/g, id);
+        const body = route.method === 'DELETE' ? undefined : { zzz: 1 };
+        if ((await call(route, { path, body }, requestId)) >= 400) failed.push(requestId);
+      }
+    expect(failed.length).toBeGreaterThan(1.5 * auditedRoutes().length);
+    const { rows } = await app.sql.query('select action from audit_log where request_id = any ($1)', [failed]);
     expect(rows).toEqual([]);
   });
 

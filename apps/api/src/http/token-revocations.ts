@@ -1,6 +1,6 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { TokenRevocationsStore } from '#database';
+import { type AuditNote, TokenRevocationsStore } from '#database';
 import type { RealtimeBus } from '#realtime';
 import type { Logger } from '#telemetry';
 import { BUS, LOGGER } from '../tokens.js';
@@ -41,8 +41,8 @@ export class TokenRevocations implements OnApplicationBootstrap, OnApplicationSh
   }
 
   /** Revokes all tokens of the recipient that were minted until now. */
-  async revoke(tenantId: string, recipientId: string): Promise<void> {
-    await this.store.add(tenantId, recipientId);
+  async revoke(tenantId: string, recipientId: string, audit: AuditNote | null): Promise<void> {
+    await this.store.add(tenantId, recipientId, audit);
     this.bus.publish([{ kind: 'stale', tenantId, what: 'tokens' }]);
   }
 

@@ -143,7 +143,7 @@ export class RecipientsController {
     @CurrentAudit() audit: AuditNote,
   ) {
     // First, and also without any data: a token must not open an empty inbox, and streams end before the items do.
-    await this.revocations.revoke(tenantId, id);
+    await this.revocations.revoke(tenantId, id, null);
     const erased = await this.erasures.erase(tenantId, id, audit);
     if (!erased) throw notFound('recipient', id);
     return { id, erased_at: new Date().toISOString(), erased };
@@ -223,12 +223,14 @@ export class RecipientsController {
   @Post(':id/inbox-token/revoke')
   @HttpCode(204)
   @RequireApiKey('inbox:write')
+  @Audited('inbox_token.revoked')
   @Answers({ summary: "Revoke all tokens for a recipient's inbox", status: 204 })
   async revokeTokens(
     @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: recipientParam }) { id }: IdParam,
+    @CurrentAudit() audit: AuditNote,
   ): Promise<void> {
-    await this.revocations.revoke(tenantId, id);
+    await this.revocations.revoke(tenantId, id, audit);
   }
 }
 

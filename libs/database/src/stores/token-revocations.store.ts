@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import DataLoader from 'dataloader';
 import { columnList } from '../column-list.js';
 import type { Database } from '../database.js';
+import { type AuditNote, auditStatement, recipientSubject } from './audit/audit-entry.js';
 
 interface RecipientKey {
   tenantId: string;
@@ -52,14 +53,16 @@ export class TokenRevocationsStore {
    * Revokes all tokens of the recipient. A second revocation in the same microsecond is later than the first. Index:
    * token_revocations_pkey.
    */
-  async add(tenantId: string, recipientId: string): Promise<void> {
-    await this.database.queryForTenant(tenantId, {
+  async add(tenantId: string, recipientId: string, audit: AuditNote | null): Promise<void> {
+    const revoke = {
       name: 'revoke_tokens',
       text: `insert into token_revocations as r (tenant_id, recipient_hash) values ($1, $2)
              on conflict (tenant_id, recipient_hash) do update
              set revoked_at = greatest(excluded.revoked_at, r.revoked_at + interval '1 microsecond')`,
       values: [tenantId, recipientHash(recipientId)],
-    });
+    };
+    const entry = auditStatement(audit, { tenantId, subject: recipientSubject(tenantId, recipientId) });
+    await this.database.pipelineForTenant(tenantId, audit ? [revoke, entry] : [revoke]);
   }
 
   /**

@@ -1,5 +1,6 @@
 // Entries of the audit log. A store writes one in the transaction of the change that it records.
 
+import { hash } from 'node:crypto';
 import { type AuditAction, newId } from '#domain';
 import type { PrismaScope } from '../../database.js';
 import type { Statement } from '../../statement.js';
@@ -48,6 +49,11 @@ const INSERT = auditInsert(5, 'select $1::uuid, $2::text, $3::jsonb, $4::jsonb')
 export function auditStatement(note: AuditNote | null, change: AuditedChange): Statement {
   const { tenantId, subject, before, after } = change;
   return { text: INSERT, values: [tenantId, subject, jsonOf(before), jsonOf(after), ...noteValues(note)] };
+}
+
+/** Names a recipient without the id, which may be an address of the person: an entry outlives an erasure. */
+export function recipientSubject(tenantId: string, recipientId: string): string {
+  return `sha256:${hash('sha256', `${tenantId} ${recipientId}`, 'hex')}`;
 }
 
 /** Writes the entry in a transaction of Prisma. Does nothing without a note. */

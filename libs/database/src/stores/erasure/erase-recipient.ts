@@ -1,8 +1,7 @@
 // The statements that erase what belongs to a recipient directly. Parameters: $1 the tenant, $2 the recipient.
 
-import { hash } from 'node:crypto';
 import type { Statement } from '../../statement.js';
-import { type AuditNote, auditInsert, noteValues } from '../audit/audit-entry.js';
+import { type AuditNote, auditInsert, noteValues, recipientSubject } from '../audit/audit-entry.js';
 
 /** After which a worker looks for rows that were written during the erasure: more than a send and its record take. */
 export const SECOND_PASS_SECONDS = 60;
@@ -56,8 +55,7 @@ export function eraseProfile(
   channels: readonly string[],
   audit: AuditNote | null,
 ): [Statement, Statement, Statement] {
-  // Names the recipient without keeping the id, which may be an address of the person.
-  const subject = `sha256:${hash('sha256', `${tenantId} ${recipientId}`, 'hex')}`;
+  const subject = recipientSubject(tenantId, recipientId);
   return [
     { text: START, values: [tenantId, recipientId] },
     { text: ENTRY, values: [tenantId, recipientId, subject, ...noteValues(audit)] },
