@@ -1,7 +1,7 @@
 // The columns of the attack matrix: a credential, whose data the requests name, and the answer by kind of route.
 
 import { crc32 } from 'node:zlib';
-import { SignJWT, UnsecuredJWT } from 'jose';
+import { decodeJwt, decodeProtectedHeader, type JWTHeaderParameters, SignJWT, UnsecuredJWT } from 'jose';
 import { SecretBox } from '#database';
 import { newApiKey, newId, type Scope, scopes, signUnsubscription } from '#domain';
 import type { Tenant, TestEnvironment } from '../test-environment.js';
@@ -28,6 +28,12 @@ export interface Victim {
   mark: string;
 }
 
+/** Reads the data of a victim. */
+export interface Owner {
+  apiKey: string;
+  victim: Victim;
+}
+
 export interface Column {
   name: string;
   victim: Victim;
@@ -47,7 +53,7 @@ const forKey = (tenant: Expected): Column['expected'] => ({ ...REFUSED, tenant, 
 const forToken = (recipient: Expected): Column['expected'] => ({ ...REFUSED, recipient, socket: recipient });
 
 /** Creates two tenants with data, the attackers, and their credentials. */
-export async function makeColumns(app: TestEnvironment): Promise<{ columns: Column[]; owner: Tenant }> {
+export async function makeColumns(app: TestEnvironment): Promise<{ columns: Column[]; owners: Owner[] }> {
   const [owner, other, suspended] = [await app.tenant(), await app.tenant(), await app.tenant()];
   const victim = await makeVictim(app, owner, 'ownmark');
   const { recipient } = victim.examples;
@@ -62,7 +68,9 @@ export async function makeColumns(app: TestEnvironment): Promise<{ columns: Colu
     own: await mint(owner, recipient),
     otherRecipient: await mint(owner, 'somebody-else'),
     suspended: await mint(suspended, recipient),
+    revoked: await mint(owner, 'has-no-access'),
   };
+  await owner.call('POST', '/api/v1/recipients/has-no-access/inbox-token/revoke', {});
   await app.operator('PATCH', `/internal/tenants/${suspended.id}`, { status: 'suspended' });
   const keys = new Map<Scope, string>();
   for (const scope of scopes)
@@ -71,15 +79,14 @@ export async function makeColumns(app: TestEnvironment): Promise<{ columns: Colu
     'inbox:read': await mint(owner, recipient, ['inbox:write']),
     'inbox:write': await mint(owner, recipient, ['inbox:read']),
   };
-  const forged = forgedTokens(app, owner.id, recipient);
+  const forged = forgedTokens(new SecretBox(app.config.masterKey).derive('inbox-tokens'), tokens.own);
   const column = (
     name: string,
     expected: Column['expected'],
     credential: Credential | Column['credential'],
-    of: Victim = victim,
   ): Column => ({
     name,
-    victim: of,
+    victim,
     credential: typeof credential === 'function' ? credential : () => credential,
     expected,
   });
@@ -107,6 +114,7 @@ export async function makeColumns(app: TestEnvironment): Promise<{ columns: Colu
     })),
     column('a malformed token', REFUSED, { token: 'nonsense' }),
     column('an expired token', REFUSED, { token: await forged.sign({ expires: '-1s' }) }),
+    column('a revoked token', REFUSED, { token: tokens.revoked }),
     column('a token for another audience', REFUSED, { token: await forged.sign({ audience: 'other' }) }),
     column('a token with alg none', REFUSED, { token: forged.unsigned() }),
     column('a token signed with another key', REFUSED, { token: await forged.sign({ key: Buffer.alloc(32, 1) }) }),
@@ -115,7 +123,7 @@ export async function makeColumns(app: TestEnvironment): Promise<{ columns: Colu
     column("the recipient's token", forToken('works'), { token: await forged.sign({}) }),
     column("the tenant's key", forKey('works'), { apiKey: owner.apiKey }),
   ];
-  return { columns, owner };
+  return { columns, owners: [{ apiKey: owner.apiKey, victim }] };
 }
 
 async function makeVictim(app: TestEnvironment, tenant: Tenant, mark: string): Promise<Victim> {
@@ -138,28 +146,20 @@ const keysOf =
     return { id: answer.body.id, apiKey: answer.body.api_key };
   };
 
-/** Tokens that the API would not mint, signed with its key unless another one is given. */
-function forgedTokens(app: TestEnvironment, tenantId: string, recipient: string) {
-  const ownKey = new SecretBox(app.config.masterKey).derive('inbox-tokens');
-  const claims = { tid: tenantId, scope: 'inbox:read inbox:write' };
+/** Tokens that the API would not mint, like a real one but for what is given, and signed with the API's key. */
+function forgedTokens(ownKey: Buffer, real: string) {
+  const { exp: _exp, aud: _aud, jti: _jti, ...claims } = decodeJwt(real);
+  const header = decodeProtectedHeader(real) as JWTHeaderParameters;
   return {
     sign: async ({ audience = 'inbox', expires = '10m', key = ownKey }): Promise<string> =>
       await new SignJWT(claims)
-        .setProtectedHeader({ alg: 'HS256', kid: 'k1', typ: 'JWT' })
+        .setProtectedHeader(header)
         .setAudience(audience)
-        .setSubject(recipient)
         .setJti(newId())
-        .setIssuedAt()
         .setExpirationTime(expires)
         .sign(key),
     unsigned: (): string =>
-      new UnsecuredJWT(claims)
-        .setAudience('inbox')
-        .setSubject(recipient)
-        .setJti(newId())
-        .setIssuedAt()
-        .setExpirationTime('10m')
-        .encode(),
+      new UnsecuredJWT(claims).setAudience('inbox').setJti(newId()).setExpirationTime('10m').encode(),
   };
 }
 
