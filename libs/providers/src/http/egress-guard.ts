@@ -1,18 +1,37 @@
 // Decides which addresses may be connected to. Checks the address of the connection itself, so DNS rebinding has no
-// effect. Ranges: IANA special-purpose address registries (RFC 6890 and its successors).
+// effect.
 
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
-import { BlockList, connect, isIP, isIPv6, type LookupFunction, type Socket } from 'node:net';
+import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
+import { AddressRanges, parseAddress } from './address-ranges.js';
 
+/**
+ * All ranges of the IANA registries of special-purpose addresses, as of November 2026
+ * (https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry; RFC 6890), and multicast.
+ * Ranges that translate or tunnel to IPv4 addresses are refused as a whole: a gateway decides where they lead.
+ */
 const FORBIDDEN = [
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
   ...['192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24'],
   ...['224.0.0.0/4', '240.0.0.0/4'],
-  ...['::/128', '::1/128', 'fe80::/10', 'fc00::/7', 'ff00::/8', '64:ff9b::/96', '64:ff9b:1::/48', '2002::/16'],
-  ...['2001:db8::/32', '3fff::/20', '100::/64', '5f00::/16'],
+  // AS112 and AMT. They are public, but no vendor is there.
+  ...['192.31.196.0/24', '192.52.193.0/24', '192.175.48.0/24', '2620:4f:8000::/48'],
+  // Azure's host agent, the only metadata service with a public address. Those of AWS, Google, Oracle, Alibaba and
+  // others are in 169.254.0.0/16, 192.0.0.0/24, 100.64.0.0/10 and fc00::/7.
+  '168.63.129.16/32',
+  // Everything outside 2000::/3, the only range with public addresses: loopback, IPv4-compatible ::/96, IPv4-translated
+  // ::ffff:0:0:0/96, NAT64 64:ff9b::/96 and 64:ff9b:1::/48 (RFC 6052, RFC 8215), discard-only 100::/64, dummy
+  // 100:0:0:1::/64, segment routing 5f00::/16, unique-local fc00::/7, link-local fe80::/10, site-local fec0::/10,
+  // multicast ff00::/8, and what is not assigned yet.
+  ...['::/3', '4000::/2', '8000::/1'],
+  // IETF protocol assignments: Teredo 2001::/32, benchmarking, ORCHID, anycast addresses of protocols.
+  '2001::/23',
+  // Documentation, and 6to4.
+  ...['2001:db8::/32', '3fff::/20', '2002::/16'],
 ];
 const HTTPS_PORTS = new Set(['', '443', '8443']);
-const LOCAL_NAMES = /(^|\.)(internal|local|localhost)\.?$/i;
+/** RFC 6761, RFC 6762, RFC 8375; ICANN reserves `.internal` for private use, as in `metadata.google.internal`. */
+const LOCAL_NAMES = /(^|\.)(internal|local|localhost|localdomain|home\.arpa)\.*$/i;
 
 /** The address may not be connected to. */
 export class EgressRefused extends Error {
@@ -35,14 +54,14 @@ const resolveBySystem: Resolve = (hostname) =>
  * http or https on any port. Refuses a host name if any of its addresses is forbidden.
  */
 export class EgressGuard {
-  private readonly forbidden = listOf(FORBIDDEN);
-  private readonly allowed: BlockList;
+  private readonly forbidden = new AddressRanges(FORBIDDEN);
+  private readonly allowed: AddressRanges;
 
   constructor(
     allow: readonly string[],
     private readonly resolve: Resolve = resolveBySystem,
   ) {
-    this.allowed = listOf(allow);
+    this.allowed = new AddressRanges(allow);
   }
 
   /** Checks a URL when it is saved, without resolving the host. Returns the error, or null. */
@@ -126,26 +145,20 @@ export class EgressGuard {
     });
   }
 
-  private isAllowedByOperator(address: string): boolean {
-    return this.allowed.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+  private isAllowedByOperator(text: string): boolean {
+    const address = parseAddress(text);
+    return address !== null && this.allowed.has(address);
   }
 
-  private isPublic(address: string): boolean {
-    return !this.forbidden.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+  /** False for a text that is not an address, too. */
+  private isPublic(text: string): boolean {
+    const address = parseAddress(text);
+    return address !== null && !this.forbidden.has(address);
   }
 
   private allowsLoopback(): boolean {
     return this.isAllowedByOperator('127.0.0.1');
   }
-}
-
-function listOf(ranges: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const range of ranges) {
-    const [address, prefix] = range.split('/') as [string, string];
-    list.addSubnet(address, Number(prefix), isIPv6(address) ? 'ipv6' : 'ipv4');
-  }
-  return list;
 }
 
 /** Removes the brackets that an IPv6 address has in a URL. */
