@@ -20,10 +20,15 @@ export function newestFirst({ limit, cursor }: PageRequest): {
   return { where: before === null ? {} : { id: { lt: before } }, orderBy: { id: 'desc' }, take: limit + 1 };
 }
 
-/** The key after which the page begins, from an opaque cursor; null for the first page. */
+/**
+ * The key after which the page begins, from an opaque cursor; null for the first page. Throws `validation_failed` for a
+ * key with NUL, which PostgreSQL cannot compare.
+ */
 export function afterCursor(cursor: string | undefined): string | null {
   if (cursor === undefined) return null;
-  return Buffer.from(cursor, 'base64url').toString('utf8');
+  const key = Buffer.from(cursor, 'base64url').toString('utf8');
+  if (key.includes('\0')) throw badCursor(cursor);
+  return key;
 }
 
 /** The same for a key that is a number. Throws `validation_failed` for any other text. */

@@ -11,7 +11,7 @@ import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView } from '../http/schemas.js';
 import { BUS } from '../tokens.js';
 import { EventStream } from './event-stream.js';
-import { countsView, inboxQuery, itemView, streamQuery, toItemView } from './inbox.schema.js';
+import { countsView, inboxQuery, itemView, parseSequenceNumber, streamQuery, toItemView } from './inbox.schema.js';
 import { StreamHub } from './stream-hub.js';
 
 interface InboxQuery {
@@ -52,7 +52,11 @@ export class InboxController {
 
   @Get('stream')
   @RequireRecipient('inbox:read')
-  @Answers({ summary: 'Stream items: a WebSocket upgrade, or server-sent events', status: 200 })
+  @Answers({
+    summary: 'Stream items: a WebSocket upgrade, or server-sent events',
+    status: 200,
+    errors: ['validation_failed'],
+  })
   stream(
     @CurrentCaller() caller: Caller,
     @Query({ schema: streamQuery }) query: { since?: number },
@@ -62,9 +66,7 @@ export class InboxController {
     const { tenantId, recipientId, keyId, token } = caller;
     const owner = { tenantId, recipientId: recipientId!, keyId, token };
     this.hub.checkCapacity(owner);
-    const lastEventId = request.headers['last-event-id'];
-    const since =
-      typeof lastEventId === 'string' && /^\d+$/.test(lastEventId) ? Number(lastEventId) : (query.since ?? null);
+    const since = lastEventIdOf(request) ?? query.since ?? null;
     reply.headers({
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
@@ -154,4 +156,14 @@ export class InboxController {
       }),
     );
   }
+}
+
+/**
+ * The sequence number of the last item that the client has, because only items have an event id. Throws
+ * `validation_failed` for any other text: a stream that ignored it would miss items without a sign. An empty id means
+ * none (HTML standard, section 9.2.4).
+ */
+function lastEventIdOf(request: CarillonRequest): number | null {
+  const text = [request.headers['last-event-id'] ?? ''].flat().join();
+  return text === '' ? null : parseSequenceNumber(text, 'Last-Event-ID');
 }

@@ -17,6 +17,7 @@ import { DomainError } from '#domain';
 import { bearerOf, checkAllowance } from '../http/authorize-request.js';
 import type { InboxIdentity } from '../http/inbox-tokens.js';
 import { RecipientAccess } from '../http/recipient-access.js';
+import { parseSequenceNumber } from './inbox.schema.js';
 import type { StreamEnd } from './stream-access.js';
 import { type StreamConnection, StreamHub } from './stream-hub.js';
 import type { UpgradeGatewayOptions, UpgradeServer } from './upgrade.adapter.js';
@@ -197,14 +198,5 @@ function connectionOf(webSocket: WebSocket, socket: Duplex, open: OpenSocket): S
 
 function sinceOf(url: URL): number | null {
   const text = url.searchParams.get('since');
-  if (text === null) return null;
-  const since = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(since)) {
-    throw new DomainError('validation_failed', 'The query has 1 error.', {
-      errors: [
-        { pointer: '?since', code: 'invalid', message: `must be a sequence number, got ${JSON.stringify(text)}` },
-      ],
-    });
-  }
-  return since;
+  return text === null ? null : parseSequenceNumber(text, '?since');
 }

@@ -1,6 +1,22 @@
 import { z } from 'zod';
 import type { InboxCounts, InboxItem } from '#database';
+import { validationFailed } from '../http/request-schema.pipe.js';
 import { filteredPage, flag, id, time } from '../http/schemas.js';
+
+/** Digits only, and few enough for a number without rounding: any other text would reach a query of many tenants. */
+const SEQUENCE_NUMBER = /^\d{1,15}$/;
+const SEQUENCE_NUMBER_RULE = 'must be a sequence number of 1 to 15 digits';
+const sequenceNumber = z.string().regex(SEQUENCE_NUMBER, SEQUENCE_NUMBER_RULE).transform(Number);
+
+/** Characters of a wrong value that the error repeats. */
+const SHOWN = 50;
+
+/** Parses a sequence number from outside a parsed query. Throws `validation_failed` for any other text. */
+export function parseSequenceNumber(text: string, pointer: string): number {
+  if (SEQUENCE_NUMBER.test(text)) return Number(text);
+  const message = `${SEQUENCE_NUMBER_RULE}, got ${JSON.stringify(text.slice(0, SHOWN))}`;
+  throw validationFailed([{ pointer, code: 'invalid', message }]);
+}
 
 export const itemView = z
   .object({
@@ -24,11 +40,11 @@ export const inboxQuery = filteredPage({
   unread: flag.optional(),
   archived: flag.optional(),
   category: z.string().max(255).optional(),
-  after_seq: z.coerce.number({ error: 'must be a number' }).int().min(0).optional(),
+  after_seq: sequenceNumber.optional(),
 });
 
 export const streamQuery = z.strictObject({
-  since: z.coerce.number({ error: 'must be a number' }).int().min(0).optional(),
+  since: sequenceNumber.optional(),
   token: z.string().optional(),
 });
 

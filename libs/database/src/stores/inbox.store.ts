@@ -1,4 +1,4 @@
-import DataLoader from 'dataloader';
+import { Batcher } from '../batcher.js';
 import { columnList } from '../column-list.js';
 import type { Database } from '../database.js';
 import { afterNumberCursor, type Page, toPage } from '../page.js';
@@ -27,17 +27,14 @@ const feedColumns = columnList<FeedKey>({
 
 /** The inboxes of recipients. Counters are exact, because each change and its counter are in one commit. */
 export class InboxStore {
-  private readonly feeds: DataLoader<FeedKey, InboxItem[], string>;
-  private readonly heads: DataLoader<Omit<FeedKey, 'since'>, InboxHead, string>;
+  // Statements for the inboxes of many tenants. A key that the database refuses fails alone.
+  private readonly feeds: Batcher<FeedKey, InboxItem[]>;
+  private readonly heads: Batcher<Omit<FeedKey, 'since'>, InboxHead>;
 
   constructor(private readonly database: Database) {
-    const batching = {
-      cache: false,
-      maxBatchSize: 500,
-      batchScheduleFn: (callback: () => void) => setImmediate(callback),
-    } as const;
-    this.feeds = new DataLoader((keys) => this.readFeeds(keys), batching);
-    this.heads = new DataLoader((keys) => this.readHeads(keys), batching);
+    const limits = { slots: 4, maxBatch: 500, maxQueue: 100_000, repeatable: true };
+    this.feeds = new Batcher({ flush: (keys) => this.readFeeds(keys), ...limits });
+    this.heads = new Batcher({ flush: (keys) => this.readHeads(keys), ...limits });
   }
 
   /** Newest first, or oldest first after `afterSeq`. Index: inbox_items_pkey; inbox_items_unread_idx for unread. */
@@ -71,12 +68,12 @@ export class InboxStore {
 
   /** The counters and the last sequence number. Index: inbox_counters_pkey. */
   async head(tenantId: string, recipientId: string): Promise<InboxHead> {
-    return await this.heads.load({ tenantId, recipientId });
+    return await this.heads.run({ tenantId, recipientId });
   }
 
   /** Up to 100 items after `since`, oldest first, archived ones too, for streams. Index: inbox_items_pkey. */
   async feed(tenantId: string, recipientId: string, since: number): Promise<InboxItem[]> {
-    return await this.feeds.load({ tenantId, recipientId, since });
+    return await this.feeds.run({ tenantId, recipientId, since });
   }
 
   /**

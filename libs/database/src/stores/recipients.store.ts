@@ -1,4 +1,4 @@
-import DataLoader from 'dataloader';
+import { Batcher } from '../batcher.js';
 import { type Change, changedFields } from '../change.js';
 import { columnList } from '../column-list.js';
 import type { Database, PrismaScope } from '../database.js';
@@ -35,13 +35,15 @@ from ${recipientColumns.numberedTable('i')}
 join recipients r on r.tenant_id = i.tenant_id and r.id = i.id`;
 
 export class RecipientsStore {
-  private readonly addresses: DataLoader<RecipientKey, RecipientAddresses | null, string>;
+  private readonly addresses: Batcher<RecipientKey, RecipientAddresses | null>;
 
   constructor(private readonly database: Database) {
-    this.addresses = new DataLoader((keys) => this.readAddresses(keys), {
-      cache: false,
-      maxBatchSize: 1_000,
-      batchScheduleFn: (callback) => setImmediate(callback),
+    this.addresses = new Batcher({
+      flush: (keys) => this.readAddresses(keys),
+      slots: 4,
+      maxBatch: 1_000,
+      maxQueue: 100_000,
+      repeatable: true,
     });
   }
 
@@ -177,7 +179,7 @@ export class RecipientsStore {
 
   /** The addresses for an accept. Reads those of many requests in one statement. */
   async addressesOf(tenantId: string, id: string): Promise<RecipientAddresses | null> {
-    return await this.addresses.load({ tenantId, id });
+    return await this.addresses.run({ tenantId, id });
   }
 
   private async readAddresses(keys: readonly RecipientKey[]): Promise<(RecipientAddresses | null)[]> {
