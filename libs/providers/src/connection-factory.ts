@@ -67,7 +67,8 @@ export class ConnectionFactory {
     return async (call) =>
       (await provider.parseReceipts!(call, credentials, this.http)).map((receipt) => ({
         ...receipt,
-        detail: receipt.detail === null ? null : cleanText(receipt.detail, MAX_DETAIL),
+        // A vendor may send another type than it documents.
+        detail: typeof receipt.detail === 'string' ? cleanText(receipt.detail, MAX_DETAIL) : null,
       }));
   }
 

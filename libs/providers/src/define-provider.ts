@@ -88,6 +88,11 @@ export interface ReceiptCall {
   /** The body as received, because signatures cover the bytes. */
   body: string;
   signal: AbortSignal;
+  /**
+   * For a vendor whose signature does not cover the body: binds the signed token to what the call reports, until the
+   * time. Throws {@link ReceiptRefused} if the account has received the token with another report.
+   */
+  bindToken(token: string, report: unknown, until: Date): Promise<void>;
 }
 
 /** One event that a vendor reports for a delivery. */

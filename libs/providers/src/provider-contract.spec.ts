@@ -299,6 +299,9 @@ describe.each(Object.values(providers))('$id keeps the contract of a provider:',
   });
 });
 
+/** Accepts every token. */
+const bindToken = async (): Promise<void> => undefined;
+
 const URL_OF_ACCOUNT = 'https://carillon.example.com/receipts/x/y';
 
 const reporting = Object.values(providers).filter(({ parseReceipts }) => parseReceipts);
@@ -316,7 +319,7 @@ describe.each(reporting)('a receipt of $id', (provider) => {
     const { http } = contextWith();
     const credentials = provider.credentials.parse(vendor.credentials);
     const read = ({ headers, body }: Report, url = reporter.urlOf?.(options) ?? URL_OF_ACCOUNT): Promise<Receipt[]> =>
-      provider.parseReceipts!({ url, headers, body, signal: AbortSignal.timeout(3_000) }, credentials, http);
+      provider.parseReceipts!({ url, headers, body, signal: AbortSignal.timeout(3_000), bindToken }, credentials, http);
     const connection = provider.connect(credentials, contextWith());
     open.push(async () => connection.close?.());
     return { vendor, connection, options, read };
@@ -430,7 +433,11 @@ describe('ses in particular', () => {
     const { http } = contextWith();
     const credentials = ses.credentials.parse(vendor.credentials);
     const read = (report: Report): Promise<Receipt[]> =>
-      ses.parseReceipts!({ url: URL_OF_ACCOUNT, ...report, signal: AbortSignal.timeout(3_000) }, credentials, http);
+      ses.parseReceipts!(
+        { url: URL_OF_ACCOUNT, ...report, signal: AbortSignal.timeout(3_000), bindToken },
+        credentials,
+        http,
+      );
     const confirmed = (): number => vendor.log.filter(({ path }) => path.includes('ConfirmSubscription')).length;
     expect(await read(snsReport('SubscriptionConfirmation', 'confirm', vendor.credentials))).toEqual([]);
     expect(confirmed()).toBe(1);
@@ -486,6 +493,7 @@ describe('twilio in particular', () => {
       headers: { 'x-twilio-signature': 'L/OH5YylLD5NRKLltdqwSvS0BnU=' },
       body: 'CallSid=CA1234567890ABCDE&Caller=%2B14158675310&Digits=1234&From=%2B14158675310&To=%2B18005551212',
       signal: AbortSignal.timeout(1_000),
+      bindToken,
     };
     expect(await providers['twilio']!.parseReceipts!(call, account, http)).toEqual([]);
     await expect(
@@ -496,7 +504,7 @@ describe('twilio in particular', () => {
   it('refuses a call larger than a status callback before it checks the signature', async () => {
     const { http } = contextWith();
     const account = { account_sid: `AC${'0'.repeat(32)}`, auth_token: '12345', from: '+15005550006' };
-    const call = { url: 'https://example.com/', headers: {}, signal: AbortSignal.timeout(1_000) };
+    const call = { url: 'https://example.com/', headers: {}, signal: AbortSignal.timeout(1_000), bindToken };
     for (const body of ['a='.padEnd(100_000, 'x'), Array.from({ length: 300 }, (_, n) => `f${n}=1`).join('&')])
       await expect(providers['twilio']!.parseReceipts!({ ...call, body }, account, http)).rejects.toThrow(/larger/);
   });

@@ -14,6 +14,7 @@ export { browserSubscription } from './vendors/push-vendors.js';
 export {
   type Report,
   type ReportKind,
+  type ReportOptions,
   reporters,
   sendgridReport,
   snsReport,

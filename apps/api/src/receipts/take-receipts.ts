@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { Config } from '#config';
@@ -77,7 +78,10 @@ export class TakeReceipts {
     }
   }
 
-  private async read({ read }: ReportingAccount, { url, headers, body }: VendorCall): Promise<Receipt[]> {
+  private async read(
+    { tenantId, read }: ReportingAccount,
+    { accountId, url, headers, body }: VendorCall,
+  ): Promise<Receipt[]> {
     try {
       return await read({
         // Vendors sign the public URL, not the one that a proxy forwards to.
@@ -88,6 +92,7 @@ export class TakeReceipts {
         get signal() {
           return AbortSignal.timeout(DEADLINE_MS);
         },
+        bindToken: (token, report, until) => this.bindToken(tenantId, `${accountId}.${token}`, report, until),
       });
     } catch (error) {
       if (error instanceof ReceiptRefused) throw new DomainError('forbidden', error.message);
@@ -95,6 +100,11 @@ export class TakeReceipts {
         throw new DomainError('malformed_json', `The body is not JSON: ${error.message}`);
       throw error;
     }
+  }
+
+  private async bindToken(tenantId: string, token: string, report: unknown, until: Date): Promise<void> {
+    if (!(await this.receipts.bindToken(tenantId, digestOf(token), digestOf(JSON.stringify(report)), until)))
+      throw new ReceiptRefused('The signed token of this call was used before, with another report');
   }
 
   private async take(account: ReportingAccount, receipt: Receipt): Promise<Taken> {
@@ -127,4 +137,9 @@ export class TakeReceipts {
       'receipts processed',
     );
   }
+}
+
+/** 128 bits in base64url: a vendor sends a token with every event, so the table has many. */
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
 }

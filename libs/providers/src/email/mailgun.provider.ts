@@ -1,5 +1,6 @@
 // Codes: https://documentation.mailgun.com/docs/mailgun/api-reference/mg-errors (Mailgun has statuses and texts, but no
-// codes). Receipts: https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks.
+// codes). Receipts: https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks. What the
+// signatures of all vendors prove: docs/receipts.md.
 
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
@@ -13,11 +14,18 @@ import {
   referenceOf,
   secret,
 } from '../define-provider.js';
-import { isSameSecret } from '../http/signatures.js';
+import { checkAge, isSameSecret, parseSeconds } from '../http/signatures.js';
 import { kindOfStatus, refusalOf, unreadableResponse, type VendorResponse } from '../http/vendor-http.js';
 import { emailOf, fromOfContent, sender } from './email.js';
 
 const MAX_IN_FLIGHT = 50;
+/**
+ * Mailgun repeats a call for eight hours (https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks:
+ * webhook-retries) and asks receivers to allow for delays. It does not say whether it signs a repeat anew.
+ */
+const MAX_AGE_SECONDS = 12 * 3_600;
+/** How much longer a token is stored, because the database removes it by its own clock. */
+const TOKEN_MARGIN_SECONDS = 3_600;
 const REGIONS = { us: 'https://api.mailgun.net', eu: 'https://api.eu.mailgun.net' } as const;
 
 export const mailgun = defineProvider({
@@ -65,14 +73,20 @@ export const mailgun = defineProvider({
     };
   },
   async parseReceipts(call, account) {
-    const { signature, 'event-data': event } = (JSON.parse(call.body) ?? {}) as MailgunCall;
-    const { timestamp = '', token = '', signature: given = '' } = signature ?? {};
+    const body = mailgunCall.safeParse(JSON.parse(call.body));
+    if (!body.success) throw new ReceiptRefused('The call has no signature of Mailgun');
+    const { signature, 'event-data': event } = body.data;
     const expected = createHmac('sha256', account.webhook_signing_key ?? '')
-      .update(timestamp + token)
+      .update(signature.timestamp + signature.token)
       .digest('hex');
-    if (!account.webhook_signing_key || !isSameSecret(given, expected))
+    if (!account.webhook_signing_key || !isSameSecret(signature.signature, expected))
       throw new ReceiptRefused('The signature does not match this account');
-    return event ? receiptsOf(event['user-variables']?.['carillon'], receiptEventOf(event)) : [];
+    const signedAt = parseSeconds(signature.timestamp);
+    checkAge(signedAt, MAX_AGE_SECONDS);
+    const found = event ? receiptsOf(event['user-variables']?.['carillon'], receiptEventOf(event)) : [];
+    // The signature does not cover the event: a captured token could sign any other event.
+    await call.bindToken(signature.token, found, new Date(signedAt + (MAX_AGE_SECONDS + TOKEN_MARGIN_SECONDS) * 1_000));
+    return found;
   },
 });
 
@@ -84,10 +98,14 @@ interface MailgunEvent {
   'user-variables'?: Record<string, string>;
 }
 
-interface MailgunCall {
-  signature?: { timestamp?: string; token?: string; signature?: string };
-  'event-data'?: MailgunEvent;
-}
+const mailgunCall = z.looseObject({
+  signature: z.looseObject({
+    timestamp: z.union([z.string(), z.number()]).transform(String),
+    token: z.string().min(1).max(200),
+    signature: z.string(),
+  }),
+  'event-data': z.custom<MailgunEvent>().optional(),
+});
 
 function receiptEventOf(event: MailgunEvent): ReceiptEvent | null {
   const status = event['delivery-status'];

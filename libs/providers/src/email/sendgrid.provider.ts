@@ -14,10 +14,16 @@ import {
   referenceOf,
   secret,
 } from '../define-provider.js';
+import { checkAge, parseSeconds } from '../http/signatures.js';
 import { kindOfStatus, refusalOf, type VendorResponse } from '../http/vendor-http.js';
 import { emailOf, fromOfContent, partsOf, sender } from './email.js';
 
 const MAX_IN_FLIGHT = 100;
+/**
+ * SendGrid repeats a call for a day (https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event). It
+ * does not say whether it signs a repeat anew.
+ */
+const MAX_AGE_SECONDS = 25 * 3_600;
 
 export const sendgrid = defineProvider({
   id: 'sendgrid',
@@ -107,10 +113,7 @@ function receiptEventOf({
   }
 }
 
-/**
- * ECDSA over the timestamp and the body. The timestamp is not checked: SendGrid repeats calls for a day, and a repeated
- * receipt has no effect.
- */
+/** ECDSA over the timestamp and the body. */
 function checkSignature(headers: Readonly<Record<string, string>>, body: string, key: string | undefined): void {
   if (!key) throw new ReceiptRefused('The account has no webhook_public_key');
   const time = headers['x-twilio-email-event-webhook-timestamp'] ?? '';
@@ -123,6 +126,7 @@ function checkSignature(headers: Readonly<Record<string, string>>, body: string,
     }
   })();
   if (!isValid) throw new ReceiptRefused('The signature does not match this account');
+  checkAge(parseSeconds(time), MAX_AGE_SECONDS);
 }
 
 function publicKeyOf(text: string): KeyObject {

@@ -5,10 +5,16 @@ import { createVerify, X509Certificate } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { type ReceiptCall, ReceiptRefused } from '../define-provider.js';
+import { checkAge } from '../http/signatures.js';
 import type { VendorHttp } from '../http/vendor-http.js';
 
 const CONFIRMATION_FIELDS = ['Message', 'MessageId', 'SubscribeURL', 'Timestamp', 'Token', 'TopicArn', 'Type'] as const;
 const NOTIFICATION_FIELDS = ['Message', 'MessageId', 'Subject', 'Timestamp', 'TopicArn', 'Type'] as const;
+/**
+ * SNS repeats a message over HTTPS for one hour at most, with the time at which it was published
+ * (https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html).
+ */
+const MAX_AGE_SECONDS = 2 * 3_600;
 const HOST = /^sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?$/;
 
 const envelope = z.looseObject({
@@ -45,6 +51,8 @@ export async function notificationOf(call: ReceiptCall, account: SnsAccount, htt
   const message = parsed.data;
   if (!account.topic_arn || message.TopicArn !== account.topic_arn)
     throw new ReceiptRefused(`The topic ${message.TopicArn} is not the topic_arn of this account`);
+  // Before the certificate is fetched. The signature covers the time.
+  checkAge(Date.parse(message.Timestamp), MAX_AGE_SECONDS);
   const certificate = await certificateAt(message.SigningCertURL, account, http, call);
   const fields = message.Type === 'Notification' ? NOTIFICATION_FIELDS : CONFIRMATION_FIELDS;
   const isValid = createVerify('RSA-SHA256')

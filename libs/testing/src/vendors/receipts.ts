@@ -18,6 +18,8 @@ export interface ReportOptions {
   url: string;
   tenantId: string;
   deliveryId: string;
+  /** The signed time, for vendors that sign one. Default: now. */
+  signedAt?: Date;
 }
 
 /** Creates and signs the reports of one vendor. */
@@ -28,6 +30,7 @@ export interface Reporter {
   report: (kind: ReportKind, options: ReportOptions) => Report;
 }
 
+const secondsOf = (time: Date): string => String(Math.floor(time.getTime() / 1_000));
 const json = { 'content-type': 'application/json' };
 const reference = ({ tenantId, deliveryId }: ReportOptions): string => `${tenantId}.${deliveryId}`;
 
@@ -44,6 +47,7 @@ export function snsReport(
   type: 'Notification' | 'SubscriptionConfirmation',
   message: string,
   credentials: Record<string, unknown>,
+  signedAt = new Date(),
 ): Report {
   const endpoint = String(credentials['endpoint']);
   const fields: Record<string, string> = {
@@ -51,7 +55,7 @@ export function snsReport(
     MessageId: randomUUID(),
     TopicArn: String(credentials['topic_arn']),
     Message: message,
-    Timestamp: new Date().toISOString(),
+    Timestamp: signedAt.toISOString(),
     ...(type === 'SubscriptionConfirmation' && {
       SubscribeURL: `${endpoint}/?Action=ConfirmSubscription`,
       Token: 'token',
@@ -100,7 +104,10 @@ const SENDGRID_EVENTS: Record<ReportKind, string> = {
 };
 
 /** SendGrid batches events: a thousand and more in one call, up to 768 kB. */
-export function sendgridReport(events: readonly { kind: ReportKind; tenantId: string; deliveryId: string }[]): Report {
+export function sendgridReport(
+  events: readonly { kind: ReportKind; tenantId: string; deliveryId: string }[],
+  signedAt = new Date(),
+): Report {
   const body = JSON.stringify(
     events.map(({ kind, tenantId, deliveryId }) => ({
       email: 'someone@example.com',
@@ -114,7 +121,7 @@ export function sendgridReport(events: readonly { kind: ReportKind; tenantId: st
       ...(kind === 'bounced' && { type: 'bounce', reason: '550 no such user' }),
     })),
   );
-  const timestamp = String(Math.floor(Date.now() / 1_000));
+  const timestamp = secondsOf(signedAt);
   return {
     headers: {
       ...json,
@@ -132,12 +139,13 @@ export function sendgridReport(events: readonly { kind: ReportKind; tenantId: st
 export const reporters: Readonly<Record<string, Reporter>> = {
   ses: {
     kinds: ['delivered', 'bounced', 'complained', 'opened'],
-    report: (kind, { credentials, tenantId, deliveryId }) => {
+    report: (kind, { credentials, tenantId, deliveryId, signedAt }) => {
       const tags = { 'carillon-tenant': [tenantId], 'carillon-delivery': [deliveryId] };
       return snsReport(
         'Notification',
         JSON.stringify({ ...SES_EVENTS[kind], mail: { messageId: 'm', tags } }),
         credentials,
+        signedAt,
       );
     },
   },
@@ -170,15 +178,15 @@ export const reporters: Readonly<Record<string, Reporter>> = {
       };
       const tags = { carillon: reference(options).replace('.', '_') };
       const body = JSON.stringify({ type: `email.${kind}`, data: { email_id: 'm', tags, ...bounce } });
-      const [id, at] = [`msg_${randomUUID()}`, new Date()];
+      const [id, at] = [`msg_${randomUUID()}`, options.signedAt ?? new Date()];
       const signature = new Webhook(String(options.credentials['webhook_secret'])).sign(id, at, body);
-      const timestamp = String(Math.floor(at.getTime() / 1_000));
+      const timestamp = secondsOf(at);
       return { headers: { ...json, 'svix-id': id, 'svix-timestamp': timestamp, 'svix-signature': signature }, body };
     },
   },
   sendgrid: {
     kinds: ['delivered', 'bounced', 'complained', 'opened'],
-    report: (kind, options) => sendgridReport([{ kind, ...options }]),
+    report: (kind, options) => sendgridReport([{ kind, ...options }], options.signedAt),
   },
   postmark: {
     kinds: ['delivered', 'bounced', 'complained', 'opened'],
@@ -201,7 +209,7 @@ export const reporters: Readonly<Record<string, Reporter>> = {
     kinds: ['delivered', 'bounced', 'complained', 'opened'],
     report: (kind, options) => {
       const event = { delivered: 'delivered', bounced: 'failed', complained: 'complained', opened: 'opened' }[kind];
-      const [timestamp, token] = [String(Math.floor(Date.now() / 1_000)), randomUUID()];
+      const [timestamp, token] = [secondsOf(options.signedAt ?? new Date()), randomUUID()];
       const key = String(options.credentials['webhook_signing_key']);
       const signature = createHmac('sha256', key)
         .update(timestamp + token)

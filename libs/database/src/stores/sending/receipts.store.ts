@@ -47,6 +47,22 @@ export class ReceiptsStore {
     return await this.batcher.run({ receipt, park: true });
   }
 
+  /**
+   * Binds a signed token to the digest of the report that came with it, until the time. Returns whether the token is
+   * new, or bound to the same digest. Index: used_tokens_pkey.
+   */
+  async bindToken(tenantId: string, token: string, digest: string, expiresAt: Date): Promise<boolean> {
+    const [bound] = await this.database.queryForTenant<{ same: boolean }>(tenantId, {
+      name: 'bind_receipt_token',
+      // The update of a repeat changes nothing: it makes the statement return the row.
+      text: `insert into used_tokens as u (tenant_id, jti, digest, expires_at) values ($1, $2, $3, $4)
+             on conflict (tenant_id, jti) do update set digest = u.digest
+             returning u.digest is not distinct from $3 as same`,
+      values: [tenantId, token, digest, expiresAt],
+    });
+    return bound!.same;
+  }
+
   private async write(batch: readonly IncomingReceipt[]): Promise<ReceiptResult[]> {
     const { platform } = this.database;
     const results = await applyReceipts(

@@ -4,7 +4,13 @@ import { type DeliveryState, isFinal } from '#domain';
 import type { Sql } from '../../../statement.js';
 import { CONFIRM_MOVES, sourcesOf } from '../delivery-moves.js';
 import type { DeliveryReceipt, ReceiptResult } from './delivery-receipt.js';
-import { APPLY_RECEIPTS, CONFIRM_UNKNOWN_SENDS, confirmColumns, receiptColumns } from './receipt-statements.js';
+import {
+  APPLY_RECEIPTS,
+  CONFIRM_UNKNOWN_SENDS,
+  confirmColumns,
+  receiptColumns,
+  SUPPRESS_REFUSED,
+} from './receipt-statements.js';
 
 /** States that a receipt changes only after it has proved that the delivery was sent. */
 const CONFIRMABLE: ReadonlySet<DeliveryState> = new Set(sourcesOf(CONFIRM_MOVES));
@@ -69,6 +75,10 @@ async function applyRound(sql: Sql, receipts: readonly DeliveryReceipt[]): Promi
     if (confirmation === 'confirmed' || (confirmation === 'busy' && wasFinal)) again.push(at);
     else results[at] = wasFinal ? 'refused' : 'early';
   });
+  await suppressRefused(
+    sql,
+    open.flatMap((at) => (results[at] === 'refused' ? [receipts[at]!] : [])),
+  );
   if (again.length === 0) return results;
   const later = await applyRound(
     sql,
@@ -114,6 +124,16 @@ async function confirmUnknownSends(sql: Sql, receipts: readonly DeliveryReceipt[
     values: confirmColumns.values(receipts),
   });
   return inOrder(receipts, rows).map(({ result }) => result);
+}
+
+async function suppressRefused(sql: Sql, refused: readonly DeliveryReceipt[]): Promise<void> {
+  const suppressing = refused.filter(({ suppress }) => suppress !== undefined);
+  if (suppressing.length > 0)
+    await sql.query({
+      name: 'suppress_refused',
+      text: SUPPRESS_REFUSED,
+      values: receiptColumns.values(suppressing),
+    });
 }
 
 function inOrder<Row extends { ord: number }>(receipts: readonly unknown[], rows: readonly Row[]): Row[] {

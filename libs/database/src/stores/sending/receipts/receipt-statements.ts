@@ -1,4 +1,4 @@
-// The two statements of apply-receipts.ts.
+// The statements of apply-receipts.ts.
 
 import { newId } from '#domain';
 import { columnList } from '../../../column-list.js';
@@ -32,9 +32,28 @@ export const receiptColumns = columnList<DeliveryReceipt>({
 const NOTABLE = stateList([...new Set([...sourcesOf(RECEIPT_MOVES), ...targetsOf(RECEIPT_MOVES)])]);
 
 /**
- * Compare-and-set along the table of states; a receipt changes a delivery at most once. An address is suppressed even
- * if the receipt changes nothing else. The vendor's text, which may quote the address, is not written for an erased
- * recipient. Indexes: the primary keys of deliveries, recipients and notifications.
+ * Suppresses the address of each delivery in `reports`, which has the columns of `deliveries`, row_id, suppress and
+ * detail, and writes the events. Indexes: recipients_pkey, suppressions_tenant_id_channel_address_key.
+ */
+const suppressAddresses = (reports: string): string => `suppression_rows as (
+  insert into suppressions (tenant_id, id, channel, address, reason, detail, delivery_id)
+  select d.tenant_id, d.row_id, d.channel, a.address, d.suppress, d.detail, d.id
+  from ${reports} d
+  left join recipients r on r.tenant_id = d.tenant_id and r.id = d.recipient_id
+  cross join lateral (select ${COMPARABLE_ADDRESS}) a(address)
+  where d.suppress is not null and a.address is not null
+  order by d.tenant_id, d.channel, a.address
+  on conflict do nothing
+  returning *
+), suppression_events as (
+  ${emit(`select tenant_id, 'suppression.created', null, id::text, ${SUPPRESSION_EVENT} from suppression_rows`)}
+)`;
+
+/**
+ * Compare-and-set along the table of states; a receipt changes a delivery at most once. Only a receipt that changes its
+ * delivery suppresses the address: a repeat must not suppress it again after the tenant has removed the entry. The
+ * vendor's text, which may quote the address, is not written for an erased recipient. Indexes: the primary keys of
+ * deliveries, recipients and notifications.
  *
  * Lock order: deliveries by (tenant_id, id), then notifications by (tenant_id, id). A waiting delivery is not locked:
  * its worker may be about to record it, and the two statements would deadlock.
@@ -60,21 +79,9 @@ with input as materialized (
     ${guard(RECEIPT_MOVES, 'b.state', 'b.kind')}
     or (b.kind = 'complained' and d.complained_at is null and b.state in ${NOTABLE})
     or (b.kind = 'opened' and d.opened_at is null and b.state in ${NOTABLE}))
-  returning d.*, b.ord, b.kind, b.detail, b.state as state_before
+  returning d.*, b.ord, b.row_id, b.kind, b.detail, b.suppress, b.state as state_before
 ), updated_notifications as (${updateCounters(RECEIPT_MOVES)}
-), suppression_rows as (
-  insert into suppressions (tenant_id, id, channel, address, reason, detail, delivery_id)
-  select d.tenant_id, b.row_id, d.channel, a.address, b.suppress, b.detail, d.id
-  from locked_deliveries b join deliveries d on d.tenant_id = b.tenant_id and d.id = b.id
-  left join recipients r on r.tenant_id = d.tenant_id and r.id = d.recipient_id
-  cross join lateral (select ${COMPARABLE_ADDRESS}) a(address)
-  where b.suppress is not null and a.address is not null
-  order by d.tenant_id, d.channel, a.address
-  on conflict do nothing
-  returning *
-), suppression_events as (
-  ${emit(`select tenant_id, 'suppression.created', null, id::text, ${SUPPRESSION_EVENT} from suppression_rows`)}
-), delivery_events as (
+), ${suppressAddresses('changed_deliveries')}, delivery_events as (
   ${emit(`${changedDeliveries('x.kind', 'c.detail')} where x.kind <> 'opened'`)}
 ), log_entries as (
   insert into delivery_log (tenant_id, delivery_id, id, code, detail)
@@ -86,6 +93,23 @@ select i.ord::integer as ord, c.ord is not null as changed,
          else b.state
        end as state
 from input i left join locked_deliveries b on b.ord = i.ord left join changed_deliveries c on c.ord = i.ord`;
+
+/**
+ * Receipts that contradict the provider's own refusals change no state, but still suppress the address. Each kind does
+ * so once for each delivery; the log of the delivery remembers it. Indexes: deliveries_pkey, delivery_log_pkey.
+ */
+export const SUPPRESS_REFUSED = `
+with input as materialized (
+  select * from ${receiptColumns.numberedTable('i')}
+), first_reports as materialized (
+  select d.tenant_id, d.id, d.channel, d.address, d.recipient_id, i.row_id, i.kind, i.suppress,
+         case when d.recipient_id <> 'erased' then i.detail end as detail
+  from input i join deliveries d on d.tenant_id = i.tenant_id and d.id = i.id
+  where not exists (
+    select from delivery_log l where l.tenant_id = i.tenant_id and l.delivery_id = i.id and l.code = i.kind)
+), ${suppressAddresses('first_reports')}
+insert into delivery_log (tenant_id, delivery_id, id, code, detail)
+select tenant_id, id, gen_random_uuid(), kind, detail from first_reports`;
 
 export const confirmColumns = columnList<DeliveryReceipt>({
   tenant_id: ['uuid', (receipt) => receipt.tenantId],
