@@ -7,8 +7,9 @@ import { AddressRanges, parseAddress } from './address-ranges.js';
 
 /**
  * All ranges of the IANA registries of special-purpose addresses, as of November 2026
- * (https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry; RFC 6890), and multicast.
- * Ranges that translate or tunnel to IPv4 addresses are refused as a whole: a gateway decides where they lead.
+ * (https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry; RFC 6890), and
+ * multicast. Ranges that translate or tunnel to IPv4 addresses are refused as a whole: a gateway decides where they
+ * lead.
  */
 const FORBIDDEN = [
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
