@@ -113,6 +113,8 @@ describe('texts of SQL', () => {
       'notification-list.ts openPage',
       // Channels that the process registered at its start.
       'postgres-listener.ts connect',
+      // The name of a common table expression, a constant.
+      'receipt-statements.ts suppressAddresses',
       'retention.store.ts withRows',
     ]);
   });
