@@ -72,6 +72,12 @@ it('receipts of an account with an endpoint are refused in production', async ()
   });
   open.push(() => factory.close());
   const read = factory.receiptReader({ provider: 'ses', credentials: vendor });
-  const call = { url: 'https://carillon.example.com/', headers: {}, body: '{}', signal: AbortSignal.timeout(1_000) };
+  const call = {
+    url: 'https://carillon.example.com/',
+    headers: {},
+    body: '{}',
+    signal: AbortSignal.timeout(1_000),
+    bindToken: async () => undefined,
+  };
   await expect(read(call)).rejects.toThrow(new ReceiptRefused('credentials.endpoint: is refused in production'));
 });
