@@ -229,13 +229,31 @@ describe('requests from the topic', () => {
       status: 422,
       errors: [expect.objectContaining({ pointer: 'Idempotency-Key' })],
     });
-    expect((await ask('json', '{"recipient_id":')).at(-1)).toMatchObject({ status: 400, code: 'malformed_json' });
+    const credentials = {
+      'X-API-Key': tenant.apiKey,
+      authorization: `Bearer ${tenant.apiKey}`,
+      'x-company-password': tenant.apiKey,
+    };
+    const kept = { 'Idempotency-Key': 'one', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' };
+    expect((await ask('json', '{"recipient_id":', { ...credentials, ...kept })).at(-1)).toMatchObject({
+      status: 400,
+      code: 'malformed_json',
+    });
     const [letter] = messages.filter(({ topic }) => topic === 'dead-letters');
     expect(letter).toMatchObject({
       key: 'json',
       value: '{"recipient_id":',
-      headers: { 'carillon-reason': 'not JSON' },
+      headers: { ...kept, 'carillon-reason': 'not JSON' },
     });
+    expect(JSON.stringify(letter)).not.toContain(tenant.apiKey);
+    expect(Object.keys(letter!.headers).sort()).toEqual([
+      'Idempotency-Key',
+      'carillon-offset',
+      'carillon-partition',
+      'carillon-reason',
+      'carillon-topic',
+      'traceparent',
+    ]);
     const poison = await app.operator('GET', '/internal/poison-messages');
     expect(poison.body.data).toEqual([
       expect.objectContaining({
@@ -313,6 +331,9 @@ describe('a request that fails because of an internal error', () => {
         value: Buffer.from(JSON.stringify(simulated('ok', 'never'))).toString('base64'),
       }),
     );
+    const letter = messages.find(({ topic, key }) => topic === 'dead-letters' && key === 'never');
+    expect(letter!.headers['carillon-reason']).toContain('failed 5 times');
+    expect(JSON.stringify([letter, poison.body])).not.toContain(tenant.apiKey);
     await fault.end();
   }, 60_000);
 });

@@ -15,8 +15,14 @@ export interface PoisonMessage {
 const LONGEST_REASON = 500;
 
 /**
- * Publishes unprocessable messages unchanged, with the reason and their origin in headers, so that the messages behind
- * them go on.
+ * The headers that Carillon reads, except the API key. All others are dropped: dead letters are read by other programs,
+ * and a header that Carillon does not know may contain a credential.
+ */
+const COPIED_HEADERS: ReadonlySet<string> = new Set(['idempotency-key', 'traceparent']);
+
+/**
+ * Publishes unprocessable messages with their key and value, and with the reason and their origin in headers, so that
+ * the messages behind them go on. Never copies credentials.
  */
 export class DeadLetterTopic {
   constructor(
@@ -37,8 +43,9 @@ export class DeadLetterTopic {
 }
 
 function headersOf(original: IHeaders, { topic, partition, offset, reason }: PoisonMessage): IHeaders {
+  const copied = Object.entries(original).filter(([name]) => COPIED_HEADERS.has(name.toLowerCase()));
   return {
-    ...original,
+    ...Object.fromEntries(copied),
     'carillon-reason': reason,
     'carillon-topic': topic,
     'carillon-partition': String(partition),
