@@ -86,6 +86,10 @@ const recipes: Record<string, () => Promise<Request>> = {
   'DELETE /internal/tenants/{id}/api-keys/{keyId}': async () => ({
     path: `/internal/tenants/${tenant.id}/api-keys/${await apiKey()}`,
   }),
+  'POST /internal/tenants/{id}/api-keys/{keyId}/rotate': async () => ({
+    path: `/internal/tenants/${tenant.id}/api-keys/${await apiKey()}/rotate`,
+    body: {},
+  }),
   'POST /internal/provider-accounts': async () => ({
     path: '/internal/provider-accounts',
     body: accountBody(),

@@ -19,7 +19,6 @@ export function newNotification(
       content: { subject: 'Hello', text: 'Hello' },
       payload: null,
       priority: 5,
-      test: false,
       orderingKey: null,
       metadata: null,
       scheduledAt: null,

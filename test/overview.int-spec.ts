@@ -169,8 +169,8 @@ describe('the overview', () => {
     await fill(bob, 18_000);
     const overview = new OverviewStore(database);
     expect((await overview.read()).tenants).toEqual([
-      { id: ann, name: ann, due: 40_000 },
-      { id: bob, name: bob, due: 12_000 },
+      { id: ann, name: ann, testOf: null, due: 40_000 },
+      { id: bob, name: bob, testOf: null, due: 12_000 },
     ]);
     const best = async (work: () => Promise<unknown>): Promise<number> => {
       const times: number[] = [];

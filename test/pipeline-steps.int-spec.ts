@@ -167,7 +167,7 @@ describe('limit', () => {
       ...loaded,
       consented: true as const,
       delivery: { ...loaded.delivery, deliveryId, rateLimitConsumed },
-      context: { ...loaded.context, tenant: { status: 'active' as const, settings } },
+      context: { ...loaded.context, tenant: { ...loaded.context.tenant, settings } },
     });
     const [first, second] = [newId(), newId()];
     expect(await step.run(consentedFor(first))).toMatchObject({ limited: true });
@@ -261,9 +261,12 @@ describe('send', () => {
   it('holds a delivery when the only account is paused, and notes the lack of capacity', async () => {
     const { step, directory } = sendStepWith({ id: newId() });
     const rendered = toRendered(await load(await claimOne()));
-    await directory.withSenders({ tenantId, channel: 'email', test: false, endpointId: null }, async ([sender]) => {
-      sender!.pausedUntil = performance.now() + 10_000;
-    });
+    await directory.withSenders(
+      { tenantId, channel: 'email', isSandboxed: false, endpointId: null },
+      async ([sender]) => {
+        sender!.pausedUntil = performance.now() + 10_000;
+      },
+    );
     expect(await step.run(rendered)).toMatchObject({ kind: 'held', reason: 'provider_limit' });
     expect([...directory.tenantCapacity.limitsOf('email').keys()]).toEqual([tenantId]);
   });

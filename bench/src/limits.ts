@@ -72,7 +72,6 @@ export async function acceptStatement(
         content: null,
         payload: { name: 'Alice' },
         priority: 5,
-        test: false,
         orderingKey: null,
         metadata: null,
         scheduledAt: null,

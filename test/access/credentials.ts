@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
 import { decodeJwt, decodeProtectedHeader, type JWTHeaderParameters, SignJWT, UnsecuredJWT } from 'jose';
 import { SecretBox } from '#database';
 import { newApiKey, newId, type Scope, scopes, signUnsubscription } from '#domain';
-import type { Tenant, TestEnvironment } from '../test-environment.js';
+import { type Tenant, type TestEnvironment, tenantWith } from '../test-environment.js';
 import type { Examples } from './examples.js';
 import type { AccessKind, Route } from './openapi-routes.js';
 import { seedOperator, seedTenant } from './seed-tenant.ts';
@@ -64,6 +64,9 @@ export async function makeColumns(app: TestEnvironment): Promise<{ columns: Colu
   const revoked = await keyOf(owner, {});
   await app.operator('DELETE', `/internal/tenants/${owner.id}/api-keys/${revoked.id}`);
   const expired = await keyOf(owner, { expires_at: new Date(Date.now() + 1_000).toISOString() });
+  const testKey = await keyOf(owner, { mode: 'test' });
+  const elsewhere = await keyOf(owner, { allowed_ips: ['192.0.2.0/24'] });
+  const ofTestKey = tenantWith(app.call, owner.id, testKey.apiKey);
   const tokens = {
     own: await mint(owner, recipient),
     otherRecipient: await mint(owner, 'somebody-else'),
@@ -103,6 +106,12 @@ export async function makeColumns(app: TestEnvironment): Promise<{ columns: Colu
       apiKey: (scope && keys.get(scope)) ?? owner.apiKey,
     })),
     column("another tenant's key", forKey('as missing'), { apiKey: other.apiKey }),
+    column("the tenant's test key", forKey('as missing'), { apiKey: testKey.apiKey }),
+    column('a key for other addresses', forKey('forbidden'), { apiKey: elsewhere.apiKey }),
+    // A new one each time: the test key has erased its recipient of the same id.
+    column('a token of the same recipient id from a test key', forToken('as missing'), async () => ({
+      token: await mint(ofTestKey, recipient),
+    })),
     column('a token of another recipient', forToken('as missing'), { token: tokens.otherRecipient }),
     // A new one each time: the other tenant's key has erased its recipient of the same id.
     column('a token of the same recipient id at another tenant', forToken('as missing'), async () => ({

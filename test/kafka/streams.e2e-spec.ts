@@ -205,6 +205,27 @@ describe('requests from the topic', () => {
     expect(named.at(-1)).toMatchObject({ status: 202, replayed: true });
   }, 60_000);
 
+  it('of a test key belong to the test tenant, with idempotency keys of its own', async () => {
+    const key = await app.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, { name: 't', mode: 'test' });
+    const { test_tenant_id: testTenantId } = (await app.operator('GET', `/internal/tenants/${tenant.id}`)).body;
+    const body = simulated('ok', 'tested');
+    const [live] = await ask('both', body);
+    const test = (await ask('both', body, { 'x-api-key': key.body.api_key })).at(-1);
+    expect([live, test]).toMatchObject([
+      { status: 202, replayed: false },
+      { status: 202, replayed: false },
+    ]);
+    const { rows } = await app.sql.query('select id, tenant_id from notifications where id = any ($1)', [
+      [live.notification_id, test.notification_id],
+    ]);
+    expect(new Map(rows.map(({ id, tenant_id }) => [id, tenant_id]))).toEqual(
+      new Map([
+        [live.notification_id, tenant.id],
+        [test.notification_id, testTenantId],
+      ]),
+    );
+  }, 60_000);
+
   it('get all validation errors, and need a valid tenant', async () => {
     expect((await ask('bad', { recipient_id: '', chanel: 'email' })).at(-1)).toMatchObject({
       status: 422,
@@ -223,6 +244,14 @@ describe('requests from the topic', () => {
     expect((await ask('scope', simulated('ok'), { 'x-api-key': key.body.api_key })).at(-1)).toMatchObject({
       status: 403,
       code: 'forbidden',
+    });
+    const bound = await app.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
+      name: 'b',
+      allowed_ips: ['0.0.0.0/0', '::/0'],
+    });
+    expect((await ask('bound', simulated('ok'), { 'x-api-key': bound.body.api_key })).at(-1)).toMatchObject({
+      status: 403,
+      detail: 'This API key has allowed_ips, so it can only be used over HTTP, where the address is known.',
     });
     // If long keys were truncated, two of them could be equal, and the second request would count as a replay.
     expect((await ask('k'.repeat(256), simulated('ok'))).at(-1)).toMatchObject({

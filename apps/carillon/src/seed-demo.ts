@@ -70,6 +70,7 @@ export async function seedDemo(database: Database, box: SecretBox, home: string)
     name: 'Demo',
     mode: 'live' as const,
     scopes: [...scopes],
+    allowedIps: [],
     expiresAt: null,
   };
   await new ApiKeysStore(database).create(fields, null);

@@ -9,7 +9,7 @@ export type { Page, PageRequest } from './page.js';
 export { PostgresListener } from './postgres-listener.js';
 export { SecretBox, type SecretPlace, WrongMasterKey } from './secret-box.js';
 export type { Sql, Statement } from './statement.js';
-export { type ApiKey, ApiKeysStore, type KnownKey } from './stores/api-keys.store.js';
+export { type ApiKey, ApiKeysStore, type KeyHash, type KnownKey } from './stores/api-keys.store.js';
 export { type AuditEntry, type AuditFilter, AuditStore } from './stores/audit/audit.store.js';
 export type { AuditNote } from './stores/audit/audit-entry.js';
 export { CategoriesStore, type Category, type CategoryFields } from './stores/categories.store.js';

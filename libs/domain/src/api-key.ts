@@ -7,19 +7,30 @@ import { crc32 } from 'node:zlib';
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const FORM = /^car_(live|test)_([0-9A-Za-z]{8})([0-9A-Za-z]{30})([0-9A-Za-z]{6})$/;
 
-export interface ParsedKey {
-  mode: 'live' | 'test';
+interface KeyParts {
   /** The part that is stored as it is and names the key. */
   keyId: string;
   secret: string;
 }
 
-/** A new key; its secret has 30 base62 characters, which are 178 bits. */
-export function newApiKey(mode: 'live' | 'test'): ParsedKey & { text: string } {
-  const keyId = randomText(8);
-  const secret = randomText(30);
+export interface ParsedKey extends KeyParts {
+  mode: 'live' | 'test';
+}
+
+/** The random parts of a new key; the secret has 30 base62 characters, which are 178 bits. */
+export function newKeyParts(): KeyParts {
+  return { keyId: randomText(8), secret: randomText(30) };
+}
+
+/** The key as its user sends it. */
+export function apiKeyText(mode: 'live' | 'test', { keyId, secret }: KeyParts): string {
   const body = `car_${mode}_${keyId}${secret}`;
-  return { mode, keyId, secret, text: body + checksum(body) };
+  return body + checksum(body);
+}
+
+export function newApiKey(mode: 'live' | 'test'): ParsedKey & { text: string } {
+  const parts = newKeyParts();
+  return { mode, ...parts, text: apiKeyText(mode, parts) };
 }
 
 /** Parses a key; null if its format or checksum is wrong. Needs no database. */

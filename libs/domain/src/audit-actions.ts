@@ -7,6 +7,7 @@ export const auditActions = {
   'tenant.changed': 'The operator changed the name, status or settings of a tenant.',
   'api_key.created': 'The operator created an API key.',
   'api_key.revoked': 'The operator revoked an API key.',
+  'api_key.rotated': 'The operator replaced an API key by a new one. The subject is the old key.',
   'provider_account.created': 'A provider account was added, by a tenant or to the platform.',
   'provider_account.changed': 'A provider account was changed.',
   'provider_account.removed': 'A provider account was removed.',

@@ -1,4 +1,4 @@
-export { hashSecret, newApiKey, type ParsedKey, parseApiKey } from './api-key.js';
+export { apiKeyText, hashSecret, newApiKey, newKeyParts, type ParsedKey, parseApiKey } from './api-key.js';
 export { type AuditAction, auditActions } from './audit-actions.js';
 export {
   type Addressable,
@@ -48,6 +48,7 @@ export {
 } from './events.js';
 export { fnv1a } from './hash.js';
 export { derivedId, idDaysAfter, isId, lowestId, NIL_ID, newId, PLATFORM_TENANT_ID } from './ids.js';
+export { IpRanges, isIpRange } from './ip-ranges.js';
 export { type LaneNumber, laneName, laneOf } from './lanes.js';
 export { type RecipientLimits, recipientLimit } from './limits.js';
 export { localeChain } from './locale.js';

@@ -10,7 +10,12 @@ afterEach(async () => {
   for (const close of open.splice(0).reverse()) await close();
 });
 
-const targetOf = (tenantId: string): SendTarget => ({ tenantId, channel: 'email', test: false, endpointId: null });
+const targetOf = (tenantId: string): SendTarget => ({
+  tenantId,
+  channel: 'email',
+  isSandboxed: false,
+  endpointId: null,
+});
 const timeout = (): AbortSignal => AbortSignal.timeout(5_000);
 
 /** A directory of one SMTP account of the tenant `ours`, and one sandbox account for each other tenant. */

@@ -12,8 +12,8 @@ import { type Account, createSender, type Sender } from './sender.js';
 export interface SendTarget {
   tenantId: string;
   channel: ChannelId;
-  /** A test notification is sent through the sandbox only. */
-  test: boolean;
+  /** Deliveries to people of a test tenant are sent through the sandbox only; webhooks go to its endpoints. */
+  isSandboxed: boolean;
   endpointId: string | null;
 }
 
@@ -105,19 +105,19 @@ export class ProviderDirectory {
     await this.options.connectionFactory.close();
   }
 
-  private async accountsFor({ tenantId, channel, test, endpointId }: SendTarget): Promise<Account[]> {
+  private async accountsFor({ tenantId, channel, isSandboxed, endpointId }: SendTarget): Promise<Account[]> {
     if (endpointId !== null)
       return await this.accounts.get(tenantId, endpointId, async () => {
         const endpoint = await this.options.endpoint(tenantId, endpointId);
         return endpoint ? [endpoint] : [];
       });
-    if (test) return [];
+    if (isSandboxed) return [];
     return await this.accounts.get(tenantId, channel, () => this.options.accounts(tenantId, channel));
   }
 
-  private sendersFor({ test, endpointId }: SendTarget, accounts: readonly Account[]): Sender[] {
+  private sendersFor({ isSandboxed, endpointId }: SendTarget, accounts: readonly Account[]): Sender[] {
     if (endpointId !== null || accounts.length > 0) return accounts.map((account) => this.senderOf(account));
-    return test || this.options.sandboxFallback ? [this.sandbox] : [];
+    return isSandboxed || this.options.sandboxFallback ? [this.sandbox] : [];
   }
 
   /** The sender of an account. A changed account gets a new one, and the old one is retired. */

@@ -22,7 +22,7 @@ export interface Account {
 
 /** A provider account that is ready to send: its connection, and the parts that limit it. */
 export interface Sender {
-  /** Null for the sandbox of test notifications and of `SANDBOX_FALLBACK`. */
+  /** Null for the sandbox of test tenants and of `SANDBOX_FALLBACK`. */
   account: Pick<Account, 'tenantId' | 'id'> | null;
   provider: string;
   connection: Connection;

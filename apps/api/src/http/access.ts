@@ -30,9 +30,10 @@ function access(rule: Access, ...documented: MethodDecorator[]): MethodDecorator
 /** The authenticated tenant, and how it authenticated. */
 export interface Caller {
   tenantId: string;
-  mode: 'live' | 'test';
   keyId: string | null;
   settings: TenantSettings;
+  /** Of the API key or the recipient token. */
+  scopes: ReadonlySet<string>;
   /** Set on inbox routes only. */
   recipientId: string | null;
   /** Set for a recipient token only. */

@@ -63,15 +63,17 @@ export class AuthorizeRequest {
     recipientId: string | null,
   ): Promise<void> {
     const key = await this.authenticator.authenticate(apiKeyOf(request), request.ip);
+    // Before the allowance, so that requests from other addresses do not use it up.
+    allowAddress(key, request.ip);
     const allowance = await this.authenticator.allowance(key);
     showAllowance(reply, allowance);
     checkAllowance('API key', allowance);
     allow(key, scope);
     request.caller = {
       tenantId: key.tenantId,
-      mode: key.mode,
       keyId: key.keyId,
       settings: key.settings,
+      scopes: key.scopes,
       recipientId,
       token: null,
       traceparent: request.traceparent ?? null,
@@ -109,9 +111,9 @@ export class AuthorizeRequest {
     await this.recipientAccess.permit(identity, scope, origin);
     request.caller = {
       tenantId: identity.tenantId,
-      mode: 'live',
       keyId: null,
       settings: {},
+      scopes: identity.scopes,
       recipientId: identity.recipientId,
       token: identity,
       traceparent: request.traceparent ?? null,
@@ -147,6 +149,20 @@ export class AuthorizeRequest {
     const fields = { request_id: request.id, source_address: request.ip, route: request.routeOptions.url };
     this.logger.warn(fields, 'an operator request had no valid token');
   }
+}
+
+/**
+ * Throws `forbidden` if the key may not be used from this address. Null: an address is not known, so only a key for all
+ * addresses is allowed.
+ */
+export function allowAddress({ allowedIps }: KnownKey, address: string | null): void {
+  if (allowedIps === null || (address !== null && allowedIps.includes(address))) return;
+  throw new DomainError(
+    'forbidden',
+    address === null
+      ? 'This API key has allowed_ips, so it can only be used over HTTP, where the address is known.'
+      : `This API key may not be used from the address ${address}.`,
+  );
 }
 
 /** Throws `forbidden` for a suspended tenant or a missing scope. */

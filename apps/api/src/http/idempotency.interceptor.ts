@@ -5,7 +5,7 @@ import { catchError, from, mergeMap, type Observable, of, throwError } from 'rxj
 import { IdempotencyStore, isUnanswered } from '#database';
 import { newId } from '#domain';
 import type { CarillonRequest } from './access.js';
-import { bodyHashOf, idempotencyKeyOf, keyRouteOf } from './idempotency.js';
+import { bodyHashOf, idempotencyKeyOf } from './idempotency.js';
 
 /** How long to retry storing a response while the database is unavailable. */
 const RETRY_FOR_MS = 300_000;
@@ -63,8 +63,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
 /** The path, and on inbox routes also the recipient, which may be in a header only. */
 function routeOf({ url, caller }: CarillonRequest): string {
-  const route = keyRouteOf(`POST ${url}`, caller!.mode);
-  return caller?.recipientId ? `${route} ${caller.recipientId}` : route;
+  return caller?.recipientId ? `POST ${url} ${caller.recipientId}` : `POST ${url}`;
 }
 
 /** Tries the write once, then retries in the background so that the response is not delayed. Never throws. */

@@ -1,6 +1,6 @@
 import { createHash, type Hash, hash } from 'node:crypto';
 import { DomainError } from '#domain';
-import type { Caller, CarillonRequest } from './access.js';
+import type { CarillonRequest } from './access.js';
 
 /** The Idempotency-Key header, or null. Throws `validation_failed` when it is not 1 to 255 printable characters. */
 export function idempotencyKeyOf(request: CarillonRequest): string | null {
@@ -14,11 +14,6 @@ export function checkIdempotencyKey(key: unknown): string {
   throw new DomainError('validation_failed', 'The Idempotency-Key is not valid.', {
     errors: [{ pointer: 'Idempotency-Key', code: 'invalid', message: 'must be 1 to 255 printable ASCII characters' }],
   });
-}
-
-/** The route as part of the hash: a request with a test key must not replay one with a live key. */
-export function keyRouteOf(route: string, mode: Caller['mode']): string {
-  return mode === 'test' ? `test ${route}` : route;
 }
 
 /** Returns the hexadecimal SHA-256 of the route and the body. The order of keys in the body makes no difference. */

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { NotificationsModule } from '../notifications/notifications.module.js';
 import { ProviderAccountsModule } from '../provider-accounts/provider-accounts.module.js';
+import { ApiKeysController } from './api-keys.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
 import { OverviewController } from './overview.controller.js';
 import { PlatformProviderAccountsController } from './platform-provider-accounts.controller.js';
@@ -12,6 +13,7 @@ import { TenantsController } from './tenants.controller.js';
   imports: [NotificationsModule, ProviderAccountsModule],
   controllers: [
     TenantsController,
+    ApiKeysController,
     DeadLettersController,
     PlatformProviderAccountsController,
     PoisonMessagesController,

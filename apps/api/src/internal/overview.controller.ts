@@ -23,7 +23,14 @@ const overviewView = z
     dead_letters: z.int().meta({ description: 'Neither replayed nor settled. Counted up to 10,000' }),
     channels: z.record(z.enum(channelIds), z.object(figures)),
     tenants: z
-      .array(z.object({ id, name: z.string(), due: z.int() }))
+      .array(
+        z.object({
+          id,
+          name: z.string(),
+          test_of: id.nullable().meta({ description: 'Only for a test tenant: the tenant whose test keys it has' }),
+          due: z.int(),
+        }),
+      )
       .meta({ description: 'The 20 tenants with the most due deliveries' }),
     breakers: z
       .array(
@@ -64,7 +71,7 @@ export class OverviewController {
       counted_at: countedAt.toISOString(),
       dead_letters: deadLetters,
       channels: Object.fromEntries(channelIds.map((channel) => [channel, toView(byChannel.get(channel))])),
-      tenants,
+      tenants: tenants.map(({ testOf, ...tenant }) => ({ ...tenant, test_of: testOf })),
       breakers: breakers.map(({ tenantId, accountId, since, ...rest }) => ({
         tenant_id: tenantId,
         account_id: accountId,

@@ -73,7 +73,6 @@ export function newNotificationOf(
       content: shared.content ?? null,
       payload: item.payload ?? null,
       priority: shared.priority,
-      test: caller.mode === 'test',
       orderingKey: shared.ordering_key ?? null,
       metadata: shared.metadata ?? null,
       scheduledAt: shared.scheduled_at === undefined ? null : new Date(shared.scheduled_at),

@@ -5,7 +5,7 @@ import { FirstAnswersStore, type NewNotification } from '#database';
 import { DomainError, notFound } from '#domain';
 import { type Caller, type CarillonRequest, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
-import { bodyHashOf, idempotencyKeyOf, keyRouteOf } from '../http/idempotency.js';
+import { bodyHashOf, idempotencyKeyOf } from '../http/idempotency.js';
 import { LargeBody } from '../http/route-config.js';
 import { SkipIdempotency } from '../http/skip-idempotency.js';
 import { AcceptBulk, type RejectedItem } from './accept-bulk.js';
@@ -81,7 +81,7 @@ export class NotificationsController {
     @Req() request: CarillonRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const { accepted, rejected } = await this.acceptBulk.run(caller, body, bulkIdempotencyOf(caller, body, request));
+    const { accepted, rejected } = await this.acceptBulk.run(caller, body, bulkIdempotencyOf(body, request));
     if (accepted.length === 0) throw nothingAccepted(rejected);
     if (accepted.every(({ replayed }) => replayed)) reply.header('Idempotency-Replayed', 'true');
     return { accepted: accepted.map(({ index, id }) => ({ index, id })), rejected };
@@ -151,7 +151,7 @@ export class NotificationsController {
     request: CarillonRequest,
     reply: FastifyReply,
   ): Promise<NotificationView> {
-    const result = await this.acceptNotification.run(caller, body, idempotencyOf(caller, request));
+    const result = await this.acceptNotification.run(caller, body, idempotencyOf(request));
     if (result.kind === 'accepted') {
       reply.header('Location', `/api/v1/notifications/${result.newNotification.notification.id}`);
       return firstAnswerTo(result.newNotification, result.createdAt);
@@ -164,14 +164,14 @@ export class NotificationsController {
 }
 
 /** The key is the header or the field of the body. The field is not part of the body hash. */
-function idempotencyOf({ mode }: Caller, request: CarillonRequest): NewNotification['idempotency'] {
+function idempotencyOf(request: CarillonRequest): NewNotification['idempotency'] {
   const { idempotency_key: field, ...body } = request.body as { idempotency_key?: string };
   const key = idempotencyKeyOf(request) ?? field ?? null;
-  return key === null ? null : { key, bodyHash: bodyHashOf(keyRouteOf(request.url, mode), body) };
+  return key === null ? null : { key, bodyHash: bodyHashOf(request.url, body) };
 }
 
 /** An item's own key, or the key in the header with the index of the item appended. */
-function bulkIdempotencyOf({ mode }: Caller, body: BulkBody, request: CarillonRequest) {
+function bulkIdempotencyOf(body: BulkBody, request: CarillonRequest) {
   const header = idempotencyKeyOf(request);
   const { recipients: _each, ...shared } = body;
   // Hashes the shared part, which may be large, once instead of once for each item.
@@ -179,7 +179,7 @@ function bulkIdempotencyOf({ mode }: Caller, body: BulkBody, request: CarillonRe
   return (index: number, { idempotency_key: own, ...item }: BulkItem): NewNotification['idempotency'] => {
     const key = own ?? (header === null ? null : `${header}#${index}`);
     if (key === null) return null;
-    route ??= `${keyRouteOf(request.url, mode)} ${bodyHashOf(request.url, shared)}`;
+    route ??= `${request.url} ${bodyHashOf(request.url, shared)}`;
     return { key, bodyHash: bodyHashOf(route, item) };
   };
 }

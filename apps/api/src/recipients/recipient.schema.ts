@@ -58,12 +58,14 @@ export const preferencesBody = z
 export const recipientParam = z.object({ id: recipientId });
 export const deviceParam = z.object({ id: recipientId, token: z.string().min(1).max(4_096) });
 
+export const inboxScopes = ['inbox:read', 'inbox:write'] as const;
 export const tokenBody = z
   .strictObject({
     scopes: z
-      .array(z.enum(['inbox:read', 'inbox:write']))
+      .array(z.enum(inboxScopes))
       .min(1)
-      .default(['inbox:read', 'inbox:write']),
+      .optional()
+      .meta({ description: 'Scopes that the API key has. If absent, each of the two that the key has' }),
     ttl_seconds: z.int().min(60).max(3_600).default(600),
   })
   .meta({ id: 'InboxTokenBody' });

@@ -23,7 +23,7 @@ import {
   type RecipientFields,
   RecipientsStore,
 } from '#database';
-import { notFound, type Scope } from '#domain';
+import { DomainError, notFound, type Scope } from '#domain';
 import { Audited, CurrentAudit } from '../audit/audited.js';
 import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
@@ -36,6 +36,7 @@ import {
   deviceParam,
   deviceView,
   erasedView,
+  inboxScopes,
   preferencesBody,
   type RecipientBody,
   recipientBody,
@@ -212,10 +213,14 @@ export class RecipientsController {
     errors: ['validation_failed'],
   })
   async inboxToken(
-    @CurrentCaller() { tenantId, keyId }: Caller,
+    @CurrentCaller() { tenantId, keyId, scopes: granted }: Caller,
     @Param({ schema: recipientParam }) { id }: IdParam,
-    @Body({ schema: tokenBody }) { scopes, ttl_seconds: ttlSeconds }: { scopes: Scope[]; ttl_seconds: number },
+    @Body({ schema: tokenBody }) body: { scopes?: Scope[]; ttl_seconds: number },
   ) {
+    const { scopes = inboxScopes.filter((scope) => granted.has(scope)), ttl_seconds: ttlSeconds } = body;
+    const missing = scopes.find((scope) => !granted.has(scope));
+    if (missing)
+      throw new DomainError('forbidden', `This API key lacks the scope ${missing}, so its tokens cannot have it.`);
     const token = await this.access.mint({ tenantId, recipientId: id, scopes, ttlSeconds, keyId });
     return { token, expires_in: ttlSeconds };
   }

@@ -4,9 +4,9 @@ import { DomainError } from '#domain';
 import type { StreamedRequest } from '#messaging';
 import { traceparentOf } from '#telemetry';
 import { Authenticator } from '../http/authenticator.js';
-import { allow } from '../http/authorize-request.js';
+import { allow, allowAddress } from '../http/authorize-request.js';
 import { checkBodyShape } from '../http/body-shape.js';
-import { bodyHashOf, checkIdempotencyKey, keyRouteOf } from '../http/idempotency.js';
+import { bodyHashOf, checkIdempotencyKey } from '../http/idempotency.js';
 import { problemOf } from '../http/problem.filter.js';
 import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { AcceptNotification } from '../notifications/accept-notification.js';
@@ -32,6 +32,7 @@ export class RequestIntake {
   async handle(request: StreamedRequest): Promise<Record<string, unknown>> {
     try {
       const key = await this.authenticator.authenticate(request.headers['x-api-key'], null);
+      allowAddress(key, null);
       allow(key, 'notifications:write');
       checkBodyShape(request.body);
       const parsed = sendBody.safeParse(request.body);
@@ -41,15 +42,15 @@ export class RequestIntake {
       const result = await this.accept.run(
         {
           tenantId: key.tenantId,
-          mode: key.mode,
           keyId: key.keyId,
           settings: key.settings,
+          scopes: key.scopes,
           recipientId: null,
           token: null,
           traceparent: traceparentOf(request.headers['traceparent']),
         },
         parsed.data,
-        { key: checkIdempotencyKey(idempotencyKey), bodyHash: bodyHashOf(keyRouteOf(ROUTE, key.mode), rest) },
+        { key: checkIdempotencyKey(idempotencyKey), bodyHash: bodyHashOf(ROUTE, rest) },
       );
       return result.kind === 'accepted'
         ? { status: 202, notification_id: result.newNotification.notification.id, replayed: false }

@@ -10,7 +10,7 @@ const loaded = (changes: Partial<DeliveryContext> = {}): Loaded =>
   ({
     channel: channels.email,
     context: {
-      tenant: { status: 'active', settings: {} },
+      tenant: { status: 'active', settings: {}, isSandboxed: false },
       category: null,
       channelSwitches: {},
       categoryPreference: null,
@@ -27,7 +27,7 @@ it('passes on a delivery that the recipient accepts', async () => {
 });
 
 it('suppresses a delivery with the reason, and quotes the entry of the suppression list', async () => {
-  expect(await stopOf({ tenant: { status: 'suspended', settings: {} } })).toEqual({
+  expect(await stopOf({ tenant: { status: 'suspended', settings: {}, isSandboxed: false } })).toEqual({
     kind: 'suppressed',
     reason: 'tenant_suspended',
   });

@@ -9,8 +9,8 @@ export interface Overview {
   channels: ChannelFigures[];
   /** Neither replayed nor resolved; counted up to {@link COUNTED_LETTERS}. */
   deadLetters: number;
-  /** The tenants with the most due deliveries. */
-  tenants: { id: string; name: string; due: number }[];
+  /** The tenants with the most due deliveries; `testOf` is set for a test tenant. */
+  tenants: { id: string; name: string; testOf: string | null; due: number }[];
   /** Accounts whose breaker is not closed, the longest first. */
   breakers: {
     tenantId: string;
@@ -70,12 +70,15 @@ export class OverviewStore {
   /** Leaves out tenants that were deleted after the count. Index: tenants_pkey. */
   private async withNames(busiest: { id: string; due: number }[]): Promise<Overview['tenants']> {
     if (busiest.length === 0) return [];
-    const rows = await this.database.platform.query<{ id: string; name: string }>({
+    const rows = await this.database.platform.query<{ id: string; name: string; testOf: string | null }>({
       name: 'tenant_names',
-      text: 'select id, name from tenants where id = any ($1::uuid[])',
+      text: 'select id, name, test_of as "testOf" from tenants where id = any ($1::uuid[])',
       values: [busiest.map(({ id }) => id)],
     });
-    const names = new Map(rows.map(({ id, name }) => [id, name]));
-    return busiest.flatMap(({ id, due }) => (names.has(id) ? [{ id, name: names.get(id)!, due }] : []));
+    const tenants = new Map(rows.map((row) => [row.id, row]));
+    return busiest.flatMap(({ id, due }) => {
+      const tenant = tenants.get(id);
+      return tenant ? [{ ...tenant, due }] : [];
+    });
   }
 }

@@ -11,31 +11,45 @@ export interface Tenant {
   settings: TenantSettings;
   createdAt: Date;
   updatedAt: Date;
+  /** The tenant that owns the data of its test keys; null for a test tenant. */
+  testTenantId: string | null;
+  /** Only for a test tenant: the tenant whose test keys it has. */
+  testOf: string | null;
 }
 
 /** The data that a request with a recipient token is authorised with. */
 export type KnownTenant = Pick<Tenant, 'id' | 'status' | 'settings'>;
 
-/** Creates, lists and changes tenants, for the operator. */
+const withTestTenant = { testTenant: { select: { id: true } } } as const;
+
+/** Creates, lists and changes tenants with their test tenants, for the operator. */
 export class TenantsStore {
   constructor(private readonly database: Database) {}
 
   async create(name: string, settings: TenantSettings, audit: AuditNote | null): Promise<Tenant> {
+    const fields = { name, settings: settings as Prisma.InputJsonObject };
+    const data = { ...fields, id: newId(), testTenant: { create: { ...fields, id: newId() } } };
     return await this.database.asPlatform(async (prisma) => {
-      const data = { id: newId(), name, settings: settings as Prisma.InputJsonObject };
-      const tenant = toTenant(await prisma.tenant.create({ data }));
+      const tenant = toTenant(await prisma.tenant.create({ data, include: withTestTenant }));
       await writeAudit(prisma, audit, { tenantId: tenant.id, subject: tenant.id, after: recordedFields(tenant) });
       return tenant;
     });
   }
 
+  /** Without test tenants. */
   async list(page: PageRequest): Promise<Page<Tenant>> {
-    const rows = await this.database.asPlatform((prisma) => prisma.tenant.findMany(newestFirst(page)));
+    const { where, ...slice } = newestFirst(page);
+    const rows = await this.database.asPlatform((prisma) =>
+      prisma.tenant.findMany({ where: { ...where, testOf: null }, include: withTestTenant, ...slice }),
+    );
     return toPage(rows.map(toTenant), page.limit, (row) => row.id);
   }
 
+  /** A tenant or a test tenant. */
   async get(id: string): Promise<Tenant | null> {
-    const row = await this.database.asPlatform((prisma) => prisma.tenant.findUnique({ where: { id } }));
+    const row = await this.database.asPlatform((prisma) =>
+      prisma.tenant.findUnique({ where: { id }, include: withTestTenant }),
+    );
     return row && toTenant(row);
   }
 
@@ -57,7 +71,11 @@ export class TenantsStore {
     return new Map(rows.map((row) => [row.id, row]));
   }
 
-  /** Merges `settings` key by key; null resets a key to its default. Locks the tenant's row. Index: tenants_pkey. */
+  /**
+   * Changes a tenant and its test tenant, whose name, status and settings are always the same. Merges `settings` key by
+   * key; null resets a key to its default. Locks the row of the tenant, then that of its test tenant. Indexes:
+   * tenants_pkey, tenants_test_of_key.
+   */
   async update(
     id: string,
     change: {
@@ -70,7 +88,7 @@ export class TenantsStore {
     return await this.database.asPlatform(async (prisma) => {
       const [locked] = await prisma.$queryRaw<
         Pick<Tenant, 'name' | 'status' | 'settings'>[]
-      >`select name, status, settings from tenants where id = ${id}::uuid for update`;
+      >`select name, status, settings from tenants where id = ${id}::uuid and test_of is null for update`;
       if (!locked) return null;
       const merged = { ...locked.settings, ...change.settings };
       const settings = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
@@ -79,7 +97,8 @@ export class TenantsStore {
         ...(change.status && { status: change.status }),
         settings: settings as Prisma.InputJsonObject,
       };
-      const tenant = toTenant(await prisma.tenant.update({ where: { id }, data }));
+      const tenant = toTenant(await prisma.tenant.update({ where: { id }, data, include: withTestTenant }));
+      await prisma.tenant.updateMany({ where: { testOf: id }, data });
       const fields = { before: recordedFields(locked), after: recordedFields(tenant) };
       await writeAudit(prisma, audit, { tenantId: id, subject: id, ...fields });
       return tenant;
@@ -98,6 +117,14 @@ function toTenant(row: {
   settings: unknown;
   createdAt: Date;
   updatedAt: Date;
+  testOf: string | null;
+  testTenant: { id: string } | null;
 }): Tenant {
-  return { ...row, status: row.status as Tenant['status'], settings: row.settings as TenantSettings };
+  const { testTenant, ...fields } = row;
+  return {
+    ...fields,
+    status: row.status as Tenant['status'],
+    settings: row.settings as TenantSettings,
+    testTenantId: testTenant?.id ?? null,
+  };
 }

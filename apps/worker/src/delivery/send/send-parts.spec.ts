@@ -34,7 +34,7 @@ async function sendersOf(...ids: string[]): Promise<readonly Sender[]> {
     onChange: () => undefined,
   });
   open.push(directory);
-  const target = { tenantId: 't', channel: 'email', test: false, endpointId: null } as const;
+  const target = { tenantId: 't', channel: 'email', isSandboxed: false, endpointId: null } as const;
   return await directory.withSenders(target, async (senders) => senders);
 }
 

@@ -25,10 +25,9 @@ export class SendStep {
   async run(rendered: Rendered): Promise<Outcome> {
     if (rendered.channel.sends === 'inbox') return toInbox(rendered);
     const { tenantId, channel } = rendered.delivery;
-    const { endpointId, test } = rendered.context.notification;
-    return await this.directory.withSenders({ tenantId, channel, test, endpointId }, (senders) =>
-      this.sendThrough(senders, rendered),
-    );
+    const { notification, tenant } = rendered.context;
+    const target = { tenantId, channel, isSandboxed: tenant.isSandboxed, endpointId: notification.endpointId };
+    return await this.directory.withSenders(target, (senders) => this.sendThrough(senders, rendered));
   }
 
   private async sendThrough(senders: readonly Sender[], rendered: Rendered): Promise<Outcome> {

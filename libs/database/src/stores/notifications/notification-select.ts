@@ -77,7 +77,7 @@ from deliveries d left join ${DUE_ROW} on true`;
  */
 const COLUMNS = `
 n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.type, n.category, n.channels,
-n.template_id as "templateId", n.priority, n.test, n.ordering_key as "orderingKey", n.metadata,
+n.template_id as "templateId", n.priority, n.ordering_key as "orderingKey", n.metadata,
 n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt", n.endpoint_id as "endpointId",
 n.created_at as "createdAt", n.total, ${statusWith('x.begun')} as status,
 coalesce(x.deliveries, '[]') as deliveries`;

@@ -49,7 +49,6 @@ const requestColumns = columnList<RequestRow>({
   payload: ['text', ({ notification }) => json(notification.payload)],
   priority: ['smallint', ({ notification }) => notification.priority],
   lane: ['smallint', ({ notification }) => laneOf(notification.priority)],
-  test: ['boolean', ({ notification }) => notification.test],
   ordering_key: ['text', ({ notification }) => notification.orderingKey],
   scheduled_at: ['timestamptz', ({ notification }) => notification.scheduledAt],
   expires_at: ['timestamptz', ({ notification }) => notification.expiresAt],
@@ -167,10 +166,10 @@ with requests as materialized (
     attributes = r.attributes || excluded.attributes, updated_at = now()
 ), inserted_notifications as (
   insert into notifications (tenant_id, id, recipient_id, type, category, channels, template_id, content, payload,
-                             priority, test, ordering_key, metadata, scheduled_at, expires_at, total, created_at,
+                             priority, ordering_key, metadata, scheduled_at, expires_at, total, created_at,
                              endpoint_id, shared_content_id)
   select tenant_id, id, recipient_id, type, category, string_to_array(channels, ','), template_id, content::jsonb,
-         payload::jsonb, priority, test, ordering_key, ($${METADATA}::text[])[metadata_position]::jsonb, scheduled_at,
+         payload::jsonb, priority, ordering_key, ($${METADATA}::text[])[metadata_position]::jsonb, scheduled_at,
          expires_at, total, created_at, endpoint_id, shared_content_id
   from accepted_requests
 ), accepted_deliveries as materialized (

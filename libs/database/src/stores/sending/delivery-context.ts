@@ -28,7 +28,8 @@ export interface DeliveryContext {
   categoryPreference: CategoryPreference | null;
   /** The reason of the address's entry on the suppression list, or null without one. */
   suppression: SuppressionReason | null;
-  tenant: { status: 'active' | 'suspended'; settings: TenantSettings };
+  /** `isSandboxed`: only the sandbox may send the delivery. */
+  tenant: { status: 'active' | 'suspended'; settings: TenantSettings; isSandboxed: boolean };
   /**
    * The templates that the notification's template id or key selects on this channel, in all locales; never from a
    * cache.
@@ -59,7 +60,6 @@ export interface ContextRow {
   content: Record<string, unknown> | null;
   payload: Record<string, unknown> | null;
   priority: number;
-  test: boolean;
   ordering_key: string | null;
   metadata: Record<string, string> | null;
   scheduled_at: Date | null;
@@ -79,6 +79,7 @@ export interface ContextRow {
   suppression: SuppressionReason | null;
   tenant_status: 'active' | 'suspended';
   tenant_settings: TenantSettings;
+  is_sandboxed: boolean;
   template_heads: TemplateHead[] | null;
 }
 
@@ -95,7 +96,6 @@ export function toContext(row: ContextRow): DeliveryContext {
       content: row.content,
       payload: row.payload,
       priority: row.priority,
-      test: row.test,
       orderingKey: row.ordering_key,
       metadata: row.metadata,
       scheduledAt: row.scheduled_at,
@@ -123,7 +123,7 @@ export function toContext(row: ContextRow): DeliveryContext {
     },
     categoryPreference: row.category_preference,
     suppression: row.suppression,
-    tenant: { status: row.tenant_status, settings: row.tenant_settings },
+    tenant: { status: row.tenant_status, settings: row.tenant_settings, isSandboxed: row.is_sandboxed },
     templateHeads: row.template_heads ?? [],
   };
 }
@@ -132,11 +132,11 @@ export function toContext(row: ContextRow): DeliveryContext {
  * Indexes: the primary keys of deliveries and notifications (in one partition each, chosen at run time), tenants,
  * recipients, preferences and categories; suppressions by address; templates by key or id. `offset 0` keeps each
  * look-up a look-up: without it, the planner once joined tenants first and read all deliveries of a tenant for each
- * row.
+ * row. `n.test` is only set on notifications that test keys sent before each tenant had a test tenant.
  */
 export const LOAD_DELIVERIES = `
 select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.recipient_id, n.type, n.category,
-       n.channels, n.template_id, n.content, n.payload, n.priority, n.test, n.ordering_key, n.metadata, n.scheduled_at,
+       n.channels, n.template_id, n.content, n.payload, n.priority, n.ordering_key, n.metadata, n.scheduled_at,
        n.expires_at, n.endpoint_id, n.shared_content_id,
        r.id is not null as has_profile, r.email, r.phone, r.locale, r.timezone, r.attributes,
        case when d.channel = 'push' then (
@@ -149,7 +149,7 @@ select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.r
          where s.tenant_id = d.tenant_id and s.channel = d.channel and (s.expires_at is null or s.expires_at > now())
            and s.address = ${COMPARABLE_ADDRESS}
        ) as suppression,
-       t.status as tenant_status, t.settings as tenant_settings,
+       t.status as tenant_status, t.settings as tenant_settings, t.test_of is not null or n.test as is_sandboxed,
        case when n.template_id is not null then (
          select json_agg(json_build_object('id', m.id, 'locale', m.locale, 'version', m.version))
          from (

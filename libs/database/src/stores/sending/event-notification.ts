@@ -48,7 +48,6 @@ export function newEventNotification(event: StoredEvent, endpoint: EventEndpoint
       content: null,
       payload: body,
       priority: PRIORITY,
-      test: false,
       orderingKey: endpoint.ordered ? orderingKey(endpoint.id, event.recipientId ?? event.subject) : null,
       metadata: { event_id: event.id },
       scheduledAt: null,

@@ -60,7 +60,7 @@ export class FirstAnswersStore {
  */
 const FIRST_ANSWERS = `
 select i.ord::integer as ord, n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.type, n.category,
-       n.channels, n.template_id as "templateId", n.priority, n.test, n.ordering_key as "orderingKey", n.metadata,
+       n.channels, n.template_id as "templateId", n.priority, n.ordering_key as "orderingKey", n.metadata,
        n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt", n.endpoint_id as "endpointId",
        n.created_at as "createdAt", d.deliveries
 from ${keyColumns.numberedTable('i')}

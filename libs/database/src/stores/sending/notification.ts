@@ -12,8 +12,6 @@ export interface Notification {
   content: Record<string, unknown> | null;
   payload: Record<string, unknown> | null;
   priority: number;
-  /** Requested with a test key: only the sandbox may send it. */
-  test: boolean;
   orderingKey: string | null;
   metadata: Record<string, string> | null;
   scheduledAt: Date | null;
