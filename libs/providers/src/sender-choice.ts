@@ -1,8 +1,6 @@
 // The part of an account's identity at its vendor that a message may choose, and which choices an account of the
 // platform allows. A tenant's own accounts allow all.
 
-import type { ProviderMessage } from './define-provider.js';
-
 export interface SenderChoice<Credentials = Record<string, unknown>> {
   /** The list of a platform account that has the allowed choices. */
   readonly list: 'allowed_from' | 'allowed_channels';
@@ -12,7 +10,12 @@ export interface SenderChoice<Credentials = Record<string, unknown>> {
   own(account: Credentials): string | null;
 }
 
-export type ChoosingMessage = Pick<ProviderMessage, 'to' | 'content'>;
+/** The parts of a rendered message that may choose. */
+export interface ChoosingMessage {
+  /** The address; null where the account determines it. */
+  to: string | null;
+  content: Record<string, unknown>;
+}
 
 /** The lists of an account of the platform. An absent list allows only the account's own sender or chat channel. */
 export interface AllowedChoices {
