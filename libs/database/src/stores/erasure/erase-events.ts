@@ -48,7 +48,12 @@ where tenant_id = $1 and endpoint_id is not null and type = 'suppression.created
   and (payload->>'timestamp')::timestamptz <= coalesce($4, 'infinity'::timestamptz)
 order by id limit ${EVENT_BATCH}`;
 
-/** $2: the ids of the notifications. Index: notifications_pkey. */
+/**
+ * $2: the ids of the notifications, $3: the recipient. Ordering keys of earlier releases contain the recipient. Index:
+ * notifications_pkey.
+ */
 export const ERASE_EVENT_NOTIFICATIONS = `
-update notifications set payload = jsonb_set(payload, '{data}', ${erasedData("(payload->'data')")})
+update notifications set
+  ordering_key = case when strpos(ordering_key, $3) = 0 then ordering_key end,
+  payload = jsonb_set(payload, '{data}', ${erasedData("(payload->'data')")})
 where tenant_id = $1 and id = any ($2::uuid[])`;

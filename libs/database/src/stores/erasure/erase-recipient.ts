@@ -1,5 +1,6 @@
 // The statements that erase what belongs to a recipient directly. Parameters: $1 the tenant, $2 the recipient.
 
+import { channelIds } from '#domain';
 import type { Statement } from '../../statement.js';
 import { type AuditNote, auditInsert, noteValues, recipientSubject } from '../audit/audit-entry.js';
 
@@ -51,15 +52,15 @@ select (select count(*) from deleted_recipient)::int as profile,
        (select count(*) from deleted_preferences)::int as preferences`;
 
 export function eraseProfile(
-  { tenantId, recipientId }: { tenantId: string; recipientId: string },
-  channels: readonly string[],
+  tenantId: string,
+  recipientId: string,
   audit: AuditNote | null,
 ): [Statement, Statement, Statement] {
   const subject = recipientSubject(tenantId, recipientId);
   return [
     { text: START, values: [tenantId, recipientId] },
     { text: ENTRY, values: [tenantId, recipientId, subject, ...noteValues(audit)] },
-    { text: PROFILE, values: [tenantId, recipientId, channels] },
+    { text: PROFILE, values: [tenantId, recipientId, channelIds] },
   ];
 }
 
@@ -82,12 +83,12 @@ export function eraseInbox(tenantId: string, recipientId: string): Statement[] {
 const ADDRESSES = '(select unnest(addresses) from erasures where tenant_id = $1 and recipient_id = $2)';
 
 /**
- * A suppression keeps its address, so that the address gets no messages by mistake, and loses the vendor's text. Index:
- * suppressions_tenant_id_channel_address_key.
+ * A suppression keeps its address, so that the address gets no messages by mistake, and loses the vendor's text. $3: all
+ * channels. Index: suppressions_tenant_id_channel_address_key.
  */
 const SUPPRESSIONS = `
 update suppressions set detail = null, delivery_id = null
-where tenant_id = $1 and address in ${ADDRESSES}`;
+where tenant_id = $1 and channel = any ($3::text[]) and address in ${ADDRESSES}`;
 
 /**
  * Stored answers to POST requests in which a value is the recipient or an address. $3: the start of the path of the
@@ -104,7 +105,7 @@ where tenant_id = $1 and response is not null
 export function eraseStoredTexts(tenantId: string, recipientId: string): Statement[] {
   const location = `/api/v1/recipients/${encodeURIComponent(recipientId)}/`;
   return [
-    { text: SUPPRESSIONS, values: [tenantId, recipientId] },
+    { text: SUPPRESSIONS, values: [tenantId, recipientId, channelIds] },
     { text: STORED_ANSWERS, values: [tenantId, recipientId, location] },
   ];
 }

@@ -1,4 +1,4 @@
-import { channelIds, NIL_ID, PLATFORM_TENANT_ID } from '#domain';
+import { NIL_ID, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../../database.js';
 import type { Statement } from '../../statement.js';
 import type { AuditNote } from '../audit/audit-entry.js';
@@ -44,7 +44,7 @@ export class ErasuresStore {
   async erase(tenantId: string, recipientId: string, audit: AuditNote | null): Promise<Counts | null> {
     const [[started], , [profile]] = await this.database.pipelineForTenant<[{ requestedAt: Date }[], [], Counts[]]>(
       tenantId,
-      eraseProfile({ tenantId, recipientId }, channelIds, audit),
+      eraseProfile(tenantId, recipientId, audit),
     );
     const counts = { ...profile };
     const { requestedAt } = started!;
@@ -96,10 +96,10 @@ export class ErasuresStore {
     }
     await this.inBatches(EVENT_BATCH, async (after) => {
       const ids = await this.ids(tenantId, EVENT_NOTIFICATIONS, [recipientId, after, completedAt]);
-      const statements = [...VENDOR_TEXTS, ERASE_EVENT_NOTIFICATIONS].map((text) => ({
-        text,
-        values: [tenantId, ids],
-      }));
+      const statements = [
+        ...VENDOR_TEXTS.map((text) => ({ text, values: [tenantId, ids] })),
+        { text: ERASE_EVENT_NOTIFICATIONS, values: [tenantId, ids, recipientId] },
+      ];
       if (ids.length > 0) await this.run(tenantId, statements);
       return ids;
     });
