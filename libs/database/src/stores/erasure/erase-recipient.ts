@@ -83,8 +83,8 @@ export function eraseInbox(tenantId: string, recipientId: string): Statement[] {
 const ADDRESSES = '(select unnest(addresses) from erasures where tenant_id = $1 and recipient_id = $2)';
 
 /**
- * A suppression keeps its address, so that the address gets no messages by mistake, and loses the vendor's text. $3: all
- * channels. Index: suppressions_tenant_id_channel_address_key.
+ * A suppression keeps its address, so that the address gets no messages by mistake, and loses the vendor's text. $3:
+ * all channels. Index: suppressions_tenant_id_channel_address_key.
  */
 const SUPPRESSIONS = `
 update suppressions set detail = null, delivery_id = null
