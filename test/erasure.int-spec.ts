@@ -192,6 +192,12 @@ describe('an erased recipient', () => {
       const due = await app.sql.query(`select from due_deliveries where channel = 'webhook'`);
       return pending.rows.length + due.rows.length === 0;
     });
+    // As an earlier release stored them.
+    for (const table of ['attempts', 'dead_letters', 'suppressions'])
+      await app.sql.query(`update ${table} set detail = $1 where tenant_id = $2 and detail is not null`, [
+        `550 5.1.1 <${EMAIL}> unknown`,
+        tenant.id,
+      ]);
     expect(await places()).toEqual(EVERYWHERE);
 
     const { status, body } = await tenant.call('DELETE', `/api/v1/recipients/${ID}`);
