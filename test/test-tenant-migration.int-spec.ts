@@ -16,7 +16,7 @@ it('the migration gives each tenant a test tenant and moves its test keys, also 
   const name = `test_tenants_${Date.now()}`;
   const server = await connect(inject('postgresUrl'));
   await server.query(`create role ${name} login createrole password 'x'`);
-  await server.query(`grant carillon_tenant, carillon_platform to ${name}`);
+  await server.query(`grant carillon_tenant, carillon_platform to ${name} with admin option`);
   await server.query(`create database ${name} owner ${name}`);
   const url = new URL(inject('postgresUrl'));
   [url.username, url.password, url.pathname] = [name, 'x', `/${name}`];
