@@ -3,10 +3,9 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { Database, DeadLettersStore, type DeliveryReceipt, ReceiptsStore } from '#database';
-import { comparableAddress, type DeliveryState, newId, type ReceiptKind } from '#domain';
+import { type DeliveryState, newId, type ReceiptKind } from '#domain';
 import { cloneDatabase, connect } from '#testing';
 import { TenantShares } from '../apps/api/src/receipts/tenant-shares.js';
-import { COMPARABLE_ADDRESS } from '../libs/database/src/stores/sending/comparable-address.js';
 
 let database: Database;
 let admin: pg.Client;
@@ -443,18 +442,4 @@ describe('receipts of several tenants', () => {
     await write('next', flood.slice(0, 1_000));
     expect(order.at(-1)).toBe('next: 1000');
   }, 60_000);
-});
-
-it('compares addresses in SQL as in TypeScript', async () => {
-  const cases = (['email', 'sms', 'push', 'chat'] as const).flatMap((channel) =>
-    ['Ann@Example.COM', '+49170123', 'Device-Token'].map((address) => ({ channel, address })),
-  );
-  const { rows } = await admin.query<{ compared: string }>(
-    `select ${COMPARABLE_ADDRESS} as compared
-     from jsonb_to_recordset($1) as d(channel text, address text) cross join (select null::text as email, null::text as phone) r`,
-    [JSON.stringify(cases)],
-  );
-  expect(rows.map(({ compared }) => compared)).toEqual(
-    cases.map(({ channel, address }) => comparableAddress(channel, address)),
-  );
 });

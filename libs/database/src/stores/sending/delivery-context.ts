@@ -3,7 +3,7 @@
 import type { CategoryPreference, ChannelId, SuppressionReason, TenantSettings } from '#domain';
 import { columnList } from '../../column-list.js';
 import type { TemplateHead } from '../template.js';
-import { COMPARABLE_ADDRESS } from './comparable-address.js';
+import { COMPARABLE_ADDRESS } from '../comparable-address.js';
 import type { Notification } from './notification.js';
 
 export interface RecipientProfile {

@@ -2,7 +2,7 @@
 
 import { newId } from '#domain';
 import { columnList } from '../../../column-list.js';
-import { COMPARABLE_ADDRESS } from '../comparable-address.js';
+import { COMPARABLE_ADDRESS } from '../../comparable-address.js';
 import {
   CONFIRM_MOVES,
   guard,
