@@ -23,6 +23,8 @@ const HOLD_PERSONAL_DATA: Record<string, string[]> = {
   events: ['data'],
   // The id of a recipient, which may be the address.
   rate_windows: ['key'],
+  // The senders of provider accounts. test/audit.e2e-spec.ts checks that it has no data of recipients.
+  audit_log: ['before', 'after'],
   // The request itself, so that its producer can be found and it can be sent again.
   poison_messages: ['key', 'value'],
 };
