@@ -38,6 +38,7 @@ async function openApi(): Promise<object> {
     databaseUrl: 'postgresql://nowhere/none',
     databasePoolSize: 1,
     masterKey: Buffer.alloc(32),
+    previousMasterKeys: [],
     adminToken: 'x',
     egressAllowedCidrs: [],
     trustedProxies: [],

@@ -108,6 +108,8 @@ describe('restricted access', () => {
       'apps/worker/src/delivery/make-limiter.ts', // the limiter, whose keys begin with the tenant
       'libs/database/src/database.ts',
       'libs/database/src/postgres-listener.ts', // NOTIFY, no table
+      'libs/database/src/secrets/platform-keys.ts', // the platform's own
+      'libs/database/src/secrets/rewrap-secrets.ts', // every tenant's secrets, without opening them
       'libs/database/src/stores/api-keys.store.ts', // finds the tenant of a key
       'libs/database/src/stores/audit/audit.store.ts', // the operator's
       'libs/database/src/stores/clean-up/audit-retention.store.ts', // every tenant's

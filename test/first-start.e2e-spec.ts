@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -52,6 +53,10 @@ describe('the first start', { timeout: 120_000 }, () => {
     expect(first.readyMs).toBeLessThan(20_000);
     for (const text of ['/mailbox', '/demo', '/docs', 'Admin token', first.apiKey])
       expect(first.output()).toContain(text);
+    const file = join(home, 'secrets.json');
+    const secrets = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
+    expect(first.output()).toContain(`in ${file}`);
+    for (const secret of Object.values(secrets)) expect(first.output()).not.toContain(secret);
 
     const { stdout } = await promisify(execFile)('bash', ['-c', first.curl]);
     expect(stdout).toMatch(/^HTTP\/1\.1 202/);
@@ -133,7 +138,14 @@ describe('the first start', { timeout: 120_000 }, () => {
     const last = running.at(-1)!;
     last.child.kill('SIGTERM');
     await ended(last.child);
-    const loud = await start({ LOG_LEVEL: 'trace' });
+    const { masterKey } = JSON.parse(readFileSync(join(home, 'secrets.json'), 'utf8')) as { masterKey: string };
+    const configured = {
+      ADMIN_TOKEN: randomBytes(32).toString('hex'),
+      ADMIN_TOKEN_PREVIOUS: randomBytes(32).toString('hex'),
+      MASTER_KEY: randomBytes(32).toString('hex'),
+      MASTER_KEY_PREVIOUS: masterKey,
+    };
+    const loud = await start({ LOG_LEVEL: 'trace', ...configured });
     const marks = {
       address: 'canary-address@example.com',
       payload: 'canary-payload',
@@ -188,6 +200,8 @@ describe('the first start', { timeout: 120_000 }, () => {
       );
     });
     for (const mark of [...Object.values(marks), loud.apiKey.slice(17)]) expect(log + metrics).not.toContain(mark);
+    expect(loud.output()).toContain('as set by ADMIN_TOKEN');
+    for (const secret of Object.values(configured)) expect(loud.output() + metrics).not.toContain(secret);
     expect(log).toContain(sent.deliveries[0].id);
     expect(log).toMatch(
       /"request_id":"[^"]+","tenant_id":"[^"]+","key_id":"\w{8}","method":"POST","route":"\/api\/v1\/notifications","status":202/,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Database, IdempotencyStore } from '#database';
+import { Database, IdempotencyStore, SecretBox } from '#database';
 import { newId } from '#domain';
 import {
   CONTENT,
@@ -93,7 +93,7 @@ describe('an idempotency key', () => {
 
   it('is not released by a request that ended late', async () => {
     const database = new Database({ url: app.databaseUrl, poolSize: 1 });
-    const store = new IdempotencyStore(database);
+    const store = new IdempotencyStore(database, new SecretBox(app.config.masterKey));
     const [first, second] = [newId(), newId()];
     await store.begin(tenant.id, 'late', '00', first);
     await store.abandon(tenant.id, 'late', first);
@@ -129,6 +129,39 @@ describe('an idempotency key', () => {
     );
     await tenant.call('DELETE', '/api/v1/templates/once');
     expect((await tenant.call('POST', '/api/v1/templates', template, { 'Idempotency-Key': 't2' })).status).toBe(201);
+  });
+
+  it('stores the answer with its secrets sealed, for its own row only', async () => {
+    const webhook = { url: 'https://example.com/', events: ['inbox.item_read'] };
+    const post = (key: string): Promise<Json> =>
+      tenant.call('POST', '/api/v1/webhooks', webhook, { 'Idempotency-Key': key });
+    const mint = (key: string): Promise<Json> =>
+      tenant.call('POST', '/api/v1/recipients/ann/inbox-token', {}, { 'Idempotency-Key': key });
+    const [first, token] = [await post('sealed'), await mint('sealed-token')];
+    expect(first.body.secret).toMatch(/^whsec_/);
+    expect([(await post('sealed')).body, (await mint('sealed-token')).body]).toEqual([first.body, token.body]);
+    const stored = await app.sql.query(`select row_to_json(k)::text as row from idempotency_keys k`);
+    expect(stored.rows.length).toBeGreaterThan(1);
+    for (const { row } of stored.rows)
+      for (const secret of [first.body.secret, 'whsec_', token.body.token]) expect(row).not.toContain(secret);
+    // The answer of one row is not readable in another one.
+    await post('other');
+    await app.sql.query(
+      `update idempotency_keys set response_sealed =
+         (select response_sealed from idempotency_keys where tenant_id = $1 and key = 'sealed')
+       where tenant_id = $1 and key = 'other'`,
+      [tenant.id],
+    );
+    expect((await post('other')).status).toBe(500);
+  });
+
+  it('of a send stores no answer', async () => {
+    await tenant.send(simulated('ok'), { 'Idempotency-Key': 'plain' });
+    const { rows } = await app.sql.query(
+      `select notification_id, response_sealed from idempotency_keys where tenant_id = $1 and key = 'plain'`,
+      [tenant.id],
+    );
+    expect(rows).toEqual([{ notification_id: expect.any(String), response_sealed: null }]);
   });
 
   it('of a POST that is still running is reported', async () => {

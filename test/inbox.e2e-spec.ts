@@ -348,9 +348,11 @@ describe('authentication of the stream', () => {
   /** Valid for two seconds; the API issues none that short. */
   async function shortToken(recipientId: string): Promise<string> {
     const { InboxTokens } = await import('../apps/api/src/http/inbox-tokens.js');
-    const { SecretBox } = await import('#database');
-    const tokens = new InboxTokens(new SecretBox(app.config.masterKey).derive('inbox-tokens'));
-    return await tokens.mint({
+    const { Database, PlatformKeys, SecretBox } = await import('#database');
+    const database = new Database({ url: app.databaseUrl, poolSize: 1 });
+    const keys = new PlatformKeys(database, new SecretBox(app.config.masterKey));
+    await keys.prepare();
+    const token = await new InboxTokens(keys).mint({
       tenantId: tenant.id,
       recipientId,
       scopes: ['inbox:read'],
@@ -358,6 +360,8 @@ describe('authentication of the stream', () => {
       keyId: null,
       revocation: 0,
     });
+    await database.close();
+    return token;
   }
 
   it('holds to the origins a tenant allows', async () => {

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { SecretBox } from '#database';
 import { startSmtpSink, until } from '#testing';
 import { CONTENT, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
@@ -73,13 +74,20 @@ describe('a delivery that cannot be loaded', () => {
   }, 60_000);
 });
 
-describe('a worker with another master key', () => {
+describe('a worker that lacks the master key of an account', () => {
   it('releases its deliveries, is not ready, and reports why; no delivery fails and no claim counts', async () => {
     const vendor = await startSmtpSink();
     const credentials = { host: '127.0.0.1', port: vendor.port, tls: 'none', from: 'carillon@example.com' };
     const account = { name: 'smtp', provider: 'smtp', credentials };
     expect((await tenant.call('POST', '/api/v1/provider-accounts', account)).status).toBe(201);
-    const wrong = await app.startWorker({ MASTER_KEY: randomBytes(32).toString('hex') });
+    // In a rotation, another process has the next master key already and has sealed the account with it.
+    const nextKey = randomBytes(32);
+    const box = new SecretBox(nextKey, [app.config.masterKey]);
+    const { rows: accounts } = await app.sql.query('select id, credentials_sealed as sealed from provider_accounts');
+    const place = { tenantId: tenant.id, table: 'provider_accounts', id: accounts[0].id };
+    const rewrapped = box.rewrap(accounts[0].sealed, place);
+    await app.sql.query('update provider_accounts set credentials_sealed = $1', [rewrapped]);
+    const wrong = await app.startWorker();
     const ids = [await send('first'), await send('second'), await send('third')];
     // With a broker, a worker that has just started is not ready for another reason.
     const notReady = await until('it is not ready because of its key', async () => {
@@ -95,7 +103,10 @@ describe('a worker with another master key', () => {
     );
     // Through a broker the worker keeps the partitions that were assigned to it until an operator stops it.
     if (inject('profile') === 'scale') await wrong.stop();
-    const right = await app.startWorker();
+    const right = await app.startWorker({
+      MASTER_KEY: nextKey.toString('hex'),
+      MASTER_KEY_PREVIOUS: app.config.masterKey.toString('hex'),
+    });
     for (const id of ids) await until('it is sent', async () => (await tenant.delivery(id)).state === 'sent', 30_000);
     expect(vendor.log).toHaveLength(3);
     expect((await right.readiness()).ready).toBe(true);

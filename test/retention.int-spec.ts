@@ -18,6 +18,7 @@ import {
   QueueFiguresStore,
   ReceiptsStore,
   RetentionStore,
+  SecretBox,
 } from '#database';
 import { newId, tenantSettings } from '#domain';
 import { createLogger } from '#telemetry';
@@ -426,7 +427,7 @@ describe('clean-ups', () => {
     const logger = createLogger({ level: 'silent', role: 'test' });
     const housekeeper = new Housekeeper(
       {
-        erasures: new ErasuresStore(database),
+        erasures: new ErasuresStore(database, new SecretBox(Buffer.alloc(32))),
         due: new DueDeliveriesStore(database),
         events: new EventsStore(database),
         operations: new OperationsStore(database, MIGRATIONS),

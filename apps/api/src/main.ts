@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { ConfigError, loadConfig } from '#config';
+import { WrongMasterKey } from '#database';
 import { createLogger, stopOnSignal } from '#telemetry';
 import { startApi } from './start-api.js';
 
@@ -16,6 +17,6 @@ try {
     (error) => logger.error({ err: error }, 'stopping failed'),
   );
 } catch (error) {
-  console.error(error instanceof ConfigError ? error.message : error);
+  console.error(error instanceof ConfigError || error instanceof WrongMasterKey ? error.message : error);
   process.exit(1);
 }

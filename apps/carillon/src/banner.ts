@@ -25,7 +25,7 @@ export function banner({ config, api, demo, database }: BannerParts): string {
   if (demo) {
     lines.push(
       `  API key      ${demo.apiKey}`,
-      `  Admin token  ${config.adminToken}`,
+      `  Admin token  ${config.adminTokenFile ? `in ${config.adminTokenFile}` : 'as set by ADMIN_TOKEN'}`,
       '',
       '  Send your first notification:',
       '',

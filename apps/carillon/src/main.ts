@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import { type Config, ConfigError, loadConfig, profileOf, settingFaults } from '#config';
-import { Database, LoginsNotCreated, migrate, SecretBox } from '#database';
+import { Database, LoginsNotCreated, migrate, PlatformKeys, SecretBox, WrongMasterKey } from '#database';
 import { AlreadyRunning, type EmbeddedPostgres, startEmbeddedPostgres } from '#embedded-postgres';
 import { createLogger, type Logger, stopOnSignal } from '#telemetry';
 import { startApi } from '../../api/src/start-api.js';
@@ -76,7 +76,9 @@ async function prepareDemo(config: Config, logger: Logger): Promise<Demo> {
     onIdleError: (error) => logger.warn({ err: error }, 'a database connection was lost'),
   });
   try {
-    return await seedDemo(database, new SecretBox(config.masterKey), config.home);
+    const keys = new PlatformKeys(database, new SecretBox(config.masterKey, config.previousMasterKeys));
+    await keys.prepare();
+    return await seedDemo(database, keys, config.home);
   } finally {
     await database.close();
   }
@@ -89,7 +91,7 @@ start().catch(async (error: NodeJS.ErrnoException) => {
         'set PORT (or METRICS_PORT, INTERNAL_PORT) to a free one.',
     );
   // These errors have a message for the user; all others need their stack.
-  else if ([ConfigError, AlreadyRunning, LoginsNotCreated].some((kind) => error instanceof kind))
+  else if ([ConfigError, AlreadyRunning, LoginsNotCreated, WrongMasterKey].some((kind) => error instanceof kind))
     console.error(error.message);
   else console.error(error);
   await stop().catch(() => undefined);

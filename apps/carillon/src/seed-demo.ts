@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ApiKeysStore, Database, RecipientsStore, type SecretBox, TemplatesStore, TenantsStore } from '#database';
+import { ApiKeysStore, Database, type PlatformKeys, RecipientsStore, TemplatesStore, TenantsStore } from '#database';
 import { DomainError, hashSecret, newApiKey, scopes } from '#domain';
 
 export interface Demo {
@@ -44,7 +44,7 @@ const TEMPLATES = [
 ] as const;
 
 /** Returns the demo tenant. Creates it unless it is in both the file and the database. */
-export async function seedDemo(database: Database, box: SecretBox, home: string): Promise<Demo> {
+export async function seedDemo(database: Database, keys: PlatformKeys, home: string): Promise<Demo> {
   const file = join(home, 'demo.json');
   if (existsSync(file)) {
     const known = JSON.parse(readFileSync(file, 'utf8')) as Demo;
@@ -66,7 +66,7 @@ export async function seedDemo(database: Database, box: SecretBox, home: string)
   const fields = {
     tenantId: tenant.id,
     keyId: key.keyId,
-    secretHash: hashSecret(box.derive('api-keys'), key.secret),
+    secretHash: hashSecret(keys.apiKeyPepper, key.secret),
     name: 'Demo',
     mode: 'live' as const,
     scopes: [...scopes],

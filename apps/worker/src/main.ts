@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { ConfigError, loadConfig } from '#config';
+import { WrongMasterKey } from '#database';
 import { createLogger, stopOnSignal } from '#telemetry';
 import { startWorker } from './start-worker.js';
 
@@ -16,6 +17,6 @@ try {
     (error) => logger.error({ err: error }, 'the stop failed'),
   );
 } catch (error) {
-  console.error(error instanceof ConfigError ? error.message : error);
+  console.error(error instanceof ConfigError || error instanceof WrongMasterKey ? error.message : error);
   process.exit(1);
 }

@@ -1,7 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
 import type { Config } from '#config';
-import { OperationsStore } from '#database';
+import { OperationsStore, PlatformKeys } from '#database';
 import { type Logger, NestLogger, type Readiness, startMetrics, startOperationsServer } from '#telemetry';
 import { DeliveryServer } from './connections/delivery-server.js';
 import { WorkerModule } from './worker.module.js';
@@ -50,6 +50,7 @@ export async function startWorker(config: Config, options: StartOptions): Promis
       })
     : undefined;
   await app.get(OperationsStore).untilReady((checks) => logger.warn({ checks }, 'waiting for the database'));
+  await app.get(PlatformKeys).prepare();
   await app.listen();
   return {
     readiness,

@@ -31,6 +31,7 @@ export class WorkerModule {
       poolSize: config.databasePoolSize,
       applicationName: 'carillon-worker',
       masterKey: config.masterKey,
+      previousMasterKeys: config.previousMasterKeys,
       events: config.kafka !== undefined,
       migrationsDirectory,
       onFault: (error, message) => logger.warn({ err: error }, message),

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,6 +60,34 @@ describe('the configuration', () => {
     expect(first.adminToken).toBe(second.adminToken);
     expect(first.adminToken.length).toBeGreaterThanOrEqual(32);
     expect(statSync(join(home, 'secrets.json')).mode & 0o777).toBe(0o600);
+  });
+
+  it('takes further master keys and a second admin token for a rotation, with the rules of the current ones', () => {
+    const [first, second, third] = [randomBytes(32), randomBytes(32), randomBytes(32)];
+    const token = randomBytes(32).toString('hex');
+    const rotating = {
+      ...good,
+      NODE_ENV: 'production',
+      ADMIN_TOKEN: token,
+      ADMIN_TOKEN_PREVIOUS: token.split('').reverse().join(''),
+      MASTER_KEY: first.toString('base64'),
+      MASTER_KEY_PREVIOUS: `${second.toString('hex')}, ${third.toString('base64')}`,
+    };
+    const config = loadConfig(rotating);
+    expect([config.masterKey, ...config.previousMasterKeys]).toEqual([first, second, third]);
+    expect(config.previousAdminToken).toBe(rotating.ADMIN_TOKEN_PREVIOUS);
+    expect(config.adminTokenFile).toBeUndefined();
+    expect(loadConfig(good)).toMatchObject({ previousMasterKeys: [], previousAdminToken: undefined });
+    expect(loadConfig(good).adminTokenFile).toBe(join(home, 'secrets.json'));
+    // A weak key of an earlier release can be replaced.
+    expect(faults({ ...rotating, MASTER_KEY_PREVIOUS: '0'.repeat(64) })).toEqual([]);
+    expect(faults({ ...rotating, MASTER_KEY: '0'.repeat(64) })).toHaveLength(1);
+    const wrong = faults({ ...rotating, ADMIN_TOKEN_PREVIOUS: 'short', MASTER_KEY_PREVIOUS: 'too-short' });
+    expect(wrong).toEqual([expect.stringMatching(/^MASTER_KEY_PREVIOUS: must be 32 bytes/)]);
+    expect(wrong.join()).not.toContain('too-short');
+    expect(faults({ ...rotating, ADMIN_TOKEN_PREVIOUS: 'short' })).toEqual([
+      expect.stringMatching(/^ADMIN_TOKEN_PREVIOUS: .*32 bytes/),
+    ]);
   });
 
   it('names all errors, with the value unless it is a secret', () => {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { channelIds } from '#domain';
-import { localSecrets } from './local-secrets.js';
+import { localSecrets, secretsFile } from './local-secrets.js';
 import { concurrencySetting, type SettingName, type Settings, secretSettings, settingsSchema } from './schema.js';
 import { isWeakSecret } from './weak-secret.js';
 
@@ -26,8 +26,14 @@ export interface Config {
   readonly metricsPort: number | undefined;
   readonly metricsHost: string;
   readonly adminToken: string;
+  /** The file that contains the admin token. Undefined if ADMIN_TOKEN sets it. */
+  readonly adminTokenFile: string | undefined;
+  /** Accepted beside `adminToken`. */
+  readonly previousAdminToken: string | undefined;
   /** 32 bytes. */
   readonly masterKey: Buffer;
+  /** Open secrets beside `masterKey`. */
+  readonly previousMasterKeys: readonly Buffer[];
   /** Absolute path. */
   readonly home: string;
   readonly logLevel: Settings['LOG_LEVEL'];
@@ -113,7 +119,10 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     metricsPort: settings.METRICS_PORT,
     metricsHost: settings.METRICS_HOST,
     adminToken: settings.ADMIN_TOKEN ?? generated!.adminToken,
+    adminTokenFile: settings.ADMIN_TOKEN ? undefined : secretsFile(home),
+    previousAdminToken: settings.ADMIN_TOKEN_PREVIOUS,
     masterKey: settings.MASTER_KEY ?? Buffer.from(generated!.masterKey, 'hex'),
+    previousMasterKeys: settings.MASTER_KEY_PREVIOUS ?? [],
     home,
     logLevel: settings.LOG_LEVEL,
     pages: settings.DEMO_PAGES_ENABLED ?? embedded,
@@ -217,17 +226,24 @@ function isProduction({ NODE_ENV, DATABASE_URL }: Settings): boolean {
   return (NODE_ENV ?? (DATABASE_URL === undefined ? 'development' : 'production')) === 'production';
 }
 
-function weakSecrets({ MASTER_KEY, ADMIN_TOKEN }: Settings): string[] {
+/** MASTER_KEY_PREVIOUS may be weak: otherwise a weak key of an earlier release could not be replaced. */
+function weakSecrets(settings: Settings): string[] {
   const faults: string[] = [];
   const missing = 'must be set in production (NODE_ENV=development generates one)';
-  if (!MASTER_KEY) faults.push(`MASTER_KEY: ${missing}`);
-  else if (isWeakSecret(MASTER_KEY)) faults.push(`MASTER_KEY: ${tooRegular('openssl rand -hex 32')}`);
-  if (!ADMIN_TOKEN) faults.push(`ADMIN_TOKEN: ${missing}`);
-  else if (Buffer.byteLength(ADMIN_TOKEN) < 32) faults.push('ADMIN_TOKEN: must be 32 bytes or more in production');
-  else if (KNOWN_DEFAULT_TOKENS.test(ADMIN_TOKEN))
-    faults.push('ADMIN_TOKEN: must not be a well-known default in production');
-  else if (isWeakSecret(Buffer.from(ADMIN_TOKEN))) faults.push(`ADMIN_TOKEN: ${tooRegular('openssl rand -hex 24')}`);
+  if (!settings.MASTER_KEY) faults.push(`MASTER_KEY: ${missing}`);
+  else if (isWeakSecret(settings.MASTER_KEY)) faults.push(`MASTER_KEY: ${tooRegular('openssl rand -hex 32')}`);
+  if (!settings.ADMIN_TOKEN) faults.push(`ADMIN_TOKEN: ${missing}`);
+  for (const name of ['ADMIN_TOKEN', 'ADMIN_TOKEN_PREVIOUS'] as const) {
+    const fault = settings[name] && weakToken(settings[name]);
+    if (fault) faults.push(`${name}: ${fault}`);
+  }
   return faults;
+}
+
+function weakToken(token: string): string | null {
+  if (Buffer.byteLength(token) < 32) return 'must be 32 bytes or more in production';
+  if (KNOWN_DEFAULT_TOKENS.test(token)) return 'must not be a well-known default in production';
+  return isWeakSecret(Buffer.from(token)) ? tooRegular('openssl rand -hex 24') : null;
 }
 
 function tooRegular(command: string): string {

@@ -8,6 +8,10 @@ export interface LocalSecrets {
   adminToken: string;
 }
 
+export function secretsFile(home: string): string {
+  return join(home, 'secrets.json');
+}
+
 /**
  * The secrets of this machine, generated at the first start and kept in `secrets.json`, readable only by its owner. If
  * two processes start together, both use the same secrets: each writes a temporary file and links it to the name, which
@@ -15,7 +19,7 @@ export interface LocalSecrets {
  */
 export function localSecrets(home: string): LocalSecrets {
   mkdirSync(home, { recursive: true });
-  const file = join(home, 'secrets.json');
+  const file = secretsFile(home);
   const found = read(file);
   if (found) return found;
 

@@ -1,6 +1,16 @@
 import { z } from 'zod';
 import { type ChannelId, channelIds } from '#domain';
-import { brokerList, cidrList, concurrency, flag, masterKey, port, positive, prefix } from './setting-formats.js';
+import {
+  brokerList,
+  cidrList,
+  concurrency,
+  flag,
+  masterKey,
+  masterKeyList,
+  port,
+  positive,
+  prefix,
+} from './setting-formats.js';
 
 /**
  * Every setting of Carillon, with a description. `npm run docs` generates `docs/configuration.md` and `.env.example`
@@ -138,11 +148,22 @@ export const settingsSchema = z.object({
       "The operator's token for `/internal`, 32 random bytes or more. Outside production one is generated and kept" +
         ' under CARILLON_HOME.',
     ),
+  ADMIN_TOKEN_PREVIOUS: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Accepted beside ADMIN_TOKEN, for the time of a rotation (docs/secrets.md).'),
   MASTER_KEY: masterKey
     .optional()
     .describe(
-      '32 random bytes that encrypt credentials and sign inbox tokens, as hexadecimal or base64. Outside ' +
-        'production a key is generated and kept under CARILLON_HOME.',
+      '32 random bytes that encrypt the secrets in the database, as hexadecimal or base64. Outside production a key ' +
+        'is generated and kept under CARILLON_HOME.',
+    ),
+  MASTER_KEY_PREVIOUS: masterKeyList
+    .optional()
+    .describe(
+      'Further master keys, comma-separated, that open secrets but seal none, for the time of a rotation ' +
+        '(docs/secrets.md).',
     ),
   CARILLON_HOME: z
     .string()
@@ -229,5 +250,7 @@ export const secretSettings: readonly SettingName[] = [
   'REDIS_URL',
   'KAFKA_PASSWORD',
   'ADMIN_TOKEN',
+  'ADMIN_TOKEN_PREVIOUS',
   'MASTER_KEY',
+  'MASTER_KEY_PREVIOUS',
 ];

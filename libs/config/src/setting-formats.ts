@@ -45,3 +45,9 @@ export const masterKey = z.string().transform((text, context) => {
   }
   return key;
 });
+
+/** Master keys, comma-separated. */
+export const masterKeyList = z
+  .string()
+  .transform((text) => text.split(',').map((key) => key.trim()))
+  .pipe(z.array(masterKey).min(1));

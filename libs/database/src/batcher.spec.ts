@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { DomainError } from '#domain';
 import { Batcher } from './batcher.js';
 import { unavailableOf } from './outage.js';
-import { SecretBox } from './secret-box.js';
+import { SecretBox } from './secrets/secret-box.js';
 
 const badRow = Object.assign(new Error('bad row'), { code: '22P02' });
 

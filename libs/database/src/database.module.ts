@@ -1,7 +1,8 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { Database, type DatabaseOptions } from './database.js';
 import { PostgresListener } from './postgres-listener.js';
-import { SecretBox } from './secret-box.js';
+import { PlatformKeys } from './secrets/platform-keys.js';
+import { SecretBox } from './secrets/secret-box.js';
 import { ApiKeysStore } from './stores/api-keys.store.js';
 import { AuditStore } from './stores/audit/audit.store.js';
 import { CategoriesStore } from './stores/categories.store.js';
@@ -30,8 +31,10 @@ import { TokenRevocationsStore } from './stores/token-revocations.store.js';
 import { WebhookEndpointsStore } from './stores/webhook-endpoints.store.js';
 
 export interface DatabaseModuleOptions extends Omit<DatabaseOptions, 'onIdleError'> {
-  /** 32 bytes. */
+  /** Seals and opens secrets. 32 bytes. */
   masterKey: Buffer;
+  /** Only open secrets. */
+  previousMasterKeys: readonly Buffer[];
   migrationsDirectory: string;
   /** Called when a connection is lost; reconnecting is automatic. */
   onFault: (error: Error, what: string) => void;
@@ -44,23 +47,16 @@ export interface DatabaseModuleOptions extends Omit<DatabaseOptions, 'onIdleErro
 @Module({})
 export class DatabaseModule {
   static register(options: DatabaseModuleOptions): DynamicModule {
-    const { masterKey, migrationsDirectory, onFault, ...database } = options;
+    const { masterKey, previousMasterKeys, migrationsDirectory, onFault, ...database } = options;
     const onIdleError = (error: Error): void => onFault(error, 'a database connection was lost');
     const onListenerFault = (error: Error): void => onFault(error, 'the listening connection was lost');
     const providers: Provider[] = [
       { provide: Database, useFactory: () => new Database({ ...database, onIdleError }) },
-      { provide: SecretBox, useFactory: () => new SecretBox(masterKey) },
+      { provide: SecretBox, useFactory: () => new SecretBox(masterKey, previousMasterKeys) },
       of(PostgresListener, [Database], (database: Database) => new PostgresListener(database, onListenerFault)),
       of(OperationsStore, [Database], (database: Database) => new OperationsStore(database, migrationsDirectory)),
-      of(
-        ProviderAccountsStore,
-        [Database, SecretBox],
-        (database: Database, box: SecretBox) => new ProviderAccountsStore(database, box),
-      ),
-      of(
-        WebhookEndpointsStore,
-        [Database, SecretBox],
-        (database: Database, box: SecretBox) => new WebhookEndpointsStore(database, box),
+      ...sealingStores.map((Store) =>
+        of(Store, [Database, SecretBox], (database: Database, box: SecretBox) => new Store(database, box)),
       ),
       ...plainStores.map((Store) => of(Store, [Database], (database: Database) => new Store(database))),
     ];
@@ -68,16 +64,16 @@ export class DatabaseModule {
   }
 }
 
+const sealingStores = [ErasuresStore, IdempotencyStore, PlatformKeys, ProviderAccountsStore, WebhookEndpointsStore];
+
 const plainStores = [
   ApiKeysStore,
   AuditStore,
   CategoriesStore,
   DueDeliveriesStore,
-  ErasuresStore,
   EventsStore,
   FirstAnswersStore,
   ExpiredRowsStore,
-  IdempotencyStore,
   InboxStore,
   MailboxStore,
   NotificationsStore,

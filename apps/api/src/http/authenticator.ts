@@ -1,12 +1,12 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { ApiKeysStore, type KnownKey } from '#database';
+import { ApiKeysStore, type KnownKey, PlatformKeys } from '#database';
 import { DEFAULT_REQUESTS_PER_MINUTE, DomainError, hashSecret, parseApiKey } from '#domain';
 import type { Allowance, RequestAllowances } from '#rate-limit';
 import type { RealtimeBus } from '#realtime';
 import type { Logger } from '#telemetry';
-import { API_KEY_PEPPER, BUS, LOGGER, REQUEST_ALLOWANCES } from '../tokens.js';
+import { BUS, LOGGER, REQUEST_ALLOWANCES } from '../tokens.js';
 import { FailureLimit, sourceOf } from './failure-limit.js';
 import { FreshCache } from './fresh-cache.js';
 
@@ -26,7 +26,7 @@ export class Authenticator implements OnApplicationBootstrap, OnApplicationShutd
 
   constructor(
     private readonly keys: ApiKeysStore,
-    @Inject(API_KEY_PEPPER) private readonly pepper: Buffer,
+    private readonly platformKeys: PlatformKeys,
     @Inject(BUS) bus: RealtimeBus,
     @Inject(REQUEST_ALLOWANCES) private readonly requests: RequestAllowances,
     @Inject(LOGGER) private readonly logger: Logger,
@@ -88,7 +88,7 @@ export class Authenticator implements OnApplicationBootstrap, OnApplicationShutd
     if (parsed && address !== null && !this.known.has(parsed.keyId)) this.failures.takeLookup(sourceOf(address));
     const known = parsed && (await this.known.get(parsed.keyId));
     // An unknown id takes the same path as a wrong secret.
-    const given = hashSecret(this.pepper, parsed?.secret ?? '');
+    const given = hashSecret(this.platformKeys.apiKeyPepper, parsed?.secret ?? '');
     if (!known || !timingSafeEqual(given, known.secretHash)) return null;
     this.verified.set(digest, known.keyId);
     return known;

@@ -25,17 +25,18 @@ const OPERATOR_FAILURES_PER_MINUTE = 60;
  */
 @Injectable()
 export class AuthorizeRequest {
-  private readonly adminToken: Buffer;
+  /** The current token, and the previous one during a rotation. */
+  private readonly adminTokens: readonly Buffer[];
   private readonly operatorRequests = new RequestLimit();
   private readonly operatorFailures = new RequestLimit();
 
   constructor(
     private readonly authenticator: Authenticator,
     private readonly recipientAccess: RecipientAccess,
-    @Inject(CONFIG) { adminToken }: Config,
+    @Inject(CONFIG) { adminToken, previousAdminToken }: Config,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
-    this.adminToken = digest(adminToken);
+    this.adminTokens = [adminToken, ...(previousAdminToken ? [previousAdminToken] : [])].map(digest);
   }
 
   /** Throws `unauthenticated`, `forbidden`, `rate_limited`, `unavailable`. */
@@ -122,8 +123,7 @@ export class AuthorizeRequest {
 
   private operator(request: CarillonRequest): void {
     const given = request.headers['x-admin-token'];
-    // Compares fixed-length digests, so timing does not leak the token's length.
-    if (typeof given === 'string' && timingSafeEqual(digest(given), this.adminToken)) {
+    if (typeof given === 'string' && this.isAdminToken(given)) {
       const allowance = this.operatorRequests.take('operator', OPERATOR_REQUESTS_PER_MINUTE);
       if (allowance.granted) return;
       throw new DomainError('rate_limited', 'Too many operator requests.', {
@@ -148,6 +148,12 @@ export class AuthorizeRequest {
     if (result === 'rate_limited') return;
     const fields = { request_id: request.id, source_address: request.ip, route: request.routeOptions.url };
     this.logger.warn(fields, 'an operator request had no valid token');
+  }
+
+  /** Compares fixed-length digests, so timing does not leak the token's length. */
+  private isAdminToken(given: string): boolean {
+    const asked = digest(given);
+    return this.adminTokens.some((token) => timingSafeEqual(asked, token));
   }
 }
 

@@ -1,10 +1,9 @@
 import { hash } from 'node:crypto';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
-import { revocationKey } from '#database';
+import { PlatformKeys, revocationKey } from '#database';
 import { DomainError, newId, type Scope } from '#domain';
-import { INBOX_TOKEN_KEY } from '../tokens.js';
 
 export interface InboxIdentity {
   tenantId: string;
@@ -30,56 +29,65 @@ export interface NewInboxToken {
   revocation: number;
 }
 
+interface VerifiedToken {
+  identity: InboxIdentity;
+  keyId: string;
+}
+
 const ALGORITHM = 'HS256';
 const AUDIENCE = 'inbox';
-const KEY_ID = 'k1';
 /** Verified tokens are cached until they expire: checking a signature costs more than reading a page of the inbox. */
 const MAX_VERIFIED = 50_000;
 
-/** Recipient tokens: short-lived JWTs (RFC 7519) that give access to one recipient's inbox only. */
+/**
+ * Recipient tokens: short-lived JWTs (RFC 7519) that give access to one recipient's inbox only. The newest key signs;
+ * the header names it (`kid`), and a retired key verifies until its tokens have expired.
+ */
 @Injectable()
 export class InboxTokens {
   /** By digest of the token. */
-  private readonly verified = new LRUCache<string, InboxIdentity>({ max: MAX_VERIFIED });
+  private readonly verified = new LRUCache<string, VerifiedToken>({ max: MAX_VERIFIED });
 
-  constructor(@Inject(INBOX_TOKEN_KEY) private readonly key: Buffer) {}
+  constructor(private readonly keys: PlatformKeys) {}
 
   async mint({ tenantId, recipientId, scopes, ttlSeconds, keyId, revocation }: NewInboxToken): Promise<string> {
+    const { id, key } = await this.keys.inboxSigningKey();
     return await new SignJWT({
       tid: tenantId,
       scope: scopes.join(' '),
       ...(keyId !== null && { key: keyId }),
       ...(revocation > 0 && { rev: revocation }),
     })
-      .setProtectedHeader({ alg: ALGORITHM, kid: KEY_ID, typ: 'JWT' })
+      .setProtectedHeader({ alg: ALGORITHM, kid: id, typ: 'JWT' })
       .setAudience(AUDIENCE)
       .setSubject(recipientId)
       .setJti(newId())
       .setIssuedAt()
       .setExpirationTime(`${ttlSeconds}s`)
-      .sign(this.key);
+      .sign(key);
   }
 
   /** Throws `unauthenticated` unless the token is ours and valid. The algorithm is pinned. */
   async verify(token: string): Promise<InboxIdentity> {
     const digest = hash('sha256', token, 'base64');
     const known = this.verified.get(digest);
-    if (known && known.expiresAt.getTime() > Date.now()) return known;
-    const identity = await this.check(token);
-    this.verified.set(digest, identity);
-    return identity;
+    if (known && known.identity.expiresAt.getTime() > Date.now() && (await this.keys.inboxKey(known.keyId)))
+      return known.identity;
+    const checked = await this.check(token);
+    this.verified.set(digest, checked);
+    return checked.identity;
   }
 
-  private async check(token: string): Promise<InboxIdentity> {
+  private async check(token: string): Promise<VerifiedToken> {
     try {
-      const { payload } = await jwtVerify(token, this.key, {
+      const { payload, protectedHeader } = await jwtVerify(token, ({ kid }) => this.keyOf(kid), {
         algorithms: [ALGORITHM],
         audience: AUDIENCE,
         requiredClaims: ['sub', 'jti', 'exp', 'tid'],
       });
       const tenantId = String(payload['tid']);
       const recipientId = payload.sub!;
-      return {
+      const identity = {
         tenantId,
         recipientId,
         scopes: new Set(String(payload['scope'] ?? '').split(' ')),
@@ -89,9 +97,16 @@ export class InboxTokens {
         revocation: Number(payload['rev'] ?? 0),
         recipientKey: revocationKey(tenantId, recipientId),
       };
+      return { identity, keyId: protectedHeader.kid! };
     } catch (error) {
       throw tokenRefused(error);
     }
+  }
+
+  private async keyOf(keyId: string | undefined): Promise<Buffer> {
+    const key = keyId === undefined ? undefined : await this.keys.inboxKey(keyId);
+    if (!key) throw new Error(`unknown key id ${JSON.stringify(keyId)}`);
+    return key;
   }
 }
 

@@ -7,12 +7,12 @@ import {
   type Provider,
 } from '@nestjs/common';
 import type { Config } from '#config';
-import { Database, DatabaseModule, PostgresListener, SecretBox } from '#database';
+import { Database, DatabaseModule, PostgresListener } from '#database';
 import type { Kafka } from '#messaging';
 import { makeBus, type RealtimeBus } from '#realtime';
 import type { Redis } from '#redis';
 import type { Logger } from '#telemetry';
-import { API_KEY_PEPPER, BUS, CONFIG, INBOX_TOKEN_KEY, KAFKA, LOGGER, REDIS, UNSUBSCRIBE_KEY } from '../tokens.js';
+import { BUS, CONFIG, KAFKA, LOGGER, REDIS } from '../tokens.js';
 import { PrepareDatabase } from './prepare-database.js';
 
 export interface InfrastructureOptions {
@@ -26,7 +26,7 @@ export interface InfrastructureOptions {
 }
 
 /**
- * Configuration, logger, keys and connections, for every module. It is global, so Nest initializes it before and shuts
+ * Configuration, logger and connections, for every module. It is global, so Nest initializes it before and shuts
  * it down after the modules that use it: the database is ready when they start and still open when they stop.
  */
 @Module({})
@@ -52,9 +52,6 @@ export class InfrastructureModule implements OnModuleInit, OnApplicationShutdown
         useFactory: (listener: PostgresListener) =>
           makeBus(redis, listener, (error) => onFault(error, 'publishing real-time hints failed')),
       },
-      derivedKey(API_KEY_PEPPER, 'api-keys'),
-      derivedKey(INBOX_TOKEN_KEY, 'inbox-tokens'),
-      derivedKey(UNSUBSCRIBE_KEY, 'unsubscribe'),
     ];
     const database = DatabaseModule.register({
       url: config.databaseUrl,
@@ -62,6 +59,7 @@ export class InfrastructureModule implements OnModuleInit, OnApplicationShutdown
       poolSize: config.databasePoolSize,
       applicationName: 'carillon-api',
       masterKey: config.masterKey,
+      previousMasterKeys: config.previousMasterKeys,
       events: config.kafka !== undefined,
       migrationsDirectory,
       onFault,
@@ -88,8 +86,4 @@ export class InfrastructureModule implements OnModuleInit, OnApplicationShutdown
     await this.listener.close();
     await this.database.close();
   }
-}
-
-function derivedKey(token: symbol, purpose: string): Provider {
-  return { provide: token, inject: [SecretBox], useFactory: (box: SecretBox) => box.derive(purpose) };
 }

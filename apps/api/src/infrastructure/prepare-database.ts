@@ -1,19 +1,21 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { OperationsStore, PartitionsStore } from '#database';
+import { OperationsStore, PartitionsStore, PlatformKeys } from '#database';
 import { instruments, type Logger } from '#telemetry';
 import { LOGGER } from '../tokens.js';
 
-/** Waits until the database is reachable and migrated, then makes partitions. */
+/** Waits until the database is reachable and migrated, then opens the platform's keys and makes partitions. */
 @Injectable()
 export class PrepareDatabase {
   constructor(
     private readonly operations: OperationsStore,
     private readonly partitions: PartitionsStore,
+    private readonly keys: PlatformKeys,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   async run(): Promise<void> {
     await this.operations.untilReady((checks) => this.logger.warn({ checks }, 'waiting for the database'));
+    await this.keys.prepare();
     await this.makePartitions();
     instruments().partitionHorizon(() => this.partitions.horizonDays());
   }

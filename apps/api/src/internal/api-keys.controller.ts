@@ -1,14 +1,22 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type ApiKey, ApiKeysStore, type AuditNote, type KeyHash, type Tenant, TenantsStore } from '#database';
+import {
+  type ApiKey,
+  ApiKeysStore,
+  type AuditNote,
+  type KeyHash,
+  PlatformKeys,
+  type Tenant,
+  TenantsStore,
+} from '#database';
 import { apiKeyText, hashSecret, newKeyParts, notFound } from '#domain';
 import type { RealtimeBus } from '#realtime';
 import { Audited, CurrentAudit } from '../audit/audited.js';
 import { RequireOperator } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
-import { API_KEY_PEPPER, BUS } from '../tokens.js';
+import { BUS } from '../tokens.js';
 import {
   type KeyBody,
   keyBody,
@@ -35,7 +43,7 @@ export class ApiKeysController {
   constructor(
     private readonly tenants: TenantsStore,
     private readonly keys: ApiKeysStore,
-    @Inject(API_KEY_PEPPER) private readonly pepper: Buffer,
+    private readonly platformKeys: PlatformKeys,
     @Inject(BUS) private readonly bus: RealtimeBus,
   ) {}
 
@@ -121,7 +129,7 @@ export class ApiKeysController {
   }
 
   private hashOf({ keyId, secret }: KeyParts): KeyHash {
-    return { keyId, secretHash: hashSecret(this.pepper, secret) };
+    return { keyId, secretHash: hashSecret(this.platformKeys.apiKeyPepper, secret) };
   }
 
   private async tenant(tenantId: string): Promise<Tenant> {

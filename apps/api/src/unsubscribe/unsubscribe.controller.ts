@@ -1,7 +1,7 @@
-import { Controller, Get, Header, HttpCode, Inject, Ip, Param, Post } from '@nestjs/common';
+import { Controller, Get, Header, HttpCode, Ip, Param, Post } from '@nestjs/common';
 import { ApiProduces, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { CategoriesStore, RecipientsStore } from '#database';
+import { CategoriesStore, PlatformKeys, RecipientsStore } from '#database';
 import { DomainError, notFound, readUnsubscription, type Unsubscription } from '#domain';
 import { RequestLimit } from '#rate-limit';
 import { Public } from '../http/access.js';
@@ -10,7 +10,6 @@ import { pagePolicy } from '../http/browser/page-policy.js';
 import { FailureLimit, sourceOf } from '../http/failure-limit.js';
 import { RawBody } from '../http/raw-body.js';
 import { routeConfig } from '../http/route-config.js';
-import { UNSUBSCRIBE_KEY } from '../tokens.js';
 import { unsubscribedPage, unsubscribePage } from './unsubscribe.page.js';
 
 const tokenParam = z.object({ token: z.string().min(1).max(4_096) });
@@ -31,7 +30,7 @@ export class UnsubscribeController {
   private readonly requests = new RequestLimit();
 
   constructor(
-    @Inject(UNSUBSCRIBE_KEY) private readonly key: Buffer,
+    private readonly keys: PlatformKeys,
     private readonly recipients: RecipientsStore,
     private readonly categories: CategoriesStore,
   ) {}
@@ -74,7 +73,7 @@ export class UnsubscribeController {
 
   /** Throws `not_found`, and `rate_limited` after too many wrong links from an address or requests for one link. */
   private read(token: string, address: string): Unsubscription {
-    const found = readUnsubscription(this.key, token);
+    const found = readUnsubscription(this.keys.unsubscribeKey, token);
     if (!found) throw this.wrongLinks.count(sourceOf(address), notFound('unsubscribe link', token));
     const { tenantId, recipientId, category } = found;
     const { granted, resetSeconds } = this.requests.take(`${tenantId} ${category} ${recipientId}`, REQUESTS_PER_LINK);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import type { Config } from '#config';
-import { AccountPacesStore, Database, DeliveriesStore, SecretBox } from '#database';
+import { AccountPacesStore, Database, DeliveriesStore, PlatformKeys } from '#database';
 import { ProviderDirectory } from '#providers';
 import type { Logger } from '#telemetry';
 import { TemplateRenderer } from '#templates';
@@ -55,8 +55,9 @@ import { UnsubscribeLinks } from './unsubscribe-links.js';
     },
     {
       provide: UnsubscribeLinks,
-      inject: [CONFIG, SecretBox],
-      useFactory: ({ publicUrl }: Config, box: SecretBox) => new UnsubscribeLinks(publicUrl, box.derive('unsubscribe')),
+      inject: [CONFIG, PlatformKeys],
+      useFactory: ({ publicUrl }: Config, keys: PlatformKeys) =>
+        new UnsubscribeLinks(publicUrl, () => keys.unsubscribeKey),
     },
     {
       provide: OutcomeSpool,

@@ -7,7 +7,7 @@ import { UnsubscribeLinks } from './unsubscribe-links.js';
 
 const renderer = new TemplateRenderer({ threads: 1 });
 afterAll(() => renderer.close());
-const step = new RenderStep(renderer, new UnsubscribeLinks(undefined, Buffer.alloc(32)));
+const step = new RenderStep(renderer, new UnsubscribeLinks(undefined, () => Buffer.alloc(32)));
 
 const limited = (text: string, payload: object): Limited =>
   ({

@@ -9,10 +9,13 @@ export interface UnsubscribeLink {
 
 /** Makes links by which the recipient of an e-mail unsubscribes from its category. */
 export class UnsubscribeLinks {
-  /** `publicUrl`: undefined where mail clients cannot reach this deployment; then there are no links. */
+  /**
+   * `publicUrl`: undefined where mail clients cannot reach this deployment; then there are no links. `key`: a function,
+   * because the key is read when the database is ready.
+   */
   constructor(
     private readonly publicUrl: string | undefined,
-    private readonly key: Buffer,
+    private readonly key: () => Buffer,
   ) {}
 
   /** Null for channels other than e-mail and for mandatory categories. */
@@ -20,7 +23,7 @@ export class UnsubscribeLinks {
     if (this.publicUrl === undefined || channel !== 'email' || category?.mandatory) return null;
     const { tenantId, recipientId, category: key } = notification;
     return {
-      url: `${this.publicUrl}/unsubscribe/${signUnsubscription(this.key, { tenantId, recipientId, category: key })}`,
+      url: `${this.publicUrl}/unsubscribe/${signUnsubscription(this.key(), { tenantId, recipientId, category: key })}`,
       listId: `${labelOf(key)}.${tenantId}.${new URL(this.publicUrl).hostname}`,
     };
   }

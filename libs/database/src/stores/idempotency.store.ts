@@ -1,5 +1,6 @@
 import { DomainError } from '#domain';
 import type { Database } from '../database.js';
+import type { SecretBox, SecretPlace } from '../secrets/secret-box.js';
 
 export interface StoredResponse {
   status: number;
@@ -12,10 +13,14 @@ const IN_FLIGHT_SECONDS = 60;
 
 /**
  * Idempotency of all POST requests except sends, which store their key in the commit that accepts them (see
- * accept.store.ts). Takes the key before the request runs and stores the response afterwards.
+ * accept.store.ts). Takes the key before the request runs and stores the response afterwards, sealed: it may contain a
+ * webhook secret or a recipient token.
  */
 export class IdempotencyStore {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly box: SecretBox,
+  ) {}
 
   /**
    * Takes the key for the request with the unique `token` (a UUID). Returns the stored response of an earlier request,
@@ -31,8 +36,8 @@ export class IdempotencyStore {
         values: [tenantId, key, bodyHash, token],
       });
       if (taken.length > 0) return null;
-      const [found] = await sql.query<{ same: boolean; response: StoredResponse | null; lost: boolean }>({
-        text: `select body_hash = decode($3, 'hex') and notification_id is null as same, response,
+      const [found] = await sql.query<{ same: boolean; sealed: string | null; lost: boolean }>({
+        text: `select body_hash = decode($3, 'hex') and notification_id is null as same, response_sealed as sealed,
                       created_at < now() - interval '${IN_FLIGHT_SECONDS} seconds' as lost
                from idempotency_keys where tenant_id = $1 and key = $2`,
         values: [tenantId, key, bodyHash],
@@ -40,7 +45,7 @@ export class IdempotencyStore {
       const name = JSON.stringify(key);
       if (found && !found.same)
         throw new DomainError('idempotency_mismatch', `The idempotency key ${name} was used before with another body.`);
-      if (found?.response) return found.response;
+      if (found?.sealed) return JSON.parse(this.box.open(found.sealed, placeOfAnswer(tenantId, key))) as StoredResponse;
       if (found?.lost)
         throw new DomainError(
           'idempotency_unknown',
@@ -57,8 +62,8 @@ export class IdempotencyStore {
   async complete(tenantId: string, key: string, token: string, response: StoredResponse): Promise<void> {
     await this.database.sqlForTenant(tenantId, (sql) =>
       sql.query({
-        text: 'update idempotency_keys set response = $4 where tenant_id = $1 and key = $2 and token = $3',
-        values: [tenantId, key, token, JSON.stringify(response)],
+        text: 'update idempotency_keys set response_sealed = $4 where tenant_id = $1 and key = $2 and token = $3',
+        values: [tenantId, key, token, this.box.seal(JSON.stringify(response), placeOfAnswer(tenantId, key))],
       }),
     );
   }
@@ -67,9 +72,15 @@ export class IdempotencyStore {
   async abandon(tenantId: string, key: string, token: string): Promise<void> {
     await this.database.sqlForTenant(tenantId, (sql) =>
       sql.query({
-        text: 'delete from idempotency_keys where tenant_id = $1 and key = $2 and token = $3 and response is null',
+        text: `delete from idempotency_keys
+               where tenant_id = $1 and key = $2 and token = $3 and response_sealed is null`,
         values: [tenantId, key, token],
       }),
     );
   }
+}
+
+/** The place of a sealed response. */
+export function placeOfAnswer(tenantId: string, key: string): SecretPlace {
+  return { tenantId, table: 'idempotency_keys', id: key };
 }

@@ -3,7 +3,7 @@ import { type Change, changedFields } from '../change.js';
 import type { Database } from '../database.js';
 import { Prisma } from '../generated/client.js';
 import { newestFirst, type Page, type PageRequest, toPage } from '../page.js';
-import type { SecretBox } from '../secret-box.js';
+import type { SecretBox } from '../secrets/secret-box.js';
 import { type AuditNote, writeAudit } from './audit/audit-entry.js';
 import {
   type AccountAllowances,

@@ -2,7 +2,7 @@ import { newId } from '#domain';
 import type { Change } from '../change.js';
 import type { Database } from '../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../page.js';
-import type { SecretBox } from '../secret-box.js';
+import type { SecretBox } from '../secrets/secret-box.js';
 import type { Sql } from '../statement.js';
 import { type AuditNote, auditStatement } from './audit/audit-entry.js';
 import { emit } from './sending/emit-events.js';

@@ -80,35 +80,14 @@ export function eraseInbox(tenantId: string, recipientId: string): Statement[] {
   ];
 }
 
-const ADDRESSES = '(select unnest(addresses) from erasures where tenant_id = $1 and recipient_id = $2)';
-
 /**
  * A suppression keeps its address, so that the address gets no messages by mistake, and loses the vendor's text. $3:
  * all channels. Index: suppressions_tenant_id_channel_address_key.
  */
-const SUPPRESSIONS = `
+export const SUPPRESSIONS = `
 update suppressions set detail = null, delivery_id = null
-where tenant_id = $1 and channel = any ($3::text[]) and address in ${ADDRESSES}`;
-
-/**
- * Stored answers to POST requests in which a value is the recipient or an address. $3: the start of the path of the
- * recipient's resources. A repetition of such a request is rejected as `idempotency_unknown`. Index:
- * idempotency_keys_response_idx.
- */
-const STORED_ANSWERS = `
-update idempotency_keys set response = null
-where tenant_id = $1 and response is not null
-  and (starts_with(response->>'location', $3)
-    or jsonb_path_exists(response, '$.** ? (@ == $values[*])', jsonb_build_object(
-         'values', to_jsonb(array(select $2::text union ${ADDRESSES})))))`;
-
-export function eraseStoredTexts(tenantId: string, recipientId: string): Statement[] {
-  const location = `/api/v1/recipients/${encodeURIComponent(recipientId)}/`;
-  return [
-    { text: SUPPRESSIONS, values: [tenantId, recipientId, channelIds] },
-    { text: STORED_ANSWERS, values: [tenantId, recipientId, location] },
-  ];
-}
+where tenant_id = $1 and channel = any ($3::text[])
+  and address in (select unnest(addresses) from erasures where tenant_id = $1 and recipient_id = $2)`;
 
 /**
  * Vendors' texts with one of the addresses, at the accounts of the tenant and of the platform ($3). An account has one

@@ -1,7 +1,9 @@
-import { NIL_ID, PLATFORM_TENANT_ID } from '#domain';
+import { channelIds, NIL_ID, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../../database.js';
+import type { SecretBox } from '../../secrets/secret-box.js';
 import type { Statement } from '../../statement.js';
 import type { AuditNote } from '../audit/audit-entry.js';
+import { eraseAnswers } from './erase-answers.js';
 import {
   ERASE_EVENT_NOTIFICATIONS,
   ERASE_EVENTS,
@@ -16,9 +18,9 @@ import {
   DUE_ERASURES,
   eraseInbox,
   eraseProfile,
-  eraseStoredTexts,
   FORGET,
   MAILBOX,
+  SUPPRESSIONS,
 } from './erase-recipient.js';
 
 interface Erasure {
@@ -38,7 +40,10 @@ type Counts = Record<string, number>;
  * so that a recipient with many notifications does not block sends.
  */
 export class ErasuresStore {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly box: SecretBox,
+  ) {}
 
   /** Returns the number of erased rows of each kind, or null if there was none. Throws `unavailable`. */
   async erase(tenantId: string, recipientId: string, audit: AuditNote | null): Promise<Counts | null> {
@@ -77,7 +82,8 @@ export class ErasuresStore {
     });
     // After the deliveries are ended, because until then one could insert an inbox item.
     add(counts, await this.run(tenantId, eraseInbox(tenantId, recipientId)));
-    await this.run(tenantId, eraseStoredTexts(tenantId, recipientId));
+    await this.database.queryForTenant(tenantId, { text: SUPPRESSIONS, values: [tenantId, recipientId, channelIds] });
+    await eraseAnswers(this.database, this.box, tenantId, recipientId);
     // As the platform, because its accounts send for this tenant too.
     await this.database.platform.query({ text: ACCOUNT_HEALTH, values: [tenantId, recipientId, PLATFORM_TENANT_ID] });
     await this.eraseLateRows(erasure);

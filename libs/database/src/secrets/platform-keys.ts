@@ -1,0 +1,213 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { newId, PLATFORM_TENANT_ID } from '#domain';
+import type { Database } from '../database.js';
+import { sealedColumns } from './sealed-columns.js';
+import { type SecretBox, WrongMasterKey } from './secret-box.js';
+
+/** `api-keys` hashes API keys, `inbox-tokens` signs recipient tokens, `unsubscribe` signs links in e-mails. */
+const purposes = ['api-keys', 'inbox-tokens', 'unsubscribe'] as const;
+type Purpose = (typeof purposes)[number];
+
+export interface SigningKey {
+  id: string;
+  key: Buffer;
+}
+
+interface PlatformKey extends SigningKey {
+  purpose: Purpose;
+  isRetired: boolean;
+}
+
+const TABLE = 'platform_keys';
+const KEY_BYTES = 32;
+/** The key id in the tokens of earlier releases. */
+const FIRST_KEY_ID = 'k1';
+/** A retired key verifies recipient tokens as long as they live, and for the time until all processes know its end. */
+const OVERLAP_MINUTES = 65;
+/** After this time a process reads the keys again before it uses one. */
+const KNOWN_MS = 30_000;
+/** Between two reads: tokens with invented key ids cause one statement a second. */
+const MIN_RELOAD_MS = 1_000;
+
+/**
+ * The keys of the platform that do not change with MASTER_KEY. They are sealed like other secrets; `prepare()` creates
+ * and opens them at the start.
+ */
+export class PlatformKeys {
+  private keys: readonly PlatformKey[] = [];
+  private loadedAt = Number.NEGATIVE_INFINITY;
+  private loading: Promise<void> | undefined;
+
+  constructor(
+    private readonly database: Database,
+    private readonly box: SecretBox,
+  ) {}
+
+  /**
+   * Opens the keys, and creates those that are missing. Call before anything uses them, once the database has all
+   * migrations. Throws {@link WrongMasterKey} if this process cannot open the secrets of the database.
+   */
+  async prepare(): Promise<void> {
+    try {
+      await this.load();
+      const missing = purposes.filter((purpose) => !this.find(purpose));
+      if (missing.length === 0) return;
+      await this.checkMasterKey();
+      await this.create(missing);
+      await this.load();
+    } catch (error) {
+      if (!(error instanceof WrongMasterKey)) throw error;
+      throw new WrongMasterKey(
+        `MASTER_KEY does not open the secrets of this database: ${error.message}. Set MASTER_KEY to the key that ` +
+          'they were sealed under, or add that key to MASTER_KEY_PREVIOUS (docs/secrets.md).',
+        { cause: error },
+      );
+    }
+  }
+
+  /** The HMAC key of the stored API key hashes. */
+  get apiKeyPepper(): Buffer {
+    return this.current('api-keys').key;
+  }
+
+  /** The key that signs unsubscribe links. */
+  get unsubscribeKey(): Buffer {
+    return this.current('unsubscribe').key;
+  }
+
+  /** The newest key for recipient tokens. */
+  async inboxSigningKey(): Promise<SigningKey> {
+    await this.refresh();
+    return this.current('inbox-tokens');
+  }
+
+  /** The key of a recipient token; undefined if it is unknown or its overlap has ended. */
+  async inboxKey(id: string): Promise<Buffer | undefined> {
+    await this.refresh();
+    const known = this.inboxKeyById(id);
+    if (known) return known;
+    // Another process may have signed with a key that is newer than our list.
+    await this.reload();
+    return this.inboxKeyById(id);
+  }
+
+  /**
+   * Makes a new key sign recipient tokens. Tokens under older keys stay valid until they expire, or with `endTokens`
+   * only until the processes notice, after 30 s. Returns the id of the new key.
+   */
+  async rotateInboxKey(endTokens: boolean): Promise<string> {
+    const keyId = newId();
+    const id = `inbox-tokens/${keyId}`;
+    await this.database.platform.query({
+      text: ROTATE,
+      values: [PLATFORM_TENANT_ID, id, this.seal(id, randomBytes(KEY_BYTES)), endTokens],
+    });
+    return keyId;
+  }
+
+  private current(purpose: Purpose): PlatformKey {
+    const found = this.find(purpose);
+    if (!found) throw new Error(`the platform key ${purpose} is not loaded`);
+    return found;
+  }
+
+  /** The newest key for this purpose. */
+  private find(purpose: Purpose): PlatformKey | undefined {
+    return this.keys.find((key) => key.purpose === purpose && !key.isRetired);
+  }
+
+  private inboxKeyById(id: string): Buffer | undefined {
+    return this.keys.find((key) => key.purpose === 'inbox-tokens' && key.id === id)?.key;
+  }
+
+  /** Reads the keys again when they are older than 30 s. Keeps the known ones if the database does not answer. */
+  private async refresh(): Promise<void> {
+    if (performance.now() - this.loadedAt > KNOWN_MS) await this.reload();
+  }
+
+  private async reload(): Promise<void> {
+    this.loading ??= this.loadAfterPause().finally(() => {
+      this.loading = undefined;
+    });
+    await this.loading;
+  }
+
+  private async loadAfterPause(): Promise<void> {
+    const pauseMs = this.loadedAt + MIN_RELOAD_MS - performance.now();
+    if (pauseMs > 0) await delay(pauseMs);
+    try {
+      await this.load();
+    } catch {
+      this.loadedAt = performance.now();
+    }
+  }
+
+  /** Index: platform_keys_pkey. */
+  private async load(): Promise<void> {
+    const rows = await this.database.platform.query<{ id: string; key_sealed: string; is_retired: boolean }>({
+      name: 'platform_keys',
+      text: `select id, key_sealed, retired_at is not null as is_retired from platform_keys
+             where tenant_id = $1 and (retired_at is null or retired_at > now() - interval '${OVERLAP_MINUTES} minutes')
+             order by created_at desc, id desc`,
+      values: [PLATFORM_TENANT_ID],
+    });
+    this.keys = rows.map(({ id, key_sealed: sealed, is_retired: isRetired }) => {
+      const [purpose, keyId] = id.split('/') as [Purpose, string];
+      return { purpose, id: keyId, key: Buffer.from(this.box.open(sealed, placeOf(id)), 'base64url'), isRetired };
+    });
+    this.loadedAt = performance.now();
+  }
+
+  /**
+   * An earlier release derived these keys from MASTER_KEY: they stay the same, so that API keys, tokens and links stay
+   * valid. A new database gets random ones. Another process may create them at the same time; the first one wins.
+   */
+  private async create(missing: readonly Purpose[]): Promise<void> {
+    const [row] = await this.database.platform.query<{ upgraded: boolean }>({
+      text: 'select exists (select from api_keys) as upgraded',
+    });
+    const keys = missing.map((purpose) => (row!.upgraded ? this.box.derive(purpose) : randomBytes(KEY_BYTES)));
+    const ids = missing.map((purpose) => `${purpose}/${FIRST_KEY_ID}`);
+    await this.database.platform.query({
+      text: `insert into platform_keys (tenant_id, id, key_sealed)
+             select $1, k.id, k.sealed from unnest($2::text[], $3::text[]) as k (id, sealed) on conflict do nothing`,
+      values: [PLATFORM_TENANT_ID, ids, ids.map((id, index) => this.seal(id, keys[index]!))],
+    });
+  }
+
+  /** Opens one secret of each column, so that a wrong master key creates no keys. Accepts a damaged row. */
+  private async checkMasterKey(): Promise<void> {
+    for (const { table, column, id } of sealedColumns) {
+      const [row] = await this.database.platform.query<{ tenant_id: string; id: string; sealed: string }>({
+        text: `select tenant_id, ${id} as id, ${column} as sealed from ${table} where ${column} is not null limit 1`,
+      });
+      if (!row) continue;
+      try {
+        this.box.open(row.sealed, { tenantId: row.tenant_id, table, id: row.id });
+      } catch (error) {
+        if (error instanceof WrongMasterKey) throw error;
+      }
+    }
+  }
+
+  private seal(id: string, key: Buffer): string {
+    return this.box.seal(key.toString('base64url'), placeOf(id));
+  }
+}
+
+function placeOf(id: string): { tenantId: string; table: string; id: string } {
+  return { tenantId: PLATFORM_TENANT_ID, table: TABLE, id };
+}
+
+/** Each row is in at most one of `retired` and `expired`. Index: platform_keys_pkey. */
+const ROTATE = `
+with retired as (
+  update platform_keys set
+    retired_at = case when $4 then now() - interval '${OVERLAP_MINUTES} minutes' else now() end
+  where tenant_id = $1 and id like 'inbox-tokens/%'
+    and (retired_at is null or $4 and retired_at > now() - interval '${OVERLAP_MINUTES} minutes')
+), expired as (
+  delete from platform_keys where tenant_id = $1 and retired_at <= now() - interval '${OVERLAP_MINUTES} minutes'
+)
+insert into platform_keys (tenant_id, id, key_sealed) values ($1, $2, $3)`;
