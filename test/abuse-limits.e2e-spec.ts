@@ -2,7 +2,6 @@
 
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SecretBox } from '#database';
 import { newApiKey, newId, signUnsubscription } from '#domain';
 import { reporters, startVendor, vendors } from '#testing';
 import { type Json, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
@@ -233,7 +232,7 @@ describe('receipts', () => {
 
 describe('unsubscribe links', () => {
   const link = (recipientId: string): string =>
-    signUnsubscription(new SecretBox(app.config.masterKey).derive('unsubscribe'), {
+    signUnsubscription(app.keys.unsubscribeKey, {
       tenantId: tenant.id,
       recipientId,
       category: 'news',

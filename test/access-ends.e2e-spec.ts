@@ -121,7 +121,7 @@ const acts: Record<string, Record<'hint' | 'hint lost', (tenant: Tenant) => Prom
     hint: (tenant) => tenant.call('DELETE', '/api/v1/recipients/ann'),
     'hint lost': async ({ id }) => {
       await new TokenRevocationsStore(database).add(id, 'ann', null);
-      await new ErasuresStore(database).erase(id, 'ann', null);
+      await new ErasuresStore(database, new SecretBox(app.config.masterKey)).erase(id, 'ann', null);
     },
   },
 };
@@ -156,7 +156,7 @@ describe.each(['a suspended tenant', 'a revoked key', 'an expired key'])('%s', (
 
 it('an expired token ends REST, events and sockets', async () => {
   const tenant = await app.tenant(UNLIMITED);
-  const tokens = new InboxTokens(new SecretBox(app.config.masterKey).derive('inbox-tokens'));
+  const tokens = new InboxTokens(app.keys);
   const token = await tokens.mint({
     tenantId: tenant.id,
     recipientId: 'ann',

@@ -348,11 +348,7 @@ describe('authentication of the stream', () => {
   /** Valid for two seconds; the API issues none that short. */
   async function shortToken(recipientId: string): Promise<string> {
     const { InboxTokens } = await import('../apps/api/src/http/inbox-tokens.js');
-    const { Database, PlatformKeys, SecretBox } = await import('#database');
-    const database = new Database({ url: app.databaseUrl, poolSize: 1 });
-    const keys = new PlatformKeys(database, new SecretBox(app.config.masterKey));
-    await keys.prepare();
-    const token = await new InboxTokens(keys).mint({
+    return await new InboxTokens(app.keys).mint({
       tenantId: tenant.id,
       recipientId,
       scopes: ['inbox:read'],
@@ -360,8 +356,6 @@ describe('authentication of the stream', () => {
       keyId: null,
       revocation: 0,
     });
-    await database.close();
-    return token;
   }
 
   it('holds to the origins a tenant allows', async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SecretBox } from '#database';
+import { Database, PlatformKeys, SecretBox } from '#database';
 import { signUnsubscription } from '#domain';
 import { freePort } from '../services/programs.ts';
 import { type AllInOne, ended, startAllInOne } from './all-in-one.js';
@@ -109,10 +109,15 @@ describe('the two pages, on a phone', { timeout: 60_000 }, () => {
 
   it('the unsubscribe page sends its form', async () => {
     const { masterKey } = JSON.parse(readFileSync(join(home, 'secrets.json'), 'utf8')) as { masterKey: string };
-    const key = new SecretBox(Buffer.from(masterKey, 'hex')).derive('unsubscribe');
+    const address = JSON.parse(readFileSync(join(home, 'postgres.json'), 'utf8')) as { port: number; password: string };
+    const url = `postgresql://carillon:${address.password}@127.0.0.1:${address.port}/carillon`;
+    const database = new Database({ url, poolSize: 1 });
+    const keys = new PlatformKeys(database, new SecretBox(Buffer.from(masterKey, 'hex')));
+    await keys.prepare();
+    await database.close();
     const claims = { tenantId: carillon.tenant.id, recipientId: 'user-123', category: 'default' };
     faults.length = 0;
-    const page = await open(`/unsubscribe/${signUnsubscription(key, claims)}`);
+    const page = await open(`/unsubscribe/${signUnsubscription(keys.unsubscribeKey, claims)}`);
     await page.getByRole('button', { name: 'Unsubscribe' }).click();
     await page.getByText('Done.').waitFor();
     expect(faults).toEqual([]);

@@ -112,7 +112,8 @@ describe('the platform keys', () => {
 });
 
 describe('a rotation of the key that signs recipient tokens', () => {
-  const mint = (tokens: InboxTokens): Promise<string> => tokens.mint({
+  const mint = (tokens: InboxTokens): Promise<string> =>
+    tokens.mint({
       tenantId,
       recipientId: 'ann',
       scopes: ['inbox:read'],

@@ -3,7 +3,6 @@
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SecretBox } from '#database';
 import { signUnsubscription } from '#domain';
 import { freePort } from '../services/programs.ts';
 import { startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
@@ -68,7 +67,7 @@ describe('every answer says how a browser may use it', () => {
   });
 
   it('the unsubscribe pages allow their own form only', async () => {
-    const key = new SecretBox(app.config.masterKey).derive('unsubscribe');
+    const key = app.keys.unsubscribeKey;
     const token = signUnsubscription(key, { tenantId: tenant.id, recipientId: 'x', category: 'default' });
     for (const method of ['GET', 'POST']) {
       const { status, headers, body } = await app.call(method, `/unsubscribe/${token}`);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { inject } from 'vitest';
 import { type Config, loadConfig } from '#config';
+import { Database, PlatformKeys, SecretBox } from '#database';
 import { createLogger } from '#telemetry';
 import { cloneDatabase, connect } from '#testing';
 import { startApi } from '../apps/api/src/start-api.js';
@@ -41,6 +42,8 @@ export interface TestEnvironment {
   url: string;
   config: Config;
   databaseUrl: string;
+  /** The keys that hash API keys and sign tokens and links. */
+  keys: PlatformKeys;
   /** A connection without row-level security, for checks. */
   sql: pg.Client;
   call(method: string, path: string, options?: { body?: unknown; headers?: Record<string, string> }): Promise<Answer>;
@@ -105,6 +108,9 @@ export async function startTestEnvironment(options: TestEnvironmentOptions = {})
   };
   if (options.worker !== false) await run();
   const sql = await connect(databaseUrl);
+  const database = new Database({ url: databaseUrl, poolSize: 1 });
+  const keys = new PlatformKeys(database, new SecretBox(config.masterKey));
+  await keys.prepare();
   const call: TestEnvironment['call'] = (method, path, request) => http(api.url, method, path, request);
   const operator: TestEnvironment['operator'] = (method, path, body) =>
     call(method, path, { body, headers: { 'X-Admin-Token': config.adminToken } });
@@ -116,6 +122,7 @@ export async function startTestEnvironment(options: TestEnvironmentOptions = {})
     url: api.url,
     config,
     databaseUrl,
+    keys,
     sql,
     call,
     operator,
@@ -134,6 +141,7 @@ export async function startTestEnvironment(options: TestEnvironmentOptions = {})
       const found = await leaks();
       await api.stop();
       await sql.end();
+      await database.close();
       await drop();
       await rm(home, { recursive: true, force: true });
       if (found.length > 0) throw new Error(`${found.length} leaks:\n${found.slice(0, 20).join('\n')}`);

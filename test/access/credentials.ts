@@ -2,7 +2,6 @@
 
 import { crc32 } from 'node:zlib';
 import { decodeJwt, decodeProtectedHeader, type JWTHeaderParameters, SignJWT, UnsecuredJWT } from 'jose';
-import { SecretBox } from '#database';
 import { newApiKey, newId, type Scope, scopes, signUnsubscription } from '#domain';
 import { type Tenant, type TestEnvironment, tenantWith } from '../test-environment.js';
 import type { Examples } from './examples.js';
@@ -82,7 +81,7 @@ export async function makeColumns(app: TestEnvironment): Promise<{ columns: Colu
     'inbox:read': await mint(owner, recipient, ['inbox:write']),
     'inbox:write': await mint(owner, recipient, ['inbox:read']),
   };
-  const forged = forgedTokens(new SecretBox(app.config.masterKey).derive('inbox-tokens'), tokens.own);
+  const forged = forgedTokens((await app.keys.inboxSigningKey()).key, tokens.own);
   const column = (
     name: string,
     expected: Column['expected'],
@@ -138,7 +137,7 @@ export async function makeColumns(app: TestEnvironment): Promise<{ columns: Colu
 async function makeVictim(app: TestEnvironment, tenant: Tenant, mark: string): Promise<Victim> {
   const ofTenant = await seedTenant(tenant.call, mark);
   const ofOperator = await seedOperator(app.operator, tenant.call, tenant.id);
-  const unsubscribeToken = signUnsubscription(new SecretBox(app.config.masterKey).derive('unsubscribe'), {
+  const unsubscribeToken = signUnsubscription(app.keys.unsubscribeKey, {
     tenantId: tenant.id,
     // Not the one whose data is compared: everybody who has the link may unsubscribe.
     recipientId: 'has-a-link',
