@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { ApiKeysStore, Database, ErasuresStore, SecretBox, TenantsStore, TokenRevocationsStore } from '#database';
 import { until } from '#testing';
-import { InboxTokens } from '../apps/api/src/http/inbox-tokens.js';
+import { InboxTokens } from '../apps/api/src/access/inbox-tokens.js';
 import { type Json, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const LIMIT_MS = 5_000;

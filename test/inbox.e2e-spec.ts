@@ -347,7 +347,7 @@ describe('authentication of the stream', () => {
 
   /** Valid for two seconds; the API issues none that short. */
   async function shortToken(recipientId: string): Promise<string> {
-    const { InboxTokens } = await import('../apps/api/src/http/inbox-tokens.js');
+    const { InboxTokens } = await import('../apps/api/src/access/inbox-tokens.js');
     return await new InboxTokens(app.keys).mint({
       tenantId: tenant.id,
       recipientId,

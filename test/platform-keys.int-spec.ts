@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { Database, PlatformKeys, ProviderAccountsStore, SecretBox, WrongMasterKey } from '#database';
 import { newId } from '#domain';
 import { cloneDatabase, connect } from '#testing';
-import { InboxTokens } from '../apps/api/src/http/inbox-tokens.js';
+import { InboxTokens } from '../apps/api/src/access/inbox-tokens.js';
 
 let database: Database;
 let admin: pg.Client;

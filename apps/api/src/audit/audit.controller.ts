@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { Controller, Get, Query, StreamableFile } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { AuditStore } from '#database';
-import { RequireOperator } from '../http/access.js';
+import { RequireOperator } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { listOf, listView } from '../http/schemas.js';
 import {

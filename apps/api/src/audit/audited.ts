@@ -2,7 +2,7 @@ import { applyDecorators, createParamDecorator, type ExecutionContext } from '@n
 import { ApiExtension } from '@nestjs/swagger';
 import type { AuditNote } from '#database';
 import type { AuditAction } from '#domain';
-import type { CarillonRequest } from '../http/access.js';
+import type { CarillonRequest } from '../access/access.js';
 import { routeConfig, routeConfigOf } from '../http/route-config.js';
 
 /**

@@ -4,8 +4,8 @@ import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { type AuditNote, CategoriesStore, type Category } from '#database';
 import { notFound } from '#domain';
+import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
-import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { categoryKey, listOf, listView, pageQuery, time } from '../http/schemas.js';
 

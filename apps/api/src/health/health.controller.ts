@@ -2,7 +2,7 @@ import { Controller, Get, Res } from '@nestjs/common';
 import { ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { Public } from '../http/access.js';
+import { Public } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { ApiReadiness } from './api-readiness.js';
 

@@ -7,8 +7,8 @@ import { errorCodes, type FastifyInstance, type FastifyReply, type FastifyReques
 import type { Config } from '#config';
 import { DomainError, type FieldError, newId, SECURITY_HEADERS } from '#domain';
 import { instruments, type Logger, traceIdOf, traceparentOf } from '#telemetry';
-import type { CarillonRequest } from './access.js';
-import type { AuthorizeRequest } from './authorize-request.js';
+import type { CarillonRequest } from '../access/access.js';
+import type { AuthorizeRequest } from '../access/authorize-request.js';
 import { checkJsonText, DEFAULT_BODY_LIMITS, shapeErrors, textError } from './body-shape.js';
 import { answerPreflights } from './browser/cors.js';
 import { pagePolicy } from './browser/page-policy.js';

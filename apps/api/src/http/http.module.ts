@@ -3,17 +3,17 @@ import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { RequestLimit, SharedRequestLimit } from '#rate-limit';
 import type { Redis } from '#redis';
 import type { Logger } from '#telemetry';
+import { AccessGuard } from '../access/access.guard.js';
+import { Authenticator } from '../access/authenticator.js';
+import { AuthorizeRequest } from '../access/authorize-request.js';
+import { InboxTokens } from '../access/inbox-tokens.js';
+import { KnownTenants } from '../access/known-tenants.js';
+import { RecipientAccess } from '../access/recipient-access.js';
+import { TokenRevocations } from '../access/token-revocations.js';
 import { LOGGER, REDIS, REQUEST_ALLOWANCES } from '../tokens.js';
-import { AccessGuard } from './access.guard.js';
-import { Authenticator } from './authenticator.js';
-import { AuthorizeRequest } from './authorize-request.js';
 import { HttpListeners } from './http-listeners.js';
-import { InboxTokens } from './inbox-tokens.js';
-import { KnownTenants } from './known-tenants.js';
 import { ProblemFilter } from './problem.filter.js';
-import { RecipientAccess } from './recipient-access.js';
 import { RequestSchemaPipe } from './request-schema.pipe.js';
-import { TokenRevocations } from './token-revocations.js';
 
 /** Authentication, validation and error answers of all routes. */
 @Module({

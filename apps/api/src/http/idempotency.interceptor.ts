@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { catchError, from, mergeMap, type Observable, of, throwError } from 'rxjs';
 import { IdempotencyStore, isUnanswered } from '#database';
 import { newId } from '#domain';
-import type { CarillonRequest } from './access.js';
+import type { CarillonRequest } from '../access/access.js';
 import { bodyHashOf, idempotencyKeyOf } from './idempotency.js';
 
 /** How long to retry storing a response while the database is unavailable. */

@@ -1,6 +1,6 @@
 import { createHash, type Hash, hash } from 'node:crypto';
 import { DomainError } from '#domain';
-import type { CarillonRequest } from './access.js';
+import type { CarillonRequest } from '../access/access.js';
 
 /** The Idempotency-Key header, or null. Throws `validation_failed` when it is not 1 to 255 printable characters. */
 export function idempotencyKeyOf(request: CarillonRequest): string | null {

@@ -3,8 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isUnavailable, unavailableOf } from '#database';
 import { DomainError, type ErrorCode, errorCatalogue } from '#domain';
 import type { Logger } from '#telemetry';
+import type { CarillonRequest } from '../access/access.js';
 import { LOGGER } from '../tokens.js';
-import type { CarillonRequest } from './access.js';
 
 const DOCS = 'https://github.com/carillon-notify/carillon/blob/main/docs/errors.md';
 

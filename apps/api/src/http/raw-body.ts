@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes } from '@nestjs/swagger';
-import type { CarillonRequest } from './access.js';
+import type { CarillonRequest } from '../access/access.js';
 import { routeConfig } from './route-config.js';
 
 /** A request with its body as unparsed text. */

@@ -5,7 +5,7 @@ import type { FastifyReply } from 'fastify';
 import { type InboxChange, type InboxItem, InboxStore } from '#database';
 import { notFound } from '#domain';
 import type { RealtimeBus } from '#realtime';
-import { type Caller, type CarillonRequest, CurrentCaller, RequireRecipient } from '../http/access.js';
+import { type Caller, type CarillonRequest, CurrentCaller, RequireRecipient } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView } from '../http/schemas.js';

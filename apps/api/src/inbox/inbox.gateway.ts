@@ -14,9 +14,9 @@ import {
 import type { WebSocket } from 'ws';
 import { InboxStore } from '#database';
 import { DomainError } from '#domain';
-import { bearerOf, checkAllowance } from '../http/authorize-request.js';
-import type { InboxIdentity } from '../http/inbox-tokens.js';
-import { RecipientAccess } from '../http/recipient-access.js';
+import { bearerOf, checkAllowance } from '../access/authorize-request.js';
+import type { InboxIdentity } from '../access/inbox-tokens.js';
+import { RecipientAccess } from '../access/recipient-access.js';
 import { parseSequenceNumber } from './inbox.schema.js';
 import type { StreamEnd } from './stream-access.js';
 import { type StreamConnection, StreamHub } from './stream-hub.js';

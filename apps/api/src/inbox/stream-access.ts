@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { Authenticator } from '../http/authenticator.js';
-import type { InboxIdentity } from '../http/inbox-tokens.js';
-import { RecipientAccess } from '../http/recipient-access.js';
+import { Authenticator } from '../access/authenticator.js';
+import type { InboxIdentity } from '../access/inbox-tokens.js';
+import { RecipientAccess } from '../access/recipient-access.js';
 
 /** The recipient of a stream, and the credential that opened it: a token, or an API key. */
 export interface StreamOwner {

@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type MailboxMessage, MailboxStore } from '#database';
 import { channelIds, notFound } from '#domain';
-import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
+import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { filteredPage, id, idParam, jsonObject, listOf, listView, time } from '../http/schemas.js';
 

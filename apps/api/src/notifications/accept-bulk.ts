@@ -8,7 +8,7 @@ import {
 } from '#database';
 import { DomainError, type FieldError, newId } from '#domain';
 import type { Logger } from '#telemetry';
-import type { Caller } from '../http/access.js';
+import type { Caller } from '../access/access.js';
 import { DEFAULT_BODY_LIMITS, shapeErrors } from '../http/body-shape.js';
 import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { LOGGER } from '../tokens.js';

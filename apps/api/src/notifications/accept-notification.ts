@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AcceptStore, type NewNotification } from '#database';
 import { DomainError, newId } from '#domain';
-import type { Caller } from '../http/access.js';
+import type { Caller } from '../access/access.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
 import { CheckSend, givenAddressErrors, noAddressErrors, timeErrors } from './check-send.js';
 import type { SendBody } from './notification.schema.js';

@@ -2,7 +2,7 @@ import { Controller, Delete, Get, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { NotificationsStore } from '#database';
 import { type DeliveryState, DomainError, notFound } from '#domain';
-import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
+import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { idParam, listOf, listView } from '../http/schemas.js';
 import { deliveriesQuery, type ListQuery, listQuery } from './notification-query.schema.js';

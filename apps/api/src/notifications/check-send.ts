@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { type RecipientAddresses, RecipientsStore, TemplatesStore } from '#database';
 import { type ChannelId, channelOf, type FieldError } from '#domain';
-import type { Caller } from '../http/access.js';
+import type { Caller } from '../access/access.js';
 import { CheckContent } from '../templates/check-content.js';
 import { addressNeeded, channelsOf, type RecipientPart, recipientIdOf, type SharedPart } from './send-request.js';
 

@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { NotificationsStore, ReceiptsStore } from '#database';
 import { DomainError, notFound } from '#domain';
-import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
+import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam } from '../http/schemas.js';

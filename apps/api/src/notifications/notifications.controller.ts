@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { FirstAnswersStore, type NewNotification } from '#database';
 import { DomainError, notFound } from '#domain';
-import { type Caller, type CarillonRequest, CurrentCaller, RequireApiKey } from '../http/access.js';
+import { type Caller, type CarillonRequest, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { bodyHashOf, idempotencyKeyOf } from '../http/idempotency.js';
 import { LargeBody } from '../http/route-config.js';

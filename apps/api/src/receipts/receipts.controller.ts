@@ -1,7 +1,7 @@
 import { Controller, HttpCode, Param, Post, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { Public } from '../http/access.js';
+import { Public } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { DEFAULT_BODY_LIMITS } from '../http/body-shape.js';
 import { RawBody, type RawRequest } from '../http/raw-body.js';

@@ -4,7 +4,7 @@ import { ProviderAccountsStore } from '#database';
 import { notFound } from '#domain';
 import { ConnectionFactory, type Receipt, type ReceiptCall } from '#providers';
 import type { RealtimeBus } from '#realtime';
-import { FailureLimit } from '../http/failure-limit.js';
+import { FailureLimit } from '../access/failure-limit.js';
 import { BUS } from '../tokens.js';
 
 /** The parts of a provider account that receipts need. */

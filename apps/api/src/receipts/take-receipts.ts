@@ -6,7 +6,7 @@ import { type ReceiptResult, ReceiptsStore } from '#database';
 import { DomainError, PLATFORM_TENANT_ID } from '#domain';
 import { type Receipt, ReceiptRefused } from '#providers';
 import { instruments, type Logger } from '#telemetry';
-import { FailureLimit, sourceOf } from '../http/failure-limit.js';
+import { FailureLimit, sourceOf } from '../access/failure-limit.js';
 import { CONFIG, LOGGER } from '../tokens.js';
 import { type ReportingAccount, ReportingAccounts } from './reporting-accounts.js';
 import { TenantShares } from './tenant-shares.js';

@@ -24,13 +24,13 @@ import {
   RecipientsStore,
 } from '#database';
 import { DomainError, notFound, type Scope } from '#domain';
+import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
+import { RecipientAccess } from '../access/recipient-access.js';
+import { TokenRevocations } from '../access/token-revocations.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
-import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
-import { RecipientAccess } from '../http/recipient-access.js';
 import { listOf, listView, pageQuery } from '../http/schemas.js';
-import { TokenRevocations } from '../http/token-revocations.js';
 import {
   deviceBody,
   deviceParam,

@@ -11,7 +11,7 @@ import {
   smsSegments,
 } from '#domain';
 import { TemplateFault, TemplateRenderer } from '#templates';
-import type { Caller } from '../http/access.js';
+import type { Caller } from '../access/access.js';
 
 export interface PreviewRequest {
   idOrKey: string;

@@ -21,8 +21,8 @@ import {
   type WebhookEndpoint,
   WebhookEndpointsStore,
 } from '#database';
+import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
-import { type Caller, CurrentCaller, RequireApiKey } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';

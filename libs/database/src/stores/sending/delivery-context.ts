@@ -2,8 +2,8 @@
 
 import type { CategoryPreference, ChannelId, SuppressionReason, TenantSettings } from '#domain';
 import { columnList } from '../../column-list.js';
-import type { TemplateHead } from '../template.js';
 import { COMPARABLE_ADDRESS } from '../comparable-address.js';
+import type { TemplateHead } from '../template.js';
 import type { Notification } from './notification.js';
 
 export interface RecipientProfile {

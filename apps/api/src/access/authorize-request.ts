@@ -7,14 +7,14 @@ import type { KnownKey } from '#database';
 import { DomainError } from '#domain';
 import { type Allowance, RequestLimit } from '#rate-limit';
 import { instruments, type Logger } from '#telemetry';
+import { allowOrigin } from '../http/browser/cors.js';
+import { validationFailed } from '../http/request-schema.pipe.js';
+import type { Access } from '../http/route-config.js';
+import { recipientId as recipientIdSchema } from '../http/schemas.js';
 import { CONFIG, LOGGER } from '../tokens.js';
 import type { CarillonRequest } from './access.js';
 import { Authenticator } from './authenticator.js';
-import { allowOrigin } from './browser/cors.js';
 import { RecipientAccess } from './recipient-access.js';
-import { validationFailed } from './request-schema.pipe.js';
-import type { Access } from './route-config.js';
-import { recipientId as recipientIdSchema } from './schemas.js';
 
 const OPERATOR_REQUESTS_PER_MINUTE = 6_000;
 const OPERATOR_FAILURES_PER_MINUTE = 60;

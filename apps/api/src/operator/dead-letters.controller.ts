@@ -3,8 +3,8 @@ import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type AuditNote, type DeadLetter, DeadLettersStore } from '#database';
 import { channelIds, failedReasons, notFound } from '#domain';
+import { RequireOperator } from '../access/access.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
-import { RequireOperator } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { filteredPage, flag, id, idParam, listOf, listView, time } from '../http/schemas.js';
 

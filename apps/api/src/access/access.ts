@@ -2,8 +2,8 @@ import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetada
 import { ApiHeader, ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Scope, TenantSettings } from '#domain';
+import { type Access, routeConfig } from '../http/route-config.js';
 import type { InboxIdentity } from './inbox-tokens.js';
-import { type Access, routeConfig } from './route-config.js';
 
 export const ACCESS = 'carillon:access';
 

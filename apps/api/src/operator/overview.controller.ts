@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type ChannelFigures, OverviewStore } from '#database';
 import { channelIds } from '#domain';
-import { RequireOperator } from '../http/access.js';
+import { RequireOperator } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { id, time } from '../http/schemas.js';
 

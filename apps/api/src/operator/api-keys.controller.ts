@@ -12,8 +12,8 @@ import {
 } from '#database';
 import { apiKeyText, hashSecret, newKeyParts, notFound } from '#domain';
 import type { RealtimeBus } from '#realtime';
+import { RequireOperator } from '../access/access.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
-import { RequireOperator } from '../http/access.js';
 import { Answers } from '../http/answers.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { BUS } from '../tokens.js';

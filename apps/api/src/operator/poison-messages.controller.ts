@@ -2,7 +2,7 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { PoisonMessagesStore } from '#database';
-import { RequireOperator } from '../http/access.js';
+import { RequireOperator } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { time } from '../http/schemas.js';
 

@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import type { Access } from '../http/route-config.js';
 import { ACCESS, type CarillonRequest } from './access.js';
-import type { Access } from './route-config.js';
 
 /** Rejects requests that were not authorized by their route's access rule, and routes that have no rule. */
 @Injectable()
