@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import DataLoader from 'dataloader';
+import { Batcher } from '../batcher.js';
 import { columnList } from '../column-list.js';
 import type { Database } from '../database.js';
 import { type AuditNote, auditStatement, recipientSubject } from './audit/audit-entry.js';
@@ -39,13 +39,15 @@ const MICROSECONDS = '(extract(epoch from revoked_at) * 1000000)::bigint';
  * token.
  */
 export class TokenRevocationsStore {
-  private readonly loader: DataLoader<RecipientKey, number, string>;
+  private readonly reads: Batcher<RecipientKey, number>;
 
   constructor(private readonly database: Database) {
-    this.loader = new DataLoader((keys) => this.read(keys), {
-      cache: false,
-      maxBatchSize: 500,
-      batchScheduleFn: (callback) => setImmediate(callback),
+    this.reads = new Batcher({
+      flush: (keys) => this.read(keys),
+      slots: 4,
+      maxBatch: 500,
+      maxQueue: 100_000,
+      repeatable: true,
     });
   }
 
@@ -70,7 +72,7 @@ export class TokenRevocationsStore {
    * Index: token_revocations_pkey.
    */
   async latest(tenantId: string, recipientId: string): Promise<number> {
-    return await this.loader.load({ tenantId, recipientId });
+    return await this.reads.run({ tenantId, recipientId });
   }
 
   /**
@@ -95,7 +97,7 @@ export class TokenRevocationsStore {
     };
   }
 
-  private async read(keys: readonly RecipientKey[]): Promise<number[]> {
+  private async read(keys: RecipientKey[]): Promise<number[]> {
     const rows = await this.database.platform.query<{ ord: number; at: number }>({
       name: 'latest_token_revocations',
       text: `select i.ord::int as ord, ${MICROSECONDS} as at
