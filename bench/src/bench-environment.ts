@@ -6,7 +6,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { InboxTokens } from '../../dist/apps/api/src/http/inbox-tokens.js';
+import { InboxTokens } from '../../dist/apps/api/src/access/inbox-tokens.js';
 import { Database, migrate, PlatformKeys, SecretBox } from '../../dist/libs/database/src/index.js';
 import { hashSecret, newApiKey, scopes } from '../../dist/libs/domain/src/index.js';
 import { startEmbeddedPostgres } from '../../dist/libs/embedded-postgres/src/index.js';
