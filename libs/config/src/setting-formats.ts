@@ -1,7 +1,7 @@
 // The formats of settings: which texts are valid, and the values they become.
 
-import { isIP } from 'node:net';
 import { z } from 'zod';
+import { isIpRange } from '#domain';
 
 export const port = z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65_535);
 export const positive = z.coerce.number({ error: 'must be a whole number' }).int().min(1);
@@ -23,16 +23,9 @@ export const cidrList = z
   .transform((text) => text.split(',').map((range) => range.trim()))
   .pipe(
     z.array(
-      z.string().refine((range) => {
-        const [address, bits, ...rest] = range.split('/');
-        const version = isIP(address ?? '');
-        return (
-          version !== 0 &&
-          rest.length === 0 &&
-          /^\d{1,3}$/.test(bits ?? '') &&
-          Number(bits) <= (version === 4 ? 32 : 128)
-        );
-      }, 'must be ranges like 10.0.0.0/8, comma-separated'),
+      z
+        .string()
+        .refine((range) => range.includes('/') && isIpRange(range), 'must be ranges like 10.0.0.0/8, comma-separated'),
     ),
   );
 

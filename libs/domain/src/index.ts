@@ -48,7 +48,7 @@ export {
 } from './events.js';
 export { fnv1a } from './hash.js';
 export { derivedId, idDaysAfter, isId, lowestId, NIL_ID, newId, PLATFORM_TENANT_ID } from './ids.js';
-export { IpRanges, isIpRange } from './ip-ranges.js';
+export { IpRanges, isIpAddress, isIpRange } from './ip-ranges.js';
 export { type LaneNumber, laneName, laneOf } from './lanes.js';
 export { type RecipientLimits, recipientLimit } from './limits.js';
 export { localeChain } from './locale.js';

@@ -25,9 +25,14 @@ export class IpRanges {
 
   /** Whether the address is in a range. A zone (`fe80::1%eth0`) is ignored. False for text that is no address. */
   includes(address: string): boolean {
-    const parsed = parseAddress(address.replace(/%.*$/, ''));
+    const parsed = parseAddress(withoutZone(address));
     return parsed !== null && this.lists[parsed.family].check(parsed.address, parsed.family);
   }
+}
+
+/** Whether the text is an IPv4 or IPv6 address, which may have a zone. */
+export function isIpAddress(text: string): boolean {
+  return isIP(withoutZone(text)) !== 0;
 }
 
 /** Whether the text is an IPv4 or IPv6 address or a CIDR range. Bits of the address after the prefix are ignored. */
@@ -55,4 +60,9 @@ function parseAddress(text: string): (Omit<Range, 'prefix'> & { isMapped: boolea
   return mapped === undefined
     ? { address, family: 'ipv6', isMapped: false }
     : { address: mapped, family: 'ipv4', isMapped: true };
+}
+
+/** A zone (`fe80::1%eth0`) names an interface and does not change the range of the address. */
+function withoutZone(address: string): string {
+  return address.replace(/%.*$/s, '');
 }

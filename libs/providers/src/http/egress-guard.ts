@@ -3,7 +3,7 @@
 
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
-import { AddressRanges, parseAddress } from './address-ranges.js';
+import { IpRanges, isIpAddress } from '#domain';
 
 /**
  * All ranges of the IANA registries of special-purpose addresses, as of November 2026
@@ -55,14 +55,14 @@ const resolveBySystem: Resolve = (hostname) =>
  * http or https on any port. Refuses a host name if any of its addresses is forbidden.
  */
 export class EgressGuard {
-  private readonly forbidden = new AddressRanges(FORBIDDEN);
-  private readonly allowed: AddressRanges;
+  private readonly forbidden = new IpRanges(FORBIDDEN);
+  private readonly allowed: IpRanges;
 
   constructor(
     allow: readonly string[],
     private readonly resolve: Resolve = resolveBySystem,
   ) {
-    this.allowed = new AddressRanges(allow);
+    this.allowed = new IpRanges(allow);
   }
 
   /** Checks a URL when it is saved, without resolving the host. Returns the error, or null. */
@@ -147,14 +147,12 @@ export class EgressGuard {
   }
 
   private isAllowedByOperator(text: string): boolean {
-    const address = parseAddress(text);
-    return address !== null && this.allowed.has(address);
+    return this.allowed.includes(text);
   }
 
   /** False for a text that is not an address, too. */
   private isPublic(text: string): boolean {
-    const address = parseAddress(text);
-    return address !== null && !this.forbidden.has(address);
+    return isIpAddress(text) && !this.forbidden.includes(text);
   }
 
   private allowsLoopback(): boolean {
