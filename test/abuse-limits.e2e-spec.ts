@@ -154,6 +154,19 @@ describe('requests with recipient tokens', () => {
     const plain = { headers: { 'X-API-Key': limited.apiKey, 'X-Recipient-ID': 'ann' } };
     expect((await app.call('GET', '/api/v1/inbox/counts', plain)).status).toBe(200);
   });
+
+  it('are not used up by a token that was revoked', async () => {
+    const limited = await app.tenant({ recipient_requests_per_minute: 3 });
+    const mint = async (): Promise<Record<string, string>> => ({
+      Authorization: `Bearer ${(await limited.call('POST', '/api/v1/recipients/ann/inbox-token', {})).body.token}`,
+    });
+    const counts = async (headers: Record<string, string>): Promise<number> =>
+      (await app.call('GET', '/api/v1/inbox/counts', { headers })).status;
+    const leaked = await mint();
+    expect((await limited.call('POST', '/api/v1/recipients/ann/inbox-token/revoke')).status).toBe(204);
+    for (let asked = 0; asked < 6; asked += 1) expect(await counts(leaked)).toBe(401);
+    expect(await counts(await mint())).toBe(200);
+  });
 });
 
 describe('receipts', () => {

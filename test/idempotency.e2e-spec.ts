@@ -155,6 +155,21 @@ describe('an idempotency key', () => {
     expect((await post('other')).status).toBe(500);
   });
 
+  it('does not hand the token that one key minted to a key with fewer scopes', async () => {
+    const keyWith = async (scopes: string[]): Promise<string> =>
+      (await app.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, { name: 'x', scopes })).body.api_key;
+    const mint = async (key: string): Promise<Json> =>
+      await app.call('POST', '/api/v1/recipients/ann/inbox-token', {
+        headers: { 'X-API-Key': key, 'Idempotency-Key': 'scopes' },
+        body: {},
+      });
+    const [all, few] = [await keyWith(['inbox:read', 'inbox:write']), await keyWith(['inbox:write'])];
+    expect((await mint(all)).status).toBe(201);
+    expect((await mint(few)).body.code).toBe('idempotency_mismatch');
+    // Another key with the same scopes, as after a rotation, gets the first answer.
+    expect((await mint(await keyWith(['inbox:write', 'inbox:read']))).headers.get('idempotency-replayed')).toBe('true');
+  });
+
   it('of a send stores no answer', async () => {
     await tenant.send(simulated('ok'), { 'Idempotency-Key': 'plain' });
     const { rows } = await app.sql.query(

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
 import { createConnection } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -287,6 +288,15 @@ describe('authentication of the stream', () => {
     expect(await upgrade('/elsewhere', bearer(good))).toBe(404);
     expect(await upgrade(`${stream}?since=x`, bearer(good))).toBe(422);
     expect(await upgrade(stream, bearer(await token('door', { scopes: ['inbox:write'] })))).toBe(403);
+  });
+
+  it.each(['//?x', '/\\[', 'http://[/', '/nothing'])('answers 404 in an upgrade to %s', async (target) => {
+    const { hostname, port } = new URL(app.url);
+    const socket = createConnection(Number(port), hostname);
+    socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(answer.toString('latin1').split('\r\n')[0]).toBe('HTTP/1.1 404 Not Found');
+    socket.destroy();
   });
 
   it('takes a token in the URL once', async () => {

@@ -106,10 +106,10 @@ export class AuthorizeRequest {
     const identity = await this.recipientAccess.identify(bearer);
     // First, so that the page can read why it is refused.
     if (origin && (await this.recipientAccess.listsOrigin(identity.tenantId, origin))) allowOrigin(reply, origin);
+    await this.recipientAccess.permit(identity, scope, origin);
     const allowance = await this.recipientAccess.allowance(identity);
     showAllowance(reply, allowance);
     checkAllowance('recipient', allowance);
-    await this.recipientAccess.permit(identity, scope, origin);
     request.caller = {
       tenantId: identity.tenantId,
       keyId: null,

@@ -30,15 +30,8 @@ export class RecipientAccess {
     return await this.tokens.verify(token);
   }
 
-  /** The second step: takes one request from the allowance of the recipient. Throws `unauthenticated`. */
-  async allowance({ tenantId, recipientKey }: InboxIdentity): Promise<Allowance> {
-    const { settings } = await this.tenantOf(tenantId);
-    const limit = settings.recipient_requests_per_minute ?? DEFAULT_RECIPIENT_REQUESTS_PER_MINUTE;
-    return await this.requests.take(recipientKey, limit);
-  }
-
   /**
-   * The third step. Throws `unauthenticated` for a token that was revoked, also by the revocation of the API key that
+   * The second step. Throws `unauthenticated` for a token that was revoked, also by the revocation of the API key that
    * minted it, and `forbidden` for a missing scope, a suspended tenant, or an origin that the tenant does not allow.
    * Only browsers send an origin.
    */
@@ -52,6 +45,16 @@ export class RecipientAccess {
     if (await this.revocations.isRevoked(identity)) throw tokenRefused();
     if (tenant.settings.allowed_origins && origin !== undefined && !lists(tenant, origin))
       throw new DomainError('forbidden', `The origin ${JSON.stringify(origin)} is not allowed by this tenant.`);
+  }
+
+  /**
+   * The third step: takes one request from the allowance of the recipient. Requests with refused tokens take none, or a
+   * revoked token could lock out its recipient. Throws `unauthenticated`.
+   */
+  async allowance({ tenantId, recipientKey }: InboxIdentity): Promise<Allowance> {
+    const { settings } = await this.tenantOf(tenantId);
+    const limit = settings.recipient_requests_per_minute ?? DEFAULT_RECIPIENT_REQUESTS_PER_MINUTE;
+    return await this.requests.take(recipientKey, limit);
   }
 
   /** Whether a token that was permitted is refused by now, except for its expiry. Does not wait. */

@@ -61,9 +61,13 @@ export class IdempotencyInterceptor implements NestInterceptor {
   }
 }
 
-/** The path, and on inbox routes also the recipient, which may be in a header only. */
+/**
+ * The path, the scopes of the caller, because a minted token has at most these, and on inbox routes the recipient, which
+ * may be in a header only.
+ */
 function routeOf({ url, caller }: CarillonRequest): string {
-  return caller?.recipientId ? `POST ${url} ${caller.recipientId}` : `POST ${url}`;
+  const scopes = [...(caller?.scopes ?? [])].sort().join();
+  return `POST ${url} ${scopes} ${caller?.recipientId ?? ''}`;
 }
 
 /** Tries the write once, then retries in the background so that the response is not delayed. Never throws. */

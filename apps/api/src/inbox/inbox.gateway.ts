@@ -166,8 +166,8 @@ export class InboxGateway
         'Send a recipient token: Authorization: Bearer, the sub-protocols carillon.v1 and the token, or ?token=.',
       );
     const identity = await this.access.identify(token);
-    checkAllowance('recipient', await this.access.allowance(identity));
     await this.access.permit(identity, 'inbox:read', request.headers.origin);
+    checkAllowance('recipient', await this.access.allowance(identity));
     if (token === fromUrl && !(await this.inbox.useToken(identity.tenantId, identity.jti, identity.expiresAt))) {
       throw new DomainError('unauthenticated', 'A token in a URL is valid once; this one was already used.');
     }

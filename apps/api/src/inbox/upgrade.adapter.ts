@@ -73,9 +73,10 @@ export class UpgradeAdapter implements WebSocketAdapter<UpgradeServer, WebSocket
   dispose(): void {}
 
   private async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    const server = this.servers.get(url.pathname);
-    if (!server?.authorize) throw new DomainError('not_found', `There is no stream at ${url.pathname}.`);
+    const url = URL.parse(request.url ?? '/', 'http://localhost');
+    const server = this.servers.get(url?.pathname ?? '');
+    if (!url || !server?.authorize)
+      throw new DomainError('not_found', `There is no stream at ${request.url?.split('?')[0]}.`);
     const authorized = await server.authorize(request, url);
     server.admit?.(authorized);
     server.handleUpgrade(request, socket, head, (client) => server.emit('connection', client, authorized));
