@@ -154,6 +154,17 @@ describe.each(['a suspended tenant', 'a revoked key', 'an expired key'])('%s', (
   });
 });
 
+// The key may open the stream again: the inbox of the recipient begins anew, and the numbers of its items too.
+it.each(['hint', 'hint lost'] as const)('an erased recipient ends the events of a key: %s', async (hint) => {
+  const tenant = await app.tenant(UNLIMITED);
+  await tenant.call('PUT', '/api/v1/recipients/ann', { email: 'ann@example.com' });
+  const ways = await openWays(asKey(tenant), null);
+  await acts['an erased recipient']![hint](tenant);
+  expect(await within('server-sent events', ways.events)).toBe('ended');
+  expect(await ways.rest()).toBe(200);
+  ways.close();
+});
+
 it('an expired token ends REST, events and sockets', async () => {
   const tenant = await app.tenant(UNLIMITED);
   const tokens = new InboxTokens(app.keys);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Database, IdempotencyStore, SecretBox } from '#database';
-import { newId } from '#domain';
+import { newId, scopes } from '#domain';
 import {
   CONTENT,
   type Json,
@@ -184,11 +184,14 @@ describe('an idempotency key', () => {
       `insert into idempotency_keys (tenant_id, key, body_hash) values ($1, 'running', decode($2, 'hex'))`,
       [
         tenant.id,
-        (await import('../apps/api/src/http/idempotency.js')).bodyHashOf('POST /api/v1/templates', {
-          key: 'r',
-          channel: 'sms',
-          content: { text: 'x' },
-        }),
+        (await import('../apps/api/src/http/idempotency.js')).bodyHashOf(
+          `POST /api/v1/templates ${[...scopes].sort().join()} `,
+          {
+            key: 'r',
+            channel: 'sms',
+            content: { text: 'x' },
+          },
+        ),
       ],
     );
     expect(

@@ -51,6 +51,22 @@ async function addApiKey(): Promise<void> {
   );
 }
 
+/** An account whose credentials are sealed under {@link masterKey}. */
+async function addAccount(): Promise<void> {
+  const account = {
+    name: 'smtp',
+    provider: 'smtp',
+    channel: 'email' as const,
+    credentials: { password: 'x' },
+    masked: {},
+    order: 0,
+    enabled: true,
+    pacePerSecond: null,
+    allowed: { tenants: undefined, from: undefined, channels: undefined },
+  };
+  await new ProviderAccountsStore(database, box).create(tenantId, account, null);
+}
+
 const storedKeys = async (): Promise<number> =>
   (await admin.query('select count(*)::int as n from platform_keys')).rows[0].n;
 
@@ -74,20 +90,29 @@ describe('the platform keys', () => {
     }
   });
 
+  it.each([
+    ['with', true],
+    ['without', false],
+  ])('of an older release stay, %s a secret, if MASTER_KEY is replaced at the upgrade', async (_, hasSecret) => {
+    await addApiKey();
+    if (hasSecret) await addAccount();
+    const keys = await prepared(new SecretBox(randomBytes(32), [masterKey]));
+    expect(keys.apiKeyPepper).toEqual(box.derive('api-keys'));
+    expect(keys.unsubscribeKey).toEqual(box.derive('unsubscribe'));
+  });
+
+  it('are not created if it is unknown which previous master key derived them', async () => {
+    await addApiKey();
+    const rotated = new SecretBox(randomBytes(32), [randomBytes(32), masterKey]);
+    await expect(prepared(rotated)).rejects.toThrow('several keys');
+    expect(await storedKeys()).toBe(0);
+    await addAccount();
+    expect((await prepared(rotated)).apiKeyPepper).toEqual(box.derive('api-keys'));
+  });
+
   it('are not created under a master key that does not open the other secrets', async () => {
     await addApiKey();
-    const account = {
-      name: 'smtp',
-      provider: 'smtp',
-      channel: 'email' as const,
-      credentials: { password: 'x' },
-      masked: {},
-      order: 0,
-      enabled: true,
-      pacePerSecond: null,
-      allowed: { tenants: undefined, from: undefined, channels: undefined },
-    };
-    await new ProviderAccountsStore(database, box).create(tenantId, account, null);
+    await addAccount();
     await expect(prepared(new SecretBox(randomBytes(32)))).rejects.toThrow(WrongMasterKey);
     expect(await storedKeys()).toBe(0);
     expect((await prepared()).apiKeyPepper).toEqual(box.derive('api-keys'));

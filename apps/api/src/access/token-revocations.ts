@@ -1,6 +1,6 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { type AuditNote, TokenRevocationsStore } from '#database';
+import { type AuditNote, revocationKey, TokenRevocationsStore } from '#database';
 import type { RealtimeBus } from '#realtime';
 import type { Logger } from '#telemetry';
 import { BUS, LOGGER } from '../tokens.js';
@@ -10,6 +10,8 @@ import type { InboxIdentity } from './inbox-tokens.js';
 const POLL_MS = 2_000;
 /** A token is not accepted when the revocations were read longer ago than this. */
 const MAX_AGE_MS = 4_000;
+
+export type KnownRevocation = Pick<InboxIdentity, 'recipientKey' | 'revocation'>;
 
 /** The recipients whose tokens are revoked. The data is at most 4 s old, also when a hint is lost. */
 @Injectable()
@@ -59,9 +61,15 @@ export class TokenRevocations implements OnApplicationBootstrap, OnApplicationSh
     return last > revocation;
   }
 
-  /** The same without waiting, for a token that was accepted before. */
-  isKnownAsRevoked({ recipientKey, revocation }: InboxIdentity): boolean {
+  /** The same without waiting, for a token that was accepted before, or the result of an earlier {@link lastKnown}. */
+  isKnownAsRevoked({ recipientKey, revocation }: KnownRevocation): boolean {
     return (this.known.get(recipientKey) ?? 0) > revocation;
+  }
+
+  /** The last revocation of the recipient that this process knows. A poll may still find an earlier one. */
+  lastKnown(tenantId: string, recipientId: string): KnownRevocation {
+    const recipientKey = revocationKey(tenantId, recipientId);
+    return { recipientKey, revocation: this.known.get(recipientKey) ?? 0 };
   }
 
   /** A poll may have seen a later revocation than a read that began before it. */

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Authenticator } from '../access/authenticator.js';
 import type { InboxIdentity } from '../access/inbox-tokens.js';
 import { RecipientAccess } from '../access/recipient-access.js';
+import { type KnownRevocation, TokenRevocations } from '../access/token-revocations.js';
 
 /** The recipient of a stream, and the credential that opened it: a token, or an API key. */
 export interface StreamOwner {
@@ -9,6 +10,8 @@ export interface StreamOwner {
   recipientId: string;
   token: InboxIdentity | null;
   keyId: string | null;
+  /** When the stream was opened. */
+  lastRevocation?: KnownRevocation;
 }
 
 /** `revoked`: also a suspended tenant, an erased recipient, and an expired API key. */
@@ -23,13 +26,24 @@ export class StreamAccess {
   constructor(
     private readonly authenticator: Authenticator,
     private readonly recipientAccess: RecipientAccess,
+    private readonly revocations: TokenRevocations,
   ) {}
 
-  endOf({ token, keyId }: StreamOwner): StreamEnd | null {
+  /** Call when a stream opens. */
+  lastRevocation({ tenantId, recipientId }: StreamOwner): KnownRevocation {
+    return this.revocations.lastKnown(tenantId, recipientId);
+  }
+
+  /**
+   * Streams that an API key opened end at a revocation too, because the inbox of an erased recipient begins anew: the
+   * tenant opens them again.
+   */
+  endOf({ token, keyId, lastRevocation }: StreamOwner): StreamEnd | null {
     if (token) {
       if (token.expiresAt.getTime() <= Date.now()) return 'expired';
       return this.recipientAccess.isRevoked(token) ? 'revoked' : null;
     }
+    if (lastRevocation && this.revocations.isKnownAsRevoked(lastRevocation)) return 'revoked';
     const key = keyId === null ? null : this.authenticator.latest(keyId);
     return key === null || key?.tenantStatus === 'suspended' ? 'revoked' : null;
   }

@@ -104,6 +104,7 @@ export class StreamHub implements OnApplicationBootstrap, OnModuleDestroy {
     const key = keyOf(owner);
     const stream: Stream = {
       ...owner,
+      lastRevocation: this.access.lastRevocation(owner),
       connection,
       lastSeq: since ?? 0,
       unfollow: () => undefined,

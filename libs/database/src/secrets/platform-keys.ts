@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { newId, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../database.js';
 import { sealedColumns } from './sealed-columns.js';
-import { type SecretBox, WrongMasterKey } from './secret-box.js';
+import { keyIdOfSealed, type SecretBox, WrongMasterKey } from './secret-box.js';
 
 /** `api-keys` hashes API keys, `inbox-tokens` signs recipient tokens, `unsubscribe` signs links in e-mails. */
 const purposes = ['api-keys', 'inbox-tokens', 'unsubscribe'] as const;
@@ -53,8 +53,7 @@ export class PlatformKeys {
       await this.load();
       const missing = purposes.filter((purpose) => !this.find(purpose));
       if (missing.length === 0) return;
-      await this.checkMasterKey();
-      await this.create(missing);
+      await this.create(missing, (await this.keyIdInUse()) ?? this.keyIdBeforeUpgrade());
       await this.load();
     } catch (error) {
       if (!(error instanceof WrongMasterKey)) throw error;
@@ -162,12 +161,13 @@ export class PlatformKeys {
   /**
    * An earlier release derived these keys from MASTER_KEY: they stay the same, so that API keys, tokens and links stay
    * valid. A new database gets random ones. Another process may create them at the same time; the first one wins.
+   * `keyId`: of the MASTER_KEY of that release.
    */
-  private async create(missing: readonly Purpose[]): Promise<void> {
+  private async create(missing: readonly Purpose[], keyId: string): Promise<void> {
     const [row] = await this.database.platform.query<{ upgraded: boolean }>({
       text: 'select exists (select from api_keys) as upgraded',
     });
-    const keys = missing.map((purpose) => (row!.upgraded ? this.box.derive(purpose) : randomBytes(KEY_BYTES)));
+    const keys = missing.map((purpose) => (row!.upgraded ? this.box.derive(purpose, keyId) : randomBytes(KEY_BYTES)));
     const ids = missing.map((purpose) => `${purpose}/${FIRST_KEY_ID}`);
     await this.database.platform.query({
       text: `insert into platform_keys (tenant_id, id, key_sealed)
@@ -176,8 +176,12 @@ export class PlatformKeys {
     });
   }
 
-  /** Opens one secret of each column, so that a wrong master key creates no keys. Accepts a damaged row. */
-  private async checkMasterKey(): Promise<void> {
+  /**
+   * Opens one secret of each column, so that a wrong master key creates no keys, and returns the id of the master key
+   * that opens them; null if there is no secret. Accepts a damaged row.
+   */
+  private async keyIdInUse(): Promise<string | null> {
+    let keyId: string | null = null;
     for (const { table, column, id } of sealedColumns) {
       const [row] = await this.database.platform.query<{ tenant_id: string; id: string; sealed: string }>({
         text: `select tenant_id, ${id} as id, ${column} as sealed from ${table} where ${column} is not null limit 1`,
@@ -185,10 +189,23 @@ export class PlatformKeys {
       if (!row) continue;
       try {
         this.box.open(row.sealed, { tenantId: row.tenant_id, table, id: row.id });
+        keyId ??= keyIdOfSealed(row.sealed) ?? null;
       } catch (error) {
         if (error instanceof WrongMasterKey) throw error;
       }
     }
+    return keyId;
+  }
+
+  /**
+   * In a database without a secret: the previous master key if there is one, because a master key that is replaced at
+   * the upgrade is named there.
+   */
+  private keyIdBeforeUpgrade(): string {
+    const [previous, ...more] = this.box.previousKeyIds;
+    if (more.length > 0)
+      throw new WrongMasterKey('MASTER_KEY_PREVIOUS has several keys, of which one derived the keys of the platform');
+    return previous ?? this.box.keyId;
   }
 
   private seal(id: string, key: Buffer): string {

@@ -27,6 +27,8 @@ export class WrongMasterKey extends Error {
 export class SecretBox {
   /** The key id of the current master key. */
   readonly keyId: string;
+  /** Those of MASTER_KEY_PREVIOUS. */
+  readonly previousKeyIds: readonly string[];
   private readonly masterKeys: ReadonlyMap<string, Buffer>;
 
   constructor(
@@ -36,6 +38,7 @@ export class SecretBox {
     const keys = [...previousKeys, masterKey];
     if (keys.some(({ length }) => length !== KEY_BYTES)) throw new TypeError('a master key must be 32 bytes');
     this.keyId = keyIdOf(masterKey);
+    this.previousKeyIds = previousKeys.map(keyIdOf).filter((id) => id !== this.keyId);
     this.masterKeys = new Map(keys.map((key) => [keyIdOf(key), key]));
   }
 
@@ -63,9 +66,11 @@ export class SecretBox {
     return this.join(dataKey, body, context);
   }
 
-  /** A 32-byte key for another purpose, derived from the master key (HKDF-SHA-256, RFC 5869). */
-  derive(purpose: string): Buffer {
-    return Buffer.from(hkdfSync('sha256', this.masterKey, Buffer.alloc(0), `carillon/${purpose}`, KEY_BYTES));
+  /** A 32-byte key for another purpose, derived from a master key (HKDF-SHA-256, RFC 5869). */
+  derive(purpose: string, keyId = this.keyId): Buffer {
+    const masterKey = this.masterKeys.get(keyId);
+    if (!masterKey) throw new WrongMasterKey(`this process does not have the master key ${keyId}`);
+    return Buffer.from(hkdfSync('sha256', masterKey, Buffer.alloc(0), `carillon/${purpose}`, KEY_BYTES));
   }
 
   private unwrap(sealed: string, place: SecretPlace): { dataKey: Buffer; body: string; context: Buffer } {
@@ -86,6 +91,11 @@ export class SecretBox {
   private join(dataKey: Buffer, body: string, context: Buffer): string {
     return ['v1', this.keyId, encrypt(this.masterKey, dataKey, context).toString('base64url'), body].join('.');
   }
+}
+
+/** The id of the master key that a sealed text needs. */
+export function keyIdOfSealed(sealed: string): string | undefined {
+  return sealed.split('.')[1];
 }
 
 function keyIdOf(masterKey: Buffer): string {
