@@ -165,7 +165,7 @@ describe('an erased recipient', () => {
     for (const { id } of bulk.body.accepted)
       await until('it is sent', async () => (await tenant.notification(id)).status === 'sent');
     const receipts = new ReceiptsStore(database);
-    const receipt = { tenantId: tenant.id, deliveryId: captured.id };
+    const receipt = { tenantId: tenant.id, accountId: null, deliveryId: captured.id };
     await receipts.apply({ ...receipt, kind: 'delivered', detail: `250 <${EMAIL}> ok` });
 
     const waiting = await tenant.send(

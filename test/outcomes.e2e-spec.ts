@@ -98,7 +98,7 @@ describe('a send with an unknown outcome', () => {
 
   it('is not sent again if a receipt has arrived', async () => {
     const account = await startVendor(vendors['resend']!);
-    await tenant.call('POST', '/api/v1/provider-accounts', {
+    const made = await tenant.call('POST', '/api/v1/provider-accounts', {
       name: 'resend',
       provider: 'resend',
       credentials: account.credentials,
@@ -108,8 +108,9 @@ describe('a send with an unknown outcome', () => {
     const id = await send('told');
     const lost = await claim(due, 0.1);
     expect(await due.begin({ delivery: lost, rateLimitConsumed: true })).toBe(1);
-    const receipt = { tenantId: lost.tenantId, deliveryId: id, kind: 'delivered', detail: null } as const;
-    expect(await new ReceiptsStore(database).take(receipt)).toBe('early');
+    const receipt = { tenantId: lost.tenantId, accountId: made.body.id, deliveryId: id } as const;
+    const taken = await new ReceiptsStore(database).take({ ...receipt, kind: 'delivered', detail: null });
+    expect(taken).toBe('early');
     await app.startWorker();
     await until('it is delivered', async () => (await tenant.delivery(id)).state === 'delivered');
     expect(account.sends).toHaveLength(0);

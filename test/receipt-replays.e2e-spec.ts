@@ -35,6 +35,7 @@ afterEach(async () => {
 });
 
 interface Account {
+  id: string;
   provider: string;
   receiptsUrl: string;
   credentials: Record<string, unknown>;
@@ -49,13 +50,13 @@ async function accountAt(provider: string): Promise<Account> {
     credentials: vendor.credentials,
   });
   expect([status, body.detail]).toEqual([201, undefined]);
-  return { provider, receiptsUrl: body.receipts_url, credentials: vendor.credentials };
+  return { id: body.id, provider, receiptsUrl: body.receipts_url, credentials: vendor.credentials };
 }
 
 const isSms = (provider: string): boolean => provider === 'twilio' || provider === 'vonage';
 
-/** A delivery that was sent, or that ended in another state. */
-async function delivery(provider: string, state = 'sent'): Promise<string> {
+/** A delivery that the account has sent, or that ended in another state. */
+async function delivery({ id: accountId, provider }: Account, state = 'sent'): Promise<string> {
   const id = newId();
   const address = isSms(provider) ? '+4915112345678' : `${id}@example.com`;
   const counter = state === 'sent' ? 'succeeded' : 'failed';
@@ -64,9 +65,10 @@ async function delivery(provider: string, state = 'sent'): Promise<string> {
        insert into notifications (tenant_id, id, recipient_id, category, channels, priority, total, ${counter})
        values ($1, $2, 'ann', 'default', $3, 5, 1, 1)
      )
-     insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, address, state, sent_at)
-     values ($1, $2, $2, 'ann', ($3::text[])[1], $4, $5, now())`,
-    [tenant.id, id, [isSms(provider) ? 'sms' : 'email'], address, state],
+     insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, address, state, sent_at,
+                             provider_account_id)
+     values ($1, $2, $2, 'ann', ($3::text[])[1], $4, $5, now(), $6)`,
+    [tenant.id, id, [isSms(provider) ? 'sms' : 'email'], address, state, accountId],
   );
   return id;
 }
@@ -111,7 +113,7 @@ describe.each(Object.keys(reporters))('captured calls of %s', (provider) => {
 
   it('have no effect on a delivery that has bounced, nor suppress its address again', async () => {
     const account = await accountAt(provider);
-    const id = await delivery(provider);
+    const id = await delivery(account);
     const calls = kinds.filter((kind) => kind !== 'complained').map((kind) => capture(account, kind, id));
     const order = ['delivered', 'opened', 'bounced'];
     const sorted = kinds
@@ -128,7 +130,7 @@ describe.each(Object.keys(reporters))('captured calls of %s', (provider) => {
 
   it.runIf(kinds.includes('complained'))('complain once, also after the suppression was removed', async () => {
     const account = await accountAt(provider);
-    const id = await delivery(provider);
+    const id = await delivery(account);
     const [delivered, complained] = [capture(account, 'delivered', id), capture(account, 'complained', id)];
     for (const call of [delivered, complained]) expect((await post(call)).body).toEqual({ taken: 1 });
     await unsuppress(id);
@@ -142,7 +144,7 @@ describe.each(Object.keys(reporters))('captured calls of %s', (provider) => {
 
   it('about a delivery that the provider has refused suppress its address once', async () => {
     const account = await accountAt(provider);
-    const id = await delivery(provider, 'failed');
+    const id = await delivery(account, 'failed');
     const bounced = capture(account, 'bounced', id);
     expect((await post(bounced)).body).toEqual({ taken: 1 });
     expect((await effects(id)).delivery).toMatchObject({ state: 'failed' });
@@ -151,14 +153,40 @@ describe.each(Object.keys(reporters))('captured calls of %s', (provider) => {
     for (let time = 0; time < 2; time += 1) expect((await post(bounced)).status).toBe(200);
     expect(await effects(id)).toEqual(before);
     // The bounce of another delivery does suppress it again.
-    const next = await delivery(provider);
+    const next = await delivery(account);
     expect((await post(capture(account, 'bounced', next))).status).toBe(200);
     await unsuppress(next);
   });
 
+  it('signed by another account of the tenant, or of the platform, change nothing', async () => {
+    const [account, other] = [await accountAt(provider), await accountAt(provider)];
+    const made = await app.operator('POST', '/internal/provider-accounts', {
+      name: `${provider} ${newId()}`,
+      provider,
+      credentials: other.credentials,
+    });
+    expect([made.status, made.body.detail]).toEqual([201, undefined]);
+    const platform = { ...other, id: made.body.id, receiptsUrl: made.body.receipts_url };
+    for (const state of ['sent', 'failed']) {
+      const id = await delivery(account, state);
+      const before = await effects(id);
+      for (const stranger of [other, platform])
+        for (const kind of kinds) {
+          expect((await post(capture(stranger, kind, id))).body).toEqual({ taken: 1 });
+          expect(await effects(id)).toEqual(before);
+        }
+    }
+    // What the tenant has sent through the account of the platform, it reports.
+    const sent = await delivery(platform);
+    expect((await post(capture(platform, 'bounced', sent))).body).toEqual({ taken: 1 });
+    expect((await effects(sent)).delivery.state).toBe('bounced');
+    await unsuppress(sent);
+    expect((await app.operator('DELETE', `/internal/provider-accounts/${platform.id}`)).status).toBe(204);
+  });
+
   it.runIf(['ses', 'sendgrid', 'mailgun', 'resend'].includes(provider))('of 2017 are refused', async () => {
     const account = await accountAt(provider);
-    const id = await delivery(provider);
+    const id = await delivery(account);
     const before = await effects(id);
     const answer = await post(capture(account, 'complained', id, new Date('2017-05-03')));
     expect([answer.status, answer.body.code]).toEqual([403, 'forbidden']);
@@ -173,7 +201,7 @@ describe('the signed token of a call of Mailgun', () => {
   it('cannot sign another event, nor one about another delivery', async () => {
     const account = await accountAt('mailgun');
     const stored = await tokens();
-    const [id, victim] = [await delivery('mailgun'), await delivery('mailgun')];
+    const [id, victim] = [await delivery(account), await delivery(account)];
     const delivered = capture(account, 'delivered', id);
     expect((await post(delivered)).body).toEqual({ taken: 1 });
     const before = [await effects(id), await effects(victim)];
@@ -194,7 +222,7 @@ describe('the signed token of a call of Mailgun', () => {
 
   it('of an event of no interest cannot sign a complaint either', async () => {
     const account = await accountAt('mailgun');
-    const id = await delivery('mailgun');
+    const id = await delivery(account);
     const complained = capture(account, 'complained', id);
     const clicked = { ...complained, body: complained.body.replace('"complained"', '"clicked"') };
     expect((await post(clicked)).body).toEqual({ taken: 0 });
@@ -205,22 +233,37 @@ describe('the signed token of a call of Mailgun', () => {
   it('is used by one of many calls at once', async () => {
     const account = await accountAt('mailgun');
     const ids: string[] = [];
-    while (ids.length < 10) ids.push(await delivery('mailgun'));
+    while (ids.length < 10) ids.push(await delivery(account));
     const first = capture(account, 'bounced', ids[0]!);
     const answers = await Promise.all(ids.map((id) => post({ ...first, body: first.body.replaceAll(ids[0]!, id) })));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, ...new Array<number>(9).fill(403)]);
     for (const id of ids) await app.sql.query('delete from suppressions where delivery_id = $1', [id]);
   });
 
-  it('counts for one account: another account with the same key has its own tokens', async () => {
+  it('cannot sign an invented event at another account with the same key, of this tenant or another', async () => {
     const [one, two] = [await accountAt('mailgun'), await accountAt('mailgun')];
+    const other = await app.tenant();
+    const theirs = await other.call('POST', '/api/v1/provider-accounts', {
+      name: 'Mailgun',
+      provider: 'mailgun',
+      credentials: one.credentials,
+    });
+    expect(two.credentials['webhook_signing_key']).toBe(one.credentials['webhook_signing_key']);
     const stored = await tokens();
-    const id = await delivery('mailgun');
+    const [id, victim] = [await delivery(one), await delivery(two)];
     const call = capture(one, 'delivered', id);
-    expect((await post(call)).status).toBe(200);
-    const elsewhere = { ...call, path: two.receiptsUrl.slice(PUBLIC_URL.length) };
-    expect((await post(elsewhere)).status).toBe(200);
-    expect(await tokens()).toBe(stored + 2);
+    expect((await post(call)).body).toEqual({ taken: 1 });
+    const before = [await effects(id), await effects(victim)];
+    for (const url of [two.receiptsUrl, theirs.body.receipts_url]) {
+      const elsewhere = { ...call, path: url.slice(PUBLIC_URL.length) };
+      const invented = elsewhere.body.replace('"delivered"', '"complained"').replaceAll(id, victim);
+      const answer = await post({ ...elsewhere, body: invented });
+      expect([answer.status, answer.body.code]).toEqual([403, 'forbidden']);
+      // Unchanged, it is a report on a delivery that the account did not send.
+      expect((await post(elsewhere)).body).toEqual({ taken: 1 });
+    }
+    expect([await effects(id), await effects(victim)]).toEqual(before);
+    expect(await tokens()).toBe(stored + 1);
   });
 
   it('of an account of the platform is bound in the same way', async () => {
@@ -232,8 +275,9 @@ describe('the signed token of a call of Mailgun', () => {
       credentials: vendor.credentials,
     });
     expect(made.status).toBe(201);
-    const account = { provider: 'mailgun', receiptsUrl: made.body.receipts_url, credentials: vendor.credentials };
-    const id = await delivery('mailgun');
+    const { id: accountId, receipts_url: receiptsUrl } = made.body;
+    const account = { id: accountId, provider: 'mailgun', receiptsUrl, credentials: vendor.credentials };
+    const id = await delivery(account);
     const delivered = capture(account, 'delivered', id);
     expect((await post(delivered)).body).toEqual({ taken: 1 });
     expect((await post({ ...delivered, body: delivered.body.replace('"delivered"', '"complained"') })).status).toBe(
@@ -244,7 +288,7 @@ describe('the signed token of a call of Mailgun', () => {
 
   it('with a signature but with fields of other types than documented is no error of ours', async () => {
     const account = await accountAt('mailgun');
-    const id = await delivery('mailgun');
+    const id = await delivery(account);
     const signature = (): Json => {
       const [timestamp, token] = [String(Math.floor(Date.now() / 1_000)), newId()];
       const key = String(account.credentials['webhook_signing_key']);

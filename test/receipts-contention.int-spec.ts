@@ -106,6 +106,7 @@ const SENT: Outcome = {
 
 const receipt = (deliveryId: string, kind: ReceiptKind): DeliveryReceipt => ({
   tenantId,
+  accountId: null,
   deliveryId,
   kind,
   detail: null,

@@ -157,9 +157,9 @@ describe('many receipts in one call', () => {
          insert into notifications (tenant_id, id, recipient_id, category, channels, priority, total, succeeded)
          select $1, id, 'ann', 'default', '{email}', 5, 1, 1 from unnest($2::uuid[]) id returning id
        )
-       insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, state, sent_at)
-       select $1, id, id, 'ann', 'email', 'sent', now() from one`,
-      [tenant.id, ids],
+       insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, state, sent_at, provider_account_id)
+       select $1, id, id, 'ann', 'email', 'sent', now(), $3 from one`,
+      [tenant.id, ids, account.id],
     );
     const events = ids.flatMap((deliveryId, at) => {
       const delivered = { kind: 'delivered' as const, tenantId: tenant.id, deliveryId };

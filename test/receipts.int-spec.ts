@@ -47,6 +47,9 @@ interface Made {
   state: DeliveryState;
   /** Outcomes of its attempts, in order. */
   attempts?: string[];
+  /** The account of the delivery, and the accounts of its attempts. */
+  account?: string;
+  attemptAccounts?: (string | null)[];
 }
 
 const TALLIES: Partial<Record<DeliveryState, string>> = {
@@ -60,7 +63,8 @@ const TALLIES: Partial<Record<DeliveryState, string>> = {
   cancelled: 'cancelled',
 };
 
-async function delivery({ tenant = tenantId, state, attempts = [] }: Made): Promise<string> {
+async function delivery(made: Made): Promise<string> {
+  const { tenant = tenantId, state, attempts = [], account = null, attemptAccounts = [] } = made;
   const [id, notification] = [newId(), newId()];
   const tally = TALLIES[state];
   await admin.query(
@@ -69,8 +73,8 @@ async function delivery({ tenant = tenantId, state, attempts = [] }: Made): Prom
     [tenant, notification],
   );
   await admin.query(
-    `insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, address, state, reason, attempts)
-     values ($1, $2, $3, 'ann', 'email', $4, $5, $6, $7)`,
+    `insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, address, state, reason, attempts, provider_account_id)
+     values ($1, $2, $3, 'ann', 'email', $4, $5, $6, $7, $8)`,
     [
       tenant,
       id,
@@ -79,13 +83,18 @@ async function delivery({ tenant = tenantId, state, attempts = [] }: Made): Prom
       state,
       state === 'failed' ? 'retries_exhausted' : null,
       attempts.length,
+      account,
     ],
   );
-  for (const [index, outcome] of attempts.entries())
+  for (const [index, outcome] of attempts.entries()) {
+    const attemptAccount = attemptAccounts[index];
     await admin.query(
-      `insert into attempts (tenant_id, delivery_id, number, provider, outcome) values ($1, $2, $3, 'ses', $4)`,
-      [tenant, id, index + 1, outcome],
+      `insert into attempts (tenant_id, delivery_id, number, provider, provider_account_id, outcome)
+       values ($1, $2, $3, $4, $5, $6)`,
+      // A lost worker's attempt has neither a provider nor an account.
+      [tenant, id, index + 1, attemptAccount === null ? null : 'ses', attemptAccount ?? null, outcome],
     );
+  }
   if (state === 'waiting')
     await admin.query(
       `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, attempt) values ($1, $2, 'email', 2, now() + interval '1 hour', $3)`,
@@ -102,6 +111,7 @@ async function delivery({ tenant = tenantId, state, attempts = [] }: Made): Prom
 
 const receipt = (deliveryId: string, kind: ReceiptKind, more: Partial<DeliveryReceipt> = {}): DeliveryReceipt => ({
   tenantId,
+  accountId: null,
   deliveryId,
   kind,
   detail: null,
@@ -214,6 +224,92 @@ describe('a receipt for a delivery that ended without a send, after an attempt w
     await admin.query('update notifications set suppressed = 1 where tenant_id = $1', [tenantId]);
     expect(await receipts.retryParkedOf(tenantId, id)).toEqual({ applied: 1, dropped: 0 });
     expect(await seen(id)).toMatchObject({ state: 'delivered', counters: [1, 0, 0, 0] });
+  });
+});
+
+describe('an account that did not send the delivery', () => {
+  const [sender, earlier, stranger] = [newId(), newId(), newId()];
+  const BOUNCE = { suppress: 'bounced', detail: '550' } as const;
+
+  const suppressed = async (): Promise<number> =>
+    (await admin.query('select from suppressions where tenant_id = $1', [tenantId])).rows.length;
+
+  it.each(['sent', 'delivered', 'unknown', 'failed', 'expired', 'cancelled', 'suppressed'] as const)(
+    'changes nothing of a delivery that is %s, and suppresses no address',
+    async (state) => {
+      const id = await delivery({
+        state,
+        account: sender,
+        attempts: ['transient', 'unknown'],
+        attemptAccounts: [earlier, sender],
+      });
+      const before = await seen(id);
+      for (const kind of ['bounced', 'complained', 'delivered', 'opened'] as const)
+        expect(await receipts.take(receipt(id, kind, { accountId: stranger, ...BOUNCE }))).toBe('foreign');
+      expect(await seen(id)).toEqual(before);
+      expect(await suppressed()).toBe(0);
+      expect(await receipts.take(receipt(id, 'bounced', { accountId: sender, ...BOUNCE }))).toBe('applied');
+      expect(await suppressed()).toBe(1);
+    },
+  );
+
+  it('is not believed beside the sender in one batch, whichever comes first', async () => {
+    const ids = await each<Made>(new Array<Made>(4).fill({ state: 'sent', account: sender }), delivery);
+    const results = await Promise.all(
+      ids.flatMap((id, at) => {
+        const accounts = at % 2 === 0 ? [stranger, sender] : [sender, stranger];
+        return accounts.map((accountId) => receipts.take(receipt(id, 'bounced', { accountId, ...BOUNCE })));
+      }),
+    );
+    const [strangeFirst, strangeLast] = [
+      ['foreign', 'applied'],
+      ['applied', 'foreign'],
+    ];
+    expect(results).toEqual([strangeFirst, strangeLast, strangeFirst, strangeLast].flat());
+  });
+
+  it('may report if one of the attempts was its own', async () => {
+    const id = await delivery({
+      state: 'sent',
+      account: sender,
+      attempts: ['transient', 'sent'],
+      attemptAccounts: [earlier, sender],
+    });
+    expect(await receipts.take(receipt(id, 'delivered', { accountId: earlier }))).toBe('applied');
+  });
+
+  it('cannot confirm the unknown attempt of another account, also while the delivery waits', async () => {
+    const made = { attempts: ['rejected', 'unknown'], attemptAccounts: [earlier, sender] };
+    const failed = await delivery({ state: 'failed', ...made });
+    // It may report, but only its own attempt could be confirmed, and that was refused.
+    expect(await receipts.take(receipt(failed, 'delivered', { accountId: earlier }))).toBe('refused');
+    const waiting = await delivery({ state: 'waiting', ...made });
+    for (const accountId of [earlier, stranger])
+      expect(await receipts.take(receipt(waiting, 'delivered', { accountId }))).toBe('early');
+    expect((await seen(waiting)).state).toBe('waiting');
+    for (const id of [failed, waiting])
+      expect(await receipts.take(receipt(id, 'delivered', { accountId: sender }))).toBe('applied');
+  });
+
+  it('may report on a send whose worker was lost, because nobody knows which account it used', async () => {
+    const id = await delivery({ state: 'unknown', attempts: ['unknown'], attemptAccounts: [null] });
+    expect(await receipts.take(receipt(id, 'delivered', { accountId: sender }))).toBe('applied');
+    // A webhook has no account, but its provider is known.
+    const webhook = await delivery({ state: 'failed', attempts: ['unknown'] });
+    expect(await receipts.take(receipt(webhook, 'delivered', { accountId: sender }))).toBe('foreign');
+  });
+
+  it('is dropped when the send is recorded, and its early receipt does not displace that of the sender', async () => {
+    const id = await delivery({ state: 'waiting' });
+    for (const accountId of [stranger, sender, stranger])
+      expect(await receipts.take(receipt(id, 'bounced', { accountId, ...BOUNCE }))).toBe('early');
+    const { rows } = await admin.query('select from parked_receipts where delivery_id = $1', [id]);
+    expect(rows).toHaveLength(2);
+    await admin.query('delete from due_deliveries where delivery_id = $1', [id]);
+    await admin.query(`update deliveries set state = 'sent', provider_account_id = $2 where id = $1`, [id, sender]);
+    expect(await receipts.retryParkedOf(tenantId, id)).toEqual({ applied: 1, dropped: 1 });
+    expect(await seen(id)).toMatchObject({ state: 'bounced', timeline: ['bounced'] });
+    expect(await suppressed()).toBe(1);
   });
 });
 

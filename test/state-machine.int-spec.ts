@@ -134,8 +134,8 @@ class History {
         return await this.end(step);
       case 'receipt': {
         const deliveryId = pick(this.deliveries.slice(-8), step.at);
-        if (deliveryId)
-          await this.receipts.apply({ tenantId: this.tenantId, deliveryId, kind: step.report, detail: null });
+        const report = { tenantId: this.tenantId, accountId: null, kind: step.report, detail: null };
+        if (deliveryId) await this.receipts.apply({ ...report, deliveryId });
         return;
       }
       case 'cancel': {

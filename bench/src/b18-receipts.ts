@@ -123,7 +123,7 @@ async function overHttp(
     const credentials = credentialsOf(id, fake.url);
     const account = await accountOf(api.port, tenant, id, credentials);
     await product.clean();
-    await fillDeliveries(product, tenant, receipts, { dueAt: null });
+    await fillDeliveries(product, tenant, receipts, { dueAt: null, accountId: account });
     await product.sql.query('vacuum analyze notifications, deliveries');
     const path = `/receipts/${id}/${account}`;
     const { rows } = await product.sql.query<{ id: string }>('select id from deliveries order by id');

@@ -2,7 +2,7 @@ import type { BenchEnvironment, BenchTenant } from './bench-environment.ts';
 
 const SLICE = 50_000;
 
-/** Inserts deliveries directly into the tables, in batches: due at `dueAt`, or already sent if that is null. */
+/** Inserts deliveries directly into the tables, in batches: due at `dueAt`, or already sent through `accountId` if that is null. */
 export async function fillDeliveries(
   product: BenchEnvironment,
   tenant: BenchTenant,
@@ -12,7 +12,8 @@ export async function fillDeliveries(
     tenants = 1,
     recipients = 10_000,
     address = null,
-  }: { dueAt: Date | null; tenants?: number; recipients?: number; address?: string | null },
+    accountId = null,
+  }: { dueAt: Date | null; tenants?: number; recipients?: number; address?: string | null; accountId?: string | null },
 ): Promise<void> {
   // Ordered by tenant: ten million rows in random order would take longer than the measurement.
   await product.sql.query('set synchronous_commit = off');
@@ -24,13 +25,13 @@ export async function fillDeliveries(
                 'user-' || (n % $4::int), 'default', '{email}', 'welcome', '{"name": "Alice"}', 5, 1, case when $3::timestamptz is null then 1 else 0 end
          from generate_series(1, $2::int) n returning tenant_id, id, recipient_id
        ), two as (
-         insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, address, state, sent_at)
-         select tenant_id, uuidv7(), id, recipient_id, 'email', $8::text, case when $3::timestamptz is null then 'sent' else 'waiting' end, case when $3::timestamptz is null then now() end
+         insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, address, state, sent_at, provider_account_id)
+         select tenant_id, uuidv7(), id, recipient_id, 'email', $8::text, case when $3::timestamptz is null then 'sent' else 'waiting' end, case when $3::timestamptz is null then now() end, $9::uuid
          from one returning tenant_id, id
        )
        insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason)
        select tenant_id, id, 'email', 2, $3, 'scheduled' from two where $3::timestamptz is not null`,
-      [tenant.id, Math.min(SLICE, count - done), dueAt, recipients, tenants, done - 1, count, address],
+      [tenant.id, Math.min(SLICE, count - done), dueAt, recipients, tenants, done - 1, count, address, accountId],
     );
   }
   await product.sql.query('reset synchronous_commit');

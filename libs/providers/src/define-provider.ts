@@ -90,7 +90,8 @@ export interface ReceiptCall {
   signal: AbortSignal;
   /**
    * For a vendor whose signature does not cover the body: binds the signed token to what the call reports, until the
-   * time. Throws {@link ReceiptRefused} if the account has received the token with another report.
+   * time. Throws {@link ReceiptRefused} if any account has received the token with another report. The token must
+   * depend on the signing key: several accounts may have the same key, and tokens of different keys may be equal.
    */
   bindToken(token: string, report: unknown, until: Date): Promise<void>;
 }

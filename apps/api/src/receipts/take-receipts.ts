@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { Config } from '#config';
-import { type ReceiptResult, ReceiptsStore } from '#database';
+import { type DeliveryReceipt, type ReceiptResult, ReceiptsStore } from '#database';
 import { DomainError, PLATFORM_TENANT_ID } from '#domain';
 import { type Receipt, ReceiptRefused } from '#providers';
 import { instruments, type Logger } from '#telemetry';
@@ -21,9 +21,6 @@ export interface VendorCall {
   headers: Readonly<Record<string, string | string[] | undefined>>;
   body: string;
 }
-
-/** `foreign`: the delivery belongs to another tenant than the account. */
-type Taken = ReceiptResult | 'foreign';
 
 /** How long an address counts as a sender of valid receipts for an account. */
 const VALID_SENDER_TTL_MS = 3_600_000;
@@ -57,7 +54,7 @@ export class TakeReceipts {
     const taken = await this.shares.write(
       found,
       ({ tenantId }) => (account.tenantId === PLATFORM_TENANT_ID ? tenantId : account.tenantId),
-      (receipt) => this.take(account, receipt),
+      (receipt) => this.take(account, { ...receipt, accountId: call.accountId }),
     );
     if (found.length > 0) this.log(call, found, taken);
     // The error makes the vendor repeat the whole call; receipts that were applied are recognized as repeats.
@@ -78,10 +75,7 @@ export class TakeReceipts {
     }
   }
 
-  private async read(
-    { tenantId, read }: ReportingAccount,
-    { accountId, url, headers, body }: VendorCall,
-  ): Promise<Receipt[]> {
+  private async read({ read }: ReportingAccount, { url, headers, body }: VendorCall): Promise<Receipt[]> {
     try {
       return await read({
         // Vendors sign the public URL, not the one that a proxy forwards to.
@@ -92,7 +86,7 @@ export class TakeReceipts {
         get signal() {
           return AbortSignal.timeout(DEADLINE_MS);
         },
-        bindToken: (token, report, until) => this.bindToken(tenantId, `${accountId}.${token}`, report, until),
+        bindToken: (token, report, until) => this.bindToken(token, report, until),
       });
     } catch (error) {
       if (error instanceof ReceiptRefused) throw new DomainError('forbidden', error.message);
@@ -102,13 +96,13 @@ export class TakeReceipts {
     }
   }
 
-  private async bindToken(tenantId: string, token: string, report: unknown, until: Date): Promise<void> {
-    if (!(await this.receipts.bindToken(tenantId, digestOf(token), digestOf(JSON.stringify(report)), until)))
+  private async bindToken(token: string, report: unknown, until: Date): Promise<void> {
+    if (!(await this.receipts.bindToken(digestOf(token), digestOf(JSON.stringify(report)), until)))
       throw new ReceiptRefused('The signed token of this call was used before, with another report');
   }
 
-  private async take(account: ReportingAccount, receipt: Receipt): Promise<Taken> {
-    // A tenant's account reports on its own deliveries; a platform account on those of every tenant.
+  private async take(account: ReportingAccount, receipt: DeliveryReceipt): Promise<ReceiptResult> {
+    // A platform account may have sent deliveries of every tenant. The store checks that the account sent this one.
     const isOwn = account.tenantId === receipt.tenantId || account.tenantId === PLATFORM_TENANT_ID;
     const result = isOwn ? await this.receipts.take(receipt) : 'foreign';
     instruments().receipts.add(1, { provider: account.provider, kind: receipt.kind, result });
@@ -116,7 +110,11 @@ export class TakeReceipts {
   }
 
   /** One line per call, because a vendor may report thousands of receipts at once. Timelines have the details. */
-  private log(call: VendorCall, receipts: readonly Receipt[], taken: readonly PromiseSettledResult<Taken>[]): void {
+  private log(
+    call: VendorCall,
+    receipts: readonly Receipt[],
+    taken: readonly PromiseSettledResult<ReceiptResult>[],
+  ): void {
     const results: Record<string, number> = {};
     const foreign: string[] = [];
     taken.forEach((settled, at) => {

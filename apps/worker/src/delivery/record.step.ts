@@ -37,8 +37,10 @@ export class RecordStep {
       return;
     }
     const { tenantId, deliveryId } = delivery;
-    if (outcome.kind === 'sent' && outcome.receipt)
-      await this.receipts.apply({ tenantId, deliveryId, kind: outcome.receipt, detail: 'simulated by the sandbox' });
+    if (outcome.kind === 'sent' && outcome.receipt) {
+      const simulated = { accountId: null, kind: outcome.receipt, detail: 'simulated by the sandbox' };
+      await this.receipts.apply({ tenantId, deliveryId, ...simulated });
+    }
     // A receipt may have come before this record. It proves that the message was sent, so it is not sent again.
     if ('attempt' in outcome && outcome.attempt?.outcome === 'unknown' && recorded === true)
       countParkedReceipts(await this.receipts.retryParkedOf(tenantId, deliveryId));

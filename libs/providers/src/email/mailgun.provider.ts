@@ -84,8 +84,9 @@ export const mailgun = defineProvider({
     const signedAt = parseSeconds(signature.timestamp);
     checkAge(signedAt, MAX_AGE_SECONDS);
     const found = event ? receiptsOf(event['user-variables']?.['carillon'], receiptEventOf(event)) : [];
-    // The signature does not cover the event: a captured token could sign any other event.
-    await call.bindToken(signature.token, found, new Date(signedAt + (MAX_AGE_SECONDS + TOKEN_MARGIN_SECONDS) * 1_000));
+    // The signature does not cover the event: a captured token could sign any other event. The verified signature is
+    // bound, because it depends on the key, which several accounts may have, and not on the account.
+    await call.bindToken(expected, found, new Date(signedAt + (MAX_AGE_SECONDS + TOKEN_MARGIN_SECONDS) * 1_000));
     return found;
   },
 });

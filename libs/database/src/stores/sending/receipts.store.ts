@@ -1,4 +1,4 @@
-import { NIL_ID, newId } from '#domain';
+import { NIL_ID, newId, PLATFORM_TENANT_ID } from '#domain';
 import { Batcher } from '../../batcher.js';
 import type { Database } from '../../database.js';
 import { isOutage } from '../../outage.js';
@@ -49,16 +49,17 @@ export class ReceiptsStore {
 
   /**
    * Binds a signed token to the digest of the report that came with it, until the time. Returns whether the token is
-   * new, or bound to the same digest. Index: used_tokens_pkey.
+   * new, or bound to the same digest. Accounts of several tenants may have the same signing key, so the platform owns
+   * the tokens. Index: used_tokens_pkey.
    */
-  async bindToken(tenantId: string, token: string, digest: string, expiresAt: Date): Promise<boolean> {
-    const [bound] = await this.database.queryForTenant<{ same: boolean }>(tenantId, {
+  async bindToken(token: string, digest: string, expiresAt: Date): Promise<boolean> {
+    const [bound] = await this.database.queryForTenant<{ same: boolean }>(PLATFORM_TENANT_ID, {
       name: 'bind_receipt_token',
       // The update of a repeat changes nothing: it makes the statement return the row.
       text: `insert into used_tokens as u (tenant_id, jti, digest, expires_at) values ($1, $2, $3, $4)
              on conflict (tenant_id, jti) do update set digest = u.digest
              returning u.digest is not distinct from $3 as same`,
-      values: [tenantId, token, digest, expiresAt],
+      values: [PLATFORM_TENANT_ID, token, digest, expiresAt],
     });
     return bound!.same;
   }
@@ -123,8 +124,15 @@ export class ReceiptsStore {
    */
   private async unpark(rows: readonly ParkedRow[]): Promise<{ applied: number; dropped: number }> {
     const results = await Promise.allSettled(
-      rows.map(({ tenant_id: tenantId, delivery_id: deliveryId, kind, detail, suppress }) =>
-        this.apply({ tenantId, deliveryId, kind, detail, suppress: suppress ?? undefined }),
+      rows.map((row) =>
+        this.apply({
+          tenantId: row.tenant_id,
+          accountId: row.provider_account_id,
+          deliveryId: row.delivery_id,
+          kind: row.kind,
+          detail: row.detail,
+          suppress: row.suppress ?? undefined,
+        }),
       ),
     );
     let [applied, dropped] = [0, 0];

@@ -40,11 +40,11 @@ function inRounds(receipts: readonly DeliveryReceipt[]): { rounds: number[][]; r
   const rounds: number[][] = [];
   const repeats: [number, number][] = [];
   const seen = new Map<string, Map<string, number>>();
-  receipts.forEach(({ tenantId, deliveryId, kind, suppress }, index) => {
+  receipts.forEach(({ tenantId, accountId, deliveryId, kind, suppress }, index) => {
     const delivery = `${tenantId} ${deliveryId}`;
     const earlier = seen.get(delivery) ?? new Map<string, number>();
     seen.set(delivery, earlier);
-    const same = `${kind} ${suppress}`;
+    const same = `${accountId} ${kind} ${suppress}`;
     const first = earlier.get(same);
     if (first === undefined) {
       rounds[earlier.size] ??= [];
@@ -62,7 +62,9 @@ function inRounds(receipts: readonly DeliveryReceipt[]): { rounds: number[][]; r
 async function applyRound(sql: Sql, receipts: readonly DeliveryReceipt[]): Promise<ReceiptResult[]> {
   const found = await changeDeliveries(sql, receipts);
   const results = found.map(resultOf);
-  const open = found.flatMap(({ state, changed }, at) => (!changed && state && CONFIRMABLE.has(state) ? [at] : []));
+  const open = found.flatMap(({ state }, at) =>
+    results[at] === 'repeated' && state && CONFIRMABLE.has(state) ? [at] : [],
+  );
   if (open.length === 0) return results;
   const confirmations = await confirmUnknownSends(
     sql,
@@ -95,10 +97,13 @@ interface ChangeRow {
   /** The state before the receipt; null when there is no such delivery. */
   state: DeliveryState | null;
   changed: boolean;
+  /** Null while the delivery waits: the account of its send is not known yet. */
+  is_own: boolean | null;
 }
 
-function resultOf({ state, changed }: ChangeRow): ReceiptResult {
+function resultOf({ state, changed, is_own: isOwn }: ChangeRow): ReceiptResult {
   if (state === null) return 'gone';
+  if (isOwn === false) return 'foreign';
   return changed ? 'applied' : 'repeated';
 }
 
@@ -112,8 +117,8 @@ async function changeDeliveries(sql: Sql, receipts: readonly DeliveryReceipt[]):
 }
 
 /**
- * `confirmed`: it is `sent` now. `busy`: it has an unknown attempt, but another statement is changing the delivery at
- * the moment.
+ * `confirmed`: it is `sent` now. `busy`: it has an unknown attempt of the account, but another statement is changing
+ * the delivery at the moment.
  */
 type Confirmation = 'confirmed' | 'busy' | 'no_unknown_attempt';
 

@@ -11,6 +11,8 @@ export interface ParkedRow {
   kind: ReceiptKind;
   detail: string | null;
   suppress: SuppressionReason | null;
+  /** The account that reported. */
+  provider_account_id: string | null;
   is_overdue: boolean;
 }
 
@@ -30,17 +32,22 @@ export const parkedColumns = columnList<DeliveryReceipt>({
   kind: ['text', (receipt) => receipt.kind],
   detail: ['text', (receipt) => receipt.detail],
   suppress: ['text', (receipt) => receipt.suppress ?? null],
+  provider_account_id: ['uuid', (receipt) => receipt.accountId],
 });
 
-/** Parks one receipt of each kind, however often the vendor repeats it. Index: parked_receipts_delivery_id_idx. */
+/**
+ * Parks one receipt of each kind and account, however often the vendor repeats it. The account of the send is not known
+ * yet, so the receipt of one account must not displace that of another. Index: parked_receipts_delivery_id_idx.
+ */
 export const PARK = `
 insert into parked_receipts (${parkedColumns.names})
-select distinct on (i.tenant_id, i.delivery_id, i.kind, i.suppress) i.*
+select distinct on (i.tenant_id, i.delivery_id, i.kind, i.suppress, i.provider_account_id) i.*
 from ${parkedColumns.table('i')}
 where not exists (
   select from parked_receipts p
   where p.tenant_id = i.tenant_id and p.delivery_id = i.delivery_id and p.kind = i.kind
-    and p.suppress is not distinct from i.suppress)`;
+    and p.suppress is not distinct from i.suppress
+    and p.provider_account_id is not distinct from i.provider_account_id)`;
 
 /** Index: parked_receipts_delivery_id_idx. */
 export const PARKED_OF_DELIVERY = `

@@ -18,12 +18,28 @@ import type { DeliveryReceipt } from './delivery-receipt.js';
 
 export const receiptColumns = columnList<DeliveryReceipt>({
   tenant_id: ['uuid', (receipt) => receipt.tenantId],
+  account_id: ['uuid', (receipt) => receipt.accountId],
   id: ['uuid', (receipt) => receipt.deliveryId],
   kind: ['text', (receipt) => receipt.kind],
   detail: ['text', (receipt) => receipt.detail],
   suppress: ['text', (receipt) => receipt.suppress ?? null],
   row_id: ['uuid', () => newId()],
 });
+
+/**
+ * Whether the reporting account has sent the delivery `b`, or made one of its attempts: a delivery may have failed over
+ * to another account. Attempts are read only if the account of the delivery is another one. The attempt of a lost
+ * worker has no provider: its account is not known, so every account may report on it. The limit keeps PostgreSQL from
+ * reading all attempts into a hash table. Index: attempts_pkey.
+ */
+const IS_OWN = `coalesce(
+    b.account_id is null
+    or b.provider_account_id = b.account_id
+    or (select true from attempts a
+        where a.tenant_id = b.tenant_id and a.delivery_id = b.id
+          and (a.provider_account_id = b.account_id or (a.outcome = 'unknown' and a.provider is null))
+        limit 1),
+    false)`;
 
 /**
  * A complaint or an opened message changes no state. It is noted on every delivery that a receipt may still change or
@@ -50,10 +66,10 @@ const suppressAddresses = (reports: string): string => `suppression_rows as (
 )`;
 
 /**
- * Compare-and-set along the table of states; a receipt changes a delivery at most once. Only a receipt that changes its
- * delivery suppresses the address: a repeat must not suppress it again after the tenant has removed the entry. The
- * vendor's text, which may quote the address, is not written for an erased recipient. Indexes: the primary keys of
- * deliveries, recipients and notifications.
+ * Compare-and-set along the table of states; a receipt changes a delivery at most once, and only one that was sent
+ * through the reporting account. Only a receipt that changes its delivery suppresses the address: a repeat must not
+ * suppress it again after the tenant has removed the entry. The vendor's text, which may quote the address, is not
+ * written for an erased recipient. Indexes: the primary keys of deliveries, attempts, recipients and notifications.
  *
  * Lock order: deliveries by (tenant_id, id), then notifications by (tenant_id, id). A waiting delivery is not locked:
  * its worker may be about to record it, and the two statements would deadlock.
@@ -63,19 +79,21 @@ with input as materialized (
   select * from ${receiptColumns.numberedTable('i')}
 ), locked_deliveries as materialized (
   select i.ord, i.kind, case when d.recipient_id <> 'erased' then i.detail end as detail, i.suppress, i.row_id,
-         d.tenant_id, d.id, d.state
+         i.account_id, d.tenant_id, d.id, d.state, d.provider_account_id
   from input i join deliveries d on d.tenant_id = i.tenant_id and d.id = i.id
   where d.state not in ${NOT_FINAL}
   order by d.tenant_id, d.id
   for update of d
+), reported_deliveries as materialized (
+  select b.*, ${IS_OWN} as is_own from locked_deliveries b
 ), changed_deliveries as (
   update deliveries d set
     state = case when b.kind in ${stateList(targetsOf(RECEIPT_MOVES))} then b.kind else d.state end,
     delivered_at = case when b.kind = 'delivered' then now() else d.delivered_at end,
     complained_at = case when b.kind = 'complained' then now() else d.complained_at end,
     opened_at = case when b.kind = 'opened' then now() else d.opened_at end
-  from locked_deliveries b
-  where d.tenant_id = b.tenant_id and d.id = b.id and (
+  from reported_deliveries b
+  where d.tenant_id = b.tenant_id and d.id = b.id and b.is_own and (
     ${guard(RECEIPT_MOVES, 'b.state', 'b.kind')}
     or (b.kind = 'complained' and d.complained_at is null and b.state in ${NOTABLE})
     or (b.kind = 'opened' and d.opened_at is null and b.state in ${NOTABLE}))
@@ -87,16 +105,17 @@ with input as materialized (
   insert into delivery_log (tenant_id, delivery_id, id, code, detail)
   select tenant_id, id, gen_random_uuid(), kind, detail from changed_deliveries
 )
-select i.ord::integer as ord, c.ord is not null as changed,
+select i.ord::integer as ord, c.ord is not null as changed, b.is_own,
        case
          when b.ord is null then (select d.state from deliveries d where d.tenant_id = i.tenant_id and d.id = i.id)
          else b.state
        end as state
-from input i left join locked_deliveries b on b.ord = i.ord left join changed_deliveries c on c.ord = i.ord`;
+from input i left join reported_deliveries b on b.ord = i.ord left join changed_deliveries c on c.ord = i.ord`;
 
 /**
  * Receipts that contradict the provider's own refusals change no state, but still suppress the address. Each kind does
- * so once for each delivery; the log of the delivery remembers it. Indexes: deliveries_pkey, delivery_log_pkey.
+ * so once for each delivery; the log of the delivery remembers it. Indexes: deliveries_pkey, attempts_pkey,
+ * delivery_log_pkey.
  */
 export const SUPPRESS_REFUSED = `
 with input as materialized (
@@ -105,7 +124,8 @@ with input as materialized (
   select d.tenant_id, d.id, d.channel, d.address, d.recipient_id, i.row_id, i.kind, i.suppress,
          case when d.recipient_id <> 'erased' then i.detail end as detail
   from input i join deliveries d on d.tenant_id = i.tenant_id and d.id = i.id
-  where not exists (
+  cross join lateral (select i.tenant_id, i.id, i.account_id, d.provider_account_id) b
+  where ${IS_OWN} and not exists (
     select from delivery_log l where l.tenant_id = i.tenant_id and l.delivery_id = i.id and l.code = i.kind)
 ), ${suppressAddresses('first_reports')}
 insert into delivery_log (tenant_id, delivery_id, id, code, detail)
@@ -113,14 +133,16 @@ select tenant_id, id, gen_random_uuid(), kind, detail from first_reports`;
 
 export const confirmColumns = columnList<DeliveryReceipt>({
   tenant_id: ['uuid', (receipt) => receipt.tenantId],
+  account_id: ['uuid', (receipt) => receipt.accountId],
   id: ['uuid', (receipt) => receipt.deliveryId],
   row_id: ['uuid', () => newId()],
 });
 
 /**
- * Confirms the attempt whose outcome was unknown: the delivery becomes `sent`, and its dead letter is settled. Deleting
- * the due row of a waiting delivery prevents the retry, because a later intent or record finds no row. A delivery whose
- * send is in progress is left unchanged. Indexes: the primary keys, and dead_letters_tenant_id_delivery_id_idx.
+ * Confirms the reporting account's attempt whose outcome was unknown: the delivery becomes `sent`, and its dead letter
+ * is settled. Deleting the due row of a waiting delivery prevents the retry, because a later intent or record finds no
+ * row. A delivery whose send is in progress is left unchanged. Indexes: the primary keys, and
+ * dead_letters_tenant_id_delivery_id_idx.
  *
  * Lock order: ordering keys, due_deliveries, deliveries by (tenant_id, id), then notifications by (tenant_id, id) and
  * dead letters. Only the statement that holds a delivery locks more than its dead letter, so the order of these two
@@ -133,7 +155,9 @@ with input as materialized (
   select i.*, a.provider, a.provider_account_id, a.ended_at
   from input i cross join lateral (
     select provider, provider_account_id, ended_at from attempts a
-    where a.tenant_id = i.tenant_id and a.delivery_id = i.id and a.outcome = 'unknown' order by a.number desc limit 1
+    where a.tenant_id = i.tenant_id and a.delivery_id = i.id and a.outcome = 'unknown'
+      and (i.account_id is null or a.provider_account_id = i.account_id or a.provider is null)
+    order by a.number desc limit 1
   ) a
 ), deleted_due_rows as (
   delete from due_deliveries q using unknown_attempts p
