@@ -111,11 +111,17 @@ describe('texts of SQL', () => {
       'notification-list.ts listStatement',
       // `pending` or `active`.
       'notification-list.ts openPage',
+      // Tables and columns of sealedColumns, which are constants.
+      'platform-keys.ts checkMasterKey',
       // Channels that the process registered at its start.
       'postgres-listener.ts connect',
       // The name of a common table expression, a constant.
       'receipt-statements.ts suppressAddresses',
       'retention.store.ts withRows',
+      // Tables and columns of sealedColumns.
+      'rewrap-secrets.ts countSealed',
+      'rewrap-secrets.ts readBatch',
+      'rewrap-secrets.ts writeBatch',
     ]);
   });
 

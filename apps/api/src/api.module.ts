@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { AccessModule } from './access/access.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { CategoriesModule } from './categories/categories.module.js';
 import { HealthModule } from './health/health.module.js';
@@ -25,6 +26,7 @@ export class ApiModule {
       module: ApiModule,
       imports: [
         InfrastructureModule.register(options),
+        AccessModule,
         HttpModule,
         NotificationsModule,
         RecipientsModule,

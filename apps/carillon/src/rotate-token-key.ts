@@ -23,7 +23,8 @@ async function run(): Promise<void> {
     console.log(
       `Recipient tokens are signed with the new key ${keyId}. ` +
         (endTokens
-          ? 'All tokens that were made before end within 30 seconds.'
+          ? 'All earlier tokens are refused within 30 seconds. Open streams last until their tokens expire; restart ' +
+            'the APIs to close them.'
           : 'Tokens that were made before stay valid until they expire, for an hour at most.'),
     );
   } finally {

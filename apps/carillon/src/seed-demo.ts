@@ -50,7 +50,7 @@ export async function seedDemo(database: Database, keys: PlatformKeys, home: str
     const known = JSON.parse(readFileSync(file, 'utf8')) as Demo;
     if (await new TenantsStore(database).get(known.tenantId)) return known;
   }
-  // Not in the audit log: nobody asked for it.
+  // No audit entry, because no request makes this change.
   const settings = {
     // The default of ten e-mails an hour is too low for trying things out.
     recipient_limits: {

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { channelIds } from '#domain';
 import { localSecrets, secretsFile } from './local-secrets.js';
 import { concurrencySetting, type SettingName, type Settings, secretSettings, settingsSchema } from './schema.js';
-import { isWeakSecret } from './weak-secret.js';
+import { isWeakSecret, tooRegular, weakTokenFault } from './weak-secret.js';
 
 export interface Config {
   readonly production: boolean;
@@ -70,8 +70,6 @@ export class ConfigError extends Error {
     this.name = 'ConfigError';
   }
 }
-
-const KNOWN_DEFAULT_TOKENS = /^(admin|secret|password|changeme|change-me|token|test|default|example)+[-_0-9]*$/i;
 
 const NO_DATABASE =
   'DATABASE_URL: is needed by `npm run api`, `npm run worker` and `npm run migrate`; only `npm start` has an ' +
@@ -234,18 +232,8 @@ function weakSecrets(settings: Settings): string[] {
   else if (isWeakSecret(settings.MASTER_KEY)) faults.push(`MASTER_KEY: ${tooRegular('openssl rand -hex 32')}`);
   if (!settings.ADMIN_TOKEN) faults.push(`ADMIN_TOKEN: ${missing}`);
   for (const name of ['ADMIN_TOKEN', 'ADMIN_TOKEN_PREVIOUS'] as const) {
-    const fault = settings[name] && weakToken(settings[name]);
+    const fault = settings[name] && weakTokenFault(settings[name]);
     if (fault) faults.push(`${name}: ${fault}`);
   }
   return faults;
-}
-
-function weakToken(token: string): string | null {
-  if (Buffer.byteLength(token) < 32) return 'must be 32 bytes or more in production';
-  if (KNOWN_DEFAULT_TOKENS.test(token)) return 'must not be a well-known default in production';
-  return isWeakSecret(Buffer.from(token)) ? tooRegular('openssl rand -hex 24') : null;
-}
-
-function tooRegular(command: string): string {
-  return `must be random in production, and this one is repetitive or a sequence (\`${command}\` makes a good one)`;
 }

@@ -2,8 +2,10 @@ import { z } from 'zod';
 import { type ChannelId, channelIds } from '#domain';
 import {
   brokerList,
+  channelList,
   cidrList,
   concurrency,
+  databaseUrl,
   flag,
   masterKey,
   masterKeyList,
@@ -28,16 +30,6 @@ const channelConcurrency = Object.fromEntries(
     concurrency.optional().describe(`WORKER_CONCURRENCY of the channel \`${channel}\`.`),
   ]),
 ) as Record<ReturnType<typeof concurrencySetting<ChannelId>>, z.ZodOptional<typeof concurrency>>;
-
-const channelList = z
-  .string()
-  .transform((text) => text.split(',').map((name) => name.trim()))
-  .pipe(z.array(z.enum(channelIds)).min(1));
-
-const databaseUrl = z.url({
-  protocol: /^postgres(ql)?$/,
-  error: 'must be a URL like postgresql://user:password@host:5432/name',
-});
 
 export const settingsSchema = z.object({
   NODE_ENV: z

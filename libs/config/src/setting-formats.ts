@@ -1,12 +1,22 @@
 // The formats of settings: which texts are valid, and the values they become.
 
 import { z } from 'zod';
-import { isIpRange } from '#domain';
+import { channelIds, isIpRange } from '#domain';
 
 export const port = z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65_535);
 export const positive = z.coerce.number({ error: 'must be a whole number' }).int().min(1);
 export const concurrency = positive.max(10_000);
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+
+export const databaseUrl = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'must be a URL like postgresql://user:password@host:5432/name',
+});
+
+export const channelList = z
+  .string()
+  .transform((text) => text.split(',').map((name) => name.trim()))
+  .pipe(z.array(z.enum(channelIds)).min(1));
 
 export const brokerList = z
   .string()

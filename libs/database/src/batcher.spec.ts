@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { DomainError } from '#domain';
 import { Batcher } from './batcher.js';
 import { unavailableOf } from './outage.js';
-import { SecretBox } from './secrets/secret-box.js';
 
 const badRow = Object.assign(new Error('bad row'), { code: '22P02' });
 
@@ -134,28 +133,5 @@ describe('the batcher', () => {
       reason: expect.objectContaining({ code: 'unavailable', retryAfterSeconds: 1 }),
     });
     expect((results[2] as PromiseRejectedResult).reason).toBeInstanceOf(DomainError);
-  });
-});
-
-describe('the secret box', () => {
-  const place = { tenantId: 't', table: 'provider_accounts', id: '1' };
-
-  it('opens a secret only for the row that it was sealed for', () => {
-    const box = new SecretBox(Buffer.alloc(32, 7));
-    const sealed = box.seal('pässword', place);
-    expect(sealed).not.toContain('word');
-    expect(box.open(sealed, place)).toBe('pässword');
-    expect(box.seal('pässword', place)).not.toBe(sealed);
-    for (const other of [
-      { ...place, id: '2' },
-      { ...place, tenantId: 'u' },
-      { ...place, table: 'x' },
-    ])
-      expect(() => box.open(sealed, other)).toThrow();
-    expect(() => new SecretBox(Buffer.alloc(32, 8)).open(sealed, place)).toThrow(/sealed under master key/);
-    expect(() => box.open(`${sealed.slice(0, -2)}AA`, place)).toThrow();
-    expect(() => box.open('nonsense', place)).toThrow('not a sealed secret');
-    expect(() => new SecretBox(Buffer.alloc(16))).toThrow('32 bytes');
-    expect(box.derive('a').equals(box.derive('b'))).toBe(false);
   });
 });

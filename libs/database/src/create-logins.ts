@@ -108,7 +108,7 @@ async function connectionError(login: DerivedLogin): Promise<(Error & { code?: s
   }
 }
 
-/** What the server stores for a password (RFC 5803), so that the password itself is in no statement and no log. */
+/** The SCRAM verifier (RFC 5803) that the server stores, so that no statement or log contains the password. */
 function scramVerifier(password: string): string {
   const salt = randomBytes(16);
   const salted = pbkdf2Sync(password, salt, SCRAM_ITERATIONS, 32, 'sha256');

@@ -1,4 +1,7 @@
-export { apiKeyText, hashSecret, newApiKey, newKeyParts, type ParsedKey, parseApiKey } from './api-key.js';
+export { apiKeyText, hashSecret, newApiKey, newKeyParts, type ParsedKey, parseApiKey } from './access/api-key.js';
+export { IpRanges, isIpAddress, isIpRange } from './access/ip-ranges.js';
+export { SECURITY_HEADERS } from './access/security-headers.js';
+export { readUnsubscription, signUnsubscription, type Unsubscription } from './access/unsubscribe-token.js';
 export { type AuditAction, auditActions } from './audit-actions.js';
 export {
   type Addressable,
@@ -48,7 +51,6 @@ export {
 } from './events.js';
 export { fnv1a } from './hash.js';
 export { derivedId, idDaysAfter, isId, lowestId, NIL_ID, newId, PLATFORM_TENANT_ID } from './ids.js';
-export { IpRanges, isIpAddress, isIpRange } from './ip-ranges.js';
 export { type LaneNumber, laneName, laneOf } from './lanes.js';
 export { type RecipientLimits, recipientLimit } from './limits.js';
 export { localeChain } from './locale.js';
@@ -70,7 +72,6 @@ export {
   type RetryPosition,
   WEBHOOK_RETRY_SCHEDULE_SECONDS,
 } from './retry-schedule.js';
-export { SECURITY_HEADERS } from './security-headers.js';
 export { MOST_SMS_SEGMENTS, type SmsSegments, smsSegments } from './sms-segments.js';
 export {
   DEFAULT_RECIPIENT_REQUESTS_PER_MINUTE,
@@ -82,4 +83,3 @@ export {
   tenantSettings,
   timezone,
 } from './tenant-settings.js';
-export { readUnsubscription, signUnsubscription, type Unsubscription } from './unsubscribe-token.js';

@@ -66,8 +66,8 @@ export interface Provider<Id extends string = string, Credentials extends z.ZodO
   /** Fields with `.meta({ secret: true })` are encrypted at rest and masked in every response of the API. */
   readonly credentials: Credentials;
   /**
-   * What of the account's identity at the vendor a message chooses: its sender, or the chat channel it is posted to.
-   * `none`: everything is fixed by the credentials. Accounts of the platform restrict it (docs/providers/README.md).
+   * The part of the account's identity at the vendor that a message may choose: its sender, or its chat channel.
+   * `none`: the credentials fix both. Platform accounts restrict the choice (docs/providers/README.md).
    */
   readonly senderChoice: 'none' | SenderChoice<z.infer<Credentials>>;
   connect(credentials: z.infer<Credentials>, context: ProviderContext): Connection;

@@ -28,7 +28,10 @@ const ANY = '*';
 const ADDRESS = /^[^\s<>@",;:()[\]\\]+@[^\s<>@",;:()[\]\\]+$/;
 const NAME = /^(?:[^<>@",;:()[\]\\\p{Cc}]*|"[^"<>@\\\p{Cc}]*")$/u;
 
-/** Why the account does not allow the choice of the message, or null if it does. */
+/**
+ * Why the account does not allow the choice of the message, or null if it does. Without the value: a chat channel is
+ * the address of the recipient, and a template may take the sender from the payload.
+ */
 export function choiceFault(
   choice: SenderChoice,
   { credentials, allowed = {} }: { credentials: Record<string, unknown>; allowed?: AllowedChoices },
@@ -38,12 +41,11 @@ export function choiceFault(
   const own = choice.own(credentials);
   if (chosen === null || chosen === own) return null;
   if (choice.list === 'allowed_channels') {
-    // Without the value, because it is the address of the recipient.
     const isAllowed = [own, ...(allowed.channels ?? [])].some((one) => one === ANY || sameChannel(one, chosen));
-    return isAllowed ? null : 'its allowed_channels do not have the recipient_address';
+    return isAllowed ? null : 'its allowed_channels does not contain the recipient_address';
   }
   const isAllowed = isOwnSender(own, chosen) || allowed.from?.some((entry) => allowsSender(entry, chosen)) === true;
-  return isAllowed ? null : `its allowed_from does not have the sender ${JSON.stringify(chosen.slice(0, 80))}`;
+  return isAllowed ? null : 'its allowed_from does not contain the sender of the message';
 }
 
 /** Whether a text is a valid entry of the list. */

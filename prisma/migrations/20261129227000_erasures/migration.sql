@@ -1,5 +1,6 @@
--- Erasures of recipients that are under way or were completed a moment ago. A worker completes one whose API process was lost, and looks once more for
--- rows that were written while it ran. Then the row is deleted, because it contains what was to be erased.
+-- Erasures of recipients that are under way or were completed a moment ago. A worker completes one whose API process was
+-- lost, and looks once more for rows that were written while it ran. Then the row is deleted, because it contains what
+-- was to be erased.
 create table erasures (
   tenant_id uuid not null references tenants (id) on delete cascade,
   recipient_id text not null,
@@ -15,9 +16,6 @@ create table erasures (
 );
 create index erasures_due_at_idx on erasures (due_at);
 select carillon_protect('erasures');
-
--- Stored answers, which may contain personal data. Sends store none, so they have no entry here.
-create index idempotency_keys_response_idx on idempotency_keys (tenant_id) where response is not null;
 
 -- Notifications that told an endpoint of a suppressed address. Events of that type have no recipient.
 create index notifications_event_address_idx on notifications (tenant_id, (payload->'data'->>'address'))

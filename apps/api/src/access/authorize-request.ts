@@ -14,10 +14,10 @@ import { recipientId as recipientIdSchema } from '../http/schemas.js';
 import { CONFIG, LOGGER } from '../tokens.js';
 import type { CarillonRequest } from './access.js';
 import { Authenticator } from './authenticator.js';
+import { FailureLimit, sourceOf } from './failure-limit.js';
 import { RecipientAccess } from './recipient-access.js';
 
 const OPERATOR_REQUESTS_PER_MINUTE = 6_000;
-const OPERATOR_FAILURES_PER_MINUTE = 60;
 
 /**
  * Authenticates a request from its headers and checks the scope and the request limit of its route. Runs before the
@@ -28,7 +28,7 @@ export class AuthorizeRequest {
   /** The current token, and the previous one during a rotation. */
   private readonly adminTokens: readonly Buffer[];
   private readonly operatorRequests = new RequestLimit();
-  private readonly operatorFailures = new RequestLimit();
+  private readonly operatorFailures = new FailureLimit('wrong tokens');
 
   constructor(
     private readonly authenticator: Authenticator,
@@ -65,11 +65,11 @@ export class AuthorizeRequest {
   ): Promise<void> {
     const key = await this.authenticator.authenticate(apiKeyOf(request), request.ip);
     // Before the allowance, so that requests from other addresses do not use it up.
-    allowAddress(key, request.ip);
+    checkAddress(key, request.ip);
     const allowance = await this.authenticator.allowance(key);
     showAllowance(reply, allowance);
     checkAllowance('API key', allowance);
-    allow(key, scope);
+    checkKey(key, scope);
     request.caller = {
       tenantId: key.tenantId,
       keyId: key.keyId,
@@ -130,16 +130,13 @@ export class AuthorizeRequest {
         retryAfterSeconds: allowance.resetSeconds,
       });
     }
-    const allowance = this.operatorFailures.take(request.ip, OPERATOR_FAILURES_PER_MINUTE);
-    this.noteRefusal(request, allowance.granted ? 'unauthenticated' : 'rate_limited');
-    if (!allowance.granted)
-      throw new DomainError('rate_limited', 'Too many wrong tokens from this address.', {
-        retryAfterSeconds: allowance.resetSeconds,
-      });
-    throw new DomainError(
+    const refusal = new DomainError(
       'unauthenticated',
       given ? 'The admin token is not valid.' : "Send the operator's token in the X-Admin-Token header.",
     );
+    const error = this.operatorFailures.count(sourceOf(request.ip), refusal);
+    this.noteRefusal(request, error === refusal ? 'unauthenticated' : 'rate_limited');
+    throw error;
   }
 
   /** Not in the audit log, which anonymous callers could fill. */
@@ -161,7 +158,7 @@ export class AuthorizeRequest {
  * Throws `forbidden` if the key may not be used from this address. Null: an address is not known, so only a key for all
  * addresses is allowed.
  */
-export function allowAddress({ allowedIps }: KnownKey, address: string | null): void {
+export function checkAddress({ allowedIps }: KnownKey, address: string | null): void {
   if (allowedIps === null || (address !== null && allowedIps.includes(address))) return;
   throw new DomainError(
     'forbidden',
@@ -172,7 +169,7 @@ export function allowAddress({ allowedIps }: KnownKey, address: string | null): 
 }
 
 /** Throws `forbidden` for a suspended tenant or a missing scope. */
-export function allow(key: KnownKey, scope: string): void {
+export function checkKey(key: KnownKey, scope: string): void {
   if (key.tenantStatus === 'suspended') throw new DomainError('forbidden', 'This tenant is suspended.');
   if (!key.scopes.has(scope)) throw new DomainError('forbidden', `This API key lacks the scope ${scope}.`);
 }

@@ -4,7 +4,7 @@ import { RequestLimit } from '#rate-limit';
 
 /** Wrong credentials from one source in a minute. */
 const FAILURES_PER_MINUTE = 60;
-/** Look-ups in a minute for all sources that are over their limit together, in each process. */
+/** Look-ups per minute and process, shared by all sources that are over their limit. */
 const LOOKUPS_PER_MINUTE = 600;
 
 /**
@@ -15,12 +15,12 @@ export class FailureLimit {
   private readonly failures = new RequestLimit();
   private readonly lookups = new RequestLimit();
 
-  /** `failures`: what is counted, for the message: "wrong keys". */
+  /** `failed`: the name of the failures in the message, such as "wrong keys". */
   constructor(private readonly failed: string) {}
 
   /** Throws `rate_limited` when the source is over its limit. */
   check(source: string): void {
-    // A limit of one failure a second: the next one is allowed after at most that time.
+    // 60 a minute are one a second, so the next failure is allowed within a second.
     if (this.isOver(source)) throw this.tooMany(1);
   }
 

@@ -2,9 +2,9 @@ import { LRUCache } from 'lru-cache';
 import type { RealtimeBus } from '#realtime';
 
 /** A value that is older than this is read again before it is used. */
-const MAX_AGE_MS = 4_000;
+export const MAX_AGE_MS = 4_000;
 /** How often the values in use are read again, so that requests do not wait for a read. */
-const REFRESH_MS = 2_000;
+export const REFRESH_MS = 2_000;
 /** A value is in use for this long after its last use. */
 const IN_USE_MS = 30_000;
 /** Keys of one statement. */
@@ -34,7 +34,7 @@ interface Entry<Value> {
 export class FreshCache<Value> {
   private readonly entries: LRUCache<string, Entry<Value>>;
   private readonly reads = new Map<string, Promise<Value | null>>();
-  /** What a read returns that began before this time is stale. */
+  /** Results of reads that began before this time are stale. */
   private invalidatedAt = Number.NEGATIVE_INFINITY;
   private isRefreshing = false;
   private timer: NodeJS.Timeout | undefined;

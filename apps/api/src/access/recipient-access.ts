@@ -57,8 +57,8 @@ export class RecipientAccess {
     return await this.requests.take(recipientKey, limit);
   }
 
-  /** Whether a token that was permitted is refused by now, except for its expiry. Does not wait. */
-  isRevoked(identity: InboxIdentity): boolean {
+  /** Whether a token that was accepted before has lost its access, other than by its expiry. Reads cached data only. */
+  hasLostAccess(identity: InboxIdentity): boolean {
     const tenant = this.tenants.latest(identity.tenantId);
     if (tenant === null || tenant?.status === 'suspended') return true;
     if (identity.keyId !== null && this.authenticator.latest(identity.keyId) === null) return true;

@@ -4,16 +4,15 @@ import { type AuditNote, revocationKey, TokenRevocationsStore } from '#database'
 import type { RealtimeBus } from '#realtime';
 import type { Logger } from '#telemetry';
 import { BUS, LOGGER } from '../tokens.js';
+import { MAX_AGE_MS, REFRESH_MS } from './fresh-cache.js';
 import type { InboxIdentity } from './inbox-tokens.js';
-
-/** How often new revocations are read, by one statement for all recipients. */
-const POLL_MS = 2_000;
-/** A token is not accepted when the revocations were read longer ago than this. */
-const MAX_AGE_MS = 4_000;
 
 export type KnownRevocation = Pick<InboxIdentity, 'recipientKey' | 'revocation'>;
 
-/** The recipients whose tokens are revoked. The data is at most 4 s old, also when a hint is lost. */
+/**
+ * The recipients whose tokens are revoked. The data is at most 4 s old, also when a hint is lost. Not a FreshCache,
+ * which would read all recipients in use every 2 s: revocations are few, so a poll reads only the new ones.
+ */
 @Injectable()
 export class TokenRevocations implements OnApplicationBootstrap, OnApplicationShutdown {
   /** The time of the last revocation by recipient, 0 for none. */
@@ -35,7 +34,7 @@ export class TokenRevocations implements OnApplicationBootstrap, OnApplicationSh
   }
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.pollAgain(), POLL_MS).unref();
+    this.timer = setInterval(() => void this.pollAgain(), REFRESH_MS).unref();
   }
 
   onApplicationShutdown(): void {

@@ -62,8 +62,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
 }
 
 /**
- * The path, the scopes of the caller, because a minted token has at most these, and on inbox routes the recipient, which
- * may be in a header only.
+ * The path; the scopes of the caller, because a minted token has at most these; and on inbox routes the recipient,
+ * which may be in a header only.
  */
 function routeOf({ url, caller }: CarillonRequest): string {
   const scopes = [...(caller?.scopes ?? [])].sort().join();

@@ -41,7 +41,7 @@ export class StreamAccess {
   endOf({ token, keyId, lastRevocation }: StreamOwner): StreamEnd | null {
     if (token) {
       if (token.expiresAt.getTime() <= Date.now()) return 'expired';
-      return this.recipientAccess.isRevoked(token) ? 'revoked' : null;
+      return this.recipientAccess.hasLostAccess(token) ? 'revoked' : null;
     }
     if (lastRevocation && this.revocations.isKnownAsRevoked(lastRevocation)) return 'revoked';
     const key = keyId === null ? null : this.authenticator.latest(keyId);

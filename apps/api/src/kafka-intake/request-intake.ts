@@ -4,7 +4,7 @@ import { DomainError } from '#domain';
 import type { StreamedRequest } from '#messaging';
 import { traceparentOf } from '#telemetry';
 import { Authenticator } from '../access/authenticator.js';
-import { allow, allowAddress } from '../access/authorize-request.js';
+import { checkAddress, checkKey } from '../access/authorize-request.js';
 import { checkBodyShape } from '../http/body-shape.js';
 import { bodyHashOf, checkIdempotencyKey } from '../http/idempotency.js';
 import { problemOf } from '../http/problem.filter.js';
@@ -32,8 +32,8 @@ export class RequestIntake {
   async handle(request: StreamedRequest): Promise<Record<string, unknown>> {
     try {
       const key = await this.authenticator.authenticate(request.headers['x-api-key'], null);
-      allowAddress(key, null);
-      allow(key, 'notifications:write');
+      checkAddress(key, null);
+      checkKey(key, 'notifications:write');
       checkBodyShape(request.body);
       const parsed = sendBody.safeParse(request.body);
       if (!parsed.success) throw validationFailed(fieldErrorsOf(parsed.error.issues, request.body));

@@ -27,7 +27,7 @@ const overviewView = z
         z.object({
           id,
           name: z.string(),
-          test_of: id.nullable().meta({ description: 'Only for a test tenant: the tenant whose test keys it has' }),
+          test_of: id.nullable().meta({ description: 'Only for a test tenant: the tenant that it belongs to' }),
           due: z.int(),
         }),
       )

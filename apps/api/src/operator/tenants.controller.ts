@@ -32,7 +32,7 @@ const tenantView = z
     status,
     settings: tenantSettings,
     test_tenant_id: id.nullable().meta({ description: 'The tenant that owns the data of the test keys' }),
-    test_of: id.nullable().meta({ description: 'Only for a test tenant: the tenant whose test keys it has' }),
+    test_of: id.nullable().meta({ description: 'Only for a test tenant: the tenant that it belongs to' }),
     created_at: time,
     updated_at: time,
   })

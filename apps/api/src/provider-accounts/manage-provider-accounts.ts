@@ -80,7 +80,10 @@ export class ManageProviderAccounts {
     checkAllowances(provider, allowed);
     const credentials = given && this.checkCredentials(provider, given);
     const change = {
-      ...{ name, order, enabled, allowed },
+      name,
+      order,
+      enabled,
+      allowed,
       ...(pacePerSecond !== undefined && { pacePerSecond }),
       ...(credentials && { credentials, masked: maskCredentials(provider.credentials, credentials) }),
     };

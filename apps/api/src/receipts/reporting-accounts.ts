@@ -27,7 +27,7 @@ export class ReportingAccounts {
     max: 10_000,
     ttl: ACCOUNT_TTL_MS,
   });
-  /** Accounts that were found before. They are read again without a limit, so that no good receipt is refused. */
+  /** Accounts that were found before. They are read again without a limit, so that no valid receipt is refused. */
   private readonly found = new LRUCache<string, true>({ max: 50_000 });
   private readonly missing = new LRUCache<string, true>({ max: 10_000, ttl: MISSING_TTL_MS });
   private readonly failures = new FailureLimit('calls for unknown accounts');

@@ -137,7 +137,7 @@ export class TakeReceipts {
   }
 }
 
-/** 128 bits in base64url: a vendor sends a token with every event, so the table has many. */
+/** 128 bits as base64url. Short, because the table has a row for each event of the vendor. */
 function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, 22);
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Device, Recipient } from '#database';
 import { channelIds, emailAddress, localeTag, timezone } from '#domain';
 import { categoryKey, jsonObject, recipientId, time } from '../http/schemas.js';
 
@@ -70,3 +71,17 @@ export const tokenBody = z
   })
   .meta({ id: 'InboxTokenBody' });
 export const tokenView = z.object({ token: z.string(), expires_in: z.int() }).meta({ id: 'InboxToken' });
+
+export function toRecipientView(recipient: Recipient) {
+  const { createdAt, updatedAt, ...fields } = recipient;
+  return { ...fields, created_at: createdAt.toISOString(), updated_at: updatedAt.toISOString() };
+}
+
+export function toDeviceView(device: Device) {
+  return {
+    token: device.token,
+    platform: device.platform,
+    created_at: device.createdAt.toISOString(),
+    last_seen_at: device.lastSeenAt.toISOString(),
+  };
+}

@@ -19,7 +19,6 @@ import {
   type Device,
   ErasuresStore,
   type Preferences,
-  type Recipient,
   type RecipientFields,
   RecipientsStore,
 } from '#database';
@@ -42,8 +41,10 @@ import {
   recipientBody,
   recipientParam,
   recipientView,
+  toDeviceView,
   tokenBody,
   tokenView,
+  toRecipientView,
 } from './recipient.schema.js';
 
 interface IdParam {
@@ -73,7 +74,7 @@ export class RecipientsController {
     @CurrentCaller() { tenantId }: Caller,
     @Query({ schema: pageQuery }) page: { limit: number; cursor?: string },
   ) {
-    return listView(await this.recipients.list(tenantId, page), toView);
+    return listView(await this.recipients.list(tenantId, page), toRecipientView);
   }
 
   @Put(':id')
@@ -99,7 +100,7 @@ export class RecipientsController {
       attributes: body.attributes ?? {},
     });
     if (created) reply.status(201).header('Location', `/api/v1/recipients/${encodeURIComponent(id)}`);
-    return toView(recipient);
+    return toRecipientView(recipient);
   }
 
   @Get(':id')
@@ -108,7 +109,7 @@ export class RecipientsController {
   async get(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: IdParam) {
     const found = await this.recipients.get(tenantId, id);
     if (!found) throw notFound('recipient', id);
-    return toView(found);
+    return toRecipientView(found);
   }
 
   @Patch(':id')
@@ -131,7 +132,7 @@ export class RecipientsController {
     } as Partial<RecipientFields>;
     const found = await this.recipients.patch(tenantId, id, change);
     if (!found) throw notFound('recipient', id);
-    return toView(found);
+    return toRecipientView(found);
   }
 
   @Delete(':id')
@@ -237,18 +238,4 @@ export class RecipientsController {
   ): Promise<void> {
     await this.revocations.revoke(tenantId, id, audit);
   }
-}
-
-function toView(recipient: Recipient) {
-  const { createdAt, updatedAt, ...fields } = recipient;
-  return { ...fields, created_at: createdAt.toISOString(), updated_at: updatedAt.toISOString() };
-}
-
-function toDeviceView(device: Device) {
-  return {
-    token: device.token,
-    platform: device.platform,
-    created_at: device.createdAt.toISOString(),
-    last_seen_at: device.lastSeenAt.toISOString(),
-  };
 }

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
-import { HttpModule } from '../http/http.module.js';
+import { AccessModule } from '../access/access.module.js';
 import { RecipientsController } from './recipients.controller.js';
 
-@Module({ imports: [HttpModule], controllers: [RecipientsController] })
+@Module({ imports: [AccessModule], controllers: [RecipientsController] })
 export class RecipientsModule {}

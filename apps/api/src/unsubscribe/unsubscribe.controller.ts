@@ -17,7 +17,7 @@ const HTML = 'text/html; charset=utf-8';
 const Page = routeConfig({
   contentSecurityPolicy: pagePolicy(["style-src 'unsafe-inline'", 'img-src data:'], "'self'"),
 });
-/** Requests for one link. Mail clients repeat them now and then; there is no limit per address, which they share. */
+/** Requests for one link in a minute. Not limited per address, because many mail clients share one. */
 const REQUESTS_PER_LINK = 120;
 
 /**

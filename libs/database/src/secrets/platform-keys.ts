@@ -23,7 +23,7 @@ const TABLE = 'platform_keys';
 const KEY_BYTES = 32;
 /** The key id in the tokens of earlier releases. */
 const FIRST_KEY_ID = 'k1';
-/** A retired key verifies recipient tokens as long as they live, and for the time until all processes know its end. */
+/** How long a retired key verifies tokens: their longest lifetime, 60 minutes, and time for all processes to notice. */
 const OVERLAP_MINUTES = 65;
 /** After this time a process reads the keys again before it uses one. */
 const KNOWN_MS = 30_000;

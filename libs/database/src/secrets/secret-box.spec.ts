@@ -4,6 +4,27 @@ import { SecretBox, WrongMasterKey } from './secret-box.js';
 const place = { tenantId: 't', table: 'provider_accounts', id: '1' };
 const [old, current, other] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2), Buffer.alloc(32, 3)];
 
+describe('the secret box', () => {
+  it('opens a secret only for the row that it was sealed for', () => {
+    const box = new SecretBox(Buffer.alloc(32, 7));
+    const sealed = box.seal('pässword', place);
+    expect(sealed).not.toContain('word');
+    expect(box.open(sealed, place)).toBe('pässword');
+    expect(box.seal('pässword', place)).not.toBe(sealed);
+    for (const other of [
+      { ...place, id: '2' },
+      { ...place, tenantId: 'u' },
+      { ...place, table: 'x' },
+    ])
+      expect(() => box.open(sealed, other)).toThrow();
+    expect(() => new SecretBox(Buffer.alloc(32, 8)).open(sealed, place)).toThrow(/sealed under master key/);
+    expect(() => box.open(`${sealed.slice(0, -2)}AA`, place)).toThrow();
+    expect(() => box.open('nonsense', place)).toThrow('not a sealed secret');
+    expect(() => new SecretBox(Buffer.alloc(16))).toThrow('32 bytes');
+    expect(box.derive('a').equals(box.derive('b'))).toBe(false);
+  });
+});
+
 describe('during a rotation of the master key', () => {
   it('the secret box opens secrets of both keys, and seals under the current one', () => {
     const before = new SecretBox(old).seal('secret', place);

@@ -3,8 +3,8 @@ import { changedFields } from '../change.js';
 import { mergePatch } from '../merge-patch.js';
 
 /**
- * Who may use an account of the platform, and as whom. Without `tenants` all tenants; without `from` and `channels`
- * only with the account's own sender and chat channel.
+ * The tenants that may use a platform account, and the senders and chat channels that their messages may choose.
+ * Without `tenants`: all tenants. Without `from` or `channels`: only the account's own sender or chat channel.
  */
 export interface AccountAllowances {
   tenants?: string[];

@@ -13,7 +13,7 @@ export interface Tenant {
   updatedAt: Date;
   /** The tenant that owns the data of its test keys; null for a test tenant. */
   testTenantId: string | null;
-  /** Only for a test tenant: the tenant whose test keys it has. */
+  /** Only for a test tenant: the tenant that it belongs to. */
   testOf: string | null;
 }
 

@@ -34,8 +34,8 @@ function recipientHash(recipientId: string): string {
 const MICROSECONDS = '(extract(epoch from revoked_at) * 1000000)::bigint';
 
 /**
- * Revoked recipient tokens. A row revokes all tokens that were minted before it; tokens minted after it know its time.
- * No clock is compared, except of the database with itself. ExpiredRowsStore deletes rows that are older than every
+ * Revoked recipient tokens. A row revokes all tokens that were minted before it; a token that is minted later contains
+ * its time. Only times of the database's clock are compared. ExpiredRowsStore deletes rows that are older than every
  * token.
  */
 export class TokenRevocationsStore {

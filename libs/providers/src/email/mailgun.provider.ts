@@ -21,7 +21,7 @@ import { emailOf, fromOfContent, sender } from './email.js';
 const MAX_IN_FLIGHT = 50;
 /**
  * Mailgun repeats a call for eight hours (https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks:
- * webhook-retries) and asks receivers to allow for delays. It does not say whether it signs a repeat anew.
+ * webhook-retries) and asks receivers to allow for delays. It does not say whether a repeat has a new signature.
  */
 const MAX_AGE_SECONDS = 12 * 3_600;
 /** How much longer a token is stored, because the database removes it by its own clock. */

@@ -21,7 +21,7 @@ import { emailOf, fromOfContent, partsOf, sender } from './email.js';
 const MAX_IN_FLIGHT = 100;
 /**
  * SendGrid repeats a call for a day (https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event). It
- * does not say whether it signs a repeat anew.
+ * does not say whether a repeat has a new signature.
  */
 const MAX_AGE_SECONDS = 25 * 3_600;
 

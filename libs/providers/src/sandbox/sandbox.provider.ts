@@ -1,4 +1,4 @@
-// Accepts every message, sends none, and stores them in the mailbox. Used for test keys and in the embedded profile.
+// Accepts every message, sends none, and stores them in the mailbox. Used for test tenants and in the embedded profile.
 
 import { z } from 'zod';
 import { channelIds, ProviderError } from '#domain';

@@ -96,21 +96,15 @@ async function sendOnce(
 }
 
 /**
- * Replaces the address in the vendor's text. Timelines, dead letters and the suppression list keep the text. The address
- * of a webhook is no personal data, and its owner needs it.
+ * Replaces the address in the vendor's text, which timelines, dead letters and the suppression list keep. Webhook URLs
+ * and chat channels stay: they are not personal data, and the tenant needs them.
  */
 function withoutAddress(error: ProviderError, { channel, to }: ProviderMessage): ProviderError {
   if (to === null || channel === 'webhook' || channel === 'chat') return error;
-  const quoted = error.message.toLowerCase().indexOf(to.toLowerCase());
-  if (quoted < 0) return error;
-  const { kind, message, code, retryAfterSeconds, optedOut, cause } = error;
-  const address = message.slice(quoted, quoted + to.length);
-  return new ProviderError(kind, message.replaceAll(address, '<address>'), {
-    code,
-    retryAfterSeconds,
-    optedOut,
-    cause,
-  });
+  const { kind, code, retryAfterSeconds, optedOut, cause } = error;
+  const message = error.message.replaceAll(new RegExp(to.replaceAll(/[^\w\s]/g, '\\$&'), 'gi'), '<address>');
+  if (message === error.message) return error;
+  return new ProviderError(kind, message, { code, retryAfterSeconds, optedOut, cause });
 }
 
 /** The same key for the same attempt, and another one for each further device. */

@@ -33,8 +33,8 @@ with examined as materialized (
 select count(*)::int as examined, max(seq)::text as last from examined`;
 
 /**
- * Notifications that told an endpoint of the recipient or of one of the addresses. $3: the last id of the batch before,
- * $4: up to this time of the event, or null. Indexes: notifications_event_recipient_idx,
+ * Notifications that sent an endpoint an event about the recipient or one of the addresses. $3: the last id of the
+ * batch before, $4: up to this time of the event, or null. Indexes: notifications_event_recipient_idx,
  * notifications_event_address_idx.
  */
 export const EVENT_NOTIFICATIONS = `

@@ -4,7 +4,7 @@ import { channelIds } from '#domain';
 import type { Statement } from '../../statement.js';
 import { type AuditNote, auditInsert, noteValues, recipientSubject } from '../audit/audit-entry.js';
 
-/** After which a worker looks for rows that were written during the erasure: more than a send and its record take. */
+/** Until a worker searches for rows that were written during the erasure. Longer than a send and its record take. */
 export const SECOND_PASS_SECONDS = 60;
 /** Erasures that one run of the task takes. */
 const AT_ONCE = 20;

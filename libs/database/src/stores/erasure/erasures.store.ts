@@ -26,7 +26,7 @@ import {
 interface Erasure {
   tenantId: string;
   recipientId: string;
-  /** What was accepted later belongs to a recipient who came back. */
+  /** Notifications that were accepted later belong to a new recipient with the same id. */
   requestedAt: Date;
   /** Null before the first pass is complete. */
   completedAt: Date | null;

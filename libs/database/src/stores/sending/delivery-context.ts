@@ -28,7 +28,7 @@ export interface DeliveryContext {
   categoryPreference: CategoryPreference | null;
   /** The reason of the address's entry on the suppression list, or null without one. */
   suppression: SuppressionReason | null;
-  /** `isSandboxed`: only the sandbox may send the delivery. */
+  /** `isSandboxed`: only the sandbox sends deliveries to people; webhooks are sent to their endpoints. */
   tenant: { status: 'active' | 'suspended'; settings: TenantSettings; isSandboxed: boolean };
   /**
    * The templates that the notification's template id or key selects on this channel, in all locales; never from a
