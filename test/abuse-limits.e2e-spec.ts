@@ -224,7 +224,7 @@ describe('receipts', () => {
       body: '{}',
       from: '127.7.1.3',
     });
-    const statuses = await times(750, unknown);
+    const statuses = await times(1_000, unknown);
     expect(count(statuses, 404)).toBeLessThan(100);
     const locked = await whileLocked('provider_accounts', () => times(50, unknown));
     expect(count(locked, 429)).toBeGreaterThan(25);

@@ -33,6 +33,8 @@ interface Request {
 }
 
 const SECRET = 'canary-secret-0123456789';
+/** Part of a URL, which may be a secret of its receiver. */
+const TOKEN_OF_URL = 'canary-path-0123456789';
 const ADDRESS = 'canary@example.com';
 
 /** Makes a thing with a tenant's key and returns its id. */
@@ -50,7 +52,7 @@ const accountBody = () => ({
   enabled: false,
   credentials: { host: 'mail.example.com', from: 'us@mail.example.net', user: 'us', password: SECRET },
 });
-const webhookBody = () => ({ url: `https://hooks.example.com/${SECRET}`, events: ['delivery.sent'] });
+const webhookBody = () => ({ url: `https://hooks.example.com/${TOKEN_OF_URL}`, events: ['delivery.sent'] });
 const templateBody = () => ({ key: `k-${newId()}`, channel: 'email', content: CONTENT.email });
 const account = () => made('provider-accounts', accountBody());
 const webhook = () => made('webhooks', webhookBody());
@@ -253,7 +255,7 @@ describe('every change of the operator, and every audited change with a key', ()
     const { rows } = await app.sql.query('select * from audit_log');
     const text = JSON.stringify(rows);
     expect(rows.length).toBeGreaterThan(40);
-    for (const mark of [SECRET, ADDRESS, 'whsec_', tenant.apiKey.slice(17), app.config.adminToken])
+    for (const mark of [SECRET, TOKEN_OF_URL, ADDRESS, 'whsec_', tenant.apiKey.slice(17), app.config.adminToken])
       expect(text).not.toContain(mark);
     expect(text).toContain('"https://hooks.example.com"');
     expect(text).toContain('"password":"••••6789"');

@@ -64,6 +64,7 @@ describe('a row is looked up', () => {
       others.push(...indexes.filter((index) => !index.endsWith('_pkey')).map((index) => `${table}: ${index}`));
     }
     expect(others.sort()).toEqual([
+      'audit_log: audit_log_id_idx', // begins with an id
       'dead_letters: dead_letters_id_idx', // begins with an id
       'inbox_items: inbox_items_tenant_id_id_key', // never looked up by recipient and number alone
       'parked_receipts: parked_receipts_try_at_idx', // a few thousand rows at the most, for some seconds

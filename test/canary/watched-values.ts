@@ -8,7 +8,7 @@ const SECRETS = [
   /eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}/g,
 ];
 /** E-mail addresses and phone numbers. */
-const ADDRESSES = [/[\w.+-]+@[\w-]+(?:\.[\w-]+)+/g, /\+[1-9]\d{9,14}/g];
+const ADDRESSES = [/[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}/gi, /\+[1-9]\d{9,14}/g];
 
 /** `<delivery>.1@example.com` is the id of a message. */
 const MESSAGE_ID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
@@ -40,7 +40,7 @@ export class WatchedValues {
         if (name === 'payload') for (const { text } of textsIn(value)) this.watchPayload(text);
         else if (name === 'credentials')
           for (const { text, field } of textsIn(value))
-            if (SECRET_NAME.test(field)) this.watchSecret(text);
+            if (SECRET_NAME.test(field) && !isNameOfAccount(body, field)) this.watchSecret(text);
             else this.watchRequest(value);
       }
     }
@@ -86,4 +86,9 @@ function textsIn(value: unknown, field = ''): { text: string; field: string }[] 
   if (typeof value === 'string') return [{ text: value, field }];
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([name, inner]) => textsIn(inner, name));
+}
+
+/** Vonage calls the name of an account `api_key`; the secret is `api_secret`. */
+function isNameOfAccount(body: object, field: string): boolean {
+  return field === 'api_key' && 'provider' in body && body.provider === 'vonage';
 }
