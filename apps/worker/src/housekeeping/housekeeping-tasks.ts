@@ -49,7 +49,7 @@ export function timedTasks(
     // The store skips most runs: it counts only as often as that is cheap.
     { name: 'count the queue', everyMs: SECOND, run: () => queue.keep() },
     { name: 'record spooled outcomes', everyMs: SECOND, run: () => spool.replay() },
-    { name: 'finish erasures', everyMs: 10 * SECOND, run: () => erasures.finishDue() },
+    { name: 'finish erasures', everyMs: 10 * SECOND, run: withoutOverlap(() => erasures.finishDue()) },
     { name: 'trim mailboxes', everyMs: 5 * SECOND, run: () => mailbox.trim() },
   ];
 }
@@ -72,24 +72,32 @@ export function cleanUpTasks(
   ];
 }
 
+/** Skips calls while `run` is under way. */
+function withoutOverlap(run: () => Promise<unknown>): () => Promise<void> {
+  let isRunning = false;
+  return async () => {
+    if (isRunning) return;
+    isRunning = true;
+    try {
+      await run();
+    } finally {
+      isRunning = false;
+    }
+  };
+}
+
 /**
  * Skips calls while `run` is under way, and after it for so long that runs take at most MAX_DUTY_CYCLE of the time.
  * After a failure the next call runs again.
  */
 function withDutyCycle(run: () => Promise<unknown>): () => Promise<void> {
-  let isRunning = false;
   let restsUntil = 0;
-  return async () => {
+  return withoutOverlap(async () => {
     const startedAt = performance.now();
-    if (isRunning || startedAt < restsUntil) return;
-    isRunning = true;
-    try {
-      await run();
-      restsUntil = startedAt + (performance.now() - startedAt) / MAX_DUTY_CYCLE;
-    } finally {
-      isRunning = false;
-    }
-  };
+    if (startedAt < restsUntil) return;
+    await run();
+    restsUntil = startedAt + (performance.now() - startedAt) / MAX_DUTY_CYCLE;
+  });
 }
 
 /** Applies parked receipts in batches until a batch changes nothing, at most PARKED_TURNS times. */

@@ -3,10 +3,12 @@
 
 /** Events that one statement examines. */
 export const EVENTS_EXAMINED = 5_000;
-/** Notifications in one statement. */
-export const EVENT_BATCH = 500;
+/** Notifications of each kind in one statement. */
+const EVENT_BATCH = 500;
 
-const ADDRESSES = 'any (array(select unnest(addresses) from erasures where tenant_id = $1 and recipient_id = $2))';
+const ADDRESS_LIST = '(select unnest(addresses) from erasures where tenant_id = $1 and recipient_id = $2)';
+/** Without an array, so that it is hashed: a recipient may have thousands of addresses. */
+const ADDRESSES = `any ${ADDRESS_LIST}`;
 
 /** The data of an event, in the column or expression `data`, without what identifies the recipient. */
 const erasedData = (data: string): string => `(${data} - '{address,token,code,provider_message_id}'::text[])
@@ -33,20 +35,25 @@ with examined as materialized (
 select count(*)::int as examined, max(seq)::text as last from examined`;
 
 /**
- * Notifications that sent an endpoint an event about the recipient or one of the addresses. $3: the last id of the
- * batch before, $4: up to this time of the event, or null. Indexes: notifications_event_recipient_idx,
- * notifications_event_address_idx.
+ * Notifications that sent an endpoint an event about the recipient or one of the addresses. Not sorted, which would read
+ * all for each batch: erased ones are not found again. $3: up to this time of the event, or null. Indexes:
+ * notifications_event_recipient_idx, notifications_event_address_idx.
  */
 export const EVENT_NOTIFICATIONS = `
-select id from notifications
-where tenant_id = $1 and endpoint_id is not null and payload->'data'->>'recipient_id' = $2 and id > $3
-  and (payload->>'timestamp')::timestamptz <= coalesce($4, 'infinity'::timestamptz)
-union
-select id from notifications
-where tenant_id = $1 and endpoint_id is not null and type = 'suppression.created'
-  and payload->'data'->>'address' = ${ADDRESSES} and id > $3
-  and (payload->>'timestamp')::timestamptz <= coalesce($4, 'infinity'::timestamptz)
-order by id limit ${EVENT_BATCH}`;
+(
+  select id from notifications
+  where tenant_id = $1 and endpoint_id is not null and payload->'data'->>'recipient_id' = $2 and $2 <> 'erased'
+    and (payload->>'timestamp')::timestamptz <= coalesce($3, 'infinity'::timestamptz)
+  limit ${EVENT_BATCH}
+)
+union all
+(
+  select id from notifications
+  where tenant_id = $1 and endpoint_id is not null and type = 'suppression.created'
+    and payload->'data'->>'address' = any (array${ADDRESS_LIST})
+    and (payload->>'timestamp')::timestamptz <= coalesce($3, 'infinity'::timestamptz)
+  limit ${EVENT_BATCH}
+)`;
 
 /**
  * $2: the ids of the notifications, $3: the recipient. Ordering keys of earlier releases contain the recipient. Index:

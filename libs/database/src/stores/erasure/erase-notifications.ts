@@ -3,7 +3,7 @@
 
 import type { Statement } from '../../statement.js';
 import { ERASE_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
-import { SECOND_PASS_SECONDS } from './erase-recipient.js';
+import { LEASE_SECONDS } from './erase-recipient.js';
 
 /** Notifications in one transaction. At this size it holds its locks for about 0.1 s. */
 export const BATCH = 500;
@@ -41,7 +41,7 @@ with deleted_due_rows as materialized (
         select address from erased_deliveries where address is not null)) as one),
     abandoned_delivery_ids = e.abandoned_delivery_ids || array(
       select delivery_id from deleted_due_rows where sending),
-    due_at = now() + interval '${SECOND_PASS_SECONDS} seconds'
+    due_at = now() + interval '${LEASE_SECONDS} seconds'
   where e.tenant_id = $1 and e.recipient_id = $3
 )
 select count(*)::int as deliveries,

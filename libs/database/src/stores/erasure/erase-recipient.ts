@@ -6,10 +6,20 @@ import { type AuditNote, auditInsert, noteValues, recipientSubject } from '../au
 
 /** Until a worker searches for rows that were written during the erasure. Longer than a send and its record take. */
 export const SECOND_PASS_SECONDS = 60;
-/** Erasures that one run of the task takes. */
-const AT_ONCE = 20;
+/**
+ * For which a process that works on an erasure keeps it from the workers, after each batch of notifications: more than
+ * the other steps take. Also the time after which a failed erasure is tried again.
+ */
+export const LEASE_SECONDS = 300;
+/** Erasures that a worker takes at once, and how many of them one tenant may have. */
+const AT_ONCE = 10;
+const AT_ONCE_OF_TENANT = 2;
 
-/** Notes the erasure with the addresses of the profile, which the later steps search for. Index: erasures_pkey. */
+/**
+ * Notes the erasure with the addresses of the profile, which the later steps search for. Notes nothing if nothing is
+ * known of the recipient, because those steps read all events. Indexes: the primary keys, and
+ * notifications_recipient_id_tenant_id_id_idx.
+ */
 const START = `
 insert into erasures as e (tenant_id, recipient_id, addresses, due_at)
 select $1::uuid, $2::text, array(
@@ -17,23 +27,21 @@ select $1::uuid, $2::text, array(
          union select email from recipients where tenant_id = $1 and id = $2 and email is not null
          union select phone from recipients where tenant_id = $1 and id = $2 and phone is not null
          union select token from devices where tenant_id = $1 and recipient_id = $2),
-       now() + interval '${SECOND_PASS_SECONDS} seconds'
+       now() + interval '${LEASE_SECONDS} seconds'
+where exists (select from recipients where tenant_id = $1 and id = $2)
+   or exists (select from devices where tenant_id = $1 and recipient_id = $2)
+   or exists (select from preferences where tenant_id = $1 and recipient_id = $2)
+   or exists (select from inbox_items where tenant_id = $1 and recipient_id = $2)
+   or exists (select from notifications where tenant_id = $1 and recipient_id = $2)
 on conflict (tenant_id, recipient_id) do update set
   addresses = e.addresses || excluded.addresses, requested_at = now(), completed_at = null, due_at = excluded.due_at
-returning requested_at as "requestedAt"`;
+returning requested_at::text as "requestedAt"`;
 
-/**
- * The entry of the audit log, unless there is nothing to erase. $3: its subject, from $4: its note. Indexes: the
- * primary keys, and notifications_recipient_id_tenant_id_id_idx.
- */
+/** The entry of the audit log, if this transaction began an erasure. $3: its subject, from $4: its note. */
 const ENTRY = auditInsert(
   4,
   `select $1::uuid, $3::text, null::jsonb, null::jsonb
-   where exists (select from recipients where tenant_id = $1 and id = $2)
-     or exists (select from devices where tenant_id = $1 and recipient_id = $2)
-     or exists (select from preferences where tenant_id = $1 and recipient_id = $2)
-     or exists (select from inbox_items where tenant_id = $1 and recipient_id = $2)
-     or exists (select from notifications where tenant_id = $1 and recipient_id = $2)`,
+   from erasures where tenant_id = $1 and recipient_id = $2 and requested_at = now()`,
 );
 
 /** $3: all channels. Indexes: the primary keys. */
@@ -104,14 +112,31 @@ delete from mailbox_messages m using erasures e
 where e.tenant_id = $1 and e.recipient_id = $2 and m.tenant_id = e.tenant_id
   and m.delivery_id = any (e.abandoned_delivery_ids)`;
 
+// A request that was repeated meanwhile has another time, $3. Its erasure has the same row and is not complete.
+
 export const COMPLETE = `
 update erasures set completed_at = now(), due_at = now() + interval '${SECOND_PASS_SECONDS} seconds'
-where tenant_id = $1 and recipient_id = $2`;
+where tenant_id = $1 and recipient_id = $2 and requested_at = $3`;
 
-export const FORGET = 'delete from erasures where tenant_id = $1 and recipient_id = $2';
+export const FORGET = 'delete from erasures where tenant_id = $1 and recipient_id = $2 and requested_at = $3';
 
-/** Another worker may take the same ones: each step can be repeated. Index: erasures_due_at_idx. */
-export const DUE_ERASURES = `
-select tenant_id as "tenantId", recipient_id as "recipientId", requested_at as "requestedAt",
-       completed_at as "completedAt"
-from erasures where due_at <= now() order by due_at limit ${AT_ONCE}`;
+/**
+ * Takes due erasures for a lease, in turn of the tenants, so that one with many does not delay the others. Times are
+ * texts because a Date has no microseconds. Indexes: erasures_due_at_idx, erasures_pkey.
+ */
+export const TAKE_DUE = `
+with next as (
+  select tenant_id, recipient_id from (
+    select tenant_id, recipient_id, due_at, row_number() over (partition by tenant_id order by due_at) as place
+    from erasures where due_at <= now()
+  ) as due
+  where place <= ${AT_ONCE_OF_TENANT} order by place, due_at limit ${AT_ONCE}
+), taken as materialized (
+  select tenant_id, recipient_id from erasures
+  where (tenant_id, recipient_id) in (select tenant_id, recipient_id from next) and due_at <= now()
+  for update skip locked
+)
+update erasures e set due_at = now() + interval '${LEASE_SECONDS} seconds' from taken t
+where e.tenant_id = t.tenant_id and e.recipient_id = t.recipient_id
+returning e.tenant_id as "tenantId", e.recipient_id as "recipientId", e.requested_at::text as "requestedAt",
+          e.completed_at::text as "completedAt"`;

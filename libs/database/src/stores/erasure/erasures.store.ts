@@ -1,38 +1,39 @@
 import { channelIds, NIL_ID, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../../database.js';
+import { databaseFault } from '../../outage.js';
 import type { SecretBox } from '../../secrets/secret-box.js';
 import type { Statement } from '../../statement.js';
 import type { AuditNote } from '../audit/audit-entry.js';
 import { eraseAnswers } from './erase-answers.js';
-import {
-  ERASE_EVENT_NOTIFICATIONS,
-  ERASE_EVENTS,
-  EVENT_BATCH,
-  EVENT_NOTIFICATIONS,
-  EVENTS_EXAMINED,
-} from './erase-events.js';
+import { ERASE_EVENT_NOTIFICATIONS, ERASE_EVENTS, EVENT_NOTIFICATIONS, EVENTS_EXAMINED } from './erase-events.js';
 import { BATCH, eraseNotifications, NOTIFICATIONS_OF_RECIPIENT, VENDOR_TEXTS } from './erase-notifications.js';
 import {
   ACCOUNT_HEALTH,
   COMPLETE,
-  DUE_ERASURES,
   eraseInbox,
   eraseProfile,
   FORGET,
   MAILBOX,
   SUPPRESSIONS,
+  TAKE_DUE,
 } from './erase-recipient.js';
 
 interface Erasure {
   tenantId: string;
   recipientId: string;
-  /** Notifications that were accepted later belong to a new recipient with the same id. */
-  requestedAt: Date;
+  /**
+   * Notifications that were accepted later belong to a new recipient with the same id. A text of the database, with
+   * microseconds.
+   */
+  requestedAt: string;
   /** Null before the first pass is complete. */
-  completedAt: Date | null;
+  completedAt: string | null;
 }
 
 type Counts = Record<string, number>;
+
+/** The number of times that a batch runs again. */
+const MAX_CONFLICTS = 5;
 
 /**
  * Erases the personal data of recipients: profile, devices, preferences and inbox, and the id, address, content and
@@ -47,39 +48,53 @@ export class ErasuresStore {
 
   /** Returns the number of erased rows of each kind, or null if there was none. Throws `unavailable`. */
   async erase(tenantId: string, recipientId: string, audit: AuditNote | null): Promise<Counts | null> {
-    const [[started], , [profile]] = await this.database.pipelineForTenant<[{ requestedAt: Date }[], [], Counts[]]>(
+    const [[started], , [profile]] = await this.database.pipelineForTenant<[{ requestedAt: string }[], [], Counts[]]>(
       tenantId,
       eraseProfile(tenantId, recipientId, audit),
     );
     const counts = { ...profile };
-    const { requestedAt } = started!;
+    if (!started) return null;
+    const { requestedAt } = started;
     await this.eraseRest({ tenantId, recipientId, requestedAt, completedAt: null }, counts);
     return Object.values(counts).some((count) => count > 0) ? counts : null;
   }
 
   /**
    * Completes erasures whose process was lost. Repeats, for the others, the steps that find rows which were written
-   * while they ran. Then forgets the recipient. Returns the number of erasures.
+   * while they ran. Then forgets the recipient. Goes on after a failure: that erasure is due again after its lease.
+   * Throws the failures at the end.
    */
-  async finishDue(): Promise<number> {
-    const due = await this.database.platform.query<Erasure>({ text: DUE_ERASURES });
-    for (const erasure of due) {
-      const { tenantId, recipientId } = erasure;
-      if (erasure.completedAt === null) await this.eraseRest(erasure, {});
-      else await this.eraseLateRows(erasure);
-      await this.database.queryForTenant(tenantId, { text: MAILBOX, values: [tenantId, recipientId] });
-      await this.forget(tenantId, recipientId);
+  async finishDue(): Promise<void> {
+    const failures: Error[] = [];
+    for (;;) {
+      const taken = await this.database.platform.query<Erasure>({ text: TAKE_DUE });
+      for (const erasure of taken) {
+        try {
+          await this.finish(erasure);
+        } catch (error) {
+          failures.push(new Error(`An erasure of tenant ${erasure.tenantId} failed.`, { cause: error }));
+        }
+      }
+      if (taken.length === 0) break;
     }
-    return due.length;
+    if (failures.length > 0) throw new AggregateError(failures, `${failures.length} erasures failed; they run later.`);
+  }
+
+  private async finish(erasure: Erasure): Promise<void> {
+    const { tenantId, recipientId, requestedAt, completedAt } = erasure;
+    if (completedAt === null) await this.eraseRest(erasure, {});
+    else {
+      // A request that was accepted before may have been committed after.
+      await this.eraseNotifications(erasure, {});
+      await this.eraseLateRows(erasure);
+    }
+    await this.database.queryForTenant(tenantId, { text: MAILBOX, values: [tenantId, recipientId] });
+    await this.database.queryForTenant(tenantId, { text: FORGET, values: [tenantId, recipientId, requestedAt] });
   }
 
   private async eraseRest(erasure: Erasure, counts: Counts): Promise<void> {
     const { tenantId, recipientId, requestedAt } = erasure;
-    await this.inBatches(BATCH, async (after) => {
-      const ids = await this.ids(tenantId, NOTIFICATIONS_OF_RECIPIENT, [recipientId, after, requestedAt]);
-      if (ids.length > 0) add(counts, await this.run(tenantId, eraseNotifications(tenantId, recipientId, ids)));
-      return ids;
-    });
+    await this.eraseNotifications(erasure, counts);
     // After the deliveries are ended, because until then one could insert an inbox item.
     add(counts, await this.run(tenantId, eraseInbox(tenantId, recipientId)));
     await this.database.queryForTenant(tenantId, { text: SUPPRESSIONS, values: [tenantId, recipientId, channelIds] });
@@ -87,7 +102,19 @@ export class ErasuresStore {
     // As the platform, because its accounts send for this tenant too.
     await this.database.platform.query({ text: ACCOUNT_HEALTH, values: [tenantId, recipientId, PLATFORM_TENANT_ID] });
     await this.eraseLateRows(erasure);
-    await this.database.queryForTenant(tenantId, { text: COMPLETE, values: [tenantId, recipientId] });
+    await this.database.queryForTenant(tenantId, { text: COMPLETE, values: [tenantId, recipientId, requestedAt] });
+  }
+
+  private async eraseNotifications({ tenantId, recipientId, requestedAt }: Erasure, counts: Counts): Promise<void> {
+    await this.inBatches(BATCH, async (after) => {
+      const found = await this.database.queryForTenant<{ id: string }>(tenantId, {
+        text: NOTIFICATIONS_OF_RECIPIENT,
+        values: [tenantId, recipientId, after, requestedAt],
+      });
+      const ids = found.map(({ id }) => id);
+      if (ids.length > 0) add(counts, await this.run(tenantId, eraseNotifications(tenantId, recipientId, ids)));
+      return ids;
+    });
   }
 
   private async eraseLateRows({ tenantId, recipientId, completedAt }: Erasure): Promise<void> {
@@ -100,15 +127,19 @@ export class ErasuresStore {
       examined = row!.examined;
       last = row!.last ?? last;
     }
-    await this.inBatches(EVENT_BATCH, async (after) => {
-      const ids = await this.ids(tenantId, EVENT_NOTIFICATIONS, [recipientId, after, completedAt]);
-      const statements = [
+    for (;;) {
+      // As the platform: under row-level security no condition on a value inside `payload` can use an index.
+      const found = await this.database.platformReads.query<{ id: string }>({
+        text: EVENT_NOTIFICATIONS,
+        values: [tenantId, recipientId, completedAt],
+      });
+      if (found.length === 0) break;
+      const ids = found.map(({ id }) => id);
+      await this.run(tenantId, [
         ...VENDOR_TEXTS.map((text) => ({ text, values: [tenantId, ids] })),
         { text: ERASE_EVENT_NOTIFICATIONS, values: [tenantId, ids, recipientId] },
-      ];
-      if (ids.length > 0) await this.run(tenantId, statements);
-      return ids;
-    });
+      ]);
+    }
   }
 
   /** Calls `erase` with the last id of the batch before until a batch is not full. */
@@ -121,18 +152,15 @@ export class ErasuresStore {
     }
   }
 
-  private async ids(tenantId: string, text: string, values: unknown[]): Promise<string[]> {
-    const rows = await this.database.queryForTenant<{ id: string }>(tenantId, { text, values: [tenantId, ...values] });
-    return rows.map(({ id }) => id);
-  }
-
-  private async run(tenantId: string, statements: Statement[]): Promise<Counts> {
-    const results = await this.database.pipelineForTenant<Counts[][]>(tenantId, statements);
-    return Object.assign({}, ...results.flat()) as Counts;
-  }
-
-  private async forget(tenantId: string, recipientId: string): Promise<void> {
-    await this.database.queryForTenant(tenantId, { text: FORGET, values: [tenantId, recipientId] });
+  /** Runs the statements again after a conflict, such as a deadlock with a record: they wrote nothing. */
+  private async run(tenantId: string, statements: Statement[], conflicts = 0): Promise<Counts> {
+    try {
+      const results = await this.database.pipelineForTenant<Counts[][]>(tenantId, statements);
+      return Object.assign({}, ...results.flat()) as Counts;
+    } catch (error) {
+      if (databaseFault(error) !== 'conflict' || conflicts === MAX_CONFLICTS) throw error;
+      return await this.run(tenantId, statements, conflicts + 1);
+    }
   }
 }
 
