@@ -112,7 +112,7 @@ describe('texts of SQL', () => {
       // `pending` or `active`.
       'notification-list.ts openPage',
       // Tables and columns of sealedColumns, which are constants.
-      'platform-keys.ts checkMasterKey',
+      'platform-keys.ts keyIdInUse',
       // Channels that the process registered at its start.
       'postgres-listener.ts connect',
       // The name of a common table expression, a constant.

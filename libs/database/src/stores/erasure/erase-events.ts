@@ -35,8 +35,8 @@ with examined as materialized (
 select count(*)::int as examined, max(seq)::text as last from examined`;
 
 /**
- * Notifications that sent an endpoint an event about the recipient or one of the addresses. Not sorted, which would read
- * all for each batch: erased ones are not found again. $3: up to this time of the event, or null. Indexes:
+ * Notifications that sent an endpoint an event about the recipient or one of the addresses. Not sorted, which would
+ * read all for each batch: erased ones are not found again. $3: up to this time of the event, or null. Indexes:
  * notifications_event_recipient_idx, notifications_event_address_idx.
  */
 export const EVENT_NOTIFICATIONS = `
