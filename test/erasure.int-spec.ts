@@ -67,10 +67,10 @@ afterEach(async () => {
   for (const close of open.splice(0)) await close();
 });
 
-/** `table.column: row` for each value that contains a mark, in text or in the hexadecimal form of binary columns. */
-async function marksInDatabase(): Promise<{ place: string; value: string }[]> {
-  const escaped = MARKS.map((mark) => mark.replaceAll(/[.+]/g, '\\$&'));
-  const pattern = [...escaped, ...MARKS.map((mark) => Buffer.from(mark).toString('hex'))].join('|');
+/** The values that contain a mark in any case, in text or in the hexadecimal form of binary columns. */
+async function marksInDatabase(marks = MARKS): Promise<{ place: string; value: string }[]> {
+  const escaped = marks.map((mark) => mark.replaceAll(/[.+]/g, '\\$&'));
+  const pattern = [...escaped, ...marks.map((mark) => Buffer.from(mark).toString('hex'))].join('|');
   const { rows: columns } = await app.sql.query<{ table: string; column: string }>(
     `select c.relname as table, a.attname as column from pg_class c join pg_attribute a on a.attrelid = c.oid
      where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
@@ -88,10 +88,11 @@ async function marksInDatabase(): Promise<{ place: string; value: string }[]> {
   return found;
 }
 
-const places = async (): Promise<string[]> => [...new Set((await marksInDatabase()).map(({ place }) => place))].sort();
+const places = async (marks = MARKS): Promise<string[]> =>
+  [...new Set((await marksInDatabase(marks)).map(({ place }) => place))].sort();
 
-const kept = async (): Promise<string[]> =>
-  (await marksInDatabase()).map(({ place, value }) => `${place}: ${value}`).sort();
+const kept = async (marks = MARKS): Promise<string[]> =>
+  (await marksInDatabase(marks)).map(({ place, value }) => `${place}: ${value}`).sort();
 
 async function secondPass(): Promise<void> {
   await app.sql.query('update erasures set due_at = now()');
@@ -238,7 +239,113 @@ describe('an erased recipient', () => {
   });
 });
 
+describe('an address that bounced is erased', () => {
+  const recipient = '/api/v1/recipients/bounced';
+
+  /** A recipient whose delivery bounced. The endpoint has not taken the event about it. */
+  async function bounce(address: string, send: Record<string, unknown>, email: string | null): Promise<Tenant> {
+    const tenant = await app.tenant();
+    const hook = await receiver();
+    hook.behave({ status: 503, body: 'later' });
+    await tenant.call('POST', '/api/v1/webhooks', { url: `${hook.url}/hook`, events: ['suppression.created'] });
+    await tenant.call('PUT', recipient, { email });
+    const body = { recipient_id: 'bounced', channel: 'email', content: CONTENT.email, ...send };
+    const { id } = await sendUntil(tenant, 'sent', body);
+    const receipt = {
+      tenantId: tenant.id,
+      accountId: null,
+      deliveryId: id,
+      kind: 'bounced',
+      suppress: 'bounced',
+    } as const;
+    await new ReceiptsStore(database).apply({ ...receipt, detail: `550 <${address}> unknown` });
+    await until('the notification about it waits', async () => {
+      const { rows } = await app.sql.query(
+        `select from notifications n join deliveries d on d.notification_id = n.id
+         join due_deliveries q on q.delivery_id = d.id
+         where n.tenant_id = $1 and n.type = 'suppression.created' and q.retries > 0`,
+        [tenant.id],
+      );
+      return rows.length === 1;
+    });
+    await app.sql.query(
+      `with account as (
+         insert into provider_accounts (tenant_id, id, name, provider, channel, credentials_sealed, credentials_masked, enabled)
+         values ($1, gen_random_uuid(), 'Refusing', 'smtp', 'email', '', '{}', false) returning tenant_id, id
+       )
+       insert into provider_account_health (tenant_id, account_id, breaker, detail)
+       select tenant_id, id, 'open', $2 from account`,
+      [tenant.id, `550 <${address}> unknown`],
+    );
+    expect(await places([address])).toEqual(
+      expect.arrayContaining([
+        'events.data',
+        'notifications.payload',
+        'provider_account_health.detail',
+        'suppressions.address',
+        'suppressions.detail',
+      ]),
+    );
+    return tenant;
+  }
+
+  it('if a send named it in mixed case', async () => {
+    const address = 'Dan.Mixed@Example.com';
+    const tenant = await bounce(address, { recipient_address: address }, null);
+    expect((await tenant.call('DELETE', recipient)).status).toBe(200);
+    await secondPass();
+    expect(await kept([address])).toEqual([`suppressions.address: ${address.toLowerCase()}`]);
+  });
+
+  it('if the profile has another one since', async () => {
+    const address = 'Eve.Old@Example.com';
+    const tenant = await bounce(address, {}, address);
+    await tenant.call('PUT', recipient, { email: 'eve.new@example.com' });
+    expect((await tenant.call('DELETE', recipient)).status).toBe(200);
+    await secondPass();
+    expect(await kept([address])).toEqual([`suppressions.address: ${address.toLowerCase()}`]);
+    const { rows } = await app.sql.query('select delivery_id from suppressions where tenant_id = $1', [tenant.id]);
+    expect(rows).toEqual([{ delivery_id: null }]);
+  });
+
+  it.each([
+    ['events', 'delete from events where tenant_id = $1'],
+    ['notifications about it', `delete from notifications where tenant_id = $1 and type = 'suppression.created'`],
+  ])('if it is no longer suppressed either and there are no %s', async (what, remove) => {
+    const address = `Fay.${what.split(' ')[0]}@Example.com`;
+    const tenant = await bounce(address, {}, address);
+    await tenant.call('PUT', recipient, { email: 'fay.new@example.com' });
+    const { body } = await tenant.call('GET', '/api/v1/suppressions');
+    expect((await tenant.call('DELETE', `/api/v1/suppressions/${body.data[0].id}`)).status).toBe(204);
+    await app.sql.query(remove, [tenant.id]);
+    expect((await tenant.call('DELETE', recipient)).status).toBe(200);
+    await secondPass();
+    expect(await kept([address])).toEqual([]);
+  });
+});
+
 describe('an erasure', () => {
+  it('deletes stored answers with an address inside a longer text, in any case', async () => {
+    const tenant = await app.tenant();
+    const content = { subject: 'To {{e}}', text: 'See https://example.com/?to={{e}}', html: '<p>Dear {{e}},</p>' };
+    const template = { key: 'preview', channel: 'email', locale: 'en', content };
+    const made = await tenant.call('POST', '/api/v1/templates', template, { 'Idempotency-Key': 'template' });
+    expect([made.status, made.body.detail]).toEqual([201, undefined]);
+    await tenant.call('PUT', '/api/v1/recipients/read', { email: "Read.O'Brien+1@example.com" });
+    const preview = async (key: string, payload: Record<string, string>): Promise<[number, string]> => {
+      const path = `/api/v1/templates/${made.body.id}/preview`;
+      const { status, body } = await tenant.call('POST', path, { payload }, { 'Idempotency-Key': key });
+      return [status, body.code];
+    };
+    const payloads = ["read.o'brien+1@EXAMPLE.com", 'another@example.com'].map((e) => ({ e }));
+    for (const [at, payload] of payloads.entries()) expect((await preview(`key-${at}`, payload))[0]).toBe(200);
+    expect((await tenant.call('DELETE', '/api/v1/recipients/read')).status).toBe(200);
+    // In its first minute, a key without an answer belongs to a request that may still run.
+    await app.sql.query(`update idempotency_keys set created_at = now() - interval '1 hour'`);
+    expect(await preview('key-0', payloads[0]!)).toEqual([409, 'idempotency_unknown']);
+    expect((await preview('key-1', payloads[1]!))[0]).toBe(200);
+  });
+
   it('does not touch what the same person does afterwards', async () => {
     const tenant = await app.tenant();
     await createRecipient(tenant);

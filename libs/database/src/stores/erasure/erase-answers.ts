@@ -1,6 +1,7 @@
 import type { Database } from '../../database.js';
 import type { SecretBox } from '../../secrets/secret-box.js';
 import { placeOfAnswer, type StoredResponse } from '../idempotency.store.js';
+import { AddressSearch } from './address-search.js';
 
 /** Opening an answer takes some 10 µs. */
 const BATCH = 500;
@@ -17,9 +18,9 @@ where tenant_id = $1 and key > $2 and response_sealed is not null order by key l
 const ERASE = 'update idempotency_keys set response_sealed = null where tenant_id = $1 and key = any ($2::text[])';
 
 /**
- * Erases stored answers to POST requests in which a value is the recipient or an address. They are sealed, so they are
- * searched here and not in the database. Also erases an answer that does not open. A repetition of such a request is
- * rejected as `idempotency_unknown`.
+ * Erases stored answers to POST requests in which a value is the recipient, or in which a text contains an address.
+ * They are sealed, so they are searched here and not in the database. Also erases an answer that does not open. A
+ * repetition of such a request is rejected as `idempotency_unknown`.
  */
 export async function eraseAnswers(
   database: Database,
@@ -31,12 +32,13 @@ export async function eraseAnswers(
     text: ADDRESSES,
     values: [tenantId, recipientId],
   });
-  const values = new Set([recipientId, ...(erasure?.addresses ?? [])]);
+  const addresses = new AddressSearch(erasure?.addresses ?? []);
   const location = `/api/v1/recipients/${encodeURIComponent(recipientId)}/`;
   const isPersonal = (key: string, sealed: string): boolean => {
     try {
       const answer = JSON.parse(box.open(sealed, placeOfAnswer(tenantId, key))) as StoredResponse;
-      return answer.location?.startsWith(location) === true || contains(answer, values);
+      const isFound = (text: string): boolean => text === recipientId || addresses.isIn(text);
+      return answer.location?.startsWith(location) === true || contains(answer, isFound);
     } catch {
       return true;
     }
@@ -54,9 +56,11 @@ export async function eraseAnswers(
   }
 }
 
-/** Whether a string anywhere in the value is one of these. */
-function contains(value: unknown, texts: ReadonlySet<string>): boolean {
-  if (typeof value === 'string') return texts.has(value);
+/** Whether a string or a field's name is found anywhere in the value. */
+function contains(value: unknown, isFound: (text: string) => boolean): boolean {
+  if (typeof value === 'string') return isFound(value);
   if (typeof value !== 'object' || value === null) return false;
-  return Object.values(value).some((inner) => contains(inner, texts));
+  return Object.entries(value).some(
+    ([name, inner]) => (!Array.isArray(value) && isFound(name)) || contains(inner, isFound),
+  );
 }

@@ -6,21 +6,26 @@ export const EVENTS_EXAMINED = 5_000;
 /** Notifications of each kind in one statement. */
 const EVENT_BATCH = 500;
 
-const ADDRESS_LIST = '(select unnest(addresses) from erasures where tenant_id = $1 and recipient_id = $2)';
-/** Without an array, so that it is hashed: a recipient may have thousands of addresses. */
-const ADDRESSES = `any ${ADDRESS_LIST}`;
+const ADDRESSES = 'select unnest(addresses) from erasures where tenant_id = $1 and recipient_id = $2';
 
 /** The data of an event, in the column or expression `data`, without what identifies the recipient. */
 const erasedData = (data: string): string => `(${data} - '{address,token,code,provider_message_id}'::text[])
   || case when ${data} ? 'recipient_id' then '{"recipient_id": "erased"}'::jsonb else '{}' end`;
 
+/** Whether an erased delivery caused the event that an address was suppressed. Index: deliveries_pkey. */
+const IS_OF_ERASED_DELIVERY = `type = 'suppression.created' and exists (
+    select from deliveries d
+    where d.tenant_id = $1 and d.id = (data->>'delivery_id')::uuid and d.recipient_id = 'erased')`;
+
 /**
  * Walks over the tenant's events from $3 on: deletes those that are only kept to be sent again, and erases the
- * recipient from those that are still to be sent. $4: up to this time, or null. Index: events_pkey.
+ * recipient from those that are still to be sent. Remembers their addresses for the steps that follow. $4: up to this
+ * time, or null. Indexes: events_pkey, erasures_pkey.
  */
 export const ERASE_EVENTS = `
 with examined as materialized (
-  select seq, recipient_id = $2 or data->>'address' = ${ADDRESSES} as is_found, not webhooks and not broker as is_sent
+  select seq, data->>'address' as address, not webhooks and not broker as is_sent,
+         recipient_id = $2 or data->>'address' in (${ADDRESSES}) or (${IS_OF_ERASED_DELIVERY}) as is_found
   from events where tenant_id = $1 and seq > $3 and created_at <= coalesce($4, 'infinity'::timestamptz)
   order by seq limit ${EVENTS_EXAMINED}
 ), deleted as (
@@ -31,6 +36,11 @@ with examined as materialized (
     subject = case when e.subject = $2 then 'erased' else e.subject end,
     data = ${erasedData('e.data')}
   from examined x where x.is_found and not x.is_sent and e.tenant_id = $1 and e.seq = x.seq
+), noted as (
+  update erasures e set addresses = e.addresses || array(
+    select address from examined where is_found and address is not null except ${ADDRESSES})
+  where e.tenant_id = $1 and e.recipient_id = $2
+    and exists (select from examined where is_found and address is not null)
 )
 select count(*)::int as examined, max(seq)::text as last from examined`;
 
@@ -50,7 +60,7 @@ union all
 (
   select id from notifications
   where tenant_id = $1 and endpoint_id is not null and type = 'suppression.created'
-    and payload->'data'->>'address' = any (array${ADDRESS_LIST})
+    and payload->'data'->>'address' = any (array(${ADDRESSES}))
     and (payload->>'timestamp')::timestamptz <= coalesce($3, 'infinity'::timestamptz)
   limit ${EVENT_BATCH}
 )`;

@@ -1,7 +1,8 @@
 // The statements that erase one batch of notifications, in the order in which one transaction runs them. Parameters:
-// $1 the tenant, $2 the ids of the notifications; ABANDON has $3, the recipient, too.
+// $1 the tenant, $2 the ids of the notifications; the first two have $3, the recipient, too.
 
 import type { Statement } from '../../statement.js';
+import { COMPARABLE_ADDRESS } from '../comparable-address.js';
 import { ERASE_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
 import { LEASE_SECONDS } from './erase-recipient.js';
 
@@ -30,7 +31,8 @@ with deleted_due_rows as materialized (
     state = case when ${guard(ERASE_MOVES, 'd.state', 'q.state')} then q.state else d.state end
   from deliveries b left join deleted_due_rows q on q.delivery_id = b.id
   where b.tenant_id = $1 and b.notification_id = any ($2::uuid[]) and d.tenant_id = b.tenant_id and d.id = b.id
-  returning d.tenant_id, d.id, d.notification_id, d.state, b.address, q.delivery_id is not null as is_changed
+  returning d.tenant_id, d.id, d.notification_id, d.state, d.channel, b.address,
+    q.delivery_id is not null as is_changed
 ), changed_deliveries as (
   select tenant_id, notification_id, state from erased_deliveries where is_changed
 ), updated_notifications as (${updateCounters(ERASE_MOVES)}
@@ -38,7 +40,8 @@ with deleted_due_rows as materialized (
   update erasures e set
     addresses = array(
       select distinct one from unnest(e.addresses || array(
-        select address from erased_deliveries where address is not null)) as one),
+        select ${COMPARABLE_ADDRESS} from erased_deliveries d
+        cross join (select null::text as email, null::text as phone) r where d.address is not null)) as one),
     abandoned_delivery_ids = e.abandoned_delivery_ids || array(
       select delivery_id from deleted_due_rows where sending),
     due_at = now() + interval '${LEASE_SECONDS} seconds'
@@ -50,6 +53,33 @@ select count(*)::int as deliveries,
 from erased_deliveries`;
 
 const DELIVERY_IDS = 'select id from deliveries where tenant_id = $1 and notification_id = any ($2::uuid[])';
+
+const NOTE_FOUND = `
+update erasures e set addresses = e.addresses || array(
+  select address from found where address <> all (e.addresses))
+where e.tenant_id = $1 and e.recipient_id = $3 and exists (select from found)`;
+
+/**
+ * Remembers the addresses that these deliveries caused to be suppressed, for the steps that follow: a delivery to the
+ * address of the profile does not contain it, and the profile may have another one since. Indexes:
+ * deliveries_notification_id_tenant_id_id_idx, suppressions_delivery_id_idx.
+ */
+const SUPPRESSED_ADDRESSES = `
+with found as materialized (
+  select distinct address from suppressions where tenant_id = $1 and delivery_id = any (array(${DELIVERY_IDS}))
+)${NOTE_FOUND}`;
+
+/**
+ * Remembers addresses that are no longer suppressed, from the notifications that told an endpoint of them. Run as the
+ * platform, before the batch: under row-level security no index is used for a value inside JSON. $3: the recipient.
+ * Indexes: deliveries_notification_id_tenant_id_id_idx, notifications_event_delivery_idx.
+ */
+export const ADDRESSES_TOLD = `
+with found as materialized (
+  select distinct payload->'data'->>'address' as address from notifications
+  where tenant_id = $1 and endpoint_id is not null and type = 'suppression.created'
+    and payload->'data'->>'delivery_id' = any (array(select id::text from (${DELIVERY_IDS}) d))
+)${NOTE_FOUND}`;
 
 /** Vendors quote addresses in their texts, and some message ids contain a phone number. Index: attempts_pkey. */
 const ATTEMPTS = `
@@ -92,7 +122,7 @@ select count(*)::int as notifications from erased`;
 export function eraseNotifications(tenantId: string, recipientId: string, ids: string[]): Statement[] {
   const values = [tenantId, ids];
   return [
-    { text: ABANDON, values: [tenantId, ids, recipientId] },
+    ...[ABANDON, SUPPRESSED_ADDRESSES].map((text) => ({ text, values: [tenantId, ids, recipientId] })),
     ...[...VENDOR_TEXTS, PARKED_RECEIPTS, MAILBOX_MESSAGES, NOTIFICATIONS].map((text) => ({ text, values })),
   ];
 }

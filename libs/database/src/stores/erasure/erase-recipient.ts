@@ -3,6 +3,7 @@
 import { channelIds } from '#domain';
 import type { Statement } from '../../statement.js';
 import { type AuditNote, auditInsert, noteValues, recipientSubject } from '../audit/audit-entry.js';
+import { COMPARABLE_ADDRESS } from '../comparable-address.js';
 
 /** Until a worker searches for rows that were written during the erasure. Longer than a send and its record take. */
 export const SECOND_PASS_SECONDS = 60;
@@ -16,16 +17,16 @@ const AT_ONCE = 10;
 const AT_ONCE_OF_TENANT = 2;
 
 /**
- * Notes the erasure with the addresses of the profile, which the later steps search for. Notes nothing if nothing is
- * known of the recipient, because those steps read all events. Indexes: the primary keys, and
- * notifications_recipient_id_tenant_id_id_idx.
+ * Notes the erasure with the addresses of the profile, which the later steps search for. Here and in the later steps,
+ * addresses have the form of the suppression list. Notes nothing if nothing is known of the recipient, because those
+ * steps read all events. Indexes: the primary keys, and notifications_recipient_id_tenant_id_id_idx.
  */
 const START = `
 insert into erasures as e (tenant_id, recipient_id, addresses, due_at)
 select $1::uuid, $2::text, array(
-         select lower(email) from recipients where tenant_id = $1 and id = $2 and email is not null
-         union select email from recipients where tenant_id = $1 and id = $2 and email is not null
-         union select phone from recipients where tenant_id = $1 and id = $2 and phone is not null
+         select one from recipients r cross join (values ('email', null), ('sms', null)) as d(channel, address)
+         cross join lateral (select ${COMPARABLE_ADDRESS}) as a(one)
+         where r.tenant_id = $1 and r.id = $2 and one is not null
          union select token from devices where tenant_id = $1 and recipient_id = $2),
        now() + interval '${LEASE_SECONDS} seconds'
 where exists (select from recipients where tenant_id = $1 and id = $2)

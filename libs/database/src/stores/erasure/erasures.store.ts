@@ -6,7 +6,13 @@ import type { Statement } from '../../statement.js';
 import type { AuditNote } from '../audit/audit-entry.js';
 import { eraseAnswers } from './erase-answers.js';
 import { ERASE_EVENT_NOTIFICATIONS, ERASE_EVENTS, EVENT_NOTIFICATIONS, EVENTS_EXAMINED } from './erase-events.js';
-import { BATCH, eraseNotifications, NOTIFICATIONS_OF_RECIPIENT, VENDOR_TEXTS } from './erase-notifications.js';
+import {
+  ADDRESSES_TOLD,
+  BATCH,
+  eraseNotifications,
+  NOTIFICATIONS_OF_RECIPIENT,
+  VENDOR_TEXTS,
+} from './erase-notifications.js';
 import {
   ACCOUNT_HEALTH,
   COMPLETE,
@@ -97,11 +103,12 @@ export class ErasuresStore {
     await this.eraseNotifications(erasure, counts);
     // After the deliveries are ended, because until then one could insert an inbox item.
     add(counts, await this.run(tenantId, eraseInbox(tenantId, recipientId)));
+    // Before the steps that search for addresses, because events contain addresses that nothing else does any more.
+    await this.eraseLateRows(erasure);
     await this.database.queryForTenant(tenantId, { text: SUPPRESSIONS, values: [tenantId, recipientId, channelIds] });
     await eraseAnswers(this.database, this.box, tenantId, recipientId);
     // As the platform, because its accounts send for this tenant too.
     await this.database.platform.query({ text: ACCOUNT_HEALTH, values: [tenantId, recipientId, PLATFORM_TENANT_ID] });
-    await this.eraseLateRows(erasure);
     await this.database.queryForTenant(tenantId, { text: COMPLETE, values: [tenantId, recipientId, requestedAt] });
   }
 
@@ -112,7 +119,9 @@ export class ErasuresStore {
         values: [tenantId, recipientId, after, requestedAt],
       });
       const ids = found.map(({ id }) => id);
-      if (ids.length > 0) add(counts, await this.run(tenantId, eraseNotifications(tenantId, recipientId, ids)));
+      if (ids.length === 0) return ids;
+      await this.database.platform.query({ text: ADDRESSES_TOLD, values: [tenantId, ids, recipientId] });
+      add(counts, await this.run(tenantId, eraseNotifications(tenantId, recipientId, ids)));
       return ids;
     });
   }
