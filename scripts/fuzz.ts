@@ -19,6 +19,8 @@ const REQUIREMENTS = join(ROOT, 'test/fuzz/requirements.txt');
 const SETTINGS = join(ROOT, 'test/fuzz/schemathesis.toml');
 const PYTHON = join(ROOT, 'node_modules/.cache/schemathesis');
 const START_MS = 60_000;
+/** The exit status if Schemathesis cannot be installed: EX_UNAVAILABLE of sysexits.h. */
+const NOT_INSTALLED = 69;
 /** Schemathesis reads a response to its end, so the proxy ends streams of server-sent events. */
 const STREAM_MS = 300;
 /** The operator's routes come last: they may suspend the tenant and revoke its keys. */
@@ -63,8 +65,9 @@ function installSchemathesis(): string {
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
     const install = (program: string, ...parameters: string[]): void => {
       const { status } = spawnSync(program, parameters, { stdio: 'inherit' });
-      if (status !== 0)
-        throw new Error(`${program} ${parameters.join(' ')} failed (Debian: apt-get install python3-venv)`);
+      if (status === 0) return;
+      console.error(`${program} ${parameters.join(' ')} failed (Debian: apt-get install python3-venv)`);
+      process.exit(NOT_INSTALLED);
     };
     rmSync(PYTHON, { recursive: true, force: true });
     install('python3', '-m', 'venv', PYTHON);
