@@ -1,6 +1,7 @@
 // Responses to a retry with the same Idempotency-Key after the data have changed, or after a response was lost.
 
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { scopes } from '#domain';
 import { startTcpProxy, type TcpProxy, until } from '#testing';
 import {
   type Answer,
@@ -192,7 +193,7 @@ describe('a response that was lost after the commit', () => {
     const { bodyHashOf } = await import('../apps/api/src/http/idempotency.js');
     await app.sql.query(
       `insert into idempotency_keys (tenant_id, key, body_hash, created_at) values ($1, 'died', decode($2, 'hex'), now() - interval '2 minutes')`,
-      [tenant.id, bodyHashOf('POST /api/v1/webhooks', webhook)],
+      [tenant.id, bodyHashOf(`POST /api/v1/webhooks ${[...scopes].sort().join()} `, webhook)],
     );
     expect((await keyed('died', webhook, '/api/v1/webhooks')).body).toMatchObject({
       status: 409,
