@@ -1,4 +1,4 @@
-/** By its first characters a text is looked up, so that a search takes the same time for one address and for 100,000. */
+/** Texts are looked up by their first characters, so that a search takes as long for one address as for 100,000. */
 const HEAD = 6;
 
 /**
