@@ -154,7 +154,7 @@ describe.each(['a suspended tenant', 'a revoked key', 'an expired key'])('%s', (
   });
 });
 
-// The key may open the stream again: the inbox of the recipient begins anew, and the numbers of its items too.
+// The key may open the stream again. The inbox of the recipient is then empty, and its items are numbered from 1.
 it.each(['hint', 'hint lost'] as const)('an erased recipient ends the events of a key: %s', async (hint) => {
   const tenant = await app.tenant(UNLIMITED);
   await tenant.call('PUT', '/api/v1/recipients/ann', { email: 'ann@example.com' });

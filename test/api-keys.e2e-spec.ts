@@ -1,4 +1,4 @@
-// What an API key may do, from where, and for how long.
+// Scopes, allowed addresses, rotation and expiry of API keys.
 
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

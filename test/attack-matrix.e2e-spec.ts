@@ -42,7 +42,7 @@ async function send(route: Route, credential: Credential, examples: Examples): P
   return route.tokenIn ? await askForSocket(attack, token, route.tokenIn) : await ask(attack);
 }
 
-/** The answer without what differs between two requests: request id, the ids that were asked for, new ids, times. */
+/** The answer without its request id, the ids that were asked for, new ids and times, which differ between requests. */
 function comparable({ status, contentType, text }: Received, asked: readonly string[]): string {
   const body = asked
     .reduce((rest, id) => rest.replaceAll(id, '<id>'), text)
@@ -160,7 +160,7 @@ describe('the attack matrix', () => {
     'with %s: routes that refuse it or answer as if nothing existed',
     async (name) => {
       const column = columns.find((one) => one.name === name)!;
-      // What a caller creates under the same id, with PUT, must not exist before the other routes are tried.
+      // PUT comes last: it creates things under the ids that the other routes must not find.
       expect(await checkAll(column, ['GET', 'DELETE', 'PATCH', 'POST', 'PUT'], (one) => one !== 'works')).toEqual([]);
     },
     120_000,

@@ -1,4 +1,4 @@
-// Who may do what with the table of the audit log, through the connections of the application.
+// The rights of the application's connections on the table of the audit log.
 
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';

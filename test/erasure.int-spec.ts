@@ -217,7 +217,7 @@ describe('an erased recipient', () => {
     ]);
     expect(await places()).toEqual(['erasures.addresses', 'erasures.recipient_id', 'suppressions.address']);
 
-    // What comes later about these deliveries: the vendor's answer, and receipts.
+    // Later, the vendor's answer and receipts arrive for these deliveries.
     sink.answerRcpt({ code: 550, message: `5.1.1 <${OTHER_EMAIL}> unknown` });
     sink.release();
     sink.answerRcpt(null);

@@ -176,7 +176,7 @@ describe.each(Object.keys(reporters))('captured calls of %s', (provider) => {
           expect(await effects(id)).toEqual(before);
         }
     }
-    // What the tenant has sent through the account of the platform, it reports.
+    // The platform's account reports on the delivery that the tenant sent through it.
     const sent = await delivery(platform);
     expect((await post(capture(platform, 'bounced', sent))).body).toEqual({ taken: 1 });
     expect((await effects(sent)).delivery.state).toBe('bounced');

@@ -21,6 +21,7 @@ export type { CleanUp } from './stores/clean-up/clean-up.js';
 export { ExpiredRowsStore } from './stores/clean-up/expired-rows.store.js';
 export { PartitionsStore } from './stores/clean-up/partitions.store.js';
 export { RetentionStore } from './stores/clean-up/retention.store.js';
+export { COMPARABLE_ADDRESS } from './stores/comparable-address.js';
 export { ErasuresStore } from './stores/erasure/erasures.store.js';
 export { IdempotencyStore, type StoredResponse } from './stores/idempotency.store.js';
 export { InboxStore } from './stores/inbox.store.js';

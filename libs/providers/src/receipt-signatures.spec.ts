@@ -1,4 +1,4 @@
-// What the signature of each vendor's receipts proves: the rows of docs/receipts.md.
+// The proofs in the receipts of each vendor: the rows of docs/receipts.md.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ const PROOFS: Readonly<Record<string, Proof>> = {
   mailgun: { coversEvent: false, coversDelivery: false, hours: 12, bindsToken: true },
   twilio: { coversEvent: true, coversDelivery: true, hours: null, bindsToken: false },
   vonage: { coversEvent: false, coversDelivery: true, hours: null, bindsToken: false },
-  // A password in the call: whoever has it can report anything.
+  // The call contains a password, which proves any report.
   postmark: { coversEvent: false, coversDelivery: false, hours: null, bindsToken: false },
   brevo: { coversEvent: false, coversDelivery: false, hours: null, bindsToken: false },
 };

@@ -35,8 +35,8 @@ export class StreamAccess {
   }
 
   /**
-   * Streams that an API key opened end at a revocation too, because the inbox of an erased recipient begins anew: the
-   * tenant opens them again.
+   * Streams that an API key opened end at a revocation too: an erasure empties the inbox and numbers its items from 1
+   * again, so the tenant must open a new stream.
    */
   endOf({ token, keyId, lastRevocation }: StreamOwner): StreamEnd | null {
     if (token) {

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { CategoryPreference } from '#domain';
 
 export interface Recipient {
@@ -52,4 +53,12 @@ export function toPreferences(row: { channels: unknown; categories: unknown } | 
     channels: (row?.channels ?? {}) as Preferences['channels'],
     categories: (row?.categories ?? {}) as Preferences['categories'],
   };
+}
+
+/**
+ * Names a recipient without the id, which may be an address of the person, in rows that outlive an erasure. Contains the
+ * tenant, so that a person has another hash at each tenant.
+ */
+export function recipientHash(tenantId: string, recipientId: string): string {
+  return hash('sha256', `${tenantId} ${recipientId}`, 'hex');
 }

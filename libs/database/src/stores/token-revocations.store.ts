@@ -1,8 +1,8 @@
-import { hash } from 'node:crypto';
 import { Batcher } from '../batcher.js';
 import { columnList } from '../column-list.js';
 import type { Database } from '../database.js';
 import { type AuditNote, auditStatement, recipientSubject } from './audit/audit-entry.js';
+import { recipientHash } from './recipient.js';
 
 interface RecipientKey {
   tenantId: string;
@@ -19,16 +19,12 @@ interface TokenRevocation {
 
 const keyColumns = columnList<RecipientKey>({
   tenant_id: ['uuid', ({ tenantId }) => tenantId],
-  recipient_hash: ['text', ({ recipientId }) => recipientHash(recipientId)],
+  recipient_hash: ['text', ({ tenantId, recipientId }) => recipientHash(tenantId, recipientId)],
 });
 
 /** Names a recipient of a tenant. Does not contain the recipient's id, because the row outlives an erasure. */
 export function revocationKey(tenantId: string, recipientId: string): string {
-  return `${tenantId} ${recipientHash(recipientId)}`;
-}
-
-function recipientHash(recipientId: string): string {
-  return hash('sha256', recipientId, 'hex');
+  return `${tenantId} ${recipientHash(tenantId, recipientId)}`;
 }
 
 const MICROSECONDS = '(extract(epoch from revoked_at) * 1000000)::bigint';
@@ -61,7 +57,7 @@ export class TokenRevocationsStore {
       text: `insert into token_revocations as r (tenant_id, recipient_hash) values ($1, $2)
              on conflict (tenant_id, recipient_hash) do update
              set revoked_at = greatest(excluded.revoked_at, r.revoked_at + interval '1 microsecond')`,
-      values: [tenantId, recipientHash(recipientId)],
+      values: [tenantId, recipientHash(tenantId, recipientId)],
     };
     const entry = auditStatement(audit, { tenantId, subject: recipientSubject(tenantId, recipientId) });
     await this.database.pipelineForTenant(tenantId, audit ? [revoke, entry] : [revoke]);

@@ -1,9 +1,9 @@
 // Entries of the audit log. A store writes one in the transaction of the change that it records.
 
-import { hash } from 'node:crypto';
 import { type AuditAction, newId } from '#domain';
 import type { PrismaScope } from '../../database.js';
 import type { Statement } from '../../statement.js';
+import { recipientHash } from '../recipient.js';
 
 /** The request that makes a change. */
 export interface AuditNote {
@@ -51,9 +51,9 @@ export function auditStatement(note: AuditNote | null, change: AuditedChange): S
   return { text: INSERT, values: [tenantId, subject, jsonOf(before), jsonOf(after), ...noteValues(note)] };
 }
 
-/** Names a recipient without the id, which may be an address of the person: an entry outlives an erasure. */
+/** The subject of an entry about a recipient. */
 export function recipientSubject(tenantId: string, recipientId: string): string {
-  return `sha256:${hash('sha256', `${tenantId} ${recipientId}`, 'hex')}`;
+  return `sha256:${recipientHash(tenantId, recipientId)}`;
 }
 
 /** Writes the entry in a transaction of Prisma. Does nothing without a note. */

@@ -1,7 +1,7 @@
 import { expect, inject, it } from 'vitest';
+import { COMPARABLE_ADDRESS } from '#database';
 import { comparableAddress } from '#domain';
 import { connect } from '#testing';
-import { COMPARABLE_ADDRESS } from './comparable-address.js';
 
 it('compares addresses in SQL as in TypeScript', async () => {
   const cases = (['email', 'sms', 'push', 'chat'] as const).flatMap((channel) =>
