@@ -56,8 +56,8 @@ export function toPreferences(row: { channels: unknown; categories: unknown } | 
 }
 
 /**
- * Names a recipient without the id, which may be an address of the person, in rows that outlive an erasure. Contains the
- * tenant, so that a person has another hash at each tenant.
+ * Names a recipient without the id, which may be an address of the person, in rows that outlive an erasure. The hash
+ * contains the tenant, so that a person has another one at each tenant.
  */
 export function recipientHash(tenantId: string, recipientId: string): string {
   return hash('sha256', `${tenantId} ${recipientId}`, 'hex');
