@@ -40,10 +40,10 @@ module.exports = {
       to: { path: '^(apps|libs)/', pathNot: '^libs/($1|domain)/' },
     },
     {
-      name: 'domain-imports-only-zod',
+      name: 'domain-imports-only-zod-and-calendars',
       severity: 'error',
       from: { path: '^libs/domain/', pathNot: '\\.spec\\.ts$' },
-      to: { dependencyTypes: ['npm'], pathNot: 'node_modules/zod/' },
+      to: { dependencyTypes: ['npm'], pathNot: 'node_modules/(zod|temporal-polyfill|rrule-temporal)/' },
     },
     {
       name: 'libs-are-imported-by-name',
