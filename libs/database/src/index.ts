@@ -56,7 +56,7 @@ export {
 } from './stores/sending/event-notification.js';
 export { EVENTS_KEPT_DAYS, EventsStore, type StoredEvent } from './stores/sending/events.store.js';
 export { type FirstAnswer, FirstAnswersStore } from './stores/sending/first-answers.store.js';
-export type { NewNotification, RecipientUpsert } from './stores/sending/new-notification.js';
+export { type NewNotification, toNewNotification } from './stores/sending/new-notification.js';
 export type { DeliveryRow, Notification, NotificationRow } from './stores/sending/notification.js';
 export { type PoisonMessageRow, PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
 export type { DeliveryReceipt, ReceiptResult } from './stores/sending/receipts/delivery-receipt.js';

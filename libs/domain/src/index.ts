@@ -2,6 +2,19 @@ export { apiKeyText, hashSecret, newApiKey, newKeyParts, type ParsedKey, parseAp
 export { IpRanges, isIpAddress, isIpRange } from './access/ip-ranges.js';
 export { SECURITY_HEADERS } from './access/security-headers.js';
 export { readUnsubscription, signUnsubscription, type Unsubscription } from './access/unsubscribe-token.js';
+export {
+  type Cap,
+  type CategoryPolicy,
+  caps,
+  type DigestPolicy,
+  digestPolicy,
+  type ExcessPolicy,
+  excessPolicies,
+  type HoldPolicy,
+  holdPolicies,
+  type QuietHours,
+  quietHours,
+} from './audience/policies.js';
 export { type AuditAction, auditActions } from './audit-actions.js';
 export {
   type Addressable,
@@ -72,6 +85,14 @@ export {
   type RetryPosition,
   WEBHOOK_RETRY_SCHEDULE_SECONDS,
 } from './retry-schedule.js';
+export {
+  addressNeeded,
+  channelsOf,
+  type RecipientPart,
+  type RecipientUpsert,
+  recipientIdOf,
+  type SharedPart,
+} from './send-request.js';
 export { MOST_SMS_SEGMENTS, type SmsSegments, smsSegments } from './sms-segments.js';
 export {
   DEFAULT_RECIPIENT_REQUESTS_PER_MINUTE,
@@ -81,5 +102,5 @@ export {
   scopes,
   type TenantSettings,
   tenantSettings,
-  timezone,
 } from './tenant-settings.js';
+export { timezone } from './timezone.js';

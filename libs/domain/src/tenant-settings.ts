@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { caps, quietHours } from './audience/policies.js';
 import { channelIds } from './channels/registry.js';
 import { MOST_SMS_SEGMENTS } from './sms-segments.js';
+import { timezone } from './timezone.js';
 
 const limit = z.strictObject({
   limit: z.int().min(1).max(100_000),
@@ -13,21 +15,13 @@ export const localeTag = z
   .regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/, 'must be a language tag like "en" or "fr-CA"')
   .meta({ id: 'Locale' });
 
-/** A name of an IANA time zone that the runtime supports. */
-export const timezone = z
-  .string()
-  .max(64)
-  .refine((name) => isTimezone(name), { error: 'must be an IANA time zone like "Europe/Paris"' })
-  .meta({ id: 'Timezone' });
-
-function isTimezone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}
+const brand = z.strictObject({
+  name: z.string().min(1).max(100).optional(),
+  color: z
+    .string()
+    .regex(/^#[0-9a-f]{6}$/i, 'must be a colour like "#1a2b3c"')
+    .optional(),
+});
 
 /** The settings of a tenant. Each is optional and has a default. */
 export const tenantSettings = z
@@ -39,6 +33,18 @@ export const tenantSettings = z
     retry_schedule_seconds: z.array(z.number().min(0).max(604_800)).max(20).optional(),
     sms_max_segments: z.int().min(1).max(MOST_SMS_SEGMENTS).optional(),
     locale: localeTag.optional(),
+    // Of recipients without one.
+    timezone: timezone.optional(),
+    // Of recipients without hours of their own.
+    quiet_hours: quietHours.optional(),
+    // By channel, for every recipient, in addition to all other quiet hours.
+    quiet_hours_floor: z.partialRecord(z.enum(channelIds), quietHours).optional(),
+    // For every recipient, in addition to the recipient's own.
+    caps: caps.optional(),
+    deliveries_per_day: z.int().min(1).max(1_000_000_000).optional(),
+    deliveries_per_month: z.int().min(1).max(10_000_000_000).optional(),
+    // Of the pages that recipients see.
+    brand: brand.optional(),
     // At least 3 days, because a send that is repeated within 48 hours is answered from its notification.
     retention_days: z.int().min(3).max(3_650).optional(),
     allowed_origins: z.array(z.url()).max(50).optional(),

@@ -5,6 +5,7 @@ import {
   type SharedContent,
   SharedContentsStore,
   type StoreResult,
+  toNewNotification,
 } from '#database';
 import { DomainError, type FieldError, newId } from '#domain';
 import type { Logger } from '#telemetry';
@@ -12,7 +13,6 @@ import type { Caller } from '../access/access.js';
 import { DEFAULT_BODY_LIMITS, shapeErrors } from '../http/body-shape.js';
 import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { LOGGER } from '../tokens.js';
-import { newNotificationOf } from './accept-notification.js';
 import { CheckSend, givenAddressErrors, noAddressErrors, timeErrors } from './check-send.js';
 import { type BulkBody, type BulkItem, bulkItem } from './notification.schema.js';
 
@@ -134,7 +134,7 @@ export class AcceptBulk {
   private async acceptAll(caller: Caller, body: BulkBody, items: ReadItem[], result: BulkResult): Promise<void> {
     const shared = sharedContentOf(body);
     const newNotifications = items.map(({ item, idempotency }) => {
-      const newNotification = newNotificationOf(caller, { ...body, content: undefined }, item, idempotency);
+      const newNotification = toNewNotification(caller, { ...body, content: undefined }, item, idempotency);
       newNotification.notification.sharedContentId = shared?.id ?? null;
       return newNotification;
     });

@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { AcceptStore, type NewNotification } from '#database';
-import { DomainError, newId } from '#domain';
+import { AcceptStore, type NewNotification, toNewNotification } from '#database';
+import { DomainError } from '#domain';
 import type { Caller } from '../access/access.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
 import { CheckSend, givenAddressErrors, noAddressErrors, timeErrors } from './check-send.js';
 import type { SendBody } from './notification.schema.js';
-import { addressNeeded, channelsOf, type RecipientPart, recipientIdOf, type SharedPart } from './send-request.js';
 
 export type AcceptResult =
   | { kind: 'accepted'; newNotification: NewNotification; createdAt: Date }
@@ -37,7 +36,7 @@ export class AcceptNotification {
       // The accept statement checks addresses; checked here only to report them together with other errors.
       throw validationFailed([...errors, ...(await this.checkSend.storedAddresses(caller, body, body))]);
     }
-    const newNotification = newNotificationOf(caller, body, body, idempotency);
+    const newNotification = toNewNotification(caller, body, body, idempotency);
     const result = await this.store.accept(newNotification);
     if (result.kind === 'no_address') throw validationFailed(noAddressErrors(body, result.channels));
     return result.kind === 'accepted' ? { ...result, newNotification } : result;
@@ -51,43 +50,4 @@ export class AcceptNotification {
     if (found instanceof DomainError) throw found;
     return found!;
   }
-}
-
-/** Everything that the accept statement stores for one notification. */
-export function newNotificationOf(
-  caller: Caller,
-  shared: SharedPart,
-  item: RecipientPart,
-  idempotency: NewNotification['idempotency'],
-): NewNotification {
-  const channels = channelsOf(shared);
-  return {
-    notification: {
-      tenantId: caller.tenantId,
-      id: newId(),
-      recipientId: recipientIdOf(item),
-      type: shared.type ?? null,
-      category: shared.category,
-      channels,
-      templateId: shared.template_id ?? null,
-      content: shared.content ?? null,
-      payload: item.payload ?? null,
-      priority: shared.priority,
-      orderingKey: shared.ordering_key ?? null,
-      metadata: shared.metadata ?? null,
-      scheduledAt: shared.scheduled_at === undefined ? null : new Date(shared.scheduled_at),
-      expiresAt: shared.expires_at === undefined ? null : new Date(shared.expires_at),
-      endpointId: null,
-      sharedContentId: null,
-    },
-    deliveries: channels.map((channel) => ({
-      id: newId(),
-      channel,
-      address: item.recipient_address ?? null,
-      addressFrom: addressNeeded(channel, item),
-    })),
-    recipient: item.recipient ?? null,
-    idempotency,
-    traceparent: caller.traceparent,
-  };
 }

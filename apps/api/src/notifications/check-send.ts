@@ -1,10 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { type RecipientAddresses, RecipientsStore, TemplatesStore } from '#database';
-import { type ChannelId, channelOf, type FieldError } from '#domain';
+import {
+  addressNeeded,
+  type ChannelId,
+  channelOf,
+  channelsOf,
+  type FieldError,
+  type RecipientPart,
+  recipientIdOf,
+  type SharedPart,
+} from '#domain';
 import type { Caller } from '../access/access.js';
 import { CheckContent } from '../templates/check-content.js';
-import { addressNeeded, channelsOf, type RecipientPart, recipientIdOf, type SharedPart } from './send-request.js';
 
 const YEAR_MS = 366 * 24 * 3_600_000;
 /** How long a template that exists is not looked up again. Missing templates are not cached. */

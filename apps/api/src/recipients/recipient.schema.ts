@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Device, Recipient } from '#database';
-import { channelIds, emailAddress, localeTag, timezone } from '#domain';
+import type { Device, Preferences, Recipient } from '#database';
+import { caps, channelIds, emailAddress, localeTag, quietHours, timezone } from '#domain';
 import { categoryKey, jsonObject, recipientId, time } from '../http/schemas.js';
 
 const phone = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000');
@@ -50,11 +50,25 @@ export const preferencesBody = z
       .refine((categories) => Object.keys(categories).length <= 200, 'must name at most 200 categories')
       .default({})
       .meta({ description: 'A preference for one channel of a category overrides the one for the category' }),
+    quiet_hours: quietHours.nullable().default(null).meta({
+      description: 'Hours without messages. null: the default of the tenant. No windows: no quiet hours',
+    }),
+    caps: caps.default([]).meta({ description: "Limits on messages, in addition to the tenant's" }),
   })
   .meta({
     id: 'Preferences',
     description: 'The whole set. Everything else has the default of its category, or is enabled',
   });
+
+export type PreferencesBody = z.infer<typeof preferencesBody>;
+
+export function toPreferences({ quiet_hours: quietHours, ...rest }: PreferencesBody): Preferences {
+  return { ...rest, quietHours };
+}
+
+export function toPreferencesView({ quietHours, ...rest }: Preferences) {
+  return { ...rest, quiet_hours: quietHours };
+}
 
 export const recipientParam = z.object({ id: recipientId });
 export const deviceParam = z.object({ id: recipientId, token: z.string().min(1).max(4_096) });

@@ -14,14 +14,7 @@ import {
 } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import {
-  type AuditNote,
-  type Device,
-  ErasuresStore,
-  type Preferences,
-  type RecipientFields,
-  RecipientsStore,
-} from '#database';
+import { type AuditNote, type Device, ErasuresStore, type RecipientFields, RecipientsStore } from '#database';
 import { DomainError, notFound, type Scope } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { RecipientAccess } from '../access/recipient-access.js';
@@ -36,6 +29,7 @@ import {
   deviceView,
   erasedView,
   inboxScopes,
+  type PreferencesBody,
   preferencesBody,
   type RecipientBody,
   recipientBody,
@@ -44,6 +38,8 @@ import {
   toDeviceView,
   tokenBody,
   tokenView,
+  toPreferences,
+  toPreferencesView,
   toRecipientView,
 } from './recipient.schema.js';
 
@@ -190,7 +186,7 @@ export class RecipientsController {
   @RequireApiKey('recipients:read')
   @Answers({ summary: 'Get preferences', status: 200, schema: preferencesBody })
   async preferences(@CurrentCaller() { tenantId }: Caller, @Param({ schema: recipientParam }) { id }: IdParam) {
-    return await this.recipients.preferences(tenantId, id);
+    return toPreferencesView(await this.recipients.preferences(tenantId, id));
   }
 
   @Put(':id/preferences')
@@ -199,10 +195,10 @@ export class RecipientsController {
   async putPreferences(
     @CurrentCaller() { tenantId }: Caller,
     @Param({ schema: recipientParam }) { id }: IdParam,
-    @Body({ schema: preferencesBody }) preferences: Preferences,
+    @Body({ schema: preferencesBody }) body: PreferencesBody,
   ) {
-    await this.recipients.putPreferences(tenantId, id, preferences);
-    return preferences;
+    await this.recipients.putPreferences(tenantId, id, toPreferences(body));
+    return body;
   }
 
   @Post(':id/inbox-token')

@@ -1,19 +1,18 @@
+import type { CategoryPolicy } from '#domain';
 import type { Database } from '../database.js';
+import { type Category as CategoryRow, Prisma } from '../generated/client.js';
 import { afterCursor, type Page, type PageRequest, toPage } from '../page.js';
 import { type AuditNote, writeAudit } from './audit/audit-entry.js';
 
-export interface Category {
-  key: string;
+export interface CategoryFields extends CategoryPolicy {
   name: string;
-  defaultEnabled: boolean;
-  mandatory: boolean;
-  /** Null to use the channel's policy. */
-  unknownOutcome: 'resend' | 'hold' | null;
+}
+
+export interface Category extends CategoryFields {
+  key: string;
   createdAt: Date;
   updatedAt: Date;
 }
-
-export type CategoryFields = Pick<Category, 'name' | 'defaultEnabled' | 'mandatory' | 'unknownOutcome'>;
 
 /** Categories of notifications, for which recipients set preferences. */
 export class CategoriesStore {
@@ -29,7 +28,8 @@ export class CategoriesStore {
     return await this.database.forTenant(tenantId, async (prisma) => {
       const where = { tenantId_key: { tenantId, key } };
       const before = await prisma.category.findUnique({ where });
-      const row = await prisma.category.upsert({ where, create: { tenantId, key, ...fields }, update: fields });
+      const data = { ...fields, digest: fields.digest ?? Prisma.DbNull };
+      const row = await prisma.category.upsert({ where, create: { tenantId, key, ...data }, update: data });
       const recorded = { before: before && recordedFields(before), after: recordedFields(row) };
       await writeAudit(prisma, audit, { tenantId, subject: key, ...recorded });
       return { category: toCategory(row), created: before === null };
@@ -67,14 +67,18 @@ export class CategoriesStore {
   }
 }
 
-function recordedFields(row: Omit<CategoryFields, 'unknownOutcome'> & { unknownOutcome: string | null }): object {
-  const { name, defaultEnabled, mandatory, unknownOutcome } = row;
-  return { name, defaultEnabled, mandatory, unknownOutcome };
+/** The fields that the audit log shows. */
+function recordedFields({
+  tenantId: _tenant,
+  key: _key,
+  createdAt: _created,
+  updatedAt: _updated,
+  ...fields
+}: CategoryRow): object {
+  return fields;
 }
 
-function toCategory(
-  row: Omit<Category, 'unknownOutcome'> & { tenantId: string; unknownOutcome: string | null },
-): Category {
-  const { tenantId: _tenant, ...fields } = row;
-  return { ...fields, unknownOutcome: row.unknownOutcome as Category['unknownOutcome'] };
+/** The checks of the table limit the values of the texts. */
+function toCategory({ tenantId: _tenant, ...row }: CategoryRow): Category {
+  return row as Category;
 }

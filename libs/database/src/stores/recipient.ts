@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { CategoryPreference } from '#domain';
+import type { Cap, CategoryPreference, QuietHours } from '#domain';
 
 export interface Recipient {
   id: string;
@@ -25,6 +25,9 @@ export interface Device {
 export interface Preferences {
   channels: Record<string, boolean>;
   categories: Record<string, CategoryPreference>;
+  /** Null for the hours of the tenant. */
+  quietHours: QuietHours | null;
+  caps: Cap[];
 }
 
 export interface RecipientAddresses {
@@ -48,11 +51,17 @@ export function toDevice(row: { token: string; platform: string; createdAt: Date
   };
 }
 
-export function toPreferences(row: { channels: unknown; categories: unknown } | null): Preferences {
-  return {
-    channels: (row?.channels ?? {}) as Preferences['channels'],
-    categories: (row?.categories ?? {}) as Preferences['categories'],
-  };
+export interface PreferenceRow {
+  channels: unknown;
+  categories: unknown;
+  quietHours: unknown;
+  caps: unknown;
+}
+
+/** The API checks the shapes before they are stored. */
+export function toPreferences(row: PreferenceRow | null): Preferences {
+  const none = { channels: {}, categories: {}, quietHours: null, caps: [] };
+  return row ? ({ ...none, ...row } as Preferences) : none;
 }
 
 /**

@@ -7,6 +7,7 @@ import { mergePatch } from '../merge-patch.js';
 import { afterCursor, type Page, type PageRequest, toPage } from '../page.js';
 import {
   type Device,
+  type PreferenceRow,
   type Preferences,
   type Recipient,
   type RecipientAddresses,
@@ -146,16 +147,23 @@ export class RecipientsStore {
 
   /** Empty sets for a recipient that has chosen nothing. Index: preferences_pkey. */
   async preferences(tenantId: string, id: string): Promise<Preferences> {
-    const [row] = await this.database.queryForTenant<{ channels: unknown; categories: unknown }>(tenantId, {
+    const [row] = await this.database.queryForTenant<PreferenceRow>(tenantId, {
       name: 'preferences',
-      text: 'select channels, categories from preferences where tenant_id = $1 and recipient_id = $2',
+      text: `select channels, categories, quiet_hours as "quietHours", caps
+             from preferences where tenant_id = $1 and recipient_id = $2`,
       values: [tenantId, id],
     });
     return toPreferences(row ?? null);
   }
 
-  async putPreferences(tenantId: string, id: string, { channels, categories }: Preferences): Promise<void> {
-    const data = { channels, categories: categories as Prisma.InputJsonObject };
+  async putPreferences(tenantId: string, id: string, preferences: Preferences): Promise<void> {
+    const { channels, categories, quietHours, caps } = preferences;
+    const data = {
+      channels,
+      categories: categories as Prisma.InputJsonObject,
+      quietHours: quietHours ?? Prisma.DbNull,
+      caps: caps as Prisma.InputJsonArray,
+    };
     await this.database.forTenant(tenantId, (prisma) =>
       prisma.preference.upsert({
         where: { tenantId_recipientId: { tenantId, recipientId: id } },

@@ -1,11 +1,11 @@
 // The statement of accept.store.ts: its text, its parameters and its rows.
 
-import { type ChannelId, laneOf } from '#domain';
+import { type ChannelId, laneOf, type RecipientUpsert } from '#domain';
 import { columnList } from '../../column-list.js';
 import { json } from '../../columns.js';
 import type { Statement } from '../../statement.js';
 import { MESSAGE_KEY } from './message-key.js';
-import type { NewNotification, RecipientUpsert } from './new-notification.js';
+import type { NewNotification } from './new-notification.js';
 
 /** One row with `ord` 0 and the time, and one for each request that was not accepted. */
 export interface AcceptRow {

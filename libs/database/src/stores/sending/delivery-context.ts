@@ -1,6 +1,14 @@
 // The data that the pipeline needs of a delivery, and the statement that reads it.
 
-import type { CategoryPreference, ChannelId, SuppressionReason, TenantSettings } from '#domain';
+import type {
+  Cap,
+  CategoryPolicy,
+  CategoryPreference,
+  ChannelId,
+  QuietHours,
+  SuppressionReason,
+  TenantSettings,
+} from '#domain';
 import { columnList } from '../../column-list.js';
 import { COMPARABLE_ADDRESS } from '../comparable-address.js';
 import type { TemplateHead } from '../template.js';
@@ -24,8 +32,12 @@ export interface DeliveryContext {
   recipient: RecipientProfile | null;
   channelSwitches: Record<string, boolean>;
   /** Null if the tenant has not created it. */
-  category: { defaultEnabled: boolean; mandatory: boolean; unknownOutcome: 'resend' | 'hold' | null } | null;
+  category: CategoryPolicy | null;
   categoryPreference: CategoryPreference | null;
+  /** The recipient's own; null for the hours of the tenant. */
+  quietHours: QuietHours | null;
+  /** The recipient's own. */
+  caps: Cap[];
   /** The reason of the address's entry on the suppression list, or null without one. */
   suppression: SuppressionReason | null;
   /** `isSandboxed`: only the sandbox sends deliveries to people; webhooks are sent to their endpoints. */
@@ -74,8 +86,10 @@ export interface ContextRow {
   attributes: Record<string, unknown> | null;
   devices: { token: string; platform: string }[] | null;
   channel_switches: Record<string, boolean> | null;
-  category_policy: { default_enabled: boolean; mandatory: boolean; unknown_outcome: 'resend' | 'hold' | null } | null;
+  category_policy: CategoryPolicy | null;
   category_preference: CategoryPreference | null;
+  quiet_hours: QuietHours | null;
+  caps: Cap[] | null;
   suppression: SuppressionReason | null;
   tenant_status: 'active' | 'suspended';
   tenant_settings: TenantSettings;
@@ -116,12 +130,10 @@ export function toContext(row: ContextRow): DeliveryContext {
         }
       : null,
     channelSwitches: row.channel_switches ?? {},
-    category: row.category_policy && {
-      defaultEnabled: row.category_policy.default_enabled,
-      mandatory: row.category_policy.mandatory,
-      unknownOutcome: row.category_policy.unknown_outcome,
-    },
+    category: row.category_policy,
     categoryPreference: row.category_preference,
+    quietHours: row.quiet_hours,
+    caps: row.caps ?? [],
     suppression: row.suppression,
     tenant: { status: row.tenant_status, settings: row.tenant_settings, isSandboxed: row.is_sandboxed },
     templateHeads: row.template_heads ?? [],
@@ -143,7 +155,8 @@ select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.r
          select json_agg(json_build_object('token', v.token, 'platform', v.platform) order by v.created_at)
          from devices v where v.tenant_id = d.tenant_id and v.recipient_id = d.recipient_id
        ) end as devices,
-       p.channels as channel_switches, p.categories -> n.category as category_preference, c.policy as category_policy,
+       p.channels as channel_switches, p.categories -> n.category as category_preference, p.quiet_hours, p.caps,
+       c.policy as category_policy,
        (
          select s.reason from suppressions s
          where s.tenant_id = d.tenant_id and s.channel = d.channel and (s.expires_at is null or s.expires_at > now())
@@ -175,7 +188,9 @@ left join lateral (
   select * from preferences x where x.tenant_id = d.tenant_id and x.recipient_id = d.recipient_id offset 0
 ) p on true
 left join lateral (
-  select json_build_object('default_enabled', x.default_enabled, 'mandatory', x.mandatory,
-                           'unknown_outcome', x.unknown_outcome) as policy
+  select json_build_object('defaultEnabled', x.default_enabled, 'mandatory', x.mandatory,
+                           'unknownOutcome', x.unknown_outcome, 'onHold', x.on_hold, 'onCap', x.on_cap,
+                           'bypassQuietHours', x.bypass_quiet_hours, 'bypassCaps', x.bypass_caps,
+                           'digest', x.digest) as policy
   from categories x where x.tenant_id = d.tenant_id and x.key = n.category offset 0
 ) c on true`;

@@ -1,0 +1,17 @@
+import { z } from 'zod';
+
+/** A name of an IANA time zone that the runtime supports. */
+export const timezone = z
+  .string()
+  .max(64)
+  .refine((name) => isTimezone(name), { error: 'must be an IANA time zone like "Europe/Paris"' })
+  .meta({ id: 'Timezone' });
+
+function isTimezone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
