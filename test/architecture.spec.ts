@@ -5,7 +5,16 @@ import { basename, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { settingsSchema } from '#config';
-import { auditActions, channelIds, errorCatalogue, scopes } from '#domain';
+import {
+  auditActions,
+  channelIds,
+  decidingRules,
+  errorCatalogue,
+  failedReasons,
+  scopes,
+  suppressedReasons,
+  waitingReasons,
+} from '#domain';
 import { providers } from '#providers';
 import { vendors } from '#testing';
 
@@ -190,6 +199,18 @@ describe('documented', () => {
   it('every action of the audit log, with its meaning', () => {
     const rows = [...read('docs/audit.md').matchAll(/^\| `([a-z_]+\.[a-z_]+)` \| (.+) \|$/gm)].map(([, ...row]) => row);
     expect(rows).toEqual(Object.entries(auditActions));
+  });
+
+  it('every reason of a delivery, and every rule with its meaning', () => {
+    const sections = read('docs/reasons.md').split('\n## ').slice(1);
+    const [waits, suppressed, failed, rules] = sections.map((section) =>
+      [...section.matchAll(/^\| `([a-z_.]+)` \| (.+) \| .+ \|$/gm)].map(([, code, meaning]) => [code!, meaning!] as const),
+    );
+    const codesOf = (rows: typeof rules): string[] => rows!.map(([code]) => code).sort();
+    expect(codesOf(waits)).toEqual([...waitingReasons].sort());
+    expect(codesOf(suppressed)).toEqual([...suppressedReasons].sort());
+    expect(codesOf(failed)).toEqual([...failedReasons].sort());
+    expect(rules).toEqual(Object.entries(decidingRules));
   });
 
   it('every limit, with the value that it has in the code', () => {

@@ -73,6 +73,7 @@ describe('an e-mail account of the platform', () => {
     expect(refused.timeline.at(-1)).toMatchObject({
       code: 'failed',
       reason: 'sender_not_allowed',
+      rule: 'provider_account.allowed',
       detail: expect.stringContaining('its allowed_from does not contain the sender of the message'),
     });
     expect(sink.log).toHaveLength(1);

@@ -26,6 +26,7 @@ export const deliveryEvent = z
     channel: z.enum(channelIds),
     state: z.enum(deliveryStates),
     reason: z.string().optional(),
+    rule: z.string().optional().describe('The setting that decided; docs/reasons.md lists them.'),
     provider: z.string().optional(),
     provider_message_id: z.string().optional(),
     code: z.string().optional().describe("The provider's own code, or the detail of a receipt."),

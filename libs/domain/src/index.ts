@@ -16,6 +16,7 @@ export {
   quietHours,
 } from './audience/policies.js';
 export { type AuditAction, auditActions } from './audit-actions.js';
+export { type DecidingRule, decidingRules } from './audience/deciding-rules.js';
 export {
   type Addressable,
   type AddressSource,
@@ -51,7 +52,9 @@ export {
   notificationStatuses,
   type SuppressedReason,
   statesBefore,
+  suppressedReasons,
   type WaitingReason,
+  waitingReasons,
 } from './delivery-state.js';
 export { DomainError, type ErrorCode, errorCatalogue, type FieldError, notFound } from './errors.js';
 export {
@@ -82,6 +85,7 @@ export { reducedOutcome } from './reduced-outcome.js';
 export {
   afterFailure,
   DEFAULT_RETRY_SCHEDULE_SECONDS,
+  failedBy,
   type RetryPosition,
   WEBHOOK_RETRY_SCHEDULE_SECONDS,
 } from './retry-schedule.js';

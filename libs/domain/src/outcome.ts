@@ -1,3 +1,4 @@
+import type { DecidingRule } from './audience/deciding-rules.js';
 import { cleanText } from './clean-text.js';
 import type { FailedReason, SuppressedReason, WaitingReason } from './delivery-state.js';
 
@@ -39,16 +40,17 @@ export interface AddressFeedback {
 
 /**
  * The result of one run of the pipeline. One switch makes its rows (libs/database, record.ts). `attempt`: if a provider
- * was called.
+ * was called. `rule`: the setting that decided.
  */
 export type Outcome =
   | ({ kind: 'sent'; attempt: Attempt; templateVersion: number | null; receipt?: ReceiptKind } & AddressFeedback)
   | { kind: 'in_inbox'; row: InboxRow; templateVersion: number | null }
-  | { kind: 'suppressed'; reason: SuppressedReason; detail?: string }
+  | { kind: 'suppressed'; reason: SuppressedReason; rule?: DecidingRule; detail?: string }
   | { kind: 'expired' }
   | {
       kind: 'held';
       reason: WaitingReason;
+      rule?: DecidingRule;
       delaySeconds: number;
       detail?: string;
       rateLimitConsumed?: boolean;
@@ -66,6 +68,7 @@ export type Outcome =
   | ({
       kind: 'failed';
       reason: FailedReason;
+      rule?: DecidingRule;
       code: string | null;
       detail: string | null;
       attempt?: Attempt;

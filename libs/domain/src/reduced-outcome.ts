@@ -34,8 +34,9 @@ export function reducedOutcome(outcome: Recordable, cause: string): Recordable {
       };
     }
     case 'failed': {
-      const { reason, attempt } = outcome;
-      return { kind: 'failed', reason, code: null, detail, ...(attempt && { attempt: reduced(attempt, detail) }) };
+      const { reason, rule, attempt } = outcome;
+      const kept = { kind: 'failed', reason, ...(rule && { rule }), code: null, detail } as const;
+      return { ...kept, ...(attempt && { attempt: reduced(attempt, detail) }) };
     }
     case 'unknown':
       return { kind: 'unknown', detail, ...(outcome.attempt && { attempt: reduced(outcome.attempt, detail) }) };

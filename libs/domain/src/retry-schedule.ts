@@ -43,11 +43,11 @@ export function afterFailure(
   position: RetryPosition,
   unknownOutcome: 'resend' | 'hold',
 ): Outcome {
-  const { outcome: kind, code, detail } = attempt;
+  const { outcome: kind, detail } = attempt;
   switch (kind) {
     case 'rejected':
     case 'bad_address':
-      return { kind: 'failed', reason: kind, code, detail, attempt };
+      return failedBy(attempt, kind);
     case 'misconfigured':
       return waitForRepair(attempt, position);
     case 'unknown':
@@ -64,10 +64,15 @@ export function afterFailure(
   }
 }
 
+/** The failure of a delivery whose provider's answer ends it. */
+export function failedBy(attempt: Attempt, reason: 'rejected' | 'bad_address' | 'misconfigured'): Outcome {
+  return { kind: 'failed', reason, rule: 'provider.answer', code: attempt.code, detail: attempt.detail, attempt };
+}
+
 function waitForRepair(attempt: Attempt, { retries, schedule, random }: RetryPosition): Outcome {
   const { from, to } = MISCONFIGURED_SECONDS;
   if (Math.floor(retries) >= schedule.length)
-    return { kind: 'failed', reason: 'misconfigured', code: attempt.code, detail: attempt.detail, attempt };
+    return failedBy(attempt, 'misconfigured');
   const delaySeconds = from + random * (to - from);
   return { kind: 'retry', reason: 'provider_down', delaySeconds, weight: MISCONFIGURED_WEIGHT, attempt };
 }
@@ -75,7 +80,8 @@ function waitForRepair(attempt: Attempt, { retries, schedule, random }: RetryPos
 function retry(attempt: Attempt, position: RetryPosition, weight: number, retryAfterSeconds: number | null): Outcome {
   const step = position.schedule[Math.floor(position.retries)];
   if (step === undefined) {
-    return { kind: 'failed', reason: 'retries_exhausted', code: attempt.code, detail: attempt.detail, attempt };
+    const { code, detail } = attempt;
+    return { kind: 'failed', reason: 'retries_exhausted', rule: 'retry_schedule', code, detail, attempt };
   }
   const delaySeconds =
     retryAfterSeconds === null

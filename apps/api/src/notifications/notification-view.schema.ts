@@ -57,6 +57,7 @@ export const timelineView = deliveryView
         provider: z.string().nullable(),
         provider_code: z.string().nullable(),
         reason: z.string().nullable(),
+        rule: z.string().nullable().meta({ description: 'The setting that decided; docs/reasons.md lists them' }),
         detail: z.string().nullable(),
         duration_ms: z.int().nullable(),
         until: at,

@@ -100,6 +100,7 @@ export function toTimelineView(delivery: DeliveryRow, timeline: TimelineEntry[])
       provider: entry.provider,
       provider_code: entry.providerCode,
       reason: entry.reason,
+      rule: entry.rule,
       detail: entry.detail,
       duration_ms: entry.durationMs,
       until: text(entry.until),

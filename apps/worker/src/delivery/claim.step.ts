@@ -31,6 +31,7 @@ export class ClaimStep {
       throw new StopPipeline({
         kind: 'failed',
         reason: 'poison',
+        rule: 'pipeline.quarantine',
         code: 'unrecorded',
         detail: `sent ${sends} times without a record of the outcome; the provider may or may not have it`,
       });
@@ -39,6 +40,7 @@ export class ClaimStep {
       throw new StopPipeline({
         kind: 'failed',
         reason: 'poison',
+        rule: 'pipeline.quarantine',
         code: 'quarantined',
         detail: `claimed ${delivery.claims} times without an attempt`,
       });

@@ -74,6 +74,7 @@ export class LoadStep {
       throw new StopPipeline({
         kind: 'failed',
         reason: 'no_address',
+        rule: 'recipient.addresses',
         code: null,
         detail: `recipient ${recipient} has no ${claimed.channel.id} address any more`,
       });
@@ -116,6 +117,7 @@ export class LoadStep {
     throw new StopPipeline({
       kind: 'failed',
       reason: 'render_error',
+      rule: 'template',
       code: 'unknown_content',
       detail: 'the shared content of this bulk send was deleted',
     });
@@ -141,6 +143,7 @@ export class LoadStep {
       throw new StopPipeline({
         kind: 'failed',
         reason: 'render_error',
+        rule: 'template',
         code: 'unknown_template',
         detail: `there is no template ${JSON.stringify(idOrKey)} for ${channel.id} any more`,
       });

@@ -31,7 +31,10 @@ export class RenderStep {
       const rendered = await this.renderer.render(limited.channel, limited.content, layers, limited.delivery.tenantId);
       const message = cleanJson(rendered);
       const fault = messageFaultOf(limited.channel, message, { smsMaxSegments: tenant.settings.sms_max_segments });
-      if (fault) throw new StopPipeline({ kind: 'failed', reason: 'rejected', code: 'too_long', detail: fault });
+      if (fault) {
+        const code = 'too_long';
+        throw new StopPipeline({ kind: 'failed', reason: 'rejected', rule: 'channel.limits', code, detail: fault });
+      }
       return { ...limited, unsubscribe, message };
     } catch (error) {
       if (error instanceof RendererBusy) {
@@ -39,13 +42,15 @@ export class RenderStep {
         throw new StopPipeline({
           kind: 'held',
           reason: 'retry',
+          rule: 'pipeline.capacity',
           delaySeconds,
           detail: error.message,
           rateLimitConsumed: true,
         });
       }
       if (!(error instanceof TemplateFault)) throw error;
-      throw new StopPipeline({ kind: 'failed', reason: 'render_error', code: 'render_error', detail: error.message });
+      const reason = 'render_error';
+      throw new StopPipeline({ kind: 'failed', reason, rule: 'template', code: reason, detail: error.message });
     }
   }
 }

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Config } from '#config';
 import { DueDeliveriesStore } from '#database';
-import { type Attempt, type Outcome, type ProviderError, StopPipeline } from '#domain';
+import { type Attempt, failedBy, type Outcome, type ProviderError, StopPipeline } from '#domain';
 import { BreakerOpen, ProviderDirectory, type Sender, secondsUntilAvailable } from '#providers';
 import { instruments } from '#telemetry';
 import { Shutdown } from '../../shutdown.js';
@@ -104,7 +104,7 @@ export class AttemptSend {
     const { result, durationMs } = call;
     instruments().attempts.record(durationMs / 1_000, { provider: sender.provider, outcome: attempt.outcome });
     if (addressed.context.notification.endpointId && (await this.endpointHealth.note(sender, result)))
-      return { kind: 'failed', reason: 'misconfigured', code: attempt.code, detail: attempt.detail, attempt };
+      return failedBy(attempt, 'misconfigured');
     if (result.refused?.kind === 'throttled' && sender.account)
       sender.pausedUntil = performance.now() + pauseMs(result.refused);
     return outcomeOfAttempt(addressed, attempt, result, hasNext);

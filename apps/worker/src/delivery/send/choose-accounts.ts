@@ -19,21 +19,22 @@ export function chooseAccounts(senders: readonly Sender[], rendered: Rendered): 
     const detail = context.notification.endpointId
       ? 'the endpoint is gone or switched off'
       : `neither the tenant nor the platform has a provider account for ${delivery.channel}`;
-    throw new StopPipeline({ kind: 'failed', reason: 'no_provider', code: null, detail });
+    throw new StopPipeline({ kind: 'failed', reason: 'no_provider', rule: 'provider_accounts', code: null, detail });
   }
   const reaching = senders.filter(
     (sender) => rendered.addresses.length === 0 || reachedAddresses(sender, rendered).length > 0,
   );
   if (reaching.length === 0) {
     const detail = 'none of the accounts reaches an address of this kind';
-    throw new StopPipeline({ kind: 'failed', reason: 'no_address', code: null, detail });
+    throw new StopPipeline({ kind: 'failed', reason: 'no_address', rule: 'provider_accounts', code: null, detail });
   }
   const message = { to: rendered.addresses[0] ?? null, content: rendered.message };
   const allowed = reaching.filter((sender) => sender.choiceFault(message) === null);
   if (allowed.length === 0) {
     const [first] = reaching;
     const detail = `the platform's ${first!.provider} account refuses the message: ${first!.choiceFault(message)}`;
-    throw new StopPipeline({ kind: 'failed', reason: 'sender_not_allowed', code: null, detail });
+    const reason = 'sender_not_allowed';
+    throw new StopPipeline({ kind: 'failed', reason, rule: 'provider_account.allowed', code: null, detail });
   }
   const untried = allowed.filter(({ account }) => !account || !delivery.triedAccountIds.includes(account.id));
   // When every account has refused this delivery, all of them are tried again.

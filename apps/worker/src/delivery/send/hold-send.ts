@@ -15,6 +15,7 @@ export function holdForPace({ provider, pacePerSecond }: Sender, delaySeconds: n
   return {
     kind: 'held',
     reason: 'provider_limit',
+    rule: 'provider_account.pace',
     delaySeconds,
     detail: `the ${provider} account sends ${pacePerSecond} a second`,
     rateLimitConsumed: true,
@@ -27,6 +28,7 @@ export function holdForSlot({ provider, limiter }: Sender): Outcome {
   return {
     kind: 'held',
     reason: 'provider_limit',
+    rule: 'provider_account.pace',
     delaySeconds: limiter.retryDelaySeconds(),
     detail: `all connections of the ${provider} account were busy`,
     rateLimitConsumed: true,
@@ -46,6 +48,7 @@ export function holdUntilAvailable(senders: readonly Sender[], isEvent: boolean)
   return {
     kind: 'held',
     reason: isDown ? 'provider_down' : 'provider_limit',
+    rule: 'provider_account.health',
     delaySeconds: Math.max(first.limiter.retryDelaySeconds(wait), wait + Math.random() * spread),
     detail: isDown ? `the breaker is open (${names})` : `the provider asked for a pause (${names})`,
     rateLimitConsumed: true,

@@ -33,6 +33,7 @@ export interface TimelineEntry {
   provider: string | null;
   providerCode: string | null;
   reason: string | null;
+  rule: string | null;
   detail: string | null;
   durationMs: number | null;
   until: Date | null;
@@ -159,20 +160,21 @@ export class NotificationsStore {
 
 /** Indexes: the primary keys of deliveries, notifications, attempts and delivery_log. */
 const TIMELINE = `
-select at, code, attempt, outcome, provider, "providerCode", reason, detail, "durationMs", until from (
+select at, code, attempt, outcome, provider, "providerCode", reason, rule, detail, "durationMs", until from (
   select d.created_at as at, 0 as rank, 'accepted' as code, null::int as attempt, null as outcome, null as provider,
-         null as "providerCode", case when n.scheduled_at > n.created_at then 'scheduled' end as reason, null as detail,
+         null as "providerCode", case when n.scheduled_at > n.created_at then 'scheduled' end as reason,
+         case when n.scheduled_at > n.created_at then 'send.scheduled_at' end as rule, null as detail,
          null::int as "durationMs", n.scheduled_at as until
   from deliveries d join notifications n on n.tenant_id = d.tenant_id and n.id = d.notification_id
   where d.tenant_id = $1 and d.id = $2
   union all
-  select ended_at, 1, 'attempt', number, outcome, provider, code, null, detail, duration_ms, null
+  select ended_at, 1, 'attempt', number, outcome, provider, code, null, null, detail, duration_ms, null
   from attempts where tenant_id = $1 and delivery_id = $2
   union all
-  select created_at, 2, code, null, null, null, null, reason, detail, null, until
+  select created_at, 2, code, null, null, null, null, reason, rule, detail, null, until
   from delivery_log where tenant_id = $1 and delivery_id = $2
   union all
-  select sent_at, 2, 'sent', null, null, provider, null, null, null, null, null
+  select sent_at, 2, 'sent', null, null, provider, null, null, null, null, null, null
   from deliveries where tenant_id = $1 and id = $2 and sent_at is not null
 ) t order by at, rank, attempt`;
 

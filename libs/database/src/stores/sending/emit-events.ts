@@ -18,11 +18,12 @@ export const emit = (
   ) w
   where ${TO_BROKER} or w.has_endpoint`;
 
-/** The data of a delivery event, from the columns of the row with alias `x`. */
-export const deliveryEvent = (x: string): string => `jsonb_strip_nulls(jsonb_build_object(
+/** The data of a delivery event, from the columns of the row with alias `x`. `rule`: SQL of the deciding rule. */
+export const deliveryEvent = (x: string, rule = 'null::text'): string => `jsonb_strip_nulls(jsonb_build_object(
     'notification_id', ${x}.notification_id, 'delivery_id', ${x}.delivery_id, 'recipient_id', ${x}.recipient_id,
-    'channel', ${x}.channel, 'state', ${x}.state, 'reason', ${x}.reason, 'provider', ${x}.provider,
-    'provider_message_id', ${x}.provider_message_id, 'code', ${x}.code, 'attempts', ${x}.attempts))`;
+    'channel', ${x}.channel, 'state', ${x}.state, 'reason', ${x}.reason, 'rule', ${rule},
+    'provider', ${x}.provider, 'provider_message_id', ${x}.provider_message_id, 'code', ${x}.code,
+    'attempts', ${x}.attempts))`;
 
 /** The events of the deliveries in `changed_deliveries`, for {@link emit}; `type` and `code` are SQL. */
 export const changedDeliveries = (type: string, code: string): string =>

@@ -13,6 +13,7 @@ const recordColumns = columnList<RecordRow>({
   claim_id: ['uuid', (row) => row.claimId],
   state: ['text', (row) => row.state],
   reason: ['text', (row) => row.reason],
+  rule: ['text', (row) => row.rule],
   delay_seconds: ['double precision', (row) => row.delaySeconds],
   retry_weight: ['real', (row) => row.retryWeight],
   rate_limit_consumed: ['boolean', (row) => row.rateLimitConsumed],
@@ -114,16 +115,16 @@ with input as materialized (
 ), updated_notifications as (${updateCounters(RECORD_MOVES)}
 ), delivery_events as (
   ${emit(`
-    select tenant_id, 'delivery.' || state, recipient_id, delivery_id::text, ${deliveryEvent('c')}
+    select tenant_id, 'delivery.' || state, recipient_id, delivery_id::text, ${deliveryEvent('c', 'c.rule')}
     from changed_deliveries c where endpoint_id is null
     union all
     ${FINISHED_NOTIFICATIONS}`)}
 ), log_entries as (
-  insert into delivery_log (tenant_id, delivery_id, id, code, reason, detail, until)
-  select tenant_id, delivery_id, row_id, log_code, reason, detail, null
+  insert into delivery_log (tenant_id, delivery_id, id, code, reason, rule, detail, until)
+  select tenant_id, delivery_id, row_id, log_code, reason, rule, detail, null
   from deleted_due_rows where log_code is not null
   union all
-  select tenant_id, delivery_id, row_id, log_code, reason, detail, due_at
+  select tenant_id, delivery_id, row_id, log_code, reason, rule, detail, due_at
   from rescheduled_due_rows where log_code is not null
 ), dead_letter_rows as (
   insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, provider, reason, code,

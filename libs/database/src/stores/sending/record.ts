@@ -1,6 +1,6 @@
 // The one switch over outcomes: the row that the record statement (record-statement.ts) takes for each.
 
-import { cleanText, type DeliveryState, type InboxRow, type Outcome } from '#domain';
+import { cleanText, type DecidingRule, type DeliveryState, type InboxRow, type Outcome } from '#domain';
 import type { ClaimedDelivery } from '../queue/claimed-delivery.js';
 
 export interface RecordRow {
@@ -10,6 +10,8 @@ export interface RecordRow {
   /** The final state, or null when the delivery remains waiting. */
   state: DeliveryState | null;
   reason: string | null;
+  /** The setting that decided, for the timeline and the event. */
+  rule: DecidingRule | null;
   delaySeconds: number | null;
   retryWeight: number;
   rateLimitConsumed: boolean;
@@ -115,6 +117,7 @@ function emptyRow(delivery: ClaimedDelivery, outcome: RecordableOutcome): Record
     claimId: delivery.claimId,
     state: null,
     reason: null,
+    rule: ('rule' in outcome && outcome.rule) || null,
     delaySeconds: null,
     retryWeight: 0,
     rateLimitConsumed: false,
