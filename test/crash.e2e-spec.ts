@@ -157,10 +157,16 @@ describe('a paused worker', () => {
       const zombie = await until('it is claimed', () => claim(0.05));
       const owner = await until('it is claimed by another', () => claim(30));
       expect(owner.deliveryId).toBe(zombie.deliveryId);
-      expect(await due.begin({ delivery: zombie, rateLimitConsumed: false })).toBeNull();
+      expect(
+        await due.begin({ delivery: zombie, rateLimitConsumed: false, provider: 'sandbox', accountId: null }),
+      ).toBeNull();
       expect(await store.record(zombie, { kind: 'expired' })).toBe(false);
-      expect(await due.begin({ delivery: owner, rateLimitConsumed: false })).toBe(1);
-      expect(await due.begin({ delivery: owner, rateLimitConsumed: false })).toBeNull();
+      expect(await due.begin({ delivery: owner, rateLimitConsumed: false, provider: 'sandbox', accountId: null })).toBe(
+        1,
+      );
+      expect(
+        await due.begin({ delivery: owner, rateLimitConsumed: false, provider: 'sandbox', accountId: null }),
+      ).toBeNull();
       expect(await store.record(owner, { kind: 'failed', reason: 'rejected', code: 'x', detail: null })).toBe(true);
       expect(await store.record(owner, { kind: 'expired' })).toBe(false);
 
@@ -172,13 +178,17 @@ describe('a paused worker', () => {
         content: CONTENT.email,
       });
       const lost = await until('it is claimed', () => claim(0.05));
-      expect(await due.begin({ delivery: lost, rateLimitConsumed: true })).toBe(1);
+      expect(await due.begin({ delivery: lost, rateLimitConsumed: true, provider: 'sandbox', accountId: null })).toBe(
+        1,
+      );
       const found = await until('it is claimed by another', () => claim(30));
       expect(found).toMatchObject({ deliveryId: lost.deliveryId, sending: true });
       expect(await store.record(found, { kind: 'held', reason: 'provider_limit', delaySeconds: 0 })).toBe(true);
       const again = await until('it is claimed once more', () => claim(30));
       expect(again).toMatchObject({ deliveryId: lost.deliveryId, sending: true });
-      expect(await due.begin({ delivery: again, rateLimitConsumed: true })).toBe(2);
+      expect(await due.begin({ delivery: again, rateLimitConsumed: true, provider: 'sandbox', accountId: null })).toBe(
+        2,
+      );
       const { rows } = await app.sql.query('select number, outcome, code from attempts where delivery_id = $1', [
         lost.deliveryId,
       ]);

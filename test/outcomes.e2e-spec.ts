@@ -60,7 +60,7 @@ describe('the spool', () => {
     );
     const id = await send('dead');
     const delivery = await claim(due, 60);
-    const number = await due.begin({ delivery, rateLimitConsumed: true });
+    const number = await due.begin({ delivery, rateLimitConsumed: true, provider: 'sandbox', accountId: null });
     const attempt = { number: number!, provider: 'smtp', providerAccountId: null, durationMs: 1 };
     const accepted = { ...attempt, outcome: 'sent', code: null, detail: null, providerMessageId: 'm1' } as const;
     await dead.append(delivery, { kind: 'sent', attempt: accepted, templateVersion: null });
@@ -86,13 +86,15 @@ describe('a send with an unknown outcome', () => {
     const due = new DueDeliveriesStore(database);
     await send('doubt');
     const owned = await claim(due, 0.1);
-    expect(await due.begin({ delivery: owned, rateLimitConsumed: true })).toBe(1);
+    expect(await due.begin({ delivery: owned, rateLimitConsumed: true, provider: 'sandbox', accountId: null })).toBe(1);
     const lease = (await app.sql.query('select due_at from due_deliveries')).rows[0].due_at as Date;
     const found = await claim(due, 30, 1);
     expect(found).toMatchObject({ deliveryId: owned.deliveryId, sending: true });
     const { rows } = await app.sql.query(`select now() >= $1::timestamptz + interval '1 second' as late`, [lease]);
     expect(rows[0].late).toBe(true);
-    expect(await due.begin({ delivery: owned, rateLimitConsumed: true })).toBeNull();
+    expect(
+      await due.begin({ delivery: owned, rateLimitConsumed: true, provider: 'sandbox', accountId: null }),
+    ).toBeNull();
     await database.close();
   });
 
@@ -105,12 +107,18 @@ describe('a send with an unknown outcome', () => {
     });
     const database = new Database({ url: app.databaseUrl, poolSize: 2 });
     const due = new DueDeliveriesStore(database);
+    const receipts = new ReceiptsStore(database);
     const id = await send('told');
     const lost = await claim(due, 0.1);
-    expect(await due.begin({ delivery: lost, rateLimitConsumed: true })).toBe(1);
-    const receipt = { tenantId: lost.tenantId, accountId: made.body.id, deliveryId: id } as const;
-    const taken = await new ReceiptsStore(database).take({ ...receipt, kind: 'delivered', detail: null });
-    expect(taken).toBe('early');
+    const intent = { delivery: lost, rateLimitConsumed: true, provider: 'resend', accountId: made.body.id as string };
+    expect(await due.begin(intent)).toBe(1);
+    const receipt = { tenantId: lost.tenantId, deliveryId: id, kind: 'delivered', detail: null } as const;
+    const again = await claim(due, 30);
+    expect(await receipts.take({ ...receipt, accountId: newId() })).toBe('early');
+    expect(await receipts.hasParked(again)).toBe(false);
+    expect(await receipts.take({ ...receipt, accountId: made.body.id })).toBe('early');
+    expect(await receipts.hasParked(again)).toBe(true);
+    await due.release({ delivery: again, delaySeconds: 0, intentUnsure: false });
     await app.startWorker();
     await until('it is delivered', async () => (await tenant.delivery(id)).state === 'delivered');
     expect(account.sends).toHaveLength(0);

@@ -295,7 +295,7 @@ describe('record', () => {
 
   it('commits the outcome of a send and ends the delivery', async () => {
     const delivery = await claimOne();
-    const number = await due.begin({ delivery, rateLimitConsumed: true });
+    const number = await due.begin({ delivery, rateLimitConsumed: true, provider: 'sandbox', accountId: null });
     const { step } = await recordStepOn(deliveries);
     await step.run(delivery, { kind: 'sent', attempt: { ...accepted, number: number! }, templateVersion: null });
     expect(await rowOf('select state from deliveries where id = $1', delivery.deliveryId)).toEqual({ state: 'sent' });
@@ -315,7 +315,7 @@ describe('record', () => {
 
   it('writes the outcome of a send to the spool when the worker stops during an outage', async () => {
     const delivery = await claimOne();
-    const number = await due.begin({ delivery, rateLimitConsumed: true });
+    const number = await due.begin({ delivery, rateLimitConsumed: true, provider: 'sandbox', accountId: null });
     const away = new Database({ url: 'postgres://127.0.0.1:1/none', poolSize: 1 });
     const { step, spool, shutdown } = await recordStepOn(new DeliveriesStore(away, () => undefined));
     shutdown.begin();

@@ -173,9 +173,11 @@ describe('beside an old snapshot', () => {
       const [delivery] = deliveries;
       expect(await pagesRead(store, () => store.claim(request()))).toBeLessThan(100);
       expect(await pagesRead(store, () => store.confirm([delivery!], 60))).toBeLessThan(100);
-      expect(await pagesRead(store, () => store.begin({ delivery: delivery!, rateLimitConsumed: false }))).toBeLessThan(
-        100,
-      );
+      expect(
+        await pagesRead(store, () =>
+          store.begin({ delivery: delivery!, rateLimitConsumed: false, provider: 'sandbox', accountId: null }),
+        ),
+      ).toBeLessThan(100);
       expect(
         await pagesRead(store, () => store.release({ delivery: delivery!, delaySeconds: 0, intentUnsure: false })),
       ).toBeLessThan(100);

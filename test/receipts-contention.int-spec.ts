@@ -77,6 +77,8 @@ const claimOf = (deliveryId: string): ClaimedDelivery => ({
   attempt: 1,
   retries: 0,
   sending: false,
+  sendingProvider: null,
+  sendingAccountId: null,
   unrecorded: 0,
   rateLimitConsumed: false,
   expired: false,

@@ -91,7 +91,7 @@ async function delivery(made: Made): Promise<string> {
     await admin.query(
       `insert into attempts (tenant_id, delivery_id, number, provider, provider_account_id, outcome)
        values ($1, $2, $3, $4, $5, $6)`,
-      // A lost worker's attempt has neither a provider nor an account.
+      // Releases before 2026-11-30 recorded a lost worker's attempt without provider and account.
       [tenant, id, index + 1, attemptAccount === null ? null : 'ses', attemptAccount ?? null, outcome],
     );
   }
@@ -291,7 +291,7 @@ describe('an account that did not send the delivery', () => {
       expect(await receipts.take(receipt(id, 'delivered', { accountId: sender }))).toBe('applied');
   });
 
-  it('may report on a send whose worker was lost, because nobody knows which account it used', async () => {
+  it('may report on a send whose worker was lost under a release that did not note its account', async () => {
     const id = await delivery({ state: 'unknown', attempts: ['unknown'], attemptAccounts: [null] });
     expect(await receipts.take(receipt(id, 'delivered', { accountId: sender }))).toBe('applied');
     // A webhook has no account, but its provider is known.

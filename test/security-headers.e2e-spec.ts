@@ -176,12 +176,21 @@ describe('CORS of the inbox', () => {
     expect([framed.status, corsOf(framed.headers)]).toEqual([403, []]);
   });
 
+  it('lets every page read that its token is not valid', async () => {
+    const headers = { Authorization: 'Bearer nonsense', Origin: 'https://unlisted.example' };
+    const answer = await app.call('GET', '/api/v1/inbox', { headers });
+    expect([answer.status, answer.body.code, answer.headers.get('access-control-allow-origin')]).toEqual([
+      401,
+      'unauthenticated',
+      '*',
+    ]);
+  });
+
   it('gives nothing to other origins, to tenants without the setting, to API keys and without an origin', async () => {
     const open = await app.tenant();
     const asks: [number, Record<string, string>][] = [
       [403, { ...(await bearer()), Origin: 'https://evil.example' }],
       [403, { ...(await bearer()), Origin: `${ORIGIN}.evil.example` }],
-      [401, { Authorization: 'Bearer nonsense', Origin: ORIGIN }],
       [200, { ...(await bearer(open)), Origin: ORIGIN }],
       [200, { 'X-API-Key': tenant.apiKey, 'X-Recipient-ID': 'x', Origin: ORIGIN }],
       [200, { Authorization: `Bearer ${tenant.apiKey}`, 'X-Recipient-ID': 'x', Origin: ORIGIN }],

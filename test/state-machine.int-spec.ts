@@ -182,7 +182,10 @@ class History {
     const delivery = pick(this.claimed.slice(-5), step.at);
     if (!delivery) return;
     const needsAttempt = !['suppressed', 'expired', 'held'].includes(step.ending);
-    const number = needsAttempt || step.begins ? await this.due.begin({ delivery, rateLimitConsumed: false }) : null;
+    const number =
+      needsAttempt || step.begins
+        ? await this.due.begin({ delivery, rateLimitConsumed: false, provider: 'sandbox', accountId: null })
+        : null;
     if (step.ending === 'worker lost') {
       await admin.query(
         'update due_deliveries set due_at = now() where tenant_id = $1 and delivery_id = $2 and claim_id = $3',

@@ -7,7 +7,7 @@ import type { KnownKey } from '#database';
 import { DomainError } from '#domain';
 import { type Allowance, RequestLimit } from '#rate-limit';
 import { instruments, type Logger } from '#telemetry';
-import { allowOrigin } from '../http/browser/cors.js';
+import { allowOrigin, denyOrigins } from '../http/browser/cors.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
 import type { Access } from '../http/route-config.js';
 import { recipientId as recipientIdSchema } from '../http/schemas.js';
@@ -103,7 +103,10 @@ export class AuthorizeRequest {
         'Send a recipient token as Authorization: Bearer, or an API key and X-Recipient-ID.',
       );
     const { origin } = request.headers;
+    // Every page may read that its token is not valid: no tenant is known then, and the answer says nothing of one.
+    if (origin) allowOrigin(reply, '*');
     const identity = await this.recipientAccess.identify(bearer);
+    if (origin) denyOrigins(reply);
     // First, so that the page can read why it is refused.
     if (origin && (await this.recipientAccess.listsOrigin(identity.tenantId, origin))) allowOrigin(reply, origin);
     await this.recipientAccess.permit(identity, scope, origin);

@@ -15,6 +15,8 @@ const claimed = (changes: Partial<ClaimedDelivery> = {}): ClaimedDelivery => ({
   attempt: 0,
   retries: 0,
   sending: false,
+  sendingProvider: null,
+  sendingAccountId: null,
   unrecorded: 0,
   rateLimitConsumed: false,
   expired: false,

@@ -99,7 +99,7 @@ export class LoadStep {
     const { delivery } = claimed;
     const policy = unknownPolicy(claimed, context);
     instruments().unknown.add(1, { channel: delivery.channel, policy });
-    const hasReceipt = await this.receipts.hasParked(delivery.tenantId, delivery.deliveryId);
+    const hasReceipt = await this.receipts.hasParked(delivery);
     if (policy === 'resend' && !hasReceipt) {
       if (delivery.expired) throw new StopPipeline({ kind: 'expired' });
       return;

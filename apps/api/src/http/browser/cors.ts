@@ -30,7 +30,11 @@ export function answerPreflights(fastify: FastifyInstance): void {
   });
 }
 
-/** Lets the pages of this origin read the answer. Call it only for an origin that the tenant of the token lists. */
+/** Lets the pages of this origin, or of all with `*`, read the answer: an origin that the tenant of the token lists. */
 export function allowOrigin(reply: FastifyReply, origin: string): void {
   reply.headers({ 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': EXPOSED_HEADERS });
+}
+
+export function denyOrigins(reply: FastifyReply): void {
+  reply.removeHeader('Access-Control-Allow-Origin').removeHeader('Access-Control-Expose-Headers');
 }

@@ -125,9 +125,11 @@ export class AttemptSend {
    * From this commit until the outcome is recorded, a crash leaves the outcome unknown. Returns the number of the
    * attempt.
    */
-  private async commitIntent({ delivery }: Addressed): Promise<number> {
+  private async commitIntent({ delivery, sender }: Addressed): Promise<number> {
     this.throwIfStopping();
-    const number = await this.due.begin({ delivery, rateLimitConsumed: true }).catch((cause: unknown) => {
+    const { provider, account } = sender;
+    const intent = { delivery, rateLimitConsumed: true, provider, accountId: account?.id ?? null };
+    const number = await this.due.begin(intent).catch((cause: unknown) => {
       throw new NotSent('the intent could not be committed', { cause });
     });
     if (number !== null) return number;

@@ -9,6 +9,9 @@ export interface Intent {
   delivery: ClaimedDelivery;
   /** The rate limit of the recipient has been charged for this delivery. */
   rateLimitConsumed: boolean;
+  provider: string;
+  /** Null for a provider without accounts. */
+  accountId: string | null;
 }
 
 /** A claim that goes back to the queue without an attempt. */
@@ -39,6 +42,10 @@ const intentColumns = columnList<Intent>({
   claim_id: ['uuid', ({ delivery }) => delivery.claimId],
   was_sending: ['boolean', ({ delivery }) => delivery.sending],
   rate_limit_consumed: ['boolean', ({ rateLimitConsumed }) => rateLimitConsumed],
+  provider: ['text', ({ provider }) => provider],
+  account_id: ['uuid', ({ accountId }) => accountId],
+  lost_provider: ['text', ({ delivery }) => delivery.sendingProvider],
+  lost_account_id: ['uuid', ({ delivery }) => delivery.sendingAccountId],
 });
 
 const releaseColumns = columnList<Release>({
@@ -123,14 +130,15 @@ const INTENT = `
 with begun as (
   update due_deliveries d
   set sending = true, attempt = d.attempt + 1, claims = 0, unrecorded = d.unrecorded + i.was_sending::integer,
-      rate_limit_consumed = d.rate_limit_consumed or i.rate_limit_consumed
+      rate_limit_consumed = d.rate_limit_consumed or i.rate_limit_consumed,
+      sending_provider = i.provider, sending_account_id = i.account_id
   from ${intentColumns.table('i')}
   where d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id
     and d.sending = i.was_sending
-  returning d.tenant_id, d.delivery_id, d.attempt, i.was_sending
+  returning d.tenant_id, d.delivery_id, d.attempt, i.was_sending, i.lost_provider, i.lost_account_id
 ), inserted_attempts as (
-  insert into attempts (tenant_id, delivery_id, number, outcome, code, detail)
-  select tenant_id, delivery_id, attempt - 1, 'unknown', 'worker_lost',
+  insert into attempts (tenant_id, delivery_id, number, provider, provider_account_id, outcome, code, detail)
+  select tenant_id, delivery_id, attempt - 1, lost_provider, lost_account_id, 'unknown', 'worker_lost',
          'the worker was lost between the send and its record'
   from begun where was_sending
   on conflict do nothing

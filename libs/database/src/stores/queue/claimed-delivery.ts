@@ -15,6 +15,9 @@ export interface ClaimedDelivery {
   retries: number;
   /** An earlier claim began to send and recorded no outcome. */
   sending: boolean;
+  /** Where that claim sent to. Null for a send that an older release began, and for providers without accounts. */
+  sendingProvider: string | null;
+  sendingAccountId: string | null;
   /** Consecutive sends without a recorded outcome, before the last one that began. */
   unrecorded: number;
   rateLimitConsumed: boolean;
@@ -47,6 +50,8 @@ export interface ClaimRow {
   attempt: number;
   retries: number;
   sending: boolean;
+  sending_provider: string | null;
+  sending_account_id: string | null;
   unrecorded: number;
   rate_limit_consumed: boolean;
   expired: boolean;
@@ -59,8 +64,8 @@ export interface ClaimRow {
 
 /** Selects a {@link ClaimRow} from the row `d` of due_deliveries. */
 export const CLAIM_ROW = `
-  d.tenant_id, d.delivery_id, d.lane, d.claims, d.attempt, d.retries, d.sending, d.unrecorded, d.rate_limit_consumed,
-  d.tried_account_ids, d.pace_reserved, d.message_key, d.ordering_key is not null as ordered, d.traceparent,
+  d.tenant_id, d.delivery_id, d.lane, d.claims, d.attempt, d.retries, d.sending, d.sending_provider,
+  d.sending_account_id, d.unrecorded, d.rate_limit_consumed, d.tried_account_ids, d.pace_reserved, d.message_key, d.ordering_key is not null as ordered, d.traceparent,
   coalesce(d.expires_at <= now(), false) as expired`;
 
 export function ofClaimRow(row: ClaimRow): Omit<ClaimedDelivery, 'channel' | 'claimId' | 'leaseEndsAt'> {
@@ -72,6 +77,8 @@ export function ofClaimRow(row: ClaimRow): Omit<ClaimedDelivery, 'channel' | 'cl
     attempt: row.attempt,
     retries: row.retries,
     sending: row.sending,
+    sendingProvider: row.sending_provider,
+    sendingAccountId: row.sending_account_id,
     unrecorded: row.unrecorded,
     rateLimitConsumed: row.rate_limit_consumed,
     expired: row.expired,

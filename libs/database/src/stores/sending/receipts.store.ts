@@ -2,6 +2,7 @@ import { NIL_ID, newId, PLATFORM_TENANT_ID } from '#domain';
 import { Batcher } from '../../batcher.js';
 import type { Database } from '../../database.js';
 import { isOutage } from '../../outage.js';
+import type { ClaimedDelivery } from '../queue/claimed-delivery.js';
 import { guard, RESOLVE_MOVES, updateCounters } from './delivery-moves.js';
 import { changedDeliveries, emit } from './emit-events.js';
 import { applyReceipts } from './receipts/apply-receipts.js';
@@ -106,15 +107,15 @@ export class ReceiptsStore {
   }
 
   /**
-   * Whether a vendor has sent a receipt for a delivery whose send is not recorded. A receipt proves that the message
-   * was sent.
-   * Index: parked_receipts_delivery_id_idx.
+   * Whether a receipt, which proves that the message was sent, has come from the account that the last send of this delivery used, or from any account if an
+   * older release began the send and did not note its account. Index: parked_receipts_delivery_id_idx.
    */
-  async hasParked(tenantId: string, deliveryId: string): Promise<boolean> {
+  async hasParked(delivery: ClaimedDelivery): Promise<boolean> {
     const rows = await this.database.platform.query({
       name: 'has_parked_receipts',
-      text: 'select from parked_receipts where tenant_id = $1 and delivery_id = $2 limit 1',
-      values: [tenantId, deliveryId],
+      text: `select from parked_receipts where tenant_id = $1 and delivery_id = $2
+               and ($3::text is null or provider_account_id = $4) limit 1`,
+      values: [delivery.tenantId, delivery.deliveryId, delivery.sendingProvider, delivery.sendingAccountId],
     });
     return rows.length > 0;
   }

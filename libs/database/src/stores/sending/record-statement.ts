@@ -75,7 +75,7 @@ with input as materialized (
 ), deleted_due_rows as materialized (
   delete from due_deliveries d using input i
   where i.state is not null and d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id
-  returning i.*, d.attempt as attempts, d.sending as had_unknown_send
+  returning i.*, d.attempt as attempts, d.sending as had_unknown_send, d.sending_provider, d.sending_account_id
 ), rescheduled_due_rows as materialized (
   update due_deliveries d set
     due_at = greatest(now(), least(now() + make_interval(secs => i.delay_seconds), d.expires_at)),
@@ -100,7 +100,7 @@ with input as materialized (
   select ${attemptColumns}
   from rescheduled_due_rows where attempt is not null
   union all
-  select tenant_id, delivery_id, attempts, null, null, 'unknown', 'worker_lost',
+  select tenant_id, delivery_id, attempts, sending_provider, sending_account_id, 'unknown', 'worker_lost',
          'the worker was lost between the send and its record', null, 0
   from deleted_due_rows where attempt is null and had_unknown_send
   on conflict do nothing

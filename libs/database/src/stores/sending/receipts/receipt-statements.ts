@@ -28,9 +28,9 @@ export const receiptColumns = columnList<DeliveryReceipt>({
 
 /**
  * Whether the reporting account has sent the delivery `b`, or made one of its attempts: a delivery may have failed over
- * to another account. Attempts are read only if the account of the delivery is another one. The attempt of a lost
- * worker has no provider: its account is not known, so every account may report on it. The limit keeps PostgreSQL from
- * reading all attempts into a hash table. Index: attempts_pkey.
+ * to another account. Attempts are read only if the account of the delivery is another one. The attempt of a worker
+ * that was lost under a release before 2026-11-30 has no provider: every account may report on it. The limit keeps
+ * PostgreSQL from reading all attempts into a hash table. Index: attempts_pkey.
  */
 const IS_OWN = `coalesce(
     b.account_id is null
