@@ -141,7 +141,7 @@ export async function drainStatements(
               });
               return;
             }
-            const number = await due.begin({ delivery, rateLimitConsumed: true });
+            const number = await due.begin({ delivery, rateLimitConsumed: true, provider: 'smtp', accountId: null });
             await store.record(delivery, {
               kind: 'sent',
               templateVersion: 1,
