@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Batcher, Database } from '#database';
-import { newId } from '#domain';
+import { type KeyedLimit, newId } from '#domain';
 import { type KnownHits, type Limiter, PostgresLimiter, RedisLimiter, SharedRequestLimit } from '#rate-limit';
 import { Redis } from '#redis';
 import { cloneDatabase, until } from '#testing';
@@ -33,6 +33,19 @@ async function connectTo(url: string): Promise<Redis> {
   return redis;
 }
 
+const keyed = (limit: Partial<KeyedLimit>): KeyedLimit => ({
+  key: 'email:k',
+  recipientId: 'k',
+  channels: ['email'],
+  category: null,
+  limit: 3,
+  windowSeconds: 100,
+  days: null,
+  returns: true,
+  isGivenBack: false,
+  ...limit,
+});
+
 const nothingKnown = async (): Promise<KnownHits> => ({ hits: [], underWay: 0 });
 
 const stores: Record<string, () => Promise<() => Limiter>> = {
@@ -54,9 +67,9 @@ describe.each(Object.keys(stores))('a limiter in %s', (name) => {
   });
   const limit = { limit: 3, windowSeconds: 1 };
   const take = (limiter: Limiter, tenantId: string, key = 'email:k', of = limit) =>
-    limiter.take({ tenantId, key, limit: of, deliveryId: newId() });
+    limiter.take({ tenantId, deliveryId: newId(), limits: [keyed({ key, ...of })] });
   const ask = (limiter: Limiter, tenantId: string, deliveryId: string, of = limit) =>
-    limiter.take({ tenantId, key: 'email:k', limit: of, deliveryId });
+    limiter.take({ tenantId, deliveryId, limits: [keyed(of)] });
   /** Seconds until its reserved time; 0 if it was granted. */
   const waitOf = async (...asked: Parameters<typeof ask>): Promise<number> => {
     const answer = await ask(...asked);
@@ -174,7 +187,7 @@ describe('a limiter whose Redis', () => {
       },
       () => undefined,
     );
-    const take = async (deliveryId = newId()) => limiter.take({ tenantId, key: 'email:a', limit, deliveryId });
+    const take = async (deliveryId = newId()) => limiter.take({ tenantId, deliveryId, limits: [keyed(limit)] });
     const first = newId();
     expect((await take(first)).granted).toBe(true);
     // The same delivery asks again after a crash: one token.

@@ -2,6 +2,7 @@ export { apiKeyText, hashSecret, newApiKey, newKeyParts, type ParsedKey, parseAp
 export { IpRanges, isIpAddress, isIpRange } from './access/ip-ranges.js';
 export { SECURITY_HEADERS } from './access/security-headers.js';
 export { readUnsubscription, signUnsubscription, type Unsubscription } from './access/unsubscribe-token.js';
+export { dayStarts, monthStarts } from './audience/calendar.js';
 export {
   type Cap,
   type CategoryPolicy,
@@ -15,6 +16,13 @@ export {
   type QuietHours,
   quietHours,
 } from './audience/policies.js';
+export {
+  type DeliveryLimit,
+  type KeyedLimit,
+  type LimitFacts,
+  limitsOf,
+  refusingLimit,
+} from './audience/recipient-limits.js';
 export { type AuditAction, auditActions } from './audit-actions.js';
 export { type DecidingRule, decidingRules } from './audience/deciding-rules.js';
 export {

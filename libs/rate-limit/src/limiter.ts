@@ -1,31 +1,50 @@
-import type { SendLimit } from '#domain';
+import type { KeyedLimit } from '#domain';
 
 export interface LimitRequest {
   tenantId: string;
-  /** The limited recipient and channel, within the tenant: `email:user-123`. */
-  key: string;
-  limit: SendLimit;
-  /** A delivery has one hit or one turn, however often it asks. */
+  /** A delivery has one place in each log, however often it asks. */
   deliveryId: string;
+  /** In order of precedence, with distinct keys. */
+  limits: readonly KeyedLimit[];
 }
 
 export type LimitAnswer =
   | { granted: true }
   /**
-   * Seconds until its turn, when enough earlier hits and turns have left the window. A request at that time is granted.
+   * `refusedBy`: the index of the limit that decided, as in `refusingLimit` (libs/domain). Absent if the store cannot
+   * tell now and the delivery has to ask again. `retryAfterSeconds`: until the delivery's turn, when enough earlier
+   * hits and turns have left the window of that limit; a request at that time is granted by it.
    */
-  | { granted: false; retryAfterSeconds: number };
+  | { granted: false; retryAfterSeconds: number; refusedBy?: number };
+
+/** The places of a limit for a delivery that has none yet. */
+export interface LimitPlaces {
+  remaining: number;
+  /** Until the next place; 0 if there is one now. */
+  waitSeconds: number;
+}
 
 /**
- * A sliding window per key, shared by all workers. Both implementations pass the same tests.
+ * Limits with a log of hits each, shared by all workers. Both implementations pass the same tests.
  *
- * A key has a log of hits. A rejected delivery reserves a hit in the future, its turn: the k-th rejected one at the
- * moment the k-th hit leaves the window. Rejected deliveries therefore return in order, and only as many as the limit
- * allows. A turn is valid for one window; a delivery that misses it (all workers were stopped) asks again. Throws the
- * errors of its store. After an outage the caller releases its claim.
+ * A delivery takes a place in the logs of all its limits or of none. If a limit refuses it and it returns, it reserves
+ * a hit in the future, its turn, in the log of the limit with the longest wait only, so that it does not delay
+ * deliveries that this limit does not count. In a rolling window, the k-th rejected one gets its turn at the moment the
+ * k-th hit leaves the window; in a limit per day, on the first day with a free place. Rejected deliveries therefore
+ * return in order, and only as many as the limit allows. A turn is valid for one window; a delivery that misses it (all
+ * workers were stopped) asks again.
+ *
+ * Methods throw the errors of their store. After an outage the caller releases its claim.
  */
 export interface Limiter {
   take(request: LimitRequest): Promise<LimitAnswer>;
+  /**
+   * Gives back the delivery's places and turns. A place that others wait for goes to the first of them: returns the
+   * ids of these deliveries, whose turn is now.
+   */
+  release(request: LimitRequest): Promise<string[]>;
+  /** The places of each limit, in order. Takes and reserves nothing. */
+  peek(request: Pick<LimitRequest, 'tenantId' | 'limits'>): Promise<LimitPlaces[]>;
 }
 
 /**
@@ -35,3 +54,5 @@ export interface Limiter {
  */
 export const TURNS_PER_HIT = 10;
 export const MAX_TURNS = 1_000;
+
+export const maxTurns = (limit: number): number => Math.min(TURNS_PER_HIT * limit, MAX_TURNS);

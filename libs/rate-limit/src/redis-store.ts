@@ -1,19 +1,29 @@
-import { type LimitAnswer, type Limiter, type LimitRequest, MAX_TURNS, TURNS_PER_HIT } from './limiter.js';
-import { type Scripts, SLIDING_WINDOW } from './scripts.js';
+import type { KeyedLimit } from '#domain';
+import { type LimitAnswer, type Limiter, type LimitPlaces, type LimitRequest, maxTurns } from './limiter.js';
+import { PEEK_LIMITS, RELEASE_LIMITS, type Scripts, TAKE_LIMITS } from './scripts.js';
 
-/** The hits of a key in PostgreSQL, used when Redis has lost its data. */
+/** The hits of a log in PostgreSQL, used when Redis has lost its data. */
 export interface KnownHits {
   /** Sends within the window. */
   hits: { deliveryId: string; ageMs: number }[];
   /**
-   * Other deliveries of this key that were in progress when Redis lost its data. Each may have taken a hit that is
+   * Other deliveries of this log that were in progress when Redis lost its data. Each may have taken a hit that is
    * lost, and has not sent yet.
    */
   underWay: number;
 }
 
-/** Reads the hits of a key. `rememberedMs`: age of the data in Redis, which has no hits from before. */
-export type LookUp = (request: LimitRequest, rememberedMs: number) => Promise<KnownHits>;
+export interface LookUpRequest {
+  tenantId: string;
+  /** Null when no delivery asks. */
+  deliveryId: string | null;
+  limit: KeyedLimit;
+  /** Age of the data in Redis, which has no hits from before. */
+  rememberedMs: number;
+}
+
+/** Reads the hits of a log. */
+export type LookUp = (request: LookUpRequest) => Promise<KnownHits>;
 
 /** Longer than the longest window that a tenant can set (31 days). */
 const KEEP_MS = 32 * 86_400_000;
@@ -21,6 +31,9 @@ const KEEP_MS = 32 * 86_400_000;
 const UNDER_WAY_WAIT_MS = 2_000;
 /** While Redis is unavailable, deliveries are neither dropped nor sent without a limit. */
 const AWAY_WAIT_SECONDS = 5;
+const NOTHING_ASKED: KnownHits = { hits: [], underWay: -1 };
+
+type Asked = Pick<LimitRequest, 'tenantId' | 'limits'> & { deliveryId: string | null };
 
 /**
  * An exact log of hits per key in Redis. Keys lead with the tenant, in the hash tag: `{tenant}:limit:email:user-123`.
@@ -37,35 +50,55 @@ export class RedisLimiter implements Limiter {
   ) {}
 
   async take(request: LimitRequest): Promise<LimitAnswer> {
-    const answer = await this.ask(request, -1, []);
-    if (!answer) return { granted: false, retryAfterSeconds: AWAY_WAIT_SECONDS };
-    if (answer.verdict !== -1) return toAnswer(answer);
-    const known = await this.lookUp(request, answer.rememberedMs);
-    const again = await this.ask(request, known.underWay, known.hits);
-    return again ? toAnswer(again) : { granted: false, retryAfterSeconds: AWAY_WAIT_SECONDS };
+    if (request.limits.length === 0) return { granted: true };
+    const answer = await this.run<number[]>(TAKE_LIMITS, request, []);
+    if (answer?.[0] !== -1) return toAnswer(answer);
+    const [, rememberedMs, ...unknown] = answer as [number, number, ...number[]];
+    const known: KnownHits[] = [];
+    await Promise.all(
+      unknown.map(async (index) => {
+        known[index] = await this.lookUp({ ...request, limit: request.limits[index]!, rememberedMs });
+      }),
+    );
+    return toAnswer(await this.run<number[]>(TAKE_LIMITS, request, known));
   }
 
-  /** Null when Redis is unavailable. */
-  private async ask(request: LimitRequest, underWay: number, hits: KnownHits['hits']): Promise<Verdict | null> {
-    const { tenantId, key, limit, deliveryId } = request;
-    const window = limit.windowSeconds * 1_000;
+  async release(request: LimitRequest): Promise<string[]> {
+    if (request.limits.length === 0) return [];
+    const next = await this.run<string[]>(RELEASE_LIMITS, request, []);
+    return [...new Set(next)];
+  }
+
+  async peek(request: Pick<LimitRequest, 'tenantId' | 'limits'>): Promise<LimitPlaces[]> {
+    if (request.limits.length === 0) return [];
+    const asked = { ...request, deliveryId: null };
+    const places = await this.run<[number, number][]>(PEEK_LIMITS, asked, []);
+    if (!places) return request.limits.map(() => ({ remaining: 0, waitSeconds: AWAY_WAIT_SECONDS }));
+    return await Promise.all(
+      places.map(async ([remaining, ms], index) => {
+        if (remaining >= 0) return { remaining, waitSeconds: ms / 1_000 };
+        const limit = request.limits[index]!;
+        return placesOf(limit, await this.lookUp({ ...asked, limit, rememberedMs: ms }));
+      }),
+    );
+  }
+
+  /** Null when Redis is unavailable. `known`: by index of the limit, where PostgreSQL was asked. */
+  private async run<Answer>(script: string, request: Asked, known: readonly KnownHits[]): Promise<Answer | null> {
     if (!this.redis.connected) return null;
+    const { tenantId, deliveryId, limits } = request;
+    const asked = {
+      id: deliveryId,
+      keep: KEEP_MS,
+      wait: UNDER_WAY_WAIT_MS,
+      limits: limits.map((limit, index) => scriptLimit(limit, known[index] ?? NOTHING_ASKED)),
+    };
     try {
-      const [verdict, waitMs, rememberedMs] = (await this.redis.run(
-        SLIDING_WINDOW,
-        [`{${tenantId}}:limit:${key}`, `{${tenantId}}:since`],
-        [
-          limit.limit,
-          window,
-          deliveryId,
-          KEEP_MS,
-          underWay,
-          UNDER_WAY_WAIT_MS,
-          Math.min(TURNS_PER_HIT * limit.limit, MAX_TURNS),
-          ...hits.flatMap((hit) => [hit.deliveryId, Math.round(hit.ageMs)]),
-        ],
-      )) as [number, number, number];
-      return { verdict, waitMs, rememberedMs };
+      return (await this.redis.run(
+        script,
+        [`{${tenantId}}:since`, ...limits.map(({ key }) => `{${tenantId}}:limit:${key}`)],
+        [JSON.stringify(asked)],
+      )) as Answer;
     } catch (error) {
       this.onFault(error as Error);
       return null;
@@ -73,12 +106,38 @@ export class RedisLimiter implements Limiter {
   }
 }
 
-interface Verdict {
-  verdict: number;
-  waitMs: number;
-  rememberedMs: number;
+function scriptLimit({ limit, windowSeconds, days, returns }: KeyedLimit, { hits, underWay }: KnownHits): object {
+  return {
+    limit,
+    window: windowSeconds * 1_000,
+    ...(days && { days }),
+    returns,
+    turns: maxTurns(limit),
+    lost: underWay,
+    known: hits.map((hit) => [hit.deliveryId, Math.round(hit.ageMs)]),
+  };
 }
 
-function toAnswer({ verdict, waitMs }: Verdict): LimitAnswer {
-  return verdict === 1 ? { granted: true } : { granted: false, retryAfterSeconds: waitMs / 1_000 };
+function toAnswer(answer: readonly number[] | null): LimitAnswer {
+  if (!answer) return { granted: false, retryAfterSeconds: AWAY_WAIT_SECONDS };
+  const [verdict, waitMs = 0, refusedBy] = answer;
+  if (verdict === 1) return { granted: true };
+  const retryAfterSeconds = waitMs / 1_000;
+  return verdict === 2
+    ? { granted: false, retryAfterSeconds }
+    : { granted: false, retryAfterSeconds, refusedBy: refusedBy! };
+}
+
+/** The places that the scripts would find if Redis had these hits. */
+function placesOf({ limit, windowSeconds, days }: KeyedLimit, { hits, underWay }: KnownHits): LimitPlaces {
+  const now = Date.now();
+  const today = days?.findLast((start) => start <= now);
+  const window = today === undefined ? windowSeconds * 1_000 : now - today;
+  const ages = hits.map(({ ageMs }) => ageMs).filter((age) => age < window);
+  const remaining = Math.max(0, limit - ages.length - underWay);
+  if (remaining > 0) return { remaining, waitSeconds: 0 };
+  if (ages.length < limit) return { remaining, waitSeconds: UNDER_WAY_WAIT_MS / 1_000 };
+  const tomorrow = days?.find((start) => start > now);
+  const decisive = ages.toSorted((left, right) => left - right)[limit - 1]!;
+  return { remaining, waitSeconds: (tomorrow === undefined ? window - decisive : tomorrow - now) / 1_000 };
 }

@@ -9,55 +9,136 @@ export interface Scripts {
 }
 
 /**
- * An exact sliding window.
+ * Exact logs of hits. KEYS: 1 the time since which this tenant's hits are complete in Redis, then the log of each
+ * limit, a sorted set of delivery ids by time: hits, and turns, which are hits in the future. ARGV: 1 a request in
+ * JSON. `id` is the delivery. Its `limits` have:
  *
- * KEYS: 1 the log of this key, a sorted set of delivery ids by time: hits, and turns, which are hits in the future · 2
- * the time since which this tenant's hits are complete in Redis.
- *
- * ARGV: 1 limit · 2 window · 3 delivery id · 4 time to live of KEYS 2 · 5 hits that may be lost, or -1 before
- * PostgreSQL was asked · 6 how long to wait for those · 7 turns that may be reserved · then id and age of each hit
- * found in PostgreSQL.
- *
- * Returns {1, 0, age} granted · {0, wait, age} refused until the turn · {-1, 0, age} unknown: the set is empty and the
- * tenant's data is younger than the window (a new tenant, or a flushed server), so the caller has to ask PostgreSQL.
- * age: of the tenant's data in Redis.
+ * - `limit`, `window` in milliseconds, `days`: the starts of days for a limit per calendar day, else absent
+ * - `returns`: whether a refused delivery comes back · `turns`: the number of turns that may be reserved
+ * - `lost`: hits that may be lost, or -1 before PostgreSQL was asked · `known`: id and age of each hit found there
  */
-export const SLIDING_WINDOW = `
+const LOGS = `
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local limit, window, id, lost = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[5])
-local since = tonumber(redis.call('GET', KEYS[2]))
+local request = cjson.decode(ARGV[1])
+local since = tonumber(redis.call('GET', KEYS[1]))
+local function is_unknown(place, limit)
+  return limit.lost < 0 and now - (since or now) < limit.window and redis.call('EXISTS', KEYS[place + 1]) == 0
+end
+local function day_of(limit, time)
+  local day = 0
+  while limit.days[day + 1] and limit.days[day + 1] <= time do day = day + 1 end
+  return day
+end
+local function oldest_that_counts(limit)
+  if limit.days then return limit.days[day_of(limit, now)] or 0 end
+  return now - limit.window + 1
+end
+local function score_at(key, rank)
+  return tonumber(redis.call('ZRANGE', key, rank, rank, 'WITHSCORES')[2])
+end
+local function size_of(key, limit)
+  return redis.call('ZCOUNT', key, oldest_that_counts(limit), '+inf')
+end
+local function next_place(key, limit)
+  local size = size_of(key, limit)
+  if size == 0 then return now end
+  local turn = math.max(now, score_at(key, -1))
+  if size < limit.limit then return turn end
+  local decisive = score_at(key, -limit.limit)
+  if not limit.days then return math.max(turn, decisive + limit.window) end
+  local today = day_of(limit, turn)
+  if decisive < (limit.days[today] or 0) then return turn end
+  return limit.days[today + 1] or turn + 86400000
+end`;
+
+/**
+ * Takes a place in all logs or in none. `request.keep`: time to live of KEYS 1 · `request.wait`: how long to wait for
+ * hits that may be lost.
+ *
+ * Returns {1} granted · {0, wait, index} refused by this limit until the turn · {2, wait} not decided: hits may be
+ * lost · {-1, age, index, …} unknown: the logs of these limits are empty and the tenant's data is younger than the
+ * window (a new tenant, or a flushed server), so the caller has to ask PostgreSQL. age: of the tenant's data in Redis.
+ */
+export const TAKE_LIMITS = `${LOGS}
 if not since then
   since = now
-  redis.call('SET', KEYS[2], now)
+  redis.call('SET', KEYS[1], now)
 end
-redis.call('PEXPIRE', KEYS[2], ARGV[4])
-if lost < 0 then
-  if now - since < window and redis.call('EXISTS', KEYS[1]) == 0 then return {-1, 0, now - since} end
-  lost = 0
+redis.call('PEXPIRE', KEYS[1], request.keep)
+local unknown = {-1, now - since}
+for place, limit in ipairs(request.limits) do
+  if is_unknown(place, limit) then unknown[#unknown + 1] = place - 1 end
 end
-for at = 8, #ARGV, 2 do redis.call('ZADD', KEYS[1], 'NX', now - ARGV[at + 1], ARGV[at]) end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
-local function answer(turn)
-  if turn <= now then return {1, 0, now - since} end
-  return {0, turn - now, now - since}
+if #unknown > 2 then return unknown end
+local turns, decisive, latest, undecided = {}, nil, now, false
+for place, limit in ipairs(request.limits) do
+  local key = KEYS[place + 1]
+  for _, hit in ipairs(limit.known) do redis.call('ZADD', key, 'NX', now - hit[2], hit[1]) end
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. oldest_that_counts(limit))
+  local own = redis.call('ZSCORE', key, request.id)
+  turns[place] = tonumber(own) or next_place(key, limit)
+  local size = redis.call('ZCARD', key)
+  if not own and size < limit.limit and size + limit.lost >= limit.limit then undecided = true end
 end
-local own = redis.call('ZSCORE', KEYS[1], id)
-if own then return answer(tonumber(own)) end
-local count = redis.call('ZCARD', KEYS[1])
-if count < limit and count + lost >= limit then return {0, tonumber(ARGV[6]), now - since} end
-local turn = now
-if count > 0 then
-  local last = tonumber(redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2])
-  turn = math.max(now, last)
-  if count >= limit then
-    turn = math.max(turn, redis.call('ZRANGE', KEYS[1], count - limit, count - limit, 'WITHSCORES')[2] + window)
+for place, limit in ipairs(request.limits) do
+  if turns[place] > now and not limit.returns then
+    decisive, latest = place, turns[place]
+    break
+  elseif turns[place] > latest then
+    decisive, latest = place, turns[place]
   end
-  if turn > now and redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf') >= tonumber(ARGV[7]) then return answer(last) end
 end
-redis.call('ZADD', KEYS[1], turn, id)
-redis.call('PEXPIRE', KEYS[1], turn + window - now)
-return answer(turn)`;
+if undecided and not decisive then return {2, request.wait} end
+for place, limit in ipairs(request.limits) do
+  local key = KEYS[place + 1]
+  if not decisive or (place == decisive and limit.returns) then
+    if not redis.call('ZSCORE', key, request.id) then
+      if decisive and redis.call('ZCOUNT', key, '(' .. now, '+inf') >= limit.turns then
+        latest = score_at(key, -1)
+      else
+        redis.call('ZADD', key, turns[place], request.id)
+        redis.call('PEXPIRE', key, turns[place] + limit.window - now)
+      end
+    end
+  else
+    redis.call('ZREM', key, request.id)
+  end
+end
+if decisive then return {0, latest - now, decisive - 1} end
+return {1}`;
+
+/**
+ * Removes the delivery from all logs. If a limit then has a place now, the first delivery with a turn gets it. Returns
+ * the ids of these deliveries.
+ */
+export const RELEASE_LIMITS = `${LOGS}
+local promoted = {}
+for place, limit in ipairs(request.limits) do
+  local key = KEYS[place + 1]
+  if redis.call('ZREM', key, request.id) == 1
+     and redis.call('ZCOUNT', key, oldest_that_counts(limit), now) < limit.limit then
+    local waiting = redis.call('ZRANGEBYSCORE', key, '(' .. now, '+inf', 'LIMIT', 0, 1)[1]
+    if waiting then
+      redis.call('ZADD', key, now, waiting)
+      promoted[#promoted + 1] = waiting
+    end
+  end
+end
+return promoted`;
+
+/** Returns {remaining places, wait} for each limit, or {-1, age} where {@link TAKE_LIMITS} would not know. */
+export const PEEK_LIMITS = `${LOGS}
+local places = {}
+for place, limit in ipairs(request.limits) do
+  local key = KEYS[place + 1]
+  if is_unknown(place, limit) then
+    places[place] = {-1, now - (since or now)}
+  else
+    places[place] = {math.max(0, limit.limit - size_of(key, limit)), next_place(key, limit) - now}
+  end
+end
+return places`;
 
 /**
  * A token bucket that holds the tokens of one minute and fills evenly.

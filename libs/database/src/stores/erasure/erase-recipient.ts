@@ -45,14 +45,15 @@ const ENTRY = auditInsert(
    from erasures where tenant_id = $1 and recipient_id = $2 and requested_at = now()`,
 );
 
-/** $3: all channels. Indexes: the primary keys. */
+/** $3: all channels. Indexes: the primary keys, rate_windows_recipient_id_idx. */
 const PROFILE = `
 with deleted_devices as (
   delete from devices where tenant_id = $1 and recipient_id = $2 returning 1
 ), deleted_preferences as (
   delete from preferences where tenant_id = $1 and recipient_id = $2 returning 1
 ), deleted_rate_windows as (
-  delete from rate_windows where tenant_id = $1 and key = any (select c || ':' || $2 from unnest($3::text[]) as c)
+  delete from rate_windows
+  where tenant_id = $1 and (key = any (array(select c || ':' || $2 from unnest($3::text[]) as c)) or recipient_id = $2)
 ), deleted_recipient as (
   delete from recipients where tenant_id = $1 and id = $2 returning 1
 )

@@ -1,17 +1,16 @@
-import type { ChannelId } from '#domain';
+import type { KeyedLimit } from '#domain';
 import { Batcher } from '../../batcher.js';
 import { columnList } from '../../column-list.js';
 import type { Database } from '../../database.js';
+import { stateList } from './delivery-moves.js';
 
 export interface RecentSendsQuery {
   tenantId: string;
-  recipientId: string;
-  channel: ChannelId;
-  windowSeconds: number;
-  /** The delivery that asks. It is not counted. */
-  deliveryId: string;
+  /** The delivery that asks, which is not counted; null if none does. */
+  deliveryId: string | null;
+  limit: KeyedLimit;
   /** A delivery that was claimed longer ago than this and has not begun to send counts as under way. */
-  claimedBeforeMs: number;
+  rememberedMs: number;
 }
 
 export interface RecentSends {
@@ -28,16 +27,19 @@ interface Row {
 
 const queryColumns = columnList<RecentSendsQuery>({
   tenant_id: ['uuid', (query) => query.tenantId],
-  recipient_id: ['text', (query) => query.recipientId],
-  channel: ['text', (query) => query.channel],
-  window_seconds: ['integer', (query) => query.windowSeconds],
+  recipient_id: ['text', ({ limit }) => limit.recipientId],
+  /** Separated by commas. */
+  channels: ['text', ({ limit }) => limit.channels.join(',')],
+  category: ['text', ({ limit }) => limit.category],
+  window_seconds: ['integer', ({ limit }) => limit.windowSeconds],
+  is_given_back: ['boolean', ({ limit }) => limit.isGivenBack],
   delivery_id: ['uuid', (query) => query.deliveryId],
-  claimed_before: ['double precision', (query) => query.claimedBeforeMs / 1_000],
+  claimed_before: ['double precision', (query) => query.rememberedMs / 1_000],
 });
 
 /**
- * Recent sends to a recipient on a channel, read from the recorded deliveries. A limiter that has lost its counts
- * restores them from here. Runs as the platform, because one batch reads for recipients of many tenants.
+ * Recent sends to a recipient that a limit counts, read from the recorded deliveries. A limiter that has lost its
+ * counts restores them from here. Runs as the platform, because one batch reads for recipients of many tenants.
  */
 export class RecentSendsStore {
   private readonly batcher: Batcher<RecentSendsQuery, RecentSends>;
@@ -80,17 +82,20 @@ export class RecentSendsStore {
 
 const LEASE_SECONDS = `$${queryColumns.length + 1}::double precision`;
 
+/** The places of these deliveries were given back. */
+const WITHOUT_SEND = stateList(['failed', 'suppressed', 'expired', 'cancelled']);
+
 /**
  * A hit is a delivery that was sent, was attempted, or is marked by its intent as counted in the recipient's limit. Its
  * time is the last one known. A claim is as old as the elapsed part of its lease. Indexes:
  * notifications_recipient_id_tenant_id_id_idx, deliveries_notification_id_tenant_id_id_idx, and the primary keys of
- * due_deliveries and attempts.
+ * due_deliveries, attempts and categories.
  */
 export const RECENT_SENDS = `
 select i.ord::integer as ord, h.delivery_id, h.age_ms, h.under_way
 from ${queryColumns.numberedTable('i')}
 cross join lateral (
-  select n.id from notifications n where n.tenant_id = i.tenant_id and n.recipient_id = i.recipient_id
+  select n.id, n.category from notifications n where n.tenant_id = i.tenant_id and n.recipient_id = i.recipient_id
   order by n.id desc limit 1000
 ) n
 cross join lateral (
@@ -107,9 +112,12 @@ cross join lateral (
   left join lateral (
     select max(a.ended_at) as ended_at from attempts a where a.tenant_id = d.tenant_id and a.delivery_id = d.id offset 0
   ) a on true
-  where d.tenant_id = i.tenant_id and d.notification_id = n.id and d.channel = i.channel and d.id <> i.delivery_id
+  where d.tenant_id = i.tenant_id and d.notification_id = n.id and d.channel = any (string_to_array(i.channels, ','))
+    and (i.category is null or n.category = i.category) and d.id is distinct from i.delivery_id
+    and not (i.is_given_back and d.state in ${WITHOUT_SEND})
     and (q.rate_limit_consumed or (not q.rate_limit_consumed and q.old_claim)
       or (q.rate_limit_consumed is null and (d.attempts > 0 or d.state = 'sent')))
   offset 0
 ) h
-where h.age_ms < i.window_seconds * 1000.0`;
+where h.age_ms < i.window_seconds * 1000.0
+  and not exists (select from categories c where c.tenant_id = i.tenant_id and c.key = n.category and c.bypass_caps)`;
