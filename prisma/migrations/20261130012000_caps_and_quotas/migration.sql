@@ -7,8 +7,8 @@ create index rate_windows_recipient_id_idx on rate_windows (tenant_id, recipient
 update rate_windows set delivery_ids = array_fill(null::uuid, array[cardinality(hits)])
 where cardinality(delivery_ids) <> cardinality(hits);
 
--- The index of the last hit of a log that no longer counts at the time `moment`, or 0. `hits`: oldest first. `days`: the
--- starts of days from yesterday on for a limit per calendar day; null for a rolling window.
+-- The index of the last hit of a log that no longer counts at the time `moment`, or 0. `hits`: oldest first. `days`:
+-- the starts of days from yesterday on for a limit per calendar day; null for a rolling window.
 create function carillon_past_hits(
   hits timestamptz[], window_seconds integer, days timestamptz[], moment timestamptz
 ) returns integer language sql immutable as $$
@@ -77,8 +77,8 @@ $$;
 -- For each request: the index of its limit that refused it, from 0, or null if it was granted; and the time until its
 -- turn. With `max_turns` turns outstanding it gets none, and the time is the one of the last turn.
 create function carillon_take_limits(
-  requests integer[], tenant_ids uuid[], asked_ids uuid[], keys text[], recipient_ids text[], most integer[], windows integer[],
-  day_starts text[], comes_back boolean[], max_turns integer[]
+  requests integer[], tenant_ids uuid[], asked_ids uuid[], keys text[], recipient_ids text[], most integer[],
+  windows integer[], day_starts text[], comes_back boolean[], max_turns integer[]
 ) returns table (refused_by integer, wait_seconds double precision) language plpgsql as $$
 declare
   logs rate_windows[] := carillon_lock_logs(tenant_ids, keys, recipient_ids, windows, most);
