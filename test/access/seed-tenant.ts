@@ -16,6 +16,9 @@ export interface TenantExamples {
   recipient: string;
   deviceToken: string;
   category: string;
+  topic: string;
+  /** The job of a send to the topic that is not due yet. */
+  job: string;
   template: string;
   providerAccount: string;
   suppression: string;
@@ -77,10 +80,21 @@ export async function seedTenant(call: Call, mark: string): Promise<TenantExampl
     ...email,
     scheduled_at: new Date(Date.now() + 24 * 3_600_000).toISOString(),
   });
+  const topic = `topic-${mark}`;
+  await make('PUT', `/api/v1/topics/${topic}`, { name: `Topic ${mark}` });
+  await make('PUT', `/api/v1/topics/${topic}/subscriptions/${recipient}`, {});
+  const topicSend = await make('POST', '/api/v1/notifications', {
+    topic,
+    channel: 'email',
+    template_id: template.id,
+    scheduled_at: new Date(Date.now() + 24 * 3_600_000).toISOString(),
+  });
   return {
     recipient,
     deviceToken,
     category,
+    topic,
+    job: topicSend.id,
     template: template.id,
     providerAccount: account.id,
     suppression: suppression.id,

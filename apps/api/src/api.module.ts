@@ -6,6 +6,7 @@ import { HealthModule } from './health/health.module.js';
 import { HttpModule } from './http/http.module.js';
 import { InboxModule } from './inbox/inbox.module.js';
 import { InfrastructureModule, type InfrastructureOptions } from './infrastructure/infrastructure.module.js';
+import { JobsModule } from './jobs/jobs.module.js';
 import { KafkaIntakeModule } from './kafka-intake/kafka-intake.module.js';
 import { MailboxModule } from './mailbox/mailbox.module.js';
 import { NotificationsModule } from './notifications/notifications.module.js';
@@ -15,6 +16,7 @@ import { ReceiptsModule } from './receipts/receipts.module.js';
 import { RecipientsModule } from './recipients/recipients.module.js';
 import { SuppressionsModule } from './suppressions/suppressions.module.js';
 import { TemplatesModule } from './templates/templates.module.js';
+import { TopicsModule } from './topics/topics.module.js';
 import { UnsubscribeModule } from './unsubscribe/unsubscribe.module.js';
 import { WebhooksModule } from './webhooks/webhooks.module.js';
 
@@ -34,6 +36,8 @@ export class ApiModule {
         ProviderAccountsModule,
         CategoriesModule,
         SuppressionsModule,
+        TopicsModule,
+        JobsModule,
         WebhooksModule,
         ReceiptsModule,
         UnsubscribeModule,

@@ -11,6 +11,8 @@ import { PartitionsStore } from './stores/clean-up/partitions.store.js';
 import { ErasuresStore } from './stores/erasure/erasures.store.js';
 import { IdempotencyStore } from './stores/idempotency.store.js';
 import { InboxStore } from './stores/inbox.store.js';
+import { JobsStore } from './stores/jobs/jobs.store.js';
+import { RunningJobsStore } from './stores/jobs/running-jobs.store.js';
 import { MailboxStore } from './stores/mailbox.store.js';
 import { NotificationsStore } from './stores/notifications/notifications.store.js';
 import { OperationsStore } from './stores/operations.store.js';
@@ -28,6 +30,9 @@ import { SuppressionsStore } from './stores/suppressions.store.js';
 import { TemplatesStore } from './stores/templates.store.js';
 import { TenantsStore } from './stores/tenants.store.js';
 import { TokenRevocationsStore } from './stores/token-revocations.store.js';
+import { SubscriptionsStore } from './stores/topics/subscriptions.store.js';
+import { TopicSendsStore } from './stores/topics/topic-sends.store.js';
+import { TopicsStore } from './stores/topics/topics.store.js';
 import { WebhookEndpointsStore } from './stores/webhook-endpoints.store.js';
 
 export interface DatabaseModuleOptions extends Omit<DatabaseOptions, 'onIdleError'> {
@@ -75,6 +80,7 @@ const plainStores = [
   FirstAnswersStore,
   ExpiredRowsStore,
   InboxStore,
+  JobsStore,
   MailboxStore,
   NotificationsStore,
   OverviewStore,
@@ -83,11 +89,15 @@ const plainStores = [
   QueueFiguresStore,
   ReceiptsStore,
   RecipientsStore,
+  RunningJobsStore,
   SharedContentsStore,
+  SubscriptionsStore,
   SuppressionsStore,
   TemplatesStore,
   TenantsStore,
   TokenRevocationsStore,
+  TopicSendsStore,
+  TopicsStore,
 ];
 
 function of<Parts extends unknown[], Made>(

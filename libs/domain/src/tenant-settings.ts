@@ -72,6 +72,8 @@ export const scopes = [
   'categories:read',
   'suppressions:write',
   'suppressions:read',
+  'topics:write',
+  'topics:read',
   'webhooks:write',
   'webhooks:read',
   'mailbox:write',

@@ -23,6 +23,15 @@ export const categoryKey = z
   .max(255)
   .meta({ id: 'CategoryKey', examples: ['news'] });
 
+/** Printable, as recipient ids are. May contain slashes, percent-encoded in a path. */
+export const topicKey = z
+  .string()
+  .min(1)
+  .max(255)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: rejects them; JSON Schema does not support \p{Cc}
+  .regex(/^[^\u0000-\u001f\u007f-\u009f]+$/, 'must not contain control characters')
+  .meta({ id: 'TopicKey', examples: ['orders/eu'] });
+
 export const time = z.iso
   .datetime({ offset: true, error: 'must be an RFC 3339 time like 2026-11-21T09:30:00Z' })
   .meta({ description: 'RFC 3339; responses are in UTC with milliseconds' });

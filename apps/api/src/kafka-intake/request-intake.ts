@@ -53,7 +53,7 @@ export class RequestIntake {
         { key: checkIdempotencyKey(idempotencyKey), bodyHash: bodyHashOf(ROUTE, rest) },
       );
       return result.kind === 'accepted'
-        ? { status: 202, notification_id: result.newNotification.notification.id, replayed: false }
+        ? { status: 202, notification_id: result.first.notification.id, replayed: false }
         : { status: 202, notification_id: result.notificationId, replayed: true };
     } catch (error) {
       if (error instanceof DomainError && error.status < 500) return problemOf(error, request.place);

@@ -1,22 +1,27 @@
 import { Injectable } from '@nestjs/common';
-import { AcceptStore, type NewNotification, toNewNotification } from '#database';
+import { AcceptStore, type FirstAnswer, type NewNotification, toNewNotification } from '#database';
 import { DomainError } from '#domain';
 import type { Caller } from '../access/access.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
+import { AcceptTopicSend } from './accept-topic-send.js';
 import { CheckSend, givenAddressErrors, noAddressErrors, timeErrors } from './check-send.js';
 import type { SendBody } from './notification.schema.js';
 
 export type AcceptResult =
-  | { kind: 'accepted'; newNotification: NewNotification; createdAt: Date }
+  | { kind: 'accepted'; first: FirstAnswer }
   /** An earlier request with the same idempotency key and body was accepted as this notification. */
   | { kind: 'replayed'; notificationId: string };
 
-/** Accepts one send: checks it, then commits the notification with its deliveries and its idempotency key. */
+/**
+ * Accepts one send: checks it, then commits the notification with its deliveries and its idempotency key. A send to a
+ * topic is accepted by AcceptTopicSend.
+ */
 @Injectable()
 export class AcceptNotification {
   constructor(
     private readonly store: AcceptStore,
     private readonly checkSend: CheckSend,
+    private readonly acceptTopicSend: AcceptTopicSend,
   ) {}
 
   /**
@@ -24,6 +29,8 @@ export class AcceptNotification {
    * `unavailable`.
    */
   async run(caller: Caller, body: SendBody, idempotency: NewNotification['idempotency']): Promise<AcceptResult> {
+    const { topic } = body;
+    if (topic !== undefined) return await this.acceptTopicSend.run(caller, { ...body, topic }, idempotency);
     const errors = [
       ...timeErrors(body),
       ...givenAddressErrors(body, body),
@@ -39,7 +46,12 @@ export class AcceptNotification {
     const newNotification = toNewNotification(caller, body, body, idempotency);
     const result = await this.store.accept(newNotification);
     if (result.kind === 'no_address') throw validationFailed(noAddressErrors(body, result.channels));
-    return result.kind === 'accepted' ? { ...result, newNotification } : result;
+    if (result.kind === 'replayed') return result;
+    const { notification, deliveries } = newNotification;
+    return {
+      kind: 'accepted',
+      first: { notification: { ...notification, topic: null, createdAt: result.createdAt }, deliveries },
+    };
   }
 
   private async acceptedBefore(

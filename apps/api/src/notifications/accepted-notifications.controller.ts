@@ -70,7 +70,7 @@ export class AcceptedNotificationsController {
   @Delete(':id')
   @RequireApiKey('notifications:write')
   @Answers({
-    summary: 'Cancel a notification',
+    summary: 'Cancel a notification. Deliveries of a send to a topic are cancelled in the background',
     operationId: 'Notifications_cancel',
     status: 200,
     schema: notificationView,
@@ -83,8 +83,8 @@ export class AcceptedNotificationsController {
     const cancelled = await this.notifications.cancel(caller.tenantId, id);
     if (cancelled === null) throw notFound('notification', id);
     const { notification, deliveries } = (await this.notifications.get(caller.tenantId, id))!;
-    if (cancelled.length === 0) {
-      const states = deliveries.map(({ channel, state }) => `${channel} is ${state}`).join(', ');
+    if (!cancelled) {
+      const states = deliveries.map(({ channel, state }) => `${channel} is ${state}`).join(', ') || notification.status;
       throw new DomainError('too_late', `No delivery of notification ${id} could be cancelled: ${states}.`);
     }
     return toNotificationView(notification, deliveries);
@@ -99,6 +99,7 @@ function filterOf(query: ListQuery) {
     status: query.status,
     recipientId: query.recipient_id,
     channel: query.channel,
+    topic: query.topic,
     category: query.category,
     type: query.type,
     createdAfter: query.created_after === undefined ? undefined : new Date(query.created_after),

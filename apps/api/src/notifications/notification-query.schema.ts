@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { channelIds, deliveryStates, notificationStatuses } from '#domain';
-import { filteredPage, flag, recipientId, time } from '../http/schemas.js';
+import { filteredPage, flag, recipientId, time, topicKey } from '../http/schemas.js';
 
 const channel = z.enum(channelIds, { error: `must be one of ${channelIds.join(', ')}` });
 const label = z.string().min(1).max(255);
@@ -17,6 +17,7 @@ export const listQuery = filteredPage({
     }),
   recipient_id: recipientId.optional(),
   channel: channel.optional(),
+  topic: topicKey.optional(),
   category: label.optional(),
   type: label.optional(),
   created_after: time.optional(),
@@ -33,6 +34,7 @@ export const listQuery = filteredPage({
       'status',
       'recipient_id',
       'channel',
+      'topic',
       'category',
       'type',
       'created_after',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { channelIds, deliveryStates, notificationStatuses } from '#domain';
-import { id, recipientId, time } from '../http/schemas.js';
+import { channelIds, deliveryStates, jobStates, notificationStatuses } from '#domain';
+import { id, recipientId, time, topicKey } from '../http/schemas.js';
 
 const channel = z.enum(channelIds);
 const at = time.nullable();
@@ -32,8 +32,8 @@ export const notificationView = z
     type: z.string().nullable(),
     category: z.string(),
     channels: z.array(channel),
-    recipient_id: recipientId.nullable(),
-    topic: z.string().nullable(),
+    recipient_id: recipientId.nullable().meta({ description: 'null for a send to a topic' }),
+    topic: topicKey.nullable(),
     template_id: z.string().nullable(),
     priority: z.int(),
     metadata: z.record(z.string(), z.string()),
@@ -42,6 +42,14 @@ export const notificationView = z
     created_at: time,
     counts: z.partialRecord(z.enum(deliveryStates), z.int()),
     deliveries: z.array(deliveryView).meta({ description: 'The first 100' }),
+    fan_out: z
+      .object({
+        total: z.int().nullable().meta({ description: 'Members of the topic; null if it is not known' }),
+        expanded: z.int().meta({ description: 'Members whose deliveries have been created' }),
+        state: z.enum(jobStates),
+      })
+      .nullable()
+      .meta({ description: 'The progress of a send to a topic' }),
   })
   .meta({ id: 'Notification' });
 

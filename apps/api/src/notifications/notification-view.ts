@@ -1,17 +1,15 @@
 import type { z } from 'zod';
-import type { DeliveryRow, FirstAnswer, NewNotification, NotificationRow, TimelineEntry } from '#database';
+import type { DeliveryRow, FirstAnswer, NotificationRow, TimelineEntry } from '#database';
+import type { NotificationCounter } from '#domain';
 import type { deliveryView, notificationView, timelineView } from './notification-view.schema.js';
 
 export type NotificationView = z.infer<typeof notificationView>;
 export type DeliveryView = z.infer<typeof deliveryView>;
 export type TimelineView = z.infer<typeof timelineView>;
 
-export function toNotificationView(
-  notification: Omit<NotificationRow, 'content' | 'payload'>,
-  deliveries: DeliveryRow[],
-): NotificationView {
-  const counts: NotificationView['counts'] = {};
-  for (const { state } of deliveries) counts[state] = (counts[state] ?? 0) + 1;
+const NO_COUNTS: Record<NotificationCounter, number> = { succeeded: 0, failed: 0, suppressed: 0, cancelled: 0 };
+
+export function toNotificationView(notification: NotificationRow, deliveries: DeliveryRow[]): NotificationView {
   return {
     id: notification.id,
     status: notification.status,
@@ -19,34 +17,57 @@ export function toNotificationView(
     category: notification.category,
     channels: notification.channels,
     recipient_id: notification.recipientId,
-    topic: null,
+    topic: notification.topic,
     template_id: notification.templateId,
     priority: notification.priority,
     metadata: notification.metadata ?? {},
     scheduled_at: text(notification.scheduledAt),
     expires_at: text(notification.expiresAt),
     created_at: notification.createdAt.toISOString(),
-    counts,
+    counts: notification.topic === null ? countsOf(deliveries) : topicCounts(notification),
     deliveries: deliveries.map(toDeliveryView),
+    fan_out: notification.fanOut,
   };
+}
+
+function countsOf(deliveries: readonly DeliveryRow[]): NotificationView['counts'] {
+  const counts: NotificationView['counts'] = {};
+  for (const { state } of deliveries) counts[state] = (counts[state] ?? 0) + 1;
+  return counts;
+}
+
+/**
+ * From the counters, which hold several states each: `sent` includes delivered, `failed` bounced and unknown,
+ * `suppressed` expired.
+ */
+function topicCounts(row: NotificationRow): NotificationView['counts'] {
+  const { succeeded: sent, failed, suppressed, cancelled } = row;
+  // While the job creates deliveries, `total` is one higher than their number.
+  const isExpanding = row.status !== 'cancelled' && row.fanOut !== null && row.fanOut.state !== 'finished';
+  const waiting = Math.max(0, row.total - (isExpanding ? 1 : 0) - sent - failed - suppressed - cancelled);
+  const counts = { waiting, sent, failed, suppressed, cancelled };
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
 }
 
 /**
  * The answer to a send, from fields that never change: a replay a day later gets the same text as the first request.
  */
-export function toFirstAnswer(
-  notification: FirstAnswer['notification'],
-  deliveries: FirstAnswer['deliveries'],
-): NotificationView {
+export function toFirstAnswer({ notification, deliveries }: FirstAnswer): NotificationView {
   const { createdAt, scheduledAt } = notification;
   const isScheduled = scheduledAt !== null && scheduledAt > createdAt;
   return toNotificationView(
-    { ...notification, status: 'pending', total: deliveries.length },
+    {
+      ...notification,
+      ...NO_COUNTS,
+      status: 'pending',
+      total: deliveries.length,
+      fanOut: notification.topic === null ? null : { total: null, expanded: 0, state: 'running' },
+    },
     deliveries.map(({ id, channel }) => ({
       id,
       channel,
       notificationId: notification.id,
-      recipientId: notification.recipientId,
+      recipientId: notification.recipientId!,
       address: null,
       state: 'waiting',
       reason: isScheduled ? 'scheduled' : null,
@@ -62,10 +83,6 @@ export function toFirstAnswer(
       openedAt: null,
     })),
   );
-}
-
-export function firstAnswerTo({ notification, deliveries }: NewNotification, createdAt: Date): NotificationView {
-  return toFirstAnswer({ ...notification, createdAt }, deliveries);
 }
 
 export function toDeliveryView(delivery: DeliveryRow): DeliveryView {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { channelIds, emailAddress, localeTag, timezone } from '#domain';
-import { jsonObject, recipientId, time } from '../http/schemas.js';
+import { jsonObject, recipientId, time, topicKey } from '../http/schemas.js';
 
 const channel = z.enum(channelIds, { error: `must be one of ${channelIds.join(', ')}` });
 const label = z.string().min(1).max(255);
@@ -39,6 +39,25 @@ const recipientFields = {
     .meta({ description: 'Overrides the stored address; only with a single channel' }),
 };
 
+/** Longest time over which a send to a topic is spread: a day. */
+const MAX_SPREAD_SECONDS = 86_400;
+const MAX_EXCLUDED = 1_000;
+
+const topicFields = {
+  topic: topicKey.optional().meta({ description: 'Sends to the subscribers of a topic instead of one recipient' }),
+  exclude: z
+    .array(recipientId)
+    .max(MAX_EXCLUDED)
+    .optional()
+    .meta({ description: 'Recipients that get nothing of a send to a topic' }),
+  spread_over_seconds: z
+    .int()
+    .min(1)
+    .max(MAX_SPREAD_SECONDS)
+    .optional()
+    .meta({ description: 'Spreads a send to a topic evenly over this time' }),
+};
+
 const sharedFields = {
   channel: channel.optional(),
   channels: z.array(channel).min(1).max(channelIds.length).optional(),
@@ -74,6 +93,10 @@ interface SendFields {
   channels?: string[] | undefined;
   template_id?: string | undefined;
   content?: unknown;
+  topic?: string | undefined;
+  recipient_address?: string | undefined;
+  exclude?: unknown;
+  spread_over_seconds?: unknown;
 }
 
 function addError(context: z.RefinementCtx, path: string, code: string, message: string): void {
@@ -85,6 +108,19 @@ function checkRecipient(body: SendFields, context: z.RefinementCtx): void {
     addError(context, 'recipient_id', 'required', 'one of recipient_id or recipient is required');
   if (body.recipient_id !== undefined && body.recipient !== undefined)
     addError(context, 'recipient', 'conflicting', 'give recipient_id or recipient, not both');
+}
+
+function checkWithoutTopic(body: SendFields, context: z.RefinementCtx): void {
+  if (body.recipient_id === undefined && body.recipient === undefined)
+    addError(context, 'recipient_id', 'required', 'one of recipient_id, recipient or topic is required');
+  else checkRecipient(body, context);
+  for (const name of ['exclude', 'spread_over_seconds'] as const)
+    if (body[name] !== undefined) addError(context, name, 'conflicting', 'is only allowed with topic');
+}
+
+function checkTopic(body: SendFields, context: z.RefinementCtx): void {
+  for (const name of ['recipient_id', 'recipient', 'recipient_address'] as const)
+    if (body[name] !== undefined) addError(context, name, 'conflicting', `give topic or ${name}, not both`);
 }
 
 function checkContent(body: SendFields, context: z.RefinementCtx): void {
@@ -101,9 +137,10 @@ function checkContent(body: SendFields, context: z.RefinementCtx): void {
 }
 
 export const sendBody = z
-  .strictObject({ ...recipientFields, ...sharedFields, idempotency_key: idempotencyKey })
+  .strictObject({ ...recipientFields, ...topicFields, ...sharedFields, idempotency_key: idempotencyKey })
   .superRefine((body, context) => {
-    checkRecipient(body, context);
+    if (body.topic === undefined) checkWithoutTopic(body, context);
+    else checkTopic(body, context);
     checkContent(body, context);
   })
   .meta({

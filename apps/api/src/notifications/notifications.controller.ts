@@ -20,7 +20,7 @@ import {
   slackShorthand,
   smsShorthand,
 } from './notification.schema.js';
-import { firstAnswerTo, type NotificationView, toFirstAnswer } from './notification-view.js';
+import { type NotificationView, toFirstAnswer } from './notification-view.js';
 import { bulkView, notificationView } from './notification-view.schema.js';
 
 /** 1,000 recipients with 50 keys each. */
@@ -54,7 +54,12 @@ export class NotificationsController {
   @HttpCode(202)
   @SkipIdempotency()
   @RequireApiKey('notifications:write')
-  @Answers({ summary: 'Send to a recipient', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
+  @Answers({
+    summary: 'Send to a recipient, or to the subscribers of a topic',
+    status: 202,
+    schema: notificationView,
+    errors: [...SEND_ERRORS],
+  })
   async send(
     @CurrentCaller() caller: Caller,
     @Body({ schema: sendBody }) body: SendBody,
@@ -153,13 +158,13 @@ export class NotificationsController {
   ): Promise<NotificationView> {
     const result = await this.acceptNotification.run(caller, body, idempotencyOf(request));
     if (result.kind === 'accepted') {
-      reply.header('Location', `/api/v1/notifications/${result.newNotification.notification.id}`);
-      return firstAnswerTo(result.newNotification, result.createdAt);
+      reply.header('Location', `/api/v1/notifications/${result.first.notification.id}`);
+      return toFirstAnswer(result.first);
     }
     const first = await this.firstAnswers.get(caller.tenantId, result.notificationId);
     if (!first) throw notFound('notification', result.notificationId);
     reply.header('Location', `/api/v1/notifications/${result.notificationId}`).header('Idempotency-Replayed', 'true');
-    return toFirstAnswer(first.notification, first.deliveries);
+    return toFirstAnswer(first);
   }
 }
 

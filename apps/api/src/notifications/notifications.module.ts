@@ -5,18 +5,21 @@ import { TemplatesModule } from '../templates/templates.module.js';
 import { LOGGER } from '../tokens.js';
 import { AcceptBulk } from './accept-bulk.js';
 import { AcceptNotification } from './accept-notification.js';
+import { AcceptTopicSend } from './accept-topic-send.js';
 import { AcceptedNotificationsController } from './accepted-notifications.controller.js';
 import { CheckSend } from './check-send.js';
 import { DeliveriesController } from './deliveries.controller.js';
 import { DueAnnouncer } from './due-announcer.js';
 import { NotificationsController } from './notifications.controller.js';
+import { TopicSendsController } from './topic-sends.controller.js';
 
 /** Accepts sends and shows what became of them. */
 @Module({
   imports: [TemplatesModule],
-  controllers: [NotificationsController, AcceptedNotificationsController, DeliveriesController],
+  controllers: [NotificationsController, AcceptedNotificationsController, TopicSendsController, DeliveriesController],
   providers: [
     AcceptNotification,
+    AcceptTopicSend,
     AcceptBulk,
     CheckSend,
     {

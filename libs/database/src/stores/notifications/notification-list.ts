@@ -7,6 +7,7 @@ export interface NotificationFilter {
   status?: NotificationStatus | undefined;
   recipientId?: string | undefined;
   channel?: ChannelId | undefined;
+  topic?: string | undefined;
   category?: string | undefined;
   type?: string | undefined;
   createdAfter?: Date | undefined;
@@ -30,7 +31,8 @@ export const MAX_EXAMINED = 1_000;
 /**
  * One page, newest first, as one statement. Indexes: notifications_pkey backwards;
  * notifications_final_status_tenant_id_id_idx or notifications_open_idx for a status;
- * notifications_recipient_id_tenant_id_id_idx for a recipient. The weekly partitions are read from the newest one on,
+ * notifications_recipient_id_tenant_id_id_idx for a recipient; notifications_topic_tenant_id_id_idx for a topic. The
+ * weekly partitions are read from the newest one on,
  * until the page is full.
  */
 export function listStatement(
@@ -49,6 +51,7 @@ export function listStatement(
   where((p) => `n.id < ${p}::uuid`, afterIdCursor(page.cursor));
   where((p) => `n.recipient_id = ${p}`, filter.recipientId);
   where((p) => `${p} = any (n.channels)`, filter.channel);
+  where((p) => `n.topic = ${p}`, filter.topic);
   where((p) => `n.category = ${p}`, filter.category);
   where((p) => `n.type = ${p}`, filter.type);
   where((p) => `n.created_at > ${p}`, filter.createdAfter);

@@ -29,8 +29,13 @@ const DUE_ROW =
 
 const ENDED_DELIVERIES = notificationCounters.map((counter) => `n.${counter}`).join(' + ');
 
+/** Whether the job of a send to a topic has begun. Index: jobs_pkey. */
+const FAN_OUT_BEGUN = `n.topic is not null and exists (
+    select from jobs j where j.tenant_id = n.tenant_id and j.id = n.id and j.started_at is not null)`;
+
 const statusWith = (begun: string): string =>
-  `coalesce(n.final_status, case when ${ENDED_DELIVERIES} > 0 or ${begun} then 'active' else 'pending' end)`;
+  `coalesce(n.final_status, case
+    when ${ENDED_DELIVERIES} > 0 or ${begun} or ${FAN_OUT_BEGUN} then 'active' else 'pending' end)`;
 
 /** The status of a notification `n` if its deliveries are not read. */
 export const STATUS = statusWith(`exists (
@@ -76,11 +81,15 @@ from deliveries d left join ${DUE_ROW} on true`;
  * The columns of a notification `n`; `x` has its deliveries as JSON, and whether a worker has begun with one of them.
  */
 const COLUMNS = `
-n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.type, n.category, n.channels,
+n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.topic, n.type, n.category, n.channels,
 n.template_id as "templateId", n.priority, n.ordering_key as "orderingKey", n.metadata,
 n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt", n.endpoint_id as "endpointId",
-n.created_at as "createdAt", n.total, ${statusWith('x.begun')} as status,
-coalesce(x.deliveries, '[]') as deliveries`;
+n.created_at as "createdAt", n.total, ${notificationCounters.map((counter) => `n.${counter}`).join(', ')},
+${statusWith('x.begun')} as status, coalesce(x.deliveries, '[]') as deliveries,
+case when n.topic is not null then (
+  select json_build_object('total', j.total, 'expanded', j.done, 'state', j.state)
+  from jobs j where j.tenant_id = n.tenant_id and j.id = n.id
+) end as "fanOut"`;
 
 /**
  * One notification with its first deliveries. The bounds of their ids are parameters, so that the server excludes the
@@ -98,6 +107,19 @@ cross join lateral (
 ) x
 where n.tenant_id = $1 and n.id = $2`;
 
+/**
+ * The first deliveries of a send to a topic. Their ids have no upper bound: the job may have been scheduled or paused
+ * for long. Index: deliveries_notification_id_tenant_id_id_idx.
+ */
+export function topicDeliveries(tenantId: string, id: string): Statement {
+  return {
+    name: 'deliveries_of_topic_send',
+    text: `${DELIVERIES} where d.tenant_id = $1 and d.notification_id = $2 and d.id >= $2::uuid
+           order by d.id limit ${SHOWN_DELIVERIES}`,
+    values: [tenantId, id],
+  };
+}
+
 export function oneStatement(tenantId: string, id: string): Statement {
   return {
     name: 'notification',
@@ -108,8 +130,8 @@ export function oneStatement(tenantId: string, id: string): Statement {
 
 /**
  * The notifications of the common table expression `page`, newest first, each with its deliveries. One scan finds all
- * deliveries, so it must not meet a notification with very many: those of events are not listed. Index:
- * deliveries_notification_id_tenant_id_id_idx.
+ * deliveries, so it must not meet a notification with very many: those of events are not listed, and the first
+ * deliveries of each send to a topic are found by themselves. Index: deliveries_notification_id_tenant_id_id_idx.
  */
 export const SHOWN_PAGE = `
   bounds as materialized (
@@ -117,8 +139,15 @@ export const SHOWN_PAGE = `
   ), page_deliveries as materialized (
     select x."notificationId", json_agg(x order by x.id) as deliveries, bool_or(x.begun) as begun
     from (
-      ${DELIVERIES} where d.tenant_id = $1 and d.notification_id = any (array(select id from page))
+      ${DELIVERIES}
+      where d.tenant_id = $1 and d.notification_id = any (array(select id from page where topic is null))
         and ${nearby('(select first from bounds)', '(select last from bounds)')}
+      union all
+      select t.* from page p cross join lateral (
+        ${DELIVERIES} where d.tenant_id = $1 and d.notification_id = p.id and d.id >= p.id
+        order by d.id limit ${SHOWN_DELIVERIES}
+      ) t
+      where p.topic is not null
     ) x
     group by 1
   ), shown_notifications as (

@@ -17,6 +17,7 @@ import {
   type NotificationWithDeliveries,
   nearby,
   oneStatement,
+  topicDeliveries,
   withDeliveries,
 } from './notification-select.js';
 
@@ -45,7 +46,10 @@ export class NotificationsStore {
 
   async get(tenantId: string, id: string): Promise<NotificationWithDeliveries | null> {
     const [row] = await this.database.queryForTenant<FoundRow>(tenantId, oneStatement(tenantId, id));
-    return row ? withDeliveries(row) : null;
+    if (!row) return null;
+    if (row.topic === null) return withDeliveries(row);
+    const deliveries = await this.database.queryForTenant<DeliveryRow>(tenantId, topicDeliveries(tenantId, id));
+    return withDeliveries({ ...row, deliveries });
   }
 
   /** Newest first. A page of the status `pending` or `active` may be short or empty although more pages follow. */
@@ -75,23 +79,26 @@ export class NotificationsStore {
     page: PageRequest,
     state?: DeliveryState,
   ): Promise<Page<DeliveryRow> | null> {
-    const [found, rows] = await this.database.pipelineForTenant<[object[], DeliveryRow[]]>(tenantId, [
-      {
-        name: 'notification_exists',
-        text: 'select 1 from notifications where tenant_id = $1 and id = $2',
-        values: [tenantId, id],
-      },
-      {
-        name: 'deliveries_of_notification',
-        text: `select * from (
-                 ${DELIVERIES} where d.tenant_id = $1 and d.notification_id = $2 and ${nearby('$2::uuid')}
-                   and ($3::uuid is null or d.id > $3)
-               ) x
-               where $4::text is null or x.state = $4 order by x.id limit $5`,
-        values: [tenantId, id, afterIdCursor(page.cursor), state ?? null, page.limit + 1],
-      },
-    ]);
-    return found.length === 0 ? null : toPage(rows, page.limit, (row) => row.id);
+    const values = [tenantId, id, afterIdCursor(page.cursor), state ?? null, page.limit + 1];
+    const [[found], rows] = await this.database.pipelineForTenant<[{ topic: string | null }[], DeliveryRow[]]>(
+      tenantId,
+      [
+        {
+          name: 'topic_of_notification',
+          text: 'select topic from notifications where tenant_id = $1 and id = $2',
+          values: [tenantId, id],
+        },
+        { name: 'deliveries_of_notification', text: deliveriesWithin(nearby('$2::uuid')), values },
+      ],
+    );
+    if (!found) return null;
+    if (found.topic === null) return toPage(rows, page.limit, (row) => row.id);
+    const all = await this.database.queryForTenant<DeliveryRow>(tenantId, {
+      name: 'all_deliveries_of_topic_send',
+      text: deliveriesWithin('d.id >= $2::uuid'),
+      values,
+    });
+    return toPage(all, page.limit, (row) => row.id);
   }
 
   /**
@@ -145,18 +152,30 @@ export class NotificationsStore {
   }
 
   /**
-   * Cancels the deliveries whose send has not begun. Returns their ids, or null if there is no such notification.
-   * Deleting the due row decides: a later intent or record finds no row. One round trip, because accepts and records
-   * wait for the lock of an ordering key until its holder commits.
+   * Cancels the deliveries whose send has not begun; those of a send to a topic are cancelled by its job. Returns
+   * whether there was something to cancel, or null if there is no such notification. Deleting the due row decides: a
+   * later intent or record finds no row. One round trip, because accepts and records wait for the lock of an ordering
+   * key until its holder commits.
    */
-  async cancel(tenantId: string, id: string): Promise<string[] | null> {
-    const [found, rows] = await this.database.pipelineForTenant<[object[], { id: string }[]]>(tenantId, [
+  async cancel(tenantId: string, id: string): Promise<boolean | null> {
+    const [found, ...cancelled] = await this.database.pipelineForTenant<object[][]>(tenantId, [
       { text: 'select 1 from notifications where tenant_id = $1 and id = $2', values: [tenantId, id] },
       { text: CANCEL, values: [tenantId, id] },
+      { text: CANCEL_FAN_OUT, values: [tenantId, id] },
     ]);
-    return found.length === 0 ? null : rows.map((row) => row.id);
+    return found!.length === 0 ? null : cancelled.flat().length > 0;
   }
 }
+
+/**
+ * Oldest first. $1 tenant, $2 notification, $3 the last delivery of the page before, $4 state, $5 limit; `bounds` is a
+ * constant condition on the ids.
+ */
+const deliveriesWithin = (bounds: string): string => `
+select * from (
+  ${DELIVERIES} where d.tenant_id = $1 and d.notification_id = $2 and ${bounds} and ($3::uuid is null or d.id > $3)
+) x
+where $4::text is null or x.state = $4 order by x.id limit $5`;
 
 /** Indexes: the primary keys of deliveries, notifications, attempts and delivery_log. */
 const TIMELINE = `
@@ -186,7 +205,7 @@ const CANCEL = `
 with deleted_due_rows as (
   delete from due_deliveries q using deliveries d
   where d.tenant_id = $1 and d.notification_id = $2 and q.tenant_id = d.tenant_id and q.delivery_id = d.id
-    and not q.sending and (select carillon_lock_ordering_keys(array(
+    and not q.sending and (select topic from notifications where tenant_id = $1 and id = $2) is null and (select carillon_lock_ordering_keys(array(
       select carillon_ordering_lock(tenant_id, ordering_key)
       from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
   returning q.delivery_id
@@ -205,3 +224,15 @@ with deleted_due_rows as (
   select $1, id, gen_random_uuid(), 'cancelled' from changed_deliveries
 )
 select id from changed_deliveries`;
+
+/**
+ * Lets the job of a send to a topic cancel the deliveries that wait. `isExpanded`: the job had created all deliveries.
+ * Indexes: jobs_pkey, notifications_pkey.
+ */
+const CANCEL_FAN_OUT = `
+update jobs set
+  state = 'cancelled', finished_at = null, due_at = now(), failures = 0, pace_per_second = null,
+  cursor = case when finished_at is not null and state <> 'failed' then '{"isExpanded": true}' else cursor end
+where tenant_id = $1 and id = $2 and kind = 'topic_send'
+  and exists (select from notifications where tenant_id = $1 and id = $2 and final_status is null)
+returning id`;

@@ -1,4 +1,4 @@
-import type { ChannelId } from '#domain';
+import type { ChannelId, NotificationCounter } from '#domain';
 import { Batcher } from '../../batcher.js';
 import { columnList } from '../../column-list.js';
 import type { Database } from '../../database.js';
@@ -6,7 +6,7 @@ import type { DeliveryRow, NotificationRow } from './notification.js';
 
 /** The data of the first answer to a send: columns that never change afterwards. */
 export interface FirstAnswer {
-  notification: Omit<NotificationRow, 'status' | 'total' | 'sharedContentId'>;
+  notification: Omit<NotificationRow, 'status' | 'total' | 'fanOut' | NotificationCounter>;
   deliveries: Pick<DeliveryRow, 'id' | 'channel'>[];
 }
 
@@ -55,17 +55,17 @@ export class FirstAnswersStore {
 }
 
 /**
- * Indexes: notifications_pkey, deliveries_notification_id_tenant_id_id_idx. A send has at most one delivery for each
- * channel.
+ * Indexes: notifications_pkey, deliveries_notification_id_tenant_id_id_idx. A send to a recipient has at most one
+ * delivery for each channel, the first answer to a send to a topic has none.
  */
 const FIRST_ANSWERS = `
 select i.ord::integer as ord, n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.type, n.category,
-       n.channels, n.template_id as "templateId", n.priority, n.ordering_key as "orderingKey", n.metadata,
+       n.topic, n.channels, n.template_id as "templateId", n.priority, n.ordering_key as "orderingKey", n.metadata,
        n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt", n.endpoint_id as "endpointId",
        n.created_at as "createdAt", d.deliveries
 from ${keyColumns.numberedTable('i')}
 cross join lateral (select * from notifications x where x.tenant_id = i.tenant_id and x.id = i.id offset 0) n
 cross join lateral (
-  select json_agg(json_build_object('id', x.id, 'channel', x.channel) order by x.id) as deliveries
-  from deliveries x where x.tenant_id = n.tenant_id and x.notification_id = n.id
+  select coalesce(json_agg(json_build_object('id', x.id, 'channel', x.channel) order by x.id), '[]') as deliveries
+  from deliveries x where n.topic is null and x.tenant_id = n.tenant_id and x.notification_id = n.id
 ) d`;

@@ -1,4 +1,4 @@
-import type { ChannelId, DeliveryState, NotificationStatus } from '#domain';
+import type { ChannelId, DeliveryState, JobState, NotificationCounter, NotificationStatus } from '#domain';
 
 /** A notification as it was requested. Nothing of it changes after accept. */
 export interface Notification {
@@ -26,10 +26,25 @@ export interface Notification {
 }
 
 /** A notification as it is read, without the fields that are only needed to send it. */
-export interface NotificationRow extends Omit<Notification, 'content' | 'payload' | 'sharedContentId'> {
+export interface NotificationRow
+  extends Omit<Notification, 'recipientId' | 'content' | 'payload' | 'sharedContentId'>,
+    Record<NotificationCounter, number> {
+  /** Null for a send to a topic. */
+  recipientId: string | null;
+  topic: string | null;
   createdAt: Date;
   status: NotificationStatus;
   total: number;
+  /** The progress of a send to a topic; null for all others. */
+  fanOut: FanOut | null;
+}
+
+/** The job that creates the deliveries of a send to a topic. */
+export interface FanOut {
+  /** Members of the topic: at accept, and in the end those that have deliveries. Null if it is not known. */
+  total: number | null;
+  expanded: number;
+  state: JobState;
 }
 
 export interface DeliveryRow {

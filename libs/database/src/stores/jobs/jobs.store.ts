@@ -1,0 +1,107 @@
+import { DomainError, type JobKindName, type JobState } from '#domain';
+import type { Database } from '../../database.js';
+import { afterIdCursor, type Page, type PageRequest, toPage } from '../../page.js';
+import type { Statement } from '../../statement.js';
+import { JOB_COLUMNS, type Job, type NewJob } from './job.js';
+
+export interface JobFilter {
+  state?: JobState | undefined;
+  kind?: JobKindName | undefined;
+}
+
+/** The states from which a tenant may move a job to another one, and the error for all others. */
+const MOVES = {
+  paused: { from: ['running', 'paused'], error: 'conflict' },
+  running: { from: ['running', 'paused', 'failed'], error: 'conflict' },
+  cancelled: { from: ['running', 'paused', 'failed', 'cancelled'], error: 'too_late' },
+} as const;
+
+/** Reads and changes the jobs of one tenant. RunningJobsStore runs them. */
+export class JobsStore {
+  constructor(private readonly database: Database) {}
+
+  /** Index: jobs_pkey. */
+  async get(tenantId: string, id: string): Promise<Job | null> {
+    const [job] = await this.database.queryForTenant<Job>(tenantId, {
+      name: 'job',
+      text: `select ${JOB_COLUMNS} from jobs where tenant_id = $1 and id = $2`,
+      values: [tenantId, id],
+    });
+    return job ?? null;
+  }
+
+  /** Newest first. Index: jobs_pkey. */
+  async list(tenantId: string, { state, kind }: JobFilter, page: PageRequest): Promise<Page<Job>> {
+    const rows = await this.database.queryForTenant<Job>(tenantId, {
+      name: 'jobs',
+      text: `select ${JOB_COLUMNS} from jobs
+             where tenant_id = $1 and ($2::uuid is null or id < $2) and ($3::text is null or state = $3)
+               and ($4::text is null or kind = $4)
+             order by id desc limit $5`,
+      values: [tenantId, afterIdCursor(page.cursor), state ?? null, kind ?? null, page.limit + 1],
+    });
+    return toPage(rows, page.limit, ({ id }) => id);
+  }
+
+  /**
+   * Moves a job to another state; null if there is none. Waits for the chunk under way: after the answer, a paused job
+   * does nothing. Throws `conflict` or `too_late` for a job that has ended.
+   */
+  async move(tenantId: string, id: string, state: keyof typeof MOVES): Promise<Job | null> {
+    const [changed] = await this.database.queryForTenant<Job>(tenantId, {
+      name: 'move_job',
+      text: MOVE,
+      values: [tenantId, id, state, MOVES[state].from],
+    });
+    if (changed) return changed;
+    const job = await this.get(tenantId, id);
+    if (!job) return null;
+    throw new DomainError(MOVES[state].error, `The job ${id} is ${job.state}, so it cannot become ${state}.`);
+  }
+
+  /** Null if there is no such job. Null as the pace: as fast as possible. Index: jobs_pkey. */
+  async setPace(tenantId: string, id: string, pacePerSecond: number | null): Promise<Job | null> {
+    const [job] = await this.database.queryForTenant<Job>(tenantId, {
+      name: 'set_job_pace',
+      text: `update jobs set pace_per_second = $3, due_at = case when started_at is null then due_at else now() end
+             where tenant_id = $1 and id = $2 returning ${JOB_COLUMNS}`,
+      values: [tenantId, id, pacePerSecond],
+    });
+    return job ?? null;
+  }
+
+  /** For a job that is not part of another transaction. */
+  async create(tenantId: string, job: NewJob): Promise<void> {
+    await this.database.queryForTenant(tenantId, insertJob(tenantId, job));
+  }
+}
+
+/**
+ * A resumed job is due at once, unless it has not begun. A cancelled job stays unfinished until a worker has undone
+ * what waits. Index: jobs_pkey.
+ */
+const MOVE = `
+update jobs set
+  state = $3, failures = 0,
+  finished_at = case when state = $3 then finished_at end,
+  due_at = case when started_at is null and $3 = 'running' then due_at else now() end
+where tenant_id = $1 and id = $2 and state = any ($4::text[])
+returning ${JOB_COLUMNS}`;
+
+function insertJob(tenantId: string, job: NewJob): Statement {
+  return {
+    name: 'insert_job',
+    text: `insert into jobs (tenant_id, id, kind, input, total, pace_per_second, notification_id, due_at)
+           values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, now()))`,
+    values: [
+      tenantId,
+      job.id,
+      job.kind,
+      JSON.stringify(job.input),
+      job.total,
+      job.pacePerSecond,
+      job.notificationId,
+      job.dueAt,
+    ],
+  };
+}

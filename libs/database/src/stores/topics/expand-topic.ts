@@ -1,0 +1,163 @@
+// The chunks of a send to a topic: each creates or cancels the deliveries of some members.
+
+import type { Sql } from '../../statement.js';
+import type { ChunkResult, LockedJob } from '../jobs/job.js';
+import { CANCEL_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
+import { changedDeliveries, emit, FINISHED_NOTIFICATIONS } from '../sending/emit-events.js';
+import { MESSAGE_KEY } from '../sending/message-key.js';
+import type { TopicSendInput } from './topic-send.js';
+
+interface ExpandedRow {
+  examined: number;
+  last: string | null;
+  members: number;
+  deliveries: number;
+}
+
+/**
+ * Creates the deliveries of the next members. Members are those that subscribed before the job began and are still
+ * subscribed when their turn comes.
+ */
+export async function expandTopicSend(job: LockedJob, sql: Sql): Promise<ChunkResult> {
+  const { topicId, exclude, lane, traceparent } = job.input as TopicSendInput;
+  const after = (job.cursor['after'] as string | undefined) ?? '';
+  const [chunk] = await sql.query<ExpandedRow>({
+    name: 'expand_topic',
+    text: EXPAND,
+    values: [job.tenantId, topicId, after, job.maxItems, job.id, exclude, lane, traceparent],
+  });
+  const { examined, last, members, deliveries } = chunk!;
+  const isLast = examined < job.maxItems;
+  await sql.query({ name: 'count_expanded', text: COUNT_EXPANDED, values: [job.tenantId, job.id, deliveries, isLast] });
+  return {
+    items: examined,
+    done: members,
+    failed: 0,
+    cursor: { after: last ?? after },
+    ...(isLast && { total: job.done + members }),
+    isLast,
+  };
+}
+
+/**
+ * Cancels deliveries whose send has not begun, as CANCEL in notifications.store.ts does for a notification with few.
+ * `cursor.isExpanded`: the job had created all deliveries before it was cancelled.
+ */
+export async function cancelTopicSend(job: LockedJob, sql: Sql): Promise<ChunkResult> {
+  const { cancelledTo, isExpanded } = job.cursor as { cancelledTo?: string; isExpanded?: boolean };
+  const [chunk] = await sql.query<{ examined: number; last: string | null }>({
+    name: 'cancel_topic_send',
+    text: CANCEL_BATCH,
+    values: [job.tenantId, job.id, cancelledTo ?? null, job.maxItems],
+  });
+  const { examined, last } = chunk!;
+  const isLast = examined < job.maxItems;
+  if (isLast && !isExpanded)
+    await sql.query({ name: 'end_cancelled_send', text: END_CANCELLED, values: [job.tenantId, job.id] });
+  return { items: examined, done: 0, failed: 0, cursor: { ...job.cursor, cancelledTo: last ?? cancelledTo }, isLast };
+}
+
+/**
+ * $1 tenant, $2 topic, $3 last recipient of the chunk before, $4 members, $5 notification, $6 excluded
+ * recipients, $7 lane, $8 trace context. One delivery for each member and each channel of the send that the
+ * subscription allows.
+ *
+ * Ids are UUIDv7: the time of this transaction, the place in the chunk, 62 random bits. `due_at` is never before the
+ * start of this transaction: claims do not read further back (docs/adr/0025). Lock order: ordering keys, then inserts;
+ * the notification is locked by the next statement. Indexes: subscriptions_pkey and the primary keys of topics, notifications
+ * and jobs.
+ */
+const EXPAND = `
+with members as materialized (
+  select recipient_id, channels, created_at from subscriptions
+  where tenant_id = $1 and topic_id = $2 and recipient_id > $3
+    and exists (select from topics where tenant_id = $1 and id = $2 and deleted_at is null)
+  order by recipient_id limit $4
+), notification as materialized (
+  select tenant_id, id, channels, ordering_key, scheduled_at, expires_at,
+         lpad(to_hex((extract(epoch from now()) * 1000)::bigint), 12, '0') || '7' as id_prefix
+  from notifications where tenant_id = $1 and id = $5
+), included_members as materialized (
+  select recipient_id, channels from members
+  where recipient_id <> all ($6::text[])
+    and created_at <= (select coalesce(started_at, now()) from jobs where tenant_id = $1 and id = $5)
+), new_deliveries as materialized (
+  select n.tenant_id, n.id as notification_id, m.recipient_id, c.channel, n.ordering_key, n.scheduled_at, n.expires_at,
+         (n.id_prefix || lpad(to_hex(row_number() over (order by m.recipient_id) & 4095), 3, '0')
+           || right(replace(gen_random_uuid()::text, '-', ''), 16))::uuid as id
+  from included_members m cross join notification n cross join lateral unnest(n.channels) as c(channel)
+  where m.channels is null or c.channel = any (m.channels)
+), inserted_deliveries as (
+  insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, created_at, of_topic)
+  select tenant_id, id, notification_id, recipient_id, channel, now(), true from new_deliveries
+), inserted_due_deliveries as (
+  insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason, expires_at, ordering_key,
+                              message_key, traceparent)
+  select tenant_id, id, channel, $7::smallint, greatest(scheduled_at, now()),
+         case when scheduled_at > now() then 'scheduled' end, expires_at, ordering_key, ${MESSAGE_KEY}, $8::text
+  from new_deliveries
+  where coalesce((
+    select carillon_lock_ordering_keys(array[carillon_ordering_lock(tenant_id, ordering_key)])
+    from notification where ordering_key is not null), true)
+  order by id
+)
+select (select count(*) from members)::int as examined,
+       (select recipient_id from members order by recipient_id desc limit 1) as last,
+       (select count(*) from included_members)::int as members,
+       (select count(*) from new_deliveries)::int as deliveries`;
+
+/**
+ * $3 new deliveries, $4 whether the job has created all: the notification may be final then. Index: notifications_pkey.
+ */
+const COUNT_EXPANDED = `
+with updated_notifications as (
+  update notifications set total = total + $3::integer - case when $4 then 1 else 0 end
+  where tenant_id = $1 and id = $2
+  returning *
+), finished_events as (${emit(`${FINISHED_NOTIFICATIONS} and $4`)})
+select 1`;
+
+/**
+ * $3 the last delivery of the batch before, $4 the size of the batch. Indexes:
+ * deliveries_notification_id_tenant_id_id_idx and the primary keys. Lock order: ordering key, due_deliveries,
+ * deliveries, then the notification.
+ */
+const CANCEL_BATCH = `
+with batch as materialized (
+  select id from deliveries
+  where tenant_id = $1 and notification_id = $2 and ($3::uuid is null or id > $3) order by id limit $4
+), deleted_due_rows as (
+  delete from due_deliveries q using batch b
+  where q.tenant_id = $1 and q.delivery_id = b.id
+    and not q.sending and (select carillon_lock_ordering_keys(array(
+      select carillon_ordering_lock(tenant_id, ordering_key)
+      from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
+  returning q.delivery_id
+), changed_deliveries as (
+  update deliveries d set state = 'cancelled' from deleted_due_rows q
+  where d.tenant_id = $1 and d.id = q.delivery_id and ${guard(CANCEL_MOVES, 'd.state', "'cancelled'")}
+  returning d.*
+), updated_notifications as (${updateCounters(CANCEL_MOVES)}
+), delivery_events as (
+  ${emit(`
+    ${changedDeliveries("'cancelled'", 'null::text')} where endpoint_id is null
+    union all
+    ${FINISHED_NOTIFICATIONS}`)}
+), log_entries as (
+  insert into delivery_log (tenant_id, delivery_id, id, code)
+  select $1, id, gen_random_uuid(), 'cancelled' from changed_deliveries
+)
+select (select count(*) from batch)::int as examined, (select id from batch order by id desc limit 1) as last`;
+
+/**
+ * Ends the notification of a job that was cancelled before it had created all deliveries. One without a cancelled
+ * delivery counts as one, so that its status is `cancelled`. Index: notifications_pkey.
+ */
+const END_CANCELLED = `
+with updated_notifications as (
+  update notifications set total = total - case when cancelled > 0 then 1 else 0 end,
+                           cancelled = cancelled + case when cancelled > 0 then 0 else 1 end
+  where tenant_id = $1 and id = $2
+  returning *
+), finished_events as (${emit(FINISHED_NOTIFICATIONS)})
+select 1`;

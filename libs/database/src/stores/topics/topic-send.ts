@@ -1,0 +1,56 @@
+import { type ChannelId, channelsOf, laneOf, newId, type SharedPart } from '#domain';
+import type { NewNotification } from '../sending/new-notification.js';
+
+/** The body of a send to a topic. */
+export interface TopicSendPart extends SharedPart {
+  topic: string;
+  exclude?: string[] | undefined;
+  spread_over_seconds?: number | undefined;
+  payload?: Record<string, unknown> | undefined;
+}
+
+/** All that one send to a topic writes when the store accepts it. */
+export interface NewTopicSend {
+  tenantId: string;
+  /** Of the notification, and of its job. */
+  id: string;
+  topic: string;
+  channels: ChannelId[];
+  send: TopicSendPart;
+  /** The first execution of the job: it then reads the members. Null for now. */
+  startsAt: Date | null;
+  expiresAt: Date | null;
+  idempotency: NewNotification['idempotency'];
+  traceparent: string | null;
+}
+
+/** What the job of a send to a topic needs besides its notification. */
+export type TopicSendInput = {
+  topicId: string;
+  exclude: string[];
+  lane: number;
+  traceparent: string | null;
+};
+
+export function toTopicSend(
+  caller: { tenantId: string; traceparent: string | null },
+  send: TopicSendPart,
+  idempotency: NewNotification['idempotency'],
+): NewTopicSend {
+  return {
+    tenantId: caller.tenantId,
+    id: newId(),
+    topic: send.topic,
+    channels: channelsOf(send),
+    send,
+    startsAt: send.scheduled_at === undefined ? null : new Date(send.scheduled_at),
+    expiresAt: send.expires_at === undefined ? null : new Date(send.expires_at),
+    idempotency,
+    traceparent: caller.traceparent,
+  };
+}
+
+/** The input of the job without the id of the topic, which the accept statement adds. */
+export function inputOf({ send, traceparent }: NewTopicSend): Omit<TopicSendInput, 'topicId'> {
+  return { exclude: [...new Set(send.exclude ?? [])], lane: laneOf(send.priority), traceparent };
+}

@@ -1,0 +1,6 @@
+/** The kinds of jobs. The worker has the code of each: apps/worker/src/jobs/job-kinds.ts. */
+export const jobKinds = ['topic_send', 'upload'] as const;
+export type JobKindName = (typeof jobKinds)[number];
+
+export const jobStates = ['running', 'paused', 'finished', 'cancelled', 'failed'] as const;
+export type JobState = (typeof jobStates)[number];
