@@ -178,7 +178,10 @@ describe('a send to a topic', () => {
 
   it('to a topic without members ends at once', async () => {
     const sent = await sendTo(await newTopic([]));
-    expect(await finished(sent.id)).toMatchObject({ counts: {}, fan_out: { total: 0, expanded: 0, state: 'finished' } });
+    expect(await finished(sent.id)).toMatchObject({
+      counts: {},
+      fan_out: { total: 0, expanded: 0, state: 'finished' },
+    });
   });
 
   it('begins at its time with the members of then', async () => {

@@ -3,6 +3,7 @@ export { IpRanges, isIpAddress, isIpRange } from './access/ip-ranges.js';
 export { SECURITY_HEADERS } from './access/security-headers.js';
 export { readUnsubscription, signUnsubscription, type Unsubscription } from './access/unsubscribe-token.js';
 export { dayStarts, monthStarts } from './audience/calendar.js';
+export { type DecidingRule, decidingRules } from './audience/deciding-rules.js';
 export { type JobKindName, type JobState, jobKinds, jobStates } from './audience/job.js';
 export {
   type Cap,
@@ -25,7 +26,6 @@ export {
   refusingLimit,
 } from './audience/recipient-limits.js';
 export { type AuditAction, auditActions } from './audit-actions.js';
-export { type DecidingRule, decidingRules } from './audience/deciding-rules.js';
 export {
   type Addressable,
   type AddressSource,
