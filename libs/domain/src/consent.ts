@@ -10,37 +10,106 @@ export function comparableAddress(channel: ChannelId, address: string): string {
   return channel === 'email' ? address.toLowerCase() : address;
 }
 
-/** A recipient's preference for one category: in general, and for single channels, which have precedence. */
+/** The choice for one category: in general, and for single channels, which have precedence. */
 export interface CategoryPreference {
   enabled?: boolean | undefined;
   channels?: Partial<Record<string, boolean>> | undefined;
 }
 
+/** The choices of a recipient, or a tenant's defaults or enforced rules. */
+export interface PreferenceSet {
+  channels: Partial<Record<string, boolean>>;
+  categories: Record<string, CategoryPreference>;
+}
+
+/** The part of a {@link PreferenceSet} that concerns one category. */
+export interface CategoryChoices {
+  channels: Partial<Record<string, boolean>>;
+  category: CategoryPreference | null;
+}
+
+/** What decides whether one category may be sent to a recipient. A `DeliveryContext` has these fields. */
 export interface Consent {
-  tenantStatus: 'active' | 'suspended';
-  channel: ChannelId;
+  tenant: { status: 'active' | 'suspended' };
   /** Null if the tenant has not created the category: then it is enabled by default and not mandatory. */
   category: { defaultEnabled: boolean; mandatory: boolean } | null;
-  /** The recipient's switches; a channel that is not in it is on. */
+  /** The recipient's switches. */
   channelSwitches: Partial<Record<string, boolean>>;
   categoryPreference: CategoryPreference | null;
+  /** Null if the tenant has no rules. */
+  preferenceRules: { defaults: CategoryChoices; enforced: CategoryChoices } | null;
   /** The reason of the address's entry on the suppression list, or null without one. */
   suppression: SuppressionReason | null;
 }
 
+/** Where a decision comes from. The names are stable: they are in the delivery log. */
+export type ConsentRule =
+  | 'tenant.status'
+  | 'suppression_list'
+  | 'tenant.enforced'
+  | 'category.mandatory'
+  | 'recipient.preferences'
+  | 'tenant.defaults'
+  | 'category.default';
+
+export type ConsentDecision =
+  | { allowed: true; reason: null; rule: ConsentRule }
+  | { allowed: false; reason: SuppressedReason; rule: ConsentRule };
+
+const NOTHING: CategoryChoices = { channels: {}, category: null };
+
 /**
- * The reason why this delivery must not be sent, or null if it may be sent.
+ * Decides whether a category may be sent on a channel; the first rule that applies decides. docs/preferences.md has the
+ * same order as a table, and a test compares the two.
  *
- * An entry that a mail server or a carrier caused applies to all categories. A mandatory category ignores the
- * recipient's own choices: switches, preferences, and an entry with the reason `unsubscribed`.
+ * An entry on the suppression list that a mail server or a carrier caused applies to all categories. A mandatory
+ * category ignores the recipient's own choices: switches, preferences, and an entry with the reason `unsubscribed`.
  */
-export function refusal(consent: Consent): SuppressedReason | null {
-  const { channel, category, categoryPreference: preference, suppression } = consent;
+export function decideConsent(consent: Consent, channel: ChannelId): ConsentDecision {
+  const { category, suppression, preferenceRules, channelSwitches, categoryPreference } = consent;
   const mandatory = category?.mandatory ?? false;
-  if (consent.tenantStatus === 'suspended') return 'tenant_suspended';
-  if (suppression !== null && !(mandatory && suppression === 'unsubscribed')) return 'suppression_list';
-  if (mandatory) return null;
-  if (consent.channelSwitches[channel] === false) return 'opted_out';
-  const wanted = preference?.channels?.[channel] ?? preference?.enabled ?? category?.defaultEnabled ?? true;
-  return wanted ? null : 'unsubscribed';
+  if (consent.tenant.status === 'suspended') return no('tenant_suspended', 'tenant.status');
+  if (suppression !== null && !(mandatory && suppression === 'unsubscribed'))
+    return no('suppression_list', 'suppression_list');
+
+  const enforced = preferenceRules?.enforced ?? NOTHING;
+  const enforcedCategory = choiceOf(enforced.category, channel);
+  if (enforced.channels[channel] === false || enforcedCategory === false) return no('tenant_rule', 'tenant.enforced');
+  if (mandatory) return yes('category.mandatory');
+  if (enforcedCategory || enforced.channels[channel]) return yes('tenant.enforced');
+
+  if (channelSwitches[channel] === false) return no('opted_out', 'recipient.preferences');
+  const chosen = choiceOf(categoryPreference, channel);
+  if (chosen !== undefined) return chosen ? yes('recipient.preferences') : no('unsubscribed', 'recipient.preferences');
+
+  const defaults = preferenceRules?.defaults ?? NOTHING;
+  if (defaults.channels[channel] === false && channelSwitches[channel] === undefined)
+    return no('opted_out', 'tenant.defaults');
+  const usual = choiceOf(defaults.category, channel);
+  if (usual !== undefined) return usual ? yes('tenant.defaults') : no('unsubscribed', 'tenant.defaults');
+  return (category?.defaultEnabled ?? true) ? yes('category.default') : no('unsubscribed', 'category.default');
+}
+
+/** Whether a choice of the recipient would change a decision with this rule. */
+export function isRecipientsChoice(rule: ConsentRule): boolean {
+  return rule === 'recipient.preferences' || rule === 'tenant.defaults' || rule === 'category.default';
+}
+
+export function choicesFor(set: PreferenceSet, category: string): CategoryChoices {
+  return {
+    channels: set.channels,
+    category: Object.hasOwn(set.categories, category) ? (set.categories[category] ?? null) : null,
+  };
+}
+
+function choiceOf(preference: CategoryPreference | null, channel: ChannelId): boolean | undefined {
+  return preference?.channels?.[channel] ?? preference?.enabled;
+}
+
+function yes(rule: ConsentRule): ConsentDecision {
+  return { allowed: true, reason: null, rule };
+}
+
+function no(reason: SuppressedReason, rule: ConsentRule): ConsentDecision {
+  return { allowed: false, reason, rule };
 }

@@ -35,6 +35,7 @@ export type WaitingReason = (typeof waitingReasons)[number];
 export const suppressedReasons = [
   'opted_out',
   'unsubscribed',
+  'tenant_rule',
   'suppression_list',
   'frequency_cap',
   'quiet_hours',

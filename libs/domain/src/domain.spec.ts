@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import {
   type Attempt,
   afterFailure,
-  type Consent,
   channels,
   counterOf,
   type DeliveryState,
@@ -19,7 +18,6 @@ import {
   newApiKey,
   newId,
   parseApiKey,
-  refusal,
   smsSegments,
   statesBefore,
 } from './index.js';
@@ -207,38 +205,5 @@ describe('small rules', () => {
     expect(localeChain('fr-CA', 'de-AT')).toEqual(['fr-CA', 'fr', 'de-AT', 'de', 'en']);
     expect(localeChain(null, null)).toEqual(['en']);
     expect(localeChain('en-GB', 'en')).toEqual(['en-GB', 'en']);
-  });
-
-  it('consent', () => {
-    const consent: Consent = {
-      tenantStatus: 'active',
-      channel: 'email',
-      category: null,
-      channelSwitches: {},
-      categoryPreference: null,
-      suppression: null,
-    };
-    expect(refusal(consent)).toBeNull();
-    expect(refusal({ ...consent, channelSwitches: { email: true, sms: false } })).toBeNull();
-    expect(refusal({ ...consent, channelSwitches: { email: false } })).toBe('opted_out');
-    expect(refusal({ ...consent, tenantStatus: 'suspended' })).toBe('tenant_suspended');
-    const [news, bill] = [
-      { defaultEnabled: false, mandatory: false },
-      { defaultEnabled: true, mandatory: true },
-    ];
-    expect(refusal({ ...consent, category: news })).toBe('unsubscribed');
-    expect(refusal({ ...consent, category: news, categoryPreference: { enabled: true } })).toBeNull();
-    expect(refusal({ ...consent, categoryPreference: { enabled: false } })).toBe('unsubscribed');
-    // A preference for one channel has precedence over the one for the category.
-    expect(refusal({ ...consent, categoryPreference: { enabled: false, channels: { email: true } } })).toBeNull();
-    expect(refusal({ ...consent, categoryPreference: { enabled: true, channels: { email: false } } })).toBe(
-      'unsubscribed',
-    );
-    const unwilling = { ...consent, channelSwitches: { email: false }, categoryPreference: { enabled: false } };
-    expect(refusal({ ...unwilling, category: bill })).toBeNull();
-    expect(refusal({ ...unwilling, category: bill, suppression: 'unsubscribed' })).toBeNull();
-    for (const suppression of ['bounced', 'complained', 'bad_address', 'manual'] as const)
-      expect(refusal({ ...consent, category: bill, suppression }), suppression).toBe('suppression_list');
-    expect(refusal({ ...consent, suppression: 'unsubscribed' })).toBe('suppression_list');
   });
 });

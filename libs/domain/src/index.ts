@@ -38,10 +38,16 @@ export { emailAddress } from './channels/email.channel.js';
 export { type ChannelId, channelIds, channelOf, channels } from './channels/registry.js';
 export { cleanJson, cleanText } from './clean-text.js';
 export {
+  type CategoryChoices,
   type CategoryPreference,
   type Consent,
+  type ConsentDecision,
+  type ConsentRule,
+  choicesFor,
   comparableAddress,
-  refusal,
+  decideConsent,
+  isRecipientsChoice,
+  type PreferenceSet,
   type SuppressionReason,
   suppressionReasons,
 } from './consent.js';

@@ -14,6 +14,7 @@ const loaded = (changes: Partial<DeliveryContext> = {}): Loaded =>
       category: null,
       channelSwitches: {},
       categoryPreference: null,
+      preferenceRules: null,
       suppression: null,
       ...changes,
     },

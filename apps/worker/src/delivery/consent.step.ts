@@ -1,21 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { refusal, StopPipeline } from '#domain';
+import { decideConsent, StopPipeline } from '#domain';
 import type { Consented, Loaded } from './pipeline-context.js';
 
 /** Suppresses a delivery that the recipient has opted out of, or whose address or tenant may not be used. */
 @Injectable()
 export class ConsentStep {
   async run(loaded: Loaded): Promise<Consented> {
-    const { tenant, category, channelSwitches, categoryPreference, suppression } = loaded.context;
-    const reason = refusal({
-      tenantStatus: tenant.status,
-      channel: loaded.channel.id,
-      category,
-      channelSwitches,
-      categoryPreference,
-      suppression,
-    });
-    if (!reason) return { ...loaded, consented: true };
+    const { allowed, reason } = decideConsent(loaded.context, loaded.channel.id);
+    if (allowed) return { ...loaded, consented: true };
+    const { suppression } = loaded.context;
     const detail = reason === 'suppression_list' ? `the address is on the suppression list: ${suppression}` : undefined;
     throw new StopPipeline({ kind: 'suppressed', reason, ...(detail && { detail }) });
   }

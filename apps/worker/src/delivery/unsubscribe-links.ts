@@ -1,5 +1,5 @@
 import type { DeliveryContext } from '#database';
-import { type ChannelId, signUnsubscription } from '#domain';
+import { type ChannelId, decideConsent, isRecipientsChoice, signUnsubscription } from '#domain';
 
 export interface UnsubscribeLink {
   url: string;
@@ -18,10 +18,11 @@ export class UnsubscribeLinks {
     private readonly key: () => Buffer,
   ) {}
 
-  /** Null for channels other than e-mail and for mandatory categories. */
-  linkFor(channel: ChannelId, { notification, category }: DeliveryContext): UnsubscribeLink | null {
-    if (this.publicUrl === undefined || channel !== 'email' || category?.mandatory) return null;
-    const { tenantId, recipientId, category: key } = notification;
+  /** Null for channels other than e-mail, and for categories that the recipient cannot leave. */
+  linkFor(channel: ChannelId, context: DeliveryContext): UnsubscribeLink | null {
+    if (this.publicUrl === undefined || channel !== 'email') return null;
+    if (!isRecipientsChoice(decideConsent(context, channel).rule)) return null;
+    const { tenantId, recipientId, category: key } = context.notification;
     return {
       url: `${this.publicUrl}/unsubscribe/${signUnsubscription(this.key(), { tenantId, recipientId, category: key })}`,
       listId: `${labelOf(key)}.${tenantId}.${new URL(this.publicUrl).hostname}`,

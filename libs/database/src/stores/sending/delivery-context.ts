@@ -2,6 +2,7 @@
 
 import type {
   Cap,
+  CategoryChoices,
   CategoryPolicy,
   CategoryPreference,
   ChannelId,
@@ -38,6 +39,8 @@ export interface DeliveryContext {
   quietHours: QuietHours | null;
   /** The recipient's own. */
   caps: Cap[];
+  /** The tenant's rules that concern the category; null if it has none. */
+  preferenceRules: { defaults: CategoryChoices; enforced: CategoryChoices } | null;
   /** The reason of the address's entry on the suppression list, or null without one. */
   suppression: SuppressionReason | null;
   /** `isSandboxed`: only the sandbox sends deliveries to people; webhooks are sent to their endpoints. */
@@ -90,6 +93,7 @@ export interface ContextRow {
   category_preference: CategoryPreference | null;
   quiet_hours: QuietHours | null;
   caps: Cap[] | null;
+  preference_rules: { defaults: CategoryChoices; enforced: CategoryChoices } | null;
   suppression: SuppressionReason | null;
   tenant_status: 'active' | 'suspended';
   tenant_settings: TenantSettings;
@@ -134,6 +138,7 @@ export function toContext(row: ContextRow): DeliveryContext {
     categoryPreference: row.category_preference,
     quietHours: row.quiet_hours,
     caps: row.caps ?? [],
+    preferenceRules: row.preference_rules,
     suppression: row.suppression,
     tenant: { status: row.tenant_status, settings: row.tenant_settings, isSandboxed: row.is_sandboxed },
     templateHeads: row.template_heads ?? [],
@@ -142,9 +147,9 @@ export function toContext(row: ContextRow): DeliveryContext {
 
 /**
  * Indexes: the primary keys of deliveries and notifications (in one partition each, chosen at run time), tenants,
- * recipients, preferences and categories; suppressions by address; templates by key or id. `offset 0` keeps each
- * look-up a look-up: without it, the planner once joined tenants first and read all deliveries of a tenant for each
- * row. `n.test` is only set on notifications that test keys sent before each tenant had a test tenant.
+ * recipients, preferences, preference_rules and categories; suppressions by address; templates by key or id. `offset
+ * 0` keeps each look-up a look-up: without it, the planner once joined tenants first and read all deliveries of a
+ * tenant for each row. `n.test` is only set on notifications that test keys sent before each tenant had a test tenant.
  */
 export const LOAD_DELIVERIES = `
 select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.recipient_id, n.type, n.category,
@@ -156,7 +161,7 @@ select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.r
          from devices v where v.tenant_id = d.tenant_id and v.recipient_id = d.recipient_id
        ) end as devices,
        p.channels as channel_switches, p.categories -> n.category as category_preference, p.quiet_hours, p.caps,
-       c.policy as category_policy,
+       c.policy as category_policy, u.rules as preference_rules,
        (
          select s.reason from suppressions s
          where s.tenant_id = d.tenant_id and s.channel = d.channel and (s.expires_at is null or s.expires_at > now())
@@ -193,4 +198,12 @@ left join lateral (
                            'bypassQuietHours', x.bypass_quiet_hours, 'bypassCaps', x.bypass_caps,
                            'digest', x.digest) as policy
   from categories x where x.tenant_id = d.tenant_id and x.key = n.category offset 0
-) c on true`;
+) c on true
+left join lateral (
+  select json_build_object(
+    'defaults', json_build_object('channels', coalesce(x.defaults -> 'channels', '{}'),
+                                  'category', x.defaults -> 'categories' -> n.category),
+    'enforced', json_build_object('channels', coalesce(x.enforced -> 'channels', '{}'),
+                                  'category', x.enforced -> 'categories' -> n.category)) as rules
+  from preference_rules x where x.tenant_id = d.tenant_id offset 0
+) u on true`;
