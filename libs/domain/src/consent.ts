@@ -1,3 +1,4 @@
+import type { DecidingRule } from './audience/deciding-rules.js';
 import type { ChannelId } from './channels/registry.js';
 import type { SuppressedReason } from './delivery-state.js';
 
@@ -42,15 +43,16 @@ export interface Consent {
   suppression: SuppressionReason | null;
 }
 
-/** Where a decision comes from. The names are stable: they are in the delivery log. */
-export type ConsentRule =
+export type ConsentRule = Extract<
+  DecidingRule,
   | 'tenant.status'
   | 'suppression_list'
   | 'tenant.enforced'
   | 'category.mandatory'
   | 'recipient.preferences'
   | 'tenant.defaults'
-  | 'category.default';
+  | 'category.default'
+>;
 
 export type ConsentDecision =
   | { allowed: true; reason: null; rule: ConsentRule }

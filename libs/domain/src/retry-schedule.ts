@@ -71,8 +71,7 @@ export function failedBy(attempt: Attempt, reason: 'rejected' | 'bad_address' | 
 
 function waitForRepair(attempt: Attempt, { retries, schedule, random }: RetryPosition): Outcome {
   const { from, to } = MISCONFIGURED_SECONDS;
-  if (Math.floor(retries) >= schedule.length)
-    return failedBy(attempt, 'misconfigured');
+  if (Math.floor(retries) >= schedule.length) return failedBy(attempt, 'misconfigured');
   const delaySeconds = from + random * (to - from);
   return { kind: 'retry', reason: 'provider_down', delaySeconds, weight: MISCONFIGURED_WEIGHT, attempt };
 }

@@ -31,11 +31,17 @@ it('suppresses a delivery with the reason, and quotes the entry of the suppressi
   expect(await stopOf({ tenant: { status: 'suspended', settings: {}, isSandboxed: false } })).toEqual({
     kind: 'suppressed',
     reason: 'tenant_suspended',
+    rule: 'tenant.status',
   });
-  expect(await stopOf({ channelSwitches: { email: false } })).toEqual({ kind: 'suppressed', reason: 'opted_out' });
+  expect(await stopOf({ channelSwitches: { email: false } })).toEqual({
+    kind: 'suppressed',
+    reason: 'opted_out',
+    rule: 'recipient.preferences',
+  });
   expect(await stopOf({ suppression: 'bounced' })).toEqual({
     kind: 'suppressed',
     reason: 'suppression_list',
+    rule: 'suppression_list',
     detail: 'the address is on the suppression list: bounced',
   });
 });

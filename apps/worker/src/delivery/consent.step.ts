@@ -6,10 +6,10 @@ import type { Consented, Loaded } from './pipeline-context.js';
 @Injectable()
 export class ConsentStep {
   async run(loaded: Loaded): Promise<Consented> {
-    const { allowed, reason } = decideConsent(loaded.context, loaded.channel.id);
+    const { allowed, reason, rule } = decideConsent(loaded.context, loaded.channel.id);
     if (allowed) return { ...loaded, consented: true };
     const { suppression } = loaded.context;
     const detail = reason === 'suppression_list' ? `the address is on the suppression list: ${suppression}` : undefined;
-    throw new StopPipeline({ kind: 'suppressed', reason, ...(detail && { detail }) });
+    throw new StopPipeline({ kind: 'suppressed', reason, rule, ...(detail && { detail }) });
   }
 }
