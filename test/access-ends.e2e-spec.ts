@@ -121,7 +121,7 @@ const acts: Record<string, Record<'hint' | 'hint lost', (tenant: Tenant) => Prom
     hint: (tenant) => tenant.call('DELETE', '/api/v1/recipients/ann'),
     'hint lost': async ({ id }) => {
       await new TokenRevocationsStore(database).add(id, 'ann', null);
-      await new ErasuresStore(database, new SecretBox(app.config.masterKey)).erase(id, 'ann', null);
+      await new ErasuresStore(database, new SecretBox(app.config.masterKey), app.keys).erase(id, 'ann', null);
     },
   },
 };

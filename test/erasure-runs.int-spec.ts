@@ -7,6 +7,7 @@ import { newId } from '#domain';
 import { cloneDatabase, connect, until } from '#testing';
 
 const box = new SecretBox(Buffer.alloc(32, 7));
+const keys = { addressKey: Buffer.alloc(32, 8) };
 let database: Database;
 let admin: pg.Client;
 let drop: () => Promise<void>;
@@ -50,10 +51,11 @@ function observed(before: (texts: string, tenant: string) => unknown): ErasuresS
       },
     }),
     box,
+    keys,
   );
 }
 
-const store = (): ErasuresStore => new ErasuresStore(database, box);
+const store = (): ErasuresStore => new ErasuresStore(database, box, keys);
 
 async function newTenant(): Promise<string> {
   const id = newId();

@@ -76,7 +76,7 @@ describe('the platform keys', () => {
     expect(new Set(all.map((keys) => keys.apiKeyPepper.toString('hex'))).size).toBe(1);
     expect(new Set(all.map((keys) => keys.unsubscribeKey.toString('hex'))).size).toBe(1);
     expect(all[0]!.apiKeyPepper.equals(box.derive('api-keys'))).toBe(false);
-    expect(await storedKeys()).toBe(3);
+    expect(await storedKeys()).toBe(4);
     const { rows } = await admin.query('select key_sealed from platform_keys');
     for (const { key_sealed: sealed } of rows) expect(sealed).toMatch(/^v1\./);
   });

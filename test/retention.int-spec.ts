@@ -427,7 +427,7 @@ describe('clean-ups', () => {
     const logger = createLogger({ level: 'silent', role: 'test' });
     const housekeeper = new Housekeeper(
       {
-        erasures: new ErasuresStore(database, new SecretBox(Buffer.alloc(32))),
+        erasures: new ErasuresStore(database, new SecretBox(Buffer.alloc(32)), { addressKey: Buffer.alloc(32) }),
         due: new DueDeliveriesStore(database),
         events: new EventsStore(database),
         operations: new OperationsStore(database, MIGRATIONS),

@@ -96,6 +96,9 @@ describe('texts of SQL', () => {
       'database.ts begin',
       // Conditions with the numbers of their parameters.
       'dead-letters.store.ts conditionsOf',
+      // Parts of one statement, which are constants.
+      'delivery-context.ts contextsOf',
+      'delivery-context.ts suppressionOf',
       // Names of states and counters from the table of states.
       'delivery-moves.ts updateCounters',
       // Parts of statements, for constants.

@@ -15,6 +15,7 @@ import { JobsStore } from './stores/jobs/jobs.store.js';
 import { RunningJobsStore } from './stores/jobs/running-jobs.store.js';
 import { MailboxStore } from './stores/mailbox.store.js';
 import { NotificationsStore } from './stores/notifications/notifications.store.js';
+import { PlannedDeliveriesStore } from './stores/notifications/planned-deliveries.store.js';
 import { OperationsStore } from './stores/operations.store.js';
 import { OverviewStore } from './stores/overview.store.js';
 import { ProviderAccountsStore } from './stores/provider-accounts.store.js';
@@ -63,13 +64,23 @@ export class DatabaseModule {
       ...sealingStores.map((Store) =>
         of(Store, [Database, SecretBox], (database: Database, box: SecretBox) => new Store(database, box)),
       ),
+      ...keyedStores.map((Store) =>
+        of(Store, [Database, PlatformKeys], (database: Database, keys: PlatformKeys) => new Store(database, keys)),
+      ),
+      of(
+        ErasuresStore,
+        [Database, SecretBox, PlatformKeys],
+        (database: Database, box: SecretBox, keys: PlatformKeys) => new ErasuresStore(database, box, keys),
+      ),
       ...plainStores.map((Store) => of(Store, [Database], (database: Database) => new Store(database))),
     ];
     return { module: DatabaseModule, global: true, providers, exports: providers };
   }
 }
 
-const sealingStores = [ErasuresStore, IdempotencyStore, PlatformKeys, ProviderAccountsStore, WebhookEndpointsStore];
+const keyedStores = [PlannedDeliveriesStore, SuppressionsStore];
+
+const sealingStores = [IdempotencyStore, PlatformKeys, ProviderAccountsStore, WebhookEndpointsStore];
 
 const plainStores = [
   ApiKeysStore,
@@ -92,7 +103,6 @@ const plainStores = [
   RunningJobsStore,
   SharedContentsStore,
   SubscriptionsStore,
-  SuppressionsStore,
   TemplatesStore,
   TenantsStore,
   TokenRevocationsStore,

@@ -33,6 +33,7 @@ export { type Deposit, type MailboxMessage, MailboxStore } from './stores/mailbo
 export type { NotificationFilter } from './stores/notifications/notification-list.js';
 export type { NotificationWithDeliveries } from './stores/notifications/notification-select.js';
 export { NotificationsStore, type TimelineEntry } from './stores/notifications/notifications.store.js';
+export { PlannedDeliveriesStore } from './stores/notifications/planned-deliveries.store.js';
 export { OperationsStore } from './stores/operations.store.js';
 export { OverviewStore } from './stores/overview.store.js';
 export type { AccountHealth, OpenAccount, ProviderAccount, ProviderAccountFields } from './stores/provider-account.js';

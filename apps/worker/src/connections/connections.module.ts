@@ -1,7 +1,14 @@
 import { type DynamicModule, Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import type { Config } from '#config';
-import { Database, DeliveriesStore, DueDeliveriesStore, PoisonMessagesStore, PostgresListener } from '#database';
+import {
+  Database,
+  DeliveriesStore,
+  DueDeliveriesStore,
+  PlatformKeys,
+  PoisonMessagesStore,
+  PostgresListener,
+} from '#database';
 import { type Kafka, makeKafka } from '#messaging';
 import { makeBus, type RealtimeBus } from '#realtime';
 import { Redis } from '#redis';
@@ -49,9 +56,13 @@ export class ConnectionsModule implements OnModuleInit, OnApplicationShutdown {
       },
       {
         provide: DeliveriesStore,
-        inject: [Database, BUS],
-        useFactory: (database: Database, bus: RealtimeBus) =>
-          new DeliveriesStore(database, (rows) => bus.publish(rows.map((row) => ({ kind: 'inbox', ...row })))),
+        inject: [Database, BUS, PlatformKeys],
+        useFactory: (database: Database, bus: RealtimeBus, keys: PlatformKeys) =>
+          new DeliveriesStore(
+            database,
+            (rows) => bus.publish(rows.map((row) => ({ kind: 'inbox', ...row }))),
+            () => keys.addressKey,
+          ),
       },
     ];
     return { module: ConnectionsModule, global: true, providers, exports: providers };

@@ -5,9 +5,14 @@ import type { Database } from '../database.js';
 import { sealedColumns } from './sealed-columns.js';
 import { keyIdOfSealed, type SecretBox, WrongMasterKey } from './secret-box.js';
 
-/** `api-keys` hashes API keys, `inbox-tokens` signs recipient tokens, `unsubscribe` signs links in e-mails. */
-const purposes = ['api-keys', 'inbox-tokens', 'unsubscribe'] as const;
+/**
+ * `api-keys` hashes API keys, `inbox-tokens` signs recipient tokens, `unsubscribe` signs links in e-mails, `addresses`
+ * hashes the addresses of erased recipients on the suppression list.
+ */
+const purposes = ['api-keys', 'inbox-tokens', 'unsubscribe', 'addresses'] as const;
 type Purpose = (typeof purposes)[number];
+/** An earlier release derived the others from MASTER_KEY. */
+const NEVER_DERIVED: readonly Purpose[] = ['addresses'];
 
 export interface SigningKey {
   id: string;
@@ -73,6 +78,11 @@ export class PlatformKeys {
   /** The key that signs unsubscribe links. */
   get unsubscribeKey(): Buffer {
     return this.current('unsubscribe').key;
+  }
+
+  /** The HMAC key of the addresses of erased recipients. */
+  get addressKey(): Buffer {
+    return this.current('addresses').key;
   }
 
   /** The newest key for recipient tokens. */
@@ -167,7 +177,9 @@ export class PlatformKeys {
     const [row] = await this.database.platform.query<{ upgraded: boolean }>({
       text: 'select exists (select from api_keys) as upgraded',
     });
-    const keys = missing.map((purpose) => (row!.upgraded ? this.box.derive(purpose, keyId) : randomBytes(KEY_BYTES)));
+    const keys = missing.map((purpose) =>
+      row!.upgraded && !NEVER_DERIVED.includes(purpose) ? this.box.derive(purpose, keyId) : randomBytes(KEY_BYTES),
+    );
     const ids = missing.map((purpose) => `${purpose}/${FIRST_KEY_ID}`);
     await this.database.platform.query({
       text: `insert into platform_keys (tenant_id, id, key_sealed)

@@ -55,6 +55,7 @@ export interface ProviderAccountFields {
 export interface OpenAccount {
   tenantId: string;
   id: string;
+  name: string;
   provider: string;
   channel: ChannelId;
   credentials: Record<string, unknown>;

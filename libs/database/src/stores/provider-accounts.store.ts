@@ -166,6 +166,7 @@ export class ProviderAccountsStore {
   private open(row: {
     tenantId: string;
     id: string;
+    name: string;
     provider: string;
     channel: string;
     credentialsSealed: string;
@@ -178,6 +179,7 @@ export class ProviderAccountsStore {
     return {
       tenantId: row.tenantId,
       id: row.id,
+      name: row.name,
       provider: row.provider,
       channel: row.channel as ChannelId,
       credentials: JSON.parse(clear) as Record<string, unknown>,

@@ -2,11 +2,14 @@ import { type ChannelId, comparableAddress, DomainError, newId, type Suppression
 import type { Database } from '../database.js';
 import { Prisma } from '../generated/client.js';
 import { newestFirst, type Page, type PageRequest, toPage } from '../page.js';
+import { hashedAddress } from '../secrets/hashed-address.js';
+import type { PlatformKeys } from '../secrets/platform-keys.js';
 import { type AuditNote, writeAudit } from './audit/audit-entry.js';
 
 export interface Suppression {
   id: string;
   channel: ChannelId;
+  /** A keyed hash, `hmac:…`, after the erasure of the recipient. */
   address: string;
   reason: SuppressionReason;
   detail: string | null;
@@ -23,7 +26,10 @@ export interface SuppressionFilter {
 
 /** The suppression list of a tenant: nothing is sent to these addresses. */
 export class SuppressionsStore {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly keys: Pick<PlatformKeys, 'addressKey'>,
+  ) {}
 
   /** Throws `conflict` if the address is already on the list. */
   async create(
@@ -33,18 +39,17 @@ export class SuppressionsStore {
     const data = { tenantId, id: newId(), channel, address: comparableAddress(channel, address), reason, expiresAt };
     try {
       return await this.database.forTenant(tenantId, async (prisma) => {
+        const hashed = hashedAddress(this.keys.addressKey, tenantId, data.address);
+        const sameAddress = { tenantId, channel, address: { in: [data.address, hashed] } };
         // An expired entry of the same address would be a conflict.
-        await prisma.suppression.deleteMany({
-          where: { tenantId, channel, address: data.address, expiresAt: { lte: new Date() } },
-        });
+        await prisma.suppression.deleteMany({ where: { ...sameAddress, expiresAt: { lte: new Date() } } });
+        if (await prisma.suppression.findFirst({ where: sameAddress, select: { id: true } }))
+          throw alreadyListed(channel, address);
         return toSuppression(await prisma.suppression.create({ data }));
       });
     } catch (error) {
       if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002')
-        throw new DomainError(
-          'conflict',
-          `${JSON.stringify(address)} is already on the suppression list of ${channel}.`,
-        );
+        throw alreadyListed(channel, address);
       throw error;
     }
   }
@@ -57,7 +62,7 @@ export class SuppressionsStore {
       ...afterCursor,
       ...(channel && { channel }),
       ...(reason && { reason }),
-      ...(address !== undefined && { address: { in: [address, address.toLowerCase()] } }),
+      ...(address !== undefined && { address: { in: formsOf(this.keys.addressKey, tenantId, address) } }),
     };
     const rows = await this.database.forTenant(tenantId, (prisma) => prisma.suppression.findMany({ where, ...slice }));
     return toPage(rows.map(toSuppression), page.limit, (row) => row.id);
@@ -74,6 +79,17 @@ export class SuppressionsStore {
       return true;
     });
   }
+}
+
+/** The texts with which the list may have an address: as it is, in lower case for e-mail, and their hashes. */
+function formsOf(key: Buffer, tenantId: string, address: string): string[] {
+  const plain = [address, address.toLowerCase()];
+  return [...plain, ...plain.map((one) => hashedAddress(key, tenantId, one))];
+}
+
+function alreadyListed(channel: ChannelId, address: string): DomainError {
+  const message = `${JSON.stringify(address)} is already on the suppression list of ${channel}.`;
+  return new DomainError('conflict', message);
 }
 
 interface Row extends Omit<Suppression, 'channel' | 'reason'> {

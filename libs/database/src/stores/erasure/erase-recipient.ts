@@ -1,6 +1,7 @@
 // The statements that erase what belongs to a recipient directly. Parameters: $1 the tenant, $2 the recipient.
 
 import { channelIds } from '#domain';
+import { hmacPads } from '../../secrets/hashed-address.js';
 import type { Statement } from '../../statement.js';
 import { type AuditNote, auditInsert, noteValues, recipientSubject } from '../audit/audit-entry.js';
 import { COMPARABLE_ADDRESS } from '../comparable-address.js';
@@ -91,13 +92,35 @@ export function eraseInbox(tenantId: string, recipientId: string): Statement[] {
 }
 
 /**
- * A suppression keeps its address, so that the address gets no messages by mistake, and loses the vendor's text. $3:
- * all channels. Index: suppressions_tenant_id_channel_address_key.
+ * The entries that have the addresses themselves. $3: all channels. Index:
+ * suppressions_tenant_id_channel_address_key.
  */
-export const SUPPRESSIONS = `
-update suppressions set detail = null, delivery_id = null
-where tenant_id = $1 and channel = any ($3::text[])
-  and address in (select unnest(addresses) from erasures where tenant_id = $1 and recipient_id = $2)`;
+const OF_ADDRESSES = `s.tenant_id = $1 and s.channel = any ($3::text[])
+  and s.address in (select unnest(addresses) from erasures where tenant_id = $1 and recipient_id = $2)`;
+const HASHED = 'carillon_hashed_address($4::bytea, s.tenant_id, s.address)';
+
+/** An entry of an earlier erasure: the address was used again since. The entry that came later takes its place. */
+const REPLACED_SUPPRESSIONS = `
+delete from suppressions h using suppressions s
+where ${OF_ADDRESSES} and h.tenant_id = s.tenant_id and h.channel = s.channel and h.address = ${HASHED}`;
+
+const HASHED_SUPPRESSIONS = `
+with hashed as (
+  update suppressions s set address = ${HASHED}, detail = null, delivery_id = null where ${OF_ADDRESSES} returning 1
+), noted as (
+  update tenants set has_hashed_suppressions = true
+  where id = $1 and not has_hashed_suppressions and exists (select from hashed)
+)
+select count(*)::int as suppressions from hashed`;
+
+/**
+ * A suppression keeps a keyed hash of its address, so that the address gets no messages by mistake, and loses the
+ * vendor's text. Deliveries see both changes at once, because one transaction makes them.
+ */
+export function eraseSuppressions(tenantId: string, recipientId: string, addressKey: Buffer): Statement[] {
+  const values = [tenantId, recipientId, channelIds, hmacPads(addressKey)];
+  return [REPLACED_SUPPRESSIONS, HASHED_SUPPRESSIONS].map((text) => ({ text, values }));
+}
 
 /**
  * Vendors' texts with one of the addresses, at the accounts of the tenant and of the platform ($3). An account has one

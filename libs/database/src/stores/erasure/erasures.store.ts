@@ -1,6 +1,7 @@
-import { channelIds, NIL_ID, PLATFORM_TENANT_ID } from '#domain';
+import { NIL_ID, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../../database.js';
 import { databaseFault } from '../../outage.js';
+import type { PlatformKeys } from '../../secrets/platform-keys.js';
 import type { SecretBox } from '../../secrets/secret-box.js';
 import type { Statement } from '../../statement.js';
 import type { AuditNote } from '../audit/audit-entry.js';
@@ -18,9 +19,9 @@ import {
   COMPLETE,
   eraseInbox,
   eraseProfile,
+  eraseSuppressions,
   FORGET,
   MAILBOX,
-  SUPPRESSIONS,
   TAKE_DUE,
 } from './erase-recipient.js';
 
@@ -50,6 +51,7 @@ export class ErasuresStore {
   constructor(
     private readonly database: Database,
     private readonly box: SecretBox,
+    private readonly keys: Pick<PlatformKeys, 'addressKey'>,
   ) {}
 
   /** Returns the number of erased rows of each kind, or null if there was none. Throws `unavailable`. */
@@ -105,7 +107,7 @@ export class ErasuresStore {
     add(counts, await this.run(tenantId, eraseInbox(tenantId, recipientId)));
     // Before the steps that search for addresses, because events contain addresses that nothing else does any more.
     await this.eraseLateRows(erasure);
-    await this.database.queryForTenant(tenantId, { text: SUPPRESSIONS, values: [tenantId, recipientId, channelIds] });
+    add(counts, await this.run(tenantId, eraseSuppressions(tenantId, recipientId, this.keys.addressKey)));
     await eraseAnswers(this.database, this.box, tenantId, recipientId);
     // As the platform, because its accounts send for this tenant too.
     await this.database.platform.query({ text: ACCOUNT_HEALTH, values: [tenantId, recipientId, PLATFORM_TENANT_ID] });

@@ -1,6 +1,7 @@
 import { channelOf, type Outcome } from '#domain';
 import { Batcher } from '../../batcher.js';
 import type { Database } from '../../database.js';
+import { hmacPads } from '../../secrets/hashed-address.js';
 import type { ClaimedDelivery } from '../queue/claimed-delivery.js';
 import {
   type ContextRow,
@@ -37,6 +38,8 @@ export class DeliveriesStore {
     private readonly database: Database,
     /** Called after each commit with the recipients who have new inbox items. */
     private readonly onInboxRows: (rows: { tenantId: string; recipientId: string }[]) => void,
+    /** The key of hashed addresses; null finds none. A function, because it is read when the database is ready. */
+    private readonly addressKey: () => Buffer | null = () => null,
   ) {
     this.inboxBatchers = this.makeBatchers(1);
     this.providerBatchers = this.makeBatchers(2);
@@ -72,10 +75,11 @@ export class DeliveriesStore {
   }
 
   private async readContexts(keys: readonly DeliveryKey[]): Promise<(DeliveryContext | null)[]> {
+    const key = this.addressKey();
     const rows = await this.database.platformReads.query<ContextRow>({
       name: 'load_deliveries',
       text: LOAD_DELIVERIES,
-      values: keyColumns.values(keys),
+      values: [...keyColumns.values(keys), key && hmacPads(key)],
     });
     const found = new Map(rows.map((row) => [row.delivery_id, toContext(row)]));
     return keys.map((key) => found.get(key.deliveryId) ?? null);

@@ -145,13 +145,26 @@ export function toContext(row: ContextRow): DeliveryContext {
   };
 }
 
+interface ContextSource {
+  source: string;
+  recipient: string;
+  pads: string;
+}
+
+const suppressionOf = (address: string): string => `select s.reason from suppressions s
+         where s.tenant_id = d.tenant_id and s.channel = d.channel and (s.expires_at is null or s.expires_at > now())
+           and s.address = ${address}`;
+
 /**
- * Indexes: the primary keys of deliveries and notifications (in one partition each, chosen at run time), tenants,
- * recipients, preferences, preference_rules and categories; suppressions by address; templates by key or id. `offset
- * 0` keeps each look-up a look-up: without it, the planner once joined tenants first and read all deliveries of a
- * tenant for each row. `n.test` is only set on notifications that test keys sent before each tenant had a test tenant.
+ * Reads the contexts of deliveries. `source` selects rows of deliveries as `d` and of notifications as `n`, `recipient`
+ * the recipient of `d`; `pads` is the key of hashed addresses, for carillon_hashed_address().
+ *
+ * Indexes: the primary keys of tenants, recipients, preferences, preference_rules and categories; suppressions by
+ * address; templates by key or id. `offset 0` keeps each look-up a look-up: without it, the planner once joined tenants
+ * first and read all deliveries of a tenant for each row. `n.test` is only set on notifications that test keys sent
+ * before each tenant had a test tenant.
  */
-export const LOAD_DELIVERIES = `
+export const contextsOf = ({ source, recipient, pads }: ContextSource): string => `
 select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.recipient_id, n.type, n.category,
        n.channels, n.template_id, n.content, n.payload, n.priority, n.ordering_key, n.metadata, n.scheduled_at,
        n.expires_at, n.endpoint_id, n.shared_content_id,
@@ -162,10 +175,11 @@ select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.r
        ) end as devices,
        p.channels as channel_switches, p.categories -> n.category as category_preference, p.quiet_hours, p.caps,
        c.policy as category_policy, u.rules as preference_rules,
-       (
-         select s.reason from suppressions s
-         where s.tenant_id = d.tenant_id and s.channel = d.channel and (s.expires_at is null or s.expires_at > now())
-           and s.address = ${COMPARABLE_ADDRESS}
+       coalesce(
+         (${suppressionOf(COMPARABLE_ADDRESS)}),
+         case when t.has_hashed_suppressions then (
+           ${suppressionOf(`carillon_hashed_address(${pads}, d.tenant_id, ${COMPARABLE_ADDRESS})`)}
+         ) end
        ) as suppression,
        t.status as tenant_status, t.settings as tenant_settings, t.test_of is not null or n.test as is_sandboxed,
        case when n.template_id is not null then (
@@ -180,15 +194,9 @@ select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.r
            end
          ) m
        ) end as template_heads
-from ${keyColumns.table('i')}
-cross join lateral (select * from deliveries x where x.tenant_id = i.tenant_id and x.id = i.id offset 0) d
-cross join lateral (
-  select * from notifications x where x.tenant_id = d.tenant_id and x.id = d.notification_id offset 0
-) n
+from ${source}
 cross join lateral (select * from tenants x where x.id = d.tenant_id offset 0) t
-left join lateral (
-  select * from recipients x where x.tenant_id = d.tenant_id and x.id = d.recipient_id offset 0
-) r on true
+left join lateral (${recipient}) r on true
 left join lateral (
   select * from preferences x where x.tenant_id = d.tenant_id and x.recipient_id = d.recipient_id offset 0
 ) p on true
@@ -207,3 +215,14 @@ left join lateral (
                                   'category', x.enforced -> 'categories' -> n.category)) as rules
   from preference_rules x where x.tenant_id = d.tenant_id offset 0
 ) u on true`;
+
+/** Indexes: the primary keys of deliveries and notifications, in one partition each, chosen at run time. */
+export const LOAD_DELIVERIES = contextsOf({
+  source: `${keyColumns.table('i')}
+cross join lateral (select * from deliveries x where x.tenant_id = i.tenant_id and x.id = i.id offset 0) d
+cross join lateral (
+  select * from notifications x where x.tenant_id = d.tenant_id and x.id = d.notification_id offset 0
+) n`,
+  recipient: 'select * from recipients x where x.tenant_id = d.tenant_id and x.id = d.recipient_id offset 0',
+  pads: `$${keyColumns.length + 1}::bytea`,
+});
