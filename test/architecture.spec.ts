@@ -129,6 +129,7 @@ describe('restricted access', () => {
       'libs/database/src/stores/inbox.store.ts', // one query for the streams of many recipients
       'libs/database/src/stores/jobs/running-jobs.store.ts', // the worker runs the jobs of all tenants
       'libs/database/src/stores/mailbox.store.ts',
+      'libs/database/src/stores/notifications/planned-deliveries.store.ts', // the worker's statement, for one tenant
       'libs/database/src/stores/operations.store.ts',
       'libs/database/src/stores/overview.store.ts', // the operator's
       'libs/database/src/stores/provider-accounts.store.ts', // a vendor names an account, not its tenant
@@ -205,7 +206,9 @@ describe('documented', () => {
   it('every reason of a delivery, and every rule with its meaning', () => {
     const sections = read('docs/reasons.md').split('\n## ').slice(1);
     const [waits, suppressed, failed, rules] = sections.map((section) =>
-      [...section.matchAll(/^\| `([a-z_.]+)` \| (.+) \| .+ \|$/gm)].map(([, code, meaning]) => [code!, meaning!] as const),
+      [...section.matchAll(/^\| `([a-z_.]+)` \| (.+) \| .+ \|$/gm)].map(
+        ([, code, meaning]) => [code!, meaning!] as const,
+      ),
     );
     const codesOf = (rows: typeof rules): string[] => rows!.map(([code]) => code).sort();
     expect(codesOf(waits)).toEqual([...waitingReasons].sort());

@@ -2,7 +2,14 @@
 
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { AcceptStore, type ClaimedDelivery, Database, DeliveriesStore, DueDeliveriesStore, NotificationsStore } from '#database';
+import {
+  AcceptStore,
+  type ClaimedDelivery,
+  Database,
+  DeliveriesStore,
+  DueDeliveriesStore,
+  NotificationsStore,
+} from '#database';
 import { deliveryEvent, newId, type Outcome } from '#domain';
 import { cloneDatabase, connect, until } from '#testing';
 import { newNotification } from './new-notification.js';
@@ -43,10 +50,10 @@ async function record(outcome: Outcome) {
   const delivery = await claimOne();
   expect(await new DeliveriesStore(database, () => undefined).record(delivery, outcome)).toBe(true);
   const found = await new NotificationsStore(database).delivery(tenantId, delivery.deliveryId);
-  const { rows } = await admin.query(
-    `select data from events where tenant_id = $1 and data->>'delivery_id' = $2`,
-    [tenantId, delivery.deliveryId],
-  );
+  const { rows } = await admin.query(`select data from events where tenant_id = $1 and data->>'delivery_id' = $2`, [
+    tenantId,
+    delivery.deliveryId,
+  ]);
   const events = rows.map(({ data }) => deliveryEvent.parse(data));
   return { last: found!.timeline.at(-1), events };
 }

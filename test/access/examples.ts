@@ -48,6 +48,12 @@ const BODIES: Record<string, (examples: Examples) => unknown> = {
     channel: 'email',
     template_id: template,
   }),
+  'POST /api/v1/notifications/explain': ({ recipient, template }) => ({
+    recipient_id: recipient,
+    recipient_address: 'ok@simulator.test',
+    channel: 'email',
+    template_id: template,
+  }),
   'POST /api/v1/notifications/bulk': ({ recipient, template }) => ({
     channel: 'email',
     template_id: template,

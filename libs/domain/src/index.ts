@@ -52,6 +52,15 @@ export {
   suppressionReasons,
 } from './consent.js';
 export {
+  addedVariables,
+  addressesFor,
+  missingAddress,
+  missingTemplate,
+  renderFailure,
+  templateFor,
+  tooLargeFailure,
+} from './delivery-content.js';
+export {
   counterOf,
   type DeliveryState,
   deliveryStates,

@@ -1,3 +1,4 @@
+export { type AccountChecks, allowedAccounts, checksOf } from './allowed-accounts.js';
 export { BreakerOpen, type BreakerState } from './capacity/breaker.js';
 export { type Capacity, secondsUntilAvailable } from './capacity/tenant-capacity.js';
 export { ConnectionFactory, type ConnectionFactoryOptions } from './connection-factory.js';

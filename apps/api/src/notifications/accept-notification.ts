@@ -4,7 +4,7 @@ import { DomainError } from '#domain';
 import type { Caller } from '../access/access.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
 import { AcceptTopicSend } from './accept-topic-send.js';
-import { CheckSend, givenAddressErrors, noAddressErrors, timeErrors } from './check-send.js';
+import { CheckSend, noAddressErrors } from './check-send.js';
 import type { SendBody } from './notification.schema.js';
 
 export type AcceptResult =
@@ -31,11 +31,7 @@ export class AcceptNotification {
   async run(caller: Caller, body: SendBody, idempotency: NewNotification['idempotency']): Promise<AcceptResult> {
     const { topic } = body;
     if (topic !== undefined) return await this.acceptTopicSend.run(caller, { ...body, topic }, idempotency);
-    const errors = [
-      ...timeErrors(body),
-      ...givenAddressErrors(body, body),
-      ...(await this.checkSend.content(caller, body)),
-    ];
+    const errors = await this.checkSend.request(caller, body);
     if (errors.length > 0) {
       // A replay is answered even if the request no longer validates, for example because a template was deleted.
       const notificationId = idempotency && (await this.acceptedBefore(caller, idempotency));

@@ -35,6 +35,11 @@ export class CheckSend {
     private readonly contentChecks: CheckContent,
   ) {}
 
+  /** All checks of a single send that read no profile. */
+  async request(caller: Caller, body: SharedPart & RecipientPart): Promise<FieldError[]> {
+    return [...timeErrors(body), ...givenAddressErrors(body, body), ...(await this.content(caller, body))];
+  }
+
   /** Checks that the content is valid, or that the template exists, for every channel. */
   async content({ tenantId }: Caller, body: SharedPart): Promise<FieldError[]> {
     const channels = channelsOf(body);

@@ -10,18 +10,33 @@ import { AcceptedNotificationsController } from './accepted-notifications.contro
 import { CheckSend } from './check-send.js';
 import { DeliveriesController } from './deliveries.controller.js';
 import { DueAnnouncer } from './due-announcer.js';
+import { ExplainController } from './explain/explain.controller.js';
+import { ExplainDelivery } from './explain/explain-delivery.js';
+import { ExplainSend } from './explain/explain-send.js';
+import { FindProviderOrder } from './explain/provider-order.js';
+import { RenderPlanned } from './explain/render-planned.js';
 import { NotificationsController } from './notifications.controller.js';
 import { TopicSendsController } from './topic-sends.controller.js';
 
 /** Accepts sends and shows what became of them. */
 @Module({
   imports: [TemplatesModule],
-  controllers: [NotificationsController, AcceptedNotificationsController, TopicSendsController, DeliveriesController],
+  controllers: [
+    NotificationsController,
+    AcceptedNotificationsController,
+    TopicSendsController,
+    DeliveriesController,
+    ExplainController,
+  ],
   providers: [
     AcceptNotification,
     AcceptTopicSend,
     AcceptBulk,
     CheckSend,
+    ExplainSend,
+    ExplainDelivery,
+    RenderPlanned,
+    FindProviderOrder,
     {
       provide: DueAnnouncer,
       inject: [PostgresListener, LOGGER],

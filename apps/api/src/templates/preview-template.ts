@@ -4,6 +4,7 @@ import {
   type ChannelId,
   channelOf,
   DomainError,
+  type FieldError,
   localeChain,
   MOST_SMS_SEGMENTS,
   messageFaultOf,
@@ -61,10 +62,12 @@ export class PreviewTemplate {
   }
 }
 
-/** The renderer's messages begin with the pointer of the field, as `/subject: …`. */
 function renderError(error: TemplateFault): DomainError {
+  return new DomainError('render_error', error.message, { errors: faultErrors(error) });
+}
+
+/** The renderer's messages begin with the pointer of the field, as `/subject: …`. */
+export function faultErrors(error: TemplateFault): FieldError[] {
   const [, pointer = '', message = error.message] = /^(\/[^:]*): (.*)$/s.exec(error.message) ?? [];
-  return new DomainError('render_error', error.message, {
-    errors: [{ pointer: `/content${pointer}`, code: 'render_error', message }],
-  });
+  return [{ pointer: `/content${pointer}`, code: 'render_error', message }];
 }

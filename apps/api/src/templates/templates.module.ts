@@ -10,7 +10,7 @@ import { TemplatesController } from './templates.controller.js';
 @Module({
   controllers: [TemplatesController],
   providers: [CheckContent, PreviewTemplate, { provide: TemplateRenderer, inject: [CONFIG], useFactory: makeRenderer }],
-  exports: [CheckContent],
+  exports: [CheckContent, TemplateRenderer],
 })
 export class TemplatesModule implements OnApplicationShutdown {
   constructor(private readonly renderer: TemplateRenderer) {}

@@ -8,7 +8,7 @@ import {
   type TemplateContent,
   TemplatesStore,
 } from '#database';
-import { localeChain, StopPipeline } from '#domain';
+import { addressesFor, missingAddress, missingTemplate, StopPipeline, templateFor } from '#domain';
 import { instruments } from '#telemetry';
 import { SharedPayload } from '#templates';
 import type { Claimed, Loaded } from './pipeline-context.js';
@@ -67,18 +67,9 @@ export class LoadStep {
     if (claimed.delivery.sending) await this.applyUnknownPolicy(claimed, context);
     const shared = await this.sharedOf(context);
     const { content, templateVersion } = await this.contentOf(claimed, context, shared);
-    const own = context.recipient ? claimed.channel.addressesOf(context.recipient) : [];
-    const addresses = context.address ? [context.address] : own;
-    if (addresses.length === 0 && claimed.channel.addressFrom) {
-      const recipient = JSON.stringify(context.notification.recipientId);
-      throw new StopPipeline({
-        kind: 'failed',
-        reason: 'no_address',
-        rule: 'recipient.addresses',
-        code: null,
-        detail: `recipient ${recipient} has no ${claimed.channel.id} address any more`,
-      });
-    }
+    const addresses = addressesFor(claimed.channel, context.address, context.recipient);
+    if (addresses.length === 0 && claimed.channel.addressFrom)
+      throw new StopPipeline(missingAddress(claimed.channel, context.notification.recipientId));
     return {
       ...claimed,
       context,
@@ -133,20 +124,10 @@ export class LoadStep {
       return { content: { body: JSON.stringify(notification.payload) }, templateVersion: null };
     const inline = notification.content ?? shared?.content;
     if (inline) return { content: inline, templateVersion: null };
-    const idOrKey = notification.templateId!;
-    const chain = localeChain(recipient?.locale ?? null, tenant.settings.locale ?? null);
-    // A template id has one locale, a key may have several. Falls back to any locale when none of the chain matches.
-    const head = chain.flatMap((locale) => heads.filter((found) => found.locale === locale))[0] ?? heads[0];
+    const head = templateFor(heads, recipient?.locale ?? null, tenant.settings.locale ?? null);
     const key = head && { tenantId: delivery.tenantId, templateId: head.id, version: head.version };
     const content = key && (await this.versions.get(`${key.tenantId} ${key.templateId} ${key.version}`, key));
-    if (!content)
-      throw new StopPipeline({
-        kind: 'failed',
-        reason: 'render_error',
-        rule: 'template',
-        code: 'unknown_template',
-        detail: `there is no template ${JSON.stringify(idOrKey)} for ${channel.id} any more`,
-      });
+    if (!content) throw new StopPipeline(missingTemplate(channel, notification.templateId!));
     return { content, templateVersion: head.version };
   }
 }

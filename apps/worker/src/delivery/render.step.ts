@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { cleanJson, messageFaultOf, StopPipeline } from '#domain';
+import { addedVariables, cleanJson, renderFailure, StopPipeline, tooLargeFailure } from '#domain';
 import { RendererBusy, TemplateFault, TemplateRenderer } from '#templates';
 import type { Limited, Rendered } from './pipeline-context.js';
 import { UnsubscribeLinks } from './unsubscribe-links.js';
@@ -20,21 +20,15 @@ export class RenderStep {
     // Webhooks have no template: braces in an event are data.
     if (notification.endpointId) return { ...limited, unsubscribe: null, message: limited.content };
     const unsubscribe = this.links.linkFor(limited.channel.id, limited.context);
-    const added = {
-      recipient: { id: notification.recipientId, ...recipient?.attributes, locale: recipient?.locale ?? null },
-      ...(unsubscribe && { unsubscribe_url: unsubscribe.url }),
-    };
+    const added = addedVariables(notification.recipientId, recipient, unsubscribe?.url ?? null);
     // The payload wins over added variables, so a new added variable never changes what a template renders.
     const layers = [added, limited.sharedPayload ?? {}, notification.payload ?? {}];
     try {
       // A template can cut a surrogate pair in two, and the database rejects lone surrogates.
       const rendered = await this.renderer.render(limited.channel, limited.content, layers, limited.delivery.tenantId);
       const message = cleanJson(rendered);
-      const fault = messageFaultOf(limited.channel, message, { smsMaxSegments: tenant.settings.sms_max_segments });
-      if (fault) {
-        const code = 'too_long';
-        throw new StopPipeline({ kind: 'failed', reason: 'rejected', rule: 'channel.limits', code, detail: fault });
-      }
+      const failure = tooLargeFailure(limited.channel, message, { smsMaxSegments: tenant.settings.sms_max_segments });
+      if (failure) throw new StopPipeline(failure);
       return { ...limited, unsubscribe, message };
     } catch (error) {
       if (error instanceof RendererBusy) {
@@ -49,8 +43,7 @@ export class RenderStep {
         });
       }
       if (!(error instanceof TemplateFault)) throw error;
-      const reason = 'render_error';
-      throw new StopPipeline({ kind: 'failed', reason, rule: 'template', code: reason, detail: error.message });
+      throw new StopPipeline(renderFailure(error.message));
     }
   }
 }

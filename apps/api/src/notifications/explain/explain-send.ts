@@ -1,0 +1,43 @@
+import { Injectable } from '@nestjs/common';
+import { PlannedDeliveriesStore, toNewNotification } from '#database';
+import { channelOf } from '#domain';
+import type { Caller } from '../../access/access.js';
+import { validationFailed } from '../../http/request-schema.pipe.js';
+import { CheckSend } from '../check-send.js';
+import type { SendBody } from '../notification.schema.js';
+import type { ExplanationView } from './explain.schema.js';
+import { ExplainDelivery } from './explain-delivery.js';
+
+const TOPIC = { pointer: '/topic', code: 'not_explained', message: 'give the recipient_id of one subscriber instead' };
+
+/** Runs the decisions of the pipeline for a send that is not made. Stores nothing and calls no provider. */
+@Injectable()
+export class ExplainSend {
+  constructor(
+    private readonly checkSend: CheckSend,
+    private readonly planned: PlannedDeliveriesStore,
+    private readonly explainDelivery: ExplainDelivery,
+  ) {}
+
+  /** Throws the errors of a send: `validation_failed`, `no_address`, `unknown_template`, with all errors at once. */
+  async run(caller: Caller, body: SendBody): Promise<ExplanationView[]> {
+    if (body.topic !== undefined) throw validationFailed([TOPIC]);
+    const errors = [
+      ...(await this.checkSend.request(caller, body)),
+      ...(await this.checkSend.storedAddresses(caller, body, body)),
+    ];
+    if (errors.length > 0) throw validationFailed(errors);
+    const send = toNewNotification(caller, body, body, null);
+    const [contexts, isBlocked] = await Promise.all([this.planned.contexts(send), this.isBlocked(caller, body)]);
+    const { deliveries } = send;
+    return await Promise.all(
+      deliveries.map(({ id, channel }, index) =>
+        this.explainDelivery.run({ id, channel: channelOf(channel), context: contexts[index]!, isBlocked }),
+      ),
+    );
+  }
+
+  private async isBlocked({ tenantId }: Caller, { ordering_key: key }: SendBody): Promise<boolean> {
+    return key !== undefined && (await this.planned.isOrderingKeyBusy(tenantId, key));
+  }
+}
