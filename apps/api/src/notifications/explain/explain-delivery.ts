@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { DeliveryContext } from '#database';
-import { addressesFor, type Channel, type ChannelId, refusal } from '#domain';
+import { addressesFor, type Channel, type ChannelId, decideConsent, isRecipientsChoice } from '#domain';
 import type { ExplanationView } from './explain.schema.js';
 import { FindProviderOrder } from './provider-order.js';
 import { type PlannedMessage, RenderPlanned } from './render-planned.js';
@@ -24,7 +24,7 @@ export class ExplainDelivery {
 
   async run(planned: PlannedDelivery): Promise<ExplanationView> {
     const { channel, context } = planned;
-    const canUnsubscribe = channel.id === 'email' && !context.category?.mandatory;
+    const canUnsubscribe = channel.id === 'email' && isRecipientsChoice(decideConsent(context, 'email').rule);
     const rendered = await this.rendering.run(channel, context, canUnsubscribe);
     const addresses = addressesFor(channel, context.address, context.recipient);
     const order = await this.providerOrder.run(channel, context, addresses, rendered.message);
@@ -53,10 +53,11 @@ function notDue({ context, isBlocked }: PlannedDelivery): Verdict | null {
 
 /** The decisions before the message is rendered; null if the delivery goes on. */
 function decideAt({ channel, context }: PlannedDelivery, _at: Date): Verdict | null {
-  const { tenant, category, channelSwitches, categoryPreference, suppression } = context;
-  const consent = { category, channelSwitches, categoryPreference, suppression };
-  const reason = refusal({ ...consent, tenantStatus: tenant.status, channel: channel.id as ChannelId });
-  return reason && suppressedAs({ kind: 'suppressed', reason });
+  const { allowed, reason, rule } = decideConsent(context, channel.id as ChannelId);
+  if (allowed) return null;
+  const { suppression } = context;
+  const detail = reason === 'suppression_list' ? `the address is on the suppression list: ${suppression}` : undefined;
+  return suppressedAs({ kind: 'suppressed', reason, rule, ...(detail && { detail }) });
 }
 
 function contentView({ templateVersion, message, errors }: PlannedMessage) {
