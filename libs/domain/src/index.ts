@@ -5,6 +5,7 @@ export { readUnsubscription, signUnsubscription, type Unsubscription } from './a
 export { dayStarts, monthStarts } from './audience/calendar.js';
 export { type DecidingRule, decidingRules } from './audience/deciding-rules.js';
 export { type JobKindName, type JobState, jobKinds, jobStates } from './audience/job.js';
+export { atLocalTime, FIRST_ZONE, localTime, localTimeAt } from './audience/local-time.js';
 export {
   type Cap,
   type CategoryPolicy,

@@ -21,7 +21,7 @@ export interface RecipientPart {
   payload?: Record<string, unknown> | undefined;
 }
 
-/** Times are RFC 3339. */
+/** Times are RFC 3339; `scheduled_at_local` is without an offset and not given with `scheduled_at`. */
 export interface SharedPart {
   channel?: ChannelId | undefined;
   channels?: ChannelId[] | undefined;
@@ -31,6 +31,7 @@ export interface SharedPart {
   category: string;
   priority: number;
   scheduled_at?: string | undefined;
+  scheduled_at_local?: string | undefined;
   expires_at?: string | undefined;
   ordering_key?: string | undefined;
   metadata?: Record<string, string> | undefined;

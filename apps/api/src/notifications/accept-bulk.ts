@@ -13,7 +13,8 @@ import type { Caller } from '../access/access.js';
 import { DEFAULT_BODY_LIMITS, shapeErrors } from '../http/body-shape.js';
 import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { LOGGER } from '../tokens.js';
-import { CheckSend, givenAddressErrors, noAddressErrors, timeErrors } from './check-send.js';
+import { CheckSend, givenAddressErrors, localTimeErrors, noAddressErrors, timeErrors } from './check-send.js';
+import { LocalTimes, scheduledFor } from './local-times.js';
 import { type BulkBody, type BulkItem, bulkItem } from './notification.schema.js';
 
 export interface AcceptedItem {
@@ -34,6 +35,8 @@ interface ReadItem {
   index: number;
   item: BulkItem;
   idempotency: NewNotification['idempotency'];
+  /** The instant of `scheduled_at_local` for this recipient. */
+  localTime?: Date | undefined;
 }
 
 /** Collects the results of the items; both lists are in the order of the request. */
@@ -71,6 +74,7 @@ export class AcceptBulk {
     private readonly store: AcceptStore,
     private readonly sharedContents: SharedContentsStore,
     private readonly checkSend: CheckSend,
+    private readonly localTimes: LocalTimes,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -85,12 +89,18 @@ export class AcceptBulk {
   ): Promise<{ accepted: AcceptedItem[]; rejected: RejectedItem[] }> {
     const result = new BulkResult();
     const items = readItems(body, result, idempotencyOf);
+    const localTimes = await this.localTimes.of(
+      caller,
+      body,
+      items.map(({ item }) => item),
+    );
+    for (const [position, localTime] of localTimes.entries()) items[position]!.localTime = localTime;
     // Replays before all other checks: the check of the content may fail while the renderer is busy.
     const isRepeated = await this.isFirstKeyKnown(caller, items);
     const unknown = isRepeated ? await this.withoutReplays(caller, items, result) : items;
     const sharedErrors =
       unknown.length > 0 ? [...timeErrors(body), ...(await this.checkSend.content(caller, body))] : [];
-    const errors = new Map(unknown.map((one) => [one, [...sharedErrors, ...givenAddressErrors(body, one.item)]]));
+    const errors = new Map(unknown.map((one) => [one, [...sharedErrors, ...itemErrors(body, one)]]));
     const hasErrors = unknown.some((one) => errors.get(one)!.length > 0);
     const rest = hasErrors && !isRepeated ? await this.withoutReplays(caller, items, result) : unknown;
     if (rest.length > 0 && sharedErrors.length > 0 && result.accepted.length === 0)
@@ -133,8 +143,9 @@ export class AcceptBulk {
 
   private async acceptAll(caller: Caller, body: BulkBody, items: ReadItem[], result: BulkResult): Promise<void> {
     const shared = sharedContentOf(body);
-    const newNotifications = items.map(({ item, idempotency }) => {
-      const newNotification = toNewNotification(caller, { ...body, content: undefined }, item, idempotency);
+    const newNotifications = items.map(({ item, idempotency, localTime }) => {
+      const part = scheduledFor({ ...body, content: undefined }, localTime);
+      const newNotification = toNewNotification(caller, part, item, idempotency);
       newNotification.notification.sharedContentId = shared?.id ?? null;
       return newNotification;
     });
@@ -164,6 +175,10 @@ export class AcceptBulk {
       await this.sharedContents.delete(tenantId, shared.id).catch(() => undefined);
     return stored;
   }
+}
+
+function itemErrors(body: BulkBody, { item, localTime }: ReadItem): FieldError[] {
+  return [...localTimeErrors(body, localTime), ...givenAddressErrors(body, item)];
 }
 
 /** Adds the items that do not match the schema to the result as rejected, and returns the others. */

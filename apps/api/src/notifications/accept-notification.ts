@@ -4,7 +4,8 @@ import { DomainError } from '#domain';
 import type { Caller } from '../access/access.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
 import { AcceptTopicSend } from './accept-topic-send.js';
-import { CheckSend, noAddressErrors } from './check-send.js';
+import { CheckSend, localTimeErrors, noAddressErrors } from './check-send.js';
+import { LocalTimes, scheduledFor } from './local-times.js';
 import type { SendBody } from './notification.schema.js';
 
 export type AcceptResult =
@@ -22,6 +23,7 @@ export class AcceptNotification {
     private readonly store: AcceptStore,
     private readonly checkSend: CheckSend,
     private readonly acceptTopicSend: AcceptTopicSend,
+    private readonly localTimes: LocalTimes,
   ) {}
 
   /**
@@ -31,7 +33,8 @@ export class AcceptNotification {
   async run(caller: Caller, body: SendBody, idempotency: NewNotification['idempotency']): Promise<AcceptResult> {
     const { topic } = body;
     if (topic !== undefined) return await this.acceptTopicSend.run(caller, { ...body, topic }, idempotency);
-    const errors = await this.checkSend.request(caller, body);
+    const [localTime] = await this.localTimes.of(caller, body, [body]);
+    const errors = [...(await this.checkSend.request(caller, body)), ...localTimeErrors(body, localTime)];
     if (errors.length > 0) {
       // A replay is answered even if the request no longer validates, for example because a template was deleted.
       const notificationId = idempotency && (await this.acceptedBefore(caller, idempotency));
@@ -39,7 +42,7 @@ export class AcceptNotification {
       // The accept statement checks addresses; checked here only to report them together with other errors.
       throw validationFailed([...errors, ...(await this.checkSend.storedAddresses(caller, body, body))]);
     }
-    const newNotification = toNewNotification(caller, body, body, idempotency);
+    const newNotification = toNewNotification(caller, scheduledFor(body, localTime), body, idempotency);
     const result = await this.store.accept(newNotification);
     if (result.kind === 'no_address') throw validationFailed(noAddressErrors(body, result.channels));
     if (result.kind === 'replayed') return result;

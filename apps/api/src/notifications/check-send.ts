@@ -95,9 +95,17 @@ export function noAddressErrors(item: RecipientPart, channels: ChannelId[]): Fie
   }));
 }
 
-export function timeErrors({ scheduled_at: scheduledAt, expires_at: expiresAt }: SharedPart): FieldError[] {
+export function timeErrors(shared: SharedPart): FieldError[] {
+  const { scheduled_at: scheduledAt, scheduled_at_local: local, expires_at: expiresAt } = shared;
   const errors: FieldError[] = [];
   const now = Date.now();
+  // As if it were UTC: less than a day wrong in any zone.
+  if (local !== undefined && Date.parse(`${local}Z`) > now + YEAR_MS)
+    errors.push({
+      pointer: '/scheduled_at_local',
+      code: 'too_far',
+      message: `may be at most one year ahead, got ${JSON.stringify(local)}`,
+    });
   const scheduled = scheduledAt === undefined ? null : Date.parse(scheduledAt);
   const expires = expiresAt === undefined ? null : Date.parse(expiresAt);
   if (scheduled !== null && scheduled > now + YEAR_MS)
@@ -115,4 +123,11 @@ export function timeErrors({ scheduled_at: scheduledAt, expires_at: expiresAt }:
   else if (expires !== null && scheduled !== null && expires <= scheduled)
     errors.push({ pointer: '/expires_at', code: 'before_schedule', message: 'must be after scheduled_at' });
   return errors;
+}
+
+/** Compares with `scheduled_at_local`, given the instant that it is for the recipient. */
+export function localTimeErrors({ expires_at: expiresAt }: SharedPart, localTime: Date | undefined): FieldError[] {
+  if (!localTime || expiresAt === undefined || Date.parse(expiresAt) > localTime.getTime()) return [];
+  const message = `must be after scheduled_at_local, which is ${localTime.toISOString()} for this recipient`;
+  return [{ pointer: '/expires_at', code: 'before_schedule', message }];
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { channelIds, emailAddress, localeTag, timezone } from '#domain';
+import { channelIds, emailAddress, localeTag, localTime, timezone } from '#domain';
 import { jsonObject, recipientId, time, topicKey } from '../http/schemas.js';
 
 const channel = z.enum(channelIds, { error: `must be one of ${channelIds.join(', ')}` });
@@ -73,6 +73,11 @@ const sharedFields = {
     .default(5)
     .meta({ description: '1 is most urgent. 1-3, 4-6 and 7-10 are three lanes' }),
   scheduled_at: time.optional().meta({ description: 'Earliest time of sending, at most one year ahead' }),
+  scheduled_at_local: localTime.optional().meta({
+    description:
+      "Earliest time of sending on the clock of the recipient's time zone, else the tenant's, else UTC. Sent at once " +
+      'if that time has passed',
+  }),
   expires_at: time.optional().meta({ description: 'Latest time of sending' }),
   ordering_key: label
     .optional()
@@ -97,6 +102,8 @@ interface SendFields {
   recipient_address?: string | undefined;
   exclude?: unknown;
   spread_over_seconds?: unknown;
+  scheduled_at?: string | undefined;
+  scheduled_at_local?: string | undefined;
 }
 
 function addError(context: z.RefinementCtx, path: string, code: string, message: string): void {
@@ -121,6 +128,8 @@ function checkWithoutTopic(body: SendFields, context: z.RefinementCtx): void {
 function checkTopic(body: SendFields, context: z.RefinementCtx): void {
   for (const name of ['recipient_id', 'recipient', 'recipient_address'] as const)
     if (body[name] !== undefined) addError(context, name, 'conflicting', `give topic or ${name}, not both`);
+  if (body.scheduled_at_local !== undefined)
+    addError(context, 'scheduled_at_local', 'conflicting', 'is not allowed with topic');
 }
 
 function checkContent(body: SendFields, context: z.RefinementCtx): void {
@@ -134,6 +143,8 @@ function checkContent(body: SendFields, context: z.RefinementCtx): void {
     addError(context, 'template_id', 'required', 'one of template_id or content is required');
   if (body.template_id !== undefined && body.content !== undefined)
     addError(context, 'content', 'conflicting', 'give template_id or content, not both');
+  if (body.scheduled_at !== undefined && body.scheduled_at_local !== undefined)
+    addError(context, 'scheduled_at_local', 'conflicting', 'give scheduled_at or scheduled_at_local, not both');
 }
 
 export const sendBody = z

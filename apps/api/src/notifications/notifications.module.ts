@@ -15,6 +15,7 @@ import { ExplainDelivery } from './explain/explain-delivery.js';
 import { ExplainSend } from './explain/explain-send.js';
 import { FindProviderOrder } from './explain/provider-order.js';
 import { RenderPlanned } from './explain/render-planned.js';
+import { LocalTimes } from './local-times.js';
 import { NotificationsController } from './notifications.controller.js';
 import { TopicSendsController } from './topic-sends.controller.js';
 
@@ -37,6 +38,7 @@ import { TopicSendsController } from './topic-sends.controller.js';
     ExplainDelivery,
     RenderPlanned,
     FindProviderOrder,
+    LocalTimes,
     {
       provide: DueAnnouncer,
       inject: [PostgresListener, LOGGER],
@@ -59,6 +61,6 @@ import { TopicSendsController } from './topic-sends.controller.js';
         new DeadLettersStore(database, (lanes) => announcer.announce(lanes)),
     },
   ],
-  exports: [AcceptNotification, AcceptStore, DeadLettersStore],
+  exports: [AcceptNotification, AcceptStore, CheckSend, DeadLettersStore, LocalTimes],
 })
 export class NotificationsModule {}

@@ -95,6 +95,17 @@ export class RecipientsStore {
     return row ?? null;
   }
 
+  /** The time zones of those of these recipients whose profile has one, by id. Index: recipients_pkey. */
+  async timezones(tenantId: string, ids: readonly string[]): Promise<Map<string, string>> {
+    const rows = await this.database.queryForTenant<{ id: string; timezone: string }>(tenantId, {
+      name: 'recipient_timezones',
+      text: `select id, timezone from recipients
+             where tenant_id = $1 and id = any ($2::text[]) and timezone is not null`,
+      values: [tenantId, ids],
+    });
+    return new Map(rows.map(({ id, timezone }) => [id, timezone]));
+  }
+
   /** In order of id. */
   async list(tenantId: string, page: PageRequest): Promise<Page<Recipient>> {
     const after = afterCursor(page.cursor);

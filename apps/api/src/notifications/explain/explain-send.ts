@@ -3,7 +3,8 @@ import { PlannedDeliveriesStore, toNewNotification } from '#database';
 import { channelOf } from '#domain';
 import type { Caller } from '../../access/access.js';
 import { validationFailed } from '../../http/request-schema.pipe.js';
-import { CheckSend } from '../check-send.js';
+import { CheckSend, localTimeErrors } from '../check-send.js';
+import { LocalTimes, scheduledFor } from '../local-times.js';
 import type { SendBody } from '../notification.schema.js';
 import type { ExplanationView } from './explain.schema.js';
 import { ExplainDelivery } from './explain-delivery.js';
@@ -15,6 +16,7 @@ const TOPIC = { pointer: '/topic', code: 'not_explained', message: 'give the rec
 export class ExplainSend {
   constructor(
     private readonly checkSend: CheckSend,
+    private readonly localTimes: LocalTimes,
     private readonly planned: PlannedDeliveriesStore,
     private readonly explainDelivery: ExplainDelivery,
   ) {}
@@ -22,12 +24,14 @@ export class ExplainSend {
   /** Throws the errors of a send: `validation_failed`, `no_address`, `unknown_template`, with all errors at once. */
   async run(caller: Caller, body: SendBody): Promise<ExplanationView[]> {
     if (body.topic !== undefined) throw validationFailed([TOPIC]);
+    const [localTime] = await this.localTimes.of(caller, body, [body]);
     const errors = [
+      ...localTimeErrors(body, localTime),
       ...(await this.checkSend.request(caller, body)),
       ...(await this.checkSend.storedAddresses(caller, body, body)),
     ];
     if (errors.length > 0) throw validationFailed(errors);
-    const send = toNewNotification(caller, body, body, null);
+    const send = toNewNotification(caller, scheduledFor(body, localTime), body, null);
     const [contexts, isBlocked] = await Promise.all([this.planned.contexts(send), this.isBlocked(caller, body)]);
     const { deliveries } = send;
     return await Promise.all(
