@@ -28,6 +28,7 @@ beforeAll(async () => {
   elsewhere = await app.tenant({ timezone: 'America/New_York' });
   for (const one of [tenant, elsewhere]) {
     await one.call('PUT', '/api/v1/recipients/in-paris', { timezone: 'Europe/Paris' });
+    await one.call('PUT', '/api/v1/recipients/in-tokyo', { timezone: 'Asia/Tokyo' });
     await one.call('PUT', '/api/v1/recipients/without-zone', { email: 'a@simulator.test' });
   }
 });
@@ -46,7 +47,7 @@ describe('a single send', () => {
     [
       'of the profile in the request, before the stored one',
       () => tenant,
-      { recipient: { id: 'in-paris', timezone: 'Australia/Sydney' } },
+      { recipient: { id: 'in-tokyo', timezone: 'Australia/Sydney' } },
       'Australia/Sydney',
     ],
     [
@@ -118,7 +119,7 @@ describe('a bulk send', () => {
   it('rejects only the recipients for whom it is after expires_at', async () => {
     // Between 09:00 in Auckland and 09:00 in Paris.
     const expiresAt = new Date(atLocalTime(LOCAL, 'Europe/Paris').getTime() - 3_600_000).toISOString();
-    const { body } = await tenant.call('POST', `${SEND}/bulk`, {
+    const { body } = await elsewhere.call('POST', `${SEND}/bulk`, {
       channel: 'in_app',
       content: CONTENT.in_app,
       scheduled_at_local: LOCAL,
