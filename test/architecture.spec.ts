@@ -143,6 +143,7 @@ describe('restricted access', () => {
       'libs/database/src/stores/sending/events.store.ts', // the relay publishes the events of all tenants
       'libs/database/src/stores/sending/first-answers.store.ts', // replays of many tenants in one statement
       'libs/database/src/stores/sending/poison-messages.store.ts', // a poison message may have no tenant
+      'libs/database/src/stores/sending/quotas.store.ts', // one statement counts deliveries of many tenants
       'libs/database/src/stores/sending/receipts.store.ts', // receipts of a platform account concern all tenants
       'libs/database/src/stores/sending/recent-sends.store.ts', // one batch asks for many tenants
       'libs/database/src/stores/templates.store.ts',

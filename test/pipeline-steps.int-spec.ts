@@ -14,6 +14,7 @@ import {
   DeliveriesStore,
   DueDeliveriesStore,
   type NewNotification,
+  QuotasStore,
   ReceiptsStore,
   SecretBox,
   SharedContentsStore,
@@ -29,6 +30,7 @@ import { LimitStep } from '../apps/worker/src/delivery/limit.step.js';
 import { LoadStep } from '../apps/worker/src/delivery/load.step.js';
 import { OutcomeSpool } from '../apps/worker/src/delivery/outcome-spool.js';
 import type { Loaded, Rendered } from '../apps/worker/src/delivery/pipeline-context.js';
+import { Places } from '../apps/worker/src/delivery/places.js';
 import { RecordStep } from '../apps/worker/src/delivery/record.step.js';
 import { AttemptSend } from '../apps/worker/src/delivery/send/attempt-send.js';
 import { EndpointHealth } from '../apps/worker/src/delivery/send/endpoint-health.js';
@@ -160,7 +162,8 @@ describe('limit', () => {
       database.platform,
       (flush) => new Batcher({ flush, slots: 1, maxBatch: 10, maxQueue: 100 }),
     );
-    const step = new LimitStep(limiter);
+    const quotas = new QuotasStore(database);
+    const step = new LimitStep(limiter, quotas, new Places(limiter, quotas, deliveries, due, logger));
     const loaded = await load(await claimOne());
     const settings = { recipient_limits: { email: { limit: 1, window_seconds: 60 } } };
     const consentedFor = (deliveryId: string, rateLimitConsumed = false) => ({

@@ -12,6 +12,7 @@ import { MailboxModule } from './mailbox/mailbox.module.js';
 import { NotificationsModule } from './notifications/notifications.module.js';
 import { OperatorModule } from './operator/operator.module.js';
 import { ProviderAccountsModule } from './provider-accounts/provider-accounts.module.js';
+import { QuotaModule } from './quota/quota.module.js';
 import { ReceiptsModule } from './receipts/receipts.module.js';
 import { RecipientsModule } from './recipients/recipients.module.js';
 import { SuppressionsModule } from './suppressions/suppressions.module.js';
@@ -35,6 +36,7 @@ export class ApiModule {
         TemplatesModule,
         ProviderAccountsModule,
         CategoriesModule,
+        QuotaModule,
         SuppressionsModule,
         TopicsModule,
         JobsModule,

@@ -25,6 +25,7 @@ import { RecipientsStore } from './stores/recipients.store.js';
 import { EventsStore } from './stores/sending/events.store.js';
 import { FirstAnswersStore } from './stores/sending/first-answers.store.js';
 import { PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
+import { QuotasStore } from './stores/sending/quotas.store.js';
 import { ReceiptsStore } from './stores/sending/receipts.store.js';
 import { SharedContentsStore } from './stores/sending/shared-contents.store.js';
 import { SuppressionsStore } from './stores/suppressions.store.js';
@@ -98,6 +99,7 @@ const plainStores = [
   PartitionsStore,
   PoisonMessagesStore,
   QueueFiguresStore,
+  QuotasStore,
   ReceiptsStore,
   RecipientsStore,
   RunningJobsStore,

@@ -52,6 +52,7 @@ export { AccountPacesStore } from './stores/sending/account-paces.store.js';
 export { type DeadLetter, type DeadLetterFilter, DeadLettersStore } from './stores/sending/dead-letters.store.js';
 export { DeliveriesStore } from './stores/sending/deliveries.store.js';
 export type { DeliveryContext, RecipientProfile } from './stores/sending/delivery-context.js';
+export { type DeliveryLimits, deliveryLimits } from './stores/sending/delivery-limits.js';
 export {
   type EventEndpoint,
   eventNotificationId,
@@ -63,6 +64,7 @@ export { type FirstAnswer, FirstAnswersStore } from './stores/sending/first-answ
 export { type NewNotification, toNewNotification } from './stores/sending/new-notification.js';
 export type { DeliveryRow, Notification, NotificationRow } from './stores/sending/notification.js';
 export { type PoisonMessageRow, PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
+export { QuotasStore, type QuotaUsage, type QuotaWarning } from './stores/sending/quotas.store.js';
 export type { DeliveryReceipt, ReceiptResult } from './stores/sending/receipts/delivery-receipt.js';
 export { ReceiptsStore } from './stores/sending/receipts.store.js';
 export { type RecentSends, RecentSendsStore } from './stores/sending/recent-sends.store.js';

@@ -1,6 +1,7 @@
 // The types of published events and the schemas of their data, which are also in docs/asyncapi.yaml.
 
 import { z } from 'zod';
+import { quotaPeriods, quotaWarnings } from './audience/quotas.js';
 import { channelIds } from './channels/registry.js';
 import { suppressionReasons } from './consent.js';
 import { deliveryStates, notificationStatuses } from './delivery-state.js';
@@ -81,6 +82,20 @@ export const webhookDisabled = z
   .strictObject({ webhook_id: z.uuid(), url: z.string(), reason: z.enum(['gone', 'failing']) })
   .meta({ id: 'WebhookDisabled' });
 
+/**
+ * The tenant has used 80 or 100 percent of its deliveries of a day or month; once for each period and percentage. At
+ * 100, further deliveries wait for the next period.
+ */
+export const quotaWarning = z
+  .strictObject({
+    period: z.enum(quotaPeriods),
+    percent: z.literal(quotaWarnings),
+    used: z.int().min(0),
+    allowed: z.int().min(1),
+    ends_at: z.iso.datetime({ offset: true }).describe('The end of the period.'),
+  })
+  .meta({ id: 'QuotaWarning' });
+
 /** The schema of the data of each event type. */
 export const eventTypes = {
   ...(Object.fromEntries(deliveryEventTypes.map((type) => [type, deliveryEvent])) as Record<
@@ -92,6 +107,7 @@ export const eventTypes = {
   'device.removed': deviceRemoved,
   'suppression.created': suppressionCreated,
   'webhook.disabled': webhookDisabled,
+  'quota.warning': quotaWarning,
 };
 
 export type EventType = keyof typeof eventTypes;

@@ -19,6 +19,7 @@ export {
   type QuietHours,
   quietHours,
 } from './audience/policies.js';
+export { type Quota, type QuotaPeriod, quotaPeriods, quotasOf, quotaWarnings } from './audience/quotas.js';
 export {
   type DeliveryLimit,
   type KeyedLimit,
@@ -91,7 +92,7 @@ export {
   notificationFinished,
 } from './events.js';
 export { fnv1a } from './hash.js';
-export { derivedId, idDaysAfter, isId, lowestId, NIL_ID, newId, PLATFORM_TENANT_ID } from './ids.js';
+export { acceptedAt, derivedId, idDaysAfter, isId, lowestId, NIL_ID, newId, PLATFORM_TENANT_ID } from './ids.js';
 export { type LaneNumber, laneName, laneOf } from './lanes.js';
 export { type RecipientLimits, recipientLimit } from './limits.js';
 export { localeChain } from './locale.js';

@@ -23,6 +23,7 @@ const TITLES: Record<EventType, string> = {
   'inbox.item_read': 'A recipient has read an item of their inbox.',
   'device.removed': 'A push service reported that a device no longer exists. Nothing more is sent to it.',
   'webhook.disabled': 'An endpoint was disabled after a 410 or five days of failures.',
+  'quota.warning': 'The tenant has used 80 or 100 percent of its deliveries of a day or month.',
   'suppression.created': 'An address was added to the suppression list.',
 };
 

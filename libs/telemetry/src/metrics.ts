@@ -86,6 +86,10 @@ class Instruments {
     'State changes of the circuit breakers of provider accounts, by provider and new state',
   );
   readonly events = this.counter('carillon_events_published', 'Events published, by destination');
+  readonly quotaWarnings = this.counter(
+    'carillon_quota_warnings',
+    'Quotas of tenants that reached 80 or 100 percent, by period (day, month) and percent',
+  );
   readonly pruned = this.counter('carillon_rows_pruned', 'Rows deleted after their retention, by table');
   readonly housekeepingFailures = this.counter('carillon_housekeeping_failures', 'Failed housekeeping tasks, by task');
   readonly eventsSetAside = this.counter(

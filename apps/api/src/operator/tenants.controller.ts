@@ -2,13 +2,14 @@ import { Body, Controller, Get, Inject, Param, Patch, Post, Query, Res } from '@
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { type AuditNote, type Tenant, TenantsStore } from '#database';
+import { type AuditNote, QuotasStore, type Tenant, TenantsStore } from '#database';
 import { notFound, type TenantSettings, tenantSettings } from '#domain';
 import type { RealtimeBus } from '#realtime';
 import { RequireOperator } from '../access/access.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
 import { Answers } from '../http/answers.js';
 import { id, idParam, listOf, listView, pageQuery, time } from '../http/schemas.js';
+import { quotaView, toQuotaView } from '../quota/quota.schema.js';
 import { BUS } from '../tokens.js';
 import { announceTenant, changeable } from './tenant-changes.js';
 
@@ -37,12 +38,14 @@ const tenantView = z
     updated_at: time,
   })
   .meta({ id: 'Tenant' });
+const tenantWithQuota = tenantView.extend({ quota: quotaView }).meta({ id: 'TenantWithQuota' });
 
 @ApiTags('Operator')
 @Controller('internal/tenants')
 export class TenantsController {
   constructor(
     private readonly tenants: TenantsStore,
+    private readonly quotas: QuotasStore,
     @Inject(BUS) private readonly bus: RealtimeBus,
   ) {}
 
@@ -74,11 +77,11 @@ export class TenantsController {
 
   @Get(':id')
   @RequireOperator()
-  @Answers({ summary: 'Get a tenant or a test tenant', status: 200, schema: tenantView, errors: ['not_found'] })
+  @Answers({ summary: 'Get a tenant or a test tenant', status: 200, schema: tenantWithQuota, errors: ['not_found'] })
   async get(@Param({ schema: idParam }) { id: tenantId }: { id: string }) {
     const tenant = await this.tenants.get(tenantId);
     if (!tenant) throw notFound('tenant', tenantId);
-    return toTenantView(tenant);
+    return { ...toTenantView(tenant), quota: toQuotaView(tenant.settings, await this.quotas.usage(tenantId)) };
   }
 
   @Patch(':id')

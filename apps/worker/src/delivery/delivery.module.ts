@@ -1,21 +1,22 @@
 import { join } from 'node:path';
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import type { Config } from '#config';
-import { AccountPacesStore, Database, DeliveriesStore, PlatformKeys } from '#database';
+import { AccountPacesStore, Database, DeliveriesStore, PlatformKeys, QuotasStore } from '#database';
 import { ProviderDirectory } from '#providers';
-import type { Logger } from '#telemetry';
+import { instruments, type Logger } from '#telemetry';
 import { TemplateRenderer } from '#templates';
 import { CONFIG, LOGGER, REDIS } from '../tokens.js';
 import { ClaimStep } from './claim.step.js';
 import { ConsentStep } from './consent.step.js';
 import { DirectoryFactory } from './directory-factory.js';
-import { LIMITER, LimitStep } from './limit.step.js';
+import { LimitStep } from './limit.step.js';
 import { LoadStep } from './load.step.js';
 import { LockedAccounts } from './locked-accounts.js';
 import { makeLimiter } from './make-limiter.js';
 import { makeRenderer } from './make-renderer.js';
 import { OutcomeSpool } from './outcome-spool.js';
 import { Pipeline, PipelineSteps } from './pipeline.js';
+import { LIMITER, Places } from './places.js';
 import { RecordStep } from './record.step.js';
 import { ReleaseClaim } from './release-claim.js';
 import { RenderStep } from './render.step.js';
@@ -33,6 +34,7 @@ import { UnsubscribeLinks } from './unsubscribe-links.js';
     LoadStep,
     ConsentStep,
     LimitStep,
+    Places,
     RenderStep,
     SendStep,
     AttemptSend,
@@ -47,6 +49,12 @@ import { UnsubscribeLinks } from './unsubscribe-links.js';
       useFactory: (factory: DirectoryFactory) => factory.create(),
     },
     { provide: TemplateRenderer, inject: [CONFIG], useFactory: makeRenderer },
+    {
+      provide: QuotasStore,
+      inject: [Database],
+      useFactory: (database: Database) =>
+        new QuotasStore(database, ({ period, percent }) => instruments().quotaWarnings.add(1, { period, percent })),
+    },
     { provide: LIMITER, inject: [CONFIG, REDIS, Database, LOGGER], useFactory: makeLimiter },
     {
       provide: AccountPacesStore,

@@ -1,54 +1,56 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { ClaimedDelivery, DeliveryContext } from '#database';
-import { type DeliveryLimit, limitsOf, StopPipeline } from '#domain';
-import type { LimitAnswer, Limiter } from '#rate-limit';
+import { deliveryLimits, QuotasStore } from '#database';
+import { type DeliveryLimit, type Outcome, StopPipeline } from '#domain';
+import type { LimitAnswer, Limiter, LimitRequest } from '#rate-limit';
 import type { Consented, Limited } from './pipeline-context.js';
+import { LIMITER, Places } from './places.js';
 
-/** Injection token of the Limiter. */
-export const LIMITER = Symbol('Limiter');
+/** Deliveries that wait for a new day or month of the quota become due over this time. */
+const QUOTA_SPREAD_SECONDS = 300;
 
 /**
- * Stops a delivery beyond a limit of its recipient: a frequency cap, or the recipient_limits of the tenant. A delivery
- * takes one place, however often it is attempted.
+ * Stops a delivery beyond a limit of its recipient (frequency caps, recipient_limits) or a quota of its tenant. A
+ * delivery takes one place, however often it is attempted.
  */
 @Injectable()
 export class LimitStep {
-  constructor(@Inject(LIMITER) private readonly limiter: Limiter) {}
+  constructor(
+    @Inject(LIMITER) private readonly limiter: Limiter,
+    private readonly quotas: QuotasStore,
+    private readonly places: Places,
+  ) {}
 
   async run(consented: Consented): Promise<Limited> {
-    const { delivery, context } = consented;
+    const { delivery, channel, context } = consented;
     if (delivery.rateLimitConsumed) return { ...consented, limited: true };
-    const limits = deliveryLimits(delivery, context);
     const { tenantId, deliveryId } = delivery;
+    const { limits, quotas } = deliveryLimits(channel.id, context, Date.now());
     const answer = await this.limiter.take({ tenantId, deliveryId, limits });
-    if (!answer.granted) refuse(limits, answer);
+    if (!answer.granted) throw new StopPipeline(refusal(limits, answer));
+    if (quotas.length > 0) await this.takeQuota({ tenantId, deliveryId, limits }, quotas);
     return { ...consented, limited: true };
+  }
+
+  private async takeQuota(request: LimitRequest, quotas: Parameters<QuotasStore['take']>[1]): Promise<void> {
+    const answer = await this.quotas.take(request.tenantId, quotas);
+    if (answer.granted) return;
+    await this.places.release(request);
+    const { allowed } = quotas.find(({ period }) => period === answer.period)!;
+    throw new StopPipeline({
+      kind: 'held',
+      reason: 'quota',
+      rule: 'tenant.quota',
+      delaySeconds: answer.secondsLeft + Math.random() * QUOTA_SPREAD_SECONDS,
+      detail: `at most ${allowed} deliveries of the tenant a ${answer.period}`,
+    });
   }
 }
 
-/** The limits of a delivery now. */
-export function deliveryLimits(delivery: Pick<ClaimedDelivery, 'channel'>, context: DeliveryContext): DeliveryLimit[] {
-  // A webhook is sent to an endpoint of the tenant, not to a person.
-  if (context.notification.endpointId) return [];
-  const { notification, recipient, category, caps, tenant } = context;
-  return limitsOf(
-    {
-      recipientId: notification.recipientId,
-      channel: delivery.channel,
-      categoryKey: notification.category,
-      category,
-      caps,
-      timezone: recipient?.timezone ?? null,
-      settings: tenant.settings,
-    },
-    Date.now(),
-  );
-}
-
-function refuse(limits: readonly DeliveryLimit[], answer: LimitAnswer & { granted: false }): never {
+function refusal(limits: readonly DeliveryLimit[], answer: LimitAnswer & { granted: false }): Outcome {
   const { refusedBy, retryAfterSeconds: delaySeconds } = answer;
   // While the limiter cannot tell, nothing is dropped.
-  const { action, reason, detail } = refusedBy === undefined ? { ...limits[0]!, action: 'hold' } : limits[refusedBy]!;
-  if (action === 'drop') throw new StopPipeline({ kind: 'suppressed', reason: 'frequency_cap', detail });
-  throw new StopPipeline({ kind: 'held', reason, delaySeconds, detail });
+  const { action, reason, rule, detail } =
+    refusedBy === undefined ? { ...limits[0]!, action: 'hold' } : limits[refusedBy]!;
+  if (action === 'drop') return { kind: 'suppressed', reason: 'frequency_cap', rule, detail };
+  return { kind: 'held', reason, rule, delaySeconds, detail };
 }

@@ -6,6 +6,7 @@ import { ClaimStep } from './claim.step.js';
 import { ConsentStep } from './consent.step.js';
 import { LimitStep } from './limit.step.js';
 import { LoadStep } from './load.step.js';
+import { Places, type Run } from './places.js';
 import { RecordStep } from './record.step.js';
 import { RenderStep } from './render.step.js';
 import { SendStep } from './send/send.step.js';
@@ -27,22 +28,32 @@ export class PipelineSteps {
  */
 @Injectable()
 export class Pipeline {
-  constructor(private readonly steps: PipelineSteps) {}
+  constructor(
+    private readonly steps: PipelineSteps,
+    private readonly places: Places,
+  ) {}
 
   async run(delivery: ClaimedDelivery): Promise<Outcome> {
+    const run: Run = { delivery, startedAt: new Date(), context: undefined, isLimited: false };
     let outcome: Outcome;
     try {
       const claimed = await timed('claim', this.steps.claim.run(delivery));
       const loaded = await timed('load', this.steps.load.run(claimed));
+      run.context = loaded.context;
       const consented = await timed('consent', this.steps.consent.run(loaded));
       const limited = await timed('limit', this.steps.limit.run(consented));
+      run.isLimited = true;
       const rendered = await timed('render', this.steps.render.run(limited));
       outcome = await timed('send', this.steps.send.run(rendered));
     } catch (error) {
-      if (!(error instanceof StopPipeline)) throw error;
+      if (!(error instanceof StopPipeline)) {
+        await this.places.afterError(run);
+        throw error;
+      }
       outcome = error.outcome;
     }
-    await timed('record', this.steps.record.run(delivery, outcome));
+    const isRecorded = await timed('record', this.steps.record.run(delivery, outcome));
+    if (isRecorded) await this.places.afterRecord(run, outcome);
     return outcome;
   }
 }

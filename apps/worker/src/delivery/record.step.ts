@@ -22,10 +22,11 @@ export class RecordStep {
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  async run(delivery: ClaimedDelivery, outcome: Outcome): Promise<void> {
+  /** Returns whether the outcome is in the database. */
+  async run(delivery: ClaimedDelivery, outcome: Outcome): Promise<boolean> {
     if (outcome.kind === 'claim_lost') {
       instruments().fenced.add(1, { channel: delivery.channel });
-      return;
+      return false;
     }
     const recorded = await this.write(delivery, outcome);
     if (recorded === false) {
@@ -34,7 +35,7 @@ export class RecordStep {
         { tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind },
         'the claim was lost before the record; the outcome is not recorded',
       );
-      return;
+      return false;
     }
     const { tenantId, deliveryId } = delivery;
     if (outcome.kind === 'sent' && outcome.receipt) {
@@ -44,6 +45,7 @@ export class RecordStep {
     // A receipt may have come before this record. It proves that the message was sent, so it is not sent again.
     if ('attempt' in outcome && outcome.attempt?.outcome === 'unknown' && recorded === true)
       countParkedReceipts(await this.receipts.retryParkedOf(tenantId, deliveryId));
+    return recorded === true;
   }
 
   /**

@@ -143,6 +143,11 @@ export class DueDeliveriesStore {
     return await this.intents.run(intent);
   }
 
+  /** Makes deliveries due that a frequency cap holds. Index: due_deliveries_pkey. */
+  async wake(tenantId: string, deliveryIds: readonly string[]): Promise<void> {
+    await this.database.platform.query({ name: 'wake', text: WAKE, values: [tenantId, deliveryIds] });
+  }
+
   private isExpiryLookDue(lane: ClaimRequest, now: number): boolean {
     return now >= (this.nextExpiryLooks.get(laneKey(lane)) ?? 0);
   }
@@ -153,6 +158,12 @@ export class DueDeliveriesStore {
     this.nextExpiryLooks.set(laneKey(lane), now + pause);
   }
 }
+
+/** Not one that is claimed: it is asking at the moment. */
+const WAKE = `
+update due_deliveries set due_at = now()
+where tenant_id = $1 and delivery_id = any ($2::uuid[]) and reason = 'frequency_cap' and claim_id is null
+  and due_at > now() and due_at < 'infinity'`;
 
 const laneKey = ({ channel, lane }: ClaimRequest): string => laneName(channel, lane);
 

@@ -1,0 +1,28 @@
+import type { TenantSettings } from '../tenant-settings.js';
+import { dayStarts, monthStarts } from './calendar.js';
+
+export const quotaPeriods = ['day', 'month'] as const;
+export type QuotaPeriod = (typeof quotaPeriods)[number];
+
+/** The percentages of a quota at which the tenant gets an event. */
+export const quotaWarnings = [80, 100] as const;
+
+/** At most `allowed` deliveries of a tenant in a calendar day or month of its time zone. */
+export interface Quota {
+  readonly period: QuotaPeriod;
+  readonly allowed: number;
+  /** The starts of periods from the last one on, in milliseconds since 1970. */
+  readonly starts: readonly number[];
+}
+
+/** The quotas of a tenant at the time `at` (milliseconds since 1970); usually none. */
+export function quotasOf(
+  settings: Pick<TenantSettings, 'deliveries_per_day' | 'deliveries_per_month' | 'timezone'>,
+  at: number,
+): Quota[] {
+  const { deliveries_per_day: perDay, deliveries_per_month: perMonth, timezone: zone = 'UTC' } = settings;
+  return [
+    ...(perDay === undefined ? [] : [{ period: 'day' as const, allowed: perDay, starts: dayStarts(zone, at) }]),
+    ...(perMonth === undefined ? [] : [{ period: 'month' as const, allowed: perMonth, starts: monthStarts(zone, at) }]),
+  ];
+}
