@@ -35,6 +35,8 @@ const EVERYWHERE = [
   'inbox_items.body',
   'inbox_items.recipient_id',
   'inbox_items.title',
+  'jobs.cursor',
+  'jobs.input',
   'mailbox_messages.recipient_address',
   'notifications.content',
   'notifications.metadata',
@@ -48,6 +50,7 @@ const EVERYWHERE = [
   'recipients.email',
   'recipients.id',
   'recipients.phone',
+  'subscriptions.recipient_id',
   'suppressions.address',
   'suppressions.detail',
 ];
@@ -187,6 +190,18 @@ describe('an erased recipient', () => {
       [tenant.id, newId(), waiting.deliveries[0].id, `550 <${EMAIL}> unknown`],
     );
 
+    await tenant.call('PUT', '/api/v1/topics/all', { name: 'All' });
+    await tenant.call('POST', '/api/v1/topics/all/subscriptions', { recipient_ids: [ID, 'somebody-else'] });
+    const toAll = { topic: 'all', channel: 'in_app', content: { title: 'Hello', body: 'Hello all' } };
+    const { id: topicSend } = await tenant.send(toAll);
+    await until('it is sent', async () => (await tenant.notification(topicSend)).status === 'sent');
+    const later = new Date(Date.now() + 3_600_000).toISOString();
+    const { id: excluding } = await tenant.send({ ...toAll, exclude: [ID, 'x'], scheduled_at: later });
+    await app.sql.query(`update jobs set cursor = jsonb_build_object('after', $2::text) where id = $1`, [
+      excluding,
+      ID,
+    ]);
+
     const [sink, sms] = [await smtpAccount(tenant), await smsAccount(tenant)];
     sink.answerRcpt({ code: 550, message: `5.1.1 <${EMAIL}> unknown` });
     await sendUntil(tenant, 'failed', message('email'));
@@ -217,9 +232,10 @@ describe('an erased recipient', () => {
         profile: 1,
         devices: 1,
         preferences: 1,
-        inbox_items: 2,
+        subscriptions: 1,
+        inbox_items: 3,
         notifications: 8,
-        deliveries: 8,
+        deliveries: 9,
         cancelled: 1,
         abandoned: 1,
         mailbox_messages: 1,
@@ -245,9 +261,12 @@ describe('an erased recipient', () => {
       [inFlight.id],
     );
     expect(counts.rows).toEqual([{ total: 1, succeeded: 0, failed: 1, suppressed: 0, cancelled: 0 }]);
-    // The other recipient of the bulk send keeps everything.
+    // The other recipient of the bulk send and of the topic keeps everything.
     const inbox = await app.sql.query(`select body from inbox_items where recipient_id = 'somebody-else'`);
-    expect(inbox.rows).toEqual([{ body: 'Hello all' }]);
+    expect(inbox.rows).toEqual([{ body: 'Hello all' }, { body: 'Hello all' }]);
+    expect((await tenant.call('GET', '/api/v1/topics/all')).body.subscribers).toBe(1);
+    const jobs = await app.sql.query(`select input->'exclude' as exclude, cursor from jobs where id = $1`, [excluding]);
+    expect(jobs.rows).toEqual([{ exclude: ['x'], cursor: { after: '' } }]);
   });
 });
 

@@ -69,6 +69,7 @@ describe('a row is looked up', () => {
       'inbox_items: inbox_items_tenant_id_id_key', // never looked up by recipient and number alone
       'parked_receipts: parked_receipts_try_at_idx', // a few thousand rows at the most, for some seconds
       'provider_accounts: provider_accounts_id_key', // begins with an id
+      'subscriptions: subscriptions_recipient_id_tenant_id_topic_id_idx', // has all three columns of the key
     ]);
     await admin.query('reset enable_seqscan');
   });

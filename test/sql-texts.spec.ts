@@ -114,6 +114,8 @@ describe('texts of SQL', () => {
       'notification-list.ts listStatement',
       // `pending` or `active`.
       'notification-list.ts openPage',
+      // One of two conditions, which are constants.
+      'notifications.store.ts deliveriesWithin',
       // Tables and columns of sealedColumns, which are constants.
       'platform-keys.ts keyIdInUse',
       // Channels that the process registered at its start.

@@ -76,7 +76,7 @@ const BODIES: Record<string, (examples: Examples) => unknown> = {
   'PUT /api/v1/categories/{key}': () => ({ name: 'Changed' }),
   'PUT /api/v1/topics/{key}': () => ({ name: 'Changed' }),
   'POST /api/v1/topics/{key}/subscriptions': ({ recipient }) => ({ recipient_ids: [recipient] }),
-  'POST /api/v1/topics/{key}/unsubscribe': ({ recipient }) => ({ recipient_ids: [recipient] }),
+  'POST /api/v1/topics/{key}/unsubscribe': () => ({ recipient_ids: ['nobody'] }),
   'PUT /api/v1/topics/{key}/subscriptions/{recipient_id}': () => ({ channels: ['email'] }),
   'PATCH /api/v1/jobs/{id}': () => ({ pace_per_second: 10 }),
   'POST /api/v1/suppressions': () => ({ channel: 'email', address: 'made@example.com' }),

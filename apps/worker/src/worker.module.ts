@@ -18,8 +18,8 @@ export interface WorkerOptions {
 
 /**
  * The worker. Nest starts a module after those that it imports and stops it before them. Shutdown runs in this order:
- * 1. `beforeApplicationShutdown`: housekeeping and jobs stop, then DispatchModule stops claiming and waits for deliveries
- *    under way.
+ * 1. `beforeApplicationShutdown`: housekeeping and jobs stop, then DispatchModule stops claiming and waits for
+ *    deliveries under way.
  * 2. `onApplicationShutdown`: EventsModule stops the relays, DeliveryModule closes the renderer and the provider
  *    connections, ConnectionsModule closes the bus, Redis, the listener and the database.
  */

@@ -5,7 +5,8 @@ import { type Batch, CleanUp } from './clean-up.js';
 
 /**
  * Deletes rows that expire after the same time for all tenants: idempotency keys, used tokens, revocations of tokens,
- * rate limiter windows, poison messages, unpublished events, and shared contents without a notification.
+ * rate limiter windows, poison messages, unpublished events, shared contents without a notification, and the
+ * subscriptions of deleted topics.
  */
 export class ExpiredRowsStore {
   readonly cleanUps: readonly CleanUp[];
@@ -22,6 +23,8 @@ export class ExpiredRowsStore {
       new CleanUp('token_revocations', () => once(this.deleting(TOKEN_REVOCATIONS))),
       new CleanUp('rate_windows', () => once(windows)),
       new CleanUp('shared_contents', () => once(sharedContents)),
+      new CleanUp('subscriptions', () => once(this.deleting(SUBSCRIPTIONS_OF_DELETED_TOPICS))),
+      new CleanUp('topics', () => once(this.deleting(DELETED_TOPICS))),
       // RetentionStore deletes the events that are kept for endpoints.
       new CleanUp('events', () => once(this.deleting(UNPUBLISHED_EVENTS))),
     ];
@@ -86,6 +89,27 @@ const UNPUBLISHED_EVENTS = deleteFrom(
   `broker and seq in (
     select seq from (select seq, created_at from events where broker order by seq limit $1) oldest
     where created_at < now() - interval '${EVENTS_KEPT_DAYS} days')`,
+);
+
+/** Indexes: topics_deleted_at_idx, subscriptions_pkey. */
+const SUBSCRIPTIONS_OF_DELETED_TOPICS = `
+with deleted as (
+  delete from subscriptions where ctid = any (array(
+    select s.ctid from topics t
+    cross join lateral (
+      select x.ctid from subscriptions x where x.tenant_id = t.tenant_id and x.topic_id = t.id limit $1
+    ) s
+    where t.deleted_at is not null limit $1))
+  returning 1
+)
+select count(*) as count from deleted`;
+
+/** After their subscriptions. Index: topics_deleted_at_idx. */
+const DELETED_TOPICS = deleteFrom(
+  'topics',
+  `deleted_at is not null and not exists (
+    select from subscriptions s where s.tenant_id = topics.tenant_id and s.topic_id = topics.id)
+  order by deleted_at`,
 );
 
 /** Index: rate_windows_pkey. */

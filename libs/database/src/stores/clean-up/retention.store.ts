@@ -39,6 +39,7 @@ export class RetentionStore {
       new CleanUp('notifications', () =>
         this.byTenant('notifications', NOTIFICATIONS, () => this.limitsBesidePartitions('notifications')),
       ),
+      new CleanUp('jobs', () => this.byTenant('jobs', JOBS, all)),
       new CleanUp('inbox_items', () => this.byTenant('inbox_items', INBOX_ITEMS, all)),
       new CleanUp('events', () => this.keptEvents()),
     ];
@@ -191,14 +192,28 @@ with seen as materialized (
 )
 ${RESULT}`;
 
-/** Indexes: notifications_pkey, deliveries_notification_id_tenant_id_id_idx. */
+/**
+ * Keeps a notification whose job has not ended: it may have no deliveries yet. Indexes: notifications_pkey,
+ * deliveries_notification_id_tenant_id_id_idx, jobs_pkey.
+ */
 const NOTIFICATIONS = `
 with seen as materialized (
   select id from notifications where tenant_id = $1 and id > $2 and id < $3 order by id limit $4
 ), deleted as (
   delete from notifications where tenant_id = $1 and id > $2 and id < $3 and id = any (array(
     select s.id from seen s
-    where (select 1 from deliveries d where d.notification_id = s.id and d.tenant_id = $1 limit 1) is null))
+    where (select 1 from deliveries d where d.notification_id = s.id and d.tenant_id = $1 limit 1) is null
+      and (select 1 from jobs j where j.tenant_id = $1 and j.id = s.id and j.finished_at is null) is null))
+  returning 1
+)
+${RESULT}`;
+
+/** Keeps a job that has not ended. Index: jobs_pkey. */
+const JOBS = `
+with seen as materialized (
+  select id from jobs where tenant_id = $1 and id > $2 and id < $3 order by id limit $4
+), deleted as (
+  delete from jobs where tenant_id = $1 and id = any (array(select id from seen)) and finished_at is not null
   returning 1
 )
 ${RESULT}`;

@@ -23,8 +23,9 @@ with deleted_due_rows as materialized (
   where d.tenant_id = $1 and d.notification_id = any ($2::uuid[])
     and q.tenant_id = d.tenant_id and q.delivery_id = d.id
     and (select carillon_lock_ordering_keys(array(
-      select carillon_ordering_lock(tenant_id, ordering_key) from notifications
-      where tenant_id = $1 and id = any ($2::uuid[]) and ordering_key is not null)))
+      select carillon_ordering_lock(n.tenant_id, n.ordering_key)
+      from deliveries d join notifications n on n.tenant_id = d.tenant_id and n.id = d.notification_id
+      where d.tenant_id = $1 and d.notification_id = any ($2::uuid[]) and n.ordering_key is not null)))
   returning q.delivery_id, q.sending, case when q.sending then 'unknown' else 'cancelled' end as state
 ), erased_deliveries as (
   update deliveries d set address = null, recipient_id = 'erased', provider_message_id = null,
@@ -127,6 +128,19 @@ export function eraseNotifications(tenantId: string, recipientId: string, ids: s
   ];
 }
 
+/**
+ * The same for deliveries of sends to topics, whose notification is of others too: the parts of these texts that name
+ * the notifications of the deliveries name the deliveries themselves.
+ */
+export function eraseTopicDeliveries(tenantId: string, recipientId: string, deliveryIds: string[]): Statement[] {
+  return eraseNotifications(tenantId, recipientId, deliveryIds)
+    .filter(({ text }) => text !== NOTIFICATIONS)
+    .map((statement) => ({ ...statement, text: ofDeliveries(statement.text) }));
+}
+
+const ofDeliveries = (text: string): string => text.replaceAll('notification_id = any ($2', 'id = any ($2');
+export const ADDRESSES_TOLD_OF_DELIVERIES = ofDeliveries(ADDRESSES_TOLD);
+
 /** Erases texts that came back for these notifications, from a vendor or from a tenant's endpoint. */
 export const VENDOR_TEXTS = [ATTEMPTS, DELIVERY_LOG, DEAD_LETTERS];
 
@@ -138,3 +152,8 @@ export const NOTIFICATIONS_OF_RECIPIENT = `
 select id from notifications
 where tenant_id = $1 and recipient_id = $2 and id > $3 and created_at <= $4 and endpoint_id is null
 order by id limit ${BATCH}`;
+
+/** Deliveries of sends to topics: $3 and $4 as above. Index: deliveries_of_topic_idx. */
+export const TOPIC_DELIVERIES_OF_RECIPIENT = `
+select id from deliveries
+where recipient_id = $2 and tenant_id = $1 and of_topic and id > $3 and created_at <= $4 order by id limit ${BATCH}`;

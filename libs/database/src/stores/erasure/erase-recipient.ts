@@ -35,6 +35,8 @@ where exists (select from recipients where tenant_id = $1 and id = $2)
    or exists (select from preferences where tenant_id = $1 and recipient_id = $2)
    or exists (select from inbox_items where tenant_id = $1 and recipient_id = $2)
    or exists (select from notifications where tenant_id = $1 and recipient_id = $2)
+   or exists (select from subscriptions where recipient_id = $2 and tenant_id = $1)
+   or exists (select from deliveries where recipient_id = $2 and tenant_id = $1 and of_topic)
 on conflict (tenant_id, recipient_id) do update set
   addresses = e.addresses || excluded.addresses, requested_at = now(), completed_at = null, due_at = excluded.due_at
 returning requested_at::text as "requestedAt"`;
@@ -46,7 +48,10 @@ const ENTRY = auditInsert(
    from erasures where tenant_id = $1 and recipient_id = $2 and requested_at = now()`,
 );
 
-/** $3: all channels. Indexes: the primary keys, rate_windows_recipient_id_idx. */
+/**
+ * $3: all channels. Locks the topics before their subscriptions, as a subscribing request does. Indexes: the primary
+ * keys, rate_windows_recipient_id_idx, subscriptions_recipient_id_tenant_id_topic_id_idx.
+ */
 const PROFILE = `
 with deleted_devices as (
   delete from devices where tenant_id = $1 and recipient_id = $2 returning 1
@@ -55,12 +60,24 @@ with deleted_devices as (
 ), deleted_rate_windows as (
   delete from rate_windows
   where tenant_id = $1 and (key = any (array(select c || ':' || $2 from unnest($3::text[]) as c)) or recipient_id = $2)
+), locked_topics as materialized (
+  select id from topics where tenant_id = $1 and id = any (array(
+    select topic_id from subscriptions where recipient_id = $2 and tenant_id = $1))
+  order by id for no key update
+), deleted_subscriptions as (
+  delete from subscriptions
+  where recipient_id = $2 and tenant_id = $1 and (select count(*) from locked_topics) >= 0
+  returning topic_id
+), counted_topics as (
+  update topics t set subscribers = t.subscribers - 1 from deleted_subscriptions d
+  where t.tenant_id = $1 and t.id = d.topic_id
 ), deleted_recipient as (
   delete from recipients where tenant_id = $1 and id = $2 returning 1
 )
 select (select count(*) from deleted_recipient)::int as profile,
        (select count(*) from deleted_devices)::int as devices,
-       (select count(*) from deleted_preferences)::int as preferences`;
+       (select count(*) from deleted_preferences)::int as preferences,
+       (select count(*) from deleted_subscriptions)::int as subscriptions`;
 
 export function eraseProfile(
   tenantId: string,
@@ -74,6 +91,20 @@ export function eraseProfile(
     { text: PROFILE, values: [tenantId, recipientId, channelIds] },
   ];
 }
+
+/**
+ * Jobs of sends to topics: their lists of excluded recipients, and where their next chunk begins. The subscription of
+ * the recipient is deleted, so a chunk that begins after the one before it sees the same members. A tenant has few
+ * jobs. Indexes: jobs_pkey, subscriptions_pkey.
+ */
+export const JOBS = `
+update jobs j set
+  input = case when input->'exclude' ? $2 then jsonb_set(input, '{exclude}', (input->'exclude') - $2) else input end,
+  cursor = case when cursor->>'after' = $2 then jsonb_set(cursor, '{after}', to_jsonb(coalesce((
+    select s.recipient_id from subscriptions s
+    where s.tenant_id = $1 and s.topic_id = (j.input->>'topicId')::uuid and s.recipient_id < $2
+    order by s.recipient_id desc limit 1), ''))) else cursor end
+where tenant_id = $1 and (input->'exclude' ? $2 or cursor->>'after' = $2)`;
 
 /**
  * The counters first: a record that is inserting an item holds their row, and its item is visible to the next

@@ -9,9 +9,12 @@ import { eraseAnswers } from './erase-answers.js';
 import { ERASE_EVENT_NOTIFICATIONS, ERASE_EVENTS, EVENT_NOTIFICATIONS, EVENTS_EXAMINED } from './erase-events.js';
 import {
   ADDRESSES_TOLD,
+  ADDRESSES_TOLD_OF_DELIVERIES,
   BATCH,
   eraseNotifications,
+  eraseTopicDeliveries,
   NOTIFICATIONS_OF_RECIPIENT,
+  TOPIC_DELIVERIES_OF_RECIPIENT,
   VENDOR_TEXTS,
 } from './erase-notifications.js';
 import {
@@ -21,6 +24,7 @@ import {
   eraseProfile,
   eraseSuppressions,
   FORGET,
+  JOBS,
   MAILBOX,
   TAKE_DUE,
 } from './erase-recipient.js';
@@ -94,6 +98,7 @@ export class ErasuresStore {
     else {
       // A request that was accepted before may have been committed after.
       await this.eraseNotifications(erasure, {});
+      await this.eraseTopicSends(erasure, {});
       await this.eraseLateRows(erasure);
     }
     await this.database.queryForTenant(tenantId, { text: MAILBOX, values: [tenantId, recipientId] });
@@ -103,6 +108,7 @@ export class ErasuresStore {
   private async eraseRest(erasure: Erasure, counts: Counts): Promise<void> {
     const { tenantId, recipientId, requestedAt } = erasure;
     await this.eraseNotifications(erasure, counts);
+    await this.eraseTopicSends(erasure, counts);
     // After the deliveries are ended, because until then one could insert an inbox item.
     add(counts, await this.run(tenantId, eraseInbox(tenantId, recipientId)));
     // Before the steps that search for addresses, because events contain addresses that nothing else does any more.
@@ -124,6 +130,31 @@ export class ErasuresStore {
       if (ids.length === 0) return ids;
       await this.database.platform.query({ text: ADDRESSES_TOLD, values: [tenantId, ids, recipientId] });
       add(counts, await this.run(tenantId, eraseNotifications(tenantId, recipientId, ids)));
+      return ids;
+    });
+  }
+
+  /**
+   * Jobs, and deliveries of sends to topics. A chunk of a job may have read the subscription before it was deleted, so
+   * the second pass takes what was created until the first one was complete.
+   */
+  private async eraseTopicSends(
+    { tenantId, recipientId, requestedAt, completedAt }: Erasure,
+    counts: Counts,
+  ): Promise<void> {
+    await this.run(tenantId, [{ text: JOBS, values: [tenantId, recipientId] }]);
+    await this.inBatches(BATCH, async (after) => {
+      const found = await this.database.queryForTenant<{ id: string }>(tenantId, {
+        text: TOPIC_DELIVERIES_OF_RECIPIENT,
+        values: [tenantId, recipientId, after, completedAt ?? requestedAt],
+      });
+      const ids = found.map(({ id }) => id);
+      if (ids.length === 0) return ids;
+      await this.database.platform.query({
+        text: ADDRESSES_TOLD_OF_DELIVERIES,
+        values: [tenantId, ids, recipientId],
+      });
+      add(counts, await this.run(tenantId, eraseTopicDeliveries(tenantId, recipientId, ids)));
       return ids;
     });
   }

@@ -205,7 +205,8 @@ const CANCEL = `
 with deleted_due_rows as (
   delete from due_deliveries q using deliveries d
   where d.tenant_id = $1 and d.notification_id = $2 and q.tenant_id = d.tenant_id and q.delivery_id = d.id
-    and not q.sending and (select topic from notifications where tenant_id = $1 and id = $2) is null and (select carillon_lock_ordering_keys(array(
+    and (select topic from notifications where tenant_id = $1 and id = $2) is null
+    and not q.sending and (select carillon_lock_ordering_keys(array(
       select carillon_ordering_lock(tenant_id, ordering_key)
       from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
   returning q.delivery_id

@@ -64,8 +64,8 @@ export async function cancelTopicSend(job: LockedJob, sql: Sql): Promise<ChunkRe
  *
  * Ids are UUIDv7: the time of this transaction, the place in the chunk, 62 random bits. `due_at` is never before the
  * start of this transaction: claims do not read further back (docs/adr/0025). Lock order: ordering keys, then inserts;
- * the notification is locked by the next statement. Indexes: subscriptions_pkey and the primary keys of topics, notifications
- * and jobs.
+ * the notification is locked by the next statement. Indexes: subscriptions_pkey and the primary keys of topics,
+ * notifications and jobs.
  */
 const EXPAND = `
 with members as materialized (
