@@ -84,7 +84,7 @@ const MOVE = `
 update jobs set
   state = $3, failures = 0,
   finished_at = case when state = $3 then finished_at end,
-  due_at = case when started_at is null and $3 = 'running' then due_at else now() end
+  due_at = case when $3 = 'running' and started_at is null and state <> 'failed' then due_at else now() end
 where tenant_id = $1 and id = $2 and state = any ($4::text[])
 returning ${JOB_COLUMNS}`;
 
