@@ -121,7 +121,7 @@ describe('CORS of the inbox', () => {
       });
       expect([status, body]).toEqual([204, '']);
       expect(headers.get('access-control-allow-origin')).toBe('*');
-      expect(headers.get('access-control-allow-methods')).toBe('GET, POST');
+      expect(headers.get('access-control-allow-methods')).toBe('GET, POST, PUT');
       expect(headers.get('access-control-allow-headers')).toContain('Authorization');
       expect(headers.get('access-control-allow-headers')).not.toMatch(/x-api-key|x-recipient-id|\*/i);
       expect(headers.get('access-control-allow-credentials')).toBeNull();

@@ -51,6 +51,9 @@ const REFUSED: Column['expected'] = {
 const forKey = (tenant: Expected): Column['expected'] => ({ ...REFUSED, tenant, recipient: tenant });
 const forToken = (recipient: Expected): Column['expected'] => ({ ...REFUSED, recipient, socket: recipient });
 
+/** Every scope that a token can have. */
+const ALL: Scope[] = ['inbox:read', 'inbox:write', 'preferences:write'];
+
 /** Creates two tenants with data, the attackers, and their credentials. */
 export async function makeColumns(app: TestEnvironment): Promise<{ columns: Column[]; owners: Owner[] }> {
   const [owner, other, suspended] = [await app.tenant(), await app.tenant(), await app.tenant()];
@@ -67,10 +70,10 @@ export async function makeColumns(app: TestEnvironment): Promise<{ columns: Colu
   const elsewhere = await keyOf(owner, { allowed_ips: ['192.0.2.0/24'] });
   const ofTestKey = tenantWith(app.call, owner.id, testKey.apiKey);
   const tokens = {
-    own: await mint(owner, recipient),
-    otherRecipient: await mint(owner, 'somebody-else'),
-    suspended: await mint(suspended, recipient),
-    revoked: await mint(owner, 'has-no-access'),
+    own: await mint(owner, recipient, ALL),
+    otherRecipient: await mint(owner, 'somebody-else', ALL),
+    suspended: await mint(suspended, recipient, ALL),
+    revoked: await mint(owner, 'has-no-access', ALL),
   };
   await owner.call('POST', '/api/v1/recipients/has-no-access/inbox-token/revoke', {});
   await app.operator('PATCH', `/internal/tenants/${suspended.id}`, { status: 'suspended' });
@@ -80,6 +83,7 @@ export async function makeColumns(app: TestEnvironment): Promise<{ columns: Colu
   const without: Record<string, string> = {
     'inbox:read': await mint(owner, recipient, ['inbox:write']),
     'inbox:write': await mint(owner, recipient, ['inbox:read']),
+    'preferences:write': await mint(owner, recipient),
   };
   const forged = forgedTokens((await app.keys.inboxSigningKey()).key, tokens.own);
   const column = (
@@ -109,12 +113,12 @@ export async function makeColumns(app: TestEnvironment): Promise<{ columns: Colu
     column('a key for other addresses', forKey('forbidden'), { apiKey: elsewhere.apiKey }),
     // A new one each time: the test key has erased its recipient of the same id.
     column('a token of the same recipient id from a test key', forToken('as missing'), async () => ({
-      token: await mint(ofTestKey, recipient),
+      token: await mint(ofTestKey, recipient, ALL),
     })),
     column('a token of another recipient', forToken('as missing'), { token: tokens.otherRecipient }),
     // A new one each time: the other tenant's key has erased its recipient of the same id.
     column('a token of the same recipient id at another tenant', forToken('as missing'), async () => ({
-      token: await mint(other, recipient),
+      token: await mint(other, recipient, ALL),
     })),
     column('a token of a suspended tenant', forToken('forbidden'), { token: tokens.suspended }),
     column("a token without the route's scope", forToken('forbidden'), ({ scope }) => ({

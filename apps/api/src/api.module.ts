@@ -11,6 +11,7 @@ import { KafkaIntakeModule } from './kafka-intake/kafka-intake.module.js';
 import { MailboxModule } from './mailbox/mailbox.module.js';
 import { NotificationsModule } from './notifications/notifications.module.js';
 import { OperatorModule } from './operator/operator.module.js';
+import { PreferencesModule } from './preferences/preferences.module.js';
 import { ProviderAccountsModule } from './provider-accounts/provider-accounts.module.js';
 import { QuotaModule } from './quota/quota.module.js';
 import { ReceiptsModule } from './receipts/receipts.module.js';
@@ -37,6 +38,7 @@ export class ApiModule {
         ProviderAccountsModule,
         CategoriesModule,
         QuotaModule,
+        PreferencesModule,
         SuppressionsModule,
         TopicsModule,
         JobsModule,

@@ -18,6 +18,8 @@ import { NotificationsStore } from './stores/notifications/notifications.store.j
 import { PlannedDeliveriesStore } from './stores/notifications/planned-deliveries.store.js';
 import { OperationsStore } from './stores/operations.store.js';
 import { OverviewStore } from './stores/overview.store.js';
+import { PreferenceRulesStore } from './stores/preferences/preference-rules.store.js';
+import { RecipientChoicesStore } from './stores/preferences/recipient-choices.store.js';
 import { ProviderAccountsStore } from './stores/provider-accounts.store.js';
 import { DueDeliveriesStore } from './stores/queue/due-deliveries.store.js';
 import { QueueFiguresStore } from './stores/queue/queue-figures.store.js';
@@ -98,9 +100,11 @@ const plainStores = [
   OverviewStore,
   PartitionsStore,
   PoisonMessagesStore,
+  PreferenceRulesStore,
   QueueFiguresStore,
   QuotasStore,
   ReceiptsStore,
+  RecipientChoicesStore,
   RecipientsStore,
   RunningJobsStore,
   SharedContentsStore,

@@ -36,6 +36,8 @@ export { NotificationsStore, type TimelineEntry } from './stores/notifications/n
 export { PlannedDeliveriesStore } from './stores/notifications/planned-deliveries.store.js';
 export { OperationsStore } from './stores/operations.store.js';
 export { OverviewStore } from './stores/overview.store.js';
+export { type PreferenceRules, PreferenceRulesStore } from './stores/preferences/preference-rules.store.js';
+export { type RecipientChoices, RecipientChoicesStore } from './stores/preferences/recipient-choices.store.js';
 export type { AccountHealth, OpenAccount, ProviderAccount, ProviderAccountFields } from './stores/provider-account.js';
 export { ProviderAccountsStore } from './stores/provider-accounts.store.js';
 export type { ClaimedDelivery, ClaimTicket } from './stores/queue/claimed-delivery.js';

@@ -22,6 +22,7 @@ export const auditActions = {
   'inbox_token.revoked': 'A tenant revoked the inbox tokens of a recipient. The subject is a hash of the recipient id.',
   'category.changed': 'A tenant created or replaced a category.',
   'category.removed': 'A tenant deleted a category.',
+  'preference_rules.changed': 'A tenant replaced the default and enforced preferences of its recipients.',
   'template.created': 'A tenant created a template.',
   'template.changed': 'A tenant created a new version of a template.',
   'template.removed': 'A tenant deleted a template.',

@@ -1,9 +1,19 @@
 export { apiKeyText, hashSecret, newApiKey, newKeyParts, type ParsedKey, parseApiKey } from './access/api-key.js';
 export { IpRanges, isIpAddress, isIpRange } from './access/ip-ranges.js';
+export { type PreferenceLink, readPreferenceLink, signPreferenceLink } from './access/preference-link.js';
 export { SECURITY_HEADERS } from './access/security-headers.js';
 export { readUnsubscription, signUnsubscription, type Unsubscription } from './access/unsubscribe-token.js';
 export { dayStarts, monthStarts } from './audience/calendar.js';
 export { type DecidingRule, decidingRules } from './audience/deciding-rules.js';
+export {
+  DEFAULT_CATEGORY,
+  type EffectiveCategory,
+  type EffectiveChoice,
+  effectiveCategory,
+  effectivePreferences,
+  type KnownCategory,
+  type PreferenceSources,
+} from './audience/effective-preferences.js';
 export { type JobKindName, type JobState, jobKinds, jobStates } from './audience/job.js';
 export { atLocalTime, FIRST_ZONE, localTime, localTimeAt } from './audience/local-time.js';
 export {

@@ -62,6 +62,7 @@ export const scopes = [
   'notifications:read',
   'recipients:write',
   'recipients:read',
+  'preferences:write',
   'templates:write',
   'templates:read',
   'provider_accounts:write',

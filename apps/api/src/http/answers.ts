@@ -6,7 +6,7 @@ import { problem } from './schemas.js';
 
 interface Answers {
   summary: string;
-  status: 200 | 201 | 202 | 204;
+  status: 200 | 201 | 202 | 204 | 303;
   /** Default: the controller's and the method's name. */
   operationId?: string;
   schema?: z.ZodType;

@@ -42,14 +42,19 @@ export const deviceView = z
 
 const byChannel = z.partialRecord(z.enum(channelIds), z.boolean());
 
+/** Of a recipient, and of the rules of a tenant. */
+export const choices = {
+  channels: byChannel.default({}),
+  categories: z
+    .record(categoryKey, z.strictObject({ enabled: z.boolean().optional(), channels: byChannel.optional() }))
+    .refine((categories) => Object.keys(categories).length <= 200, 'must name at most 200 categories')
+    .default({})
+    .meta({ description: 'A preference for one channel of a category overrides the one for the category' }),
+};
+
 export const preferencesBody = z
   .strictObject({
-    channels: byChannel.default({}),
-    categories: z
-      .record(categoryKey, z.strictObject({ enabled: z.boolean().optional(), channels: byChannel.optional() }))
-      .refine((categories) => Object.keys(categories).length <= 200, 'must name at most 200 categories')
-      .default({})
-      .meta({ description: 'A preference for one channel of a category overrides the one for the category' }),
+    ...choices,
     quiet_hours: quietHours.nullable().default(null).meta({
       description: 'Hours without messages. null: the default of the tenant. No windows: no quiet hours',
     }),
@@ -73,14 +78,15 @@ export function toPreferencesView({ quietHours, ...rest }: Preferences) {
 export const recipientParam = z.object({ id: recipientId });
 export const deviceParam = z.object({ id: recipientId, token: z.string().min(1).max(4_096) });
 
+/** Of a token that is minted without scopes. `preferences:write` must be asked for. */
 export const inboxScopes = ['inbox:read', 'inbox:write'] as const;
 export const tokenBody = z
   .strictObject({
     scopes: z
-      .array(z.enum(inboxScopes))
+      .array(z.enum([...inboxScopes, 'preferences:write']))
       .min(1)
       .optional()
-      .meta({ description: 'Scopes that the API key has. If absent, each of the two that the key has' }),
+      .meta({ description: 'Scopes that the API key has. If absent, each scope of the inbox that the key has' }),
     ttl_seconds: z.int().min(60).max(3_600).default(600),
   })
   .meta({ id: 'InboxTokenBody' });

@@ -11,7 +11,7 @@ import type { CarillonRouteConfig } from '../route-config.js';
  */
 const PREFLIGHT_HEADERS = {
   'Access-Control-Allow-Origin': '*',
-  'Access-Control-Allow-Methods': 'GET, POST',
+  'Access-Control-Allow-Methods': 'GET, POST, PUT',
   'Access-Control-Allow-Headers':
     'Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-Id, traceparent',
   // Seconds; no browser keeps it longer.
