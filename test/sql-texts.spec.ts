@@ -120,8 +120,12 @@ describe('texts of SQL', () => {
       'platform-keys.ts keyIdInUse',
       // Channels that the process registered at its start.
       'postgres-listener.ts connect',
+      // A condition, a constant.
+      'quiet-hours-changes.store.ts staleOf',
       // The name of a common table expression, a constant.
       'receipt-statements.ts suppressAddresses',
+      // Parts of the statement, for constants.
+      'record-statement.ts recordStatement',
       'retention.store.ts withRows',
       // Tables and columns of sealedColumns.
       'rewrap-secrets.ts countSealed',

@@ -23,6 +23,7 @@ import { RecipientChoicesStore } from './stores/preferences/recipient-choices.st
 import { ProviderAccountsStore } from './stores/provider-accounts.store.js';
 import { DueDeliveriesStore } from './stores/queue/due-deliveries.store.js';
 import { QueueFiguresStore } from './stores/queue/queue-figures.store.js';
+import { QuietHoursChangesStore } from './stores/queue/quiet-hours-changes.store.js';
 import { RecipientsStore } from './stores/recipients.store.js';
 import { EventsStore } from './stores/sending/events.store.js';
 import { FirstAnswersStore } from './stores/sending/first-answers.store.js';
@@ -103,6 +104,7 @@ const plainStores = [
   PreferenceRulesStore,
   QueueFiguresStore,
   QuotasStore,
+  QuietHoursChangesStore,
   ReceiptsStore,
   RecipientChoicesStore,
   RecipientsStore,

@@ -47,6 +47,7 @@ export {
   DueDeliveriesStore,
 } from './stores/queue/due-deliveries.store.js';
 export { type ChannelFigures, type QueueFigures, QueueFiguresStore } from './stores/queue/queue-figures.store.js';
+export { QuietHoursChangesStore } from './stores/queue/quiet-hours-changes.store.js';
 export type { Device, Preferences, Recipient, RecipientAddresses, RecipientFields } from './stores/recipient.js';
 export { RecipientsStore } from './stores/recipients.store.js';
 export { AcceptStore, type StoreResult } from './stores/sending/accept.store.js';

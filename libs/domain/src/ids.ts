@@ -65,6 +65,11 @@ export function derivedId(atMs: number, of: string): string {
   return `${time.slice(0, 8)}-${time.slice(8)}-7${digest.slice(0, 3)}-${random}`;
 }
 
+/** The milliseconds since 1970 in a UUIDv7. */
+export function timeOfId(id: string): number {
+  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+}
+
 const LATEST_MS = 2 ** 48 - 1;
 
 /** The lowest UUIDv7 of a time in milliseconds since 1970: a bound for ids that were made before or after it. */
@@ -75,5 +80,5 @@ export function lowestId(atMs: number): string {
 
 /** The lowest UUIDv7 of the time `days` after that of another id. */
 export function idDaysAfter(id: string, days: number): string {
-  return lowestId(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) + days * 86_400_000);
+  return lowestId(timeOfId(id) + days * 86_400_000);
 }

@@ -5,6 +5,7 @@ export { SECURITY_HEADERS } from './access/security-headers.js';
 export { readUnsubscription, signUnsubscription, type Unsubscription } from './access/unsubscribe-token.js';
 export { dayStarts, monthStarts } from './audience/calendar.js';
 export { type DecidingRule, decidingRules } from './audience/deciding-rules.js';
+export { inAppContent, inAppDeliveryId } from './audience/downgrade.js';
 export {
   DEFAULT_CATEGORY,
   type EffectiveCategory,
@@ -29,6 +30,7 @@ export {
   type QuietHours,
   quietHours,
 } from './audience/policies.js';
+export { decideQuietHours, type QuietDecision, releaseTime } from './audience/quiet-hours.js';
 export { type Quota, type QuotaPeriod, quotaPeriods, quotasOf, quotaWarnings } from './audience/quotas.js';
 export {
   type DeliveryLimit,

@@ -46,6 +46,8 @@ export type Outcome =
   | ({ kind: 'sent'; attempt: Attempt; templateVersion: number | null; receipt?: ReceiptKind } & AddressFeedback)
   | { kind: 'in_inbox'; row: InboxRow; templateVersion: number | null }
   | { kind: 'suppressed'; reason: SuppressedReason; rule?: DecidingRule; detail?: string }
+  /** Suppressed on its channel; an inbox item with this delivery id is sent instead. */
+  | { kind: 'downgraded'; reason: SuppressedReason; rule?: DecidingRule; detail?: string; inAppDeliveryId: string }
   | { kind: 'expired' }
   | {
       kind: 'held';
@@ -55,6 +57,8 @@ export type Outcome =
       detail?: string;
       rateLimitConsumed?: boolean;
       paceReserved?: boolean;
+      /** For `quiet_hours`: a change of the hours or zone of the recipient after this time makes it due at once. */
+      quiet?: { recipientId: string; decidedAt: Date };
     }
   /** `triedAccountId`: the next attempt uses another account than this one. */
   | ({

@@ -43,6 +43,7 @@ export function reducedOutcome(outcome: Recordable, cause: string): Recordable {
     case 'held':
       return { ...outcome, delaySeconds: finite(outcome.delaySeconds), detail };
     case 'suppressed':
+    case 'downgraded':
       return { ...outcome, detail };
     case 'expired':
       return outcome;

@@ -38,7 +38,15 @@ export const tenantSettings = z
     // Of recipients without hours of their own.
     quiet_hours: quietHours.optional(),
     // By channel, for every recipient, in addition to all other quiet hours.
-    quiet_hours_floor: z.partialRecord(z.enum(channelIds), quietHours).optional(),
+    quiet_hours_floor: z
+      .partialRecord(z.enum(channelIds), quietHours)
+      .refine((floor) => floor.webhook === undefined, {
+        error: 'webhooks are not subject to quiet hours',
+        path: ['webhook'],
+      })
+      .optional(),
+    // The time over which deliveries leave after quiet hours.
+    quiet_hours_spread_seconds: z.int().min(0).max(3_600).optional(),
     // For every recipient, in addition to the recipient's own.
     caps: caps.optional(),
     deliveries_per_day: z.int().min(1).max(1_000_000_000).optional(),

@@ -1,15 +1,51 @@
 import { Injectable } from '@nestjs/common';
-import { decideConsent, StopPipeline } from '#domain';
+import { decideConsent, decideQuietHours, type Outcome, type QuietDecision, releaseTime, StopPipeline } from '#domain';
+import { Downgrade } from './downgrade.js';
 import type { Consented, Loaded } from './pipeline-context.js';
 
-/** Suppresses a delivery that the recipient has opted out of, or whose address or tenant may not be used. */
+/**
+ * Suppresses a delivery that the recipient has opted out of, or whose address or tenant may not be used. Keeps back a
+ * delivery in quiet hours.
+ */
 @Injectable()
 export class ConsentStep {
+  constructor(private readonly downgrade: Downgrade) {}
+
   async run(loaded: Loaded): Promise<Consented> {
-    const { allowed, reason, rule } = decideConsent(loaded.context, loaded.channel.id);
-    if (allowed) return { ...loaded, consented: true };
-    const { suppression } = loaded.context;
-    const detail = reason === 'suppression_list' ? `the address is on the suppression list: ${suppression}` : undefined;
-    throw new StopPipeline({ kind: 'suppressed', reason, rule, ...(detail && { detail }) });
+    const { context, channel } = loaded;
+    const { allowed, reason, rule } = decideConsent(context, channel.id);
+    if (!allowed) {
+      const isListed = reason === 'suppression_list';
+      const detail = isListed ? `the address is on the suppression list: ${context.suppression}` : undefined;
+      throw new StopPipeline({ kind: 'suppressed', reason, rule, ...(detail && { detail }) });
+    }
+    const quiet = decideQuietHours(context, channel.id, context.loadedAt);
+    if (quiet) throw new StopPipeline(await this.keptBack(loaded, quiet));
+    return { ...loaded, consented: true };
   }
+
+  private async keptBack(loaded: Loaded, quiet: QuietDecision): Promise<Outcome> {
+    const { reason, rule, detail } = quiet;
+    if (quiet.action === 'drop') return { kind: 'suppressed', reason, rule, detail };
+    if (quiet.action === 'downgrade') {
+      const downgraded = await this.downgrade.outcomeOf(loaded, { reason, rule, detail });
+      if (downgraded) return downgraded;
+    }
+    return heldUntilRelease(loaded, quiet);
+  }
+}
+
+/** `delaySeconds` counts from the record, which is a moment after `loadedAt`: a delivery is never released early. */
+function heldUntilRelease({ delivery, channel, context }: Loaded, quiet: QuietDecision): Outcome {
+  const { loadedAt, notification } = context;
+  const { reason, rule, detail, until } = quiet;
+  const release = releaseTime(context, { channel: channel.id, until, deliveryId: delivery.deliveryId });
+  return {
+    kind: 'held',
+    reason,
+    rule,
+    delaySeconds: (release.getTime() - loadedAt.getTime()) / 1_000,
+    detail,
+    quiet: { recipientId: notification.recipientId, decidedAt: loadedAt },
+  };
 }

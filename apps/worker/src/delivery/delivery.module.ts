@@ -9,6 +9,7 @@ import { CONFIG, LOGGER, REDIS } from '../tokens.js';
 import { ClaimStep } from './claim.step.js';
 import { ConsentStep } from './consent.step.js';
 import { DirectoryFactory } from './directory-factory.js';
+import { Downgrade } from './downgrade.js';
 import { LimitStep } from './limit.step.js';
 import { LoadStep } from './load.step.js';
 import { LockedAccounts } from './locked-accounts.js';
@@ -33,6 +34,7 @@ import { UnsubscribeLinks } from './unsubscribe-links.js';
     ClaimStep,
     LoadStep,
     ConsentStep,
+    Downgrade,
     LimitStep,
     Places,
     RenderStep,

@@ -8,7 +8,15 @@ import {
   type TemplateContent,
   TemplatesStore,
 } from '#database';
-import { addressesFor, missingAddress, missingTemplate, StopPipeline, templateFor } from '#domain';
+import {
+  addressesFor,
+  type ChannelId,
+  inAppContent,
+  missingAddress,
+  missingTemplate,
+  StopPipeline,
+  templateFor,
+} from '#domain';
 import { instruments } from '#telemetry';
 import { SharedPayload } from '#templates';
 import type { Claimed, Loaded } from './pipeline-context.js';
@@ -123,13 +131,18 @@ export class LoadStep {
     if (notification.endpointId)
       return { content: { body: JSON.stringify(notification.payload) }, templateVersion: null };
     const inline = notification.content ?? shared?.content;
-    if (inline) return { content: inline, templateVersion: null };
+    if (inline) return { content: inlineFor(channel.id, inline), templateVersion: null };
     const head = templateFor(heads, recipient?.locale ?? null, tenant.settings.locale ?? null);
     const key = head && { tenantId: delivery.tenantId, templateId: head.id, version: head.version };
     const content = key && (await this.versions.get(`${key.tenantId} ${key.templateId} ${key.version}`, key));
     if (!content) throw new StopPipeline(missingTemplate(channel, notification.templateId!));
     return { content, templateVersion: head.version };
   }
+}
+
+/** The inbox may be the replacement of another channel, whose content the notification has. */
+function inlineFor(channel: ChannelId, content: Record<string, unknown>): Record<string, unknown> {
+  return channel === 'in_app' ? (inAppContent(content) ?? content) : content;
 }
 
 function toShared({ content, payload }: StoredSharedContent): Shared {

@@ -1,5 +1,5 @@
+import type { Config } from '#config';
 import type { PostgresListener } from '#database';
-import type { ChannelId } from '#domain';
 import { instruments, type Logger } from '#telemetry';
 import type { HousekeepingStores } from './housekeeping-stores.js';
 import { cleanUpTasks, type HousekeepingTask, SECOND, type TimedTask, timedTasks } from './housekeeping-tasks.js';
@@ -21,12 +21,12 @@ export class Housekeeper {
 
   constructor(
     stores: HousekeepingStores,
-    channels: readonly ChannelId[],
+    config: Pick<Config, 'workerChannels' | 'leaseSeconds'>,
     private readonly lock: Pick<PostgresListener, 'holds'>,
     private readonly logger: Logger,
   ) {
     const cleanUp = { name: 'clean up', everyMs: CLEAN_UP_EVERY_MS, run: () => this.cleanUp() };
-    this.tasks = [...timedTasks(stores, channels, logger), cleanUp];
+    this.tasks = [...timedTasks(stores, config, logger), cleanUp];
     this.cleanUps = cleanUpTasks(stores, logger);
   }
 

@@ -9,6 +9,7 @@ import {
   OperationsStore,
   PartitionsStore,
   QueueFiguresStore,
+  QuietHoursChangesStore,
   ReceiptsStore,
   RetentionStore,
 } from '#database';
@@ -23,6 +24,7 @@ export class HousekeepingStores {
   @Inject() readonly operations!: OperationsStore;
   @Inject() readonly partitions!: PartitionsStore;
   @Inject() readonly queue!: QueueFiguresStore;
+  @Inject() readonly quietHoursChanges!: QuietHoursChangesStore;
   @Inject() readonly mailbox!: MailboxStore;
   @Inject() readonly receipts!: ReceiptsStore;
   @Inject() readonly retention!: RetentionStore;

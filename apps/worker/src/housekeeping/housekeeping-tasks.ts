@@ -1,5 +1,5 @@
+import type { Config } from '#config';
 import type { ReceiptsStore } from '#database';
-import type { ChannelId } from '#domain';
 import { instruments, type Logger } from '#telemetry';
 import { countParkedReceipts } from '../delivery/count-parked-receipts.js';
 import type { HousekeepingStores } from './housekeeping-stores.js';
@@ -16,13 +16,26 @@ export interface TimedTask extends HousekeepingTask {
 export const SECOND = 1_000;
 /** Batches of 500 parked receipts in one run of the task. */
 const PARKED_TURNS = 10;
+/** Time for changes of quiet hours in one run of the task: about 20,000 deliveries. */
+const QUIET_CHANGES_MS = 800;
 /** The share of one connection's time that a scan may take. */
 const MAX_DUTY_CYCLE = 0.05;
 
 /** Tasks that any number of workers may run at once. */
 export function timedTasks(
-  { due, erasures, events, operations, partitions, queue, mailbox, receipts, spool }: HousekeepingStores,
-  channels: readonly ChannelId[],
+  {
+    due,
+    erasures,
+    events,
+    operations,
+    partitions,
+    queue,
+    quietHoursChanges,
+    mailbox,
+    receipts,
+    spool,
+  }: HousekeepingStores,
+  { workerChannels: channels, leaseSeconds }: Pick<Config, 'workerChannels' | 'leaseSeconds'>,
   logger: Logger,
 ): TimedTask[] {
   return [
@@ -50,6 +63,11 @@ export function timedTasks(
     { name: 'count the queue', everyMs: SECOND, run: () => queue.keep() },
     { name: 'record spooled outcomes', everyMs: SECOND, run: () => spool.replay() },
     { name: 'finish erasures', everyMs: 10 * SECOND, run: withoutOverlap(() => erasures.finishDue()) },
+    {
+      name: 'apply changes of quiet hours',
+      everyMs: SECOND,
+      run: withoutOverlap(() => quietHoursChanges.apply(leaseSeconds, QUIET_CHANGES_MS)),
+    },
     { name: 'trim mailboxes', everyMs: 5 * SECOND, run: () => mailbox.trim() },
   ];
 }

@@ -29,8 +29,8 @@ import { HousekeepingStores } from './housekeeping-stores.js';
     {
       provide: Housekeeper,
       inject: [HousekeepingStores, CONFIG, PostgresListener, LOGGER],
-      useFactory: (stores: HousekeepingStores, { workerChannels }: Config, lock: PostgresListener, logger: Logger) =>
-        new Housekeeper(stores, workerChannels, lock, logger),
+      useFactory: (stores: HousekeepingStores, config: Config, lock: PostgresListener, logger: Logger) =>
+        new Housekeeper(stores, config, lock, logger),
     },
   ],
 })

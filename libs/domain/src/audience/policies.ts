@@ -23,10 +23,33 @@ const quietWindow = z.strictObject({
 export const quietHours = z
   .strictObject({
     timezone: timezone.optional().meta({ description: 'If absent, the time zone of the recipient' }),
-    windows: z.array(quietWindow).max(50),
+    windows: z
+      .array(quietWindow)
+      .max(50)
+      .refine((windows) => leavesTimeFree(windows), 'must leave at least one minute of the week free'),
   })
   .meta({ id: 'QuietHours' });
 export type QuietHours = z.infer<typeof quietHours>;
+
+const DAY_MINUTES = 1_440;
+
+function leavesTimeFree(windows: readonly z.infer<typeof quietWindow>[]): boolean {
+  const week = new Uint8Array(weekdays.length * DAY_MINUTES);
+  for (const { days, from, to } of windows) {
+    // A window that ends at its start lasts a day.
+    const length = minuteOf(to) - minuteOf(from) + (to > from ? 0 : DAY_MINUTES);
+    for (const day of days) {
+      const start = weekdays.indexOf(day) * DAY_MINUTES + minuteOf(from);
+      for (let minute = start; minute < start + length; minute += 1) week[minute % week.length] = 1;
+    }
+  }
+  return week.includes(0);
+}
+
+/** The minutes since midnight of a time of day like "22:30". */
+export function minuteOf(time: string): number {
+  return Number(time.slice(0, 2)) * 60 + Number(time.slice(3));
+}
 
 /** What happens to a delivery beyond a frequency cap. */
 export const excessPolicies = ['hold', 'downgrade', 'drop'] as const;

@@ -12,7 +12,7 @@ import {
   toContext,
 } from './delivery-context.js';
 import { type RecordRow, toRecordRow } from './record.js';
-import { RECORD, recordValues } from './record-statement.js';
+import { RECORD, RECORD_DOWNGRADED, recordValues } from './record-statement.js';
 
 interface Batchers {
   load: Batcher<DeliveryKey, DeliveryContext | null>;
@@ -86,9 +86,10 @@ export class DeliveriesStore {
   }
 
   private async writeRecords(batch: RecordRow[]): Promise<boolean[]> {
+    const isDowngrading = batch.some(({ inAppDeliveryId }) => inAppDeliveryId !== null);
     const rows = await this.database.platform.query<{ delivery_id: string }>({
-      name: 'record',
-      text: RECORD,
+      name: isDowngrading ? 'record_downgraded' : 'record',
+      text: isDowngrading ? RECORD_DOWNGRADED : RECORD,
       values: recordValues(batch),
     });
     const recorded = new Set(rows.map((row) => row.delivery_id));

@@ -27,6 +27,8 @@ export interface RecipientProfile {
 
 /** The present data of one delivery that the pipeline needs. */
 export interface DeliveryContext {
+  /** The time of the database when it began to read the rest. */
+  loadedAt: Date;
   notification: Notification;
   /** Given with the send; has precedence over the profile. */
   address: string | null;
@@ -63,6 +65,7 @@ export const keyColumns = columnList<DeliveryKey>({
 });
 
 export interface ContextRow {
+  loaded_at: Date;
   tenant_id: string;
   delivery_id: string;
   address: string | null;
@@ -103,6 +106,7 @@ export interface ContextRow {
 
 export function toContext(row: ContextRow): DeliveryContext {
   return {
+    loadedAt: row.loaded_at,
     notification: {
       tenantId: row.tenant_id,
       id: row.notification_id,
@@ -165,9 +169,9 @@ const suppressionOf = (address: string): string => `select s.reason from suppres
  * before each tenant had a test tenant.
  */
 export const contextsOf = ({ source, recipient, pads }: ContextSource): string => `
-select d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.recipient_id, n.type, n.category,
-       n.channels, n.template_id, n.content, n.payload, n.priority, n.ordering_key, n.metadata, n.scheduled_at,
-       n.expires_at, n.endpoint_id, n.shared_content_id,
+select now() as loaded_at, d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.recipient_id,
+       n.type, n.category, n.channels, n.template_id, n.content, n.payload, n.priority, n.ordering_key, n.metadata,
+       n.scheduled_at, n.expires_at, n.endpoint_id, n.shared_content_id,
        r.id is not null as has_profile, r.email, r.phone, r.locale, r.timezone, r.attributes,
        case when d.channel = 'push' then (
          select json_agg(json_build_object('token', v.token, 'platform', v.platform) order by v.created_at)

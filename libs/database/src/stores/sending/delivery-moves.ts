@@ -89,13 +89,22 @@ export function guard(moves: readonly Move[], from: string, to: string): string 
  * which has the columns tenant_id, notification_id, state and, if a move starts from a final state, state_before. Locks
  * notifications in order of their key, so that two batches wait for each other instead of deadlocking. Index:
  * notifications_pkey.
+ *
+ * @param added The common table expression with the deliveries that were added to these notifications, if any.
  */
-export function updateCounters(moves: readonly Move[]): string {
+export function updateCounters(moves: readonly Move[], added?: string): string {
   const hasStateBefore = moves.some(({ from }) => counterOf(from) !== null);
   const counters = notificationCounters.filter((counter) => moves.some((move) => isChangedBy(move, counter)));
   const changes = counters.map((counter) => `${changeOf(counter, moves)} as ${counter}`);
+  const changed: string[] = [...counters];
+  if (added !== undefined) {
+    changed.push('total');
+    changes.push(`(select count(*) from ${added} a
+     where a.tenant_id = changed_deliveries.tenant_id and a.notification_id = changed_deliveries.notification_id)
+     as total`);
+  }
   return `
-  update notifications n set ${counters.map((counter) => `${counter} = n.${counter} + c.${counter}`).join(', ')}
+  update notifications n set ${changed.map((column) => `${column} = n.${column} + c.${column}`).join(', ')}
   from (
     select tenant_id, notification_id, ${changes.join(', ')}
     from changed_deliveries ${hasStateBefore ? 'where state <> state_before' : ''}

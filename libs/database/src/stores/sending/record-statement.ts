@@ -39,6 +39,9 @@ const recordColumns = columnList<RecordRow>({
   gone_devices: ['text', (row) => json(row.goneDevices)],
   suppress_address: ['text', (row) => row.suppress?.address ?? null],
   suppress_reason: ['text', (row) => row.suppress?.reason ?? null],
+  quiet_recipient_id: ['text', (row) => row.quiet?.recipientId ?? null],
+  quiet_decided_at: ['timestamptz', (row) => row.quiet?.decidedAt ?? null],
+  in_app_delivery_id: ['uuid', (row) => row.inAppDeliveryId],
 });
 
 /** The values of RECORD: its columns, and the advisory locks of the ordering keys. */
@@ -68,14 +71,15 @@ const feedbackColumns = 'tenant_id, delivery_id, gone_devices, suppress_address,
  * A delay ends at `expires_at` at the latest, so that the delivery is seen as expired when it expires. `due_at` is
  * never earlier than the start of this transaction, because claims do not read further back at once (docs/adr/0025).
  */
-export const RECORD = `
+const recordStatement = ({ inserts, added }: { inserts: string; added?: string }): string => `
 with input as materialized (
   select * from ${recordColumns.table('i')}
   where (select carillon_lock_ordering_keys(${ORDERING_LOCKS}))
 ), deleted_due_rows as materialized (
   delete from due_deliveries d using input i
   where i.state is not null and d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id
-  returning i.*, d.attempt as attempts, d.sending as had_unknown_send, d.sending_provider, d.sending_account_id
+  returning i.*, d.attempt as attempts, d.sending as had_unknown_send, d.sending_provider, d.sending_account_id,
+            d.lane, d.expires_at, d.message_key, d.traceparent
 ), rescheduled_due_rows as materialized (
   update due_deliveries d set
     due_at = greatest(now(), least(now() + make_interval(secs => i.delay_seconds), d.expires_at)),
@@ -84,6 +88,7 @@ with input as materialized (
     retries = d.retries + i.retry_weight,
     rate_limit_consumed = d.rate_limit_consumed or i.rate_limit_consumed,
     pace_reserved = i.pace_reserved,
+    quiet_recipient_id = i.quiet_recipient_id, quiet_decided_at = i.quiet_decided_at,
     tried_account_ids = case
       when i.attempt is null then d.tried_account_ids
       when i.tried_account_id is not null then d.tried_account_ids || i.tried_account_id
@@ -112,7 +117,7 @@ with input as materialized (
   from deleted_due_rows e
   where d.tenant_id = e.tenant_id and d.id = e.delivery_id and ${guard(RECORD_MOVES, 'd.state', 'e.state')}
   returning e.*, d.notification_id, d.recipient_id, d.channel, d.endpoint_id
-), updated_notifications as (${updateCounters(RECORD_MOVES)}
+), ${inserts}updated_notifications as (${updateCounters(RECORD_MOVES, added)}
 ), delivery_events as (
   ${emit(`
     select tenant_id, 'delivery.' || state, recipient_id, delivery_id::text, ${deliveryEvent('c', 'c.rule')}
@@ -184,3 +189,29 @@ with input as materialized (
 select delivery_id from deleted_due_rows
 union all
 select delivery_id from rescheduled_due_rows`;
+
+export const RECORD = recordStatement({ inserts: '' });
+
+/**
+ * Also creates the inbox deliveries that replace downgraded deliveries. The deliveries of a notification to a recipient
+ * share one: its id is derived, so that the first of them creates it, also among several workers. It has no ordering
+ * key, because the next delivery of that key does not wait for it.
+ */
+export const RECORD_DOWNGRADED = recordStatement({
+  inserts: `inbox_deliveries as (
+  insert into deliveries (tenant_id, id, notification_id, recipient_id, channel)
+  select distinct on (tenant_id, in_app_delivery_id) tenant_id, in_app_delivery_id, notification_id, recipient_id,
+         'in_app'
+  from changed_deliveries where in_app_delivery_id is not null order by tenant_id, in_app_delivery_id
+  on conflict do nothing
+  returning tenant_id, id, notification_id
+), inbox_due_rows as (
+  insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, expires_at, message_key, traceparent)
+  select distinct on (b.tenant_id, b.id) b.tenant_id, b.id, 'in_app', e.lane, now(), e.expires_at, e.message_key,
+         e.traceparent
+  from inbox_deliveries b
+  join deleted_due_rows e on e.tenant_id = b.tenant_id and e.in_app_delivery_id = b.id
+  order by b.tenant_id, b.id
+), `,
+  added: 'inbox_deliveries',
+});

@@ -31,6 +31,10 @@ export interface RecordRow {
   /** The code of a log entry, or null if the attempt is the only entry of the timeline. */
   logCode: string | null;
   inbox: InboxRow | null;
+  /** Only while it is held for quiet hours. */
+  quiet: { recipientId: string; decidedAt: Date } | null;
+  /** The delivery that is created in its place, if it is downgraded. */
+  inAppDeliveryId: string | null;
 }
 
 type RecordableOutcome = Exclude<Outcome, { kind: 'claim_lost' }>;
@@ -73,6 +77,15 @@ function rowOf(delivery: ClaimedDelivery, outcome: RecordableOutcome): RecordRow
         detail: outcome.detail ?? null,
         logCode: 'suppressed',
       };
+    case 'downgraded':
+      return {
+        ...row,
+        state: 'suppressed',
+        reason: outcome.reason,
+        detail: outcome.detail ?? null,
+        logCode: 'downgraded',
+        inAppDeliveryId: outcome.inAppDeliveryId,
+      };
     case 'expired':
       return { ...row, state: 'expired', logCode: 'expired' };
     case 'held':
@@ -84,6 +97,7 @@ function rowOf(delivery: ClaimedDelivery, outcome: RecordableOutcome): RecordRow
         logCode: 'held',
         rateLimitConsumed: outcome.rateLimitConsumed ?? false,
         paceReserved: outcome.paceReserved ?? false,
+        quiet: outcome.quiet ?? null,
       };
     case 'retry':
       return {
@@ -135,5 +149,7 @@ function emptyRow(delivery: ClaimedDelivery, outcome: RecordableOutcome): Record
     templateVersion: null,
     logCode: null,
     inbox: null,
+    quiet: null,
+    inAppDeliveryId: null,
   };
 }

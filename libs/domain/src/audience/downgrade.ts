@@ -1,0 +1,27 @@
+import { derivedId, timeOfId } from '../ids.js';
+
+/**
+ * The id of the inbox delivery that replaces the suppressed deliveries of a notification to a recipient: always the
+ * same, so that several of them make one item. It has the time of the notification, which bounds the ids of its
+ * deliveries.
+ */
+export function inAppDeliveryId(notificationId: string, recipientId: string): string {
+  return derivedId(timeOfId(notificationId), `in_app ${notificationId} ${recipientId}`);
+}
+
+/**
+ * Content that was written for another channel as content of the inbox; null if it has no title or no text. Content of
+ * the inbox is returned as it is.
+ */
+export function inAppContent(content: Readonly<Record<string, unknown>>): Record<string, unknown> | null {
+  const title = content['title'] ?? content['subject'];
+  const body = content['body'] ?? content['text'];
+  if (typeof title !== 'string' || typeof body !== 'string') return null;
+  const { action_url: actionUrl, data } = content;
+  return {
+    title,
+    body,
+    ...(actionUrl !== undefined && { action_url: actionUrl }),
+    ...(data !== undefined && { data }),
+  };
+}

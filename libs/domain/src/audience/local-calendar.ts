@@ -1,0 +1,99 @@
+// When the days and the times of day of a time zone are. All calendar rules come from Temporal; the results are kept,
+// because a worker asks for the same few days and times again and again.
+
+import { Temporal } from 'temporal-polyfill';
+
+/** A time of day on one date, as milliseconds since the epoch. */
+export interface Boundary {
+  /**
+   * The first occurrence if the clock is put back over this time; moved forward by the length of the gap if the clock
+   * is put forward over it.
+   */
+  at: number;
+  /** If the clock is put forward over this time: when that happens. Otherwise null. */
+  gapEndsAt: number | null;
+}
+
+/** A date in a time zone. Its number counts the days since 1970-01-01. */
+export interface LocalDay {
+  number: number;
+  /** 1 for Monday to 7 for Sunday. */
+  weekday: number;
+  startsAt: number;
+  boundaries: Map<number, Boundary>;
+}
+
+const DAY_MS = 86_400_000;
+/** Names are not case-sensitive, so that there are more of them than zones. */
+const MAX_ZONES = 1_000;
+const MAX_DAYS = 64;
+
+const calendars = new Map<string, LocalCalendar>();
+
+/** Uses UTC if the runtime does not know the zone (any more). */
+export function calendarOf(timezone: string): LocalCalendar {
+  const known = calendars.get(timezone);
+  if (known) return known;
+  if (calendars.size >= MAX_ZONES) calendars.clear();
+  const calendar = new LocalCalendar(isKnown(timezone) ? timezone : 'UTC');
+  calendars.set(timezone, calendar);
+  return calendar;
+}
+
+function isKnown(timezone: string): boolean {
+  try {
+    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(timezone);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export class LocalCalendar {
+  private readonly days = new Map<number, LocalDay>();
+
+  constructor(private readonly timezone: string) {}
+
+  /** The day in which a time is. Where the clock is put back over midnight, the next day has begun already. */
+  dayAt(time: number): LocalDay {
+    const date = Math.floor(time / DAY_MS);
+    // A zone is less than a day away from UTC.
+    for (let number = date - 1; number <= date + 1; number += 1) {
+      const day = this.days.get(number);
+      const next = this.days.get(number + 1);
+      if (day && next && day.startsAt <= time && time < next.startsAt) return day;
+    }
+    const local = Temporal.Instant.fromEpochMilliseconds(time).toZonedDateTimeISO(this.timezone).toPlainDate();
+    let day = this.day(numberOf(local));
+    for (let next = this.day(day.number + 1); next.startsAt <= time; next = this.day(day.number + 1)) day = next;
+    return day;
+  }
+
+  day(number: number): LocalDay {
+    const known = this.days.get(number);
+    if (known) return known;
+    if (this.days.size >= MAX_DAYS) this.days.clear();
+    const date = dateOf(number);
+    const startsAt = date.toZonedDateTime(this.timezone).epochMilliseconds;
+    const day = { number, weekday: date.dayOfWeek, startsAt, boundaries: new Map<number, Boundary>() };
+    this.days.set(number, day);
+    return day;
+  }
+
+  /** @param minute since 00:00 by the clock. */
+  boundary(day: LocalDay, minute: number): Boundary {
+    const known = day.boundaries.get(minute);
+    if (known) return known;
+    const wanted = dateOf(day.number).toPlainDateTime({ hour: Math.floor(minute / 60), minute: minute % 60 });
+    const found = wanted.toZonedDateTime(this.timezone, { disambiguation: 'compatible' });
+    const isSkipped = !found.toPlainDateTime().equals(wanted);
+    const gapEnd = isSkipped ? found.getTimeZoneTransition('previous') : null;
+    const boundary = { at: found.epochMilliseconds, gapEndsAt: gapEnd?.epochMilliseconds ?? null };
+    day.boundaries.set(minute, boundary);
+    return boundary;
+  }
+}
+
+const EPOCH = new Temporal.PlainDate(1970, 1, 1);
+const dateOf = (number: number): Temporal.PlainDate => EPOCH.add({ days: number });
+const numberOf = (date: Temporal.PlainDate): number => EPOCH.until(date, { largestUnit: 'days' }).days;
