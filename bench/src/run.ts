@@ -8,6 +8,7 @@ import { b1 } from './b1-accept.ts';
 import { b2 } from './b2-bulk.ts';
 import { b3 } from './b3-accept-to-sent.ts';
 import { b4 } from './b4-drain.ts';
+import { b5 } from './b5-broadcast.ts';
 import { b6 } from './b6-sockets.ts';
 import { b7 } from './b7-reconnect.ts';
 import { b9 } from './b9-schedule.ts';
@@ -27,7 +28,7 @@ import { calibrate } from './calibration.ts';
 import type { Figures, Size } from './scenario.ts';
 import { Services } from './services.ts';
 
-const scenarios = [b1, b2, b3, b4, b6, b7, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, b20];
+const scenarios = [b1, b2, b3, b4, b5, b6, b7, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, b20];
 
 const { values } = parseArgs({
   options: {
