@@ -114,6 +114,7 @@ describe('restricted access', () => {
       /\b(asPlatform|sqlAsPlatform)\b|database\.platform(Reads)?\b/.test(read(path)),
     );
     expect(platform.sort()).toEqual([
+      'apps/api/src/infrastructure/make-limiter.ts', // the same limiter as in the worker
       'apps/worker/src/delivery/make-limiter.ts', // the limiter, whose keys begin with the tenant
       'libs/database/src/database.ts',
       'libs/database/src/postgres-listener.ts', // NOTIFY, no table

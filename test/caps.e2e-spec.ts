@@ -140,6 +140,21 @@ describe('a cap of three a day', () => {
     await until('the next one is sent', async () => (await stateOf(await send('email'))) === 'sent', 5_000);
   });
 
+  it('gets the place of a cancelled delivery back', async () => {
+    tenant = await app.tenant({ retry_schedule_seconds: [60] });
+    await capped({ ...THREE_A_DAY, limit: 1 });
+    const retrying = await send('email', tenant, { recipient_address: 'down@simulator.test' });
+    await until('it is tried again', async () => (await tenant.delivery(retrying)).reason === 'retry');
+    const [first, second] = [await send('push'), await send('push')];
+    expect(await stateOf(first)).toBe('waiting frequency_cap');
+    expect(await stateOf(second)).toBe('waiting frequency_cap');
+    const cancel = async (id: string) =>
+      tenant.call('DELETE', `/api/v1/notifications/${(await tenant.delivery(id)).notification_id}`);
+    expect((await cancel(first)).status).toBe(200);
+    expect((await cancel(retrying)).status).toBe(200);
+    await until('the one that waits is sent', async () => (await tenant.delivery(second)).state === 'sent');
+  });
+
   it('is never exceeded by 20 parallel sends through several workers', async () => {
     tenant = await app.tenant({ ...MANY, caps: [{ limit: 3, window_seconds: 3_600 }] });
     const workers = [await app.startWorker(), await app.startWorker()];

@@ -7,5 +7,7 @@ export const REDIS = Symbol('Redis');
 /** Undefined unless sends are also taken from Kafka. */
 export const KAFKA = Symbol('Kafka');
 export const BUS = Symbol('RealtimeBus');
+/** The limits of recipients, which the workers take places in. */
+export const LIMITER = Symbol('Limiter');
 /** The request limits of API keys, and of recipients with recipient tokens. */
 export const REQUEST_ALLOWANCES = Symbol('RequestAllowances');

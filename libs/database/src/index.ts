@@ -30,6 +30,7 @@ export type { ChunkResult, Job, JobError, LockedJob } from './stores/jobs/job.js
 export { JobsStore } from './stores/jobs/jobs.store.js';
 export { CHUNK_ITEMS, ChunkFailed, RunningJobsStore } from './stores/jobs/running-jobs.store.js';
 export { type Deposit, type MailboxMessage, MailboxStore } from './stores/mailbox.store.js';
+export type { Cancellation, CancelledDelivery } from './stores/notifications/cancel-notification.js';
 export type { NotificationFilter } from './stores/notifications/notification-list.js';
 export type { NotificationWithDeliveries } from './stores/notifications/notification-select.js';
 export { NotificationsStore, type TimelineEntry } from './stores/notifications/notifications.store.js';

@@ -12,7 +12,8 @@ import type { Kafka } from '#messaging';
 import { makeBus, type RealtimeBus } from '#realtime';
 import type { Redis } from '#redis';
 import type { Logger } from '#telemetry';
-import { BUS, CONFIG, KAFKA, LOGGER, REDIS } from '../tokens.js';
+import { BUS, CONFIG, KAFKA, LIMITER, LOGGER, REDIS } from '../tokens.js';
+import { makeLimiter } from './make-limiter.js';
 import { PrepareDatabase } from './prepare-database.js';
 
 export interface InfrastructureOptions {
@@ -46,6 +47,11 @@ export class InfrastructureModule implements OnModuleInit, OnApplicationShutdown
       { provide: LOGGER, useValue: logger },
       { provide: REDIS, useValue: redis },
       { provide: KAFKA, useValue: kafka },
+      {
+        provide: LIMITER,
+        inject: [Database],
+        useFactory: (opened: Database) => makeLimiter(config, redis, opened, logger),
+      },
       {
         provide: BUS,
         inject: [PostgresListener],

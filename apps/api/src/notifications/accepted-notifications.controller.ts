@@ -8,12 +8,16 @@ import { idParam, listOf, listView } from '../http/schemas.js';
 import { deliveriesQuery, type ListQuery, listQuery } from './notification-query.schema.js';
 import { type NotificationView, toDeliveryView, toNotificationView } from './notification-view.js';
 import { deliveryView, notificationView } from './notification-view.schema.js';
+import { ReturnPlaces } from './return-places.js';
 
 /** Lists, shows and cancels notifications. */
 @ApiTags('Sending')
 @Controller('api/v1/notifications')
 export class AcceptedNotificationsController {
-  constructor(private readonly notifications: NotificationsStore) {}
+  constructor(
+    private readonly notifications: NotificationsStore,
+    private readonly returnPlaces: ReturnPlaces,
+  ) {}
 
   @Get()
   @RequireApiKey('notifications:read')
@@ -83,10 +87,11 @@ export class AcceptedNotificationsController {
     const cancelled = await this.notifications.cancel(caller.tenantId, id);
     if (cancelled === null) throw notFound('notification', id);
     const { notification, deliveries } = (await this.notifications.get(caller.tenantId, id))!;
-    if (!cancelled) {
+    if (!cancelled.isCancelled) {
       const states = deliveries.map(({ channel, state }) => `${channel} is ${state}`).join(', ') || notification.status;
       throw new DomainError('too_late', `No delivery of notification ${id} could be cancelled: ${states}.`);
     }
+    await this.returnPlaces.run(caller.tenantId, cancelled.deliveries);
     return toNotificationView(notification, deliveries);
   }
 }

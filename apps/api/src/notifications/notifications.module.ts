@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { AcceptStore, Database, DeadLettersStore, PostgresListener } from '#database';
+import { AcceptStore, Database, DeadLettersStore, DeliveriesStore, PostgresListener } from '#database';
 import type { Logger } from '#telemetry';
 import { TemplatesModule } from '../templates/templates.module.js';
 import { LOGGER } from '../tokens.js';
@@ -17,6 +17,7 @@ import { FindProviderOrder } from './explain/provider-order.js';
 import { RenderPlanned } from './explain/render-planned.js';
 import { LocalTimes } from './local-times.js';
 import { NotificationsController } from './notifications.controller.js';
+import { ReturnPlaces } from './return-places.js';
 import { TopicSendsController } from './topic-sends.controller.js';
 
 /** Accepts sends and shows what became of them. */
@@ -39,6 +40,13 @@ import { TopicSendsController } from './topic-sends.controller.js';
     RenderPlanned,
     FindProviderOrder,
     LocalTimes,
+    ReturnPlaces,
+    // Only reads: the workers record.
+    {
+      provide: DeliveriesStore,
+      inject: [Database],
+      useFactory: (database: Database) => new DeliveriesStore(database, () => undefined),
+    },
     {
       provide: DueAnnouncer,
       inject: [PostgresListener, LOGGER],

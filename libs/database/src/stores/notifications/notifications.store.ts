@@ -1,9 +1,8 @@
 import type { DeliveryState } from '#domain';
 import type { Database } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toCursor, toPage } from '../../page.js';
-import { CANCEL_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
-import { changedDeliveries, emit, FINISHED_NOTIFICATIONS } from '../sending/emit-events.js';
 import type { DeliveryRow } from '../sending/notification.js';
+import { CANCEL, CANCEL_FAN_OUT, type Cancellation, type CancelledDelivery } from './cancel-notification.js';
 import {
   type ListRow,
   listStatement,
@@ -153,17 +152,19 @@ export class NotificationsStore {
 
   /**
    * Cancels the deliveries whose send has not begun; those of a send to a topic are cancelled by its job. Returns
-   * whether there was something to cancel, or null if there is no such notification. Deleting the due row decides: a
-   * later intent or record finds no row. One round trip, because accepts and records wait for the lock of an ordering
+   * null if there is no such notification. Deleting the due row decides: a later intent or record finds no row. One round trip, because accepts and records wait for the lock of an ordering
    * key until its holder commits.
    */
-  async cancel(tenantId: string, id: string): Promise<boolean | null> {
-    const [found, ...cancelled] = await this.database.pipelineForTenant<object[][]>(tenantId, [
-      { text: 'select 1 from notifications where tenant_id = $1 and id = $2', values: [tenantId, id] },
-      { text: CANCEL, values: [tenantId, id] },
-      { text: CANCEL_FAN_OUT, values: [tenantId, id] },
-    ]);
-    return found!.length === 0 ? null : cancelled.flat().length > 0;
+  async cancel(tenantId: string, id: string): Promise<Cancellation | null> {
+    const [found, deliveries, jobs] = await this.database.pipelineForTenant<[object[], CancelledDelivery[], object[]]>(
+      tenantId,
+      [
+        { text: 'select 1 from notifications where tenant_id = $1 and id = $2', values: [tenantId, id] },
+        { text: CANCEL, values: [tenantId, id] },
+        { text: CANCEL_FAN_OUT, values: [tenantId, id] },
+      ],
+    );
+    return found.length === 0 ? null : { isCancelled: deliveries.length + jobs.length > 0, deliveries };
   }
 }
 
@@ -196,44 +197,3 @@ select at, code, attempt, outcome, provider, "providerCode", reason, rule, detai
   select sent_at, 2, 'sent', null, null, provider, null, null, null, null, null, null
   from deliveries where tenant_id = $1 and id = $2 and sent_at is not null
 ) t order by at, rank, attempt`;
-
-/**
- * Indexes: deliveries_notification_id_tenant_id_id_idx and the primary keys. Lock order: ordering key, due_deliveries,
- * deliveries, then the notification.
- */
-const CANCEL = `
-with deleted_due_rows as (
-  delete from due_deliveries q using deliveries d
-  where d.tenant_id = $1 and d.notification_id = $2 and q.tenant_id = d.tenant_id and q.delivery_id = d.id
-    and (select topic from notifications where tenant_id = $1 and id = $2) is null
-    and not q.sending and (select carillon_lock_ordering_keys(array(
-      select carillon_ordering_lock(tenant_id, ordering_key)
-      from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
-  returning q.delivery_id
-), changed_deliveries as (
-  update deliveries d set state = 'cancelled' from deleted_due_rows q
-  where d.tenant_id = $1 and d.id = q.delivery_id and ${guard(CANCEL_MOVES, 'd.state', "'cancelled'")}
-  returning d.*
-), updated_notifications as (${updateCounters(CANCEL_MOVES)}
-), delivery_events as (
-  ${emit(`
-    ${changedDeliveries("'cancelled'", 'null::text')} where endpoint_id is null
-    union all
-    ${FINISHED_NOTIFICATIONS}`)}
-), log_entries as (
-  insert into delivery_log (tenant_id, delivery_id, id, code)
-  select $1, id, gen_random_uuid(), 'cancelled' from changed_deliveries
-)
-select id from changed_deliveries`;
-
-/**
- * Lets the job of a send to a topic cancel the deliveries that wait. `isExpanded`: the job had created all deliveries.
- * Indexes: jobs_pkey, notifications_pkey.
- */
-const CANCEL_FAN_OUT = `
-update jobs set
-  state = 'cancelled', finished_at = null, due_at = now(), failures = 0, pace_per_second = null,
-  cursor = case when finished_at is not null and state <> 'failed' then '{"isExpanded": true}' else cursor end
-where tenant_id = $1 and id = $2 and kind = 'topic_send'
-  and exists (select from notifications where tenant_id = $1 and id = $2 and final_status is null)
-returning id`;

@@ -46,7 +46,7 @@ export class DeliveriesStore {
   }
 
   /** Null when the delivery does not exist any more: its partition was dropped, or its tenant deleted. */
-  async load(delivery: ClaimedDelivery): Promise<DeliveryContext | null> {
+  async load(delivery: Pick<ClaimedDelivery, 'tenantId' | 'deliveryId' | 'channel'>): Promise<DeliveryContext | null> {
     return await this.batchersOf(delivery).load.run(delivery);
   }
 
@@ -70,7 +70,7 @@ export class DeliveriesStore {
     };
   }
 
-  private batchersOf(delivery: ClaimedDelivery): Batchers {
+  private batchersOf(delivery: Pick<ClaimedDelivery, 'channel'>): Batchers {
     return channelOf(delivery.channel).sends === 'inbox' ? this.inboxBatchers : this.providerBatchers;
   }
 
