@@ -23,8 +23,10 @@ const NOBODY = '01900000-0000-7000-8000-000000000000';
 // Vendors prove who they are by a signature, mail clients by the token in the path.
 const PUBLIC = [
   'GET /livez',
+  'GET /preferences/{token}',
   'GET /readyz',
   'GET /unsubscribe/{token}',
+  'POST /preferences/{token}',
   'POST /receipts/{provider}/{account_id}',
   'POST /unsubscribe/{token}',
 ];

@@ -118,7 +118,7 @@ describe('the two pages, on a phone', { timeout: 60_000 }, () => {
     const claims = { tenantId: carillon.tenant.id, recipientId: 'user-123', category: 'default' };
     faults.length = 0;
     const page = await open(`/unsubscribe/${signUnsubscription(keys.unsubscribeKey, claims)}`);
-    await page.getByRole('button', { name: 'Unsubscribe' }).click();
+    await page.getByRole('button', { name: 'Unsubscribe', exact: true }).click();
     await page.getByText('Done.').waitFor();
     expect(faults).toEqual([]);
   });

@@ -2,7 +2,7 @@
 
 import { crc32 } from 'node:zlib';
 import { decodeJwt, decodeProtectedHeader, type JWTHeaderParameters, SignJWT, UnsecuredJWT } from 'jose';
-import { newApiKey, newId, type Scope, scopes, signUnsubscription } from '#domain';
+import { newApiKey, newId, type Scope, scopes, signPreferenceLink, signUnsubscription } from '#domain';
 import { type Tenant, type TestEnvironment, tenantWith } from '../test-environment.js';
 import type { Examples } from './examples.js';
 import type { AccessKind, Route } from './openapi-routes.js';
@@ -147,7 +147,13 @@ async function makeVictim(app: TestEnvironment, tenant: Tenant, mark: string): P
     recipientId: 'has-a-link',
     category: ofTenant.category,
   });
-  return { mark, examples: { ...ofTenant, ...ofOperator, unsubscribeToken } };
+  const preferencesToken = signPreferenceLink(app.keys.unsubscribeKey, {
+    tenantId: tenant.id,
+    recipientId: 'has-a-link',
+    profileCreatedAt: 0,
+    expiresAt: Math.floor(Date.now() / 1_000) + 3_600,
+  });
+  return { mark, examples: { ...ofTenant, ...ofOperator, unsubscribeToken, preferencesToken } };
 }
 
 const keysOf =

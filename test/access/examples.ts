@@ -3,7 +3,7 @@
 import type { Route } from './openapi-routes.js';
 import type { OperatorExamples, TenantExamples } from './seed-tenant.ts';
 
-export type Examples = TenantExamples & OperatorExamples & { unsubscribeToken: string };
+export type Examples = TenantExamples & OperatorExamples & { unsubscribeToken: string; preferencesToken: string };
 
 /** A request without credentials. */
 export interface ExampleRequest {
@@ -35,6 +35,7 @@ const PARAMETERS: Record<string, keyof Examples> = {
   '/internal/provider-accounts/{id}': 'platformProviderAccount',
   '/receipts/{provider}/{account_id}': 'providerAccount',
   '/unsubscribe/{token}': 'unsubscribeToken',
+  '/preferences/{token}': 'preferencesToken',
 };
 
 const EMAIL = { subject: 'Made', text: 'Made' };

@@ -42,26 +42,38 @@ iframe {
 export function layout(title: string, body: string, script: string): string {
   const nav =
     '<nav aria-label="Pages"><a href="/mailbox">Mailbox</a><a href="/demo">Inbox</a><a href="/docs">API</a></nav>';
-  return page(title, `<main>${body}</main>\n<script>${script}</script>`, nav);
+  return page(`${title} · Carillon`, `<h1>${title}</h1>${nav}`, `<main>${body}</main>\n<script>${script}</script>`);
 }
 
-/** A page for recipients, who do not know Carillon: without its name and navigation. */
-export function page(title: string, body: string, nav = ''): string {
+interface PageOptions {
+  language?: string;
+  direction?: 'ltr' | 'rtl';
+  /** CSS, after that of all pages. */
+  style?: string;
+}
+
+/** A page without navigation: recipients do not know Carillon. All texts are HTML. */
+export function page(title: string, header: string, body: string, options: PageOptions = {}): string {
+  const { language = 'en', direction = 'ltr', style = '' } = options;
   return `<!doctype html>
-<html lang="en">
+<html lang="${language}" dir="${direction}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}${nav && ' · Carillon'}</title>
+<title>${title}</title>
 <link rel="icon" href="data:,">
-<style>${STYLE}</style>
+<style>${STYLE}${style}</style>
 </head>
 <body>
-<header><h1>${title}</h1>${nav}</header>
+<header>${header}</header>
 ${body}
 </body>
 </html>
 `;
+}
+
+export function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }
 
 /** JSON for use inside a script element; `</script>` in it cannot end the element. */

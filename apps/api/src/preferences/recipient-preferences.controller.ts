@@ -1,14 +1,15 @@
 import { Body, Controller, Get, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Config } from '#config';
-import { PlatformKeys, RecipientChoicesStore } from '#database';
-import { effectivePreferences, notFound, signPreferenceLink } from '#domain';
+import { RecipientChoicesStore } from '#database';
+import { effectivePreferences, notFound } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { recipientParam } from '../recipients/recipient.schema.js';
 import { CONFIG } from '../tokens.js';
 import { effectiveView, linkBody, linkView, toEffectiveView } from './preference.schema.js';
+import { PreferenceLinks } from './preference-links.js';
 
 interface IdParam {
   id: string;
@@ -20,7 +21,7 @@ interface IdParam {
 export class RecipientPreferencesController {
   constructor(
     private readonly choices: RecipientChoicesStore,
-    private readonly keys: PlatformKeys,
+    private readonly links: PreferenceLinks,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -53,7 +54,7 @@ export class RecipientPreferencesController {
     const profile = (await this.choices.get(tenantId, id))?.profile;
     if (!profile) throw notFound('recipient', id);
     const expiresAt = Math.floor(Date.now() / 1_000) + ttlSeconds;
-    const token = signPreferenceLink(this.keys.unsubscribeKey, {
+    const token = this.links.sign({
       tenantId,
       recipientId: id,
       profileCreatedAt: profile.createdAt.getTime(),

@@ -1,27 +1,26 @@
-import { Controller, Get, Header, HttpCode, Ip, Param, Post } from '@nestjs/common';
+import { Controller, Get, Header, Headers, HttpCode, Ip, Param, Post } from '@nestjs/common';
 import { ApiProduces, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { CategoriesStore, PlatformKeys, RecipientsStore } from '#database';
-import { DomainError, notFound, readUnsubscription, type Unsubscription } from '#domain';
+import { PlatformKeys, RecipientChoicesStore, RecipientsStore } from '#database';
+import { DomainError, effectiveCategory, notFound, readUnsubscription, type Unsubscription } from '#domain';
 import { RequestLimit } from '#rate-limit';
 import { Public } from '../access/access.js';
 import { FailureLimit, sourceOf } from '../access/failure-limit.js';
 import { Answers } from '../http/answers.js';
-import { pagePolicy } from '../http/browser/page-policy.js';
 import { RawBody } from '../http/raw-body.js';
-import { routeConfig } from '../http/route-config.js';
+import { HTML, linkTokenParam, RecipientPagePolicy } from '../preferences/page-route.js';
+import { categoryName, type PreferencePage } from '../preferences/preference.page.js';
+import { PreferenceLinks } from '../preferences/preference-links.js';
+import { actionOf } from '../preferences/preference-page.controller.js';
+import { pageLanguage } from '../preferences/texts/page-texts.js';
 import { unsubscribedPage, unsubscribePage } from './unsubscribe.page.js';
 
-const tokenParam = z.object({ token: z.string().min(1).max(4_096) });
-const HTML = 'text/html; charset=utf-8';
-const Page = routeConfig({
-  contentSecurityPolicy: pagePolicy(["style-src 'unsafe-inline'", 'img-src data:'], "'self'"),
-});
 /** Requests for one link in a minute. Not limited per address, because many mail clients share one. */
 const REQUESTS_PER_LINK = 120;
 
 /**
- * One-click unsubscribe from a category (RFC 8058). POST unsubscribes, without login and idempotently; GET only asks.
+ * One-click unsubscribe from a category (RFC 8058). POST unsubscribes, without login and idempotently; GET only asks,
+ * and shows all other preferences.
  */
 @ApiTags('Consent')
 @Controller('unsubscribe')
@@ -32,30 +31,38 @@ export class UnsubscribeController {
   constructor(
     private readonly keys: PlatformKeys,
     private readonly recipients: RecipientsStore,
-    private readonly categories: CategoriesStore,
+    private readonly choices: RecipientChoicesStore,
+    private readonly links: PreferenceLinks,
   ) {}
 
   @Get(':token')
   @Public()
-  @Page
+  @RecipientPagePolicy
   @Header('Content-Type', HTML)
   @Header('Cache-Control', 'no-store')
   @ApiProduces('text/html')
   @Answers({
-    summary: 'Show a page that asks for confirmation',
+    summary: 'Show a page that asks for confirmation and has all preferences',
     status: 200,
     schema: z.string(),
     errors: ['not_found', 'rate_limited'],
   })
-  async show(@Param({ schema: tokenParam }) { token }: { token: string }, @Ip() address: string): Promise<string> {
-    return unsubscribePage(await this.nameOf(this.read(token, address)));
+  async show(
+    @Param({ schema: linkTokenParam }) { token }: { token: string },
+    @Headers('accept-language') accepted: string | undefined,
+    @Ip() address: string,
+  ): Promise<string> {
+    const found = this.read(token, address);
+    const { content, name } = await this.contentOf(found, accepted);
+    const { changeable } = effectiveCategory(content.choices, found.category).channels.email;
+    return unsubscribePage({ ...content, category: changeable ? name : null });
   }
 
   @Post(':token')
   @HttpCode(200)
   @Public()
   @RawBody()
-  @Page
+  @RecipientPagePolicy
   @Header('Content-Type', HTML)
   @Header('Cache-Control', 'no-store')
   @ApiProduces('text/html')
@@ -65,10 +72,15 @@ export class UnsubscribeController {
     schema: z.string(),
     errors: ['not_found', 'rate_limited'],
   })
-  async act(@Param({ schema: tokenParam }) { token }: { token: string }, @Ip() address: string): Promise<string> {
-    const { tenantId, recipientId, category } = this.read(token, address);
-    await this.recipients.leaveCategory(tenantId, recipientId, category);
-    return unsubscribedPage(await this.nameOf({ tenantId, recipientId, category }));
+  async act(
+    @Param({ schema: linkTokenParam }) { token }: { token: string },
+    @Headers('accept-language') accepted: string | undefined,
+    @Ip() address: string,
+  ): Promise<string> {
+    const found = this.read(token, address);
+    await this.recipients.leaveCategory(found.tenantId, found.recipientId, found.category);
+    const { content, name } = await this.contentOf(found, accepted);
+    return unsubscribedPage({ ...content, category: name });
   }
 
   /** Throws `not_found`, and `rate_limited` after too many wrong links from an address or requests for one link. */
@@ -84,7 +96,15 @@ export class UnsubscribeController {
     return found;
   }
 
-  private async nameOf({ tenantId, category }: Unsubscription): Promise<string> {
-    return (await this.categories.get(tenantId, category))?.name ?? category;
+  private async contentOf(
+    { tenantId, recipientId, category }: Unsubscription,
+    accepted: string | undefined,
+  ): Promise<{ content: PreferencePage; name: string }> {
+    const choices = await this.choices.get(tenantId, recipientId);
+    if (!choices) throw notFound('tenant', tenantId);
+    const language = pageLanguage(choices.profile?.locale ?? null, accepted);
+    const action = actionOf(this.links.forPage(tenantId, recipientId, choices));
+    const name = categoryName(effectiveCategory(choices, category), language);
+    return { content: { choices, language, action, alsoCategory: category }, name };
   }
 }

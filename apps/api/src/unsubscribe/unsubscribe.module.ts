@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
+import { PreferencesModule } from '../preferences/preferences.module.js';
 import { UnsubscribeController } from './unsubscribe.controller.js';
 
-@Module({ controllers: [UnsubscribeController] })
+@Module({ imports: [PreferencesModule], controllers: [UnsubscribeController] })
 export class UnsubscribeModule {}

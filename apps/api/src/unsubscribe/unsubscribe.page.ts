@@ -1,25 +1,41 @@
-import { page } from '../pages/layout.js';
+import { escaped } from '../pages/layout.js';
+import { forms, type PreferencePage } from '../preferences/preference.page.js';
+import { pageOf, recipientPage } from '../preferences/recipient-page.js';
 
-/** Asks for confirmation, so that mail scanners that open every link do not unsubscribe anyone. */
-export function unsubscribePage(category: string): string {
-  return page(
-    'Unsubscribe',
-    `<main><div class="card">
-<p>You will no longer receive <strong>${escaped(category)}</strong>. Nothing else changes.</p>
+/** `category`: its name. Null if the recipient cannot leave it. */
+interface Unsubscribing {
+  category: string | null;
+}
+
+/**
+ * Asks for confirmation, so that mail scanners that open every link do not unsubscribe anyone; and has all other
+ * preferences.
+ */
+export function unsubscribePage(content: PreferencePage & Unsubscribing): string {
+  const page = pageOf(content.choices, content.language);
+  const { texts } = content.language;
+  const card =
+    content.category === null
+      ? ''
+      : `<div class="card"><p>${sentence(texts.unsubscribeText, content.category)}</p>
 <form method="post"><input type="hidden" name="List-Unsubscribe" value="One-Click">
-<button>Unsubscribe</button></form></div></main>`,
+<button>${escaped(texts.unsubscribe)}</button></form></div>
+<h2>${escaped(texts.morePreferences)}</h2>`;
+  return recipientPage(page, texts.unsubscribeTitle, card + forms(content, page));
+}
+
+export function unsubscribedPage(content: PreferencePage & { category: string }): string {
+  const page = pageOf(content.choices, content.language);
+  const { texts } = content.language;
+  return recipientPage(
+    page,
+    texts.unsubscribedTitle,
+    `<div class="card done" role="status"><p>${sentence(texts.unsubscribed, content.category)}</p>
+<p class="soft">${escaped(texts.mayArrive)}</p></div>
+<h2>${escaped(texts.morePreferences)}</h2>${forms(content, page)}`,
   );
 }
 
-export function unsubscribedPage(category: string): string {
-  return page(
-    'Unsubscribed',
-    `<main><div class="card" role="status">
-<p>Done. You will no longer receive <strong>${escaped(category)}</strong>.</p>
-<p class="soft">A message that is already being sent may still arrive.</p></div></main>`,
-  );
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+function sentence(text: string, category: string): string {
+  return escaped(text).replace('{category}', () => `<strong>${escaped(category)}</strong>`);
 }
