@@ -1,7 +1,6 @@
 import { Body, Controller, Get, Put } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { RecipientChoicesStore, RecipientsStore } from '#database';
-import { effectivePreferences, notFound } from '#domain';
+import { RecipientsStore } from '#database';
 import { type Caller, CurrentCaller, RequireRecipient } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import {
@@ -10,16 +9,12 @@ import {
   toPreferences,
   toPreferencesView,
 } from '../recipients/recipient.schema.js';
-import { effectiveView, toEffectiveView } from './preference.schema.js';
 
 /** A recipient reads and changes the own preferences with a recipient token. */
 @ApiTags('Consent')
 @Controller('api/v1/preferences')
 export class OwnPreferencesController {
-  constructor(
-    private readonly recipients: RecipientsStore,
-    private readonly choices: RecipientChoicesStore,
-  ) {}
+  constructor(private readonly recipients: RecipientsStore) {}
 
   @Get()
   @RequireRecipient('preferences:write')
@@ -42,18 +37,5 @@ export class OwnPreferencesController {
   ) {
     await this.recipients.putPreferences(tenantId, recipientId!, toPreferences(body));
     return body;
-  }
-
-  @Get('effective')
-  @RequireRecipient('preferences:write')
-  @Answers({
-    summary: 'Show what the own preferences lead to, and which rule decided',
-    status: 200,
-    schema: effectiveView,
-  })
-  async effective(@CurrentCaller() { tenantId, recipientId }: Caller) {
-    const choices = await this.choices.get(tenantId, recipientId!);
-    if (!choices) throw notFound('tenant', tenantId);
-    return toEffectiveView(effectivePreferences(choices));
   }
 }

@@ -7,7 +7,7 @@ import { Public } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { RawBody, type RawRequest } from '../http/raw-body.js';
 import { escaped } from '../pages/layout.js';
-import { HTML, linkTokenParam, RecipientPagePolicy } from './page-route.js';
+import { HTML, linkTokenParam, PageError, RecipientPagePolicy } from './page-route.js';
 import { preferencePage } from './preference.page.js';
 import { changesIn, faultsOf, readForm, withChanges, withoutEverything } from './preference-form.js';
 import { type OpenedLink, PreferenceLinks } from './preference-links.js';
@@ -39,11 +39,12 @@ export class PreferencePageController {
   @Header('Content-Type', HTML)
   @Header('Cache-Control', 'no-store')
   @ApiProduces('text/html')
+  @PageError('not_found')
   @Answers({
     summary: 'Show the preference page of a recipient',
     status: 200,
     schema: z.string(),
-    errors: ['not_found', 'rate_limited'],
+    errors: ['rate_limited'],
   })
   async show(
     @Param({ schema: linkTokenParam }) { token }: TokenParam,
@@ -67,11 +68,13 @@ export class PreferencePageController {
   @Header('Content-Type', HTML)
   @Header('Cache-Control', 'no-store')
   @ApiProduces('text/html')
+  @PageError('not_found')
+  @PageError('validation_failed')
   @Answers({
     summary: 'Save the form of the preference page, and redirect to the page',
     status: 303,
     schema: z.string(),
-    errors: ['not_found', 'validation_failed', 'rate_limited'],
+    errors: ['rate_limited'],
   })
   async save(
     @Param({ schema: linkTokenParam }) { token }: TokenParam,
