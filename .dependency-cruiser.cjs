@@ -94,10 +94,10 @@ module.exports = {
       to: { path: 'node_modules/kafkajs/' },
     },
     {
-      name: 'only-templates-imports-handlebars',
+      name: 'only-templates-imports-handlebars-and-ajv',
       severity: 'error',
       from: { pathNot: '^libs/templates/' },
-      to: { path: 'node_modules/handlebars/' },
+      to: { path: 'node_modules/(handlebars|ajv)/' },
     },
     ...Object.entries(VENDOR_CLIENTS).map(([folder, packages]) => ({
       name: `vendor-clients-of-${folder}-stay-in-its-folder`,

@@ -84,9 +84,14 @@ export async function seedDemo(database: Database, keys: PlatformKeys, home: str
   });
   await recipients.addDevice(tenant.id, RECIPIENT.id, { token: 'demo-device', platform: 'web' });
   const templates = new TemplatesStore(database);
+  const rest = { kind: 'template' as const, payloadSchema: null, layout: null, uses: {} };
   for (const template of TEMPLATES) {
     await templates
-      .create(tenant.id, { ...template, samplePayload: { name: RECIPIENT.name } }, null)
+      .create(
+        tenant.id,
+        { ...template, ...rest, samplePayload: { name: RECIPIENT.name } },
+        { audit: null, defaultLocale: null },
+      )
       .catch((error: unknown) => {
         if (!(error instanceof DomainError && error.code === 'conflict')) throw error;
       });

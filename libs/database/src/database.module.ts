@@ -32,7 +32,7 @@ import { QuotasStore } from './stores/sending/quotas.store.js';
 import { ReceiptsStore } from './stores/sending/receipts.store.js';
 import { SharedContentsStore } from './stores/sending/shared-contents.store.js';
 import { SuppressionsStore } from './stores/suppressions.store.js';
-import { TemplatesStore } from './stores/templates.store.js';
+import { TemplatesStore } from './stores/templates/templates.store.js';
 import { TenantsStore } from './stores/tenants.store.js';
 import { TokenRevocationsStore } from './stores/token-revocations.store.js';
 import { SubscriptionsStore } from './stores/topics/subscriptions.store.js';

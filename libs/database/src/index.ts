@@ -78,8 +78,19 @@ export {
   type StoredSharedContent,
 } from './stores/sending/shared-contents.store.js';
 export { type Suppression, type SuppressionFilter, SuppressionsStore } from './stores/suppressions.store.js';
-export type { Template, TemplateContent, TemplateHead, TemplateSelector } from './stores/template.js';
-export { TemplatesStore } from './stores/templates.store.js';
+export { KnownTemplates } from './stores/templates/known-templates.js';
+export {
+  type NewVersion,
+  type Template,
+  type TemplateContent,
+  type TemplateHead,
+  type TemplatePlace,
+  type TemplateSelector,
+  type TemplateVersion,
+  type VersionKey,
+  versionKey,
+} from './stores/templates/template.js';
+export { type TemplateFilter, TemplatesStore, type TemplateWrite } from './stores/templates/templates.store.js';
 export { type KnownTenant, type Tenant, TenantsStore } from './stores/tenants.store.js';
 export { revocationKey, TokenRevocationsStore } from './stores/token-revocations.store.js';
 export { cancelTopicSend, expandTopicSend } from './stores/topics/expand-topic.js';

@@ -23,9 +23,9 @@ export const auditActions = {
   'category.changed': 'A tenant created or replaced a category.',
   'category.removed': 'A tenant deleted a category.',
   'preference_rules.changed': 'A tenant replaced the default and enforced preferences of its recipients.',
-  'template.created': 'A tenant created a template.',
-  'template.changed': 'A tenant created a new version of a template.',
-  'template.removed': 'A tenant deleted a template.',
+  'template.created': 'A template was created, by a tenant or on the platform.',
+  'template.changed': 'A new version of a template was created.',
+  'template.removed': 'A template was deleted.',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type AuditAction = keyof typeof auditActions;

@@ -137,6 +137,14 @@ export {
 } from './send-request.js';
 export { MOST_SMS_SEGMENTS, type SmsSegments, smsSegments } from './sms-segments.js';
 export {
+  type IncludedPart,
+  type Includes,
+  type PartialUse,
+  type PartialUses,
+  type TemplateKind,
+  templateKinds,
+} from './template-includes.js';
+export {
   DEFAULT_RECIPIENT_REQUESTS_PER_MINUTE,
   DEFAULT_REQUESTS_PER_MINUTE,
   localeTag,

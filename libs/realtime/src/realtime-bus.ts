@@ -4,8 +4,11 @@ export type Hint =
   | { kind: 'inbox'; tenantId: string; recipientId: string }
   /** An item changed (read, archived, …). Other tabs of the recipient show it. */
   | { kind: 'item_changed'; tenantId: string; recipientId: string; item: ItemChange }
-  /** Cached data of this tenant is outdated: its keys and settings, its revoked tokens, or its provider accounts. */
-  | { kind: 'stale'; tenantId: string; what: 'tenant' | 'tokens' | 'provider_accounts' };
+  /**
+   * Cached data of this tenant is outdated: its keys and settings, its revoked tokens, its provider accounts, or its
+   * templates.
+   */
+  | { kind: 'stale'; tenantId: string; what: 'tenant' | 'tokens' | 'provider_accounts' | 'templates' };
 
 export interface ItemChange {
   id: string;

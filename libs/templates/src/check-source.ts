@@ -13,6 +13,9 @@ const MAX_ELSE_TAGS = 200;
 /** Words and signs inside all tags of a source. The parser takes 5 µs for each. */
 const MAX_WORDS = 20_000;
 
+/** In a layout, `{{> @content}}` is the content of the template. */
+export const CONTENT_NAME = '@content';
+
 /** The helpers a template may call. */
 export const ALLOWED_HELPERS: ReadonlySet<string> = new Set([
   'if',
@@ -153,6 +156,9 @@ function visit(node: hbs.AST.Node | null | undefined, depth: number, trustedHtml
     case 'PathExpression':
       checkPath(node as hbs.AST.PathExpression);
       return;
+    case 'PartialStatement':
+      checkInclude(node as hbs.AST.PartialStatement);
+      return;
     default:
       throw fault(node, `${DESCRIPTIONS[node.type] ?? node.type} are not allowed`);
   }
@@ -161,9 +167,18 @@ function visit(node: hbs.AST.Node | null | undefined, depth: number, trustedHtml
 const DESCRIPTIONS: Record<string, string> = {
   Decorator: 'decorators',
   DecoratorBlock: 'inline partials',
-  PartialStatement: 'partials',
   PartialBlockStatement: 'partial blocks',
 };
+
+function checkInclude(node: hbs.AST.PartialStatement): void {
+  const name = node.name.type === 'PathExpression' ? (node.name as hbs.AST.PathExpression).original : null;
+  if (name === null || (name !== CONTENT_NAME && !PARTIAL_NAME.test(name)))
+    throw fault(node, 'a partial is included by its key: {{> footer}}');
+  if (node.params.length > 0 || (node.hash?.pairs.length ?? 0) > 0)
+    throw fault(node, `{{> ${name}}} takes no values: a partial sees the variables of the place that includes it`);
+}
+
+const PARTIAL_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$/;
 
 interface Call {
   path: hbs.AST.Node;

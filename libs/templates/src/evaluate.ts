@@ -2,9 +2,10 @@
 // are bounded for every template.
 
 import type { Budget } from './budget.ts';
+import { CONTENT_NAME } from './check-source.ts';
 import { ownerOf, Root } from './payload.ts';
-import type { Block, Call, Expression, Node, Path } from './program.ts';
-import { TemplateFault } from './template-fault.ts';
+import type { Block, Call, Expression, Include, Node, Path, Program } from './program.ts';
+import { describeFault, TemplateFault } from './template-fault.ts';
 import { callFunction } from './template-functions.ts';
 import { escapeHtml, textOf } from './text.ts';
 
@@ -28,11 +29,33 @@ interface Frame {
   locals: Locals | null;
 }
 
+/** Deeper includes are refused when a template is saved. */
+const MAX_INCLUDES = 12;
+
+export interface EvaluationContext {
+  root: Root;
+  html: boolean;
+  budget: Budget;
+  /** The program of a partial, or of the content in a layout. */
+  included: (name: string) => Program | undefined;
+  /** Whether the nodes are those of a layout. Its errors say so; those of the content in it have their own position. */
+  isLayout: boolean;
+}
+
 /** Returns the text of a program. Throws `TemplateFault`, and `TooLongInline` if the budget is for an inline render. */
-export function evaluate(nodes: readonly Node[], root: Root, html: boolean, budget: Budget): string {
-  const evaluation = new Evaluation(root, html, budget);
-  evaluation.write(nodes, { context: root, outer: null, data: { values: { root }, outer: null }, locals: null });
+export function evaluate(nodes: readonly Node[], context: EvaluationContext): string {
+  const evaluation = new Evaluation(context);
+  try {
+    evaluation.write(nodes, rootFrame(context.root));
+  } catch (error) {
+    if (!context.isLayout || !(error instanceof TemplateFault) || error === evaluation.contentFault) throw error;
+    throw new TemplateFault(`in the layout, ${describeFault(error)}`);
+  }
   return evaluation.text();
+}
+
+function rootFrame(root: Root): Frame {
+  return { context: root, outer: null, data: { values: { root }, outer: null }, locals: null };
 }
 
 class Evaluation {
@@ -40,11 +63,16 @@ class Evaluation {
   private readonly root: Root;
   private readonly html: boolean;
   private readonly budget: Budget;
+  private readonly included: EvaluationContext['included'];
+  private depth = 0;
+  /** An error in the content of a layout. */
+  contentFault: unknown = null;
 
-  constructor(root: Root, html: boolean, budget: Budget) {
+  constructor({ root, html, budget, included }: EvaluationContext) {
     this.root = root;
     this.html = html;
     this.budget = budget;
+    this.included = included;
   }
 
   text(): string {
@@ -57,8 +85,28 @@ class Evaluation {
         this.budget.keep(node.length);
         this.pieces.push(node);
       } else if (node.kind === 'block') this.block(node, frame);
+      else if (node.kind === 'include') this.include(node, frame);
       else this.pieces.push(this.written(this.value(node.value, frame), node.raw));
     }
+  }
+
+  /** As in Handlebars, a partial sees the context and `@index`, but neither `../` nor the names after `as`. */
+  private include({ name, line, column }: Include, frame: Frame): void {
+    this.budget.spend(1);
+    const isContent = name === CONTENT_NAME;
+    const program = this.included(name);
+    if (!program) throw new TemplateFault(`there is no partial ${JSON.stringify(name)} for this field`, line, column);
+    if (this.depth === MAX_INCLUDES)
+      throw new TemplateFault(`partials nested deeper than ${MAX_INCLUDES}`, line, column);
+    this.depth += 1;
+    try {
+      this.write(program.nodes, isContent ? rootFrame(this.root) : { ...frame, outer: null, locals: null });
+    } catch (error) {
+      if (isContent) this.contentFault = error;
+      if (!(error instanceof TemplateFault) || isContent) throw error;
+      throw new TemplateFault(`in the partial ${JSON.stringify(name)}, ${describeFault(error)}`, line, column);
+    }
+    this.depth -= 1;
   }
 
   private written(value: unknown, raw: boolean): string {

@@ -1,7 +1,8 @@
 // The fields of a content. Each text in it is a source, at any depth.
 
-import type { Channel, FieldKind } from '#domain';
+import type { Channel, FieldKind, IncludedPart, Includes } from '#domain';
 import { Budget } from './budget.ts';
+import { CONTENT_NAME } from './check-source.ts';
 import { evaluate } from './evaluate.ts';
 import type { Root } from './payload.ts';
 import { plainTextOf } from './plain-text.ts';
@@ -9,6 +10,17 @@ import type { Program } from './program.ts';
 import { describeFault, TemplateFault } from './template-fault.ts';
 
 export type Content = Record<string, unknown>;
+
+/** A content with the partials and the layout that it includes. */
+export class Composed {
+  readonly content: Content;
+  readonly includes: Includes | null;
+
+  constructor(content: Content, includes: Includes | null) {
+    this.content = content;
+    this.includes = includes;
+  }
+}
 
 /** The part of a channel that rendering needs. It can be sent between threads. */
 export type FieldRules = Pick<Channel, 'fields' | 'maxSourceBytes' | 'textFrom'>;
@@ -44,6 +56,14 @@ export function sourcesOf(rules: FieldRules, content: Content): Source[] {
   return sources;
 }
 
+/** Returns all sources of a content and of what it includes. */
+export function allSourcesOf(rules: FieldRules, { content, includes }: Composed): Source[] {
+  const sources = sourcesOf(rules, content);
+  if (!includes) return sources;
+  const parts = [...Object.values(includes.partials), ...(includes.layout ? [includes.layout] : [])];
+  return [...sources, ...parts.flatMap((part) => sourcesOf(rules, part.content))];
+}
+
 function checkContentDepth(depth: number, pointer: string): void {
   if (depth > MAX_CONTENT_DEPTH)
     throw new TemplateFault(`${pointer.slice(0, 100)}: the content is nested deeper than ${MAX_CONTENT_DEPTH}`);
@@ -52,6 +72,7 @@ function checkContentDepth(depth: number, pointer: string): void {
 interface Rendering {
   root: Root;
   budget: Budget;
+  includes: Includes | null;
   programOf: (source: string, kind: FieldKind) => Program;
 }
 
@@ -61,11 +82,11 @@ interface Rendering {
  */
 export function renderFields(
   rules: FieldRules,
-  content: Content,
+  { content, includes }: Composed,
   root: Root,
   { inline, programOf }: { inline: boolean; programOf: Rendering['programOf'] },
 ): Content {
-  const rendering = { root, budget: new Budget(inline), programOf };
+  const rendering = { root, budget: new Budget(inline), includes, programOf };
   const message: Content = {};
   for (const [field, value] of Object.entries(content)) {
     const kind = rules.fields[field];
@@ -88,14 +109,32 @@ function renderValue(value: unknown, kind: FieldKind, rendering: Rendering, poin
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inner(key, item)]));
 }
 
-function renderSource({ text: source, kind, pointer }: Source, { root, budget, programOf }: Rendering): string {
+function renderSource(source: Source, rendering: Rendering): string {
+  const { kind, pointer } = source;
+  const { root, budget, includes, programOf } = rendering;
   try {
-    const text = evaluate(programOf(source, kind).nodes, root, kind === 'html', budget);
+    const field = pointer.split('/', 2)[1]!;
+    // A layout applies to the fields that it has. Texts inside a list or an object have no layout.
+    const layout = pointer === `/${field}` ? sourceIn(includes?.layout, field) : undefined;
+    const included = (name: string): Program | undefined => {
+      const text = name === CONTENT_NAME ? layout && source.text : sourceIn(partialOf(includes, name), field);
+      return text === undefined ? undefined : programOf(text, kind);
+    };
+    const context = { root, html: kind === 'html', budget, included, isLayout: layout !== undefined };
+    const text = evaluate(programOf(layout ?? source.text, kind).nodes, context);
     return safe(text, kind, budget);
   } catch (error) {
     if (!(error instanceof TemplateFault)) throw error;
     throw new TemplateFault(`${pointer}: ${describeFault(error)}`);
   }
+}
+
+function partialOf(includes: Includes | null, name: string): IncludedPart | undefined {
+  return includes && Object.hasOwn(includes.partials, name) ? includes.partials[name] : undefined;
+}
+
+function sourceIn(part: IncludedPart | null | undefined, field: string): string | undefined {
+  return part && Object.hasOwn(part.content, field) ? part.content[field] : undefined;
 }
 
 /** Makes rendered text safe for its field. In html, the variables are already escaped. */

@@ -3,7 +3,7 @@
 
 import { ALLOWED_HELPERS, checkSource } from './check-source.ts';
 
-export type Node = string | Output | Block;
+export type Node = string | Output | Block | Include;
 
 export interface Output {
   kind: 'output';
@@ -24,6 +24,14 @@ export interface Block {
   inverse: Node[];
   /** Whether the block names its values: `as |item index|`. */
   named: boolean;
+}
+
+/** `{{> footer}}` */
+export interface Include {
+  kind: 'include';
+  name: string;
+  line: number;
+  column: number;
 }
 
 /**
@@ -68,6 +76,8 @@ export interface Program {
   nodes: Node[];
   /** Number of tags and expressions. */
   size: number;
+  /** The tags that include a partial, or the content in a layout. */
+  includes: Include[];
 }
 
 /** Checks and parses a source. Throws `TemplateFault`. `trustedHtml`: whether `{{{raw}}}` is allowed. */
@@ -78,7 +88,7 @@ export function parseProgram(source: string, limits: { maxBytes: number; trusted
     source.includes('{{') || Buffer.byteLength(source) > limits.maxBytes
       ? builder.nodes(checkSource(source, limits))
       : [source];
-  return { nodes, size: builder.size };
+  return { nodes, size: builder.size, includes: builder.includes };
 }
 
 /** The names after `as` of one block. */
@@ -90,6 +100,7 @@ interface Scope {
 
 class Builder {
   size = 0;
+  readonly includes: Include[] = [];
   /** The visible names, innermost block first. */
   private readonly scopes: Scope[] = [];
 
@@ -132,9 +143,21 @@ class Builder {
           },
         ];
       }
+      case 'PartialStatement':
+        return this.include(node as hbs.AST.PartialStatement);
       default:
         return [];
     }
+  }
+
+  /** The parser removes the line break after a tag that is alone in its line, and the indent before it. */
+  private include(node: hbs.AST.PartialStatement): Node[] {
+    this.size += 1;
+    const name = (node.name as hbs.AST.PathExpression).original;
+    const { line, column } = node.loc.start;
+    const include: Include = { kind: 'include', name, line, column: column + 1 };
+    this.includes.push(include);
+    return node.indent ? [node.indent, include] : [include];
   }
 
   /** A tag without arguments is a call if a helper has its name, otherwise a variable. */

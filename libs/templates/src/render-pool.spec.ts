@@ -5,7 +5,7 @@ import { RendererBusy, RenderPool } from './render-pool.ts';
 
 const { fields, maxSourceBytes } = channels.sms;
 const job: Job = { kind: 'check', rules: { fields, maxSourceBytes }, content: { text: 'Hello {{name}}' } };
-const checked = { kind: 'checked', faults: [] };
+const checked = { kind: 'checked', faults: [], uses: {} };
 
 let pool: RenderPool;
 beforeEach(() => {

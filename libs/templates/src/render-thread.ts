@@ -5,8 +5,10 @@ import { parentPort } from 'node:worker_threads';
 import { LRUCache } from 'lru-cache';
 import type { FieldKind } from '#domain';
 import { checkFields } from './check-fields.ts';
-import { type FieldRules, renderFields, sourcesOf } from './fields.ts';
+import { allSourcesOf, Composed, type FieldRules, renderFields } from './fields.ts';
 import { checkDepth, Root } from './payload.ts';
+import { evaluateSchema, type PayloadFault, TooManySteps } from './payload-schema/evaluate-schema.ts';
+import { readSchema } from './payload-schema/read-schema.ts';
 import { type Program, parseProgram } from './program.ts';
 import { ProgramCache } from './program-cache.ts';
 import type { Job, JobResult, LearnedProgram, SharedLayer, ThreadMessage } from './render-job.ts';
@@ -18,6 +20,8 @@ const MAX_LEARNED_NODES = 1_000;
 const MAX_CACHED_PROGRAMS = 4 * 1024 * 1024;
 /** Bytes of JSON. The parsed objects take up to eight times as much. */
 const MAX_CACHED_PAYLOADS = 8 * 1024 * 1024;
+/** Steps of the check of a payload, which take about 100 ms. */
+const MAX_CHECK_STEPS = 2_000_000;
 
 const programs = new ProgramCache(MAX_CACHED_PROGRAMS);
 const payloads = new LRUCache<string, object>({ maxSize: MAX_CACHED_PAYLOADS, max: 100 });
@@ -56,20 +60,33 @@ function send(result: JobResult | null): void {
   parentPort!.postMessage(message);
 }
 
-function learned({ rules, content }: Job): LearnedProgram[] {
-  return sourcesOf(rules, content).map(({ text: source, kind }) => {
+function validate(texts: readonly string[], json: string): PayloadFault[] {
+  const payload = JSON.parse(json) as object;
+  const budget = { steps: MAX_CHECK_STEPS };
+  try {
+    return texts.flatMap((text) => evaluateSchema(readSchema(JSON.parse(text) as object).schema, payload, budget));
+  } catch (error) {
+    if (!(error instanceof TooManySteps)) throw error;
+    throw new TemplateFault(`the check takes more than ${MAX_CHECK_STEPS} steps`);
+  }
+}
+
+function learned(rules: FieldRules, composed: Composed): LearnedProgram[] {
+  return allSourcesOf(rules, composed).map(({ text: source, kind }) => {
     const program = programs.get(source, kind);
     return { source, kind, program: program && program.size <= MAX_LEARNED_NODES ? program : 'large' };
   });
 }
 
 function run(job: Job): JobResult {
-  const find = programOf(job.rules);
   try {
-    if (job.kind === 'check') return { kind: 'checked', faults: checkFields(job.rules, job.content, find) };
+    if (job.kind === 'validate') return { kind: 'validated', faults: validate(job.schemas, job.payload) };
+    const find = programOf(job.rules);
+    if (job.kind === 'check') return { kind: 'checked', ...checkFields(job.rules, job.content, find) };
     const root = new Root(job.layers.map((layer) => (typeof layer === 'string' ? parse(layer) : parseShared(layer))));
-    const message = renderFields(job.rules, job.content, root, { inline: false, programOf: find });
-    return { kind: 'rendered', message, learned: job.learn ? learned(job) : [] };
+    const composed = new Composed(job.content, job.includes);
+    const message = renderFields(job.rules, composed, root, { inline: false, programOf: find });
+    return { kind: 'rendered', message, learned: job.learn ? learned(job.rules, composed) : [] };
   } catch (error) {
     if (!(error instanceof TemplateFault)) throw error;
     return { kind: 'fault', message: error.message };

@@ -2,11 +2,12 @@ import type { Channel, FieldKind } from '#domain';
 import { TooLongInline } from './budget.ts';
 import { checkFields } from './check-fields.ts';
 import { countWords } from './check-source.ts';
-import { type Content, type FieldRules, renderFields, sourcesOf } from './fields.ts';
+import { allSourcesOf, Composed, type Content, type FieldRules, renderFields } from './fields.ts';
 import { isSmallPayload, Root, SharedPayload } from './payload.ts';
+import { PayloadChecks } from './payload-schema/payload-checks.ts';
 import { type Program, parseProgram } from './program.ts';
 import { ProgramCache } from './program-cache.ts';
-import type { ContentFault, Job, JobResult } from './render-job.ts';
+import type { CheckedContent, Job, JobResult } from './render-job.ts';
 import { type PoolOptions, RendererBusy, RenderPool } from './render-pool.ts';
 import { TemplateFault } from './template-fault.ts';
 
@@ -33,6 +34,8 @@ export type PayloadLayer = object | SharedPayload;
  * otherwise in a thread with a time and a memory limit (ADR 21).
  */
 export class TemplateRenderer {
+  /** Checks of payloads, which use the same threads. */
+  readonly payloads = new PayloadChecks((tenantId, job) => this.inThread(tenantId, job));
   private readonly programs = new ProgramCache<Program | 'large'>(MAX_CACHED_PROGRAMS);
   private readonly pool: RenderPool;
   private readonly onRender: (event: RenderEvent) => void;
@@ -48,20 +51,22 @@ export class TemplateRenderer {
   }
 
   /**
-   * Returns all errors in the sources of a content. The channel's schema checks its shape. Throws {@link RendererBusy}.
+   * Returns all errors in the sources of a content, and the partials that it includes. The channel's schema checks its
+   * shape. Throws {@link RendererBusy}.
    */
-  async faults(channel: Channel, content: Content, tenantId: string): Promise<ContentFault[]> {
+  async check(channel: Channel, content: Content, tenantId: string): Promise<CheckedContent> {
     const rules = rulesOf(channel);
     try {
-      if (this.parsesInline(rules, content)) {
+      if (this.parsesInline(rules, new Composed(content, null))) {
         this.onRender('inline');
         return checkFields(rules, content, this.programOf(rules));
       }
       const result = await this.inThread(tenantId, { kind: 'check', rules, content });
-      return result.kind === 'checked' ? result.faults : [];
+      if (result.kind !== 'checked') throw new Error(`a render thread returned ${result.kind}`);
+      return result;
     } catch (error) {
       if (!(error instanceof TemplateFault)) throw error;
-      return [{ pointer: '', message: error.message }];
+      return { faults: [{ pointer: '', message: error.message }], uses: {} };
     }
   }
 
@@ -72,14 +77,15 @@ export class TemplateRenderer {
    */
   async render(
     channel: Channel,
-    content: Content,
+    given: Content | Composed,
     layers: readonly PayloadLayer[],
     tenantId: string,
   ): Promise<Content> {
     const rules = rulesOf(channel);
-    const parsesInline = this.parsesInline(rules, content);
+    const composed = given instanceof Composed ? given : new Composed(given, null);
+    const parsesInline = this.parsesInline(rules, composed);
     if (parsesInline && layers.every(isSmall)) {
-      const message = this.renderInline(rules, content, layers);
+      const message = this.renderInline(rules, composed, layers);
       if (message) return message;
     }
     const sent = layers.map((layer) =>
@@ -88,7 +94,7 @@ export class TemplateRenderer {
     const result = await this.inThread(tenantId, {
       kind: 'render',
       rules,
-      content,
+      ...composed,
       layers: sent,
       learn: !parsesInline,
     });
@@ -102,10 +108,10 @@ export class TemplateRenderer {
     return this.pool.close();
   }
 
-  private renderInline(rules: FieldRules, content: Content, layers: readonly PayloadLayer[]): Content | null {
+  private renderInline(rules: FieldRules, composed: Composed, layers: readonly PayloadLayer[]): Content | null {
     const root = new Root(layers.map((layer) => (layer instanceof SharedPayload ? layer.object : layer)));
     try {
-      const message = renderFields(rules, content, root, { inline: true, programOf: this.programOf(rules) });
+      const message = renderFields(rules, composed, root, { inline: true, programOf: this.programOf(rules) });
       this.onRender('inline');
       return message;
     } catch (error) {
@@ -115,9 +121,9 @@ export class TemplateRenderer {
   }
 
   /** Whether all programs of a content are cached or can be parsed quickly. */
-  private parsesInline(rules: FieldRules, content: Content): boolean {
+  private parsesInline(rules: FieldRules, composed: Composed): boolean {
     let [words, characters] = [0, 0];
-    for (const { text, kind } of sourcesOf(rules, content)) {
+    for (const { text, kind } of allSourcesOf(rules, composed)) {
       words += 1;
       // A source that is too long is rejected before it is parsed.
       if (text.length > rules.maxSourceBytes || !text.includes('{{')) continue;

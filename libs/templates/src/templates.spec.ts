@@ -8,7 +8,7 @@ afterAll(() => renderer.close());
 const render = async (source: string, payload: object = {}, field = 'text') =>
   (await renderer.render(channels.email, { subject: 's', [field]: source }, [payload], 'tenant'))[field];
 const fault = async (source: string, field = 'html'): Promise<string | undefined> =>
-  (await renderer.faults(channels.email, { [field]: source }, 'tenant'))[0]?.message;
+  (await renderer.check(channels.email, { [field]: source }, 'tenant')).faults[0]?.message;
 
 describe('what a template can do', () => {
   it.each([
@@ -57,7 +57,9 @@ describe('what a template can do', () => {
 
 describe('what a template cannot do', () => {
   it.each([
-    ['{{> other}}', 'partials'],
+    ['{{> other name="x"}}', 'takes no values'],
+    ['{{> (upper "x")}}', 'by its key'],
+    ['{{> ../other}}', 'by its key'],
     ['{{#> other}}x{{/other}}', 'partial blocks'],
     ['{{#*inline "x"}}y{{/inline}}', 'inline partials'],
     ['{{* foo}}', 'decorators'],
@@ -163,7 +165,7 @@ describe('what a template cannot do', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(piece, { maxLength: 400 }), async (pieces) => {
         const startedAt = performance.now();
-        await renderer.faults(channels.email, { html: pieces.join('') }, 'tenant');
+        await renderer.check(channels.email, { html: pieces.join('') }, 'tenant');
         return performance.now() - startedAt < 500;
       }),
       { numRuns: 400 },

@@ -13,7 +13,7 @@ import type { Caller } from '../access/access.js';
 import { DEFAULT_BODY_LIMITS, shapeErrors } from '../http/body-shape.js';
 import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { LOGGER } from '../tokens.js';
-import { CheckSend, givenAddressErrors, localTimeErrors, noAddressErrors, timeErrors } from './check-send.js';
+import { CheckSend, givenAddressErrors, localTimeErrors, noAddressErrors } from './check-send.js';
 import { LocalTimes, scheduledFor } from './local-times.js';
 import { type BulkBody, type BulkItem, bulkItem } from './notification.schema.js';
 
@@ -98,9 +98,8 @@ export class AcceptBulk {
     // Replays before all other checks: the check of the content may fail while the renderer is busy.
     const isRepeated = await this.isFirstKeyKnown(caller, items);
     const unknown = isRepeated ? await this.withoutReplays(caller, items, result) : items;
-    const sharedErrors =
-      unknown.length > 0 ? [...timeErrors(body), ...(await this.checkSend.content(caller, body))] : [];
-    const errors = new Map(unknown.map((one) => [one, [...sharedErrors, ...itemErrors(body, one)]]));
+    const sharedErrors = unknown.length > 0 ? await this.checkSend.shared(caller, body, body.payload) : [];
+    const errors = await this.errorsOf(caller, body, unknown, sharedErrors);
     const hasErrors = unknown.some((one) => errors.get(one)!.length > 0);
     const rest = hasErrors && !isRepeated ? await this.withoutReplays(caller, items, result) : unknown;
     if (rest.length > 0 && sharedErrors.length > 0 && result.accepted.length === 0)
@@ -109,6 +108,19 @@ export class AcceptBulk {
     for (const one of rest) if (errors.get(one)!.length > 0) result.reject(one.index, errors.get(one)!);
     if (valid.length > 0) await this.acceptAll(caller, body, valid, result);
     return { accepted: result.accepted, rejected: result.rejected };
+  }
+
+  private async errorsOf(
+    caller: Caller,
+    body: BulkBody,
+    items: ReadItem[],
+    sharedErrors: FieldError[],
+  ): Promise<Map<ReadItem, FieldError[]>> {
+    const errors = new Map(items.map((one) => [one, [...sharedErrors, ...itemErrors(body, one)]]));
+    if (sharedErrors.length > 0) return errors;
+    for (const [{ item }, found] of errors)
+      found.push(...(await this.checkSend.payload(caller, body, item.payload, body.payload)));
+    return errors;
   }
 
   /**

@@ -23,7 +23,7 @@ export class AcceptTopicSend {
     // First, because a replay is answered even if the request no longer validates.
     const notificationId = idempotency && (await this.acceptedBefore(caller, idempotency));
     if (notificationId) return { kind: 'replayed', notificationId };
-    const errors = [...timeErrors(body), ...(await this.checkSend.content(caller, body))];
+    const errors = [...timeErrors(body), ...(await this.checkSend.message(caller, body, body.payload))];
     if (errors.length > 0) throw validationFailed(errors);
     const topicSend = toTopicSend(caller, body, idempotency);
     const result = await this.store.accept(topicSend);

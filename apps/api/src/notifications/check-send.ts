@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
-import { type RecipientAddresses, RecipientsStore, TemplatesStore } from '#database';
+import { KnownTemplates, type RecipientAddresses, RecipientsStore } from '#database';
 import {
   addressNeeded,
   type ChannelId,
@@ -13,10 +12,9 @@ import {
 } from '#domain';
 import type { Caller } from '../access/access.js';
 import { CheckContent } from '../templates/check-content.js';
+import { CheckPayload, type PayloadSchemas } from '../templates/check-payload.js';
 
 const YEAR_MS = 366 * 24 * 3_600_000;
-/** How long a template that exists is not looked up again. Missing templates are not cached. */
-const TEMPLATE_TTL_MS = 30_000;
 const NO_ADDRESSES: RecipientAddresses = { email: null, phone: null, locale: null, devices: [] };
 const ADDRESS_NAMES: Partial<Record<ChannelId, string>> = {
   email: 'e-mail address',
@@ -27,17 +25,17 @@ const ADDRESS_NAMES: Partial<Record<ChannelId, string>> = {
 /** The checks of a send that need more than its schema. Each returns all errors that it finds. */
 @Injectable()
 export class CheckSend {
-  private readonly knownTemplates = new LRUCache<string, true>({ max: 50_000, ttl: TEMPLATE_TTL_MS });
-
   constructor(
     private readonly recipients: RecipientsStore,
-    private readonly templates: TemplatesStore,
+    private readonly templates: KnownTemplates,
     private readonly contentChecks: CheckContent,
+    private readonly checkPayload: CheckPayload,
   ) {}
 
   /** All checks of a single send that read no profile. */
   async request(caller: Caller, body: SharedPart & RecipientPart): Promise<FieldError[]> {
-    return [...timeErrors(body), ...givenAddressErrors(body, body), ...(await this.content(caller, body))];
+    const errors = await this.message(caller, body, body.payload);
+    return [...timeErrors(body), ...givenAddressErrors(body, body), ...errors];
   }
 
   /** Checks that the content is valid, or that the template exists, for every channel. */
@@ -48,11 +46,46 @@ export class CheckSend {
       const errors = channels.map((channel) => this.contentChecks.run(tenantId, channel, content));
       return (await Promise.all(errors)).flat();
     }
-    const found = await Promise.all(channels.map((channel) => this.hasTemplate(tenantId, body.template_id!, channel)));
+    const found = await Promise.all(
+      channels.map((channel) => this.templates.schemas(tenantId, body.template_id!, channel)),
+    );
     const missing = channels.filter((_, index) => !found[index]);
     if (missing.length === 0) return [];
     const message = `there is no template ${JSON.stringify(body.template_id)} for ${missing.join(', ')}`;
     return [{ pointer: '/template_id', code: 'unknown_template', message }];
+  }
+
+  /** Checks the content, or that the template exists and the payload matches its schemas. */
+  async message(caller: Caller, body: SharedPart, payload: RecipientPart['payload']): Promise<FieldError[]> {
+    const errors = await this.content(caller, body);
+    return errors.length > 0 ? errors : await this.payload(caller, body, payload);
+  }
+
+  /** Checks the part that all recipients of a bulk send share. */
+  async shared(caller: Caller, body: SharedPart, payload: RecipientPart['payload']): Promise<FieldError[]> {
+    const errors = [...timeErrors(body), ...(await this.content(caller, body))];
+    if (errors.length > 0 || payload === undefined) return errors;
+    return this.checkPayload.sharedErrors(await this.payloadSchemas(caller, body), payload);
+  }
+
+  /**
+   * Checks the payload of one recipient, with the `shared` payload of a bulk send, against the schemas of a template
+   * that exists.
+   */
+  async payload(
+    caller: Caller,
+    body: SharedPart,
+    payload: RecipientPart['payload'],
+    shared?: RecipientPart['payload'],
+  ): Promise<FieldError[]> {
+    const schemas = await this.payloadSchemas(caller, body);
+    return schemas.length === 0 ? [] : await this.checkPayload.run(caller.tenantId, schemas, payload, shared);
+  }
+
+  /** None for inline content. */
+  private async payloadSchemas({ tenantId }: Caller, body: SharedPart): Promise<PayloadSchemas> {
+    const { template_id: templateId } = body;
+    return templateId === undefined ? [] : await this.checkPayload.schemasOf(tenantId, templateId, channelsOf(body));
   }
 
   /** Checks that the stored profile has an address for every channel whose address is not in the request. */
@@ -62,14 +95,6 @@ export class CheckSend {
     const stored = (await this.recipients.addressesOf(tenantId, recipientIdOf(item))) ?? NO_ADDRESSES;
     const missing = needed.filter((channel) => channelOf(channel).addressesOf(stored).length === 0);
     return noAddressErrors(item, missing);
-  }
-
-  private async hasTemplate(tenantId: string, idOrKey: string, channel: ChannelId): Promise<boolean> {
-    const key = `${tenantId} ${channel} ${idOrKey}`;
-    if (this.knownTemplates.has(key)) return true;
-    const heads = await this.templates.heads(tenantId, idOrKey, channel);
-    if (heads.length > 0) this.knownTemplates.set(key, true);
-    return heads.length > 0;
   }
 }
 

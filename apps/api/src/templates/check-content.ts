@@ -1,22 +1,82 @@
 import { Injectable } from '@nestjs/common';
-import { type ChannelId, channelOf, type FieldError } from '#domain';
-import { TemplateRenderer } from '#templates';
+import { z } from 'zod';
+import { type ChannelId, channelOf, type FieldError, type PartialUses, type TemplateKind } from '#domain';
+import { CONTENT_NAME, TemplateRenderer } from '#templates';
 import { fieldErrorsOf } from '../http/request-schema.pipe.js';
+
+export interface CheckedSources {
+  errors: FieldError[];
+  /** The partials that the content includes itself. */
+  uses: PartialUses;
+}
+
+const NO_USES: PartialUses = {};
+const partSource = z.string().min(1);
 
 /** Checks content: first its shape, which depends on the channel, then the syntax of every template source in it. */
 @Injectable()
 export class CheckContent {
   constructor(private readonly renderer: TemplateRenderer) {}
 
+  /** Checks the content of one send. */
   async run(tenantId: string, channelId: ChannelId, content: Record<string, unknown>): Promise<FieldError[]> {
-    const channel = channelOf(channelId);
-    const shape = channel.content.safeParse(content);
-    if (!shape.success)
-      return fieldErrorsOf(shape.error.issues, content).map((error) => ({
-        ...error,
-        pointer: `/content${error.pointer}`,
-      }));
-    const errors = await this.renderer.faults(channel, content, tenantId);
-    return errors.map(({ pointer, message }) => ({ pointer: `/content${pointer}`, code: 'template_syntax', message }));
+    const { errors, uses } = await this.stored(tenantId, { channel: channelId, kind: 'template' }, content);
+    const message = 'only a stored template can include partials';
+    return [...errors, ...errorsAt(uses, () => message)];
   }
+
+  /** Checks the content of a template, partial or layout. Whether the partials exist is checked when it is written. */
+  async stored(
+    tenantId: string,
+    { channel: channelId, kind }: { channel: ChannelId; kind: TemplateKind },
+    content: Record<string, unknown>,
+  ): Promise<CheckedSources> {
+    const channel = channelOf(channelId);
+    const shape = (kind === 'template' ? channel.content : partShape(channel.fields)).safeParse(content);
+    if (!shape.success) {
+      const errors = fieldErrorsOf(shape.error.issues, content);
+      return { errors: errors.map((error) => ({ ...error, pointer: `/content${error.pointer}` })), uses: NO_USES };
+    }
+    const { faults, uses } = await this.renderer.check(channel, content, tenantId);
+    const errors = faults.map(({ pointer, message }) => ({
+      pointer: `/content${pointer}`,
+      code: 'template_syntax',
+      message,
+    }));
+    return { errors: [...errors, ...(kind === 'layout' ? layoutErrors(content, uses) : strayContent(uses))], uses };
+  }
+}
+
+/** A partial or a layout has some of the fields of its channel, each a source. */
+function partShape(fields: Readonly<Record<string, unknown>>): z.ZodType {
+  const sources = Object.fromEntries(Object.keys(fields).map((field) => [field, partSource.optional()]));
+  const names = Object.keys(fields).join(', ');
+  return z.strictObject(sources).refine((given) => Object.keys(given).length > 0, `needs one of ${names}`);
+}
+
+/** `{{> @content}}` outside a layout. */
+function strayContent(uses: PartialUses): FieldError[] {
+  const message = `only a layout has {{> ${CONTENT_NAME}}}`;
+  return errorsAt(uses, (name) => (name === CONTENT_NAME ? message : null));
+}
+
+/** Every field of a layout names the place of the content once. */
+function layoutErrors(content: Record<string, unknown>, uses: PartialUses): FieldError[] {
+  return Object.keys(content).flatMap((field) => {
+    const places = (uses[field] ?? []).filter(({ name }) => name === CONTENT_NAME);
+    if (places.length === 1) return [];
+    const message = `needs {{> ${CONTENT_NAME}}} exactly once, got it ${places.length} times`;
+    return [{ pointer: `/content/${field}`, code: 'template_syntax', message }];
+  });
+}
+
+function errorsAt(uses: PartialUses, messageOf: (name: string) => string | null): FieldError[] {
+  return Object.entries(uses).flatMap(([field, list]) =>
+    list.flatMap(({ name, line, column }) => {
+      const message = messageOf(name);
+      if (message === null) return [];
+      const place = `line ${line}, column ${column}: ${message}`;
+      return [{ pointer: `/content/${field}`, code: 'template_syntax', message: place }];
+    }),
+  );
 }

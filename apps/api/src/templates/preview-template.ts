@@ -9,10 +9,13 @@ import {
   MOST_SMS_SEGMENTS,
   messageFaultOf,
   notFound,
+  PLATFORM_TENANT_ID,
   smsSegments,
 } from '#domain';
-import { TemplateFault, TemplateRenderer } from '#templates';
+import { Composed, TemplateFault, TemplateRenderer } from '#templates';
 import type { Caller } from '../access/access.js';
+
+export type PreviewOwner = Pick<Caller, 'tenantId' | 'settings'>;
 
 export interface PreviewRequest {
   idOrKey: string;
@@ -33,12 +36,13 @@ export class PreviewTemplate {
   ) {}
 
   /** Throws `not_found`, `conflict`, and `render_error` with the field that cannot be rendered. */
-  async run(caller: Caller, request: PreviewRequest) {
+  async run(caller: PreviewOwner, request: PreviewRequest) {
     const template = await this.find(caller, request);
-    const { channel, locale, version, content, samplePayload } = template;
+    const { channel, locale, version, samplePayload } = template;
     const payload = Object.keys(request.payload).length > 0 ? request.payload : (samplePayload ?? {});
     try {
-      const message = await this.renderer.render(channelOf(channel), content, [payload], caller.tenantId);
+      const composed = composedOf(template);
+      const message = await this.renderer.render(channelOf(channel), composed, [payload], caller.tenantId);
       // The limit of every tenant. Checked first because counting the segments of a longer text takes too long.
       const tooLong = messageFaultOf(channelOf(channel), message, { smsMaxSegments: MOST_SMS_SEGMENTS });
       if (tooLong) throw new TemplateFault(tooLong);
@@ -49,17 +53,33 @@ export class PreviewTemplate {
     }
   }
 
-  private async find({ tenantId, settings }: Caller, request: PreviewRequest): Promise<Template> {
+  /** As a send does: the templates of the tenant in any locale win over those of the platform. */
+  private async find(caller: PreviewOwner, request: PreviewRequest): Promise<Template> {
+    for (const owner of [caller.tenantId, PLATFORM_TENANT_ID]) {
+      const found = await this.findOf(owner, caller, request);
+      if (found) return found;
+    }
+    throw notFound('template', request.idOrKey);
+  }
+
+  private async findOf(owner: string, { settings }: PreviewOwner, request: PreviewRequest): Promise<Template | null> {
     const { idOrKey, channel, exactLocale, recipientLocale } = request;
     const locales = exactLocale ? [exactLocale] : localeChain(recipientLocale ?? null, settings.locale ?? null);
     for (const locale of locales) {
-      const found = await this.templates.get(tenantId, { idOrKey, channel, locale });
+      const found = await this.templates.get(owner, { idOrKey, channel, locale });
       if (found) return found;
     }
-    const any = await this.templates.get(tenantId, { idOrKey, channel });
-    if (!any) throw notFound('template', idOrKey);
-    return any;
+    return await this.templates.get(owner, { idOrKey, channel });
   }
+}
+
+/** A layout is shown around a placeholder. */
+function composedOf({ kind, content, includes }: Template): Composed {
+  if (kind !== 'layout') return new Composed(content, includes);
+  const sources = content as Record<string, string>;
+  const placeholders = Object.fromEntries(Object.keys(sources).map((field) => [field, '[content]']));
+  const layout = { id: '', locale: '', version: 0, content: sources };
+  return new Composed(placeholders, { layout, partials: includes?.partials ?? {} });
 }
 
 function renderError(error: TemplateFault): DomainError {

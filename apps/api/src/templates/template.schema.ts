@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { channelIds, localeTag } from '#domain';
+import { channelIds, localeTag, templateKinds } from '#domain';
 import { filteredPage, id, jsonObject, time } from '../http/schemas.js';
 
 const channel = z.enum(channelIds, { error: `must be one of ${channelIds.join(', ')}` });
+const kind = z.enum(templateKinds, { error: `must be one of ${templateKinds.join(', ')}` });
 /** Never a UUID, so that `template_id` of a send can be a key or an id. */
 const key = z
   .string()
@@ -15,8 +16,17 @@ const content = jsonObject.meta({
   description: 'Handlebars sources. The shape depends on the channel, see docs/templates.md',
 });
 
+const versionFields = {
+  content,
+  sample_payload: jsonObject.nullish().meta({ description: 'The payload of a preview without one' }),
+  payload_schema: jsonObject
+    .nullish()
+    .meta({ description: 'JSON Schema (2020-12) of the payload; sends that do not match are refused' }),
+  layout: key.nullish().meta({ description: 'The key of a layout on the same channel' }),
+};
+
 export const templateBody = z
-  .strictObject({ key, channel, locale: localeTag.default('en'), content, sample_payload: jsonObject.optional() })
+  .strictObject({ key, channel, locale: localeTag.default('en'), kind: kind.default('template'), ...versionFields })
   .meta({
     id: 'TemplateBody',
     examples: [
@@ -35,12 +45,14 @@ export const versionBody = z
     key: key.optional(),
     channel: channel.optional(),
     locale: localeTag.optional(),
-    content,
-    sample_payload: jsonObject.optional(),
+    kind: kind.optional(),
+    ...versionFields,
   })
   .meta({
     id: 'TemplateVersionBody',
-    description: 'A new version. key, channel and locale cannot change; if given, they must be the present ones',
+    description:
+      'A new version. key, channel, locale and kind cannot change; if given, they must be the present ones. ' +
+      'sample_payload, payload_schema and layout stay when they are not given; null removes them',
   });
 export type VersionBody = z.infer<typeof versionBody>;
 
@@ -50,9 +62,18 @@ export const templateView = z
     key: z.string(),
     channel,
     locale: z.string(),
+    kind,
+    platform: z
+      .boolean()
+      .meta({ description: 'Whether it is a template of the platform, which tenants cannot change' }),
     version: z.int(),
     content: jsonObject,
     sample_payload: jsonObject.nullable(),
+    payload_schema: jsonObject.nullable(),
+    layout: z.string().nullable(),
+    includes: z
+      .array(z.object({ key: z.string(), id, locale: z.string(), version: z.int() }))
+      .meta({ description: 'The versions of the layout and the partials that this version contains' }),
     created_at: time,
     updated_at: time,
   })
@@ -76,4 +97,13 @@ export const previewView = z
 
 export const templateParam = z.object({ id: z.string().min(1).max(255) });
 export const selectorQuery = z.strictObject({ channel: channel.optional(), locale: localeTag.optional() });
-export const templatesQuery = filteredPage({ key: z.string().max(255).optional(), channel: channel.optional() });
+const filters = { key: z.string().max(255).optional(), channel: channel.optional(), kind: kind.optional() };
+export const platformTemplatesQuery = filteredPage(filters);
+export const templatesQuery = filteredPage({
+  ...filters,
+  include: z
+    .literal('platform')
+    .optional()
+    .meta({ description: "platform: adds the platform's templates, which are used where the tenant has none" }),
+});
+export type TemplatesQuery = z.infer<typeof templatesQuery>;

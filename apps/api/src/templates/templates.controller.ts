@@ -1,21 +1,21 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Res, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type AuditNote, type Template, type TemplateContent, TemplatesStore } from '#database';
-import { type ChannelId, notFound } from '#domain';
+import { type AuditNote, TemplatesStore } from '#database';
+import type { ChannelId } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
-import { validationFailed } from '../http/request-schema.pipe.js';
 import { listOf, listView } from '../http/schemas.js';
-import { CheckContent } from './check-content.js';
+import { ManageTemplates } from './manage-templates.js';
 import { PreviewTemplate } from './preview-template.js';
 import {
   previewBody,
   previewView,
   selectorQuery,
   type TemplateBody,
+  type TemplatesQuery,
   templateBody,
   templateParam,
   templatesQuery,
@@ -23,6 +23,7 @@ import {
   type VersionBody,
   versionBody,
 } from './template.schema.js';
+import { toTemplateView } from './template-view.js';
 
 interface Selector {
   channel?: ChannelId;
@@ -35,7 +36,7 @@ interface Selector {
 export class TemplatesController {
   constructor(
     private readonly templates: TemplatesStore,
-    private readonly contentChecks: CheckContent,
+    private readonly manage: ManageTemplates,
     private readonly previewTemplate: PreviewTemplate,
   ) {}
 
@@ -49,17 +50,14 @@ export class TemplatesController {
     errors: ['validation_failed', 'conflict'],
   })
   async create(
-    @CurrentCaller() { tenantId }: Caller,
+    @CurrentCaller() caller: Caller,
     @Body({ schema: templateBody }) body: TemplateBody,
     @CurrentAudit() audit: AuditNote,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    await this.checkContent(tenantId, body.channel, body.content);
-    const { key, channel, locale, content } = body;
-    const template = { key, channel, locale, content, samplePayload: body.sample_payload ?? null };
-    const created = await this.templates.create(tenantId, template, audit);
+    const created = await this.manage.create(caller.tenantId, body, writeOf(caller, audit));
     reply.header('Location', `/api/v1/templates/${created.id}`);
-    return toView(created);
+    return toTemplateView(created);
   }
 
   @Get()
@@ -72,13 +70,11 @@ export class TemplatesController {
   })
   async list(
     @CurrentCaller() { tenantId }: Caller,
-    @Query({ schema: templatesQuery }) {
-      key,
-      channel,
-      ...page
-    }: { limit: number; cursor?: string; key?: string; channel?: ChannelId },
+    @Query({ schema: templatesQuery }) { limit, cursor, include, ...filter }: TemplatesQuery,
   ) {
-    return listView(await this.templates.list(tenantId, { key, channel }, page), toView);
+    const page = { limit, cursor };
+    const withPlatform = include === 'platform';
+    return listView(await this.templates.list(tenantId, { ...filter, withPlatform }, page), toTemplateView);
   }
 
   @Get(':id')
@@ -94,36 +90,27 @@ export class TemplatesController {
     @Param({ schema: templateParam }) { id }: { id: string },
     @Query({ schema: selectorQuery }) selector: Selector,
   ) {
-    const found = await this.templates.get(tenantId, { idOrKey: id, ...selector });
-    if (!found) throw notFound('template', id);
-    return toView(found);
+    return toTemplateView(await this.manage.get(tenantId, { idOrKey: id, ...selector }));
   }
 
   @Put(':id')
   @RequireApiKey('templates:write')
   @Audited('template.changed')
   @Answers({
-    summary: 'Create a new version',
+    summary: 'Create a new version, or a copy of a template of the platform',
     status: 200,
     schema: templateView,
     errors: ['not_found', 'conflict', 'validation_failed'],
   })
   async put(
-    @CurrentCaller() { tenantId }: Caller,
+    @CurrentCaller() caller: Caller,
     @Param({ schema: templateParam }) { id }: { id: string },
     @Query({ schema: selectorQuery }) query: Selector,
     @Body({ schema: versionBody }) body: VersionBody,
     @CurrentAudit() audit: AuditNote,
   ) {
     const selector = { idOrKey: id, channel: query.channel ?? body.channel, locale: query.locale ?? body.locale };
-    const found = await this.templates.get(tenantId, selector);
-    if (!found) throw notFound('template', id);
-    checkUnchanged(found, body);
-    await this.checkContent(tenantId, found.channel, body.content);
-    const version = { content: body.content, samplePayload: body.sample_payload ?? found.samplePayload };
-    const next = await this.templates.addVersion(tenantId, { idOrKey: found.id }, version, audit);
-    if (!next) throw notFound('template', id);
-    return toView(next);
+    return toTemplateView(await this.manage.put(caller.tenantId, selector, body, writeOf(caller, audit)));
   }
 
   @Delete(':id')
@@ -132,13 +119,12 @@ export class TemplatesController {
   @Audited('template.removed')
   @Answers({ summary: 'Delete a template with its versions', status: 204, errors: ['not_found', 'conflict'] })
   async delete(
-    @CurrentCaller() { tenantId }: Caller,
+    @CurrentCaller() caller: Caller,
     @Param({ schema: templateParam }) { id }: { id: string },
     @Query({ schema: selectorQuery }) selector: Selector,
     @CurrentAudit() audit: AuditNote,
   ): Promise<void> {
-    const found = await this.templates.delete(tenantId, { idOrKey: id, ...selector }, audit);
-    if (!found) throw notFound('template', id);
+    await this.manage.delete(caller.tenantId, { idOrKey: id, ...selector }, writeOf(caller, audit));
   }
 
   @Post(':id/preview')
@@ -164,33 +150,8 @@ export class TemplatesController {
       payload: body.payload,
     });
   }
-
-  private async checkContent(tenantId: string, channel: ChannelId, content: TemplateContent): Promise<void> {
-    const errors = await this.contentChecks.run(tenantId, channel, content);
-    if (errors.length > 0) throw validationFailed(errors);
-  }
 }
 
-/** Throws `validation_failed` when the body names another key, channel or locale than the template has. */
-function checkUnchanged(template: Template, body: VersionBody): void {
-  const errors = (['key', 'channel', 'locale'] as const).flatMap((field) => {
-    const [current, given] = [template[field], body[field]].map((value) => JSON.stringify(value));
-    if (given === undefined || given === current) return [];
-    return [{ pointer: `/${field}`, code: 'immutable', message: `is ${current} and cannot be changed, got ${given}` }];
-  });
-  if (errors.length > 0) throw validationFailed(errors);
-}
-
-function toView(template: Template) {
-  return {
-    id: template.id,
-    key: template.key,
-    channel: template.channel,
-    locale: template.locale,
-    version: template.version,
-    content: template.content,
-    sample_payload: template.samplePayload,
-    created_at: template.createdAt.toISOString(),
-    updated_at: template.updatedAt.toISOString(),
-  };
+function writeOf({ settings }: Caller, audit: AuditNote) {
+  return { audit, defaultLocale: settings.locale ?? null };
 }

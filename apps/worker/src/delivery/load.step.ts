@@ -5,12 +5,15 @@ import {
   ReceiptsStore,
   SharedContentsStore,
   type StoredSharedContent,
-  type TemplateContent,
   TemplatesStore,
+  type TemplateVersion,
+  type VersionKey,
+  versionKey,
 } from '#database';
 import {
   addressesFor,
   type ChannelId,
+  type Includes,
   inAppContent,
   missingAddress,
   missingTemplate,
@@ -41,16 +44,10 @@ interface Shared {
   bytes: number;
 }
 
-interface VersionKey {
-  tenantId: string;
-  templateId: string;
-  version: number;
-}
-
 /** Loads the notification, recipient and tenant, and the current version of the template in the best locale. */
 @Injectable()
 export class LoadStep {
-  private readonly versions: ReadCache<VersionKey, TemplateContent>;
+  private readonly versions: ReadCache<VersionKey, TemplateVersion>;
   private readonly shared: ReadCache<SharedKey, Shared>;
 
   constructor(
@@ -74,7 +71,7 @@ export class LoadStep {
     if (!context) throw new StopPipeline({ kind: 'claim_lost', detail: 'the delivery is gone' });
     if (claimed.delivery.sending) await this.applyUnknownPolicy(claimed, context);
     const shared = await this.sharedOf(context);
-    const { content, templateVersion } = await this.contentOf(claimed, context, shared);
+    const { content, includes, templateVersion } = await this.contentOf(claimed, context, shared);
     const addresses = addressesFor(claimed.channel, context.address, context.recipient);
     if (addresses.length === 0 && claimed.channel.addressFrom)
       throw new StopPipeline(missingAddress(claimed.channel, context.notification.recipientId));
@@ -83,6 +80,7 @@ export class LoadStep {
       context,
       addresses,
       content,
+      includes,
       templateVersion,
       sharedPayload: shared?.payload ?? null,
       loaded: true,
@@ -126,17 +124,17 @@ export class LoadStep {
     { delivery, channel }: Claimed,
     { notification, recipient, tenant, templateHeads: heads }: DeliveryContext,
     shared: Shared | null,
-  ): Promise<{ content: TemplateContent; templateVersion: number | null }> {
+  ): Promise<{ content: Record<string, unknown>; includes: Includes | null; templateVersion: number | null }> {
     // Webhooks have no template: the event is the content.
     if (notification.endpointId)
-      return { content: { body: JSON.stringify(notification.payload) }, templateVersion: null };
+      return { content: { body: JSON.stringify(notification.payload) }, includes: null, templateVersion: null };
     const inline = notification.content ?? shared?.content;
-    if (inline) return { content: inlineFor(channel.id, inline), templateVersion: null };
+    if (inline) return { content: inlineFor(channel.id, inline), includes: null, templateVersion: null };
     const head = templateFor(heads, recipient?.locale ?? null, tenant.settings.locale ?? null);
-    const key = head && { tenantId: delivery.tenantId, templateId: head.id, version: head.version };
-    const content = key && (await this.versions.get(`${key.tenantId} ${key.templateId} ${key.version}`, key));
-    if (!content) throw new StopPipeline(missingTemplate(channel, notification.templateId!));
-    return { content, templateVersion: head.version };
+    const key = head && versionKey(delivery.tenantId, head);
+    const version = key && (await this.versions.get(`${key.tenantId} ${key.templateId} ${key.version}`, key));
+    if (!version) throw new StopPipeline(missingTemplate(channel, notification.templateId!));
+    return { ...version, templateVersion: head.version };
   }
 }
 

@@ -2,7 +2,7 @@
 // does not compile.
 
 import type { ClaimedDelivery, DeliveryContext } from '#database';
-import type { Channel, ChannelId } from '#domain';
+import type { Channel, ChannelId, Includes } from '#domain';
 import type { Sender } from '#providers';
 import type { SharedPayload } from '#templates';
 import type { UnsubscribeLink } from './unsubscribe-links.js';
@@ -20,6 +20,8 @@ export interface Loaded extends Claimed {
   /** One address, several for push, none for in-app. */
   addresses: readonly string[];
   content: Record<string, unknown>;
+  /** The partials and the layout of a template. */
+  includes: Includes | null;
   templateVersion: number | null;
   /** The payload shared by all items of a bulk send; null for a single send. */
   sharedPayload: SharedPayload | null;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { addedVariables, cleanJson, renderFailure, StopPipeline, tooLargeFailure } from '#domain';
-import { RendererBusy, TemplateFault, TemplateRenderer } from '#templates';
+import { Composed, RendererBusy, TemplateFault, TemplateRenderer } from '#templates';
 import type { Limited, Rendered } from './pipeline-context.js';
 import { UnsubscribeLinks } from './unsubscribe-links.js';
 
@@ -25,7 +25,8 @@ export class RenderStep {
     const layers = [added, limited.sharedPayload ?? {}, notification.payload ?? {}];
     try {
       // A template can cut a surrogate pair in two, and the database rejects lone surrogates.
-      const rendered = await this.renderer.render(limited.channel, limited.content, layers, limited.delivery.tenantId);
+      const composed = new Composed(limited.content, limited.includes);
+      const rendered = await this.renderer.render(limited.channel, composed, layers, limited.delivery.tenantId);
       const message = cleanJson(rendered);
       const failure = tooLargeFailure(limited.channel, message, { smsMaxSegments: tenant.settings.sms_max_segments });
       if (failure) throw new StopPipeline(failure);

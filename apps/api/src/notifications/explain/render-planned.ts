@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Config } from '#config';
-import { type DeliveryContext, TemplatesStore } from '#database';
+import { type DeliveryContext, TemplatesStore, versionKey } from '#database';
 import {
   addedVariables,
   type Channel,
@@ -11,7 +11,7 @@ import {
   templateFor,
   tooLargeFailure,
 } from '#domain';
-import { TemplateFault, TemplateRenderer } from '#templates';
+import { Composed, TemplateFault, TemplateRenderer } from '#templates';
 import { faultErrors } from '../../templates/preview-template.js';
 import { CONFIG } from '../../tokens.js';
 import { failedAs, type Verdict } from './verdict.js';
@@ -64,11 +64,10 @@ export class RenderPlanned {
   }
 
   private async contentOf({ notification, recipient, tenant, templateHeads }: DeliveryContext) {
-    if (notification.content) return { content: notification.content, templateVersion: null };
+    if (notification.content) return { content: new Composed(notification.content, null), templateVersion: null };
     const head = templateFor(templateHeads, recipient?.locale ?? null, tenant.settings.locale ?? null);
     if (!head) return { content: null, templateVersion: null };
-    const { id: templateId, version } = head;
-    const content = await this.templates.version({ tenantId: notification.tenantId, templateId, version });
-    return { content, templateVersion: version };
+    const version = await this.templates.version(versionKey(notification.tenantId, head));
+    return { content: version && new Composed(version.content, version.includes), templateVersion: head.version };
   }
 }

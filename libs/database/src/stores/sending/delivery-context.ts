@@ -1,18 +1,19 @@
 // The data that the pipeline needs of a delivery, and the statement that reads it.
 
-import type {
-  Cap,
-  CategoryChoices,
-  CategoryPolicy,
-  CategoryPreference,
-  ChannelId,
-  QuietHours,
-  SuppressionReason,
-  TenantSettings,
+import {
+  type Cap,
+  type CategoryChoices,
+  type CategoryPolicy,
+  type CategoryPreference,
+  type ChannelId,
+  PLATFORM_TENANT_ID,
+  type QuietHours,
+  type SuppressionReason,
+  type TenantSettings,
 } from '#domain';
 import { columnList } from '../../column-list.js';
 import { COMPARABLE_ADDRESS } from '../comparable-address.js';
-import type { TemplateHead } from '../template.js';
+import type { TemplateHead } from '../templates/template.js';
 import type { Notification } from './notification.js';
 
 export interface RecipientProfile {
@@ -159,6 +160,23 @@ const suppressionOf = (address: string): string => `select s.reason from suppres
          where s.tenant_id = d.tenant_id and s.channel = d.channel and (s.expires_at is null or s.expires_at > now())
            and s.address = ${address}`;
 
+/** The templates of an owner that the notification's template id or key selects. */
+function templateHeads(owner: string): string {
+  return `(
+    select json_agg(json_build_object('id', m.id, 'locale', m.locale, 'version', m.version,
+                                      'platform', m.tenant_id = '${PLATFORM_TENANT_ID}'))
+    from (
+      select tenant_id, id, locale, version from templates
+      where tenant_id = ${owner} and key = n.template_id and channel = d.channel and kind = 'template'
+      union all
+      select tenant_id, id, locale, version from templates
+      where tenant_id = ${owner} and channel = d.channel and kind = 'template' and id = case
+        when n.template_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then n.template_id::uuid
+      end
+    ) m
+  )`;
+}
+
 /**
  * Reads the contexts of deliveries. `source` selects rows of deliveries as `d` and of notifications as `n`, `recipient`
  * the recipient of `d`; `pads` is the key of hashed addresses, for carillon_hashed_address().
@@ -187,16 +205,8 @@ select now() as loaded_at, d.tenant_id, d.id as delivery_id, d.address, n.id as 
        ) as suppression,
        t.status as tenant_status, t.settings as tenant_settings, t.test_of is not null or n.test as is_sandboxed,
        case when n.template_id is not null then (
-         select json_agg(json_build_object('id', m.id, 'locale', m.locale, 'version', m.version))
-         from (
-           select id, locale, version from templates
-           where tenant_id = d.tenant_id and key = n.template_id and channel = d.channel
-           union all
-           select id, locale, version from templates
-           where tenant_id = d.tenant_id and channel = d.channel and id = case
-             when n.template_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then n.template_id::uuid
-           end
-         ) m
+         -- The second look-up runs only if the first finds nothing.
+         select coalesce(${templateHeads('d.tenant_id')}, ${templateHeads(`'${PLATFORM_TENANT_ID}'`)})
        ) end as template_heads
 from ${source}
 cross join lateral (select * from tenants x where x.id = d.tenant_id offset 0) t

@@ -1,0 +1,151 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { type AuditNote, type TemplateSelector, TemplatesStore } from '#database';
+import { type ChannelId, PLATFORM_TENANT_ID, type TemplateKind } from '#domain';
+import { RequireOperator } from '../access/access.js';
+import { Audited, CurrentAudit } from '../audit/audited.js';
+import { Answers } from '../http/answers.js';
+import { listOf, listView } from '../http/schemas.js';
+import { ManageTemplates } from '../templates/manage-templates.js';
+import { PreviewTemplate } from '../templates/preview-template.js';
+import {
+  platformTemplatesQuery,
+  previewBody,
+  previewView,
+  selectorQuery,
+  type TemplateBody,
+  templateBody,
+  templateParam,
+  templateView,
+  type VersionBody,
+  versionBody,
+} from '../templates/template.schema.js';
+import { toTemplateView } from '../templates/template-view.js';
+
+type Selector = Omit<TemplateSelector, 'idOrKey'>;
+
+/** The platform's own templates, for tenants without a template of the same key and channel. */
+@ApiTags('Operator')
+@Controller('internal/templates')
+export class PlatformTemplatesController {
+  constructor(
+    private readonly templates: TemplatesStore,
+    private readonly manage: ManageTemplates,
+    private readonly previewTemplate: PreviewTemplate,
+  ) {}
+
+  @Post()
+  @RequireOperator()
+  @Audited('template.created')
+  @Answers({
+    summary: 'Create a template of the platform',
+    status: 201,
+    schema: templateView,
+    errors: ['validation_failed', 'conflict'],
+  })
+  async create(
+    @Body({ schema: templateBody }) body: TemplateBody,
+    @CurrentAudit() audit: AuditNote,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const created = await this.manage.create(PLATFORM_TENANT_ID, body, { audit, defaultLocale: null });
+    reply.header('Location', `/internal/templates/${created.id}`);
+    return toTemplateView(created);
+  }
+
+  @Get()
+  @RequireOperator()
+  @Answers({
+    summary: 'List templates of the platform, newest first',
+    status: 200,
+    schema: listOf(templateView),
+    errors: ['validation_failed'],
+  })
+  async list(
+    @Query({ schema: platformTemplatesQuery }) {
+      limit,
+      cursor,
+      ...filter
+    }: {
+      limit: number;
+      cursor?: string;
+      key?: string;
+      channel?: ChannelId;
+      kind?: TemplateKind;
+    },
+  ) {
+    return listView(await this.templates.list(PLATFORM_TENANT_ID, filter, { limit, cursor }), toTemplateView);
+  }
+
+  @Get(':id')
+  @RequireOperator()
+  @Answers({
+    summary: 'Get a template of the platform by id or key',
+    status: 200,
+    schema: templateView,
+    errors: ['not_found', 'conflict'],
+  })
+  async get(
+    @Param({ schema: templateParam }) { id }: { id: string },
+    @Query({ schema: selectorQuery }) selector: Selector,
+  ) {
+    return toTemplateView(await this.manage.get(PLATFORM_TENANT_ID, { idOrKey: id, ...selector }));
+  }
+
+  @Put(':id')
+  @RequireOperator()
+  @Audited('template.changed')
+  @Answers({
+    summary: 'Create a new version of a template of the platform',
+    status: 200,
+    schema: templateView,
+    errors: ['not_found', 'conflict', 'validation_failed'],
+  })
+  async put(
+    @Param({ schema: templateParam }) { id }: { id: string },
+    @Query({ schema: selectorQuery }) query: Selector,
+    @Body({ schema: versionBody }) body: VersionBody,
+    @CurrentAudit() audit: AuditNote,
+  ) {
+    const selector = { idOrKey: id, channel: query.channel ?? body.channel, locale: query.locale ?? body.locale };
+    const write = { audit, defaultLocale: null };
+    return toTemplateView(await this.manage.put(PLATFORM_TENANT_ID, selector, body, write));
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @RequireOperator()
+  @Audited('template.removed')
+  @Answers({
+    summary: 'Delete a template of the platform with its versions',
+    status: 204,
+    errors: ['not_found', 'conflict'],
+  })
+  async delete(
+    @Param({ schema: templateParam }) { id }: { id: string },
+    @Query({ schema: selectorQuery }) selector: Selector,
+    @CurrentAudit() audit: AuditNote,
+  ): Promise<void> {
+    await this.manage.delete(PLATFORM_TENANT_ID, { idOrKey: id, ...selector }, { audit, defaultLocale: null });
+  }
+
+  @Post(':id/preview')
+  @HttpCode(200)
+  @RequireOperator()
+  @Answers({
+    summary: 'Render a template of the platform without sending',
+    status: 200,
+    schema: previewView,
+    errors: ['not_found', 'conflict', 'render_error'],
+  })
+  async preview(
+    @Param({ schema: templateParam }) { id }: { id: string },
+    @Query({ schema: selectorQuery }) query: Selector,
+    @Body({ schema: previewBody }) body: { payload: Record<string, unknown>; locale?: string },
+  ) {
+    const { channel, locale: exactLocale } = query;
+    const request = { idOrKey: id, channel, exactLocale, recipientLocale: body.locale, payload: body.payload };
+    return await this.previewTemplate.run({ tenantId: PLATFORM_TENANT_ID, settings: {} }, request);
+  }
+}

@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common';
+import type { NewVersion, TemplatePlace } from '#database';
+import type { FieldError } from '#domain';
+import { TemplateRenderer } from '#templates';
+import { validationFailed } from '../http/request-schema.pipe.js';
+import { CheckContent } from './check-content.js';
+
+/** Checks everything of a new version but what it includes, which the store checks in its transaction. */
+@Injectable()
+export class CheckTemplate {
+  constructor(
+    private readonly contentChecks: CheckContent,
+    private readonly renderer: TemplateRenderer,
+  ) {}
+
+  /** Throws `validation_failed` with all errors. */
+  async run(owner: string, place: TemplatePlace, version: Omit<NewVersion, 'uses'>): Promise<NewVersion> {
+    const { errors, uses } = await this.contentChecks.stored(owner, place, version.content);
+    errors.push(...templateOnlyErrors(place, version), ...(await this.schemaErrors(owner, version)));
+    if (errors.length > 0) throw validationFailed(errors);
+    return { ...version, uses };
+  }
+
+  private async schemaErrors(owner: string, version: Omit<NewVersion, 'uses'>): Promise<FieldError[]> {
+    const { payloadSchema, samplePayload } = version;
+    if (payloadSchema === null) return [];
+    const faults = this.renderer.payloads.schemaFaults(payloadSchema);
+    if (faults.length > 0)
+      return faults.map(({ pointer, message }) => ({
+        pointer: `/payload_schema${pointer}`,
+        code: 'payload_schema',
+        message,
+      }));
+    if (samplePayload === null) return [];
+    const wrong = await this.renderer.payloads.faults(owner, [JSON.stringify(payloadSchema)], samplePayload);
+    return wrong.map((fault) => ({ ...fault, pointer: `/sample_payload${fault.pointer}` }));
+  }
+}
+
+function templateOnlyErrors(
+  { kind }: TemplatePlace,
+  { payloadSchema, layout }: Omit<NewVersion, 'uses'>,
+): FieldError[] {
+  if (kind === 'template') return [];
+  return Object.entries({ payload_schema: payloadSchema, layout }).flatMap(([field, value]) =>
+    value === null ? [] : [{ pointer: `/${field}`, code: 'not_allowed', message: `a ${kind} has no ${field}` }],
+  );
+}

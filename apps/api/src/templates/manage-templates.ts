@@ -1,0 +1,92 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { type Template, type TemplateSelector, TemplatesStore, type TemplateWrite } from '#database';
+import { DomainError, isId, notFound, PLATFORM_TENANT_ID } from '#domain';
+import type { RealtimeBus } from '#realtime';
+import { validationFailed } from '../http/request-schema.pipe.js';
+import { BUS } from '../tokens.js';
+import { CheckTemplate } from './check-template.js';
+import type { TemplateBody, VersionBody } from './template.schema.js';
+
+/** Templates, partials and layouts of one owner: a tenant or the platform. */
+@Injectable()
+export class ManageTemplates {
+  constructor(
+    private readonly templates: TemplatesStore,
+    private readonly checkTemplate: CheckTemplate,
+    @Inject(BUS) private readonly bus: RealtimeBus,
+  ) {}
+
+  /** Throws `validation_failed` and `conflict`. */
+  async create(owner: string, body: TemplateBody, write: TemplateWrite): Promise<Template> {
+    const { key, channel, locale, kind, content } = body;
+    const place = { key, channel, locale, kind };
+    const version = await this.checkTemplate.run(owner, place, {
+      content,
+      samplePayload: body.sample_payload ?? null,
+      payloadSchema: body.payload_schema ?? null,
+      layout: body.layout ?? null,
+    });
+    const created = await this.templates.create(owner, { ...place, ...version }, write);
+    this.announce(owner);
+    return created;
+  }
+
+  /** The owner's template, or else the platform's. Throws `not_found` and `conflict`. */
+  async get(owner: string, selector: TemplateSelector): Promise<Template> {
+    const found =
+      (await this.templates.get(owner, selector)) ?? (await this.templates.get(PLATFORM_TENANT_ID, selector));
+    if (!found) throw notFound('template', selector.idOrKey);
+    return found;
+  }
+
+  /**
+   * Writes a new version. If only the platform has the key, it writes the first version of the tenant's own template.
+   * Throws `not_found`, `conflict` and `validation_failed`.
+   */
+  async put(owner: string, selector: TemplateSelector, body: VersionBody, write: TemplateWrite): Promise<Template> {
+    const found = await this.get(owner, selector);
+    checkUnchanged(found, body);
+    const isCopy = found.isPlatform && owner !== PLATFORM_TENANT_ID;
+    if (isCopy && isId(selector.idOrKey)) {
+      const key = JSON.stringify(found.key);
+      throw new DomainError(
+        'conflict',
+        `${found.id} is a template of the platform. PUT its key ${key} to make a copy.`,
+      );
+    }
+    const version = await this.checkTemplate.run(owner, found, {
+      content: body.content,
+      samplePayload: body.sample_payload === undefined ? found.samplePayload : body.sample_payload,
+      payloadSchema: body.payload_schema === undefined ? found.payloadSchema : body.payload_schema,
+      layout: body.layout === undefined ? found.layout : body.layout,
+    });
+    const { key, channel, locale, kind, id } = found;
+    const next = isCopy
+      ? await this.templates.create(owner, { key, channel, locale, kind, ...version }, write)
+      : await this.templates.addVersion(owner, { idOrKey: id }, version, write);
+    if (!next) throw notFound('template', selector.idOrKey);
+    this.announce(owner);
+    return next;
+  }
+
+  /** Throws `not_found` and `conflict`. */
+  async delete(owner: string, selector: TemplateSelector, { audit }: TemplateWrite): Promise<void> {
+    const isDeleted = await this.templates.delete(owner, selector, audit);
+    if (!isDeleted) throw notFound('template', selector.idOrKey);
+    this.announce(owner);
+  }
+
+  private announce(owner: string): void {
+    this.bus.publish([{ kind: 'stale', tenantId: owner, what: 'templates' }]);
+  }
+}
+
+/** Throws `validation_failed` when the body names another key, channel, locale or kind than the template has. */
+function checkUnchanged(template: Template, body: VersionBody): void {
+  const errors = (['key', 'channel', 'locale', 'kind'] as const).flatMap((field) => {
+    const [current, given] = [template[field], body[field]].map((value) => JSON.stringify(value));
+    if (given === undefined || given === current) return [];
+    return [{ pointer: `/${field}`, code: 'immutable', message: `is ${current} and cannot be changed, got ${given}` }];
+  });
+  if (errors.length > 0) throw validationFailed(errors);
+}
