@@ -62,6 +62,10 @@ async function platformAccount(): Promise<string> {
   return (await app.operator('POST', '/internal/provider-accounts', accountBody())).body.id;
 }
 
+async function platformTemplate(): Promise<string> {
+  return (await app.operator('POST', '/internal/templates', templateBody())).body.id;
+}
+
 async function deadLetter(): Promise<string> {
   const sent = await tenant.send(simulated('rejected', newId()));
   let id = '';
@@ -103,6 +107,12 @@ const recipes: Record<string, () => Promise<Request>> = {
   'DELETE /internal/provider-accounts/{id}': async () => ({
     path: `/internal/provider-accounts/${await platformAccount()}`,
   }),
+  'POST /internal/templates': async () => ({ path: '/internal/templates', body: templateBody() }),
+  'PUT /internal/templates/{id}': async () => ({
+    path: `/internal/templates/${await platformTemplate()}`,
+    body: { content: CONTENT.email },
+  }),
+  'DELETE /internal/templates/{id}': async () => ({ path: `/internal/templates/${await platformTemplate()}` }),
   'POST /internal/dlq/{id}/replay': async () => ({ path: `/internal/dlq/${await deadLetter()}/replay`, body: {} }),
   'DELETE /internal/dlq/{id}': async () => ({ path: `/internal/dlq/${await deadLetter()}` }),
   'POST /api/v1/provider-accounts': async () => ({ path: '/api/v1/provider-accounts', body: accountBody() }),

@@ -166,7 +166,11 @@ describe('templates', () => {
     });
     expect(bad.body.errors).toEqual([
       { pointer: '/content/subject', code: 'template_syntax', message: expect.stringMatching(/^line 1, column \d+: /) },
-      { pointer: '/content/html', code: 'template_syntax', message: 'line 1, column 1: partials are not allowed' },
+      {
+        pointer: '/content/html',
+        code: 'unknown_partial',
+        message: 'line 1, column 1: there is no partial "y" for email',
+      },
     ]);
     await tenant.call('POST', '/api/v1/templates', { ...body, locale: 'fr' });
     expect((await tenant.call('GET', '/api/v1/templates/order')).body).toMatchObject({

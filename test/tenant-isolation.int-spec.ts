@@ -84,11 +84,23 @@ describe('the catalogue', () => {
       const tenantColumn = table === 'tenants' ? 'id' : 'tenant_id';
       // The owner of the audit log deletes what has expired; no other role may.
       const isAudit = table === 'audit_log';
+      // Every tenant reads the templates of the platform, and only those of the nil UUID.
+      const isTemplate = table === 'templates' || table === 'template_versions';
       expect({ table, forced, policies, roles, hasTenant: columns.includes(tenantColumn), keys }).toEqual({
         table,
         forced: true,
-        policies: [...(isAudit ? ['owner_deletes', 'owner_reads'] : []), 'platform_rows', 'tenant_rows'],
-        roles: [...owners.flatMap(({ name }) => (isAudit ? [name, name] : [])), 'carillon_platform', 'carillon_tenant'],
+        policies: [
+          ...(isAudit ? ['owner_deletes', 'owner_reads'] : []),
+          'platform_rows',
+          ...(isTemplate ? ['platform_templates'] : []),
+          'tenant_rows',
+        ],
+        roles: [
+          ...owners.flatMap(({ name }) => (isAudit ? [name, name] : [])),
+          'carillon_platform',
+          'carillon_tenant',
+          ...(isTemplate ? ['carillon_tenant'] : []),
+        ],
         hasTenant: true,
         keys: [tenantColumn],
       });

@@ -33,6 +33,7 @@ const PARAMETERS: Record<string, keyof Examples> = {
   '/internal/tenants/{id}/api-keys/{keyId}': 'apiKey',
   '/internal/dlq/{id}': 'deadLetter',
   '/internal/provider-accounts/{id}': 'platformProviderAccount',
+  '/internal/templates/{id}': 'platformTemplate',
   '/receipts/{provider}/{account_id}': 'providerAccount',
   '/unsubscribe/{token}': 'unsubscribeToken',
   '/preferences/{token}': 'preferencesToken',
@@ -90,6 +91,9 @@ const BODIES: Record<string, (examples: Examples) => unknown> = {
   'POST /internal/tenants': () => ({ name: 'Made' }),
   'PATCH /internal/tenants/{id}': () => ({ name: 'Changed' }),
   'POST /internal/tenants/{id}/api-keys': () => ({ name: 'Made' }),
+  'POST /internal/templates': () => ({ key: 'made', channel: 'email', content: EMAIL }),
+  'PUT /internal/templates/{id}': () => ({ content: EMAIL }),
+  'POST /internal/templates/{id}/preview': () => ({}),
   'POST /internal/provider-accounts': () => ({ ...ACCOUNT, enabled: false }),
   'PATCH /internal/provider-accounts/{id}': () => ({ name: 'Changed' }),
 };

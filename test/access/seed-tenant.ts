@@ -34,6 +34,7 @@ export interface OperatorExamples {
   apiKey: string;
   deadLetter: string;
   platformProviderAccount: string;
+  platformTemplate: string;
 }
 
 const DEADLINE_MS = 20_000;
@@ -124,7 +125,18 @@ export async function seedOperator(operator: Call, call: Call, tenant: string): 
     content: { subject: 'Rejected', text: 'Rejected' },
   });
   const letter = await firstOf(operator, `/internal/dlq?tenant_id=${tenant}`);
-  return { tenant, apiKey: key.id, deadLetter: letter.id, platformProviderAccount: account.id };
+  const template = await make('POST', '/internal/templates', {
+    key: 'platform-template',
+    channel: 'email',
+    content: { subject: 'Platform', text: 'Platform' },
+  });
+  return {
+    tenant,
+    apiKey: key.id,
+    deadLetter: letter.id,
+    platformProviderAccount: account.id,
+    platformTemplate: template.id,
+  };
 }
 
 function makerOf(call: Call) {

@@ -37,6 +37,10 @@ export class CheckContent {
       const errors = fieldErrorsOf(shape.error.issues, content);
       return { errors: errors.map((error) => ({ ...error, pointer: `/content${error.pointer}` })), uses: NO_USES };
     }
+    if (Object.keys(content).length === 0) {
+      const message = `needs one of ${Object.keys(channel.fields).join(', ')}`;
+      return { errors: [{ pointer: '/content', code: 'required', message }], uses: NO_USES };
+    }
     const { faults, uses } = await this.renderer.check(channel, content, tenantId);
     const errors = faults.map(({ pointer, message }) => ({
       pointer: `/content${pointer}`,
@@ -50,8 +54,7 @@ export class CheckContent {
 /** A partial or a layout has some of the fields of its channel, each a source. */
 function partShape(fields: Readonly<Record<string, unknown>>): z.ZodType {
   const sources = Object.fromEntries(Object.keys(fields).map((field) => [field, partSource.optional()]));
-  const names = Object.keys(fields).join(', ');
-  return z.strictObject(sources).refine((given) => Object.keys(given).length > 0, `needs one of ${names}`);
+  return z.strictObject(sources);
 }
 
 /** `{{> @content}}` outside a layout. */

@@ -1,24 +1,33 @@
 import { Injectable } from '@nestjs/common';
-import type { NewVersion, TemplatePlace } from '#database';
+import { type NewVersion, type TemplatePlace, TemplatesStore, type TemplateWrite } from '#database';
 import type { FieldError } from '#domain';
 import { TemplateRenderer } from '#templates';
 import { validationFailed } from '../http/request-schema.pipe.js';
 import { CheckContent } from './check-content.js';
 
-/** Checks everything of a new version but what it includes, which the store checks in its transaction. */
+/** Checks a new version. The store checks again what it includes, in the transaction that writes it. */
 @Injectable()
 export class CheckTemplate {
   constructor(
     private readonly contentChecks: CheckContent,
     private readonly renderer: TemplateRenderer,
+    private readonly templates: TemplatesStore,
   ) {}
 
   /** Throws `validation_failed` with all errors. */
-  async run(owner: string, place: TemplatePlace, version: Omit<NewVersion, 'uses'>): Promise<NewVersion> {
+  async run(
+    owner: string,
+    place: TemplatePlace,
+    version: Omit<NewVersion, 'uses'>,
+    write: TemplateWrite,
+  ): Promise<NewVersion> {
     const { errors, uses } = await this.contentChecks.stored(owner, place, version.content);
     errors.push(...templateOnlyErrors(place, version), ...(await this.schemaErrors(owner, version)));
-    if (errors.length > 0) throw validationFailed(errors);
-    return { ...version, uses };
+    if (errors.length === 0) return { ...version, uses };
+    // Reported together with the others.
+    const { key, channel, locale, kind } = place;
+    const including = { key, channel, locale, kind, layout: version.layout, uses };
+    throw validationFailed([...errors, ...(await this.templates.includeErrors(owner, including, write))]);
   }
 
   private async schemaErrors(owner: string, version: Omit<NewVersion, 'uses'>): Promise<FieldError[]> {

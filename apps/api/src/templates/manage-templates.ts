@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type Template, type TemplateSelector, TemplatesStore, type TemplateWrite } from '#database';
+import { KnownTemplates, type Template, type TemplateSelector, TemplatesStore, type TemplateWrite } from '#database';
 import { DomainError, isId, notFound, PLATFORM_TENANT_ID } from '#domain';
 import type { RealtimeBus } from '#realtime';
 import { validationFailed } from '../http/request-schema.pipe.js';
@@ -13,6 +13,7 @@ export class ManageTemplates {
   constructor(
     private readonly templates: TemplatesStore,
     private readonly checkTemplate: CheckTemplate,
+    private readonly known: KnownTemplates,
     @Inject(BUS) private readonly bus: RealtimeBus,
   ) {}
 
@@ -20,12 +21,13 @@ export class ManageTemplates {
   async create(owner: string, body: TemplateBody, write: TemplateWrite): Promise<Template> {
     const { key, channel, locale, kind, content } = body;
     const place = { key, channel, locale, kind };
-    const version = await this.checkTemplate.run(owner, place, {
+    const given = {
       content,
       samplePayload: body.sample_payload ?? null,
       payloadSchema: body.payload_schema ?? null,
       layout: body.layout ?? null,
-    });
+    };
+    const version = await this.checkTemplate.run(owner, place, given, write);
     const created = await this.templates.create(owner, { ...place, ...version }, write);
     this.announce(owner);
     return created;
@@ -54,12 +56,13 @@ export class ManageTemplates {
         `${found.id} is a template of the platform. PUT its key ${key} to make a copy.`,
       );
     }
-    const version = await this.checkTemplate.run(owner, found, {
+    const given = {
       content: body.content,
       samplePayload: body.sample_payload === undefined ? found.samplePayload : body.sample_payload,
       payloadSchema: body.payload_schema === undefined ? found.payloadSchema : body.payload_schema,
       layout: body.layout === undefined ? found.layout : body.layout,
-    });
+    };
+    const version = await this.checkTemplate.run(owner, found, given, write);
     const { key, channel, locale, kind, id } = found;
     const next = isCopy
       ? await this.templates.create(owner, { key, channel, locale, kind, ...version }, write)
@@ -76,7 +79,9 @@ export class ManageTemplates {
     this.announce(owner);
   }
 
+  /** Other processes look the templates up again when they get the hint, at the latest after 30 seconds. */
   private announce(owner: string): void {
+    this.known.forget(owner);
     this.bus.publish([{ kind: 'stale', tenantId: owner, what: 'templates' }]);
   }
 }

@@ -164,7 +164,9 @@ const keywords = (schema: fc.Arbitrary<unknown>): fc.Arbitrary<[string, unknown]
     if: schema,
     else: schema,
   };
-  return [...Object.entries(values), ['then', schema] as const].map(([keyword, value]) => value.map((given): [string, unknown] => [keyword, given]));
+  return [...Object.entries(values), ['then', schema] as const].map(([keyword, value]) =>
+    value.map((given): [string, unknown] => [keyword, given]),
+  );
 };
 const { schema: anySchema, value: anyValue } = fc.letrec((again) => ({
   schema: fc.oneof(
@@ -185,7 +187,7 @@ const { schema: anySchema, value: anyValue } = fc.letrec((again) => ({
   ),
 }));
 const record = fc.dictionary(name, anyValue, { maxKeys: 4 });
-const objectSchema = anySchema.filter((schema): schema is object => typeof schema === 'object');
+const objectSchema = anySchema.filter((schema) => typeof schema === 'object') as fc.Arbitrary<object>;
 
 it('accepts what Ajv accepts', async () => {
   const ajv = new Ajv2020({ strict: false, logger: false, ownProperties: true, validateSchema: false });

@@ -1,9 +1,9 @@
-import { type ChannelId, DomainError, newId, PLATFORM_TENANT_ID } from '#domain';
+import { type ChannelId, DomainError, type FieldError, type Includes, newId, PLATFORM_TENANT_ID } from '#domain';
 import type { Database, PrismaScope } from '../../database.js';
 import { Prisma } from '../../generated/client.js';
 import { newestFirst, type Page, type PageRequest, toPage } from '../../page.js';
 import { type AuditNote, writeAudit } from '../audit/audit-entry.js';
-import { gatherIncludes } from './gather-includes.js';
+import { gatherIncludes, type Including } from './gather-includes.js';
 import { StoredParts } from './stored-parts.js';
 import type { NewVersion, Template, TemplatePlace, TemplateSelector, TemplateVersion, VersionKey } from './template.js';
 import { type SendableTemplate, TemplateHeads } from './template-heads.js';
@@ -55,9 +55,11 @@ export class TemplatesStore {
         await lockTemplates(prisma, tenantId);
         await checkKind(prisma, tenantId, template);
         const parts = new StoredParts(prisma, { tenantId, channel, defaultLocale });
-        const row = await prisma.template.create({ data: { tenantId, id, key, channel, locale, kind, version: 1 } });
+        const { includes, included } = await gathered(parts, template);
+        const data = { tenantId, id, key, channel, locale, kind, included, version: 1 };
+        const row = await prisma.template.create({ data });
         await writeAudit(prisma, audit, { tenantId, subject: id, after: recordedFields(row) });
-        const created = toTemplate(row, await writeVersion(prisma, row, template, parts));
+        const created = toTemplate(row, await writeVersion(prisma, row, { ...template, includes }));
         if (kind !== 'template') await republishUsers(prisma, { tenantId, id, key, channel }, parts, audit);
         return created;
       });
@@ -118,9 +120,12 @@ export class TemplatesStore {
       await lockTemplates(prisma, tenantId);
       const found = await selectOne(prisma, tenantId, selector);
       if (!found) return null;
+      const channel = found.channel as ChannelId;
+      const parts = new StoredParts(prisma, { tenantId, channel, defaultLocale });
+      const { includes, included } = await gathered(parts, { ...(found as TemplateRow & TemplatePlace), ...next });
       const row = await prisma.template.update({
         where: { tenantId_id: { tenantId, id: found.id } },
-        data: { version: { increment: 1 } },
+        data: { version: { increment: 1 }, included },
       });
       const after = recordedFields(row);
       await writeAudit(prisma, audit, {
@@ -129,9 +134,7 @@ export class TemplatesStore {
         before: { ...after, version: row.version - 1 },
         after,
       });
-      const channel = row.channel as ChannelId;
-      const parts = new StoredParts(prisma, { tenantId, channel, defaultLocale });
-      const changed = toTemplate(row, await writeVersion(prisma, row, next, parts));
+      const changed = toTemplate(row, await writeVersion(prisma, row, { ...next, includes }));
       if (row.kind !== 'template') await republishUsers(prisma, { ...row, channel }, parts, audit);
       return changed;
     });
@@ -147,6 +150,18 @@ export class TemplatesStore {
       await prisma.template.delete({ where: { tenantId_id: { tenantId, id: row.id } } });
       await writeAudit(prisma, audit, { tenantId, subject: row.id, before: recordedFields(row) });
       return true;
+    });
+  }
+
+  /** The errors of what a new version includes, which writing it would throw. */
+  async includeErrors(
+    tenantId: string,
+    including: Including,
+    { defaultLocale }: Pick<TemplateWrite, 'defaultLocale'>,
+  ): Promise<FieldError[]> {
+    return await this.database.forTenant(tenantId, async (prisma) => {
+      const parts = new StoredParts(prisma, { tenantId, channel: including.channel, defaultLocale });
+      return (await gatherIncludes(parts, including)).faults;
     });
   }
 
@@ -175,24 +190,21 @@ async function checkKind(prisma: PrismaScope, tenantId: string, { key, channel, 
   if (other) throw new DomainError('conflict', `${JSON.stringify(key)} for ${channel} is a ${other.kind}.`);
 }
 
+/** Before the row is written, so that a partial that includes itself is found. */
+async function gathered(
+  parts: StoredParts,
+  including: Including,
+): Promise<{ includes: Includes | null; included: Prisma.InputJsonObject }> {
+  const { includes, included, faults } = await gatherIncludes(parts, including);
+  if (faults.length > 0) throw new DomainError('validation_failed', faults[0]!.message, { errors: faults });
+  return { includes, included };
+}
+
 async function writeVersion(
   prisma: PrismaScope,
-  row: TemplateRow,
-  next: NewVersion,
-  parts: StoredParts,
+  { tenantId, id: templateId, version }: TemplateRow,
+  next: NewVersion & Pick<Template, 'includes'>,
 ): Promise<VersionRow> {
-  const { tenantId, id: templateId, version } = row;
-  const place = row as TemplateRow & TemplatePlace;
-  const { includes, included, faults } = await gatherIncludes(parts, {
-    ...place,
-    layout: next.layout,
-    uses: next.uses,
-  });
-  if (faults.length > 0) throw new DomainError('validation_failed', faults[0]!.message, { errors: faults });
-  await prisma.template.update({
-    where: { tenantId_id: { tenantId, id: templateId } },
-    data: { included: included as Prisma.InputJsonObject },
-  });
   return await prisma.templateVersion.create({
     data: {
       ...{ tenantId, templateId, version, layout: next.layout },
@@ -200,11 +212,11 @@ async function writeVersion(
       samplePayload: jsonOrNull(next.samplePayload),
       payloadSchema: jsonOrNull(next.payloadSchema),
       uses: next.uses as unknown as Prisma.InputJsonObject,
-      includes: jsonOrNull(includes as Prisma.InputJsonObject | null),
+      includes: jsonOrNull(next.includes),
     },
   });
 }
 
 function jsonOrNull(value: object | null): Prisma.InputJsonObject | typeof Prisma.DbNull {
-  return value === null ? Prisma.DbNull : (value as Prisma.InputJsonObject);
+  return value === null ? Prisma.DbNull : (value as unknown as Prisma.InputJsonObject);
 }
