@@ -8,7 +8,8 @@ import type { Loaded } from './pipeline-context.js';
 /** The tenant has one template with a version for the inbox. */
 const step = new ConsentStep(
   new Downgrade({
-    heads: async (_tenantId, key) => (key === 'both' ? [{ id: newId(), locale: 'en', version: 1, platform: false, payloadSchema: null }] : []),
+    heads: async (_tenantId, key) =>
+      key === 'both' ? [{ id: newId(), locale: 'en', version: 1, platform: false, payloadSchema: null }] : [],
   }),
 );
 const loadedAt = new Date('2026-01-15T23:30:00Z');
