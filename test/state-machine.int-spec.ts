@@ -18,6 +18,7 @@ import {
   type Attempt,
   type DeliveryState,
   DomainError,
+  inAppDeliveryId,
   newId,
   type Outcome,
   PLATFORM_TENANT_ID,
@@ -62,6 +63,7 @@ afterAll(async () => {
 type Ending =
   | 'sent'
   | 'suppressed'
+  | 'downgraded'
   | 'expired'
   | 'held'
   | 'transient'
@@ -84,6 +86,7 @@ const at = fc.nat(1_000);
 const endings: Ending[] = [
   'sent',
   'suppressed',
+  'downgraded',
   'expired',
   'held',
   'transient',
@@ -116,6 +119,7 @@ class History {
   readonly tenantId = newId();
   readonly notifications: string[] = [];
   private readonly deliveries: string[] = [];
+  private readonly notificationOf = new Map<string, string>();
   private readonly claimed: ClaimedDelivery[] = [];
   private readonly accepts = new AcceptStore(database, () => undefined);
   private readonly due = new DueDeliveriesStore(database);
@@ -161,27 +165,32 @@ class History {
     );
     await this.accepts.accept(accepted);
     this.notifications.push(accepted.notification.id);
-    this.deliveries.push(...accepted.deliveries.map(({ id }) => id));
+    for (const { id } of accepted.deliveries) {
+      this.deliveries.push(id);
+      this.notificationOf.set(id, accepted.notification.id);
+    }
   }
 
   private async claim(limit: number): Promise<void> {
-    const { deliveries } = await this.due.claim({
-      channel: 'email',
-      lane: 2,
-      limit,
-      claimId: newId(),
-      leaseSeconds: 60,
-      afterTenant: PLATFORM_TENANT_ID,
-      capacities: new Map(),
-    });
-    this.claimed.push(...deliveries);
+    for (const channel of ['email', 'in_app'] as const) {
+      const { deliveries } = await this.due.claim({
+        channel,
+        lane: 2,
+        limit,
+        claimId: newId(),
+        leaseSeconds: 60,
+        afterTenant: PLATFORM_TENANT_ID,
+        capacities: new Map(),
+      });
+      this.claimed.push(...deliveries);
+    }
   }
 
   private async end(step: { at: number; ending: Ending; begins: boolean }): Promise<void> {
     // A recent claim is more often still valid.
     const delivery = pick(this.claimed.slice(-5), step.at);
     if (!delivery) return;
-    const needsAttempt = !['suppressed', 'expired', 'held'].includes(step.ending);
+    const needsAttempt = !['suppressed', 'downgraded', 'expired', 'held'].includes(step.ending);
     const number =
       needsAttempt || step.begins
         ? await this.due.begin({ delivery, rateLimitConsumed: false, provider: 'sandbox', accountId: null })
@@ -192,7 +201,15 @@ class History {
         [this.tenantId, delivery.deliveryId, delivery.claimId],
       );
     } else if (number !== null || !needsAttempt)
-      await this.records.record(delivery, outcomeOf(step.ending, number ?? 1));
+      await this.records.record(delivery, this.outcomeOf(delivery, step.ending, number ?? 1));
+  }
+
+  private outcomeOf({ deliveryId }: ClaimedDelivery, ending: Exclude<Ending, 'worker lost'>, number: number): Outcome {
+    if (ending !== 'downgraded') return outcomeOf(ending, number);
+    const notificationId = this.notificationOf.get(deliveryId);
+    // The pipeline does not downgrade what is in the inbox.
+    if (notificationId === undefined) return outcomeOf('suppressed', number);
+    return { kind: 'downgraded', reason: 'quiet_hours', inAppDeliveryId: inAppDeliveryId(notificationId, 'ann') };
   }
 
   private async replay(at: number): Promise<void> {
@@ -265,7 +282,7 @@ function pick<T>(items: readonly T[], index: number): T | undefined {
   return items[index % Math.max(1, items.length)];
 }
 
-function outcomeOf(ending: Exclude<Ending, 'worker lost'>, number: number): Outcome {
+function outcomeOf(ending: Exclude<Ending, 'worker lost' | 'downgraded'>, number: number): Outcome {
   const attempt = (outcome: Attempt['outcome']): Attempt => ({
     number,
     outcome,

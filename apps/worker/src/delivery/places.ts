@@ -83,5 +83,5 @@ export class Places {
 }
 
 function endedWithoutSend({ sending }: ClaimedDelivery, { kind }: Outcome): boolean {
-  return !sending && (kind === 'failed' || kind === 'suppressed' || kind === 'expired');
+  return !sending && ['failed', 'suppressed', 'downgraded', 'expired'].includes(kind);
 }
