@@ -50,6 +50,8 @@ const EVERYWHERE = [
   'recipients.email',
   'recipients.id',
   'recipients.phone',
+  'schedules.notification',
+  'schedules.recipient_id',
   'subscriptions.recipient_id',
   'suppressions.address',
   'suppressions.detail',
@@ -201,6 +203,14 @@ describe('an erased recipient', () => {
       excluding,
       ID,
     ]);
+    for (const notification of [message('in_app'), { ...toAll, exclude: [ID, 'somebody-else'] }]) {
+      const made = await tenant.call('POST', '/api/v1/schedules', {
+        rrule: 'FREQ=DAILY',
+        timezone: 'UTC',
+        notification,
+      });
+      expect([made.status, made.body.errors]).toEqual([201, undefined]);
+    }
 
     const [sink, sms] = [await smtpAccount(tenant), await smsAccount(tenant)];
     sink.answerRcpt({ code: 550, message: `5.1.1 <${EMAIL}> unknown` });
@@ -233,6 +243,7 @@ describe('an erased recipient', () => {
         devices: 1,
         preferences: 1,
         subscriptions: 1,
+        schedules: 1,
         inbox_items: 3,
         notifications: 8,
         deliveries: 9,

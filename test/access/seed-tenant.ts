@@ -21,6 +21,7 @@ export interface TenantExamples {
   job: string;
   template: string;
   providerAccount: string;
+  schedule: string;
   suppression: string;
   webhook: string;
   notification: string;
@@ -60,6 +61,11 @@ export async function seedTenant(call: Call, mark: string): Promise<TenantExampl
     channel: 'email',
     credentials: {},
   });
+  const schedule = await make('POST', '/api/v1/schedules', {
+    rrule: 'FREQ=YEARLY',
+    timezone: 'UTC',
+    notification: { recipient_id: recipient, channel: 'email', template_id: template.id, metadata: { note: mark } },
+  });
   const suppression = await make('POST', '/api/v1/suppressions', {
     channel: 'email',
     address: `${mark}@suppressed.example.com`,
@@ -98,6 +104,7 @@ export async function seedTenant(call: Call, mark: string): Promise<TenantExampl
     job: topicSend.id,
     template: template.id,
     providerAccount: account.id,
+    schedule: schedule.id,
     suppression: suppression.id,
     webhook: webhook.id,
     notification: notification.id,

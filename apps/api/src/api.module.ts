@@ -16,6 +16,7 @@ import { ProviderAccountsModule } from './provider-accounts/provider-accounts.mo
 import { QuotaModule } from './quota/quota.module.js';
 import { ReceiptsModule } from './receipts/receipts.module.js';
 import { RecipientsModule } from './recipients/recipients.module.js';
+import { SchedulesModule } from './schedules/schedules.module.js';
 import { SuppressionsModule } from './suppressions/suppressions.module.js';
 import { TemplatesModule } from './templates/templates.module.js';
 import { TopicsModule } from './topics/topics.module.js';
@@ -33,6 +34,7 @@ export class ApiModule {
         AccessModule,
         HttpModule,
         NotificationsModule,
+        SchedulesModule,
         RecipientsModule,
         TemplatesModule,
         ProviderAccountsModule,

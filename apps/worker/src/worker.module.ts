@@ -8,6 +8,7 @@ import { DispatchModule } from './dispatch/dispatch.module.js';
 import { EventsModule } from './events/events.module.js';
 import { HousekeepingModule } from './housekeeping/housekeeping.module.js';
 import { JobsModule } from './jobs/jobs.module.js';
+import { SchedulesModule } from './schedules/schedules.module.js';
 import { WorkerReadiness } from './worker-readiness.js';
 
 export interface WorkerOptions {
@@ -18,8 +19,8 @@ export interface WorkerOptions {
 
 /**
  * The worker. Nest starts a module after those that it imports and stops it before them. Shutdown runs in this order:
- * 1. `beforeApplicationShutdown`: housekeeping and jobs stop, then DispatchModule stops claiming and waits for
- *    deliveries under way.
+ * 1. `beforeApplicationShutdown`: housekeeping, jobs and schedules stop, then DispatchModule stops claiming and waits
+ *    for deliveries under way.
  * 2. `onApplicationShutdown`: EventsModule stops the relays, DeliveryModule closes the renderer and the provider
  *    connections, ConnectionsModule closes the bus, Redis, the listener and the database.
  */
@@ -45,6 +46,7 @@ export class WorkerModule {
         DispatchModule,
         DeliveryModule,
         EventsModule,
+        SchedulesModule,
         HousekeepingModule,
         JobsModule,
       ],

@@ -25,6 +25,8 @@ import { DueDeliveriesStore } from './stores/queue/due-deliveries.store.js';
 import { QueueFiguresStore } from './stores/queue/queue-figures.store.js';
 import { QuietHoursChangesStore } from './stores/queue/quiet-hours-changes.store.js';
 import { RecipientsStore } from './stores/recipients.store.js';
+import { DueSchedulesStore } from './stores/schedules/due-schedules.store.js';
+import { SchedulesStore } from './stores/schedules/schedules.store.js';
 import { EventsStore } from './stores/sending/events.store.js';
 import { FirstAnswersStore } from './stores/sending/first-answers.store.js';
 import { PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
@@ -91,6 +93,7 @@ const plainStores = [
   AuditStore,
   CategoriesStore,
   DueDeliveriesStore,
+  DueSchedulesStore,
   EventsStore,
   FirstAnswersStore,
   ExpiredRowsStore,
@@ -109,6 +112,7 @@ const plainStores = [
   RecipientChoicesStore,
   RecipientsStore,
   RunningJobsStore,
+  SchedulesStore,
   SharedContentsStore,
   SubscriptionsStore,
   TemplatesStore,

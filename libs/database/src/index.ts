@@ -3,6 +3,7 @@ export { LoginsNotCreated } from './create-logins.js';
 export { COMMIT_GRACE_MS, Database, type DatabaseOptions, type PrismaScope } from './database.js';
 export { DatabaseModule } from './database.module.js';
 export { derivedLogins } from './logins.js';
+export { mergePatch } from './merge-patch.js';
 export { migrate } from './migrate.js';
 export { databaseFault, isOutage, isUnanswered, isUnavailable, unavailableOf } from './outage.js';
 export type { Page, PageRequest } from './page.js';
@@ -51,6 +52,17 @@ export { type ChannelFigures, type QueueFigures, QueueFiguresStore } from './sto
 export { QuietHoursChangesStore } from './stores/queue/quiet-hours-changes.store.js';
 export type { Device, Preferences, Recipient, RecipientAddresses, RecipientFields } from './stores/recipient.js';
 export { RecipientsStore } from './stores/recipients.store.js';
+export { type DueSchedule, DueSchedulesStore, type ScheduleProgress } from './stores/schedules/due-schedules.store.js';
+export {
+  type MisfirePolicy,
+  misfirePolicies,
+  type Schedule,
+  type ScheduledNotification,
+  type ScheduleFields,
+  type SchedulePosition,
+  scheduleStates,
+} from './stores/schedules/schedule.js';
+export { SchedulesStore } from './stores/schedules/schedules.store.js';
 export { AcceptStore, type StoreResult } from './stores/sending/accept.store.js';
 export { AccountPacesStore } from './stores/sending/account-paces.store.js';
 export { type DeadLetter, type DeadLetterFilter, DeadLettersStore } from './stores/sending/dead-letters.store.js';

@@ -39,6 +39,16 @@ export {
   limitsOf,
   refusingLimit,
 } from './audience/recipient-limits.js';
+export {
+  exdates,
+  lastLocalOf,
+  type NextOccurrence,
+  nextOccurrence,
+  nextOccurrences,
+  type Occurrence,
+  type Recurrence,
+} from './audience/recurrence.js';
+export { readRecurrenceRule } from './audience/recurrence-rule.js';
 export { type AuditAction, auditActions } from './audit-actions.js';
 export {
   type Addressable,

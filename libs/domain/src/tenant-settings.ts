@@ -85,6 +85,8 @@ export const scopes = [
   'topics:read',
   'webhooks:write',
   'webhooks:read',
+  'schedules:write',
+  'schedules:read',
   'mailbox:write',
   'mailbox:read',
 ] as const;

@@ -96,6 +96,10 @@ class Instruments {
     'carillon_events_set_aside',
     'Events that could not be queued for a webhook endpoint; replay `missing` once the cause is fixed',
   );
+  readonly schedules = this.counter(
+    'carillon_schedule_occurrences',
+    'Occurrences of schedules, by result: fired, failed, skipped',
+  );
   readonly renders = this.counter(
     'carillon_renders',
     'Templates checked or rendered, by app and result: inline, thread, time_out, busy',

@@ -147,18 +147,34 @@ function checkContent(body: SendFields, context: z.RefinementCtx): void {
     addError(context, 'scheduled_at_local', 'conflicting', 'give scheduled_at or scheduled_at_local, not both');
 }
 
+function checkSend(body: SendFields, context: z.RefinementCtx): void {
+  if (body.topic === undefined) checkWithoutTopic(body, context);
+  else checkTopic(body, context);
+  checkContent(body, context);
+}
+
 export const sendBody = z
   .strictObject({ ...recipientFields, ...topicFields, ...sharedFields, idempotency_key: idempotencyKey })
-  .superRefine((body, context) => {
-    if (body.topic === undefined) checkWithoutTopic(body, context);
-    else checkTopic(body, context);
-    checkContent(body, context);
-  })
+  .superRefine(checkSend)
   .meta({
     id: 'SendNotification',
     examples: [{ recipient_id: 'user-123', channel: 'email', template_id: 'welcome', payload: { name: 'Alice' } }],
   });
 export type SendBody = z.infer<typeof sendBody>;
+
+const {
+  scheduled_at: _scheduledAt,
+  scheduled_at_local: _scheduledAtLocal,
+  expires_at: _expiresAt,
+  ...repeatedFields
+} = sharedFields;
+
+/** The body of a send that a schedule repeats: without times, which the schedule has, and without a key. */
+export const repeatedBody = z
+  .strictObject({ ...recipientFields, ...topicFields, ...repeatedFields })
+  .superRefine(checkSend)
+  .meta({ id: 'RepeatedNotification' });
+export type RepeatedBody = z.infer<typeof repeatedBody>;
 
 /** One item of `recipients` in a bulk send. */
 export const bulkItem = z

@@ -33,6 +33,7 @@ select $1::uuid, $2::text, array(
 where exists (select from recipients where tenant_id = $1 and id = $2)
    or exists (select from devices where tenant_id = $1 and recipient_id = $2)
    or exists (select from preferences where tenant_id = $1 and recipient_id = $2)
+   or exists (select from schedules where tenant_id = $1 and recipient_id = $2)
    or exists (select from inbox_items where tenant_id = $1 and recipient_id = $2)
    or exists (select from notifications where tenant_id = $1 and recipient_id = $2)
    or exists (select from subscriptions where recipient_id = $2 and tenant_id = $1)
@@ -57,6 +58,11 @@ with deleted_devices as (
   delete from devices where tenant_id = $1 and recipient_id = $2 returning 1
 ), deleted_preferences as (
   delete from preferences where tenant_id = $1 and recipient_id = $2 returning 1
+), deleted_schedules as (
+  delete from schedules where tenant_id = $1 and recipient_id = $2 returning 1
+), changed_schedules as (
+  update schedules set notification = jsonb_set(notification, '{exclude}', (notification->'exclude') - $2::text)
+  where tenant_id = $1 and recipient_id is null and notification->'exclude' ? $2
 ), deleted_rate_windows as (
   delete from rate_windows
   where tenant_id = $1 and (key = any (array(select c || ':' || $2 from unnest($3::text[]) as c)) or recipient_id = $2)
@@ -79,7 +85,8 @@ with deleted_devices as (
 select (select count(*) from deleted_recipient)::int as profile,
        (select count(*) from deleted_devices)::int as devices,
        (select count(*) from deleted_preferences)::int as preferences,
-       (select count(*) from deleted_subscriptions)::int as subscriptions`;
+       (select count(*) from deleted_subscriptions)::int as subscriptions,
+       (select count(*) from deleted_schedules)::int as schedules`;
 
 export function eraseProfile(
   tenantId: string,

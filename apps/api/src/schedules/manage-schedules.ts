@@ -1,0 +1,172 @@
+import { Injectable } from '@nestjs/common';
+import {
+  mergePatch,
+  type Schedule,
+  type ScheduleFields,
+  type SchedulePosition,
+  SchedulesStore,
+  TopicsStore,
+} from '#database';
+import {
+  DomainError,
+  FIRST_ZONE,
+  type FieldError,
+  lastLocalOf,
+  localTimeAt,
+  type NextOccurrence,
+  nextOccurrence,
+  notFound,
+  recipientIdOf,
+} from '#domain';
+import type { Caller } from '../access/access.js';
+import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
+import { CheckSend, givenAddressErrors } from '../notifications/check-send.js';
+import { LocalTimes } from '../notifications/local-times.js';
+import type { RepeatedBody } from '../notifications/notification.schema.js';
+import { RECIPIENT, type ScheduleBody, type SchedulePatch, scheduleBody, toBody } from './schedule.schema.js';
+
+const MAX_SCHEDULES = 10_000;
+const PAUSED: SchedulePosition = { state: 'paused', nextLocal: null, nextAt: null };
+
+/** The schedules of a tenant. Workers fire them. */
+@Injectable()
+export class ManageSchedules {
+  constructor(
+    private readonly store: SchedulesStore,
+    private readonly topics: TopicsStore,
+    private readonly checkSend: CheckSend,
+    private readonly localTimes: LocalTimes,
+  ) {}
+
+  /** Throws `validation_failed`, `no_address` and `unknown_template` with all errors at once, `conflict`. */
+  async create(caller: Caller, body: ScheduleBody): Promise<Schedule> {
+    const { fields, position } = await this.prepare(caller, body);
+    const schedule = await this.store.create(caller.tenantId, fields, position, MAX_SCHEDULES);
+    if (schedule) return schedule;
+    throw new DomainError(
+      'conflict',
+      `This tenant already has ${MAX_SCHEDULES} schedules, the maximum; delete one first.`,
+    );
+  }
+
+  async get({ tenantId }: Caller, id: string): Promise<Schedule> {
+    const schedule = await this.store.get(tenantId, id);
+    if (!schedule) throw notFound('schedule', id);
+    return schedule;
+  }
+
+  /** The next occurrence is computed again, from now on. A paused schedule stays paused. */
+  async patch(caller: Caller, id: string, patch: SchedulePatch): Promise<Schedule> {
+    const before = await this.get(caller, id);
+    const merged = mergePatch(toBody(before), patch);
+    const parsed = scheduleBody.safeParse(merged);
+    if (!parsed.success) throw validationFailed(fieldErrorsOf(parsed.error.issues, merged));
+    const { fields, position } = await this.prepare(caller, parsed.data);
+    return await this.replace(caller, before, fields, before.state === 'paused' ? PAUSED : position);
+  }
+
+  /** Occurrences until it is resumed are left out. */
+  async pause(caller: Caller, id: string): Promise<Schedule> {
+    const schedule = await this.get(caller, id);
+    if (schedule.state === 'paused') return schedule;
+    if (schedule.state === 'finished')
+      throw new DomainError('conflict', `Schedule ${id} is finished: its rule has no more occurrences.`);
+    return await this.replace(caller, schedule, schedule, PAUSED);
+  }
+
+  async resume(caller: Caller, id: string): Promise<Schedule> {
+    const schedule = await this.get(caller, id);
+    if (schedule.state === 'active') return schedule;
+    const zone = await this.zoneOf(caller, schedule);
+    const next = nextOccurrence(schedule, zone, { local: null, at: new Date() });
+    return await this.replace(caller, schedule, schedule, positionOf(next));
+  }
+
+  async delete({ tenantId }: Caller, id: string): Promise<void> {
+    if (!(await this.store.delete(tenantId, id))) throw notFound('schedule', id);
+  }
+
+  private async replace(
+    { tenantId }: Caller,
+    before: Schedule,
+    fields: ScheduleFields,
+    position: SchedulePosition,
+  ): Promise<Schedule> {
+    const after = await this.store.replace(tenantId, before, fields, position);
+    if (after) return after;
+    throw new DomainError('conflict', `Schedule ${before.id} was changed at the same time; read it and try again.`);
+  }
+
+  private async prepare(
+    caller: Caller,
+    body: ScheduleBody,
+  ): Promise<{ fields: ScheduleFields; position: SchedulePosition }> {
+    const { rrule, exdates, timezone, notification, misfire } = body;
+    const now = new Date();
+    const zone = await this.zoneOf(caller, body);
+    // To the minute, so that a rule with hours and minutes only fires at second 0.
+    const startsAtLocal = body.starts_at_local ?? `${localTimeAt(now, zone).slice(0, 16)}:00`;
+    const lastLocal = lastLocalOf({ rrule, startsAtLocal });
+    const recurrence = { rrule, exdates, startsAtLocal, lastLocal: lastLocal === 'too_costly' ? null : lastLocal };
+    const next = lastLocal === 'too_costly' ? lastLocal : nextOccurrence(recurrence, zone, { local: null, at: now });
+    const errors = [
+      ...(await this.notificationErrors(caller, notification)),
+      ...zoneErrors(body),
+      ...ruleErrors(rrule, next),
+    ];
+    if (errors.length > 0) throw validationFailed(errors);
+    const recipientId = notification.topic === undefined ? recipientIdOf(notification) : null;
+    const fields = { ...recurrence, timezone, notification, recipientId, misfire };
+    return { fields, position: positionOf(next) };
+  }
+
+  private async notificationErrors(caller: Caller, notification: RepeatedBody): Promise<FieldError[]> {
+    const { topic } = notification;
+    const errors = [
+      ...(await this.checkSend.message(caller, notification, notification.payload)),
+      ...(topic === undefined
+        ? [
+            ...givenAddressErrors(notification, notification),
+            ...(await this.checkSend.storedAddresses(caller, notification, notification)),
+          ]
+        : await this.topicErrors(caller, topic)),
+    ];
+    return errors.map((error) => ({ ...error, pointer: `/notification${error.pointer}` }));
+  }
+
+  private async topicErrors({ tenantId }: Caller, topic: string): Promise<FieldError[]> {
+    if (await this.topics.get(tenantId, topic)) return [];
+    return [{ pointer: '/topic', code: 'unknown_topic', message: `there is no topic ${JSON.stringify(topic)}` }];
+  }
+
+  private async zoneOf(
+    caller: Caller,
+    { timezone, notification }: Pick<ScheduleFields, 'timezone' | 'notification'>,
+  ): Promise<string> {
+    if (timezone !== RECIPIENT) return timezone;
+    if (notification.topic !== undefined) return FIRST_ZONE;
+    const [zone] = await this.localTimes.zonesOf(caller, [notification]);
+    return zone!;
+  }
+}
+
+function zoneErrors({ timezone, notification }: ScheduleBody): FieldError[] {
+  if (timezone !== RECIPIENT || notification.topic === undefined) return [];
+  const message = 'must be a time zone: a send to a topic has none of a recipient';
+  return [{ pointer: '/timezone', code: 'conflicting', message }];
+}
+
+function ruleErrors(rrule: string, next: NextOccurrence): FieldError[] {
+  if (next === null) {
+    const message = `has no occurrence in the future, got ${JSON.stringify(rrule)}`;
+    return [{ pointer: '/rrule', code: 'no_occurrence', message }];
+  }
+  if (next !== 'too_costly') return [];
+  const message = `has no occurrence, or takes too long to evaluate, got ${JSON.stringify(rrule)}`;
+  return [{ pointer: '/rrule', code: 'too_costly', message }];
+}
+
+function positionOf(next: NextOccurrence): SchedulePosition {
+  if (next === null || next === 'too_costly') return { state: 'finished', nextLocal: null, nextAt: null };
+  return { state: 'active', nextLocal: next.local, nextAt: next.at };
+}

@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import {
+  type AcceptStore,
+  type DueSchedule,
+  type NewNotification,
+  type ScheduleProgress,
+  type StoreResult,
+  type TemplatesStore,
+  type TopicSendPart,
+  type TopicSendsStore,
+  toNewNotification,
+  toTopicSend,
+} from '#database';
+import { channelsOf, DomainError } from '#domain';
+import { instruments, type Logger } from '#telemetry';
+import { decideSchedule, type ScheduleDecision } from './next-position.js';
+
+/** Occurrences in a row that may fail before the schedule is paused. */
+const MAX_FAILURES = 10;
+/** Evaluating rules may hold the event loop for about this long at a time. */
+const TURN_MS = 3;
+
+interface Occurrence {
+  schedule: DueSchedule;
+  decision: ScheduleDecision;
+}
+
+/** Undefined: try again later. */
+type FireResult = { notificationId: string } | { code: string; message: string } | undefined;
+
+interface Stores {
+  accept: AcceptStore;
+  topicSends: TopicSendsStore;
+  templates: TemplatesStore;
+}
+
+/** Accepts the sends of due schedules and decides when each is due next. */
+export class FireSchedules {
+  constructor(
+    private readonly stores: Stores,
+    private readonly logger: Logger,
+  ) {}
+
+  /**
+   * Throws `unavailable` if nothing could be accepted. An occurrence that may not have been accepted has no progress.
+   */
+  async run(due: readonly DueSchedule[]): Promise<ScheduleProgress[]> {
+    const occurrences = await decideAll(due);
+    const fired = await this.fire(occurrences.filter(({ decision }) => decision.fires).map(({ schedule }) => schedule));
+    const progress: ScheduleProgress[] = [];
+    for (const { schedule, decision } of occurrences) {
+      const result = fired.get(schedule);
+      if (decision.fires && !result) continue;
+      count(decision, result);
+      progress.push(toProgress(schedule, decision, result));
+    }
+    return progress;
+  }
+
+  private async fire(due: readonly DueSchedule[]): Promise<Map<DueSchedule, FireResult>> {
+    const results = new Map<DueSchedule, FireResult>();
+    const missing = await this.missingTemplates(due);
+    const ready = due.filter((schedule) => !missing.has(schedule));
+    for (const [schedule, message] of missing) results.set(schedule, { code: 'unknown_template', message });
+    const [toTopics, toRecipients] = [ready.filter(isToTopic), ready.filter((schedule) => !isToTopic(schedule))];
+    for (const schedule of toTopics) results.set(schedule, await this.sendToTopic(schedule));
+    const requests = toRecipients.map(requestOf);
+    const stored = await this.stores.accept.acceptAll(requests);
+    for (const [index, schedule] of toRecipients.entries())
+      results.set(schedule, this.resultOf(schedule, requests[index]!, stored[index]!));
+    return results;
+  }
+
+  private async sendToTopic(schedule: DueSchedule & ToTopic): Promise<FireResult> {
+    const { tenantId, notification } = schedule;
+    const idempotency = keyOf(schedule);
+    const send = toTopicSend({ tenantId, traceparent: null }, notification, idempotency);
+    const { kind } = await this.stores.topicSends.accept(send);
+    if (kind === 'accepted') return { notificationId: send.id };
+    if (kind === 'unknown_topic')
+      return { code: kind, message: `there is no topic ${JSON.stringify(notification.topic)}` };
+    const [found] = await this.stores.accept.findAccepted(tenantId, [idempotency]);
+    if (found instanceof DomainError) return { code: found.code, message: found.message };
+    return found ? { notificationId: found } : undefined;
+  }
+
+  /** The same check as that of a send. Templates may have been deleted since the schedule was created. */
+  private async missingTemplates(due: readonly DueSchedule[]): Promise<Map<DueSchedule, string>> {
+    const missing = new Map<DueSchedule, string>();
+    await Promise.all(
+      due.map(async (schedule) => {
+        const { tenantId, notification } = schedule;
+        const { template_id: template } = notification;
+        if (template === undefined) return;
+        const channels = channelsOf(notification);
+        const found = await Promise.all(
+          channels.map(async (channel) => (await this.stores.templates.heads(tenantId, template, channel)).length > 0),
+        );
+        const without = channels.filter((_, index) => !found[index]);
+        if (without.length > 0)
+          missing.set(schedule, `there is no template ${JSON.stringify(template)} for ${without.join(', ')}`);
+      }),
+    );
+    return missing;
+  }
+
+  private resultOf(schedule: DueSchedule, request: NewNotification, stored: StoreResult | DomainError): FireResult {
+    if (stored instanceof DomainError) {
+      if (stored.code === 'unavailable') return undefined;
+      if (stored.code === 'internal')
+        this.logger.error(
+          { err: stored, tenant_id: schedule.tenantId, schedule_id: schedule.id },
+          'an occurrence of a schedule could not be stored',
+        );
+      return { code: stored.code, message: stored.message };
+    }
+    if (stored.kind === 'no_address')
+      return { code: 'no_address', message: `the recipient has no address for ${stored.channels.join(', ')}` };
+    return { notificationId: stored.kind === 'replayed' ? stored.notificationId : request.notification.id };
+  }
+}
+
+async function decideAll(due: readonly DueSchedule[]): Promise<Occurrence[]> {
+  const occurrences: Occurrence[] = [];
+  let turnEndsAt = performance.now() + TURN_MS;
+  for (const schedule of due) {
+    occurrences.push({ schedule, decision: decideSchedule(schedule) });
+    if (performance.now() < turnEndsAt) continue;
+    await nextTurn();
+    turnEndsAt = performance.now() + TURN_MS;
+  }
+  return occurrences;
+}
+
+interface ToTopic {
+  notification: TopicSendPart;
+}
+
+function isToTopic(schedule: DueSchedule): schedule is DueSchedule & ToTopic {
+  return schedule.notification.topic !== undefined;
+}
+
+function requestOf(schedule: DueSchedule): NewNotification {
+  const { tenantId, notification } = schedule;
+  return toNewNotification({ tenantId, traceparent: null }, notification, notification, keyOf(schedule));
+}
+
+/** Makes an occurrence unique, also for a worker that repeats it after the schedule was changed. */
+function keyOf({ id, nextLocal }: DueSchedule): { key: string; bodyHash: string } {
+  const key = `schedule:${id}:${nextLocal}`;
+  return { key, bodyHash: createHash('sha256').update(key).digest('hex') };
+}
+
+function toProgress(schedule: DueSchedule, decision: ScheduleDecision, result: FireResult): ScheduleProgress {
+  const { missed, position } = decision;
+  const failure = result && 'code' in result ? result : tooCostly(decision);
+  const failures = failure ? schedule.failures + 1 : decision.fires ? 0 : schedule.failures;
+  const isPaused = position === 'too_costly' || (failures >= MAX_FAILURES && position.state === 'active');
+  return {
+    schedule,
+    missed,
+    failures,
+    ...(isPaused ? { state: 'paused', nextLocal: null, nextAt: null } : position),
+    notificationId: result && 'notificationId' in result ? result.notificationId : null,
+    error: failure && { at: schedule.now.toISOString(), occurrence: schedule.nextLocal, ...failure },
+  };
+}
+
+function tooCostly({ position }: ScheduleDecision): { code: string; message: string } | null {
+  if (position !== 'too_costly') return null;
+  return { code: 'too_costly', message: 'the search for the next occurrence took too long; change rrule and resume' };
+}
+
+function count({ fires }: ScheduleDecision, result: FireResult): void {
+  const name = !fires ? 'skipped' : result && 'code' in result ? 'failed' : 'fired';
+  instruments().schedules.add(1, { result: name });
+}

@@ -1,0 +1,163 @@
+// The occurrences of a recurrence rule. Rules are evaluated on a clock without changes, where each day has 24 hours;
+// only the result becomes an instant of a zone. So a daily 02:30 happens once on the days on which clocks change too,
+// and the same rule serves recipients in all zones.
+
+import { RRuleTemporal } from 'rrule-temporal';
+import { Temporal } from 'temporal-polyfill';
+import { z } from 'zod';
+import { atLocalTime, localTime, localTimeAt } from './local-time.js';
+import { type RecurrenceRule, readRecurrenceRule } from './recurrence-rule.js';
+
+export interface Recurrence {
+  /** Checked with readRecurrenceRule. */
+  rrule: string;
+  /** The local time from which the rule counts (DTSTART of RFC 5545). */
+  startsAtLocal: string;
+  /** Local times and dates that are left out. */
+  exdates: readonly string[];
+  /** The last local time, if the rule has a COUNT. */
+  lastLocal: string | null;
+}
+
+export interface Occurrence {
+  /** What clocks show at it; of an occurrence in a gap of clocks, what they would show. */
+  local: string;
+  at: Date;
+}
+
+/** Null: none follows. `too_costly`: the search was given up after its limit of work. */
+export type NextOccurrence = Occurrence | null | 'too_costly';
+
+/** Periods that the library looks at in one search. A rule that finds nothing by then is refused. */
+const MAX_PERIODS: Record<string, number> = {
+  YEARLY: 40,
+  MONTHLY: 120,
+  WEEKLY: 160,
+  DAILY: 750,
+  HOURLY: 150,
+  MINUTELY: 150,
+};
+/** Candidates inside the periods, for example all minutes of a year from which BYSETPOS takes the last. */
+const MAX_CANDIDATES = 3_000;
+/** Time of one core for one occurrence. Many searches are needed only where many dates are left out. */
+const MAX_CPU_MS = 20;
+
+/** Dates and local times that a rule leaves out. */
+export const exdates = z
+  .array(z.union([localTime, z.iso.date({ error: 'must be a local time like "2026-12-24T09:00:00" or a date' })]))
+  .max(100);
+
+/**
+ * The first occurrence in `zone` after this instant and after this local time, if it is not null. The local time
+ * matters where the zone has changed since the last occurrence: it is not repeated in the new zone.
+ */
+export function nextOccurrence(
+  recurrence: Recurrence,
+  zone: string,
+  after: { local: string | null; at: Date },
+): NextOccurrence {
+  const rule = ruleOf(recurrence.rrule);
+  const library = libraryRuleOf(rule, recurrence);
+  const startedAt = cpuMs();
+  const shown = localTimeAt(after.at, zone);
+  let from = after.local !== null && after.local > shown ? after.local : shown;
+  while (cpuMs() - startedAt <= MAX_CPU_MS) {
+    const local = nextLocal(library, from);
+    if (local === 'too_costly') return local;
+    if (local === null || isAfterEnd(local, rule, recurrence.lastLocal)) return null;
+    const date = local.slice(0, 10);
+    const isLeftOut = recurrence.exdates.includes(date);
+    from = isLeftOut ? `${date}T23:59:59` : local;
+    if (isLeftOut) continue;
+    const at = atLocalTime(local, zone);
+    if (rule.until && 'instant' in rule.until && at > rule.until.instant) return null;
+    // Not in the second pass of an overlap, whose times have happened in the first.
+    if (at > after.at) return { local, at };
+  }
+  return 'too_costly';
+}
+
+/** The next `count` occurrences, or as many as there are. */
+export function nextOccurrences(
+  recurrence: Recurrence,
+  zone: string,
+  after: { local: string | null; at: Date },
+  count: number,
+): Occurrence[] {
+  const found: Occurrence[] = [];
+  let last = after;
+  while (found.length < count) {
+    const next = nextOccurrence(recurrence, zone, last);
+    if (next === null || next === 'too_costly') break;
+    found.push(next);
+    last = next;
+  }
+  return found;
+}
+
+/**
+ * The last local time of a rule with a COUNT, null for other rules. Computed once, because each search would otherwise
+ * count from the start. Occurrences that are left out count.
+ */
+export function lastLocalOf(
+  recurrence: Pick<Recurrence, 'rrule' | 'startsAtLocal'>,
+): Recurrence['lastLocal'] | 'too_costly' {
+  const rule = ruleOf(recurrence.rrule);
+  const { count } = rule;
+  if (count === null) return null;
+  try {
+    const found = libraryRuleOf(rule, { ...recurrence, exdates: [] }).all((_, index) => index < count);
+    return found.length === 0 ? null : textOf(found.at(-1)!);
+  } catch {
+    return 'too_costly';
+  }
+}
+
+function ruleOf(rrule: string): RecurrenceRule {
+  const rule = readRecurrenceRule(rrule);
+  if ('faults' in rule) throw new Error(`a stored recurrence rule ${rule.faults.join(', ')}`);
+  return rule;
+}
+
+/** The library's own zone is UTC: it is used as a clock without changes. */
+function libraryRuleOf(
+  { pattern }: RecurrenceRule,
+  { startsAtLocal, exdates: leftOut }: Pick<Recurrence, 'startsAtLocal' | 'exdates'>,
+): RRuleTemporal {
+  return new RRuleTemporal({
+    rruleString: pattern,
+    dtstart: toUtc(startsAtLocal),
+    exDate: leftOut.filter((one) => one.includes('T')).map(toUtc),
+    maxIterations: MAX_PERIODS[/FREQ=(\w+)/.exec(pattern)![1]!]!,
+    maxCandidateEvaluations: MAX_CANDIDATES,
+    cache: false,
+  });
+}
+
+function nextLocal(rule: RRuleTemporal, after: string): string | null | 'too_costly' {
+  try {
+    const next = rule.next(toUtc(after));
+    return next && textOf(next);
+  } catch {
+    // The library throws plain errors: beyond its limits, and beyond the last year of Temporal.
+    return 'too_costly';
+  }
+}
+
+function isAfterEnd(local: string, { until }: RecurrenceRule, lastLocal: string | null): boolean {
+  return (lastLocal !== null && local > lastLocal) || (until !== null && 'local' in until && local > until.local);
+}
+
+function toUtc(local: string): Temporal.ZonedDateTime {
+  return Temporal.PlainDateTime.from(local).toZonedDateTime('UTC');
+}
+
+function textOf({ epochMilliseconds }: { epochMilliseconds: number }): string {
+  return new Date(epochMilliseconds).toISOString().slice(0, 19);
+}
+
+/** Not the time that passes: on a busy machine a process may wait. */
+function cpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1_000;
+}

@@ -1,0 +1,121 @@
+// Several workers fire the same schedules: each occurrence exactly once, none before its time.
+
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import {
+  AcceptStore,
+  Database,
+  type DueSchedule,
+  DueSchedulesStore,
+  type ScheduleProgress,
+  TemplatesStore,
+  TopicSendsStore,
+} from '#database';
+import { createLogger } from '#telemetry';
+import { until } from '#testing';
+import { FireSchedules } from '../apps/worker/src/schedules/fire-schedules.js';
+import { ScheduleRunner } from '../apps/worker/src/schedules/schedule-runner.js';
+import { type Json, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
+
+const logger = createLogger({ level: 'silent', role: 'test' });
+const open: (() => Promise<unknown>)[] = [];
+let app: TestEnvironment;
+let tenant: Tenant;
+
+beforeAll(async () => {
+  app = await startTestEnvironment({ worker: false });
+  tenant = await app.tenant();
+});
+afterAll(() => app?.stop());
+afterEach(async () => {
+  for (const close of open.splice(0)) await close();
+  await app.sql.query('truncate schedules');
+  await app.sql.query('truncate due_deliveries, deliveries, notifications, idempotency_keys');
+});
+
+function worker(): { store: DueSchedulesStore; fire: FireSchedules; runner: ScheduleRunner } {
+  const database = new Database({ url: app.databaseUrl, poolSize: 5 });
+  const accept = new AcceptStore(database, () => undefined);
+  const stores = { accept, topicSends: new TopicSendsStore(database), templates: new TemplatesStore(database) };
+  const fire = new FireSchedules(stores, logger);
+  const store = new DueSchedulesStore(database);
+  const runner = new ScheduleRunner(store, fire, logger);
+  open.push(async () => {
+    await runner.stop();
+    await database.close();
+  });
+  return { store, fire, runner };
+}
+
+/** Inserts yearly schedules whose next occurrences are spread over this many seconds from now. */
+async function insertSchedules(count: number, seconds: number): Promise<void> {
+  await app.sql.query(
+    `insert into schedules (tenant_id, id, rrule, timezone, starts_at_local, notification, recipient_id, misfire, state,
+                            next_local, next_at)
+     select $1, gen_random_uuid(), 'FREQ=YEARLY', 'UTC', to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS'),
+            jsonb_build_object('recipient_id', 'person-' || n, 'channel', 'in_app', 'category', 'default', 'priority', 5,
+                               'content', '{"title": "Hello", "body": "There"}'::jsonb),
+            'person-' || n, 'fire_once', 'active', to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS'), at
+     from generate_series(1, $2) n
+     cross join lateral (select date_trunc('milliseconds', now()) + make_interval(secs => n * $3::float8 / $2)) as t(at)`,
+    [tenant.id, count, seconds],
+  );
+}
+
+const one = async (text: string): Promise<Json> => (await app.sql.query(text)).rows[0];
+
+describe('three workers', () => {
+  it('fire each of 2,000 occurrences once, none early', async () => {
+    await insertSchedules(2_000, 3);
+    const before = await app.sql.query('select id, next_at, recipient_id from schedules');
+    for (let count = 0; count < 3; count += 1) worker().runner.start();
+    await until(
+      'all are fired',
+      async () => (await one('select count(*)::int as count from schedules where last_fired_at is null')).count === 0,
+      30_000,
+    );
+    const { rows } = await app.sql.query('select recipient_id, created_at from notifications');
+    expect(rows).toHaveLength(2_000);
+    const firedAt = new Map(rows.map((row) => [row.recipient_id, row.created_at]));
+    expect(firedAt.size).toBe(2_000);
+    const early = before.rows.filter((row) => firedAt.get(row.recipient_id) < row.next_at);
+    expect(early).toEqual([]);
+    expect(await one('select min(next_at) > now() as later, count(*)::int as count from schedules')).toEqual({
+      later: true,
+      count: 2_000,
+    });
+  });
+});
+
+describe('a worker that is lost after it has accepted the sends', () => {
+  it('leaves them to another one, which does not send twice', async () => {
+    await insertSchedules(50, 0);
+    const [lost, other] = [worker(), worker()];
+    const dies = async (due: DueSchedule[]): Promise<ScheduleProgress[]> => {
+      await lost.fire.run(due);
+      throw new Error('lost');
+    };
+    await expect(lost.store.take(100, dies)).rejects.toThrow('lost');
+    expect((await one('select count(*)::int as count from notifications')).count).toBe(50);
+    expect((await one('select count(*)::int as count from schedules where next_at <= now()')).count).toBe(50);
+    expect(await other.store.take(100, (due) => other.fire.run(due))).toBe(50);
+    expect((await one('select count(*)::int as count from notifications')).count).toBe(50);
+    const { count } = await one(
+      `select count(*)::int as count from schedules s join notifications n on n.id = s.last_notification_id
+       where s.next_at > now() and n.recipient_id = s.recipient_id`,
+    );
+    expect(count).toBe(50);
+  });
+});
+
+describe('schedules that another worker holds', () => {
+  it('are skipped', async () => {
+    await insertSchedules(20, 0);
+    const [first, second] = [worker(), worker()];
+    const taken = await first.store.take(15, async (due) => {
+      expect(await second.store.take(100, (rest) => second.fire.run(rest))).toBe(5);
+      return await first.fire.run(due);
+    });
+    expect(taken).toBe(15);
+    expect((await one('select count(*)::int as count from notifications')).count).toBe(20);
+  });
+});
