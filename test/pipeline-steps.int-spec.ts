@@ -27,6 +27,7 @@ import { PostgresLimiter } from '#rate-limit';
 import { createLogger } from '#telemetry';
 import { cloneDatabase, connect, type SmtpSink, startSmtpSink, until } from '#testing';
 import { LimitStep } from '../apps/worker/src/delivery/limit.step.js';
+import { LoadContent } from '../apps/worker/src/delivery/load-content.js';
 import { LoadStep } from '../apps/worker/src/delivery/load.step.js';
 import { OutcomeSpool } from '../apps/worker/src/delivery/outcome-spool.js';
 import type { Loaded, Rendered } from '../apps/worker/src/delivery/pipeline-context.js';
@@ -103,11 +104,12 @@ async function claim(): Promise<ClaimedDelivery> {
 }
 
 const loadStep = (): LoadStep =>
-  new LoadStep(deliveries, new TemplatesStore(database), new SharedContentsStore(database), receipts);
+  new LoadStep(deliveries, new LoadContent(new TemplatesStore(database), new SharedContentsStore(database)), receipts);
 const load = (delivery: ClaimedDelivery): Promise<Loaded> => loadStep().run({ delivery, channel: channelOf('email') });
 const toRendered = (loaded: Loaded): Rendered => ({
   ...loaded,
   consented: true,
+  digest: null,
   limited: true,
   unsubscribe: null,
   message: loaded.content,
@@ -169,6 +171,7 @@ describe('limit', () => {
     const consentedFor = (deliveryId: string, rateLimitConsumed = false) => ({
       ...loaded,
       consented: true as const,
+      digest: null,
       delivery: { ...loaded.delivery, deliveryId, rateLimitConsumed },
       context: { ...loaded.context, tenant: { ...loaded.context.tenant, settings } },
     });

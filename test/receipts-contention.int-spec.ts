@@ -88,6 +88,7 @@ const claimOf = (deliveryId: string): ClaimedDelivery => ({
   messageKey: '1',
   lane: 2,
   ordered: false,
+  digestId: null,
   traceparent: null,
   leaseEndsAt: performance.now() + 60_000,
 });

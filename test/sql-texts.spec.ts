@@ -98,9 +98,14 @@ describe('texts of SQL', () => {
       'dead-letters.store.ts conditionsOf',
       // Parts of one statement, which are constants.
       'delivery-context.ts contextsOf',
+      'delivery-context.ts headsOf',
+      'delivery-context.ts headsOfOwner',
       'delivery-context.ts suppressionOf',
       // Names of states and counters from the table of states.
       'delivery-moves.ts updateCounters',
+      // Parts of statements, for constants.
+      'digest-record.ts digestMembers',
+      'digest-record.ts lockedDigests',
       // Parts of statements, for constants.
       'emit-events.ts changedDeliveries',
       'emit-events.ts deliveryEvent',

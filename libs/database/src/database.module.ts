@@ -27,6 +27,7 @@ import { QuietHoursChangesStore } from './stores/queue/quiet-hours-changes.store
 import { RecipientsStore } from './stores/recipients.store.js';
 import { DueSchedulesStore } from './stores/schedules/due-schedules.store.js';
 import { SchedulesStore } from './stores/schedules/schedules.store.js';
+import { DigestsStore } from './stores/sending/digests.store.js';
 import { EventsStore } from './stores/sending/events.store.js';
 import { FirstAnswersStore } from './stores/sending/first-answers.store.js';
 import { PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
@@ -92,6 +93,7 @@ const plainStores = [
   ApiKeysStore,
   AuditStore,
   CategoriesStore,
+  DigestsStore,
   DueDeliveriesStore,
   DueSchedulesStore,
   EventsStore,

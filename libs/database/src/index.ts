@@ -69,6 +69,8 @@ export { type DeadLetter, type DeadLetterFilter, DeadLettersStore } from './stor
 export { DeliveriesStore } from './stores/sending/deliveries.store.js';
 export type { DeliveryContext, RecipientProfile } from './stores/sending/delivery-context.js';
 export { type DeliveryLimits, deliveryLimits } from './stores/sending/delivery-limits.js';
+export type { ClosedDigest } from './stores/sending/digest-statements.js';
+export { DigestsStore } from './stores/sending/digests.store.js';
 export {
   type EventEndpoint,
   eventNotificationId,

@@ -5,6 +5,14 @@ export { SECURITY_HEADERS } from './access/security-headers.js';
 export { readUnsubscription, signUnsubscription, type Unsubscription } from './access/unsubscribe-token.js';
 export { dayStarts, monthStarts } from './audience/calendar.js';
 export { type DecidingRule, decidingRules } from './audience/deciding-rules.js';
+export {
+  type Collected,
+  type Collecting,
+  type DigestDue,
+  decideDigest,
+  mayJoinDigest,
+  nextLocalTime,
+} from './audience/digest.js';
 export { inAppContent, inAppDeliveryId } from './audience/downgrade.js';
 export {
   DEFAULT_CATEGORY,

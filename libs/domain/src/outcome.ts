@@ -1,4 +1,5 @@
 import type { DecidingRule } from './audience/deciding-rules.js';
+import type { Collected } from './audience/digest.js';
 import { cleanText } from './clean-text.js';
 import type { FailedReason, SuppressedReason, WaitingReason } from './delivery-state.js';
 
@@ -49,6 +50,8 @@ export type Outcome =
   /** Suppressed on its channel; an inbox item with this delivery id is sent instead. */
   | { kind: 'downgraded'; reason: SuppressedReason; rule?: DecidingRule; detail?: string; inAppDeliveryId: string }
   | { kind: 'expired' }
+  /** Waits as an item of a digest of its recipient, channel and category. */
+  | ({ kind: 'collected' } & Collected)
   | {
       kind: 'held';
       reason: WaitingReason;

@@ -45,6 +45,7 @@ export function reducedOutcome(outcome: Recordable, cause: string): Recordable {
     case 'suppressed':
     case 'downgraded':
       return { ...outcome, detail };
+    case 'collected':
     case 'expired':
       return outcome;
   }

@@ -3,5 +3,5 @@ export { Composed, type Content } from './fields.ts';
 export { SharedPayload } from './payload.ts';
 export type { ContentFault } from './render-job.ts';
 export { RendererBusy } from './render-pool.ts';
-export { type RenderEvent, TemplateRenderer } from './renderer.ts';
+export { type PayloadLayer, type RenderEvent, TemplateRenderer } from './renderer.ts';
 export { TemplateFault } from './template-fault.ts';

@@ -2,11 +2,12 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query, Res } from 
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { type AuditNote, CategoriesStore } from '#database';
-import { notFound } from '#domain';
+import { type AuditNote, CategoriesStore, TemplatesStore } from '#database';
+import { channelIds, notFound } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
 import { Answers } from '../http/answers.js';
+import { validationFailed } from '../http/request-schema.pipe.js';
 import { categoryKey, listOf, listView, pageQuery } from '../http/schemas.js';
 import { type CategoryBody, categoryBody, categoryView, toCategoryView, toFields } from './category.schema.js';
 
@@ -19,7 +20,10 @@ interface KeyParam {
 @ApiTags('Consent')
 @Controller('api/v1/categories')
 export class CategoriesController {
-  constructor(private readonly categories: CategoriesStore) {}
+  constructor(
+    private readonly categories: CategoriesStore,
+    private readonly templates: TemplatesStore,
+  ) {}
 
   @Get()
   @RequireApiKey('categories:read')
@@ -44,7 +48,7 @@ export class CategoriesController {
     status: 200,
     creates: true,
     schema: categoryView,
-    errors: ['validation_failed'],
+    errors: ['validation_failed', 'unknown_template'],
   })
   async put(
     @CurrentCaller() { tenantId }: Caller,
@@ -53,6 +57,7 @@ export class CategoriesController {
     @CurrentAudit() audit: AuditNote,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
+    if (body.digest) await this.checkTemplate(tenantId, body.digest.template_id);
     const { category, created } = await this.categories.put(tenantId, key, toFields(body), audit);
     if (created) reply.status(201).header('Location', `/api/v1/categories/${encodeURIComponent(key)}`);
     return toCategoryView(category);
@@ -82,5 +87,13 @@ export class CategoriesController {
     @CurrentAudit() audit: AuditNote,
   ): Promise<void> {
     if (!(await this.categories.delete(tenantId, key, audit))) throw notFound('category', key);
+  }
+
+  /** A digest collects on the channels for which its template exists. */
+  private async checkTemplate(tenantId: string, idOrKey: string): Promise<void> {
+    const found = await Promise.all(channelIds.map((channel) => this.templates.heads(tenantId, idOrKey, channel)));
+    if (found.some((heads) => heads.length > 0)) return;
+    const message = `there is no template ${JSON.stringify(idOrKey)} for any channel`;
+    throw validationFailed([{ pointer: '/digest/template_id', code: 'unknown_template', message }]);
   }
 }

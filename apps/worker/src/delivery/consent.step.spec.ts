@@ -21,11 +21,13 @@ type Changes = Partial<Omit<DeliveryContext, 'notification'>> & {
 
 const loaded = ({ notification, ...changes }: Changes = {}): Loaded =>
   ({
-    delivery: { deliveryId },
+    delivery: { deliveryId, digestId: null, sending: false, retries: 0, triedAccountIds: [], ordered: false },
     channel: channels.email,
     content: notification?.content ?? {},
     context: {
       loadedAt,
+      address: null,
+      digestTemplateHeads: [],
       notification: { id: newId(), recipientId: 'ann', channels: ['email'], templateId: null, ...notification },
       recipient: null,
       tenant: { status: 'active', settings: {}, isSandboxed: false },
@@ -99,7 +101,7 @@ it('does what the category says, after consent', async () => {
   const outcomeOf = async (category: Partial<CategoryPolicy>, changes: Changes = {}): Promise<unknown> =>
     await stopOf({ quietHours: night, category: policy(category), ...changes });
   expect(await outcomeOf({ onHold: 'drop' })).toEqual({ kind: 'suppressed', ...kept });
-  expect(await outcomeOf({ onHold: 'combine' })).toMatchObject({ kind: 'held', ...kept });
+  expect(await outcomeOf({ onHold: 'combine' })).toMatchObject({ kind: 'collected', ...kept, combined: true });
   expect(await outcomeOf({ bypassQuietHours: true })).toMatchObject({ consented: true });
   expect(await outcomeOf({ onHold: 'hold' }, { channelSwitches: { email: false } })).toMatchObject({
     kind: 'suppressed',

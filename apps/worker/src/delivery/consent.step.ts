@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { decideConsent, decideQuietHours, type Outcome, type QuietDecision, releaseTime, StopPipeline } from '#domain';
+import { collectByCategory, combineHeld } from './digest/collect-item.js';
 import { Downgrade } from './downgrade.js';
 import type { Consented, Loaded } from './pipeline-context.js';
 
 /**
  * Suppresses a delivery that the recipient has opted out of, or whose address or tenant may not be used. Keeps back a
- * delivery in quiet hours.
+ * delivery in quiet hours, and collects one that its category sends in a digest.
  */
 @Injectable()
 export class ConsentStep {
@@ -19,6 +20,8 @@ export class ConsentStep {
       const detail = isListed ? `the address is on the suppression list: ${context.suppression}` : undefined;
       throw new StopPipeline({ kind: 'suppressed', reason, rule, ...(detail && { detail }) });
     }
+    const collected = collectByCategory(loaded, context.loadedAt);
+    if (collected) throw new StopPipeline(collected);
     const quiet = decideQuietHours(context, channel.id, context.loadedAt);
     if (quiet) throw new StopPipeline(await this.keptBack(loaded, quiet));
     return { ...loaded, consented: true };
@@ -27,7 +30,12 @@ export class ConsentStep {
   private async keptBack(loaded: Loaded, quiet: QuietDecision): Promise<Outcome> {
     const { reason, rule, detail } = quiet;
     if (quiet.action === 'drop') return { kind: 'suppressed', reason, rule, detail };
-    if (quiet.action === 'downgrade') {
+    if (quiet.action === 'combine') {
+      const combined = combineHeld(loaded, { rule, detail, until: releaseOf(loaded, quiet) });
+      if (combined) return combined;
+    }
+    // A digest is held: only the item that leads it would be in the inbox.
+    if (quiet.action === 'downgrade' && loaded.delivery.digestId === null) {
       const downgraded = await this.downgrade.outcomeOf(loaded, { reason, rule, detail });
       if (downgraded) return downgraded;
     }
@@ -36,16 +44,19 @@ export class ConsentStep {
 }
 
 /** `delaySeconds` counts from the record, which is a moment after `loadedAt`: a delivery is never released early. */
-function heldUntilRelease({ delivery, channel, context }: Loaded, quiet: QuietDecision): Outcome {
-  const { loadedAt, notification } = context;
-  const { reason, rule, detail, until } = quiet;
-  const release = releaseTime(context, { channel: channel.id, until, deliveryId: delivery.deliveryId });
+function heldUntilRelease(loaded: Loaded, quiet: QuietDecision): Outcome {
+  const { loadedAt, notification } = loaded.context;
+  const { reason, rule, detail } = quiet;
   return {
     kind: 'held',
     reason,
     rule,
-    delaySeconds: (release.getTime() - loadedAt.getTime()) / 1_000,
+    delaySeconds: (releaseOf(loaded, quiet).getTime() - loadedAt.getTime()) / 1_000,
     detail,
     quiet: { recipientId: notification.recipientId, decidedAt: loadedAt },
   };
+}
+
+function releaseOf({ delivery, channel, context }: Loaded, { until }: QuietDecision): Date {
+  return releaseTime(context, { channel: channel.id, until, deliveryId: delivery.deliveryId });
 }

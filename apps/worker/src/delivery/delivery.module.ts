@@ -8,10 +8,13 @@ import { TemplateRenderer } from '#templates';
 import { CONFIG, LOGGER, REDIS } from '../tokens.js';
 import { ClaimStep } from './claim.step.js';
 import { ConsentStep } from './consent.step.js';
+import { CloseDigestStep } from './digest/close-digest.step.js';
+import { ComposeDigest } from './digest/compose-digest.js';
 import { DirectoryFactory } from './directory-factory.js';
 import { Downgrade } from './downgrade.js';
 import { LimitStep } from './limit.step.js';
 import { LoadStep } from './load.step.js';
+import { LoadContent } from './load-content.js';
 import { LockedAccounts } from './locked-accounts.js';
 import { makeLimiter } from './make-limiter.js';
 import { makeRenderer } from './make-renderer.js';
@@ -33,7 +36,10 @@ import { UnsubscribeLinks } from './unsubscribe-links.js';
     PipelineSteps,
     ClaimStep,
     LoadStep,
+    LoadContent,
     ConsentStep,
+    CloseDigestStep,
+    ComposeDigest,
     Downgrade,
     LimitStep,
     Places,

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { deliveryLimits, QuotasStore } from '#database';
 import { type DeliveryLimit, type Outcome, StopPipeline } from '#domain';
 import type { LimitAnswer, Limiter, LimitRequest } from '#rate-limit';
-import type { Consented, Limited } from './pipeline-context.js';
+import type { Digested, Limited } from './pipeline-context.js';
 import { LIMITER, Places } from './places.js';
 
 /** Deliveries that wait for a new day or month of the quota become due over this time. */
@@ -10,7 +10,7 @@ const QUOTA_SPREAD_SECONDS = 300;
 
 /**
  * Stops a delivery beyond a limit of its recipient (frequency caps, recipient_limits) or a quota of its tenant. A
- * delivery takes one place, however often it is attempted.
+ * delivery takes one place, however often it is attempted. A digest is one delivery.
  */
 @Injectable()
 export class LimitStep {
@@ -20,15 +20,15 @@ export class LimitStep {
     private readonly places: Places,
   ) {}
 
-  async run(consented: Consented): Promise<Limited> {
-    const { delivery, channel, context } = consented;
-    if (delivery.rateLimitConsumed) return { ...consented, limited: true };
+  async run(digested: Digested): Promise<Limited> {
+    const { delivery, channel, context } = digested;
+    if (delivery.rateLimitConsumed) return { ...digested, limited: true };
     const { tenantId, deliveryId } = delivery;
     const { limits, quotas } = deliveryLimits(channel.id, context, Date.now());
     const answer = await this.limiter.take({ tenantId, deliveryId, limits });
     if (!answer.granted) throw new StopPipeline(refusal(limits, answer));
     if (quotas.length > 0) await this.takeQuota({ tenantId, deliveryId, limits }, quotas);
-    return { ...consented, limited: true };
+    return { ...digested, limited: true };
   }
 
   private async takeQuota(request: LimitRequest, quotas: Parameters<QuotasStore['take']>[1]): Promise<void> {

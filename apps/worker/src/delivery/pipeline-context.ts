@@ -1,10 +1,10 @@
 // The context of a delivery after each step. A step takes the type that the one before it returns, so a wrong order
 // does not compile.
 
-import type { ClaimedDelivery, DeliveryContext } from '#database';
-import type { Channel, ChannelId, Includes } from '#domain';
+import type { ClaimedDelivery, ClosedDigest, DeliveryContext } from '#database';
+import type { Channel, ChannelId } from '#domain';
 import type { Sender } from '#providers';
-import type { SharedPayload } from '#templates';
+import type { LoadedContent } from './load-content.js';
 import type { UnsubscribeLink } from './unsubscribe-links.js';
 
 declare const passed: unique symbol;
@@ -15,16 +15,10 @@ export interface Claimed {
   [passed]?: 'claim';
 }
 
-export interface Loaded extends Claimed {
+export interface Loaded extends Claimed, LoadedContent {
   context: DeliveryContext;
   /** One address, several for push, none for in-app. */
   addresses: readonly string[];
-  content: Record<string, unknown>;
-  /** The partials and the layout of a template. */
-  includes: Includes | null;
-  templateVersion: number | null;
-  /** The payload shared by all items of a bulk send; null for a single send. */
-  sharedPayload: SharedPayload | null;
   loaded: true;
 }
 
@@ -32,7 +26,12 @@ export interface Consented extends Loaded {
   consented: true;
 }
 
-export interface Limited extends Consented {
+export interface Digested extends Consented {
+  /** The digest that is sent with this delivery, or null if the delivery is sent as itself. */
+  digest: ClosedDigest | null;
+}
+
+export interface Limited extends Digested {
   limited: true;
 }
 

@@ -4,6 +4,7 @@ import { type Outcome, StopPipeline } from '#domain';
 import { instruments } from '#telemetry';
 import { ClaimStep } from './claim.step.js';
 import { ConsentStep } from './consent.step.js';
+import { CloseDigestStep } from './digest/close-digest.step.js';
 import { LimitStep } from './limit.step.js';
 import { LoadStep } from './load.step.js';
 import { Places, type Run } from './places.js';
@@ -16,6 +17,7 @@ export class PipelineSteps {
   @Inject() readonly claim!: ClaimStep;
   @Inject() readonly load!: LoadStep;
   @Inject() readonly consent!: ConsentStep;
+  @Inject() readonly digest!: CloseDigestStep;
   @Inject() readonly limit!: LimitStep;
   @Inject() readonly render!: RenderStep;
   @Inject() readonly send!: SendStep;
@@ -41,7 +43,8 @@ export class Pipeline {
       const loaded = await timed('load', this.steps.load.run(claimed));
       run.context = loaded.context;
       const consented = await timed('consent', this.steps.consent.run(loaded));
-      const limited = await timed('limit', this.steps.limit.run(consented));
+      const digested = await timed('digest', this.steps.digest.run(consented));
+      const limited = await timed('limit', this.steps.limit.run(digested));
       run.isLimited = true;
       const rendered = await timed('render', this.steps.render.run(limited));
       outcome = await timed('send', this.steps.send.run(rendered));

@@ -1,13 +1,16 @@
 import { afterAll, expect, it } from 'vitest';
 import { channels, StopPipeline } from '#domain';
 import { TemplateRenderer } from '#templates';
+import type { ComposeDigest } from './digest/compose-digest.js';
 import type { Limited } from './pipeline-context.js';
 import { RenderStep } from './render.step.js';
 import { UnsubscribeLinks } from './unsubscribe-links.js';
 
 const renderer = new TemplateRenderer({ threads: 1 });
 afterAll(() => renderer.close());
-const step = new RenderStep(renderer, new UnsubscribeLinks(undefined, () => Buffer.alloc(32)));
+// No delivery of this file leads a digest.
+const noDigests = {} as ComposeDigest;
+const step = new RenderStep(renderer, new UnsubscribeLinks(undefined, () => Buffer.alloc(32)), noDigests);
 
 const limited = (text: string, payload: object): Limited =>
   ({

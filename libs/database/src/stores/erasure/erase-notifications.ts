@@ -11,8 +11,9 @@ export const BATCH = 500;
 
 /**
  * Ends the deliveries that are not final and erases the addresses of all. A delivery whose send has begun becomes
- * `unknown`; its worker finds no due row afterwards, so its record is rejected and writes nothing of the recipient.
- * Remembers addresses and begun sends for the steps that follow.
+ * `unknown`; its worker finds no due row afterwards, so its record is rejected and writes nothing of the recipient. An
+ * item of a digest whose message is prepared becomes `unknown` too. Remembers addresses and begun sends for the steps
+ * that follow.
  *
  * Lock order: the locks of the ordering keys, then due_deliveries, deliveries and notifications, as in RECORD. Indexes:
  * deliveries_notification_id_tenant_id_id_idx and the primary keys.
@@ -26,7 +27,9 @@ with deleted_due_rows as materialized (
       select carillon_ordering_lock(n.tenant_id, n.ordering_key)
       from deliveries d join notifications n on n.tenant_id = d.tenant_id and n.id = d.notification_id
       where d.tenant_id = $1 and d.notification_id = any ($2::uuid[]) and n.ordering_key is not null)))
-  returning q.delivery_id, q.sending, case when q.sending then 'unknown' else 'cancelled' end as state
+  returning q.delivery_id, q.sending,
+    case when q.sending or (q.claim_id is not null and q.due_at = 'infinity') then 'unknown' else 'cancelled' end
+      as state
 ), erased_deliveries as (
   update deliveries d set address = null, recipient_id = 'erased', provider_message_id = null,
     state = case when ${guard(ERASE_MOVES, 'd.state', 'q.state')} then q.state else d.state end

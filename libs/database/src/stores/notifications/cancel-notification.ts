@@ -2,6 +2,7 @@
 
 import type { ChannelId } from '#domain';
 import { CANCEL_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
+import { IS_CANCELLABLE, lockedDigests } from '../sending/digest-record.js';
 import { changedDeliveries, emit, FINISHED_NOTIFICATIONS } from '../sending/emit-events.js';
 
 export interface Cancellation {
@@ -20,17 +21,18 @@ export interface CancelledDelivery {
 }
 
 /**
- * Indexes: deliveries_notification_id_tenant_id_id_idx and the primary keys. Lock order: ordering key, due_deliveries,
- * deliveries, then the notification.
+ * Indexes: deliveries_notification_id_tenant_id_id_idx and the primary keys. Lock order: ordering key, digests,
+ * due_deliveries, deliveries, then the notification.
  */
 export const CANCEL = `
-with deleted_due_rows as (
+with ${lockedDigests('select id from deliveries where tenant_id = $1 and notification_id = $2')}, deleted_due_rows as (
   delete from due_deliveries q using deliveries d
   where d.tenant_id = $1 and d.notification_id = $2 and q.tenant_id = d.tenant_id and q.delivery_id = d.id
     and (select topic from notifications where tenant_id = $1 and id = $2) is null
-    and not q.sending and (select carillon_lock_ordering_keys(array(
+    and ${IS_CANCELLABLE} and (select carillon_lock_ordering_keys(array(
       select carillon_ordering_lock(tenant_id, ordering_key)
       from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
+    and (select count(*) from locked_digests) >= 0
   returning q.delivery_id, q.rate_limit_consumed, q.reason is not distinct from 'frequency_cap' as has_turn
 ), changed_deliveries as (
   update deliveries d set state = 'cancelled' from deleted_due_rows q

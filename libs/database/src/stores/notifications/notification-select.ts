@@ -57,12 +57,15 @@ and not exists (
   where a.tenant_id = d.tenant_id and a.channel = d.channel and a.enabled
     and coalesce(h.breaker, 'closed') = 'closed')`;
 
-/** A delivery with a due row is waiting or sending; otherwise its own column has the state. */
+/**
+ * A delivery with a due row is waiting or sending; otherwise its own column has the state. An item of a digest waits at
+ * infinity until the message of the digest is recorded, also while it is being sent.
+ */
 export const DELIVERIES = `
 select d.id, d.notification_id as "notificationId", d.recipient_id as "recipientId", d.channel, d.address,
        case
          when q.delivery_id is null then d.state
-         when q.sending or (q.claim_id is not null and q.due_at > now()) then 'sending'
+         when q.sending or (q.claim_id is not null and q.due_at > now() and q.due_at < 'infinity') then 'sending'
          else 'waiting'
        end as state,
        case

@@ -156,7 +156,7 @@ async function count(sql: Sql, limit: number | null): Promise<CountedFigures> {
 const COUNT = `
 with counted as materialized (
   select tenant_id, channel, count(*) as waiting, count(*) filter (where due_at <= now()) as due,
-         count(*) filter (where claim_id is not null and due_at > now()) as in_flight,
+         count(*) filter (where claim_id is not null and due_at > now() and due_at < 'infinity') as in_flight,
          min(due_at) filter (where due_at <= now()) as oldest
   from (select tenant_id, channel, due_at, claim_id from due_deliveries limit $1) q
   group by tenant_id, channel

@@ -2,6 +2,7 @@ import { channelOf, type Outcome } from '#domain';
 import { Batcher } from '../../batcher.js';
 import type { Database } from '../../database.js';
 import { hmacPads } from '../../secrets/hashed-address.js';
+import type { Statement } from '../../statement.js';
 import type { ClaimedDelivery } from '../queue/claimed-delivery.js';
 import {
   type ContextRow,
@@ -11,8 +12,9 @@ import {
   LOAD_DELIVERIES,
   toContext,
 } from './delivery-context.js';
+import { collectItems, type NewItem } from './digest-statements.js';
 import { type RecordRow, toRecordRow } from './record.js';
-import { RECORD, RECORD_DOWNGRADED, recordValues } from './record-statement.js';
+import { digestRecordValues, RECORD, RECORD_DIGESTS, RECORD_DOWNGRADED, recordValues } from './record-statement.js';
 
 interface Batchers {
   load: Batcher<DeliveryKey, DeliveryContext | null>;
@@ -20,6 +22,9 @@ interface Batchers {
   record: Batcher<RecordRow, boolean>;
   /** Deliveries with ordering keys have batches of their own, because these may wait for a lock. */
   recordOrdered: Batcher<RecordRow, boolean>;
+  /** Leaders of digests, each with up to a thousand items. */
+  recordDigests: Batcher<RecordRow, boolean>;
+  collect: Batcher<NewItem, boolean>;
 }
 
 /**
@@ -56,17 +61,31 @@ export class DeliveriesStore {
    */
   async record(delivery: ClaimedDelivery, outcome: Outcome): Promise<boolean> {
     if (outcome.kind === 'claim_lost') return false;
-    const { record, recordOrdered } = this.batchersOf(delivery);
+    const { record, recordOrdered, recordDigests, collect } = this.batchersOf(delivery);
+    if (outcome.kind === 'collected') return await collect.run({ delivery, collected: outcome });
+    if (delivery.digestId) return await recordDigests.run(toRecordRow(delivery, outcome));
     return await (delivery.ordered ? recordOrdered : record).run(toRecordRow(delivery, outcome));
   }
 
   private makeBatchers(slots: number): Batchers {
     const limits = { slots, maxBatch: 500, maxQueue: 100_000 };
-    const flush = (batch: RecordRow[]): Promise<boolean[]> => this.writeRecords(batch);
+    const flush = (batch: RecordRow[]): Promise<boolean[]> => {
+      const isDowngrading = batch.some(({ inAppDeliveryId }) => inAppDeliveryId !== null);
+      return this.writeRecords(batch, {
+        name: isDowngrading ? 'record_downgraded' : 'record',
+        text: isDowngrading ? RECORD_DOWNGRADED : RECORD,
+        values: recordValues(batch),
+      });
+    };
+    const flushDigests = (batch: RecordRow[]): Promise<boolean[]> =>
+      this.writeRecords(batch, { name: 'record_digests', text: RECORD_DIGESTS, values: digestRecordValues(batch) });
+    const flushItems = (batch: NewItem[]): Promise<boolean[]> => collectItems(this.database.platform, batch);
     return {
       load: new Batcher({ flush: (keys) => this.readContexts(keys), repeatable: true, ...limits }),
       record: new Batcher({ flush, ...limits }),
       recordOrdered: new Batcher({ flush, ...limits, slots: 1 }),
+      recordDigests: new Batcher({ flush: flushDigests, ...limits, maxBatch: 100 }),
+      collect: new Batcher({ flush: flushItems, ...limits }),
     };
   }
 
@@ -85,13 +104,8 @@ export class DeliveriesStore {
     return keys.map((key) => found.get(key.deliveryId) ?? null);
   }
 
-  private async writeRecords(batch: RecordRow[]): Promise<boolean[]> {
-    const isDowngrading = batch.some(({ inAppDeliveryId }) => inAppDeliveryId !== null);
-    const rows = await this.database.platform.query<{ delivery_id: string }>({
-      name: isDowngrading ? 'record_downgraded' : 'record',
-      text: isDowngrading ? RECORD_DOWNGRADED : RECORD,
-      values: recordValues(batch),
-    });
+  private async writeRecords(batch: RecordRow[], statement: Statement): Promise<boolean[]> {
+    const rows = await this.database.platform.query<{ delivery_id: string }>(statement);
     const recorded = new Set(rows.map((row) => row.delivery_id));
     const inbox = batch.flatMap((row) =>
       row.inbox && recorded.has(row.deliveryId) ? [{ tenantId: row.tenantId, recipientId: row.inbox.recipientId }] : [],

@@ -53,6 +53,9 @@ export interface DeliveryContext {
    * cache.
    */
   templateHeads: TemplateHead[];
+  /** The same of the template that the category's digest names; empty if the category collects nothing. */
+  digestTemplateHeads: TemplateHead[];
+  createdAt: Date;
 }
 
 export interface DeliveryKey {
@@ -103,6 +106,8 @@ export interface ContextRow {
   tenant_settings: TenantSettings;
   is_sandboxed: boolean;
   template_heads: TemplateHead[] | null;
+  digest_template_heads: TemplateHead[] | null;
+  created_at: Date;
 }
 
 export function toContext(row: ContextRow): DeliveryContext {
@@ -147,6 +152,8 @@ export function toContext(row: ContextRow): DeliveryContext {
     suppression: row.suppression,
     tenant: { status: row.tenant_status, settings: row.tenant_settings, isSandboxed: row.is_sandboxed },
     templateHeads: row.template_heads ?? [],
+    digestTemplateHeads: row.digest_template_heads ?? [],
+    createdAt: row.created_at,
   };
 }
 
@@ -160,22 +167,27 @@ const suppressionOf = (address: string): string => `select s.reason from suppres
          where s.tenant_id = d.tenant_id and s.channel = d.channel and (s.expires_at is null or s.expires_at > now())
            and s.address = ${address}`;
 
-/** The templates of an owner that the notification's template id or key selects. */
-function templateHeads(owner: string): string {
+/** The templates of an owner that an id or a key (SQL) selects on the channel of `d`. */
+function headsOfOwner(owner: string, idOrKey: string): string {
   return `(
     select json_agg(json_build_object('id', m.id, 'locale', m.locale, 'version', m.version,
                                       'platform', m.tenant_id = '${PLATFORM_TENANT_ID}'))
     from (
       select tenant_id, id, locale, version from templates
-      where tenant_id = ${owner} and key = n.template_id and channel = d.channel and kind = 'template'
+      where tenant_id = ${owner} and key = ${idOrKey} and channel = d.channel and kind = 'template'
       union all
       select tenant_id, id, locale, version from templates
       where tenant_id = ${owner} and channel = d.channel and kind = 'template' and id = case
-        when n.template_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then n.template_id::uuid
+        when ${idOrKey} ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then (${idOrKey})::uuid
       end
     ) m
   )`;
 }
+
+/** The templates of the tenant, or else of the platform. The second look-up runs only if the first finds nothing. */
+const headsOf = (idOrKey: string): string => `case when ${idOrKey} is not null then (
+         select coalesce(${headsOfOwner('d.tenant_id', idOrKey)}, ${headsOfOwner(`'${PLATFORM_TENANT_ID}'`, idOrKey)})
+       ) end`;
 
 /**
  * Reads the contexts of deliveries. `source` selects rows of deliveries as `d` and of notifications as `n`, `recipient`
@@ -189,7 +201,7 @@ function templateHeads(owner: string): string {
 export const contextsOf = ({ source, recipient, pads }: ContextSource): string => `
 select now() as loaded_at, d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.recipient_id,
        n.type, n.category, n.channels, n.template_id, n.content, n.payload, n.priority, n.ordering_key, n.metadata,
-       n.scheduled_at, n.expires_at, n.endpoint_id, n.shared_content_id,
+       n.scheduled_at, n.expires_at, n.endpoint_id, n.shared_content_id, n.created_at,
        r.id is not null as has_profile, r.email, r.phone, r.locale, r.timezone, r.attributes,
        case when d.channel = 'push' then (
          select json_agg(json_build_object('token', v.token, 'platform', v.platform) order by v.created_at)
@@ -204,10 +216,7 @@ select now() as loaded_at, d.tenant_id, d.id as delivery_id, d.address, n.id as 
          ) end
        ) as suppression,
        t.status as tenant_status, t.settings as tenant_settings, t.test_of is not null or n.test as is_sandboxed,
-       case when n.template_id is not null then (
-         -- The second look-up runs only if the first finds nothing.
-         select coalesce(${templateHeads('d.tenant_id')}, ${templateHeads(`'${PLATFORM_TENANT_ID}'`)})
-       ) end as template_heads
+       ${headsOf('n.template_id')} as template_heads, ${headsOf('c.digest_template')} as digest_template_heads
 from ${source}
 cross join lateral (select * from tenants x where x.id = d.tenant_id offset 0) t
 left join lateral (${recipient}) r on true
@@ -218,7 +227,7 @@ left join lateral (
   select json_build_object('defaultEnabled', x.default_enabled, 'mandatory', x.mandatory,
                            'unknownOutcome', x.unknown_outcome, 'onHold', x.on_hold, 'onCap', x.on_cap,
                            'bypassQuietHours', x.bypass_quiet_hours, 'bypassCaps', x.bypass_caps,
-                           'digest', x.digest) as policy
+                           'digest', x.digest) as policy, x.digest ->> 'template_id' as digest_template
   from categories x where x.tenant_id = d.tenant_id and x.key = n.category offset 0
 ) c on true
 left join lateral (

@@ -4,8 +4,10 @@ import { newId } from '#domain';
 import { columnList } from '../../column-list.js';
 import { json } from '../../columns.js';
 import { guard, RECORD_MOVES, updateCounters } from './delivery-moves.js';
+import { digestMembers } from './digest-record.js';
 import { deliveryEvent, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from './emit-events.js';
 import type { RecordRow } from './record.js';
+import { INBOX_DELIVERIES, type RecordParts } from './record-parts.js';
 
 const recordColumns = columnList<RecordRow>({
   tenant_id: ['uuid', (row) => row.tenantId],
@@ -44,12 +46,18 @@ const recordColumns = columnList<RecordRow>({
   in_app_delivery_id: ['uuid', (row) => row.inAppDeliveryId],
 });
 
+const FIRST_EXTRA = recordColumns.length + 1;
+const ORDERING_LOCKS = `$${FIRST_EXTRA}::integer[]`;
+
 /** The values of RECORD: its columns, and the advisory locks of the ordering keys. */
 export function recordValues(rows: readonly RecordRow[]): unknown[] {
   return [...recordColumns.values(rows), rows.flatMap(({ orderingLock }) => orderingLock ?? [])];
 }
 
-const ORDERING_LOCKS = `$${recordColumns.length + 1}::integer[]`;
+/** The values of RECORD_DIGESTS: the same, and the digests. */
+export function digestRecordValues(rows: readonly RecordRow[]): unknown[] {
+  return [...recordValues(rows), rows.map(({ tenantId }) => tenantId), rows.map(({ digestId }) => digestId)];
+}
 
 const attemptColumns = `tenant_id, delivery_id, attempt, provider, provider_account_id, attempt_outcome, code, detail,
          provider_message_id, duration_ms`;
@@ -71,16 +79,15 @@ const feedbackColumns = 'tenant_id, delivery_id, gone_devices, suppress_address,
  * A delay ends at `expires_at` at the latest, so that the delivery is seen as expired when it expires. `due_at` is
  * never earlier than the start of this transaction, because claims do not read further back at once (docs/adr/0025).
  */
-const recordStatement = ({ inserts, added }: { inserts: string; added?: string }): string => `
-with input as materialized (
-  select * from ${recordColumns.table('i')}
-  where (select carillon_lock_ordering_keys(${ORDERING_LOCKS}))
-), deleted_due_rows as materialized (
+const recordStatement = (parts: RecordParts): string => `
+with ${parts.before}input as materialized (
+  select * from ${recordColumns.table('i')} where ${parts.isLocked}
+), ${parts.deleted} as materialized (
   delete from due_deliveries d using input i
   where i.state is not null and d.tenant_id = i.tenant_id and d.delivery_id = i.delivery_id and d.claim_id = i.claim_id
   returning i.*, d.attempt as attempts, d.sending as had_unknown_send, d.sending_provider, d.sending_account_id,
-            d.lane, d.expires_at, d.message_key, d.traceparent
-), rescheduled_due_rows as materialized (
+            d.lane, d.expires_at, d.message_key, d.traceparent${parts.returning}
+), ${parts.members}rescheduled_due_rows as materialized (
   update due_deliveries d set
     due_at = greatest(now(), least(now() + make_interval(secs => i.delay_seconds), d.expires_at)),
     reason = i.reason, claim_id = null, claims = 0, sending = d.sending and i.attempt is null,
@@ -117,7 +124,7 @@ with input as materialized (
   from deleted_due_rows e
   where d.tenant_id = e.tenant_id and d.id = e.delivery_id and ${guard(RECORD_MOVES, 'd.state', 'e.state')}
   returning e.*, d.notification_id, d.recipient_id, d.channel, d.endpoint_id
-), ${inserts}updated_notifications as (${updateCounters(RECORD_MOVES, added)}
+), ${parts.inserts}updated_notifications as (${updateCounters(RECORD_MOVES, parts.added)}
 ), delivery_events as (
   ${emit(`
     select tenant_id, 'delivery.' || state, recipient_id, delivery_id::text, ${deliveryEvent('c', 'c.rule')}
@@ -190,28 +197,25 @@ select delivery_id from deleted_due_rows
 union all
 select delivery_id from rescheduled_due_rows`;
 
-export const RECORD = recordStatement({ inserts: '' });
+const PLAIN: RecordParts = {
+  before: '',
+  isLocked: `(select carillon_lock_ordering_keys(${ORDERING_LOCKS}))`,
+  deleted: 'deleted_due_rows',
+  returning: '',
+  members: '',
+  inserts: '',
+};
+
+export const RECORD = recordStatement(PLAIN);
 
 /**
- * Also creates the inbox deliveries that replace downgraded deliveries. The deliveries of a notification to a recipient
- * share one: its id is derived, so that the first of them creates it, also among several workers. It has no ordering
- * key, because the next delivery of that key does not wait for it.
+ * The same for leaders of digests: the other items end with their leader, in the same commit. A separate statement, so
+ * that the record of other deliveries stays as cheap as it is.
  */
-export const RECORD_DOWNGRADED = recordStatement({
-  inserts: `inbox_deliveries as (
-  insert into deliveries (tenant_id, id, notification_id, recipient_id, channel)
-  select distinct on (tenant_id, in_app_delivery_id) tenant_id, in_app_delivery_id, notification_id, recipient_id,
-         'in_app'
-  from changed_deliveries where in_app_delivery_id is not null order by tenant_id, in_app_delivery_id
-  on conflict do nothing
-  returning tenant_id, id, notification_id
-), inbox_due_rows as (
-  insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, expires_at, message_key, traceparent)
-  select distinct on (b.tenant_id, b.id) b.tenant_id, b.id, 'in_app', e.lane, now(), e.expires_at, e.message_key,
-         e.traceparent
-  from inbox_deliveries b
-  join deleted_due_rows e on e.tenant_id = b.tenant_id and e.in_app_delivery_id = b.id
-  order by b.tenant_id, b.id
-), `,
-  added: 'inbox_deliveries',
+export const RECORD_DIGESTS = recordStatement({
+  ...PLAIN,
+  ...digestMembers(recordColumns.names, FIRST_EXTRA + 1),
 });
+
+/** The same for batches with downgraded deliveries: also creates the inbox deliveries that replace them. */
+export const RECORD_DOWNGRADED = recordStatement({ ...PLAIN, ...INBOX_DELIVERIES });

@@ -18,6 +18,8 @@ export interface RecordRow {
   paceReserved: boolean;
   /** The advisory lock of its ordering key, or null without one. */
   orderingLock: number | null;
+  /** The digest that it leads, or null. */
+  digestId: string | null;
   triedAccountId: string | null;
   goneDevices: string[] | null;
   suppress: { address: string; reason: string } | null;
@@ -37,7 +39,7 @@ export interface RecordRow {
   inAppDeliveryId: string | null;
 }
 
-type RecordableOutcome = Exclude<Outcome, { kind: 'claim_lost' }>;
+type RecordableOutcome = Exclude<Outcome, { kind: 'claim_lost' | 'collected' }>;
 
 /** The same as in the SQL function carillon_ordering_lock(), which hashes the same text as `messageKey`. */
 const ORDERING_LOCKS_MASK = 255;
@@ -137,6 +139,7 @@ function emptyRow(delivery: ClaimedDelivery, outcome: RecordableOutcome): Record
     rateLimitConsumed: false,
     paceReserved: false,
     orderingLock: delivery.ordered ? Number(delivery.messageKey) & ORDERING_LOCKS_MASK : null,
+    digestId: delivery.digestId,
     triedAccountId: null,
     goneDevices: ('goneDevices' in outcome && outcome.goneDevices) || null,
     suppress: ('suppress' in outcome && outcome.suppress) || null,

@@ -3,6 +3,7 @@
 import type { Sql } from '../../statement.js';
 import type { ChunkResult, LockedJob } from '../jobs/job.js';
 import { CANCEL_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
+import { IS_CANCELLABLE, lockedDigests } from '../sending/digest-record.js';
 import { changedDeliveries, emit, FINISHED_NOTIFICATIONS } from '../sending/emit-events.js';
 import { MESSAGE_KEY } from '../sending/message-key.js';
 import type { TopicSendInput } from './topic-send.js';
@@ -119,17 +120,18 @@ select 1`;
 
 /**
  * $3 the last delivery of the batch before, $4 the size of the batch. Indexes:
- * deliveries_notification_id_tenant_id_id_idx and the primary keys. Lock order: ordering key, due_deliveries,
- * deliveries, then the notification.
+ * deliveries_notification_id_tenant_id_id_idx and the primary keys. Lock order: ordering key, digests,
+ * due_deliveries, deliveries, then the notification.
  */
 const CANCEL_BATCH = `
 with batch as materialized (
   select id from deliveries
   where tenant_id = $1 and notification_id = $2 and ($3::uuid is null or id > $3) order by id limit $4
-), deleted_due_rows as (
+), ${lockedDigests('select id from batch')}, deleted_due_rows as (
   delete from due_deliveries q using batch b
   where q.tenant_id = $1 and q.delivery_id = b.id
-    and not q.sending and (select carillon_lock_ordering_keys(array(
+    and ${IS_CANCELLABLE} and (select count(*) from locked_digests) >= 0
+    and (select carillon_lock_ordering_keys(array(
       select carillon_ordering_lock(tenant_id, ordering_key)
       from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
   returning q.delivery_id

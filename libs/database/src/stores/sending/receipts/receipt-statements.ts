@@ -141,7 +141,8 @@ export const confirmColumns = columnList<DeliveryReceipt>({
 /**
  * Confirms the reporting account's attempt whose outcome was unknown: the delivery becomes `sent`, and its dead letter
  * is settled. Deleting the due row of a waiting delivery prevents the retry, because a later intent or record finds no
- * row. A delivery whose send is in progress is left unchanged. Indexes: the primary keys, and
+ * row. A delivery whose send is in progress is left unchanged. The items of a digest become `sent` with their leader.
+ * Indexes: the primary keys, and
  * dead_letters_tenant_id_delivery_id_idx.
  *
  * Lock order: ordering keys, due_deliveries, deliveries by (tenant_id, id), then notifications by (tenant_id, id) and
@@ -166,7 +167,11 @@ with input as materialized (
       select carillon_ordering_lock(o.tenant_id, o.ordering_key)
       from unknown_attempts p join due_deliveries o on o.tenant_id = p.tenant_id and o.delivery_id = p.id
       where o.ordering_key is not null)))
-  returning q.tenant_id, q.delivery_id as id, q.attempt
+  returning q.tenant_id, q.delivery_id as id, q.attempt, q.digest_id
+), deleted_members as (
+  delete from due_deliveries m using deleted_due_rows q
+  where m.tenant_id = q.tenant_id and m.digest_id = q.digest_id and m.delivery_id <> q.id
+  returning m.tenant_id, m.delivery_id as id, m.attempt, q.id as leader_id
 ), locked_deliveries as materialized (
   select p.ord, p.row_id, p.provider, p.provider_account_id, p.ended_at, s.attempt, d.tenant_id, d.id, d.state
   from unknown_attempts p join deliveries d on d.tenant_id = p.tenant_id and d.id = p.id
@@ -178,7 +183,13 @@ with input as materialized (
   update deliveries d set
     state = 'sent', reason = null, attempts = coalesce(b.attempt, d.attempts),
     provider = b.provider, provider_account_id = b.provider_account_id, sent_at = b.ended_at
-  from locked_deliveries b
+  from (
+    select * from locked_deliveries
+    union all
+    select null, gen_random_uuid(), b.provider, b.provider_account_id, b.ended_at, m.attempt, m.tenant_id, m.id,
+           'waiting'
+    from deleted_members m join locked_deliveries b on b.tenant_id = m.tenant_id and b.id = m.leader_id
+  ) b
   where d.tenant_id = b.tenant_id and d.id = b.id
   returning d.*, b.ord, b.row_id, b.state as state_before
 ), updated_notifications as (${updateCounters(CONFIRM_MOVES)}

@@ -1,0 +1,119 @@
+import { Injectable } from '@nestjs/common';
+import {
+  type DeliveryContext,
+  SharedContentsStore,
+  type StoredSharedContent,
+  type TemplateHead,
+  TemplatesStore,
+  type TemplateVersion,
+  type VersionKey,
+  versionKey,
+} from '#database';
+import { type ChannelId, type Includes, inAppContent, missingTemplate, StopPipeline, templateFor } from '#domain';
+import { SharedPayload } from '#templates';
+import type { Claimed } from './pipeline-context.js';
+import { ReadCache } from './read-cache.js';
+
+/** Template versions kept in memory; a version never changes. */
+const CACHED_VERSIONS = 5_000;
+
+/** Memory for shared contents. One takes up to four bytes a character: as text, and as UTF-8 for the render threads. */
+const CACHED_SHARED_BYTES = 64 * 1024 * 1024;
+const BYTES_PER_CHARACTER = 4;
+
+interface SharedKey {
+  tenantId: string;
+  id: string;
+}
+
+interface Shared {
+  content: Record<string, unknown> | null;
+  payload: SharedPayload | null;
+  bytes: number;
+}
+
+/** A content before it is rendered. */
+export interface LoadedContent {
+  content: Record<string, unknown>;
+  /** The partials and the layout of a template. */
+  includes: Includes | null;
+  templateVersion: number | null;
+  /** The payload shared by all items of a bulk send; null for a single send. */
+  sharedPayload: SharedPayload | null;
+}
+
+const NO_TEMPLATE = { includes: null, templateVersion: null };
+
+/** Loads the content of a notification: its own, that of its bulk send, or the template in the best locale. */
+@Injectable()
+export class LoadContent {
+  private readonly versions: ReadCache<VersionKey, TemplateVersion>;
+  private readonly shared: ReadCache<SharedKey, Shared>;
+
+  constructor(templates: TemplatesStore, sharedContents: SharedContentsStore) {
+    this.versions = new ReadCache({ max: CACHED_VERSIONS }, (key) => templates.version(key));
+    this.shared = new ReadCache(
+      { maxSize: CACHED_SHARED_BYTES, sizeOf: (shared) => shared.bytes },
+      async ({ tenantId, id }) => {
+        const stored = await sharedContents.get(tenantId, id);
+        return stored && toShared(stored);
+      },
+    );
+  }
+
+  /** Throws StopPipeline if the content was deleted. */
+  async run({ delivery, channel }: Claimed, context: DeliveryContext): Promise<LoadedContent> {
+    const { notification } = context;
+    const shared = await this.sharedOf(context);
+    const sharedPayload = shared?.payload ?? null;
+    // Webhooks have no template: the event is the content.
+    if (notification.endpointId)
+      return { ...NO_TEMPLATE, content: { body: JSON.stringify(notification.payload) }, sharedPayload };
+    const inline = notification.content ?? shared?.content;
+    if (inline) return { ...NO_TEMPLATE, content: inlineFor(channel.id, inline), sharedPayload };
+    const found = await this.fromTemplate(delivery.tenantId, context, context.templateHeads);
+    if (found) return { ...found, sharedPayload };
+    throw new StopPipeline(missingTemplate(channel, notification.templateId!));
+  }
+
+  /** The current version in the best locale; null if there is no template. */
+  async fromTemplate(
+    tenantId: string,
+    { recipient, tenant }: DeliveryContext,
+    heads: readonly TemplateHead[],
+  ): Promise<Omit<LoadedContent, 'sharedPayload'> | null> {
+    const head = templateFor(heads, recipient?.locale ?? null, tenant.settings.locale ?? null);
+    if (!head) return null;
+    const key = versionKey(tenantId, head);
+    const version = await this.versions.get(`${key.tenantId} ${key.templateId} ${key.version}`, key);
+    return version && { ...version, templateVersion: head.version };
+  }
+
+  private async sharedOf({ notification }: DeliveryContext): Promise<Shared | null> {
+    const { tenantId, sharedContentId: id } = notification;
+    if (id === null) return null;
+    const found = await this.shared.get(`${tenantId} ${id}`, { tenantId, id });
+    if (found) return found;
+    throw new StopPipeline({
+      kind: 'failed',
+      reason: 'render_error',
+      rule: 'template',
+      code: 'unknown_content',
+      detail: 'the shared content of this bulk send was deleted',
+    });
+  }
+}
+
+/** The inbox may be the replacement of another channel, whose content the notification has. */
+function inlineFor(channel: ChannelId, content: Record<string, unknown>): Record<string, unknown> {
+  return channel === 'in_app' ? (inAppContent(content) ?? content) : content;
+}
+
+function toShared({ content, payload }: StoredSharedContent): Shared {
+  const characters = (payload?.length ?? 0) + (content ? JSON.stringify(content).length : 0);
+  return {
+    content,
+    payload: payload === null ? null : new SharedPayload(payload),
+    bytes: 1 + BYTES_PER_CHARACTER * characters,
+  };
+}
