@@ -96,7 +96,7 @@ module.exports = {
     {
       name: 'only-templates-imports-handlebars-and-ajv',
       severity: 'error',
-      from: { pathNot: '^libs/templates/' },
+      from: { pathNot: '^(libs/templates|test)/' },
       to: { path: 'node_modules/(handlebars|ajv)/' },
     },
     ...Object.entries(VENDOR_CLIENTS).map(([folder, packages]) => ({

@@ -1,17 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { AcceptStore, type FirstAnswer, type NewNotification, toNewNotification } from '#database';
+import { AcceptStore, type NewNotification, toNewNotification } from '#database';
 import { DomainError } from '#domain';
 import type { Caller } from '../access/access.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
+import type { AcceptResult } from './accept-result.js';
 import { AcceptTopicSend } from './accept-topic-send.js';
 import { CheckSend, localTimeErrors, noAddressErrors } from './check-send.js';
 import { LocalTimes, scheduledFor } from './local-times.js';
 import type { SendBody } from './notification.schema.js';
-
-export type AcceptResult =
-  | { kind: 'accepted'; first: FirstAnswer }
-  /** An earlier request with the same idempotency key and body was accepted as this notification. */
-  | { kind: 'replayed'; notificationId: string };
 
 /**
  * Accepts one send: checks it, then commits the notification with its deliveries and its idempotency key. A send to a

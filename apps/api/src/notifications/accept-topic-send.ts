@@ -3,7 +3,7 @@ import { AcceptStore, type FirstAnswer, type NewNotification, TopicSendsStore, t
 import { DomainError } from '#domain';
 import type { Caller } from '../access/access.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
-import type { AcceptResult } from './accept-notification.js';
+import type { AcceptResult } from './accept-result.js';
 import { CheckSend, timeErrors } from './check-send.js';
 import type { SendBody } from './notification.schema.js';
 

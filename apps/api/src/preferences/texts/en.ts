@@ -32,3 +32,5 @@ export const en = {
     chat: 'Chat',
   },
 };
+
+export type PageTexts = typeof en;

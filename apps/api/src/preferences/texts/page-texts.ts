@@ -3,11 +3,9 @@
 import { localeChain } from '#domain';
 import { ar } from './ar.js';
 import { de } from './de.js';
-import { en } from './en.js';
+import { en, type PageTexts } from './en.js';
 import { es } from './es.js';
 import { fr } from './fr.js';
-
-export type PageTexts = typeof en;
 
 export interface PageLanguage {
   tag: string;
