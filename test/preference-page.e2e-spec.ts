@@ -1,7 +1,7 @@
 // The preference page in Chromium, as a recipient sees it on a phone, and over HTTP, as an attacker sees it.
 
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
+import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signPreferenceLink, signUnsubscription } from '#domain';
@@ -11,7 +11,6 @@ import { http, type Json, startTestEnvironment, type Tenant, type TestEnvironmen
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
   existsSync(path),
 );
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const HOSTILE = `<img src=x onerror=alert(1)>"'&`;
 const PUBLIC_URL = 'https://notify.example.com';
 
@@ -76,7 +75,7 @@ const preferencesOf = async (recipient: string, by = tenant): Promise<Json> => {
 };
 
 async function violations(page: Page): Promise<unknown> {
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   const { violations: found } = (await page.evaluate('axe.run()')) as { violations: Json[] };
   return found.map(({ id, nodes }) => [id, nodes.map(({ html }: Json) => html)]);
 }

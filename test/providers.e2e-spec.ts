@@ -565,6 +565,8 @@ describe('one click', () => {
     expect((await tenant.call('GET', '/api/v1/recipients/ann/preferences')).body).toEqual({
       channels: {},
       categories: { 'product news': { enabled: false } },
+      quiet_hours: null,
+      caps: [],
     });
     expect((await http(app.url, 'POST', `${path.slice(0, -2)}xx`)).status).toBe(404);
   }, 60_000);
