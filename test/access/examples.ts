@@ -85,10 +85,10 @@ const BODIES: Record<string, (examples: Examples) => unknown> = {
   'POST /api/v1/topics/{key}/unsubscribe': () => ({ recipient_ids: ['nobody'] }),
   'PUT /api/v1/topics/{key}/subscriptions/{recipient_id}': () => ({ channels: ['email'] }),
   'PATCH /api/v1/jobs/{id}': () => ({ pace_per_second: 10 }),
-  'POST /api/v1/schedules': ({ recipient, template }) => ({
+  'POST /api/v1/schedules': ({ recipient }) => ({
     rrule: 'FREQ=YEARLY',
     timezone: 'UTC',
-    notification: { recipient_id: recipient, channel: 'email', template_id: template },
+    notification: { recipient_id: recipient, channel: 'in_app', content: { title: 'Made', body: 'Made' } },
   }),
   'PATCH /api/v1/schedules/{id}': () => ({ misfire: 'skip' }),
   'POST /api/v1/suppressions': () => ({ channel: 'email', address: 'made@example.com' }),

@@ -61,10 +61,11 @@ export async function seedTenant(call: Call, mark: string): Promise<TenantExampl
     channel: 'email',
     credentials: {},
   });
+  // For another recipient, because erasing one deletes their schedules.
   const schedule = await make('POST', '/api/v1/schedules', {
     rrule: 'FREQ=YEARLY',
     timezone: 'UTC',
-    notification: { recipient_id: recipient, channel: 'email', template_id: template.id, metadata: { note: mark } },
+    notification: { recipient_id: `scheduled-${mark}`, channel: 'in_app', content: { title: mark, body: mark } },
   });
   const suppression = await make('POST', '/api/v1/suppressions', {
     channel: 'email',
