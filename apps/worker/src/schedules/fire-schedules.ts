@@ -14,7 +14,7 @@ import {
 } from '#database';
 import { channelsOf, DomainError } from '#domain';
 import { instruments, type Logger } from '#telemetry';
-import { decideSchedule, type ScheduleDecision } from './next-position.js';
+import { decideSchedule, rememberedOccurrences, type ScheduleDecision } from './next-position.js';
 
 /** Occurrences in a row that may fail before the schedule is paused. */
 const MAX_FAILURES = 10;
@@ -123,9 +123,10 @@ export class FireSchedules {
 
 async function decideAll(due: readonly DueSchedule[]): Promise<Occurrence[]> {
   const occurrences: Occurrence[] = [];
+  const findNext = rememberedOccurrences();
   let turnEndsAt = performance.now() + TURN_MS;
   for (const schedule of due) {
-    occurrences.push({ schedule, decision: decideSchedule(schedule) });
+    occurrences.push({ schedule, decision: decideSchedule(schedule, findNext) });
     if (performance.now() < turnEndsAt) continue;
     await nextTurn();
     turnEndsAt = performance.now() + TURN_MS;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DueSchedule } from '#database';
-import { decideSchedule } from './next-position.js';
+import { decideSchedule, rememberedOccurrences } from './next-position.js';
 
 const due = (more: Partial<DueSchedule>): DueSchedule => ({
   tenantId: 'tenant',
@@ -39,6 +39,24 @@ describe('an occurrence in time', () => {
       fires: true,
       position: FINISHED,
     });
+  });
+});
+
+describe('occurrences that are remembered', () => {
+  it('are those that a search finds, for each rule, start, zone and time', () => {
+    const findNext = rememberedOccurrences();
+    const schedules = [
+      due({}),
+      due({ id: 'other' }),
+      due({ rrule: 'FREQ=DAILY' }),
+      due({ rrule: 'FREQ=DAILY', startsAtLocal: '2026-01-01T17:00:00' }),
+      due({ timezone: 'recipient', recipientTimezone: 'Asia/Tokyo' }),
+      due({ exdates: ['2026-12-01'] }),
+      due({ rrule: 'FREQ=HOURLY;COUNT=3', lastLocal: '2026-01-01T03:00:00' }),
+      due({ nextLocal: '2026-12-01T08:00:00', nextAt: new Date('2026-12-01T08:00:00Z') }),
+    ];
+    for (const schedule of [...schedules, ...schedules])
+      expect(decideSchedule(schedule, findNext)).toEqual(decideSchedule(schedule));
   });
 });
 
