@@ -195,6 +195,60 @@ describe('a send to a topic', () => {
     expect(Date.parse(deliveries[0].created_at)).toBeGreaterThanOrEqual(Date.parse(sent.scheduled_at));
   });
 
+  it('at a local time is due at that time of each member, and begins with the first zone of the world', async () => {
+    await tenant.call('PUT', '/api/v1/recipients/no-tokyo', { timezone: 'Asia/Tokyo' });
+    await tenant.call('PUT', '/api/v1/recipients/no-lima', { timezone: 'America/Lima' });
+    const key = await newTopic(['no-tokyo', 'no-lima', 'no-zone']);
+    const in13Hours = new Date(Date.now() + 13 * 3_600_000).toISOString().slice(0, 19);
+    const common = { topic: key, channel: 'in_app', content: CONTENT.in_app };
+    const sent = await tenant.send({ ...common, scheduled_at_local: in13Hours });
+    await until('it is expanded', async () => (await tenant.notification(sent.id)).fan_out.state === 'finished');
+    const due = (await deliveriesOf(sent.id)).map(({ recipient_id, due_at, reason }) => [recipient_id, due_at, reason]);
+    const at = (offset: string): string => new Date(`${in13Hours}${offset}`).toISOString();
+    expect(due.sort()).toEqual([
+      ['no-lima', at('-05:00'), 'scheduled'],
+      ['no-tokyo', at('+09:00'), 'scheduled'],
+      ['no-zone', at('Z'), 'scheduled'],
+    ]);
+    const in15Hours = new Date(Date.now() + 15 * 3_600_000).toISOString().slice(0, 19);
+    const { id } = await tenant.send({ ...common, scheduled_at_local: in15Hours });
+    expect((await tenant.call('GET', `/api/v1/jobs/${id}`)).body.started_at).toBeNull();
+    expect((await tenant.notification(id)).status).toBe('pending');
+    for (const one of [sent.id, id]) await tenant.call('DELETE', `/api/v1/notifications/${one}`);
+    expect(await finished(sent.id)).toMatchObject({ status: 'cancelled', counts: { cancelled: 3 } });
+  });
+
+  it('whose deliveries wait for each other is cancelled in batches', async () => {
+    const members = Array.from({ length: 2_500 }, (_, index) => `no-o${String(index).padStart(4, '0')}`);
+    const key = await newTopic(members.slice(0, 1_000));
+    for (const first of [1_000, 2_000])
+      await tenant.call('POST', `${pathOf(key)}/subscriptions`, { recipient_ids: members.slice(first, first + 1_000) });
+    const sent = await sendTo(key, { channel: 'in_app', content: CONTENT.in_app, ordering_key: key });
+    const { fan_out: done } = await until('it is expanded', async () => {
+      const notification = await tenant.notification(sent.id);
+      return notification.fan_out.state === 'finished' ? notification : null;
+    });
+    expect(done).toEqual({ total: 2_500, expanded: 2_500, state: 'finished' });
+    const { counts } = await tenant.notification(sent.id);
+    expect(counts.waiting + (counts.sent ?? 0)).toBe(2_500);
+    const cancelled = await tenant.call('DELETE', `/api/v1/notifications/${sent.id}`);
+    expect(cancelled.body).toMatchObject({ status: 'active', fan_out: { state: 'cancelled' } });
+    const ended = await finished(sent.id);
+    expect(ended.counts.cancelled + ended.counts.sent).toBe(2_500);
+    expect(ended.counts.cancelled).toBeGreaterThan(1_000);
+    const { rows } = await app.sql.query(
+      `select count(*)::int as count, count(*) filter (where state = 'cancelled')::int as cancelled from deliveries
+       where notification_id = $1`,
+      [sent.id],
+    );
+    expect(rows).toEqual([{ count: 2_500, cancelled: ended.counts.cancelled }]);
+    const { body: job } = await tenant.call('GET', `/api/v1/jobs/${sent.id}`);
+    expect(job).toMatchObject({ state: 'cancelled', done: 2_500 });
+    const [last] = (await deliveriesOf(sent.id)).filter(({ state }) => state === 'cancelled');
+    const { timeline } = await tenant.delivery(last.id);
+    expect(timeline.map(({ code }: Json) => code)).toEqual(['accepted', 'cancelled']);
+  });
+
   it('is refused with fields that do not fit', async () => {
     const errorsOf = async (body: object): Promise<string[]> => {
       const answer = await tenant.call('POST', '/api/v1/notifications', {
@@ -229,6 +283,8 @@ describe('a paced send', () => {
     const paused = (await tenant.call('POST', `${path}/pause`)).body;
     expect(paused).toMatchObject({ status: 'active', fan_out: { total: 30, state: 'paused' } });
     expect(paused.fan_out.expanded).toBeLessThan(10);
+    const { waiting = 0, sent: alreadySent = 0 } = paused.counts;
+    expect(waiting + alreadySent).toBe(paused.fan_out.expanded);
     await tenant.call('PUT', `${pathOf(key)}/subscriptions/no-p99`, {});
     await tenant.call('DELETE', `${pathOf(key)}/subscriptions/no-p29`);
     const { body: job } = await tenant.call('PATCH', `/api/v1/jobs/${sent.id}`, { pace_per_second: 1_000 });

@@ -62,7 +62,7 @@ function firstAnswerOf(topicSend: ReturnType<typeof toTopicSend>, createdAt: Dat
       priority: send.priority,
       orderingKey: send.ordering_key ?? null,
       metadata: send.metadata ?? null,
-      scheduledAt: topicSend.startsAt,
+      scheduledAt: topicSend.scheduledAt,
       expiresAt: topicSend.expiresAt,
       endpointId: null,
       createdAt,

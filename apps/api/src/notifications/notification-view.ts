@@ -42,9 +42,7 @@ function countsOf(deliveries: readonly DeliveryRow[]): NotificationView['counts'
  */
 function topicCounts(row: NotificationRow): NotificationView['counts'] {
   const { succeeded: sent, failed, suppressed, cancelled } = row;
-  // While the job creates deliveries, `total` is one higher than their number.
-  const isExpanding = row.status !== 'cancelled' && row.fanOut !== null && row.fanOut.state !== 'finished';
-  const waiting = Math.max(0, row.total - (isExpanding ? 1 : 0) - sent - failed - suppressed - cancelled);
+  const waiting = row.total - sent - failed - suppressed - cancelled;
   const counts = { waiting, sent, failed, suppressed, cancelled };
   return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
 }

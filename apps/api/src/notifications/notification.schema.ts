@@ -128,8 +128,6 @@ function checkWithoutTopic(body: SendFields, context: z.RefinementCtx): void {
 function checkTopic(body: SendFields, context: z.RefinementCtx): void {
   for (const name of ['recipient_id', 'recipient', 'recipient_address'] as const)
     if (body[name] !== undefined) addError(context, name, 'conflicting', `give topic or ${name}, not both`);
-  if (body.scheduled_at_local !== undefined)
-    addError(context, 'scheduled_at_local', 'conflicting', 'is not allowed with topic');
 }
 
 function checkContent(body: SendFields, context: z.RefinementCtx): void {

@@ -10,7 +10,7 @@ const TIMEOUT_MS = 8_000;
 /** The delay after the first failure; doubles with each further one. */
 const RETRY_SECONDS = 1;
 const LONGEST_RETRY_SECONDS = 300;
-/** Failures one after the other, about 13 minutes, after which a job fails. */
+/** Failures one after the other, within about nine minutes, after which a job fails. */
 const MAX_FAILURES = 10;
 
 /** One chunk that was committed. */

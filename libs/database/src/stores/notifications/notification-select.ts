@@ -37,6 +37,11 @@ const statusWith = (begun: string): string =>
   `coalesce(n.final_status, case
     when ${ENDED_DELIVERIES} > 0 or ${begun} or ${FAN_OUT_BEGUN} then 'active' else 'pending' end)`;
 
+/** The deliveries of a notification `n`. While a job creates them, `total` is one higher. Index: jobs_pkey. */
+const TOTAL = `n.total - case when n.topic is not null and exists (
+    select from jobs j where j.tenant_id = n.tenant_id and j.id = n.id
+      and (j.state = 'failed' or j.finished_at is null and not j.cursor ? 'isExpanded')) then 1 else 0 end`;
+
 /** The status of a notification `n` if its deliveries are not read. */
 export const STATUS = statusWith(`exists (
   select 1 from deliveries d cross join ${DUE_ROW}
@@ -87,7 +92,7 @@ const COLUMNS = `
 n.tenant_id as "tenantId", n.id, n.recipient_id as "recipientId", n.topic, n.type, n.category, n.channels,
 n.template_id as "templateId", n.priority, n.ordering_key as "orderingKey", n.metadata,
 n.scheduled_at as "scheduledAt", n.expires_at as "expiresAt", n.endpoint_id as "endpointId",
-n.created_at as "createdAt", n.total, ${notificationCounters.map((counter) => `n.${counter}`).join(', ')},
+n.created_at as "createdAt", ${TOTAL} as total, ${notificationCounters.map((counter) => `n.${counter}`).join(', ')},
 ${statusWith('x.begun')} as status, coalesce(x.deliveries, '[]') as deliveries,
 case when n.topic is not null then (
   select json_build_object('total', j.total, 'expanded', j.done, 'state', j.state)

@@ -1,5 +1,6 @@
 // The chunks of a send to a topic: each creates or cancels the deliveries of some members.
 
+import { atLocalTime } from '#domain';
 import type { Sql } from '../../statement.js';
 import type { ChunkResult, LockedJob } from '../jobs/job.js';
 import { CANCEL_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
@@ -11,7 +12,7 @@ import type { TopicSendInput } from './topic-send.js';
 interface ExpandedRow {
   examined: number;
   last: string | null;
-  members: number;
+  included: number;
   deliveries: number;
 }
 
@@ -20,24 +21,32 @@ interface ExpandedRow {
  * subscribed when their turn comes.
  */
 export async function expandTopicSend(job: LockedJob, sql: Sql): Promise<ChunkResult> {
-  const { topicId, exclude, lane, traceparent } = job.input as TopicSendInput;
+  const { topicId, exclude, lane, traceparent, localTime } = job.input as TopicSendInput;
   const after = (job.cursor['after'] as string | undefined) ?? '';
+  const members = [job.tenantId, topicId, after, job.maxItems];
+  const zones = localTime === null ? [] : await zonesOf(sql, members);
   const [chunk] = await sql.query<ExpandedRow>({
     name: 'expand_topic',
     text: EXPAND,
-    values: [job.tenantId, topicId, after, job.maxItems, job.id, exclude, lane, traceparent],
+    values: [...members, job.id, exclude, lane, traceparent, zones, zones.map((zone) => atLocalTime(localTime!, zone))],
   });
-  const { examined, last, members, deliveries } = chunk!;
+  const { examined, last, included, deliveries } = chunk!;
   const isLast = examined < job.maxItems;
   await sql.query({ name: 'count_expanded', text: COUNT_EXPANDED, values: [job.tenantId, job.id, deliveries, isLast] });
   return {
     items: examined,
-    done: members,
+    done: included,
     failed: 0,
     cursor: { after: last ?? after },
-    ...(isLast && { total: job.done + members }),
+    ...(isLast && { total: job.done + included }),
     isLast,
   };
+}
+
+/** The zones in which the next members live. The local time in them is computed here: PostgreSQL has other rules. */
+async function zonesOf(sql: Sql, members: unknown[]): Promise<string[]> {
+  const rows = await sql.query<{ zone: string }>({ name: 'zones_of_members', text: ZONES, values: members });
+  return rows.map(({ zone }) => zone);
 }
 
 /**
@@ -59,8 +68,26 @@ export async function cancelTopicSend(job: LockedJob, sql: Sql): Promise<ChunkRe
 }
 
 /**
+ * The next members of a topic. $1 tenant, $2 topic, $3 last recipient of the chunk before, $4 members. Indexes:
+ * subscriptions_pkey, topics_pkey.
+ */
+const MEMBERS = `
+  select recipient_id, channels, created_at from subscriptions
+  where tenant_id = $1 and topic_id = $2 and recipient_id > $3
+    and exists (select from topics where tenant_id = $1 and id = $2 and deleted_at is null)
+  order by recipient_id limit $4`;
+
+/** The zone of the profile of a member `m`, else of the tenant, else UTC. Indexes: recipients_pkey, tenants_pkey. */
+const ZONE = `coalesce(
+    (select r.timezone from recipients r where r.tenant_id = $1 and r.id = m.recipient_id),
+    (select t.settings->>'timezone' from tenants t where t.id = $1), 'UTC')`;
+
+const ZONES = `select distinct ${ZONE} as zone from (${MEMBERS}) m`;
+
+/**
  * $1 tenant, $2 topic, $3 last recipient of the chunk before, $4 members, $5 notification, $6 excluded
- * recipients, $7 lane, $8 trace context. One delivery for each member and each channel of the send that the
+ * recipients, $7 lane, $8 trace context, $9 and $10 zones and the time of sending in each, if it is a local time. One
+ * delivery for each member and each channel of the send that the
  * subscription allows.
  *
  * Ids are UUIDv7: the time of this transaction, the place in the chunk, 62 random bits. `due_at` is never before the
@@ -69,21 +96,21 @@ export async function cancelTopicSend(job: LockedJob, sql: Sql): Promise<ChunkRe
  * notifications and jobs.
  */
 const EXPAND = `
-with members as materialized (
-  select recipient_id, channels, created_at from subscriptions
-  where tenant_id = $1 and topic_id = $2 and recipient_id > $3
-    and exists (select from topics where tenant_id = $1 and id = $2 and deleted_at is null)
-  order by recipient_id limit $4
+with members as materialized (${MEMBERS}
 ), notification as materialized (
   select tenant_id, id, channels, ordering_key, scheduled_at, expires_at,
          lpad(to_hex((extract(epoch from now()) * 1000)::bigint), 12, '0') || '7' as id_prefix
   from notifications where tenant_id = $1 and id = $5
 ), included_members as materialized (
-  select recipient_id, channels from members
+  select recipient_id, channels,
+         case when cardinality($9::text[]) > 0 then ($10::timestamptz[])[array_position($9::text[], ${ZONE})] end
+           as local_time
+  from members m
   where recipient_id <> all ($6::text[])
     and created_at <= (select coalesce(started_at, now()) from jobs where tenant_id = $1 and id = $5)
 ), new_deliveries as materialized (
-  select n.tenant_id, n.id as notification_id, m.recipient_id, c.channel, n.ordering_key, n.scheduled_at, n.expires_at,
+  select n.tenant_id, n.id as notification_id, m.recipient_id, c.channel, n.ordering_key,
+         coalesce(m.local_time, n.scheduled_at) as scheduled_at, n.expires_at,
          (n.id_prefix || lpad(to_hex(row_number() over (order by m.recipient_id) & 4095), 3, '0')
            || right(replace(gen_random_uuid()::text, '-', ''), 16))::uuid as id
   from included_members m cross join notification n cross join lateral unnest(n.channels) as c(channel)
@@ -104,7 +131,7 @@ with members as materialized (
 )
 select (select count(*) from members)::int as examined,
        (select recipient_id from members order by recipient_id desc limit 1) as last,
-       (select count(*) from included_members)::int as members,
+       (select count(*) from included_members)::int as included,
        (select count(*) from new_deliveries)::int as deliveries`;
 
 /**

@@ -1,4 +1,4 @@
-import { type ChannelId, channelsOf, laneOf, newId, type SharedPart } from '#domain';
+import { atLocalTime, type ChannelId, channelsOf, FIRST_ZONE, laneOf, newId, type SharedPart } from '#domain';
 import type { NewNotification } from '../sending/new-notification.js';
 
 /** The body of a send to a topic. */
@@ -17,8 +17,9 @@ export interface NewTopicSend {
   topic: string;
   channels: ChannelId[];
   send: TopicSendPart;
-  /** The first execution of the job: it then reads the members. Null for now. */
+  /** The time of the first chunk of the job, which then reads the members. Null for now. */
   startsAt: Date | null;
+  scheduledAt: Date | null;
   expiresAt: Date | null;
   idempotency: NewNotification['idempotency'];
   traceparent: string | null;
@@ -30,6 +31,8 @@ export type TopicSendInput = {
   exclude: string[];
   lane: number;
   traceparent: string | null;
+  /** The time of sending on the clock of each member. */
+  localTime: string | null;
 };
 
 export function toTopicSend(
@@ -43,14 +46,26 @@ export function toTopicSend(
     topic: send.topic,
     channels: channelsOf(send),
     send,
-    startsAt: send.scheduled_at === undefined ? null : new Date(send.scheduled_at),
+    startsAt: startOf(send),
+    scheduledAt: send.scheduled_at === undefined ? null : new Date(send.scheduled_at),
     expiresAt: send.expires_at === undefined ? null : new Date(send.expires_at),
     idempotency,
     traceparent: caller.traceparent,
   };
 }
 
+/** A local time begins in the zone that reaches it first. */
+function startOf({ scheduled_at: at, scheduled_at_local: local }: TopicSendPart): Date | null {
+  if (local !== undefined) return atLocalTime(local, FIRST_ZONE);
+  return at === undefined ? null : new Date(at);
+}
+
 /** The input of the job without the id of the topic, which the accept statement adds. */
 export function inputOf({ send, traceparent }: NewTopicSend): Omit<TopicSendInput, 'topicId'> {
-  return { exclude: [...new Set(send.exclude ?? [])], lane: laneOf(send.priority), traceparent };
+  return {
+    exclude: [...new Set(send.exclude ?? [])],
+    lane: laneOf(send.priority),
+    traceparent,
+    localTime: send.scheduled_at_local ?? null,
+  };
 }

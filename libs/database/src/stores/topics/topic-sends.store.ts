@@ -67,7 +67,7 @@ function acceptValues(topicSend: NewTopicSend): unknown[] {
     priority: send.priority,
     orderingKey: send.ordering_key ?? null,
     metadata: json(send.metadata),
-    scheduledAt: send.scheduled_at ?? null,
+    scheduledAt: topicSend.scheduledAt,
     expiresAt: topicSend.expiresAt,
     key: idempotency?.key ?? null,
     bodyHash: idempotency?.bodyHash ?? null,
