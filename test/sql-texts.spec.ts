@@ -98,8 +98,6 @@ describe('texts of SQL', () => {
       'dead-letters.store.ts conditionsOf',
       // Parts of one statement, which are constants.
       'delivery-context.ts contextsOf',
-      'delivery-context.ts headsOf',
-      'delivery-context.ts headsOfOwner',
       'delivery-context.ts suppressionOf',
       // Names of states and counters from the table of states.
       'delivery-moves.ts updateCounters',
@@ -136,6 +134,8 @@ describe('texts of SQL', () => {
       'rewrap-secrets.ts countSealed',
       'rewrap-secrets.ts readBatch',
       'rewrap-secrets.ts writeBatch',
+      // Parts of one statement, which are constants.
+      'selected-templates.ts headsOfOwner',
     ]);
   });
 

@@ -6,13 +6,13 @@ import {
   type CategoryPolicy,
   type CategoryPreference,
   type ChannelId,
-  PLATFORM_TENANT_ID,
   type QuietHours,
   type SuppressionReason,
   type TenantSettings,
 } from '#domain';
 import { columnList } from '../../column-list.js';
 import { COMPARABLE_ADDRESS } from '../comparable-address.js';
+import { headsOf } from './selected-templates.js';
 import type { TemplateHead } from '../templates/template.js';
 import type { Notification } from './notification.js';
 
@@ -166,28 +166,6 @@ interface ContextSource {
 const suppressionOf = (address: string): string => `select s.reason from suppressions s
          where s.tenant_id = d.tenant_id and s.channel = d.channel and (s.expires_at is null or s.expires_at > now())
            and s.address = ${address}`;
-
-/** The templates of an owner that an id or a key (SQL) selects on the channel of `d`. */
-function headsOfOwner(owner: string, idOrKey: string): string {
-  return `(
-    select json_agg(json_build_object('id', m.id, 'locale', m.locale, 'version', m.version,
-                                      'platform', m.tenant_id = '${PLATFORM_TENANT_ID}'))
-    from (
-      select tenant_id, id, locale, version from templates
-      where tenant_id = ${owner} and key = ${idOrKey} and channel = d.channel and kind = 'template'
-      union all
-      select tenant_id, id, locale, version from templates
-      where tenant_id = ${owner} and channel = d.channel and kind = 'template' and id = case
-        when ${idOrKey} ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then (${idOrKey})::uuid
-      end
-    ) m
-  )`;
-}
-
-/** The templates of the tenant, or else of the platform. The second look-up runs only if the first finds nothing. */
-const headsOf = (idOrKey: string): string => `case when ${idOrKey} is not null then (
-         select coalesce(${headsOfOwner('d.tenant_id', idOrKey)}, ${headsOfOwner(`'${PLATFORM_TENANT_ID}'`, idOrKey)})
-       ) end`;
 
 /**
  * Reads the contexts of deliveries. `source` selects rows of deliveries as `d` and of notifications as `n`, `recipient`
