@@ -34,8 +34,7 @@ export class ConsentStep {
       const combined = combineHeld(loaded, { rule, detail, until: releaseOf(loaded, quiet) });
       if (combined) return combined;
     }
-    // A digest is held: only the item that leads it would be in the inbox.
-    if (quiet.action === 'downgrade' && loaded.delivery.digestId === null) {
+    if (quiet.action === 'downgrade') {
       const downgraded = await this.downgrade.outcomeOf(loaded, { reason, rule, detail });
       if (downgraded) return downgraded;
     }

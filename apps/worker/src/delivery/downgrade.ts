@@ -10,12 +10,14 @@ export class Downgrade {
 
   /**
    * Null if the inbox would have no content: the template has no version for it, or the inline content has no title.
-   * If the notification goes to the inbox anyway, the delivery is only suppressed.
+   * Null for a digest too: only the item that leads it would be in the inbox. If the notification goes to the inbox
+   * anyway, the delivery is only suppressed.
    */
   async outcomeOf(
     loaded: Loaded,
     { reason, rule, detail }: { reason: SuppressedReason; rule: DecidingRule; detail: string },
   ): Promise<Outcome | null> {
+    if (loaded.delivery.digestId !== null) return null;
     const { notification } = loaded.context;
     if (notification.channels.includes('in_app')) return { kind: 'suppressed', reason, rule, detail };
     if (!(await this.hasContent(loaded))) return null;

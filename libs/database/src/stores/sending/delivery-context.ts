@@ -12,9 +12,9 @@ import {
 } from '#domain';
 import { columnList } from '../../column-list.js';
 import { COMPARABLE_ADDRESS } from '../comparable-address.js';
-import { headsOf } from './selected-templates.js';
 import type { TemplateHead } from '../templates/template.js';
 import type { Notification } from './notification.js';
+import { headsOf } from './selected-templates.js';
 
 export interface RecipientProfile {
   id: string;
