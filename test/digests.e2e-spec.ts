@@ -254,6 +254,22 @@ it('suppresses all items when the recipient has opted out meanwhile', async () =
   for (const one of sent) expect(await deliveryOf(one)).toMatchObject({ state: 'suppressed', reason: 'opted_out' });
 });
 
+it('ends with its items when the recipient is erased, and leaves nothing of them', async () => {
+  await category({ window_seconds: 3_600 });
+  await sendItem(1);
+  await sendItem(2);
+  await collected(2, app);
+  expect((await tenant.call('DELETE', '/api/v1/recipients/ann')).status).toBeLessThan(300);
+  await ended(app);
+  const { rows } = await app.sql.query(
+    `select (select count(*)::int from digests where tenant_id = $1) as digests,
+            (select array_agg(state) from deliveries where tenant_id = $1) as states`,
+    [tenant.id],
+  );
+  expect(rows[0]).toEqual({ digests: 0, states: ['cancelled', 'cancelled'] });
+  expect(await mailbox()).toEqual([]);
+});
+
 it('does not collect ordered deliveries, addresses of a send, and channels for which the template does not exist', async () => {
   await category({ window_seconds: 3_600 });
   await sendItem(1, { ordering_key: 'one' });
