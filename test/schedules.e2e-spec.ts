@@ -173,6 +173,29 @@ describe('an occurrence', () => {
     expect(await notificationsOf(made.id)).toEqual([{ id, recipient_id: null, topic: 'weekly' }]);
   });
 
+  it("is sent to the subscribers of a topic at each one's local time", async () => {
+    await tenant.call('PUT', '/api/v1/recipients/first', { timezone: 'Pacific/Kiritimati' });
+    await tenant.call('PUT', '/api/v1/topics/zones', { name: 'Zones' });
+    await tenant.call('POST', '/api/v1/topics/zones/subscriptions', { recipient_ids: ['first', 'in-utc'] });
+    const notification = { topic: 'zones', channel: 'in_app', content: CONTENT.in_app };
+    const made = await create(daily({ timezone: 'recipient', notification }));
+    expect(made.next[0]).toMatch(/T09:00:00$/);
+    // Clocks in the first zone of the world, 14 hours ahead of UTC, have shown this time two seconds ago.
+    const local = new Date(Date.now() + 14 * 3_600_000 - 2_000).toISOString().slice(0, 19);
+    await app.sql.query('update schedules set next_local = $2, next_at = $3 where id = $1', [
+      made.id,
+      local,
+      new Date(Date.parse(`${local}Z`) - 14 * 3_600_000),
+    ]);
+    const id = await until('it is fired', async () => (await get(made.id)).last_notification_id);
+    const sent = await until('the first has it', async () => {
+      const found = await tenant.notification(id);
+      return found.counts.sent === 1 && found;
+    });
+    const waiting = sent.deliveries.find(({ recipient_id: recipient }: Json) => recipient === 'in-utc');
+    expect(waiting).toMatchObject({ state: 'waiting', reason: 'scheduled', due_at: `${local}.000Z` });
+  });
+
   it('that is missed is fired once, or skipped', async () => {
     // Half an hour away, so that none is in time.
     const minute = (new Date().getUTCMinutes() + 30) % 60;

@@ -109,11 +109,7 @@ export class ManageSchedules {
     const lastLocal = lastLocalOf({ rrule, startsAtLocal });
     const recurrence = { rrule, exdates, startsAtLocal, lastLocal: lastLocal === 'too_costly' ? null : lastLocal };
     const next = lastLocal === 'too_costly' ? lastLocal : nextOccurrence(recurrence, zone, { local: null, at: now });
-    const errors = [
-      ...(await this.notificationErrors(caller, notification)),
-      ...zoneErrors(body),
-      ...ruleErrors(rrule, next),
-    ];
+    const errors = [...(await this.notificationErrors(caller, notification)), ...ruleErrors(rrule, next)];
     if (errors.length > 0) throw validationFailed(errors);
     const recipientId = notification.topic === undefined ? recipientIdOf(notification) : null;
     const fields = { ...recurrence, timezone, notification, recipientId, misfire };
@@ -148,12 +144,6 @@ export class ManageSchedules {
     const [zone] = await this.localTimes.zonesOf(caller, [notification]);
     return zone!;
   }
-}
-
-function zoneErrors({ timezone, notification }: ScheduleBody): FieldError[] {
-  if (timezone !== RECIPIENT || notification.topic === undefined) return [];
-  const message = 'must be a time zone: a send to a topic has none of a recipient';
-  return [{ pointer: '/timezone', code: 'conflicting', message }];
 }
 
 function ruleErrors(rrule: string, next: NextOccurrence): FieldError[] {

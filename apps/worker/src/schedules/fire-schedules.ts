@@ -73,9 +73,10 @@ export class FireSchedules {
   }
 
   private async sendToTopic(schedule: DueSchedule & ToTopic): Promise<FireResult> {
-    const { tenantId, notification } = schedule;
+    const { tenantId, notification, timezone, nextLocal } = schedule;
     const idempotency = keyOf(schedule);
-    const send = toTopicSend({ tenantId, traceparent: null }, notification, idempotency);
+    const body = timezone === 'recipient' ? { ...notification, scheduled_at_local: nextLocal } : notification;
+    const send = toTopicSend({ tenantId, traceparent: null }, body, idempotency);
     const { kind } = await this.stores.topicSends.accept(send);
     if (kind === 'accepted') return { notificationId: send.id };
     if (kind === 'unknown_topic')
