@@ -87,11 +87,16 @@ export class LocalCalendar {
     const wanted = dateOf(day.number).toPlainDateTime({ hour: Math.floor(minute / 60), minute: minute % 60 });
     const found = wanted.toZonedDateTime(this.timezone, { disambiguation: 'compatible' });
     const isSkipped = !found.toPlainDateTime().equals(wanted);
-    const gapEnd = isSkipped ? found.getTimeZoneTransition('previous') : null;
-    const boundary = { at: found.epochMilliseconds, gapEndsAt: gapEnd?.epochMilliseconds ?? null };
+    const boundary = { at: found.epochMilliseconds, gapEndsAt: isSkipped ? gapEndOver(wanted, this.timezone) : null };
     day.boundaries.set(minute, boundary);
     return boundary;
   }
+}
+
+/** When the clock is put forward over a time. Searched from before the gap: a change is not its own previous one. */
+function gapEndOver(time: Temporal.PlainDateTime, timezone: string): number | null {
+  const before = time.toZonedDateTime(timezone, { disambiguation: 'earlier' });
+  return before.getTimeZoneTransition('next')?.epochMilliseconds ?? null;
 }
 
 const EPOCH = new Temporal.PlainDate(1970, 1, 1);

@@ -77,6 +77,8 @@ describe('one window', () => {
   table('the clock is put forward over the start', [
     ['Europe/Paris', '02:30-06:00', '2026-03-29T00:59:59', null],
     ['Europe/Paris', '02:30-06:00', '2026-03-29T01:00:00', '2026-03-29T04:00:00'],
+    ['Europe/Paris', '02:00-06:00', '2026-03-29T00:59:59', null],
+    ['Europe/Paris', '02:00-06:00', '2026-03-29T01:00:00', '2026-03-29T04:00:00'],
     ['Europe/Paris', '02:30-03:10', '2026-03-29T01:05:00', '2026-03-29T01:10:00'],
     // Over the whole window, which moves forward.
     ['Europe/Paris', '02:15-02:45', '2026-03-29T01:00:00', null],
