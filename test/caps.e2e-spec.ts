@@ -130,14 +130,46 @@ describe('a cap of three a day', () => {
   });
 
   it('gets the place of an expired delivery back', async () => {
-    tenant = await app.tenant({ retry_schedule_seconds: [60] });
+    tenant = await app.tenant({ retry_schedule_seconds: [60, 60, 60] });
     await capped({ ...THREE_A_DAY, limit: 1, on_excess: 'drop' });
     const expiring = await send('email', tenant, {
       recipient_address: 'down@simulator.test',
       expires_at: new Date(Date.now() + 1_500).toISOString(),
     });
-    await until('it has expired', async () => (await tenant.delivery(expiring)).state === 'expired');
+    const ended = await until('it has ended', async () => {
+      const delivery = await tenant.delivery(expiring);
+      return !['waiting', 'sending'].includes(delivery.state) && delivery;
+    });
+    expect(ended).toMatchObject({ state: 'expired' });
     await until('the next one is sent', async () => (await stateOf(await send('email'))) === 'sent', 5_000);
+  });
+
+  it('moves the fourth to the inbox if it says so, and holds it if it has no content for the inbox', async () => {
+    tenant = await app.tenant();
+    await capped({ ...THREE_A_DAY, on_excess: 'downgrade' });
+    expect(await statesOf(['email', 'push', 'email'])).toEqual(['sent', 'sent', 'sent']);
+    const fourth = await decided(await send('email'));
+    expect(fourth).toMatchObject({ state: 'suppressed', reason: 'frequency_cap' });
+    const all = await until('it is in the inbox', async () => {
+      const { deliveries } = await tenant.notification(fourth.notification_id);
+      return deliveries.some(({ state }: Json) => state === 'sent') && deliveries;
+    });
+    expect(all.map(({ channel, state }: Json) => `${channel} ${state}`).sort()).toEqual([
+      'email suppressed',
+      'in_app sent',
+    ]);
+    const html = { subject: 'Hello', html: '<p>Hello</p>' };
+    expect(await stateOf(await send('email', tenant, { content: html }))).toBe('waiting frequency_cap');
+  });
+
+  it('that is raised sends what it held', async () => {
+    tenant = await app.tenant();
+    await capped({ ...THREE_A_DAY, limit: 1 });
+    await decided(await send('email'));
+    const second = await send('email');
+    expect(await stateOf(second)).toBe('waiting frequency_cap');
+    await capped({ ...THREE_A_DAY, limit: 2 });
+    await until('it is sent', async () => (await tenant.delivery(second)).state === 'sent', 20_000);
   });
 
   it('gets the place of a cancelled delivery back', async () => {
@@ -198,5 +230,9 @@ describe('a quota', () => {
       { percent: '80', used: '4' },
       { percent: '100', used: '5' },
     ]);
+    const shown = await app.operator('GET', `/internal/tenants/${limited.id}`);
+    expect(shown.body.quota.day).toMatchObject({ allowed: 5, used: 5, remaining: 0 });
+    await app.operator('PATCH', `/internal/tenants/${limited.id}`, { settings: { deliveries_per_day: 8 } });
+    await until('all are sent', async () => (await day()).used === 7, 20_000);
   });
 });

@@ -26,9 +26,10 @@ import { type Account, ConnectionFactory, ProviderDirectory } from '#providers';
 import { PostgresLimiter } from '#rate-limit';
 import { createLogger } from '#telemetry';
 import { cloneDatabase, connect, type SmtpSink, startSmtpSink, until } from '#testing';
+import { Downgrade } from '../apps/worker/src/delivery/downgrade.js';
 import { LimitStep } from '../apps/worker/src/delivery/limit.step.js';
-import { LoadContent } from '../apps/worker/src/delivery/load-content.js';
 import { LoadStep } from '../apps/worker/src/delivery/load.step.js';
+import { LoadContent } from '../apps/worker/src/delivery/load-content.js';
 import { OutcomeSpool } from '../apps/worker/src/delivery/outcome-spool.js';
 import type { Loaded, Rendered } from '../apps/worker/src/delivery/pipeline-context.js';
 import { Places } from '../apps/worker/src/delivery/places.js';
@@ -165,7 +166,12 @@ describe('limit', () => {
       (flush) => new Batcher({ flush, slots: 1, maxBatch: 10, maxQueue: 100 }),
     );
     const quotas = new QuotasStore(database);
-    const step = new LimitStep(limiter, quotas, new Places(limiter, quotas, deliveries, due, logger));
+    const step = new LimitStep(
+      limiter,
+      quotas,
+      new Places(limiter, quotas, deliveries, due, logger),
+      new Downgrade(new TemplatesStore(database)),
+    );
     const loaded = await load(await claimOne());
     const settings = { recipient_limits: { email: { limit: 1, window_seconds: 60 } } };
     const consentedFor = (deliveryId: string, rateLimitConsumed = false) => ({

@@ -159,6 +159,21 @@ describe.each(Object.keys(stores))('several limits in %s', (name) => {
     expect(await remaining(tenantId, limits)).toEqual([1, 8]);
   });
 
+  it('that are raised grant a delivery that waits, when it asks again', async () => {
+    const tenantId = newId();
+    const [other, low] = [limitOf('a', { limit: 9 }), limitOf('b', { limit: 1 })];
+    const [first, second, third] = [newId(), newId(), newId()];
+    for (const id of [first, second, third]) await take(tenantId, [other, low], id);
+    const raised = [other, { ...low, limit: 2 }];
+    // In order: the one in front is not granted yet.
+    expect((await take(tenantId, raised, third)).granted).toBe(false);
+    expect((await take(tenantId, raised, second)).granted).toBe(true);
+    const last = await take(tenantId, raised, third);
+    expect(last).toMatchObject({ granted: false, refusedBy: 1 });
+    expect((last as { retryAfterSeconds: number }).retryAfterSeconds).toBeLessThanOrEqual(100);
+    expect(await remaining(tenantId, raised)).toEqual([7, 0]);
+  });
+
   it('of a calendar day begin anew at the next start of a day', async () => {
     const tenantId = newId();
     const now = Date.now();

@@ -42,11 +42,6 @@ export function isId(text: string): boolean {
   return UUID.test(text);
 }
 
-/** The time at which a UUIDv7 was made, which for a delivery is its acceptance. */
-export function acceptedAt(id: string): Date {
-  return new Date(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16));
-}
-
 /** The nil UUID (RFC 9562, section 5.9): before every other id in their order. */
 export const NIL_ID = '00000000-0000-0000-0000-000000000000';
 

@@ -122,7 +122,7 @@ export {
   notificationFinished,
 } from './events.js';
 export { fnv1a } from './hash.js';
-export { acceptedAt, derivedId, idDaysAfter, isId, lowestId, NIL_ID, newId, PLATFORM_TENANT_ID } from './ids.js';
+export { derivedId, idDaysAfter, isId, lowestId, NIL_ID, newId, PLATFORM_TENANT_ID, timeOfId } from './ids.js';
 export { type LaneNumber, laneName, laneOf } from './lanes.js';
 export { type RecipientLimits, recipientLimit } from './limits.js';
 export { localeChain } from './locale.js';

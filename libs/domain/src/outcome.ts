@@ -60,7 +60,10 @@ export type Outcome =
       detail?: string;
       rateLimitConsumed?: boolean;
       paceReserved?: boolean;
-      /** For `quiet_hours`: a change of the hours or zone of the recipient after this time makes it due at once. */
+      /**
+       * For `quiet_hours`, `frequency_cap` and `quota`: a change of the hours, caps, quotas or time zone after this time
+       * makes it due at once.
+       */
       quiet?: { recipientId: string; decidedAt: Date };
     }
   /** `triedAccountId`: the next attempt uses another account than this one. */

@@ -31,8 +31,9 @@ export interface LimitPlaces {
  * a hit in the future, its turn, in the log of the limit with the longest wait only, so that it does not delay
  * deliveries that this limit does not count. In a rolling window, the k-th rejected one gets its turn at the moment the
  * k-th hit leaves the window; in a limit per day, on the first day with a free place. Rejected deliveries therefore
- * return in order, and only as many as the limit allows. A turn is valid for one window; a delivery that misses it (all
- * workers were stopped) asks again.
+ * return in order, and only as many as the limit allows. A delivery that asks again before its turn gets an earlier one
+ * if a raised cap or a returned place allows it. A turn is valid for one window; a delivery that misses it (all workers
+ * were stopped) asks again.
  *
  * Methods throw the errors of their store. After an outage the caller releases its claim.
  */

@@ -40,12 +40,14 @@ end
 local function size_of(key, limit)
   return redis.call('ZCOUNT', key, oldest_that_counts(limit), '+inf')
 end
-local function next_place(key, limit)
-  local size = size_of(key, limit)
-  if size == 0 then return now end
-  local turn = math.max(now, score_at(key, -1))
+local function next_place(key, limit, before)
+  local card = redis.call('ZCARD', key)
+  local finish = before or card
+  local size = size_of(key, limit) - (card - finish)
+  if size <= 0 then return now end
+  local turn = math.max(now, score_at(key, finish - 1))
   if size < limit.limit then return turn end
-  local decisive = score_at(key, -limit.limit)
+  local decisive = score_at(key, finish - limit.limit)
   if not limit.days then return math.max(turn, decisive + limit.window) end
   local today = day_of(limit, turn)
   if decisive < (limit.days[today] or 0) then return turn end
@@ -53,7 +55,7 @@ local function next_place(key, limit)
 end`;
 
 /**
- * Takes a place in all logs or in none. `request.keep`: time to live of KEYS 1 · `request.wait`: how long to wait for
+ * Takes a place in all logs or in none. A turn becomes earlier if the hits and turns before it allow that now. `request.keep`: time to live of KEYS 1 · `request.wait`: how long to wait for
  * hits that may be lost.
  *
  * Returns {1} granted · {0, wait, index} refused by this limit until the turn · {2, wait} not decided: hits may be
@@ -78,6 +80,9 @@ for place, limit in ipairs(request.limits) do
   redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. oldest_that_counts(limit))
   local own = redis.call('ZSCORE', key, request.id)
   turns[place] = tonumber(own) or next_place(key, limit)
+  if own and turns[place] > now then
+    turns[place] = math.min(turns[place], next_place(key, limit, redis.call('ZRANK', key, request.id)))
+  end
   local size = redis.call('ZCARD', key)
   if not own and size < limit.limit and size + limit.lost >= limit.limit then undecided = true end
 end
@@ -93,13 +98,12 @@ if undecided and not decisive then return {2, request.wait} end
 for place, limit in ipairs(request.limits) do
   local key = KEYS[place + 1]
   if not decisive or (place == decisive and limit.returns) then
-    if not redis.call('ZSCORE', key, request.id) then
-      if decisive and redis.call('ZCOUNT', key, '(' .. now, '+inf') >= limit.turns then
-        latest = score_at(key, -1)
-      else
-        redis.call('ZADD', key, turns[place], request.id)
-        redis.call('PEXPIRE', key, turns[place] + limit.window - now)
-      end
+    local own = redis.call('ZSCORE', key, request.id)
+    if decisive and not own and redis.call('ZCOUNT', key, '(' .. now, '+inf') >= limit.turns then
+      latest = score_at(key, -1)
+    elseif not own or tonumber(own) > turns[place] then
+      redis.call('ZADD', key, turns[place], request.id)
+      redis.call('PEXPIRE', key, score_at(key, -1) + limit.window - now)
     end
   else
     redis.call('ZREM', key, request.id)

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type CancelledDelivery, DeliveriesStore, DueDeliveriesStore, deliveryLimits, QuotasStore } from '#database';
-import { acceptedAt } from '#domain';
+import { timeOfId } from '#domain';
 import type { Limiter } from '#rate-limit';
 import type { Logger } from '#telemetry';
 import { LIMITER, LOGGER } from '../tokens.js';
@@ -33,6 +33,6 @@ export class ReturnPlaces {
     const returned = limits.filter((limit) => limit.isGivenBack);
     const next = await this.limiter.release({ tenantId, deliveryId: id, limits: returned });
     if (next.length > 0) await this.due.wake(tenantId, next);
-    if (rateLimitConsumed && quotas.length > 0) await this.quotas.giveBack(tenantId, acceptedAt(id));
+    if (rateLimitConsumed && quotas.length > 0) await this.quotas.giveBack(tenantId, new Date(timeOfId(id)));
   }
 }

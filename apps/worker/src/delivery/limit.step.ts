@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { deliveryLimits, QuotasStore } from '#database';
-import { type DeliveryLimit, type Outcome, StopPipeline } from '#domain';
-import type { LimitAnswer, Limiter, LimitRequest } from '#rate-limit';
+import { type DeliveryLimit, type Outcome, type Quota, StopPipeline } from '#domain';
+import type { LimitAnswer, Limiter } from '#rate-limit';
+import { Downgrade } from './downgrade.js';
 import type { Digested, Limited } from './pipeline-context.js';
 import { LIMITER, Places } from './places.js';
 
@@ -18,23 +19,46 @@ export class LimitStep {
     @Inject(LIMITER) private readonly limiter: Limiter,
     private readonly quotas: QuotasStore,
     private readonly places: Places,
+    private readonly downgrade: Downgrade,
   ) {}
 
   async run(digested: Digested): Promise<Limited> {
     const { delivery, channel, context } = digested;
     if (delivery.rateLimitConsumed) return { ...digested, limited: true };
     const { tenantId, deliveryId } = delivery;
-    const { limits, quotas } = deliveryLimits(channel.id, context, Date.now());
+    const { limits, quotas } = deliveryLimits(channel.id, context, context.loadedAt.getTime());
     const answer = await this.limiter.take({ tenantId, deliveryId, limits });
-    if (!answer.granted) throw new StopPipeline(refusal(limits, answer));
-    if (quotas.length > 0) await this.takeQuota({ tenantId, deliveryId, limits }, quotas);
+    if (!answer.granted) throw new StopPipeline(await this.refusal(digested, limits, answer));
+    if (quotas.length > 0) await this.takeQuota(digested, limits, quotas);
     return { ...digested, limited: true };
   }
 
-  private async takeQuota(request: LimitRequest, quotas: Parameters<QuotasStore['take']>[1]): Promise<void> {
-    const answer = await this.quotas.take(request.tenantId, quotas);
+  private async refusal(
+    digested: Digested,
+    limits: readonly DeliveryLimit[],
+    { refusedBy, retryAfterSeconds: delaySeconds }: LimitAnswer & { granted: false },
+  ): Promise<Outcome> {
+    // While the limiter cannot tell, nothing is dropped.
+    const { action, reason, rule, detail } =
+      refusedBy === undefined ? { ...limits[0]!, action: 'hold' as const } : limits[refusedBy]!;
+    if (action === 'drop') return { kind: 'suppressed', reason: 'frequency_cap', rule, detail };
+    if (action === 'downgrade') {
+      const downgraded = await this.downgrade.outcomeOf(digested, { reason: 'frequency_cap', rule, detail });
+      if (downgraded) return downgraded;
+    }
+    const changes = reason === 'frequency_cap' && { quiet: heldBy(digested) };
+    return { kind: 'held', reason, rule, delaySeconds, detail, ...changes };
+  }
+
+  private async takeQuota(
+    digested: Digested,
+    limits: readonly DeliveryLimit[],
+    quotas: readonly Quota[],
+  ): Promise<void> {
+    const { tenantId, deliveryId } = digested.delivery;
+    const answer = await this.quotas.take(tenantId, quotas);
     if (answer.granted) return;
-    await this.places.release(request);
+    await this.places.release({ tenantId, deliveryId, limits });
     const { allowed } = quotas.find(({ period }) => period === answer.period)!;
     throw new StopPipeline({
       kind: 'held',
@@ -42,15 +66,12 @@ export class LimitStep {
       rule: 'tenant.quota',
       delaySeconds: answer.secondsLeft + Math.random() * QUOTA_SPREAD_SECONDS,
       detail: `at most ${allowed} deliveries of the tenant a ${answer.period}`,
+      quiet: heldBy(digested),
     });
   }
 }
 
-function refusal(limits: readonly DeliveryLimit[], answer: LimitAnswer & { granted: false }): Outcome {
-  const { refusedBy, retryAfterSeconds: delaySeconds } = answer;
-  // While the limiter cannot tell, nothing is dropped.
-  const { action, reason, rule, detail } =
-    refusedBy === undefined ? { ...limits[0]!, action: 'hold' } : limits[refusedBy]!;
-  if (action === 'drop') return { kind: 'suppressed', reason: 'frequency_cap', rule, detail };
-  return { kind: 'held', reason, rule, delaySeconds, detail };
+/** So that a change of the caps or quotas makes the delivery due at once. */
+function heldBy({ context }: Digested) {
+  return { recipientId: context.notification.recipientId, decidedAt: context.loadedAt };
 }

@@ -7,7 +7,7 @@ import {
   deliveryLimits,
   QuotasStore,
 } from '#database';
-import { acceptedAt, type Outcome } from '#domain';
+import { type Outcome, timeOfId } from '#domain';
 import type { Limiter, LimitRequest } from '#rate-limit';
 import type { Logger } from '#telemetry';
 import { LOGGER } from '../tokens.js';
@@ -78,7 +78,7 @@ export class Places {
     if (returned.length > 0) await this.release({ tenantId, deliveryId, limits: returned });
     if (quotas.length === 0 || !(isLimited || rateLimitConsumed)) return;
     // An earlier run took the place at an unknown time, but not before the delivery was accepted.
-    await this.quotas.giveBack(tenantId, rateLimitConsumed ? acceptedAt(deliveryId) : startedAt);
+    await this.quotas.giveBack(tenantId, rateLimitConsumed ? new Date(timeOfId(deliveryId)) : startedAt);
   }
 }
 
