@@ -46,6 +46,7 @@ const EVERYWHERE = [
   'parked_receipts.detail',
   'preferences.recipient_id',
   'rate_windows.key',
+  'rate_windows.recipient_id',
   'recipients.attributes',
   'recipients.email',
   'recipients.id',
@@ -164,7 +165,10 @@ async function createRecipient(tenant: Tenant): Promise<void> {
 
 describe('an erased recipient', () => {
   it('is in no column of any table, after deliveries in every state', async () => {
-    const tenant = await app.tenant({ recipient_limits: { email: { limit: 100, window_seconds: 60 } } });
+    const tenant = await app.tenant({
+      recipient_limits: { email: { limit: 100, window_seconds: 60 } },
+      caps: [{ limit: 100, window_seconds: 60 }],
+    });
     const hook = await receiver();
     for (const ordered of [false, true])
       await tenant.call('POST', '/api/v1/webhooks', { url: `${hook.url}/hook`, events: ['*'], ordered });

@@ -22,7 +22,7 @@ const HOLD_PERSONAL_DATA: Record<string, string[]> = {
   // Of `suppression.created`, which tells the tenant the address.
   events: ['data'],
   // The id of a recipient, which may be the address.
-  rate_windows: ['key'],
+  rate_windows: ['key', 'recipient_id'],
   // The senders of provider accounts. test/audit.e2e-spec.ts checks that it has no data of recipients.
   audit_log: ['before', 'after'],
   // The request itself, so that its producer can be found and it can be sent again.

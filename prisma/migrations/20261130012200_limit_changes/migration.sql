@@ -1,4 +1,4 @@
--- A change of caps or quotas decides the deliveries again that are held by the old ones, as a change of quiet hours does.
+-- A change of caps or quotas decides the deliveries again that are held by the old ones, as one of quiet hours does.
 create trigger note_caps after update of caps on preferences
   for each row when (old.caps is distinct from new.caps)
   execute function carillon_note_recipient_change('recipient_id');
@@ -13,7 +13,7 @@ create trigger note_limits after update of settings on tenants
 -- number of its request, ascending. `day_starts`: an array in the text format, or null for a rolling window.
 -- `comes_back`: whether a refused delivery returns, so that it gets a turn.
 --
--- A turn becomes earlier if the hits and turns before it allow that now: the limit was raised, or places were given back.
+-- A turn becomes earlier if the hits and turns before it allow that now: the limit was raised, or places returned.
 --
 -- For each request: the index of its limit that refused it, from 0, or null if it was granted; and the time until its
 -- turn. With `max_turns` turns outstanding it gets none, and the time is the one of the last turn.
