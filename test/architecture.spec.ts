@@ -150,7 +150,7 @@ describe('restricted access', () => {
       'libs/database/src/stores/sending/quotas.store.ts', // one statement counts deliveries of many tenants
       'libs/database/src/stores/sending/receipts.store.ts', // receipts of a platform account concern all tenants
       'libs/database/src/stores/sending/recent-sends.store.ts', // one batch asks for many tenants
-      'libs/database/src/stores/templates.store.ts',
+      'libs/database/src/stores/templates/template-heads.ts', // templates of many tenants in one statement
       'libs/database/src/stores/tenants.store.ts', // the operator's
       'libs/database/src/stores/token-revocations.store.ts', // one query for the tokens of many recipients
       'libs/database/src/stores/webhook-endpoints.store.ts', // the fan-out handles the events of all tenants

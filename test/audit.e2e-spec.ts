@@ -149,6 +149,10 @@ const recipes: Record<string, () => Promise<Request>> = {
     await tenant.call('PUT', path, { name: 'News' });
     return { path };
   },
+  'PUT /api/v1/preference-rules': async () => ({
+    path: '/api/v1/preference-rules',
+    body: { defaults: { channels: { chat: false } } },
+  }),
   'POST /api/v1/templates': async () => ({ path: '/api/v1/templates', body: templateBody() }),
   'PUT /api/v1/templates/{id}': async () => ({
     path: `/api/v1/templates/${await template()}`,

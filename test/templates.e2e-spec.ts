@@ -330,12 +330,7 @@ describe('a template of the platform', () => {
     const key = `audited-${newId()}`;
     const { id } = await platform({ key, content: { subject: 's', text: 'x' } });
     await app.operator('PUT', `/internal/templates/${key}`, { content: { subject: 's', text: '{{a}}' } });
-    expect(
-      (await app.operator('POST', `/internal/templates/${key}/preview`, { payload: { a: 1 } })).body,
-    ).toMatchObject({
-      version: 2,
-      message: { text: '1' },
-    });
+    expect(await preview(key, { a: 1 })).toMatchObject({ version: 2, message: { text: '1' } });
     expect((await app.operator('DELETE', `/internal/templates/${key}`)).status).toBe(204);
     const { rows } = await app.sql.query('select action, actor from audit_log where subject = $1 order by id', [id]);
     expect(rows).toEqual([

@@ -100,7 +100,6 @@ const BODIES: Record<string, (examples: Examples) => unknown> = {
   'POST /internal/tenants/{id}/api-keys': () => ({ name: 'Made' }),
   'POST /internal/templates': () => ({ key: 'made', channel: 'email', content: EMAIL }),
   'PUT /internal/templates/{id}': () => ({ content: EMAIL }),
-  'POST /internal/templates/{id}/preview': () => ({}),
   'POST /internal/provider-accounts': () => ({ ...ACCOUNT, enabled: false }),
   'PATCH /internal/provider-accounts/{id}': () => ({ name: 'Changed' }),
 };

@@ -8,11 +8,8 @@ import { Audited, CurrentAudit } from '../audit/audited.js';
 import { Answers } from '../http/answers.js';
 import { listOf, listView } from '../http/schemas.js';
 import { ManageTemplates } from '../templates/manage-templates.js';
-import { PreviewTemplate } from '../templates/preview-template.js';
 import {
   platformTemplatesQuery,
-  previewBody,
-  previewView,
   selectorQuery,
   type TemplateBody,
   templateBody,
@@ -32,7 +29,6 @@ export class PlatformTemplatesController {
   constructor(
     private readonly templates: TemplatesStore,
     private readonly manage: ManageTemplates,
-    private readonly previewTemplate: PreviewTemplate,
   ) {}
 
   @Post()
@@ -128,24 +124,5 @@ export class PlatformTemplatesController {
     @CurrentAudit() audit: AuditNote,
   ): Promise<void> {
     await this.manage.delete(PLATFORM_TENANT_ID, { idOrKey: id, ...selector }, { audit, defaultLocale: null });
-  }
-
-  @Post(':id/preview')
-  @HttpCode(200)
-  @RequireOperator()
-  @Answers({
-    summary: 'Render a template of the platform without sending',
-    status: 200,
-    schema: previewView,
-    errors: ['not_found', 'conflict', 'render_error'],
-  })
-  async preview(
-    @Param({ schema: templateParam }) { id }: { id: string },
-    @Query({ schema: selectorQuery }) query: Selector,
-    @Body({ schema: previewBody }) body: { payload: Record<string, unknown>; locale?: string },
-  ) {
-    const { channel, locale: exactLocale } = query;
-    const request = { idOrKey: id, channel, exactLocale, recipientLocale: body.locale, payload: body.payload };
-    return await this.previewTemplate.run({ tenantId: PLATFORM_TENANT_ID, settings: {} }, request);
   }
 }

@@ -15,8 +15,6 @@ import {
 import { Composed, TemplateFault, TemplateRenderer } from '#templates';
 import type { Caller } from '../access/access.js';
 
-export type PreviewOwner = Pick<Caller, 'tenantId' | 'settings'>;
-
 export interface PreviewRequest {
   idOrKey: string;
   channel: ChannelId | undefined;
@@ -36,7 +34,7 @@ export class PreviewTemplate {
   ) {}
 
   /** Throws `not_found`, `conflict`, and `render_error` with the field that cannot be rendered. */
-  async run(caller: PreviewOwner, request: PreviewRequest) {
+  async run(caller: Caller, request: PreviewRequest) {
     const template = await this.find(caller, request);
     const { channel, locale, version, samplePayload } = template;
     const payload = Object.keys(request.payload).length > 0 ? request.payload : (samplePayload ?? {});
@@ -54,7 +52,7 @@ export class PreviewTemplate {
   }
 
   /** As a send does: the templates of the tenant in any locale win over those of the platform. */
-  private async find(caller: PreviewOwner, request: PreviewRequest): Promise<Template> {
+  private async find(caller: Caller, request: PreviewRequest): Promise<Template> {
     for (const owner of [caller.tenantId, PLATFORM_TENANT_ID]) {
       const found = await this.findOf(owner, caller, request);
       if (found) return found;
@@ -62,7 +60,7 @@ export class PreviewTemplate {
     throw notFound('template', request.idOrKey);
   }
 
-  private async findOf(owner: string, { settings }: PreviewOwner, request: PreviewRequest): Promise<Template | null> {
+  private async findOf(owner: string, { settings }: Caller, request: PreviewRequest): Promise<Template | null> {
     const { idOrKey, channel, exactLocale, recipientLocale } = request;
     const locales = exactLocale ? [exactLocale] : localeChain(recipientLocale ?? null, settings.locale ?? null);
     for (const locale of locales) {

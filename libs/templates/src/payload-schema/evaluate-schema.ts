@@ -1,6 +1,6 @@
 // Checks a payload by a schema that was read. Every step is charged to a budget, so no schema and no payload takes long.
 
-import type { ReadKeywords, SchemaNode } from './read-schema.ts';
+import type { ReadKeywords, SchemaNode } from './schema-node.ts';
 import { textFormats } from './text-formats.ts';
 
 /** Faults reported of one payload. */

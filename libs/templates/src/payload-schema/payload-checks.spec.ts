@@ -103,15 +103,15 @@ describe('a schema', () => {
     [{ properties: JSON.parse('{"__proto__":{}}') }, '/properties', '__proto__'],
     [{ description: 'x'.repeat(17_000) }, '', 'bytes of JSON, at most 16384'],
     [{ required: Array.from({ length: 1_100 }, (_, n) => `a${n}`) }, '', 'more than 1000 keywords'],
-  ])('is refused: %j', (schema, pointer, message) => {
+  ])('is refused, %#', (schema, pointer, message) => {
     expect(faultOf(schema)).toMatchObject({ pointer, message: expect.stringContaining(message) });
   });
 
   it('is refused when its references grow exponentially', async () => {
     const $defs = Object.fromEntries(
-      Array.from({ length: 12 }, (_, n) => {
+      Array.from({ length: 9 }, (_, n) => {
         const next = { $ref: `#/$defs/d${n + 1}` };
-        return [`d${n}`, n === 11 ? true : { properties: { a: next, b: next } }];
+        return [`d${n}`, n === 8 ? true : { properties: { a: next, b: next, c: next } }];
       }),
     );
     const ms = await longestHold(async () => {
@@ -227,7 +227,7 @@ describe('a pattern', () => {
   });
 
   it.each(['(a)', 'a|b', '(?=a)', '\\1', 'a{3,1}', '[z-a]', 'a{2000}', 'a**', '\\bx', 'x'.repeat(201), '^a$b', '\\'])(
-    'is refused: %s',
+    'is refused, %#',
     (source) => {
       expect(typeof readPattern(source)).toBe('string');
     },

@@ -3,7 +3,8 @@ import { isSmallPayload } from '../payload.ts';
 import type { ContentFault, Job, JobResult } from '../render-job.ts';
 import { TemplateFault } from '../template-fault.ts';
 import { evaluateSchema, type PayloadFault, TooManySteps } from './evaluate-schema.ts';
-import { readSchema, type SchemaNode } from './read-schema.ts';
+import { readSchema } from './read-schema.ts';
+import type { SchemaNode } from './schema-node.ts';
 
 /** Steps of a check on the event loop, which take about a millisecond. */
 const MAX_INLINE_STEPS = 20_000;

@@ -36,7 +36,7 @@ cross join lateral (
   where x.tenant_id = '${PLATFORM_TENANT_ID}' and ${FOUND}
     and not exists (select 1 from templates x where x.tenant_id = i.tenant_id and ${FOUND})
 ) t
-join template_versions v on v.tenant_id = t.tenant_id and v.template_id = t.id and v.version = t.version`;
+left join template_versions v on v.tenant_id = t.tenant_id and v.template_id = t.id and v.version = t.version`;
 
 /** Reads the templates that sends name. Batches concurrent reads; never uses a cache. */
 export class TemplateHeads {

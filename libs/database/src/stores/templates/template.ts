@@ -35,8 +35,8 @@ export interface TemplateHead {
   id: string;
   locale: string;
   version: number;
-  /** Whether it is one of the platform's. */
-  platform: boolean;
+  /** Set if it is one of the platform's. */
+  platform?: boolean;
 }
 
 export interface VersionKey {
