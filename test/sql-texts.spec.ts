@@ -99,7 +99,6 @@ describe('texts of SQL', () => {
       // Parts of one statement, which are constants.
       'delivery-context.ts contextsOf',
       'delivery-context.ts suppressionOf',
-      'delivery-context.ts templateHeads',
       // Names of states and counters from the table of states.
       'delivery-moves.ts updateCounters',
       // Parts of statements, for constants.
