@@ -127,6 +127,7 @@ describe('restricted access', () => {
       'libs/database/src/stores/clean-up/partitions.store.ts', // no rows, only tables
       'libs/database/src/stores/clean-up/retention.store.ts', // every tenant's
       'libs/database/src/stores/erasure/erasures.store.ts', // finds the erasures of every tenant
+      'libs/database/src/stores/export/recipient-export.store.ts', // a condition on a value inside JSON, for one tenant
       'libs/database/src/stores/inbox.store.ts', // one query for the streams of many recipients
       'libs/database/src/stores/jobs/running-jobs.store.ts', // the worker runs the jobs of all tenants
       'libs/database/src/stores/mailbox.store.ts',

@@ -9,6 +9,7 @@ import { CategoriesStore } from './stores/categories.store.js';
 import { ExpiredRowsStore } from './stores/clean-up/expired-rows.store.js';
 import { PartitionsStore } from './stores/clean-up/partitions.store.js';
 import { ErasuresStore } from './stores/erasure/erasures.store.js';
+import { RecipientExportStore } from './stores/export/recipient-export.store.js';
 import { IdempotencyStore } from './stores/idempotency.store.js';
 import { InboxStore } from './stores/inbox.store.js';
 import { JobsStore } from './stores/jobs/jobs.store.js';
@@ -85,7 +86,7 @@ export class DatabaseModule {
   }
 }
 
-const keyedStores = [PlannedDeliveriesStore, SuppressionsStore];
+const keyedStores = [PlannedDeliveriesStore, RecipientExportStore, SuppressionsStore];
 
 const sealingStores = [IdempotencyStore, PlatformKeys, ProviderAccountsStore, WebhookEndpointsStore];
 

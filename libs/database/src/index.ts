@@ -24,6 +24,7 @@ export { PartitionsStore } from './stores/clean-up/partitions.store.js';
 export { RetentionStore } from './stores/clean-up/retention.store.js';
 export { COMPARABLE_ADDRESS } from './stores/comparable-address.js';
 export { ErasuresStore } from './stores/erasure/erasures.store.js';
+export { RecipientExportStore } from './stores/export/recipient-export.store.js';
 export { IdempotencyStore, type StoredResponse } from './stores/idempotency.store.js';
 export { InboxStore } from './stores/inbox.store.js';
 export type { InboxChange, InboxCounts, InboxHead, InboxItem } from './stores/inbox-item.js';

@@ -18,6 +18,7 @@ export const auditActions = {
   'webhook.removed': 'A tenant deleted a webhook endpoint.',
   'webhook.secret_rotated': 'A tenant created a new signing secret for a webhook endpoint.',
   'suppression.removed': 'A tenant deleted a suppression, so that the address receives messages again.',
+  'recipient.exported': 'A tenant exported the data of a recipient. The subject is a hash of the recipient id.',
   'recipient.erased': 'A tenant erased a recipient. The subject is a hash of the recipient id.',
   'inbox_token.revoked': 'A tenant revoked the inbox tokens of a recipient. The subject is a hash of the recipient id.',
   'category.changed': 'A tenant created or replaced a category.',

@@ -29,6 +29,10 @@ export const recipientView = z
   })
   .meta({ id: 'Recipient' });
 
+export const exportLine = z
+  .object({ kind: z.string(), data: jsonObject })
+  .meta({ id: 'ExportLine', description: 'docs/export.md lists the kinds. The last line has the kind `end`' });
+
 export const erasedView = z
   .object({ id: recipientId, erased_at: time, erased: z.record(z.string(), z.int()) })
   .meta({ id: 'ErasureReceipt' });

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AccessModule } from '../access/access.module.js';
+import { RecipientExportController } from './recipient-export.controller.js';
 import { RecipientsController } from './recipients.controller.js';
 
-@Module({ imports: [AccessModule], controllers: [RecipientsController] })
+@Module({ imports: [AccessModule], controllers: [RecipientsController, RecipientExportController] })
 export class RecipientsModule {}
