@@ -189,8 +189,7 @@ async function fill(): Promise<{ tenantId: string; canaries: Map<string, string>
     for (const [place, value] of await insert(all, table, given)) canaries.set(place, value);
   const filled = new Set([...rows.map(([table]) => table), ...OTHERS]);
   expect([...new Set(all.map(({ table }) => table))].filter((table) => !filled.has(table))).toEqual([]);
-  for (const place of ['events.data'])
-    canaries.set(place, `canary ${place.replace('.', ' ')}`);
+  for (const place of ['events.data']) canaries.set(place, `canary ${place.replace('.', ' ')}`);
   await admin.query(
     `insert into notifications (tenant_id, id, category, channels, priority, total, topic)
      values ($1, $2, 'default', '{email}', 5, 1, 'news')`,
@@ -234,7 +233,9 @@ async function search(values: readonly string[]): Promise<string[]> {
 async function exported(tenantId: string): Promise<string[]> {
   const store = new RecipientExportStore(database, keys);
   expect(await store.begin(tenantId, ID, audit)).toBe(true);
-  return await Array.fromAsync(store.lines(tenantId, ID));
+  const lines: string[] = [];
+  for await (const line of store.lines(tenantId, ID)) lines.push(line);
+  return lines;
 }
 
 describe('every column with data of a recipient', () => {

@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { DeliveryContext } from '#database';
 import { addressesFor, type Channel, type ChannelId, decideConsent, isRecipientsChoice } from '#domain';
 import type { ExplanationView } from './explain.schema.js';
-import { FindProviderOrder } from './provider-order.js';
+import { type PlannedLimits, type PlannedPass, passOf, ReadPlannedLimits, type Refusal } from './planned-limits.js';
+import { FindProviderOrder, type ProviderOrder } from './provider-order.js';
 import { type PlannedMessage, RenderPlanned } from './render-planned.js';
 import { SENT, suppressedAs, toView, type Verdict, waiting } from './verdict.js';
 
@@ -14,31 +15,41 @@ export interface PlannedDelivery {
   isBlocked: boolean;
 }
 
-/** Decides about one delivery that is not made, in the order of the pipeline. */
+interface Facts extends PlannedDelivery {
+  rendered: PlannedMessage;
+  order: ProviderOrder;
+  limits: PlannedLimits;
+}
+
+/** Decides about deliveries that are not made, in the order of the pipeline. */
 @Injectable()
 export class ExplainDelivery {
   constructor(
     private readonly rendering: RenderPlanned,
     private readonly providerOrder: FindProviderOrder,
+    private readonly readLimits: ReadPlannedLimits,
   ) {}
 
-  async run(planned: PlannedDelivery): Promise<ExplanationView> {
+  /** `passed`: the earlier deliveries of the same send that take places of limits. Adds this one if it takes some. */
+  async run(planned: PlannedDelivery, passed: PlannedPass[]): Promise<ExplanationView> {
     const { channel, context } = planned;
-    const canUnsubscribe = channel.id === 'email' && isRecipientsChoice(decideConsent(context, 'email').rule);
+    const id = channel.id as ChannelId;
+    const canUnsubscribe = id === 'email' && isRecipientsChoice(decideConsent(context, id).rule);
     const rendered = await this.rendering.run(channel, context, canUnsubscribe);
     const addresses = addressesFor(channel, context.address, context.recipient);
     const order = await this.providerOrder.run(channel, context, addresses, rendered.message);
-    const decide = (at: Date): Verdict =>
-      rendered.missing ?? decideAt(planned, at) ?? rendered.failure ?? order.verdict ?? SENT;
-    const first = notDue(planned) ?? decide(new Date());
-    const later = first.state === 'waiting' && first.dueAt ? decide(first.dueAt) : null;
+    const limits = await this.readLimits.run(id, context, passed);
+    const facts = { ...planned, rendered, order, limits };
+    const first = notDue(planned) ?? decideAt(facts, new Date());
+    const later = first.state === 'waiting' && first.dueAt ? decideAt(facts, first.dueAt) : null;
+    if (first === SENT) passed.push(passOf(id, context));
     return {
-      channel: channel.id as ExplanationView['channel'],
-      recipient_id: context.notification.recipientId,
+      channel: id,
+      recipient_id: context.notification.recipientId!,
       ...toView(first),
       when_due: later && toView(later),
       provider_order: order.view,
-      caps: [],
+      caps: limits.view,
       ...contentView(rendered),
     };
   }
@@ -51,13 +62,26 @@ function notDue({ context, isBlocked }: PlannedDelivery): Verdict | null {
   return isBlocked ? waiting('ordering', 'send.ordering_key', null) : null;
 }
 
-/** The decisions before the message is rendered; null if the delivery goes on. */
-function decideAt({ channel, context }: PlannedDelivery, _at: Date): Verdict | null {
+/** What the steps of the pipeline decide at a time. */
+function decideAt(facts: Facts, at: Date): Verdict {
+  const { rendered, order, limits } = facts;
+  const before = rendered.missing ?? refusedConsent(facts);
+  if (before) return before;
+  const limited = limits.refusalAt(at);
+  if (limited) return 'action' in limited ? refused(limited) : limited;
+  return rendered.failure ?? order.verdict ?? SENT;
+}
+
+function refusedConsent({ channel, context }: PlannedDelivery): Verdict | null {
   const { allowed, reason, rule } = decideConsent(context, channel.id as ChannelId);
   if (allowed) return null;
   const { suppression } = context;
   const detail = reason === 'suppression_list' ? `the address is on the suppression list: ${suppression}` : undefined;
   return suppressedAs({ kind: 'suppressed', reason, rule, ...(detail && { detail }) });
+}
+
+function refused({ reason, rule, detail }: Refusal): Verdict {
+  return suppressedAs({ kind: 'suppressed', reason, rule, detail });
 }
 
 function contentView({ templateVersion, message, errors }: PlannedMessage) {

@@ -8,6 +8,7 @@ import { LocalTimes, scheduledFor } from '../local-times.js';
 import type { SendBody } from '../notification.schema.js';
 import type { ExplanationView } from './explain.schema.js';
 import { ExplainDelivery } from './explain-delivery.js';
+import type { PlannedPass } from './planned-limits.js';
 
 const TOPIC = { pointer: '/topic', code: 'not_explained', message: 'give the recipient_id of one subscriber instead' };
 
@@ -34,11 +35,14 @@ export class ExplainSend {
     const send = toNewNotification(caller, scheduledFor(body, localTime), body, null);
     const [contexts, isBlocked] = await Promise.all([this.planned.contexts(send), this.isBlocked(caller, body)]);
     const { deliveries } = send;
-    return await Promise.all(
-      deliveries.map(({ id, channel }, index) =>
-        this.explainDelivery.run({ id, channel: channelOf(channel), context: contexts[index]!, isBlocked }),
-      ),
-    );
+    const explained: ExplanationView[] = [];
+    const passed: PlannedPass[] = [];
+    // One after the other, because each may take a place that the next one needs.
+    for (const [index, { id, channel }] of deliveries.entries()) {
+      const delivery = { id, channel: channelOf(channel), context: contexts[index]!, isBlocked };
+      explained.push(await this.explainDelivery.run(delivery, passed));
+    }
+    return explained;
   }
 
   private async isBlocked({ tenantId }: Caller, { ordering_key: key }: SendBody): Promise<boolean> {
