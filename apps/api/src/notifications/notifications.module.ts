@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { AcceptStore, Database, DeadLettersStore, DeliveriesStore, PostgresListener } from '#database';
 import type { Logger } from '#telemetry';
 import { TemplatesModule } from '../templates/templates.module.js';
-import { CONFIG, LOGGER, REDIS } from '../tokens.js';
+import { LOGGER } from '../tokens.js';
 import { AcceptBulk } from './accept-bulk.js';
 import { AcceptNotification } from './accept-notification.js';
 import { AcceptTopicSend } from './accept-topic-send.js';
@@ -13,8 +13,7 @@ import { DueAnnouncer } from './due-announcer.js';
 import { ExplainController } from './explain/explain.controller.js';
 import { ExplainDelivery } from './explain/explain-delivery.js';
 import { ExplainSend } from './explain/explain-send.js';
-import { makeLimiter } from './explain/make-limiter.js';
-import { LIMITER, ReadPlannedLimits } from './explain/planned-limits.js';
+import { ReadPlannedLimits } from './explain/planned-limits.js';
 import { FindProviderOrder } from './explain/provider-order.js';
 import { RenderPlanned } from './explain/render-planned.js';
 import { LocalTimes } from './local-times.js';
@@ -42,7 +41,6 @@ import { TopicSendsController } from './topic-sends.controller.js';
     RenderPlanned,
     FindProviderOrder,
     ReadPlannedLimits,
-    { provide: LIMITER, inject: [CONFIG, REDIS, Database, LOGGER], useFactory: makeLimiter },
     LocalTimes,
     ReturnPlaces,
     // Only reads: the workers record.

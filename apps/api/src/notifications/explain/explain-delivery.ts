@@ -1,8 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import type { DeliveryContext } from '#database';
-import { addressesFor, type Channel, type ChannelId, decideConsent, isRecipientsChoice } from '#domain';
+import {
+  addressesFor,
+  type Channel,
+  type ChannelId,
+  type DecidingRule,
+  decideConsent,
+  decideQuietHours,
+  inAppContent,
+  isRecipientsChoice,
+  type SuppressedReason,
+} from '#domain';
 import type { ExplanationView } from './explain.schema.js';
-import { type PlannedLimits, type PlannedPass, passOf, ReadPlannedLimits, type Refusal } from './planned-limits.js';
+import { type PlannedLimits, type PlannedPass, passOf, ReadPlannedLimits } from './planned-limits.js';
 import { FindProviderOrder, type ProviderOrder } from './provider-order.js';
 import { type PlannedMessage, RenderPlanned } from './render-planned.js';
 import { SENT, suppressedAs, toView, type Verdict, waiting } from './verdict.js';
@@ -13,6 +23,13 @@ export interface PlannedDelivery {
   context: DeliveryContext;
   /** An earlier delivery with the same ordering key has not ended. */
   isBlocked: boolean;
+  /** Of an item for the inbox that may replace it; null if the notification goes to the inbox anyway. */
+  inboxContext: DeliveryContext | null;
+}
+
+export interface Explained {
+  view: ExplanationView;
+  isDowngraded: boolean;
 }
 
 interface Facts extends PlannedDelivery {
@@ -31,7 +48,7 @@ export class ExplainDelivery {
   ) {}
 
   /** `passed`: the earlier deliveries of the same send that take places of limits. Adds this one if it takes some. */
-  async run(planned: PlannedDelivery, passed: PlannedPass[]): Promise<ExplanationView> {
+  async run(planned: PlannedDelivery, passed: PlannedPass[]): Promise<Explained> {
     const { channel, context } = planned;
     const id = channel.id as ChannelId;
     const canUnsubscribe = id === 'email' && isRecipientsChoice(decideConsent(context, id).rule);
@@ -40,18 +57,22 @@ export class ExplainDelivery {
     const order = await this.providerOrder.run(channel, context, addresses, rendered.message);
     const limits = await this.readLimits.run(id, context, passed);
     const facts = { ...planned, rendered, order, limits };
-    const first = notDue(planned) ?? decideAt(facts, new Date());
+    const first = notDue(planned) ?? decideAt(facts, context.loadedAt);
     const later = first.state === 'waiting' && first.dueAt ? decideAt(facts, first.dueAt) : null;
     if (first === SENT) passed.push(passOf(id, context));
-    return {
+    const { templateVersion, message, errors } = rendered;
+    const view = {
       channel: id,
-      recipient_id: context.notification.recipientId!,
+      recipient_id: context.notification.recipientId,
       ...toView(first),
       when_due: later && toView(later),
       provider_order: order.view,
       caps: limits.view,
-      ...contentView(rendered),
+      template_version: templateVersion,
+      message,
+      errors,
     };
+    return { view, isDowngraded: first.isDowngraded };
   }
 }
 
@@ -67,8 +88,10 @@ function decideAt(facts: Facts, at: Date): Verdict {
   const { rendered, order, limits } = facts;
   const before = rendered.missing ?? refusedConsent(facts);
   if (before) return before;
+  const quiet = decideQuietHours(facts.context, facts.channel.id as ChannelId, at);
+  if (quiet) return keptBack(facts, quiet) ?? waiting(quiet.reason, quiet.rule, quiet.until, quiet.detail);
   const limited = limits.refusalAt(at);
-  if (limited) return 'action' in limited ? refused(limited) : limited;
+  if (limited) return keptBack(facts, limited) ?? limited.held;
   return rendered.failure ?? order.verdict ?? SENT;
 }
 
@@ -77,13 +100,24 @@ function refusedConsent({ channel, context }: PlannedDelivery): Verdict | null {
   if (allowed) return null;
   const { suppression } = context;
   const detail = reason === 'suppression_list' ? `the address is on the suppression list: ${suppression}` : undefined;
-  return suppressedAs({ kind: 'suppressed', reason, rule, ...(detail && { detail }) });
+  return suppressedAs({ reason, rule, ...(detail && { detail }) });
 }
 
-function refused({ reason, rule, detail }: Refusal): Verdict {
-  return suppressedAs({ kind: 'suppressed', reason, rule, detail });
+interface Excess {
+  action: string;
+  reason: SuppressedReason;
+  rule: DecidingRule;
+  detail: string;
 }
 
-function contentView({ templateVersion, message, errors }: PlannedMessage) {
-  return { template_version: templateVersion, message, errors };
+/** The decision about a delivery that its category drops or moves to the inbox; null if it is held. */
+function keptBack({ context, inboxContext }: PlannedDelivery, excess: Excess): Verdict | null {
+  const { action, reason, rule, detail } = excess;
+  const suppressed = suppressedAs({ reason, rule, detail });
+  if (action === 'drop') return suppressed;
+  if (action !== 'downgrade') return null;
+  if (inboxContext === null) return suppressed;
+  const { content } = context.notification;
+  const hasContent = content ? inAppContent(content) !== null : inboxContext.templateHeads.length > 0;
+  return hasContent ? { ...suppressed, isDowngraded: true } : null;
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { PlannedDeliveriesStore, toNewNotification } from '#database';
-import { channelOf } from '#domain';
+import { channelOf, newId } from '#domain';
 import type { Caller } from '../../access/access.js';
 import { validationFailed } from '../../http/request-schema.pipe.js';
 import { CheckSend, localTimeErrors } from '../check-send.js';
@@ -33,14 +33,24 @@ export class ExplainSend {
     ];
     if (errors.length > 0) throw validationFailed(errors);
     const send = toNewNotification(caller, scheduledFor(body, localTime), body, null);
-    const [contexts, isBlocked] = await Promise.all([this.planned.contexts(send), this.isBlocked(caller, body)]);
     const { deliveries } = send;
+    const inbox = { id: newId(), channel: 'in_app', address: null, addressFrom: null } as const;
+    const all = [...deliveries, inbox];
+    const [contexts, isBlocked] = await Promise.all([
+      this.planned.contexts({ ...send, deliveries: all }),
+      this.isBlocked(caller, body),
+    ]);
+    const inboxContext = deliveries.some(({ channel }) => channel === 'in_app') ? null : contexts.at(-1)!;
     const explained: ExplanationView[] = [];
     const passed: PlannedPass[] = [];
+    let isDowngraded = false;
     // One after the other, because each may take a place that the next one needs.
-    for (const [index, { id, channel }] of deliveries.entries()) {
-      const delivery = { id, channel: channelOf(channel), context: contexts[index]!, isBlocked };
-      explained.push(await this.explainDelivery.run(delivery, passed));
+    for (const [index, { id, channel }] of all.entries()) {
+      if (id === inbox.id && !isDowngraded) break;
+      const delivery = { id, channel: channelOf(channel), context: contexts[index]!, isBlocked, inboxContext };
+      const found = await this.explainDelivery.run(delivery, passed);
+      isDowngraded ||= found.isDowngraded;
+      explained.push(found.view);
     }
     return explained;
   }

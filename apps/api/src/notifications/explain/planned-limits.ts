@@ -1,19 +1,26 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type DeliveryContext, deliveryLimits, QuotasStore } from '#database';
-import { type ChannelId, type DecidingRule, type DeliveryLimit, refusingLimit, type SuppressedReason } from '#domain';
+import {
+  type ChannelId,
+  type DecidingRule,
+  type DeliveryLimit,
+  type ExcessPolicy,
+  refusingLimit,
+  type SuppressedReason,
+} from '#domain';
 import type { Limiter } from '#rate-limit';
+import { LIMITER } from '../../tokens.js';
 import type { ExplanationView } from './explain.schema.js';
 import { type Verdict, waiting } from './verdict.js';
 
-/** Injection token of the Limiter. */
-export const LIMITER = Symbol('Limiter');
-
-/** A limit that refuses a delivery, whose policy is not to hold it. */
+/** A limit that refuses a delivery. */
 export interface Refusal {
-  action: 'drop' | 'downgrade';
+  action: ExcessPolicy;
   reason: SuppressedReason;
   rule: DecidingRule;
   detail: string;
+  /** The decision if the delivery is held. */
+  held: Verdict;
 }
 
 interface Place {
@@ -55,7 +62,7 @@ export class PlannedLimits {
   }
 
   /** The decision of the limit step at a time; null if it lets the delivery pass. */
-  refusalAt(at: Date): Verdict | Refusal | null {
+  refusalAt(at: Date): Refusal | null {
     const waits = this.places.map((place) => secondsUntilFree(place, at));
     const index = refusingLimit(
       this.places.map(({ limit }) => limit),
@@ -64,15 +71,15 @@ export class PlannedLimits {
     if (index !== null) {
       const { limit, freeAt } = this.places[index]!;
       const { action, rule, detail } = limit;
-      if (action !== 'hold') return { action, reason: 'frequency_cap', rule, detail };
-      return waiting(limit.reason, rule, freeAt, detail);
+      return { action, reason: 'frequency_cap', rule, detail, held: waiting(limit.reason, rule, freeAt, detail) };
     }
     const [full] = this.quotas
       .filter(({ remaining, endsAt }) => remaining <= 0 && endsAt > at)
       .toSorted((left, right) => right.endsAt.getTime() - left.endsAt.getTime());
     if (!full) return null;
     const detail = `at most ${full.allowed} deliveries of the tenant a ${full.period}`;
-    return waiting('quota', 'tenant.quota', full.endsAt, detail);
+    const held = waiting('quota', 'tenant.quota', full.endsAt, detail);
+    return { action: 'hold', reason: 'frequency_cap', rule: 'tenant.quota', detail, held };
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type Channel,
   cleanJson,
   type FieldError,
+  inAppContent,
   missingTemplate,
   renderFailure,
   templateFor,
@@ -38,7 +39,7 @@ export class RenderPlanned {
 
   async run(channel: Channel, context: DeliveryContext, canUnsubscribe: boolean): Promise<PlannedMessage> {
     const { notification, recipient, tenant } = context;
-    const { content, templateVersion } = await this.contentOf(context);
+    const { content, templateVersion } = await this.contentOf(channel, context);
     if (!content) {
       const failure = missingTemplate(channel, notification.templateId!);
       const errors = [{ pointer: '/template_id', code: 'unknown_template', message: failure.detail! }];
@@ -63,8 +64,12 @@ export class RenderPlanned {
     return this.config.publicUrl === undefined ? null : `${this.config.publicUrl}/unsubscribe/placeholder`;
   }
 
-  private async contentOf({ notification, recipient, tenant, templateHeads }: DeliveryContext) {
-    if (notification.content) return { content: new Composed(notification.content, null), templateVersion: null };
+  private async contentOf(channel: Channel, { notification, recipient, tenant, templateHeads }: DeliveryContext) {
+    const { content: inline } = notification;
+    if (inline) {
+      const content = channel.id === 'in_app' ? (inAppContent(inline) ?? inline) : inline;
+      return { content: new Composed(content, null), templateVersion: null };
+    }
     const head = templateFor(templateHeads, recipient?.locale ?? null, tenant.settings.locale ?? null);
     if (!head) return { content: null, templateVersion: null };
     const version = await this.templates.version(versionKey(notification.tenantId, head));

@@ -8,9 +8,11 @@ export interface Verdict {
   rule: DecidingRule | null;
   detail: string | null;
   dueAt: Date | null;
+  /** Suppressed on its channel, and an item for the inbox is sent instead. */
+  isDowngraded: boolean;
 }
 
-const NOTHING = { reason: null, rule: null, detail: null, dueAt: null };
+const NOTHING = { reason: null, rule: null, detail: null, dueAt: null, isDowngraded: false };
 
 export const SENT: Verdict = { ...NOTHING, state: 'sent' };
 
@@ -20,14 +22,18 @@ export function waiting(
   dueAt: Date | null,
   detail: string | null = null,
 ): Verdict {
-  return { state: 'waiting', reason, rule, detail, dueAt };
+  return { ...NOTHING, state: 'waiting', reason, rule, detail, dueAt };
 }
 
 export function failedAs({ reason, rule, detail }: Extract<Outcome, { kind: 'failed' }>): Verdict {
   return { ...NOTHING, state: 'failed', reason, rule: rule ?? null, detail };
 }
 
-export function suppressedAs({ reason, rule, detail }: Extract<Outcome, { kind: 'suppressed' }>): Verdict {
+export function suppressedAs({
+  reason,
+  rule,
+  detail,
+}: Omit<Extract<Outcome, { kind: 'suppressed' }>, 'kind'>): Verdict {
   return { ...NOTHING, state: 'suppressed', reason, rule: rule ?? null, detail: detail ?? null };
 }
 
