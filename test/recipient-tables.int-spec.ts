@@ -40,7 +40,11 @@ const OTHERS = [
 ];
 
 /** Columns of the other tables that the export leaves out: they serve the queue. */
-const NOT_EXPORTED = ['due_deliveries.traceparent'];
+const NOT_EXPORTED = [
+  'due_deliveries.quiet_recipient_id',
+  'due_deliveries.sending_provider',
+  'due_deliveries.traceparent',
+];
 
 /** Columns that remain after an erasure: codes, states and labels, which describe no person. */
 const KEPT = [
@@ -151,6 +155,8 @@ async function fill(): Promise<{ tenantId: string; canaries: Map<string, string>
     ['recipients', { ...tenant, id: ID, email: EMAIL }],
     ['devices', { ...recipient, platform: 'ios' }],
     ['preferences', recipient],
+    ['digests', { ...recipient, id: newId() }],
+    ['schedules', { ...recipient, id: newId(), state: 'paused', misfire: 'skip', next_local: null, next_at: null }],
     ['quiet_hours_changes', recipient],
     ['subscriptions', { ...recipient, topic_id: topic }],
     ['rate_windows', { ...recipient, expires_at: new Date(Date.now() + 60_000) }],
@@ -224,8 +230,8 @@ async function search(values: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const { table, column } of await columns()) {
     const { rows } = await admin.query<{ value: string }>(
-      `select value from unnest($1::text[]) as value
-       where exists (select from "${table}" where strpos(lower("${column}"::text), lower(value)) > 0)`,
+      `select wanted as value from unnest($1::text[]) as wanted
+       where exists (select from "${table}" where strpos(lower("${column}"::text), lower(wanted)) > 0)`,
       [values],
     );
     found.push(...rows.map(({ value }) => `${table}.${column}: ${value}`));

@@ -6,6 +6,7 @@ import {
   type ChannelId,
   type DecidingRule,
   decideConsent,
+  decideDigest,
   decideQuietHours,
   inAppContent,
   isRecipientsChoice,
@@ -58,7 +59,7 @@ export class ExplainDelivery {
     const limits = await this.readLimits.run(id, context, passed);
     const facts = { ...planned, rendered, order, limits };
     const first = notDue(planned) ?? decideAt(facts, context.loadedAt);
-    const later = first.state === 'waiting' && first.dueAt ? decideAt(facts, first.dueAt) : null;
+    const later = first.state === 'waiting' ? laterThan(facts, first) : null;
     if (first === SENT) passed.push(passOf(id, context));
     const { templateVersion, message, errors } = rendered;
     const view = {
@@ -76,6 +77,11 @@ export class ExplainDelivery {
   }
 }
 
+/** The decision when a waiting delivery is due; null for an item of a digest, which is sent in another message. */
+function laterThan(facts: Facts, { reason, dueAt }: Verdict): Verdict | null {
+  return reason === 'digest' || dueAt === null ? null : decideAt(facts, dueAt);
+}
+
 /** The reason why no worker claims the delivery yet. */
 function notDue({ context, isBlocked }: PlannedDelivery): Verdict | null {
   const { scheduledAt } = context.notification;
@@ -88,11 +94,33 @@ function decideAt(facts: Facts, at: Date): Verdict {
   const { rendered, order, limits } = facts;
   const before = rendered.missing ?? refusedConsent(facts);
   if (before) return before;
+  const collected = collectedAs(facts, at);
+  if (collected) return collected;
   const quiet = decideQuietHours(facts.context, facts.channel.id as ChannelId, at);
   if (quiet) return keptBack(facts, quiet) ?? waiting(quiet.reason, quiet.rule, quiet.until, quiet.detail);
   const limited = limits.refusalAt(at);
   if (limited) return keptBack(facts, limited) ?? limited.held;
   return rendered.failure ?? order.verdict ?? SENT;
+}
+
+/** The wait of a delivery that its category collects into a digest; null if it is sent by itself. */
+function collectedAs({ context }: PlannedDelivery, at: Date): Verdict | null {
+  const collected = decideDigest(
+    {
+      policy: context.category?.digest ?? null,
+      hasTemplate: context.digestTemplateHeads.length > 0,
+      isCollected: false,
+      hasBegun: false,
+      isOrdered: context.notification.orderingKey !== null,
+      hasOwnAddress: context.address !== null,
+      timezone: context.recipient?.timezone ?? context.tenant.settings.timezone ?? 'UTC',
+    },
+    at,
+  );
+  if (!collected) return null;
+  const { due, reason, rule, detail } = collected;
+  // With a window, an earlier item may have begun it: then it is due sooner.
+  return waiting(reason, rule, 'at' in due ? due.at : new Date(at.getTime() + due.seconds * 1_000), detail);
 }
 
 function refusedConsent({ channel, context }: PlannedDelivery): Verdict | null {

@@ -25,6 +25,10 @@ export const SMALL_SECTIONS: readonly string[] = [
   `select ${line('subscription', `to_jsonb(s) || jsonb_build_object('topic', t.key)`)}
    from subscriptions s left join topics t on t.tenant_id = s.tenant_id and t.id = s.topic_id
    where s.recipient_id = $2 and s.tenant_id = $1 and $3::text[] is not null order by t.key`,
+  `select ${line('schedule', 'to_jsonb(s)')} from schedules s
+   where tenant_id = $1 and recipient_id = $2 and $3::text[] is not null order by id`,
+  `select ${line('digest', 'to_jsonb(g)')} from digests g
+   where tenant_id = $1 and recipient_id = $2 and $3::text[] is not null`,
   `select ${line('limit', 'to_jsonb(w)')} from rate_windows w
    where tenant_id = $1 and (key = any (array(select c || ':' || $2 from unnest($3::text[]) as c)) or recipient_id = $2)`,
   `select ${line('inbox', 'to_jsonb(c)')} from inbox_counters c
