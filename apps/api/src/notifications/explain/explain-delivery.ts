@@ -16,7 +16,7 @@ import type { ExplanationView } from './explain.schema.js';
 import { type PlannedLimits, type PlannedPass, passOf, ReadPlannedLimits } from './planned-limits.js';
 import { FindProviderOrder, type ProviderOrder } from './provider-order.js';
 import { type PlannedMessage, RenderPlanned } from './render-planned.js';
-import { SENT, suppressedAs, toView, type Verdict, waiting } from './verdict.js';
+import { EXPIRED, SENT, suppressedAs, toView, type Verdict, waiting } from './verdict.js';
 
 export interface PlannedDelivery {
   id: string;
@@ -58,7 +58,7 @@ export class ExplainDelivery {
     const order = await this.providerOrder.run(channel, context, addresses, rendered.message);
     const limits = await this.readLimits.run(id, context, passed);
     const facts = { ...planned, rendered, order, limits };
-    const first = notDue(planned) ?? decideAt(facts, context.loadedAt);
+    const first = untilExpiry(notDue(planned) ?? decideAt(facts, context.loadedAt), context);
     const later = first.state === 'waiting' ? laterThan(facts, first) : null;
     if (first === SENT) passed.push(passOf(id, context));
     const { templateVersion, message, errors } = rendered;
@@ -79,7 +79,15 @@ export class ExplainDelivery {
 
 /** The decision when a waiting delivery is due; null for an item of a digest, which is sent in another message. */
 function laterThan(facts: Facts, { reason, dueAt }: Verdict): Verdict | null {
+  const { expiresAt } = facts.context.notification;
+  if (dueAt !== null && expiresAt !== null && dueAt >= expiresAt) return EXPIRED;
   return reason === 'digest' || dueAt === null ? null : decideAt(facts, dueAt);
+}
+
+/** A wait ends at `expires_at` at the latest, so that the delivery is seen as expired when it expires. */
+function untilExpiry(verdict: Verdict, { notification: { expiresAt } }: DeliveryContext): Verdict {
+  const isLater = expiresAt !== null && verdict.dueAt !== null && verdict.dueAt >= expiresAt;
+  return isLater ? { ...verdict, dueAt: expiresAt } : verdict;
 }
 
 /** The reason why no worker claims the delivery yet. */

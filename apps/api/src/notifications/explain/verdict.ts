@@ -15,6 +15,7 @@ export interface Verdict {
 const NOTHING = { reason: null, rule: null, detail: null, dueAt: null, isDowngraded: false };
 
 export const SENT: Verdict = { ...NOTHING, state: 'sent' };
+export const EXPIRED: Verdict = { ...NOTHING, state: 'expired', rule: 'send.expires_at' };
 
 export function waiting(
   reason: WaitingReason,
