@@ -27,7 +27,8 @@ const MAX_HEADER = 200;
 /** The language of the recipient's locale, else the best one of `Accept-Language` (RFC 9110), else English. */
 export function pageLanguage(locale: string | null, acceptLanguage: string | undefined): PageLanguage {
   for (const wanted of [locale, ...acceptedTags(acceptLanguage)]) {
-    const known = wanted && localeChain(wanted, null).find((tag) => Object.hasOwn(languages, tag) && wanted.startsWith(tag));
+    const known =
+      wanted && localeChain(wanted, null).find((tag) => Object.hasOwn(languages, tag) && wanted.startsWith(tag));
     if (known) return languages[known]!;
   }
   return languages['en']!;
