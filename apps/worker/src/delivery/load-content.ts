@@ -9,9 +9,9 @@ import {
   type VersionKey,
   versionKey,
 } from '#database';
-import { type ChannelId, type Includes, inAppContent, missingTemplate, StopPipeline, templateFor } from '#domain';
+import { type ChannelId, inAppContent, missingTemplate, StopPipeline, templateFor } from '#domain';
 import { SharedPayload } from '#templates';
-import type { Claimed } from './pipeline-context.js';
+import type { Claimed, LoadedContent } from './pipeline-context.js';
 import { ReadCache } from './read-cache.js';
 
 /** Template versions kept in memory; a version never changes. */
@@ -30,16 +30,6 @@ interface Shared {
   content: Record<string, unknown> | null;
   payload: SharedPayload | null;
   bytes: number;
-}
-
-/** A content before it is rendered. */
-export interface LoadedContent {
-  content: Record<string, unknown>;
-  /** The partials and the layout of a template. */
-  includes: Includes | null;
-  templateVersion: number | null;
-  /** The payload shared by all items of a bulk send; null for a single send. */
-  sharedPayload: SharedPayload | null;
 }
 
 const NO_TEMPLATE = { includes: null, templateVersion: null };

@@ -2,9 +2,9 @@
 // does not compile.
 
 import type { ClaimedDelivery, ClosedDigest, DeliveryContext } from '#database';
-import type { Channel, ChannelId } from '#domain';
+import type { Channel, ChannelId, Includes } from '#domain';
 import type { Sender } from '#providers';
-import type { LoadedContent } from './load-content.js';
+import type { SharedPayload } from '#templates';
 import type { UnsubscribeLink } from './unsubscribe-links.js';
 
 declare const passed: unique symbol;
@@ -13,6 +13,16 @@ export interface Claimed {
   delivery: ClaimedDelivery;
   channel: Channel<ChannelId>;
   [passed]?: 'claim';
+}
+
+/** A content before it is rendered. */
+export interface LoadedContent {
+  content: Record<string, unknown>;
+  /** The partials and the layout of a template. */
+  includes: Includes | null;
+  templateVersion: number | null;
+  /** The payload shared by all items of a bulk send; null for a single send. */
+  sharedPayload: SharedPayload | null;
 }
 
 export interface Loaded extends Claimed, LoadedContent {

@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { type ClosedDigest, DeliveriesStore, type DeliveryContext } from '#database';
 import { addedVariables, StopPipeline } from '#domain';
 import { Composed, TemplateFault, TemplateRenderer } from '#templates';
-import { LoadContent, type LoadedContent } from '../load-content.js';
-import type { Limited } from '../pipeline-context.js';
+import { LoadContent } from '../load-content.js';
+import type { Limited, LoadedContent } from '../pipeline-context.js';
 import { builtInDigest } from './built-in-digests.js';
 import { type DigestItem, toDigestItem } from './digest-item.js';
 
