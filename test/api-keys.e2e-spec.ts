@@ -190,13 +190,27 @@ describe('rotation', () => {
 
 describe('scopes', () => {
   /** The scope of each route, from its path and method. */
+  /** The scope of collections that have another name. */
+  const GROUPS: Record<string, string> = {
+    email: 'notifications',
+    sms: 'notifications',
+    slack: 'notifications',
+    deliveries: 'notifications',
+    jobs: 'notifications',
+    quota: 'notifications',
+    'preference-rules': 'categories',
+    providers: 'provider_accounts',
+  };
+
   function scopeOf(method: string, path: string): string {
     const [, , , collection, ...rest] = path.split('/');
     if (rest.includes('inbox-token')) return 'inbox:write';
-    const resource = /^(email|sms|slack|deliveries)$/.test(collection!) ? 'notifications' : collection!;
-    const group = resource === 'providers' ? 'provider_accounts' : resource.replace('-', '_');
-    // A preview stores nothing.
-    return `${group}:${method === 'GET' || rest.at(-1) === 'preview' ? 'read' : 'write'}`;
+    // Recipients read their own preferences to change them.
+    if (collection === 'preferences') return 'preferences:write';
+    const resource = rest.at(-1) === 'subscriptions' ? 'topics' : (GROUPS[collection!] ?? collection!);
+    // A preview and an explanation store nothing.
+    const reads = method === 'GET' || /^(preview|explain)$/.test(rest.at(-1) ?? '');
+    return `${resource.replace('-', '_')}:${reads ? 'read' : 'write'}`;
   }
 
   it('are one for each resource and verb: a key that lacks only this one is refused', async () => {

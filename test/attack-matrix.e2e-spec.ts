@@ -187,11 +187,15 @@ describe('the attack matrix', () => {
   });
 });
 
+const withoutTimeOfExport = (text: string): string => text.replace(/"exported_at":"[^"]*"/, '');
+
 /** The answers of all routes that read the data of a tenant. */
 async function everything(): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
   for (const { apiKey, victim } of owners)
     for (const route of routes.filter(({ method, access }) => method === 'GET' && /tenant|recipient/.test(access)))
-      found[`${victim.mark} ${route.name}`] = (await send(route, { apiKey }, victim.examples)).text;
+      found[`${victim.mark} ${route.name}`] = withoutTimeOfExport(
+        (await send(route, { apiKey }, victim.examples)).text,
+      );
   return found;
 }

@@ -260,7 +260,7 @@ describe('a rotation of the master key and the admin token', { timeout: 120_000 
     for (let twice = 0; twice < 2; twice += 1) {
       const counted = await command('rewrap', environment, '--dry-run');
       expect(counted.code).toBe(0);
-      expect(counted.output).toContain(`platform_keys.key_sealed: 3 secrets under master key ${oldId}\n`);
+      expect(counted.output).toContain(`platform_keys.key_sealed: 4 secrets under master key ${oldId}\n`);
       expect(counted.output).toContain(`1 secret under master key ${newKeyId} (current)`);
       expect(counted.output).toMatch(/A run would re-wrap \d+ secrets\. Nothing was changed\./);
     }

@@ -181,7 +181,7 @@ export async function http(
   const text = await response.text();
   watched.watchRequest(body);
   if (response.status >= 400) watched.checkProblem(JSON.stringify([path, headers, body]), text);
-  const isJson = /json/.test(response.headers.get('content-type') ?? '');
+  const isJson = /[/+]json/.test(response.headers.get('content-type') ?? '');
   return { status: response.status, headers: response.headers, body: isJson && text !== '' ? JSON.parse(text) : text };
 }
 
