@@ -141,16 +141,16 @@ describe('restricted access', () => {
       'libs/database/src/stores/recipients.store.ts', // addresses of many requests in one statement
       'libs/database/src/stores/schedules/due-schedules.store.ts', // workers fire the schedules of all tenants
       'libs/database/src/stores/sending/accept.store.ts', // requests of many tenants in one commit
-      'libs/database/src/stores/sending/account-paces.store.ts', // one statement for the accounts of many
       'libs/database/src/stores/sending/dead-letters.store.ts', // the operator's
       'libs/database/src/stores/sending/deliveries.store.ts', // the worker serves all tenants
-      'libs/database/src/stores/sending/digests.store.ts', // closes the digests of many tenants in one statement
+      'libs/database/src/stores/sending/digests/digests.store.ts', // closes the digests of many tenants in one statement
       'libs/database/src/stores/sending/events.store.ts', // the relay publishes the events of all tenants
       'libs/database/src/stores/sending/first-answers.store.ts', // replays of many tenants in one statement
+      'libs/database/src/stores/sending/limits/account-paces.store.ts', // one statement for the accounts of many
+      'libs/database/src/stores/sending/limits/quotas.store.ts', // one statement counts deliveries of many tenants
+      'libs/database/src/stores/sending/limits/recent-sends.store.ts', // one batch asks for many tenants
       'libs/database/src/stores/sending/poison-messages.store.ts', // a poison message may have no tenant
-      'libs/database/src/stores/sending/quotas.store.ts', // one statement counts deliveries of many tenants
       'libs/database/src/stores/sending/receipts.store.ts', // receipts of a platform account concern all tenants
-      'libs/database/src/stores/sending/recent-sends.store.ts', // one batch asks for many tenants
       'libs/database/src/stores/templates/template-heads.ts', // templates of many tenants in one statement
       'libs/database/src/stores/tenants.store.ts', // the operator's
       'libs/database/src/stores/token-revocations.store.ts', // one query for the tokens of many recipients

@@ -58,7 +58,7 @@ async function record(outcome: Outcome) {
   return { last: found!.timeline.at(-1), events };
 }
 
-it('of a hold', async () => {
+it('the timeline has the rule of a hold, which makes no event', async () => {
   const { last, events } = await record({
     kind: 'held',
     reason: 'quiet_hours',
@@ -69,13 +69,13 @@ it('of a hold', async () => {
   expect(events).toEqual([]);
 });
 
-it('of a suppression', async () => {
+it('the timeline and the event have the rule of a suppression', async () => {
   const { last, events } = await record({ kind: 'suppressed', reason: 'opted_out', rule: 'tenant.enforced' });
   expect(last).toMatchObject({ code: 'suppressed', reason: 'opted_out', rule: 'tenant.enforced' });
   expect(events).toMatchObject([{ state: 'suppressed', reason: 'opted_out', rule: 'tenant.enforced' }]);
 });
 
-it('of a failure, and none where no setting decided', async () => {
+it('the timeline and the event have the rule of a failure, and none where no setting decided', async () => {
   const failed = { kind: 'failed', reason: 'render_error', code: 'render_error', detail: 'x' } as const;
   const { last, events } = await record({ ...failed, rule: 'template' });
   expect(last).toMatchObject({ code: 'failed', reason: 'render_error', rule: 'template' });

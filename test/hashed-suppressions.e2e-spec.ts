@@ -31,7 +31,7 @@ async function outcomeOf(tenant: Tenant, send: Record<string, unknown>): Promise
   });
 }
 
-it('nothing is sent to the address, in any case and whoever has it now', async () => {
+it('nothing is sent to a suppressed address of an erased recipient, in any case, also for another recipient', async () => {
   const tenant = await afterErasure();
   const named = await outcomeOf(tenant, { recipient_address: ADDRESS.toUpperCase() });
   expect(named).toMatchObject({ state: 'suppressed', reason: 'suppression_list' });

@@ -72,7 +72,7 @@ function start(work: (job: LockedJob, sql: Sql) => Promise<void>, cancelled?: (j
   return runner;
 }
 
-it('run to their end, one chunk for each transaction, in turn of the tenants', async () => {
+it('jobs run to their end, one chunk for each transaction, in turn of the tenants', async () => {
   const [many, few] = [await makeTenant(), await makeTenant()];
   const ids = [await makeJob(many, 20), await makeJob(many, 20), await makeJob(many, 20)];
   const one = await makeJob(few, 5);
@@ -89,7 +89,7 @@ it('run to their end, one chunk for each transaction, in turn of the tenants', a
   expect(rows).toEqual([]);
 });
 
-it('are run by one worker at a time, and none is run twice', async () => {
+it('jobs are run by one worker at a time, and none is run twice', async () => {
   const tenant = await makeTenant();
   const ids = await Promise.all([makeJob(tenant, 40), makeJob(tenant, 40)]);
   const seen: string[] = [];
@@ -100,7 +100,7 @@ it('are run by one worker at a time, and none is run twice', async () => {
   expect(seen).toHaveLength(80);
 });
 
-it('keep nothing of a chunk that fails, name its error, try again later, and fail at last', async () => {
+it('jobs keep nothing of a chunk that fails, name its error, try again later, and fail at last', async () => {
   const tenant = await makeTenant();
   const id = await makeJob(tenant);
   let failure: Error | null = new DomainError('unknown_template', 'There is no template "x".');
@@ -133,7 +133,7 @@ it('keep nothing of a chunk that fails, name its error, try again later, and fai
   expect(await jobs.get(tenant, id)).toMatchObject({ done: 3, error: null });
 });
 
-it('do nothing after the answer to a pause, and go on where they were', async () => {
+it('jobs do nothing after the answer to a pause, and go on where they were', async () => {
   const tenant = await makeTenant();
   const id = await makeJob(tenant, 30);
   let chunks = 0;
@@ -155,7 +155,7 @@ it('do nothing after the answer to a pause, and go on where they were', async ()
   expect(await jobs.move(await makeTenant(), id, 'paused')).toBeNull();
 });
 
-it('are cancelled, and undo what they have left', async () => {
+it('jobs are cancelled, and undo what they have left', async () => {
   const tenant = await makeTenant();
   const id = await makeJob(tenant, 1_000, 5);
   const undone: string[] = [];
@@ -170,7 +170,7 @@ it('are cancelled, and undo what they have left', async () => {
   expect(await jobs.get(tenant, id)).toMatchObject({ state: 'cancelled' });
 });
 
-it('keep their pace, which may change', async () => {
+it('jobs keep their pace, which may change', async () => {
   const tenant = await makeTenant();
   const id = await makeJob(tenant, 60, 10);
   const startedAt = performance.now();
@@ -181,7 +181,7 @@ it('keep their pace, which may change', async () => {
   await until('it is finished', async () => (await jobs.get(tenant, id))?.state === 'finished', 3_000);
 });
 
-it('let the chunk under way end when the worker stops', async () => {
+it('jobs let the chunk under way end when the worker stops', async () => {
   const tenant = await makeTenant();
   const id = await makeJob(tenant, 5);
   const { promise: hasBegun, resolve: begin } = Promise.withResolvers<void>();

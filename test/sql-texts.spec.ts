@@ -110,6 +110,9 @@ describe('texts of SQL', () => {
       'emit-events.ts emit',
       'erase-events.ts erasedData',
       'expired-rows.store.ts deleteFrom',
+      // Names of kinds, tables and columns, which are constants.
+      'export-statements.ts line',
+      'export-statements.ts list',
       // The change is a key of a table of constants.
       'inbox.store.ts changeItems',
       'inbox.store.ts list',

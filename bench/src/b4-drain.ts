@@ -15,7 +15,7 @@ const peerQueues = ['graphile-worker', 'bullmq', 'pg-boss'] as const;
 
 export const b4: Scenario = {
   id: 'B4',
-  title: 'drain: a backlog through all seven steps, by one worker, into the sandbox (e-mail) and into inboxes',
+  title: 'drain: a backlog through the whole pipeline, by one worker, into the sandbox (e-mail) and into inboxes',
   async run({ product, services, size, say, profiles }: Context): Promise<Figures> {
     const { backlog, runs } = SIZES[size];
     // Five per recipient, below the default limit of ten per hour, so the limiter grants every request.

@@ -83,19 +83,7 @@ export async function seedDemo(database: Database, keys: PlatformKeys, home: str
     attributes: { name: RECIPIENT.name },
   });
   await recipients.addDevice(tenant.id, RECIPIENT.id, { token: 'demo-device', platform: 'web' });
-  const templates = new TemplatesStore(database);
-  const rest = { kind: 'template' as const, payloadSchema: null, layout: null, uses: {} };
-  for (const template of TEMPLATES) {
-    await templates
-      .create(
-        tenant.id,
-        { ...template, ...rest, samplePayload: { name: RECIPIENT.name } },
-        { audit: null, defaultLocale: null },
-      )
-      .catch((error: unknown) => {
-        if (!(error instanceof DomainError && error.code === 'conflict')) throw error;
-      });
-  }
+  await createTemplates(database, tenant.id);
   const demo: Demo = {
     tenantId: tenant.id,
     apiKey: key.text,
@@ -105,4 +93,20 @@ export async function seedDemo(database: Database, keys: PlatformKeys, home: str
   // Written last: after an incomplete start, the next one creates another tenant.
   writeFileSync(file, `${JSON.stringify(demo, null, 2)}\n`, { mode: 0o600 });
   return demo;
+}
+
+async function createTemplates(database: Database, tenantId: string): Promise<void> {
+  const templates = new TemplatesStore(database);
+  const rest = { kind: 'template' as const, payloadSchema: null, layout: null, uses: {} };
+  for (const template of TEMPLATES) {
+    await templates
+      .create(
+        tenantId,
+        { ...template, ...rest, samplePayload: { name: RECIPIENT.name } },
+        { audit: null, defaultLocale: null },
+      )
+      .catch((error: unknown) => {
+        if (!(error instanceof DomainError && error.code === 'conflict')) throw error;
+      });
+  }
 }

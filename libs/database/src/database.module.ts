@@ -28,11 +28,11 @@ import { QuietHoursChangesStore } from './stores/queue/quiet-hours-changes.store
 import { RecipientsStore } from './stores/recipients.store.js';
 import { DueSchedulesStore } from './stores/schedules/due-schedules.store.js';
 import { SchedulesStore } from './stores/schedules/schedules.store.js';
-import { DigestsStore } from './stores/sending/digests.store.js';
+import { DigestsStore } from './stores/sending/digests/digests.store.js';
 import { EventsStore } from './stores/sending/events.store.js';
 import { FirstAnswersStore } from './stores/sending/first-answers.store.js';
+import { QuotasStore } from './stores/sending/limits/quotas.store.js';
 import { PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
-import { QuotasStore } from './stores/sending/quotas.store.js';
 import { ReceiptsStore } from './stores/sending/receipts.store.js';
 import { SharedContentsStore } from './stores/sending/shared-contents.store.js';
 import { SuppressionsStore } from './stores/suppressions.store.js';

@@ -65,13 +65,11 @@ export {
 } from './stores/schedules/schedule.js';
 export { SchedulesStore } from './stores/schedules/schedules.store.js';
 export { AcceptStore, type StoreResult } from './stores/sending/accept.store.js';
-export { AccountPacesStore } from './stores/sending/account-paces.store.js';
 export { type DeadLetter, type DeadLetterFilter, DeadLettersStore } from './stores/sending/dead-letters.store.js';
 export { DeliveriesStore } from './stores/sending/deliveries.store.js';
 export type { DeliveryContext, RecipientProfile } from './stores/sending/delivery-context.js';
-export { type DeliveryLimits, deliveryLimits } from './stores/sending/delivery-limits.js';
-export type { ClosedDigest } from './stores/sending/digest-statements.js';
-export { DigestsStore } from './stores/sending/digests.store.js';
+export type { ClosedDigest } from './stores/sending/digests/digest-statements.js';
+export { DigestsStore } from './stores/sending/digests/digests.store.js';
 export {
   type EventEndpoint,
   eventNotificationId,
@@ -80,13 +78,15 @@ export {
 } from './stores/sending/event-notification.js';
 export { EVENTS_KEPT_DAYS, EventsStore, type StoredEvent } from './stores/sending/events.store.js';
 export { type FirstAnswer, FirstAnswersStore } from './stores/sending/first-answers.store.js';
+export { AccountPacesStore } from './stores/sending/limits/account-paces.store.js';
+export { type DeliveryLimits, deliveryLimits } from './stores/sending/limits/delivery-limits.js';
+export { QuotasStore, type QuotaUsage, type QuotaWarning } from './stores/sending/limits/quotas.store.js';
+export { type RecentSends, RecentSendsStore } from './stores/sending/limits/recent-sends.store.js';
 export { type NewNotification, toNewNotification } from './stores/sending/new-notification.js';
 export type { DeliveryRow, Notification, NotificationRow } from './stores/sending/notification.js';
 export { type PoisonMessageRow, PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
-export { QuotasStore, type QuotaUsage, type QuotaWarning } from './stores/sending/quotas.store.js';
 export type { DeliveryReceipt, ReceiptResult } from './stores/sending/receipts/delivery-receipt.js';
 export { ReceiptsStore } from './stores/sending/receipts.store.js';
-export { type RecentSends, RecentSendsStore } from './stores/sending/recent-sends.store.js';
 export {
   type SharedContent,
   SharedContentsStore,

@@ -92,6 +92,17 @@ export function decideConsent(consent: Consent, channel: ChannelId): ConsentDeci
   return (category?.defaultEnabled ?? true) ? yes('category.default') : no('unsubscribed', 'category.default');
 }
 
+/** The suppression of a delivery that may not be sent; null if it may. */
+export function refusedByConsent(
+  consent: Consent,
+  channel: ChannelId,
+): { reason: SuppressedReason; rule: ConsentRule; detail?: string } | null {
+  const { allowed, reason, rule } = decideConsent(consent, channel);
+  if (allowed) return null;
+  if (reason !== 'suppression_list') return { reason, rule };
+  return { reason, rule, detail: `the address is on the suppression list: ${consent.suppression}` };
+}
+
 /** Whether a choice of the recipient would change a decision with this rule. */
 export function isRecipientsChoice(rule: ConsentRule): boolean {
   return rule === 'recipient.preferences' || rule === 'tenant.defaults' || rule === 'category.default';

@@ -3,7 +3,6 @@ export { IpRanges, isIpAddress, isIpRange } from './access/ip-ranges.js';
 export { type PreferenceLink, readPreferenceLink, signPreferenceLink } from './access/preference-link.js';
 export { SECURITY_HEADERS } from './access/security-headers.js';
 export { readUnsubscription, signUnsubscription, type Unsubscription } from './access/unsubscribe-token.js';
-export { dayStarts, monthStarts } from './audience/calendar.js';
 export { type DecidingRule, decidingRules } from './audience/deciding-rules.js';
 export {
   type Collected,
@@ -13,7 +12,7 @@ export {
   mayJoinDigest,
   nextLocalTime,
 } from './audience/digest.js';
-export { inAppContent, inAppDeliveryId } from './audience/downgrade.js';
+export { inAppContent, inAppDeliveryId, inlineContentFor } from './audience/downgrade.js';
 export {
   DEFAULT_CATEGORY,
   type EffectiveCategory,
@@ -39,7 +38,7 @@ export {
   quietHours,
 } from './audience/policies.js';
 export { decideQuietHours, type QuietDecision, releaseTime } from './audience/quiet-hours.js';
-export { type Quota, type QuotaPeriod, quotaPeriods, quotasOf, quotaWarnings } from './audience/quotas.js';
+export { type Quota, type QuotaPeriod, quotaDetail, quotaPeriods, quotasOf, quotaWarnings } from './audience/quotas.js';
 export {
   type DeliveryLimit,
   type KeyedLimit,
@@ -57,6 +56,7 @@ export {
   type Recurrence,
 } from './audience/recurrence.js';
 export { readRecurrenceRule } from './audience/recurrence-rule.js';
+export { firstTimezone, timezone } from './audience/timezone.js';
 export { type AuditAction, auditActions } from './audit-actions.js';
 export {
   type Addressable,
@@ -80,6 +80,7 @@ export {
   decideConsent,
   isRecipientsChoice,
   type PreferenceSet,
+  refusedByConsent,
   type SuppressionReason,
   suppressionReasons,
 } from './consent.js';
@@ -171,4 +172,3 @@ export {
   type TenantSettings,
   tenantSettings,
 } from './tenant-settings.js';
-export { timezone } from './timezone.js';

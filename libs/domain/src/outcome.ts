@@ -61,8 +61,8 @@ export type Outcome =
       rateLimitConsumed?: boolean;
       paceReserved?: boolean;
       /**
-       * For `quiet_hours`, `frequency_cap` and `quota`: a change of the hours, caps, quotas or time zone after this time
-       * makes it due at once.
+       * For `quiet_hours`, `frequency_cap` and `quota`: a change of the hours, caps, quotas or time zone after
+       * `decidedAt` makes the delivery due at once.
        */
       quiet?: { recipientId: string; decidedAt: Date };
     }

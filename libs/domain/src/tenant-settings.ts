@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { caps, quietHours } from './audience/policies.js';
+import { timezone } from './audience/timezone.js';
 import { channelIds } from './channels/registry.js';
 import { MOST_SMS_SEGMENTS } from './sms-segments.js';
-import { timezone } from './timezone.js';
 
 const limit = z.strictObject({
   limit: z.int().min(1).max(100_000),

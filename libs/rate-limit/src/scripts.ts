@@ -55,8 +55,8 @@ local function next_place(key, limit, before)
 end`;
 
 /**
- * Takes a place in all logs or in none. A turn becomes earlier if the hits and turns before it allow that now. `request.keep`: time to live of KEYS 1 · `request.wait`: how long to wait for
- * hits that may be lost.
+ * Takes a place in all logs or in none. A turn becomes earlier if the hits and turns before it allow that now.
+ * `request.keep`: time to live of KEYS 1 · `request.wait`: how long to wait for hits that may be lost.
  *
  * Returns {1} granted · {0, wait, index} refused by this limit until the turn · {2, wait} not decided: hits may be
  * lost · {-1, age, index, …} unknown: the logs of these limits are empty and the tenant's data is younger than the

@@ -1,9 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { RecipientsStore } from '#database';
-import { atLocalTime, type RecipientPart, recipientIdOf, type SharedPart } from '#domain';
+import { atLocalTime, firstTimezone, type RecipientPart, recipientIdOf, type SharedPart } from '#domain';
 import type { Caller } from '../access/access.js';
-
-const UTC = 'UTC';
 
 type Tenant = Pick<Caller, 'tenantId' | 'settings'>;
 
@@ -29,13 +27,12 @@ export class LocalTimes {
     });
   }
 
-  /**
-   * The time zone of the recipient of each item: of the profile in the item, else of the stored one, else of the tenant,
-   * else UTC.
-   */
+  /** The time zone of the recipient of each item. The profile in the item has precedence over the stored one. */
   async zonesOf({ tenantId, settings }: Tenant, items: readonly RecipientPart[]): Promise<string[]> {
     const stored = await this.storedZones(tenantId, items);
-    return items.map((item) => item.recipient?.timezone ?? stored.get(recipientIdOf(item)) ?? settings.timezone ?? UTC);
+    return items.map((item) =>
+      firstTimezone(item.recipient?.timezone, stored.get(recipientIdOf(item)), settings.timezone),
+    );
   }
 
   private async storedZones(tenantId: string, items: readonly RecipientPart[]): Promise<Map<string, string>> {

@@ -10,7 +10,7 @@ import {
   toPreferencesView,
 } from '../recipients/recipient.schema.js';
 
-/** A recipient reads and changes the own preferences with a recipient token. */
+/** Recipients read and change their own preferences with a recipient token. */
 @ApiTags('Consent')
 @Controller('api/v1/preferences')
 export class OwnPreferencesController {

@@ -1,6 +1,6 @@
-// The form of the preference page. For each category it has the channels that were ticked when it was shown (`was:<key>`)
-// and those that are ticked now (`on:<key>`). Only the differences are saved, so that a form that was open for a long
-// time does not undo what has changed since.
+// The form of the preference page. For each category it has the channels that were ticked when it was shown
+// (`was:<key>`) and those that are ticked now (`on:<key>`). Only the differences are saved, so that a form that was
+// open for a long time does not undo later changes.
 
 import {
   type ChannelId,

@@ -101,7 +101,8 @@ function checkbox({ key, channel, choice, isTicked, fault, described }: Box, { l
     described && `aria-describedby="${described}"`,
   ];
   const text = escaped(language.texts.channels[channel]);
-  return `<label${choice.changeable ? '' : ' class="fixed"'}><input ${attributes.filter(Boolean).join(' ')}> ${text}</label>`;
+  const label = choice.changeable ? '<label>' : '<label class="fixed">';
+  return `${label}<input ${attributes.filter(Boolean).join(' ')}> ${text}</label>`;
 }
 
 interface Note {

@@ -35,7 +35,7 @@ export class CheckPayload {
     return faults.map((fault) => ({ ...fault, pointer: `/payload${fault.pointer}` }));
   }
 
-  /** Checks that a payload which the recipients of a bulk send share is small enough to be checked with each of them. */
+  /** Checks that the shared payload of a bulk send is small enough to be checked with every recipient. */
   sharedErrors(schemas: PayloadSchemas, shared: Payload): FieldError[] {
     if (schemas.length === 0 || !shared || this.renderer.payloads.isShareable(shared)) return [];
     const message =

@@ -1,5 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { decideConsent, decideQuietHours, type Outcome, type QuietDecision, releaseTime, StopPipeline } from '#domain';
+import {
+  decideQuietHours,
+  type Outcome,
+  type QuietDecision,
+  refusedByConsent,
+  releaseTime,
+  StopPipeline,
+} from '#domain';
 import { collectByCategory, combineHeld } from './digest/collect-item.js';
 import { Downgrade } from './downgrade.js';
 import type { Consented, Loaded } from './pipeline-context.js';
@@ -14,12 +21,8 @@ export class ConsentStep {
 
   async run(loaded: Loaded): Promise<Consented> {
     const { context, channel } = loaded;
-    const { allowed, reason, rule } = decideConsent(context, channel.id);
-    if (!allowed) {
-      const isListed = reason === 'suppression_list';
-      const detail = isListed ? `the address is on the suppression list: ${context.suppression}` : undefined;
-      throw new StopPipeline({ kind: 'suppressed', reason, rule, ...(detail && { detail }) });
-    }
+    const refused = refusedByConsent(context, channel.id);
+    if (refused) throw new StopPipeline({ kind: 'suppressed', ...refused });
     const collected = collectByCategory(loaded, context.loadedAt);
     if (collected) throw new StopPipeline(collected);
     const quiet = decideQuietHours(context, channel.id, context.loadedAt);

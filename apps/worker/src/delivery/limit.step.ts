@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { deliveryLimits, QuotasStore } from '#database';
-import { type DeliveryLimit, type Outcome, type Quota, StopPipeline } from '#domain';
+import { type DeliveryLimit, type Outcome, type Quota, quotaDetail, StopPipeline } from '#domain';
 import type { LimitAnswer, Limiter } from '#rate-limit';
 import { Downgrade } from './downgrade.js';
 import type { Digested, Limited } from './pipeline-context.js';
@@ -59,13 +59,13 @@ export class LimitStep {
     const answer = await this.quotas.take(tenantId, quotas);
     if (answer.granted) return;
     await this.places.release({ tenantId, deliveryId, limits });
-    const { allowed } = quotas.find(({ period }) => period === answer.period)!;
+    const quota = quotas.find(({ period }) => period === answer.period)!;
     throw new StopPipeline({
       kind: 'held',
       reason: 'quota',
       rule: 'tenant.quota',
       delaySeconds: answer.secondsLeft + Math.random() * QUOTA_SPREAD_SECONDS,
-      detail: `at most ${allowed} deliveries of the tenant a ${answer.period}`,
+      detail: quotaDetail(quota),
       quiet: heldBy(digested),
     });
   }

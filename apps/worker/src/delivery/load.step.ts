@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DeliveriesStore, type DeliveryContext, ReceiptsStore } from '#database';
 import { addressesFor, missingAddress, StopPipeline } from '#domain';
 import { instruments } from '#telemetry';
-import { LoadContent } from './load-content.js';
+import { LoadContent } from './content/load-content.js';
 import type { Claimed, Loaded } from './pipeline-context.js';
 import { unknownPolicy } from './unknown-policy.js';
 

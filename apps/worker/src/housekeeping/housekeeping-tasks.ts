@@ -16,7 +16,7 @@ export interface TimedTask extends HousekeepingTask {
 export const SECOND = 1_000;
 /** Batches of 500 parked receipts in one run of the task. */
 const PARKED_TURNS = 10;
-/** Time for changes of quiet hours in one run of the task: about 20,000 deliveries. */
+/** Time for changes of quiet hours, caps and quotas in one run of the task: about 20,000 deliveries. */
 const QUIET_CHANGES_MS = 800;
 /** The share of one connection's time that a scan may take. */
 const MAX_DUTY_CYCLE = 0.05;

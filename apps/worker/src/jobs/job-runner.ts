@@ -8,8 +8,8 @@ const IDLE_MS = 200;
 /** After an outage of the database. */
 const OUTAGE_MS = 1_000;
 /**
- * The share of the time in which a worker runs chunks. The rest leaves room for the requests and deliveries of others,
- * whose commits wait for the disk behind those of a chunk.
+ * The share of the time in which a worker runs chunks. The rest is for the requests and deliveries of others, whose
+ * commits wait for the disk behind those of a chunk.
  */
 const BUSY_SHARE = 0.8;
 

@@ -1,11 +1,10 @@
 // Decides what a worker does with a due schedule.
 
 import type { DueSchedule, SchedulePosition } from '#database';
-import { atLocalTime, FIRST_ZONE, type NextOccurrence, nextOccurrence } from '#domain';
+import { atLocalTime, FIRST_ZONE, firstTimezone, type NextOccurrence, nextOccurrence } from '#domain';
 
 /** An occurrence that is fired later than this is missed. */
 const GRACE_MS = 60_000;
-const UTC = 'UTC';
 
 export interface ScheduleDecision {
   /** Whether to fire the occurrence. */
@@ -60,5 +59,5 @@ export function decideSchedule(schedule: DueSchedule, findNext: FindNext = nextO
 function zoneOf({ timezone, notification, recipientId, recipientTimezone, tenantTimezone }: DueSchedule): string {
   if (timezone !== 'recipient') return timezone;
   if (recipientId === null) return FIRST_ZONE;
-  return notification.recipient?.timezone ?? recipientTimezone ?? tenantTimezone ?? UTC;
+  return firstTimezone(notification.recipient?.timezone, recipientTimezone, tenantTimezone);
 }

@@ -1,3 +1,4 @@
+import type { ChannelId } from '../channels/registry.js';
 import { derivedId, timeOfId } from '../ids.js';
 
 /**
@@ -7,6 +8,11 @@ import { derivedId, timeOfId } from '../ids.js';
  */
 export function inAppDeliveryId(notificationId: string, recipientId: string): string {
   return derivedId(timeOfId(notificationId), `in_app ${notificationId} ${recipientId}`);
+}
+
+/** Inline content for a channel. The inbox may replace another channel, whose content the notification has. */
+export function inlineContentFor(channel: ChannelId, content: Record<string, unknown>): Record<string, unknown> {
+  return channel === 'in_app' ? (inAppContent(content) ?? content) : content;
 }
 
 /**

@@ -1,4 +1,4 @@
-/** The kinds of jobs. The worker has the code of each: apps/worker/src/jobs/job-kinds.ts. */
+/** The kinds of jobs. The worker has the code of each: apps/worker/src/jobs/jobs.module.ts lists it. */
 export const jobKinds = ['topic_send', 'upload'] as const;
 export type JobKindName = (typeof jobKinds)[number];
 

@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import { channelIds } from '../channels/registry.js';
-import { timezone } from '../timezone.js';
+import { timezone } from './timezone.js';
 
 export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 export type Weekday = (typeof weekdays)[number];

@@ -3,6 +3,7 @@ import { fnv1a } from '../hash.js';
 import type { TenantSettings } from '../tenant-settings.js';
 import { calendarOf, type LocalCalendar } from './local-calendar.js';
 import { type CategoryPolicy, type HoldPolicy, minuteOf, type QuietHours, type Weekday, weekdays } from './policies.js';
+import { firstTimezone } from './timezone.js';
 
 /** What quiet hours depend on. A `DeliveryContext` has these fields. */
 export interface QuietFacts {
@@ -116,7 +117,7 @@ function hoursOf(
   const found: Hours[] = [];
   const add = (rule: QuietRule, hours: QuietHours | undefined): void => {
     if (!hours || hours.windows.length === 0) return;
-    const timezone = hours.timezone ?? recipient?.timezone ?? settings.timezone ?? 'UTC';
+    const timezone = firstTimezone(hours.timezone, recipient?.timezone, settings.timezone);
     found.push({ rule, timezone, windows: hours.windows });
   };
   if (!category?.bypassQuietHours)

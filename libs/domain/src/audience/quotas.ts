@@ -1,5 +1,5 @@
 import type { TenantSettings } from '../tenant-settings.js';
-import { dayStarts, monthStarts } from './calendar.js';
+import { dayStarts, monthStarts } from './period-starts.js';
 
 export const quotaPeriods = ['day', 'month'] as const;
 export type QuotaPeriod = (typeof quotaPeriods)[number];
@@ -13,6 +13,11 @@ export interface Quota {
   readonly allowed: number;
   /** The starts of periods from the last one on, in milliseconds since 1970. */
   readonly starts: readonly number[];
+}
+
+/** Why a quota holds a delivery. */
+export function quotaDetail({ allowed, period }: Pick<Quota, 'allowed' | 'period'>): string {
+  return `at most ${allowed} deliveries of the tenant a ${period}`;
 }
 
 /** The quotas of a tenant at the time `at` (milliseconds since 1970); usually none. */

@@ -4,8 +4,9 @@
 import { type ChannelId, channelIds } from '../channels/registry.js';
 import { recipientLimit } from '../limits.js';
 import type { TenantSettings } from '../tenant-settings.js';
-import { dayStarts } from './calendar.js';
+import { dayStarts } from './period-starts.js';
 import type { Cap, CategoryPolicy, ExcessPolicy } from './policies.js';
+import { firstTimezone } from './timezone.js';
 
 /** A limit with a log of its own, which all deliveries that it counts take a place in. */
 export interface KeyedLimit {
@@ -110,7 +111,7 @@ function counts(cap: Cap, { channel, categoryKey }: LimitFacts): boolean {
 
 function capLimit(facts: LimitFacts, rule: CapRule, cap: Cap, at: number): DeliveryLimit {
   const { recipientId, settings } = facts;
-  const zone = facts.timezone ?? settings.timezone ?? 'UTC';
+  const zone = firstTimezone(facts.timezone, settings.timezone);
   const wanted = facts.category?.onCap ?? cap.on_excess;
   // An item for the inbox cannot become an item for the inbox.
   const action = wanted === 'downgrade' && facts.channel === 'in_app' ? 'hold' : wanted;

@@ -1,4 +1,4 @@
-// Checks a payload by a schema that was read. Every step is charged to a budget, so no schema and no payload takes long.
+// Checks a payload against a schema that was read. Every step is charged to a budget, which bounds the time.
 
 import type { ReadKeywords, SchemaNode } from './schema-node.ts';
 import { textFormats } from './text-formats.ts';

@@ -8,8 +8,10 @@ import {
   decideConsent,
   decideDigest,
   decideQuietHours,
+  firstTimezone,
   inAppContent,
   isRecipientsChoice,
+  refusedByConsent,
   type SuppressedReason,
 } from '#domain';
 import type { ExplanationView } from './explain.schema.js';
@@ -100,8 +102,9 @@ function notDue({ context, isBlocked }: PlannedDelivery): Verdict | null {
 /** What the steps of the pipeline decide at a time. */
 function decideAt(facts: Facts, at: Date): Verdict {
   const { rendered, order, limits } = facts;
-  const before = rendered.missing ?? refusedConsent(facts);
-  if (before) return before;
+  if (rendered.missing) return rendered.missing;
+  const refused = refusedByConsent(facts.context, facts.channel.id as ChannelId);
+  if (refused) return suppressedAs(refused);
   const collected = collectedAs(facts, at);
   if (collected) return collected;
   const quiet = decideQuietHours(facts.context, facts.channel.id as ChannelId, at);
@@ -121,7 +124,7 @@ function collectedAs({ context }: PlannedDelivery, at: Date): Verdict | null {
       hasBegun: false,
       isOrdered: context.notification.orderingKey !== null,
       hasOwnAddress: context.address !== null,
-      timezone: context.recipient?.timezone ?? context.tenant.settings.timezone ?? 'UTC',
+      timezone: firstTimezone(context.recipient?.timezone, context.tenant.settings.timezone),
     },
     at,
   );
@@ -129,14 +132,6 @@ function collectedAs({ context }: PlannedDelivery, at: Date): Verdict | null {
   const { due, reason, rule, detail } = collected;
   // With a window, an earlier item may have begun it: then it is due sooner.
   return waiting(reason, rule, 'at' in due ? due.at : new Date(at.getTime() + due.seconds * 1_000), detail);
-}
-
-function refusedConsent({ channel, context }: PlannedDelivery): Verdict | null {
-  const { allowed, reason, rule } = decideConsent(context, channel.id as ChannelId);
-  if (allowed) return null;
-  const { suppression } = context;
-  const detail = reason === 'suppression_list' ? `the address is on the suppression list: ${suppression}` : undefined;
-  return suppressedAs({ reason, rule, ...(detail && { detail }) });
 }
 
 interface Excess {

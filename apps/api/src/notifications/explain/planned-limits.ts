@@ -5,6 +5,8 @@ import {
   type DecidingRule,
   type DeliveryLimit,
   type ExcessPolicy,
+  type QuotaPeriod,
+  quotaDetail,
   refusingLimit,
   type SuppressedReason,
 } from '#domain';
@@ -31,7 +33,7 @@ interface Place {
 }
 
 interface QuotaPlace {
-  period: string;
+  period: QuotaPeriod;
   allowed: number;
   remaining: number;
   endsAt: Date;
@@ -77,7 +79,7 @@ export class PlannedLimits {
       .filter(({ remaining, endsAt }) => remaining <= 0 && endsAt > at)
       .toSorted((left, right) => right.endsAt.getTime() - left.endsAt.getTime());
     if (!full) return null;
-    const detail = `at most ${full.allowed} deliveries of the tenant a ${full.period}`;
+    const detail = quotaDetail(full);
     const held = waiting('quota', 'tenant.quota', full.endsAt, detail);
     return { action: 'hold', reason: 'frequency_cap', rule: 'tenant.quota', detail, held };
   }

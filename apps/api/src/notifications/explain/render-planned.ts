@@ -4,9 +4,10 @@ import { type DeliveryContext, TemplatesStore, versionKey } from '#database';
 import {
   addedVariables,
   type Channel,
+  type ChannelId,
   cleanJson,
   type FieldError,
-  inAppContent,
+  inlineContentFor,
   missingTemplate,
   renderFailure,
   templateFor,
@@ -67,7 +68,7 @@ export class RenderPlanned {
   private async contentOf(channel: Channel, { notification, recipient, tenant, templateHeads }: DeliveryContext) {
     const { content: inline } = notification;
     if (inline) {
-      const content = channel.id === 'in_app' ? (inAppContent(inline) ?? inline) : inline;
+      const content = inlineContentFor(channel.id as ChannelId, inline);
       return { content: new Composed(content, null), templateVersion: null };
     }
     const head = templateFor(templateHeads, recipient?.locale ?? null, tenant.settings.locale ?? null);

@@ -13,7 +13,7 @@ const HTML =
   '<p>{{count}} new notifications</p><ul>{{#each items}}<li><strong>{{this.title}}</strong>' +
   '{{#if this.text}}<br>{{this.text}}{{/if}}</li>{{/each}}</ul>{{#if more}}<p>and {{more}} more</p>{{/if}}';
 
-/** The lists for digests whose category has no template for the channel. */
+/** The messages of digests whose category has no template for the channel. */
 const builtInDigests: Partial<Record<ChannelId, BuiltInDigest>> = {
   email: { content: { subject: SUBJECT, text: `${SUBJECT}\n\n${LINES}`, html: HTML }, listed: 100 },
   in_app: { content: { title: SUBJECT, body: LINES }, listed: 20 },

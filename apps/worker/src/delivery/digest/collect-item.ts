@@ -1,4 +1,4 @@
-import { type Collecting, type DecidingRule, decideDigest, mayJoinDigest, type Outcome } from '#domain';
+import { type Collecting, type DecidingRule, decideDigest, firstTimezone, mayJoinDigest, type Outcome } from '#domain';
 import type { Loaded } from '../pipeline-context.js';
 
 type CollectedOutcome = Extract<Outcome, { kind: 'collected' }>;
@@ -32,6 +32,6 @@ function collectingOf({ delivery, context }: Loaded): Collecting {
     hasBegun: delivery.sending || delivery.retries > 0 || delivery.triedAccountIds.length > 0,
     isOrdered: delivery.ordered,
     hasOwnAddress: context.address !== null,
-    timezone: context.recipient?.timezone ?? context.tenant.settings.timezone ?? 'UTC',
+    timezone: firstTimezone(context.recipient?.timezone, context.tenant.settings.timezone),
   };
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type ClosedDigest, DeliveriesStore, type DeliveryContext } from '#database';
 import { addedVariables, StopPipeline } from '#domain';
 import { Composed, TemplateFault, TemplateRenderer } from '#templates';
-import { LoadContent } from '../load-content.js';
+import { LoadContent } from '../content/load-content.js';
 import type { Limited, LoadedContent } from '../pipeline-context.js';
 import { builtInDigest } from './built-in-digests.js';
 import { type DigestItem, toDigestItem } from './digest-item.js';

@@ -17,7 +17,8 @@ exists (select from recipients where tenant_id = $1 and id = $2)
 
 /** Rows of tables with few rows for a recipient. $3: all channels. */
 export const SMALL_SECTIONS: readonly string[] = [
-  `select ${line('profile', 'to_jsonb(r)')} from recipients r where tenant_id = $1 and id = $2 and $3::text[] is not null`,
+  `select ${line('profile', 'to_jsonb(r)')} from recipients r
+   where tenant_id = $1 and id = $2 and $3::text[] is not null`,
   `select ${line('device', 'to_jsonb(v)')} from devices v
    where tenant_id = $1 and recipient_id = $2 and $3::text[] is not null order by created_at`,
   `select ${line('preferences', 'to_jsonb(p)')} from preferences p
@@ -30,7 +31,8 @@ export const SMALL_SECTIONS: readonly string[] = [
   `select ${line('digest', 'to_jsonb(g)')} from digests g
    where tenant_id = $1 and recipient_id = $2 and $3::text[] is not null`,
   `select ${line('limit', 'to_jsonb(w)')} from rate_windows w
-   where tenant_id = $1 and (key = any (array(select c || ':' || $2 from unnest($3::text[]) as c)) or recipient_id = $2)`,
+   where tenant_id = $1
+     and (key = any (array(select c || ':' || $2 from unnest($3::text[]) as c)) or recipient_id = $2)`,
   `select ${line('inbox', 'to_jsonb(c)')} from inbox_counters c
    where tenant_id = $1 and recipient_id = $2 and $3::text[] is not null`,
 ];

@@ -2,7 +2,7 @@
 
 import type { ChannelId } from '#domain';
 import { CANCEL_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
-import { IS_CANCELLABLE, lockedDigests } from '../sending/digest-record.js';
+import { IS_CANCELLABLE, lockedDigests } from '../sending/digests/digest-record.js';
 import { changedDeliveries, emit, FINISHED_NOTIFICATIONS } from '../sending/emit-events.js';
 
 export interface Cancellation {

@@ -32,8 +32,7 @@ export const MAX_EXAMINED = 1_000;
  * One page, newest first, as one statement. Indexes: notifications_pkey backwards;
  * notifications_final_status_tenant_id_id_idx or notifications_open_idx for a status;
  * notifications_recipient_id_tenant_id_id_idx for a recipient; notifications_topic_tenant_id_id_idx for a topic. The
- * weekly partitions are read from the newest one on,
- * until the page is full.
+ * weekly partitions are read from the newest one on, until the page is full.
  */
 export function listStatement(
   tenantId: string,

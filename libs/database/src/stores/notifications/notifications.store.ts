@@ -151,9 +151,9 @@ export class NotificationsStore {
   }
 
   /**
-   * Cancels the deliveries whose send has not begun; those of a send to a topic are cancelled by its job. Returns
-   * null if there is no such notification. Deleting the due row decides: a later intent or record finds no row. One round trip, because accepts and records wait for the lock of an ordering
-   * key until its holder commits.
+   * Cancels the deliveries whose send has not begun; the job of a send to a topic cancels those of the send. Returns
+   * null if there is no such notification. Deleting the due row decides: a later intent or record finds no row. One
+   * round trip, because accepts and records wait for the lock of an ordering key until its holder commits.
    */
   async cancel(tenantId: string, id: string): Promise<Cancellation | null> {
     const [found, deliveries, jobs] = await this.database.pipelineForTenant<[object[], CancelledDelivery[], object[]]>(

@@ -7,7 +7,7 @@ import { CLAIM_ROW, type ClaimedDelivery, type ClaimRow, type ClaimTicket, ofCla
 
 export interface Intent {
   delivery: ClaimedDelivery;
-  /** The rate limit of the recipient has been charged for this delivery. */
+  /** The delivery has its places in the limits of its recipient and the quotas of its tenant. */
   rateLimitConsumed: boolean;
   provider: string;
   /** Null for a provider without accounts. */

@@ -22,7 +22,7 @@ const staleOf = (recipients: string): string => `
  * Takes changes in the order of their time, and makes the deliveries due that were decided before them: an equal share
  * of a batch for each change, so that a large tenant does not delay a small one. A change with a full share goes behind
  * the others. The others are done for now: they are taken once more after $1 seconds, because a worker may have decided
- * by the old hours and record it afterwards.
+ * by the old values and record it afterwards.
  *
  * A delivery that is claimed is left out: it is being decided now. Rows that others have locked are skipped. Indexes:
  * quiet_hours_changes_due_at_idx, due_deliveries_quiet_idx, and the primary keys.
@@ -59,7 +59,7 @@ with changes as materialized (
 select (select count(*) from changes)::int as changes,
        (select count(distinct (tenant_id, delivery_id)) from stale)::int as deliveries`;
 
-/** Changes of quiet hours, which make the deliveries that are held by the old ones due again. */
+/** Changes of quiet hours, caps, quotas and time zones. They make the deliveries due that the old values hold. */
 export class QuietHoursChangesStore {
   constructor(private readonly database: Database) {}
 

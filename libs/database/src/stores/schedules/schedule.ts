@@ -22,7 +22,7 @@ export interface ScheduleFields extends Recurrence {
   misfire: MisfirePolicy;
 }
 
-/** Where a schedule stands. `next` is null unless it is active. */
+/** The state of a schedule, and its next occurrence, which is null unless it is active. */
 export interface SchedulePosition {
   state: ScheduleState;
   nextLocal: string | null;

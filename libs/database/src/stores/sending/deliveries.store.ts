@@ -12,7 +12,7 @@ import {
   LOAD_DELIVERIES,
   toContext,
 } from './delivery-context.js';
-import { collectItems, type NewItem } from './digest-statements.js';
+import { collectItems, type NewItem } from './digests/digest-statements.js';
 import { type RecordRow, toRecordRow } from './record.js';
 import { digestRecordValues, RECORD, RECORD_DIGESTS, RECORD_DOWNGRADED, recordValues } from './record-statement.js';
 

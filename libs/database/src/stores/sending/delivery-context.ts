@@ -157,9 +157,11 @@ export function toContext(row: ContextRow): DeliveryContext {
   };
 }
 
+/** SQL. */
 interface ContextSource {
   source: string;
   recipient: string;
+  /** The key of hashed addresses (`hmacPads`). */
   pads: string;
 }
 
@@ -169,7 +171,7 @@ const suppressionOf = (address: string): string => `select s.reason from suppres
 
 /**
  * Reads the contexts of deliveries. `source` selects rows of deliveries as `d` and of notifications as `n`, `recipient`
- * the recipient of `d`; `pads` is the key of hashed addresses, for carillon_hashed_address().
+ * the recipient of `d`.
  *
  * Indexes: the primary keys of tenants, recipients, preferences, preference_rules and categories; suppressions by
  * address; templates by key or id. `offset 0` keeps each look-up a look-up: without it, the planner once joined tenants

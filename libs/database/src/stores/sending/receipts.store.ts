@@ -107,8 +107,9 @@ export class ReceiptsStore {
   }
 
   /**
-   * Whether a receipt, which proves that the message was sent, has come from the account that the last send of this delivery used, or from any account if an
-   * older release began the send and did not note its account. Index: parked_receipts_delivery_id_idx.
+   * Whether a receipt of the last send of this delivery has come, which proves that the message was sent. Only the
+   * account of that send counts, or any account if an older release began the send and did not store its account.
+   * Index: parked_receipts_delivery_id_idx.
    */
   async hasParked(delivery: ClaimedDelivery): Promise<boolean> {
     const rows = await this.database.platform.query({

@@ -1,12 +1,18 @@
 // The parts in which the record statements differ (record-statement.ts).
 
+/** Each is SQL, and empty where a statement does not have the part. */
 export interface RecordParts {
+  /** Common table expressions before `input`. */
   before: string;
+  /** The condition that takes the locks which come before those of the due rows. */
   isLocked: string;
   /** The name of the expression that deletes the due rows in `input`. */
   deleted: string;
+  /** More columns that it returns. */
   returning: string;
+  /** Common table expressions that delete the due rows of the other items of a digest. */
   members: string;
+  /** Common table expressions that add deliveries. */
   inserts: string;
   /** The common table expression with the deliveries that were added to the notifications, if any. */
   added?: string;

@@ -4,7 +4,7 @@ import { newId } from '#domain';
 import { columnList } from '../../column-list.js';
 import { json } from '../../columns.js';
 import { guard, RECORD_MOVES, updateCounters } from './delivery-moves.js';
-import { digestMembers } from './digest-record.js';
+import { digestMembers } from './digests/digest-record.js';
 import { deliveryEvent, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from './emit-events.js';
 import type { RecordRow } from './record.js';
 import { INBOX_DELIVERIES, type RecordParts } from './record-parts.js';
@@ -62,6 +62,63 @@ export function digestRecordValues(rows: readonly RecordRow[]): unknown[] {
 const attemptColumns = `tenant_id, delivery_id, attempt, provider, provider_account_id, attempt_outcome, code, detail,
          provider_message_id, duration_ms`;
 const feedbackColumns = 'tenant_id, delivery_id, gone_devices, suppress_address, suppress_reason, detail, row_id';
+
+/** The common table expressions that are the same in all record statements, from the dead letters on. */
+const EFFECTS = `), dead_letter_rows as (
+  insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, provider, reason, code,
+                            detail, attempts)
+  select tenant_id, row_id, delivery_id, notification_id, recipient_id, channel, provider, reason, code, detail,
+         attempts
+  from changed_deliveries where state = 'failed'
+), address_feedback as materialized (
+  select i.tenant_id, i.delivery_id, d.recipient_id, d.channel, i.gone_devices, i.suppress_address, i.suppress_reason,
+         i.detail, i.row_id
+  from (
+    select ${feedbackColumns} from deleted_due_rows
+    union all
+    select ${feedbackColumns} from rescheduled_due_rows
+  ) i
+  join deliveries d on d.tenant_id = i.tenant_id and d.id = i.delivery_id
+  where i.gone_devices is not null or i.suppress_address is not null
+), removed_devices as (
+  delete from devices v using (
+    select f.tenant_id, f.recipient_id, g.token
+    from address_feedback f cross join lateral jsonb_array_elements_text(f.gone_devices::jsonb) as g(token)
+  ) g
+  where v.tenant_id = g.tenant_id and v.recipient_id = g.recipient_id and v.token = g.token
+  returning v.tenant_id, v.recipient_id, v.token, v.platform
+), suppression_rows as (
+  insert into suppressions (tenant_id, id, channel, address, reason, detail, delivery_id)
+  select tenant_id, row_id, channel, suppress_address, suppress_reason, detail, delivery_id
+  from address_feedback where suppress_address is not null
+  on conflict do nothing
+  returning *
+), feedback_events as (
+  ${emit(`
+    select tenant_id, 'device.removed', recipient_id, recipient_id,
+           jsonb_build_object('recipient_id', recipient_id, 'token', token, 'platform', platform)
+    from removed_devices
+    union all
+    select tenant_id, 'suppression.created', null, id::text, ${SUPPRESSION_EVENT} from suppression_rows`)}
+), new_inbox_items as materialized (
+  select tenant_id, recipient_id, row_id, category, title, body, action_url, data,
+         row_number() over (partition by tenant_id, recipient_id order by delivery_id) as place,
+         count(*) over (partition by tenant_id, recipient_id) as new_items
+  from changed_deliveries where title is not null
+), updated_inbox_counters as (
+  insert into inbox_counters as c (tenant_id, recipient_id, last_seq, total, unread, unseen)
+  select tenant_id, recipient_id, count(*), count(*), count(*), count(*)
+  from new_inbox_items group by tenant_id, recipient_id order by tenant_id, recipient_id
+  on conflict (tenant_id, recipient_id) do update set
+    last_seq = c.last_seq + excluded.last_seq, total = c.total + excluded.total,
+    unread = c.unread + excluded.unread, unseen = c.unseen + excluded.unseen
+  returning tenant_id, recipient_id, last_seq
+), inbox_rows as (
+  insert into inbox_items (tenant_id, recipient_id, seq, id, category, title, body, action_url, data)
+  select a.tenant_id, a.recipient_id, c.last_seq - a.new_items + a.place, a.row_id, a.category, a.title, a.body,
+         a.action_url, a.data::jsonb
+  from new_inbox_items a join updated_inbox_counters c on c.tenant_id = a.tenant_id and c.recipient_id = a.recipient_id
+)`;
 
 /**
  * Only deliveries whose claim is still this worker's pass `deleted_due_rows` and `rescheduled_due_rows`; all other
@@ -138,61 +195,7 @@ with ${parts.before}input as materialized (
   union all
   select tenant_id, delivery_id, row_id, log_code, reason, rule, detail, due_at
   from rescheduled_due_rows where log_code is not null
-), dead_letter_rows as (
-  insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, provider, reason, code,
-                            detail, attempts)
-  select tenant_id, row_id, delivery_id, notification_id, recipient_id, channel, provider, reason, code, detail,
-         attempts
-  from changed_deliveries where state = 'failed'
-), address_feedback as materialized (
-  select i.tenant_id, i.delivery_id, d.recipient_id, d.channel, i.gone_devices, i.suppress_address, i.suppress_reason,
-         i.detail, i.row_id
-  from (
-    select ${feedbackColumns} from deleted_due_rows
-    union all
-    select ${feedbackColumns} from rescheduled_due_rows
-  ) i
-  join deliveries d on d.tenant_id = i.tenant_id and d.id = i.delivery_id
-  where i.gone_devices is not null or i.suppress_address is not null
-), removed_devices as (
-  delete from devices v using (
-    select f.tenant_id, f.recipient_id, g.token
-    from address_feedback f cross join lateral jsonb_array_elements_text(f.gone_devices::jsonb) as g(token)
-  ) g
-  where v.tenant_id = g.tenant_id and v.recipient_id = g.recipient_id and v.token = g.token
-  returning v.tenant_id, v.recipient_id, v.token, v.platform
-), suppression_rows as (
-  insert into suppressions (tenant_id, id, channel, address, reason, detail, delivery_id)
-  select tenant_id, row_id, channel, suppress_address, suppress_reason, detail, delivery_id
-  from address_feedback where suppress_address is not null
-  on conflict do nothing
-  returning *
-), feedback_events as (
-  ${emit(`
-    select tenant_id, 'device.removed', recipient_id, recipient_id,
-           jsonb_build_object('recipient_id', recipient_id, 'token', token, 'platform', platform)
-    from removed_devices
-    union all
-    select tenant_id, 'suppression.created', null, id::text, ${SUPPRESSION_EVENT} from suppression_rows`)}
-), new_inbox_items as materialized (
-  select tenant_id, recipient_id, row_id, category, title, body, action_url, data,
-         row_number() over (partition by tenant_id, recipient_id order by delivery_id) as place,
-         count(*) over (partition by tenant_id, recipient_id) as new_items
-  from changed_deliveries where title is not null
-), updated_inbox_counters as (
-  insert into inbox_counters as c (tenant_id, recipient_id, last_seq, total, unread, unseen)
-  select tenant_id, recipient_id, count(*), count(*), count(*), count(*)
-  from new_inbox_items group by tenant_id, recipient_id order by tenant_id, recipient_id
-  on conflict (tenant_id, recipient_id) do update set
-    last_seq = c.last_seq + excluded.last_seq, total = c.total + excluded.total,
-    unread = c.unread + excluded.unread, unseen = c.unseen + excluded.unseen
-  returning tenant_id, recipient_id, last_seq
-), inbox_rows as (
-  insert into inbox_items (tenant_id, recipient_id, seq, id, category, title, body, action_url, data)
-  select a.tenant_id, a.recipient_id, c.last_seq - a.new_items + a.place, a.row_id, a.category, a.title, a.body,
-         a.action_url, a.data::jsonb
-  from new_inbox_items a join updated_inbox_counters c on c.tenant_id = a.tenant_id and c.recipient_id = a.recipient_id
-)
+${EFFECTS}
 select delivery_id from deleted_due_rows
 union all
 select delivery_id from rescheduled_due_rows`;

@@ -33,7 +33,7 @@ export interface RecordRow {
   /** The code of a log entry, or null if the attempt is the only entry of the timeline. */
   logCode: string | null;
   inbox: InboxRow | null;
-  /** Only while it is held for quiet hours. */
+  /** Only while it is held for quiet hours, a frequency cap or a quota: a later change of these makes it due. */
   quiet: { recipientId: string; decidedAt: Date } | null;
   /** The delivery that is created in its place, if it is downgraded. */
   inAppDeliveryId: string | null;

@@ -1,4 +1,4 @@
-import { type ChannelId, type IncludedPart, localeChain, type PartialUses, PLATFORM_TENANT_ID } from '#domain';
+import { type ChannelId, type IncludedPart, type PartialUses, PLATFORM_TENANT_ID, templateFor } from '#domain';
 import type { PrismaScope } from '../../database.js';
 
 /** A partial or layout with the partials that it includes itself. */
@@ -40,8 +40,7 @@ export class StoredParts {
     const heads = await this.heads.get(name)!;
     const own = heads.filter(({ tenantId }) => tenantId === this.owner.tenantId);
     const usable = own.length > 0 ? own : heads;
-    const chain = localeChain(locale, this.owner.defaultLocale);
-    const best = chain.flatMap((wanted) => usable.filter((head) => head.locale === wanted))[0] ?? usable[0];
+    const best = templateFor(usable, locale, this.owner.defaultLocale);
     if (!best) return null;
     if (!this.parts.has(best.id)) this.parts.set(best.id, this.read(best));
     return await this.parts.get(best.id)!;

@@ -6,6 +6,7 @@ import { type AuditNote, writeAudit } from '../audit/audit-entry.js';
 import { gatherIncludes, type Including } from './gather-includes.js';
 import { StoredParts } from './stored-parts.js';
 import type { NewVersion, Template, TemplatePlace, TemplateSelector, TemplateVersion, VersionKey } from './template.js';
+import { checkUnused, republishDependents } from './template-dependents.js';
 import { type SendableTemplate, TemplateHeads } from './template-heads.js';
 import {
   currentVersion,
@@ -15,7 +16,6 @@ import {
   toTemplate,
   type VersionRow,
 } from './template-rows.js';
-import { checkUnused, republishUsers } from './template-users.js';
 
 /** Who writes, and the tenant's default locale, in which partials are looked up. */
 export interface TemplateWrite {
@@ -60,7 +60,7 @@ export class TemplatesStore {
         const row = await prisma.template.create({ data });
         await writeAudit(prisma, audit, { tenantId, subject: id, after: recordedFields(row) });
         const created = toTemplate(row, await writeVersion(prisma, row, { ...template, includes }));
-        if (kind !== 'template') await republishUsers(prisma, { tenantId, id, key, channel }, parts, audit);
+        if (kind !== 'template') await republishDependents(prisma, { tenantId, id, key, channel }, parts, audit);
         return created;
       });
     } catch (error) {
@@ -135,7 +135,7 @@ export class TemplatesStore {
         after,
       });
       const changed = toTemplate(row, await writeVersion(prisma, row, { ...next, includes }));
-      if (row.kind !== 'template') await republishUsers(prisma, { ...row, channel }, parts, audit);
+      if (row.kind !== 'template') await republishDependents(prisma, { ...row, channel }, parts, audit);
       return changed;
     });
   }

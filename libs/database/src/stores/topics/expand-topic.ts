@@ -4,7 +4,7 @@ import { atLocalTime } from '#domain';
 import type { Sql } from '../../statement.js';
 import type { ChunkResult, LockedJob } from '../jobs/job.js';
 import { CANCEL_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
-import { IS_CANCELLABLE, lockedDigests } from '../sending/digest-record.js';
+import { IS_CANCELLABLE, lockedDigests } from '../sending/digests/digest-record.js';
 import { changedDeliveries, emit, FINISHED_NOTIFICATIONS } from '../sending/emit-events.js';
 import { MESSAGE_KEY } from '../sending/message-key.js';
 import type { TopicSendInput } from './topic-send.js';
@@ -50,7 +50,7 @@ async function zonesOf(sql: Sql, members: unknown[]): Promise<string[]> {
 }
 
 /**
- * Cancels deliveries whose send has not begun, as CANCEL in notifications.store.ts does for a notification with few.
+ * Cancels deliveries whose send has not begun, as CANCEL in cancel-notification.ts does for a notification with few.
  * `cursor.isExpanded`: the job had created all deliveries before it was cancelled.
  */
 export async function cancelTopicSend(job: LockedJob, sql: Sql): Promise<ChunkResult> {
@@ -85,10 +85,9 @@ const ZONE = `coalesce(
 const ZONES = `select distinct ${ZONE} as zone from (${MEMBERS}) m`;
 
 /**
- * $1 tenant, $2 topic, $3 last recipient of the chunk before, $4 members, $5 notification, $6 excluded
- * recipients, $7 lane, $8 trace context, $9 and $10 zones and the time of sending in each, if it is a local time. One
- * delivery for each member and each channel of the send that the
- * subscription allows.
+ * $1 tenant, $2 topic, $3 last recipient of the chunk before, $4 members, $5 notification, $6 excluded recipients, $7
+ * lane, $8 trace context, $9 and $10 zones and the time of sending in each, if it is a local time. One delivery for
+ * each member and each channel of the send that the subscription allows.
  *
  * Ids are UUIDv7: the time of this transaction, the place in the chunk, 62 random bits. `due_at` is never before the
  * start of this transaction: claims do not read further back (docs/adr/0025). Lock order: ordering keys, then inserts;

@@ -142,8 +142,7 @@ export const confirmColumns = columnList<DeliveryReceipt>({
  * Confirms the reporting account's attempt whose outcome was unknown: the delivery becomes `sent`, and its dead letter
  * is settled. Deleting the due row of a waiting delivery prevents the retry, because a later intent or record finds no
  * row. A delivery whose send is in progress is left unchanged. The items of a digest become `sent` with their leader.
- * Indexes: the primary keys, and
- * dead_letters_tenant_id_delivery_id_idx.
+ * Indexes: the primary keys, and dead_letters_tenant_id_delivery_id_idx.
  *
  * Lock order: ordering keys, due_deliveries, deliveries by (tenant_id, id), then notifications by (tenant_id, id) and
  * dead letters. Only the statement that holds a delivery locks more than its dead letter, so the order of these two

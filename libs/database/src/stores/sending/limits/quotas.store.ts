@@ -1,8 +1,8 @@
 import type { Quota, QuotaPeriod } from '#domain';
-import { Batcher } from '../../batcher.js';
-import { columnList } from '../../column-list.js';
-import type { Database } from '../../database.js';
-import { emit } from './emit-events.js';
+import { Batcher } from '../../../batcher.js';
+import { columnList } from '../../../column-list.js';
+import type { Database } from '../../../database.js';
+import { emit } from '../emit-events.js';
 
 interface QuotaRequest {
   tenantId: string;

@@ -1,5 +1,5 @@
 import { type ChannelId, type DeliveryLimit, limitsOf, type Quota, quotasOf } from '#domain';
-import type { DeliveryContext } from './delivery-context.js';
+import type { DeliveryContext } from '../delivery-context.js';
 
 export interface DeliveryLimits {
   /** Of its recipient. */

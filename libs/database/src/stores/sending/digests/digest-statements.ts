@@ -1,9 +1,9 @@
 // The statements that fill and close digests (docs/adr/0030).
 
 import { type Collected, newId } from '#domain';
-import { columnList } from '../../column-list.js';
-import type { Sql } from '../../statement.js';
-import type { ClaimedDelivery } from '../queue/claimed-delivery.js';
+import { columnList } from '../../../column-list.js';
+import type { Sql } from '../../../statement.js';
+import type { ClaimedDelivery } from '../../queue/claimed-delivery.js';
 
 /** A claimed delivery that becomes an item of a digest. */
 export interface NewItem {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { dayStarts, monthStarts } from './calendar.js';
+import { dayStarts, monthStarts } from './period-starts.js';
 
 const iso = (times: readonly number[]): string[] => times.map((time) => new Date(time).toISOString());
 const hours = (times: readonly number[]): number[] =>

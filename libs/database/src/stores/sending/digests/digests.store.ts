@@ -1,6 +1,6 @@
-import { Batcher } from '../../batcher.js';
-import type { Database } from '../../database.js';
-import type { ClaimedDelivery } from '../queue/claimed-delivery.js';
+import { Batcher } from '../../../batcher.js';
+import type { Database } from '../../../database.js';
+import type { ClaimedDelivery } from '../../queue/claimed-delivery.js';
 import { type ClosedDigest, closeDigests } from './digest-statements.js';
 
 /** Closes digests for their message. Runs as the platform, because one batch has digests of many tenants. */

@@ -1,6 +1,6 @@
 // The parts of the record statement that end the items of a digest with their leader (docs/adr/0030).
 
-import type { RecordParts } from './record-parts.js';
+import type { RecordParts } from '../record-parts.js';
 
 /**
  * Whether the outcome `e` concerns only the item that leads a digest, and not the digest: it expired, or its own

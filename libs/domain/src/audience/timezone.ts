@@ -7,6 +7,11 @@ export const timezone = z
   .refine((name) => isTimezone(name), { error: 'must be an IANA time zone like "Europe/Paris"' })
   .meta({ id: 'Timezone' });
 
+/** The first time zone that is set, in order of precedence: usually the recipient's, then the tenant's. Else UTC. */
+export function firstTimezone(...candidates: (string | null | undefined)[]): string {
+  return candidates.find((candidate) => candidate != null) ?? 'UTC';
+}
+
 function isTimezone(name: string): boolean {
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });

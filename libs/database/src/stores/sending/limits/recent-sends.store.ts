@@ -1,8 +1,8 @@
 import type { KeyedLimit } from '#domain';
-import { Batcher } from '../../batcher.js';
-import { columnList } from '../../column-list.js';
-import type { Database } from '../../database.js';
-import { stateList } from './delivery-moves.js';
+import { Batcher } from '../../../batcher.js';
+import { columnList } from '../../../column-list.js';
+import type { Database } from '../../../database.js';
+import { stateList } from '../delivery-moves.js';
 
 export interface RecentSendsQuery {
   tenantId: string;

@@ -1,6 +1,6 @@
-import { Batcher } from '../../batcher.js';
-import { columnList } from '../../column-list.js';
-import type { Database } from '../../database.js';
+import { Batcher } from '../../../batcher.js';
+import { columnList } from '../../../column-list.js';
+import type { Database } from '../../../database.js';
 
 interface Reservation {
   tenantId: string;

@@ -9,9 +9,9 @@ import {
   type VersionKey,
   versionKey,
 } from '#database';
-import { type ChannelId, inAppContent, missingTemplate, StopPipeline, templateFor } from '#domain';
+import { inlineContentFor, missingTemplate, StopPipeline, templateFor } from '#domain';
 import { SharedPayload } from '#templates';
-import type { Claimed, LoadedContent } from './pipeline-context.js';
+import type { Claimed, LoadedContent } from '../pipeline-context.js';
 import { ReadCache } from './read-cache.js';
 
 /** Template versions kept in memory; a version never changes. */
@@ -60,7 +60,7 @@ export class LoadContent {
     if (notification.endpointId)
       return { ...NO_TEMPLATE, content: { body: JSON.stringify(notification.payload) }, sharedPayload };
     const inline = notification.content ?? shared?.content;
-    if (inline) return { ...NO_TEMPLATE, content: inlineFor(channel.id, inline), sharedPayload };
+    if (inline) return { ...NO_TEMPLATE, content: inlineContentFor(channel.id, inline), sharedPayload };
     const found = await this.fromTemplate(delivery.tenantId, context, context.templateHeads);
     if (found) return { ...found, sharedPayload };
     throw new StopPipeline(missingTemplate(channel, notification.templateId!));
@@ -92,11 +92,6 @@ export class LoadContent {
       detail: 'the shared content of this bulk send was deleted',
     });
   }
-}
-
-/** The inbox may be the replacement of another channel, whose content the notification has. */
-function inlineFor(channel: ChannelId, content: Record<string, unknown>): Record<string, unknown> {
-  return channel === 'in_app' ? (inAppContent(content) ?? content) : content;
 }
 
 function toShared({ content, payload }: StoredSharedContent): Shared {
