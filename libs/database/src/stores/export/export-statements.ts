@@ -11,11 +11,14 @@ exists (select from recipients where tenant_id = $1 and id = $2)
    or exists (select from devices where tenant_id = $1 and recipient_id = $2)
    or exists (select from preferences where tenant_id = $1 and recipient_id = $2)
    or exists (select from subscriptions where tenant_id = $1 and recipient_id = $2)
+   or exists (select from schedules where tenant_id = $1 and recipient_id = $2)
    or exists (select from inbox_items where tenant_id = $1 and recipient_id = $2)
    or exists (select from notifications where tenant_id = $1 and recipient_id = $2)
    or exists (select from deliveries where tenant_id = $1 and recipient_id = $2 and of_topic)`;
 
-/** Rows of tables with few rows for a recipient. $3: all channels. */
+/**
+ * Rows of tables with few rows for a recipient, and of jobs and schedules, of which a tenant has few. $3: all channels.
+ */
 export const SMALL_SECTIONS: readonly string[] = [
   `select ${line('profile', 'to_jsonb(r)')} from recipients r
    where tenant_id = $1 and id = $2 and $3::text[] is not null`,
@@ -28,6 +31,12 @@ export const SMALL_SECTIONS: readonly string[] = [
    where s.recipient_id = $2 and s.tenant_id = $1 and $3::text[] is not null order by t.key`,
   `select ${line('schedule', 'to_jsonb(s)')} from schedules s
    where tenant_id = $1 and recipient_id = $2 and $3::text[] is not null order by id`,
+  `select ${line('exclusion', "jsonb_build_object('job_id', j.id, 'notification_id', j.notification_id)")}
+   from jobs j where tenant_id = $1 and input->'exclude' ? $2 and $3::text[] is not null order by id`,
+  `select ${line('exclusion', "jsonb_build_object('schedule_id', s.id, 'topic', s.notification->>'topic')")}
+   from schedules s
+   where tenant_id = $1 and recipient_id is null and notification->'exclude' ? $2 and $3::text[] is not null
+   order by id`,
   `select ${line('digest', 'to_jsonb(g)')} from digests g
    where tenant_id = $1 and recipient_id = $2 and $3::text[] is not null`,
   `select ${line('limit', 'to_jsonb(w)')} from rate_windows w
