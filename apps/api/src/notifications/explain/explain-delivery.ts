@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import type { DeliveryContext } from '#database';
+import { type DeliveryContext, PlannedDeliveriesStore } from '#database';
 import {
   addressesFor,
   type Channel,
   type ChannelId,
+  type Collecting,
   type DecidingRule,
   decideConsent,
   decideDigest,
@@ -11,6 +12,8 @@ import {
   firstTimezone,
   inAppContent,
   isRecipientsChoice,
+  mayJoinDigest,
+  type QuietDecision,
   refusedByConsent,
   type SuppressedReason,
 } from '#domain';
@@ -39,6 +42,8 @@ interface Facts extends PlannedDelivery {
   rendered: PlannedMessage;
   order: ProviderOrder;
   limits: PlannedLimits;
+  /** When the digest is due that the delivery would join; null if it would begin one, or none. */
+  openDigestDueAt: Date | null;
 }
 
 /** Decides about deliveries that are not made, in the order of the pipeline. */
@@ -48,6 +53,7 @@ export class ExplainDelivery {
     private readonly rendering: RenderPlanned,
     private readonly providerOrder: FindProviderOrder,
     private readonly readLimits: ReadPlannedLimits,
+    private readonly planned: PlannedDeliveriesStore,
   ) {}
 
   /** `passed`: the earlier deliveries of the same send that take places of limits. Adds this one if it takes some. */
@@ -59,7 +65,9 @@ export class ExplainDelivery {
     const addresses = addressesFor(channel, context.address, context.recipient);
     const order = await this.providerOrder.run(channel, context, addresses, rendered.message);
     const limits = await this.readLimits.run(id, context, passed);
-    const facts = { ...planned, rendered, order, limits };
+    const mayCollect = context.category?.digest || context.category?.onHold === 'combine';
+    const openDigestDueAt = mayCollect ? await this.planned.openDigestDueAt(context, id) : null;
+    const facts = { ...planned, rendered, order, limits, openDigestDueAt };
     const first = untilExpiry(notDue(planned) ?? decideAt(facts, context.loadedAt), context);
     const later = first.state === 'waiting' ? laterThan(facts, first) : null;
     if (first === SENT) passed.push(passOf(id, context));
@@ -108,30 +116,42 @@ function decideAt(facts: Facts, at: Date): Verdict {
   const collected = collectedAs(facts, at);
   if (collected) return collected;
   const quiet = decideQuietHours(facts.context, facts.channel.id as ChannelId, at);
-  if (quiet) return keptBack(facts, quiet) ?? waiting(quiet.reason, quiet.rule, quiet.until, quiet.detail);
+  if (quiet) return keptBack(facts, quiet) ?? heldAs(facts, quiet, at);
   const limited = limits.refusalAt(at);
   if (limited) return keptBack(facts, limited) ?? limited.held;
   return rendered.failure ?? order.verdict ?? SENT;
 }
 
 /** The wait of a delivery that its category collects into a digest; null if it is sent by itself. */
-function collectedAs({ context }: PlannedDelivery, at: Date): Verdict | null {
-  const collected = decideDigest(
-    {
-      policy: context.category?.digest ?? null,
-      hasTemplate: context.digestTemplateHeads.length > 0,
-      isCollected: false,
-      hasBegun: false,
-      isOrdered: context.notification.orderingKey !== null,
-      hasOwnAddress: context.address !== null,
-      timezone: firstTimezone(context.recipient?.timezone, context.tenant.settings.timezone),
-    },
-    at,
-  );
+function collectedAs(facts: Facts, at: Date): Verdict | null {
+  const collected = decideDigest(collectingOf(facts), at);
   if (!collected) return null;
   const { due, reason, rule, detail } = collected;
-  // With a window, an earlier item may have begun it: then it is due sooner.
-  return waiting(reason, rule, 'at' in due ? due.at : new Date(at.getTime() + due.seconds * 1_000), detail);
+  const ownDueAt = 'at' in due ? due.at : new Date(at.getTime() + due.seconds * 1_000);
+  return waiting(reason, rule, dueInDigest(facts, at) ?? ownDueAt, detail);
+}
+
+/** The wait of a delivery that quiet hours hold, by itself or as an item of a digest. */
+function heldAs(facts: Facts, { action, reason, rule, until, detail }: QuietDecision, at: Date): Verdict {
+  const joins = action === 'combine' && mayJoinDigest(collectingOf(facts));
+  return waiting(reason, rule, (joins ? dueInDigest(facts, at) : null) ?? until, detail);
+}
+
+/** Of the digest that is open now; by the time that it is due, it is closed. */
+function dueInDigest({ openDigestDueAt }: Facts, at: Date): Date | null {
+  return openDigestDueAt !== null && openDigestDueAt > at ? openDigestDueAt : null;
+}
+
+function collectingOf({ context }: PlannedDelivery): Collecting {
+  return {
+    policy: context.category?.digest ?? null,
+    hasTemplate: context.digestTemplateHeads.length > 0,
+    isCollected: false,
+    hasBegun: false,
+    isOrdered: context.notification.orderingKey !== null,
+    hasOwnAddress: context.address !== null,
+    timezone: firstTimezone(context.recipient?.timezone, context.tenant.settings.timezone),
+  };
 }
 
 interface Excess {

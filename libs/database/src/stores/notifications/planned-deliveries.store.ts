@@ -41,6 +41,17 @@ export class PlannedDeliveriesStore {
     return deliveries.map((delivery) => found.get(delivery.id)!);
   }
 
+  /** When the digest is due that an item would join now; null if it would begin one. Index: digests_open_idx. */
+  async openDigestDueAt({ notification }: DeliveryContext, channel: string): Promise<Date | null> {
+    const { tenantId, recipientId, category } = notification;
+    const [digest] = await this.database.queryForTenant<{ due_at: Date }>(tenantId, {
+      text: `select due_at from digests
+             where tenant_id = $1 and recipient_id = $2 and channel = $3 and category = $4 and closed_at is null`,
+      values: [tenantId, recipientId, channel, category],
+    });
+    return digest?.due_at ?? null;
+  }
+
   /** Whether an earlier delivery with this ordering key has not ended. Index: due_deliveries_ordering_idx. */
   async isOrderingKeyBusy(tenantId: string, orderingKey: string): Promise<boolean> {
     const rows = await this.database.queryForTenant(tenantId, {
