@@ -1,5 +1,6 @@
 import type { TenantSettings } from '../tenant-settings.js';
 import { dayStarts, monthStarts } from './period-starts.js';
+import { firstTimezone } from './timezone.js';
 
 export const quotaPeriods = ['day', 'month'] as const;
 export type QuotaPeriod = (typeof quotaPeriods)[number];
@@ -25,7 +26,8 @@ export function quotasOf(
   settings: Pick<TenantSettings, 'deliveries_per_day' | 'deliveries_per_month' | 'timezone'>,
   at: number,
 ): Quota[] {
-  const { deliveries_per_day: perDay, deliveries_per_month: perMonth, timezone: zone = 'UTC' } = settings;
+  const { deliveries_per_day: perDay, deliveries_per_month: perMonth, timezone } = settings;
+  const zone = firstTimezone(timezone);
   return [
     ...(perDay === undefined ? [] : [{ period: 'day' as const, allowed: perDay, starts: dayStarts(zone, at) }]),
     ...(perMonth === undefined ? [] : [{ period: 'month' as const, allowed: perMonth, starts: monthStarts(zone, at) }]),

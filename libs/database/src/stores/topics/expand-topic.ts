@@ -1,6 +1,6 @@
 // The chunks of a send to a topic: each creates or cancels the deliveries of some members.
 
-import { atLocalTime } from '#domain';
+import { atLocalTime, firstTimezone } from '#domain';
 import type { Sql } from '../../statement.js';
 import type { ChunkResult, LockedJob } from '../jobs/job.js';
 import { CANCEL_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
@@ -28,7 +28,15 @@ export async function expandTopicSend(job: LockedJob, sql: Sql): Promise<ChunkRe
   const [chunk] = await sql.query<ExpandedRow>({
     name: 'expand_topic',
     text: EXPAND,
-    values: [...members, job.id, exclude, lane, traceparent, zones, zones.map((zone) => atLocalTime(localTime!, zone))],
+    values: [
+      ...members,
+      job.id,
+      exclude,
+      lane,
+      traceparent,
+      zones,
+      zones.map((zone) => atLocalTime(localTime!, firstTimezone(zone))),
+    ],
   });
   const { examined, last, included, deliveries } = chunk!;
   const isLast = examined < job.maxItems;
