@@ -120,9 +120,13 @@ function toTenant(row: {
   testOf: string | null;
   testTenant: { id: string } | null;
 }): Tenant {
-  const { testTenant, ...fields } = row;
+  const { id, name, createdAt, updatedAt, testOf, testTenant } = row;
   return {
-    ...fields,
+    id,
+    name,
+    createdAt,
+    updatedAt,
+    testOf,
     status: row.status as Tenant['status'],
     settings: row.settings as TenantSettings,
     testTenantId: testTenant?.id ?? null,
