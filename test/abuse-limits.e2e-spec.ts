@@ -249,6 +249,7 @@ describe('unsubscribe links', () => {
       tenantId: tenant.id,
       recipientId,
       category: 'news',
+      profileCreatedAt: null,
     });
   const click = (token: string, from: string): Call => ({ method: 'POST', path: `/unsubscribe/${token}`, from });
 

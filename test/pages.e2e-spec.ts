@@ -115,7 +115,8 @@ describe('the two pages, on a phone', { timeout: 60_000 }, () => {
     const keys = new PlatformKeys(database, new SecretBox(Buffer.from(masterKey, 'hex')));
     await keys.prepare();
     await database.close();
-    const claims = { tenantId: carillon.tenant.id, recipientId: 'user-123', category: 'default' };
+    const recipient = { tenantId: carillon.tenant.id, recipientId: 'user-123' };
+    const claims = { ...recipient, category: 'default', profileCreatedAt: null };
     faults.length = 0;
     const page = await open(`/unsubscribe/${signUnsubscription(keys.unsubscribeKey, claims)}`);
     await page.getByRole('button', { name: 'Unsubscribe', exact: true }).click();

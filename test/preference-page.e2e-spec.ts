@@ -179,6 +179,7 @@ describe('on a phone without JavaScript', { timeout: 60_000 }, () => {
       tenantId: tenant.id,
       recipientId: 'emma',
       category: 'news',
+      profileCreatedAt: await createdAt('emma'),
     });
     const page = await open(`/unsubscribe/${token}`, options);
     await box(page, 'Offers', 'E-mail').check();
@@ -209,6 +210,7 @@ describe('for everybody', { timeout: 60_000 }, () => {
       tenantId: tenant.id,
       recipientId: 'finn',
       category: 'news',
+      profileCreatedAt: await createdAt('finn'),
     });
     for (const colorScheme of ['light', 'dark'] as const)
       for (const [name, at] of Object.entries({
@@ -280,6 +282,7 @@ describe('for attackers', () => {
       tenantId: tenant.id,
       recipientId: 'victim',
       category: 'news',
+      profileCreatedAt: await createdAt('victim'),
     });
     const forged = Buffer.from(JSON.stringify([tenant.id, 'ann', profileCreatedAt, 9_999_999_999])).toString(
       'base64url',
@@ -312,6 +315,76 @@ describe('for attackers', () => {
     expect((await http(app.url, 'GET', path)).status).toBe(404);
     expect(await preferencesOf('erased')).toEqual({ channels: {}, categories: {} });
     expect((await tenant.call('POST', '/api/v1/recipients/nobody/preferences-link', {})).status).toBe(404);
+  });
+
+  it('a large form is refused before it costs time, and invented categories are not stored', async () => {
+    const path = await linkOf('flooded');
+    const keys = (count: number): string => Array.from({ length: count }, (_, n) => `was:${n}`).join('&');
+    const started = performance.now();
+    expect([(await post(path, keys(20_000))).status, (await post(path, keys(9_000))).status]).toEqual([413, 422]);
+    expect(performance.now() - started).toBeLessThan(1_000);
+    expect((await post(path, { everything: 'off' })).status).toBe(200);
+    const odd = 'was:%00&was:__proto__&was:constructor&was:%ED%A0%80';
+    expect((await post(path, `was:default&on:default=email&${odd}&${keys(1_000)}`)).status).toBe(200);
+    expect((await preferencesOf('flooded')).categories).toEqual({ default: { channels: { email: true } } });
+  });
+
+  it('an unsubscribe link of an erased recipient is dead, and one without the profile has its category only', async () => {
+    await linkOf('moved');
+    const [before, claims] = [
+      await createdAt('moved'),
+      { tenantId: tenant.id, recipientId: 'moved', category: 'news' },
+    ];
+    const sign = (profileCreatedAt: number | null): string =>
+      `/unsubscribe/${signUnsubscription(app.keys.unsubscribeKey, { ...claims, profileCreatedAt })}`;
+    const [bound, old] = [sign(before), sign(null)];
+    expect((await http(app.url, 'GET', bound)).body).toContain('action="../preferences/');
+    expect((await tenant.call('DELETE', '/api/v1/recipients/moved')).status).toBe(200);
+    expect([(await post(bound, '')).status, (await post(old, '')).status]).toEqual([404, 200]);
+    const { rows } = await app.sql.query(`select from preferences where recipient_id = 'moved'`);
+    expect(rows).toEqual([]);
+    await tenant.call('PUT', '/api/v1/recipients/moved', { email: 'new@example.com' });
+    await tenant.call('PUT', '/api/v1/recipients/moved/preferences', { categories: { secret: { enabled: false } } });
+    expect([(await http(app.url, 'GET', bound)).status, (await post(bound, '')).status]).toEqual([404, 404]);
+    for (const { status, body } of [await http(app.url, 'GET', old), await post(old, '')]) {
+      expect(status).toBe(200);
+      expect(body).not.toContain('secret');
+      expect(body).not.toContain('/preferences/');
+    }
+    expect((await preferencesOf('moved')).categories).toEqual({
+      secret: { enabled: false },
+      news: { enabled: false },
+    });
+  });
+
+  it('the unsubscribe link in an e-mail is bound to the profile', async () => {
+    await linkOf('mailed');
+    const content = { subject: 'Hello', text: '{{unsubscribe_url}}' };
+    const { deliveries } = await tenant.send({ recipient_id: 'mailed', channel: 'email', content, category: 'news' });
+    const { message } = await until('it is sent', async () => {
+      const { data } = (await tenant.call('GET', '/api/v1/mailbox?limit=200')).body;
+      return data.find((one: Json) => one.delivery_id === deliveries[0].id);
+    });
+    const path = new URL(message.text.trim()).pathname;
+    const page = await http(app.url, 'GET', path);
+    expect([page.status, page.body.includes('action="../preferences/')]).toEqual([200, true]);
+    await tenant.call('DELETE', '/api/v1/recipients/mailed');
+    expect((await http(app.url, 'GET', path)).status).toBe(404);
+  });
+
+  it('no preference link is stored as the answer to an idempotency key', async () => {
+    await linkOf('keyed');
+    const { status } = await tenant.call(
+      'POST',
+      '/api/v1/recipients/keyed/preferences-link',
+      {},
+      {
+        'Idempotency-Key': 'link-of-keyed',
+      },
+    );
+    expect(status).toBe(201);
+    const { rows } = await app.sql.query(`select from idempotency_keys where key like '%link-of-keyed%'`);
+    expect(rows).toEqual([]);
   });
 
   it('names of categories and brands are text, and the page sends no referrer and is not stored', async () => {

@@ -106,7 +106,12 @@ async function addKeysOfAnEarlierRelease(): Promise<void> {
     .setIssuedAt()
     .setExpirationTime('3600s')
     .sign(box.derive('inbox-tokens'));
-  const link = signUnsubscription(box.derive('unsubscribe'), { tenantId, recipientId: 'ann', category: 'old' });
+  const link = signUnsubscription(box.derive('unsubscribe'), {
+    tenantId,
+    recipientId: 'ann',
+    category: 'old',
+    profileCreatedAt: null,
+  });
   kept.apiKeys.push(key.text);
   kept.inboxTokens.push(token);
   kept.links.push(`/unsubscribe/${link}`);

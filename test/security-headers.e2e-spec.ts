@@ -68,7 +68,12 @@ describe('every answer says how a browser may use it', () => {
 
   it('the unsubscribe pages allow their own form only', async () => {
     const key = app.keys.unsubscribeKey;
-    const token = signUnsubscription(key, { tenantId: tenant.id, recipientId: 'x', category: 'default' });
+    const token = signUnsubscription(key, {
+      tenantId: tenant.id,
+      recipientId: 'x',
+      category: 'default',
+      profileCreatedAt: null,
+    });
     for (const method of ['GET', 'POST']) {
       const { status, headers, body } = await app.call(method, `/unsubscribe/${token}`);
       expect([status, body]).toEqual([200, expect.stringContaining('<!doctype html>')]);

@@ -143,6 +143,22 @@ describe('a payload schema', () => {
 });
 
 describe('partials', () => {
+  it('a change that would write too many bytes is refused', async () => {
+    const html = (first: string): string => first + 'é'.repeat(110_000);
+    await partial('large', html('a'));
+    for (let n = 0; n < 19; n += 1)
+      await created({ key: `with-large-${n}`, content: { subject: 's', html: '{{> large}}' } });
+    const change = async (content: Body) =>
+      await tenant.call('PUT', '/api/v1/templates/large?channel=email&locale=en', { content });
+    expect((await change({ html: html('b') })).status).toBe(200);
+    await created({ key: 'with-large-20', content: { subject: 's', html: '{{> large}}' } });
+    const { status, body } = await change({ html: html('c') });
+    expect([status, body.errors]).toEqual([422, [expect.objectContaining({ code: 'too_large' })]]);
+    expect(body.errors[0].message).toContain('included by 20 templates');
+    expect(body.errors[0].message).toContain('4194304 bytes');
+    expect((await tenant.call('GET', '/api/v1/templates/large?channel=email&locale=en')).body.version).toBe(2);
+  });
+
   it('are included with a layout, as they were when the template was written, in preview and in sends', async () => {
     await partial('footer', '<i>{{company}}</i>');
     await created({ key: 'main', kind: 'layout', content: { html: '<main>{{> @content}}</main>{{> footer}}' } });

@@ -141,16 +141,18 @@ export async function makeColumns(app: TestEnvironment): Promise<{ columns: Colu
 async function makeVictim(app: TestEnvironment, tenant: Tenant, mark: string): Promise<Victim> {
   const ofTenant = await seedTenant(tenant.call, mark);
   const ofOperator = await seedOperator(app.operator, tenant.call, tenant.id);
+  const linked = await tenant.call('PUT', '/api/v1/recipients/has-a-link', {});
   const unsubscribeToken = signUnsubscription(app.keys.unsubscribeKey, {
     tenantId: tenant.id,
     // Not the one whose data is compared: everybody who has the link may unsubscribe.
     recipientId: 'has-a-link',
     category: ofTenant.category,
+    profileCreatedAt: null,
   });
   const preferencesToken = signPreferenceLink(app.keys.unsubscribeKey, {
     tenantId: tenant.id,
     recipientId: 'has-a-link',
-    profileCreatedAt: 0,
+    profileCreatedAt: Date.parse(linked.body.created_at),
     expiresAt: Math.floor(Date.now() / 1_000) + 3_600,
   });
   return { mark, examples: { ...ofTenant, ...ofOperator, unsubscribeToken, preferencesToken } };

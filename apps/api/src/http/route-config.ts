@@ -43,5 +43,5 @@ export function routeConfigOf(request: FastifyRequest): CarillonRouteConfig {
   return request.routeOptions.config as CarillonRouteConfig;
 }
 
-/** For a route that accepts more than DEFAULT_BODY_LIMITS. */
-export const LargeBody = (body: BodyLimits): MethodDecorator => routeConfig({ body });
+/** For a route with other limits than DEFAULT_BODY_LIMITS. */
+export const LimitedBody = (body: BodyLimits): MethodDecorator => routeConfig({ body });

@@ -6,7 +6,7 @@ import { DomainError, notFound } from '#domain';
 import { type Caller, type CarillonRequest, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { bodyHashOf, idempotencyKeyOf } from '../http/idempotency.js';
-import { LargeBody } from '../http/route-config.js';
+import { LimitedBody } from '../http/route-config.js';
 import { SkipIdempotency } from '../http/skip-idempotency.js';
 import { AcceptBulk, type RejectedItem } from './accept-bulk.js';
 import { AcceptNotification } from './accept-notification.js';
@@ -73,7 +73,7 @@ export class NotificationsController {
   @HttpCode(202)
   @SkipIdempotency()
   @RequireApiKey('notifications:write')
-  @LargeBody(BULK_BODY_LIMITS)
+  @LimitedBody(BULK_BODY_LIMITS)
   @Answers({
     summary: 'Send to up to 1,000 recipients',
     status: 202,

@@ -48,7 +48,7 @@ function formOf(shown: PreferenceSources, wanted: string[][]): PreferenceForm {
 }
 const save = (before: PreferenceSources, form: PreferenceForm): PreferenceSources => ({
   ...before,
-  preferences: withChanges(before.preferences, form),
+  preferences: withChanges(before, form),
 });
 function check<Values>(property: fc.IProperty<Values>): void {
   fc.assert(property, { numRuns: 3_000 });
@@ -114,6 +114,34 @@ describe('the form of the preference page', () => {
       { key: 'bills', channel: 'email', enabled: false, fault: 'cannotChange' },
       { key: 'gone', channel: 'push', enabled: false, fault: 'categoryGone' },
     ]);
+  });
+
+  it('has as many fields and as long keys as the page can have, and not more', () => {
+    const large = Array.from({ length: 202 }, (_, n) => [
+      `was:${n}`,
+      ...pageChannels.map((channel) => `on:${n}=${channel}`),
+    ]);
+    expect(readForm(new URLSearchParams(large.flat().join('&'))).size).toBe(202);
+    const many = Array.from({ length: 1_501 }, (_, n) => `was:${n}`).join('&');
+    expect(() => readForm(new URLSearchParams(many))).toThrow('1501 fields');
+    expect(() => readForm(new URLSearchParams(`on:${'x'.repeat(256)}=email`))).toThrow('256 characters');
+    expect(readForm(new URLSearchParams('was:__proto__=email&on:__proto__=sms&on:other=sms'))).toEqual(
+      new Map([['__proto__', { was: new Set(['email']), on: new Set(['sms']) }]]),
+    );
+  });
+
+  it('stores no categories that do not exist, and not more than the API accepts', () => {
+    const nothing = { channels: {}, categories: {} };
+    const off: PreferenceSources = {
+      categories: [],
+      preferences: { channels: { email: false }, categories: {} },
+      rules: { defaults: nothing, enforced: nothing },
+    };
+    const form = readForm(new URLSearchParams('was:default&on:default=email&was:made-up&was:%00&was:__proto__'));
+    expect(Object.entries(withChanges(off, form).categories)).toEqual([['default', { channels: { email: true } }]]);
+    const many = Array.from({ length: 200 }, (_, n) => [`c${n}`, { enabled: false }] as const);
+    const full = { ...off, preferences: { ...off.preferences, categories: Object.fromEntries(many) } };
+    expect(() => withChanges(full, form)).toThrow('at most 200 categories, not 201');
   });
 
   it('switches everything off, also categories that do not exist yet, but not what the recipient cannot leave', () => {

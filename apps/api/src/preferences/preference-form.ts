@@ -4,6 +4,7 @@
 
 import {
   type ChannelId,
+  DomainError,
   effectiveCategory,
   effectivePreferences,
   type PreferenceSet,
@@ -30,14 +31,38 @@ export interface FormChange {
 /** Why a change cannot be saved. */
 export type ChangeFault = FormChange & { fault: 'cannotChange' | 'categoryGone' };
 
+/** The page has at most six fields for each of its 202 categories. */
+const MAX_FIELDS = 1_500;
+const MAX_KEY = 255;
+/** As many as the API accepts in preferences. */
+const MAX_CHOSEN = 200;
+
+/** Throws `validation_failed` for more than the page has. Reads each field once: `URLSearchParams.get` reads all. */
 export function readForm(body: URLSearchParams): PreferenceForm {
-  const keys = [...body.keys()].filter((name) => name.startsWith('was:')).map((name) => name.slice('was:'.length));
-  return new Map(
-    keys.map((key) => [
-      key,
-      { was: new Set((body.get(`was:${key}`) ?? '').split(' ')), on: new Set(body.getAll(`on:${key}`)) },
-    ]),
-  );
+  const fields = [...body];
+  if (fields.length > MAX_FIELDS)
+    throw invalid('too_many_values', `The form has ${fields.length} fields, at most ${MAX_FIELDS} are allowed.`);
+  const form = new Map<string, { was: Set<string>; on: Set<string> }>();
+  for (const [name, value] of fields) {
+    const key = keyIn(name, 'was:');
+    if (key !== null && !form.has(key)) form.set(key, { was: new Set(value.split(' ')), on: new Set() });
+  }
+  for (const [name, value] of fields) {
+    const key = keyIn(name, 'on:');
+    if (key !== null) form.get(key)?.on.add(value);
+  }
+  return form;
+}
+
+function keyIn(name: string, prefix: string): string | null {
+  if (!name.startsWith(prefix)) return null;
+  const length = name.length - prefix.length;
+  if (length <= MAX_KEY) return name.slice(prefix.length);
+  throw invalid('too_long', `The form has a category of ${length} characters, at most ${MAX_KEY} are allowed.`);
+}
+
+function invalid(code: string, message: string): DomainError {
+  return new DomainError('validation_failed', message, { errors: [{ pointer: '/', code, message }] });
 }
 
 export function changesIn(form: PreferenceForm): FormChange[] {
@@ -60,22 +85,29 @@ export function faultsOf(sources: PreferenceSources, changes: readonly FormChang
 
 /**
  * A channel that is off is off in every category. To switch it on for one category, it is switched on, and off in each
- * other category that is not ticked.
+ * other category of the form that is not ticked. The form may name categories that do not exist: those are not stored.
+ * Throws `validation_failed` for more categories than a recipient's preferences may have.
  */
-export function withChanges(before: PreferenceSet, form: PreferenceForm): PreferenceSet {
+export function withChanges(sources: PreferenceSources, form: PreferenceForm): PreferenceSet {
+  const before = sources.preferences;
+  const known = new Set(effectivePreferences(sources).map(({ key }) => key));
   const changes = changesIn(form);
   const opened = pageChannels.filter(
     (channel) =>
       before.channels[channel] === false && changes.some((change) => change.channel === channel && change.enabled),
   );
   const closed = opened.flatMap((channel) =>
-    [...form].filter(([, { on }]) => !on.has(channel)).map(([key]) => ({ key, channel, enabled: false })),
+    [...form]
+      .filter(([key, { on }]) => known.has(key) && !on.has(channel))
+      .map(([key]) => ({ key, channel, enabled: false })),
   );
   const categories = new Map(Object.entries(before.categories));
   for (const { key, channel, enabled } of [...closed, ...changes]) {
     const preference = categories.get(key);
     categories.set(key, { ...preference, channels: { ...preference?.channels, [channel]: enabled } });
   }
+  if (categories.size > MAX_CHOSEN && categories.size > Object.keys(before.categories).length)
+    throw invalid('too_many_values', `Preferences can name at most ${MAX_CHOSEN} categories, not ${categories.size}.`);
   return {
     channels: { ...before.channels, ...Object.fromEntries(opened.map((channel) => [channel, true])) },
     categories: Object.fromEntries(categories),

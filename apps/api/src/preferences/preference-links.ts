@@ -30,9 +30,9 @@ export class PreferenceLinks {
   }
 
   /** For the form on a page that was opened with another link. It ends with the next day in UTC. */
-  forPage(tenantId: string, recipientId: string, { profile }: RecipientChoices): string {
+  forPage(recipient: Omit<PreferenceLink, 'expiresAt'>): string {
     const today = Math.floor(Date.now() / 1_000 / DAY_SECONDS);
-    const profileCreatedAt = profile?.createdAt.getTime() ?? 0;
+    const { tenantId, recipientId, profileCreatedAt } = recipient;
     return this.sign({ tenantId, recipientId, profileCreatedAt, expiresAt: (today + 2) * DAY_SECONDS });
   }
 
@@ -50,7 +50,7 @@ export class PreferenceLinks {
         retryAfterSeconds: resetSeconds,
       });
     const choices = await this.choices.get(tenantId, recipientId);
-    if (!choices || (choices.profile?.createdAt.getTime() ?? 0) !== link.profileCreatedAt)
+    if (!choices || choices.profile?.createdAt.getTime() !== link.profileCreatedAt)
       throw notFound('preferences link', token);
     return { link, choices, isExpired: link.expiresAt * 1_000 <= Date.now() };
   }

@@ -5,7 +5,9 @@ import { z } from 'zod';
 import { RecipientChoicesStore } from '#database';
 import { Public } from '../access/access.js';
 import { Answers } from '../http/answers.js';
+import { DEFAULT_BODY_LIMITS } from '../http/body-shape.js';
 import { RawBody, type RawRequest } from '../http/raw-body.js';
+import { LimitedBody } from '../http/route-config.js';
 import { escaped } from '../pages/layout.js';
 import { HTML, linkTokenParam, PageError, RecipientPagePolicy } from './page-route.js';
 import { preferencePage } from './preference.page.js';
@@ -17,6 +19,9 @@ import { type PageLanguage, pageLanguage } from './texts/page-texts.js';
 interface TokenParam {
   token: string;
 }
+
+/** The page of 200 categories with long keys. */
+const FORM_LIMITS = { ...DEFAULT_BODY_LIMITS, bytes: 128 * 1024 };
 
 /** Links in messages get parameters from tracking services: unknown ones are ignored. */
 const pageQuery = z.looseObject({ done: z.unknown().optional() });
@@ -64,6 +69,7 @@ export class PreferencePageController {
   @HttpCode(303)
   @Public()
   @RawBody()
+  @LimitedBody(FORM_LIMITS)
   @RecipientPagePolicy
   @Header('Content-Type', HTML)
   @Header('Cache-Control', 'no-store')
@@ -94,7 +100,7 @@ export class PreferencePageController {
       return '';
     };
     if (body.get('everything') === 'off') {
-      await this.choices.change(link.tenantId, link.recipientId, withoutEverything);
+      await this.choices.change(link, withoutEverything);
       return redirect('everything');
     }
     const form = readForm(body);
@@ -105,7 +111,7 @@ export class PreferencePageController {
       return preferencePage({ choices, language, action: actionOf(token), rejected: { form, faults } });
     }
     if (changes.length > 0)
-      await this.choices.change(link.tenantId, link.recipientId, (before) => withChanges(before, form));
+      await this.choices.change(link, (preferences) => withChanges({ ...choices, preferences }, form));
     return redirect('saved');
   }
 }

@@ -1,11 +1,11 @@
-import { Body, Controller, Get, Inject, Param, Post, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Get, Inject, Param, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Config } from '#config';
 import { RecipientChoicesStore } from '#database';
 import { effectivePreferences, notFound } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
-import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
+import { SkipIdempotency } from '../http/skip-idempotency.js';
 import { recipientParam } from '../recipients/recipient.schema.js';
 import { CONFIG } from '../tokens.js';
 import { effectiveView, linkBody, linkView, toEffectiveView } from './preference.schema.js';
@@ -16,7 +16,6 @@ interface IdParam {
 }
 
 @ApiTags('Consent')
-@UseInterceptors(IdempotencyInterceptor)
 @Controller('api/v1/recipients')
 export class RecipientPreferencesController {
   constructor(
@@ -38,7 +37,9 @@ export class RecipientPreferencesController {
     return toEffectiveView(effectivePreferences(choices));
   }
 
+  /** A stored answer would keep the link beyond an erasure. A repeat changes nothing. */
   @Post(':id/preferences-link')
+  @SkipIdempotency()
   @RequireApiKey('recipients:write')
   @Answers({
     summary: 'Make a link to the preference page of a recipient',

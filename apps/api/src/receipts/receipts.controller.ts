@@ -5,7 +5,7 @@ import { Public } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { DEFAULT_BODY_LIMITS } from '../http/body-shape.js';
 import { RawBody, type RawRequest } from '../http/raw-body.js';
-import { LargeBody } from '../http/route-config.js';
+import { LimitedBody } from '../http/route-config.js';
 import { id } from '../http/schemas.js';
 import { TakeReceipts } from './take-receipts.js';
 
@@ -25,7 +25,7 @@ export class ReceiptsController {
   @HttpCode(200)
   @Public()
   @RawBody()
-  @LargeBody(BATCH_LIMITS)
+  @LimitedBody(BATCH_LIMITS)
   @Answers({
     summary: 'Receive receipts from a provider',
     status: 200,

@@ -9,18 +9,18 @@ import { FailureLimit, sourceOf } from '../access/failure-limit.js';
 import { Answers } from '../http/answers.js';
 import { RawBody } from '../http/raw-body.js';
 import { HTML, linkTokenParam, RecipientPagePolicy } from '../preferences/page-route.js';
-import { categoryName, type PreferencePage } from '../preferences/preference.page.js';
+import { categoryName } from '../preferences/preference.page.js';
 import { PreferenceLinks } from '../preferences/preference-links.js';
 import { actionOf } from '../preferences/preference-page.controller.js';
 import { pageLanguage } from '../preferences/texts/page-texts.js';
-import { unsubscribedPage, unsubscribePage } from './unsubscribe.page.js';
+import { type UnsubscribeContent, unsubscribedPage, unsubscribePage } from './unsubscribe.page.js';
 
 /** Requests for one link in a minute. Not limited per address, because many mail clients share one. */
 const REQUESTS_PER_LINK = 120;
 
 /**
  * One-click unsubscribe from a category (RFC 8058). POST unsubscribes, without login and idempotently; GET only asks,
- * and shows all other preferences.
+ * and shows all other preferences where the profile of the e-mail still exists.
  */
 @ApiTags('Consent')
 @Controller('unsubscribe')
@@ -78,9 +78,11 @@ export class UnsubscribeController {
     @Ip() address: string,
   ): Promise<string> {
     const found = this.read(token, address);
-    await this.recipients.leaveCategory(found.tenantId, found.recipientId, found.category);
     const { content, name } = await this.contentOf(found, accepted);
-    return unsubscribedPage({ ...content, category: name });
+    await this.recipients.leaveCategory(found.tenantId, found.recipientId, found.category);
+    // The page shows the choices after this one.
+    const choices = (await this.choices.get(found.tenantId, found.recipientId)) ?? content.choices;
+    return unsubscribedPage({ ...content, choices, category: name });
   }
 
   /** Throws `not_found`, and `rate_limited` after too many wrong links from an address or requests for one link. */
@@ -96,14 +98,21 @@ export class UnsubscribeController {
     return found;
   }
 
+  /**
+   * All preferences are only for the profile that the e-mail was sent to. Throws `not_found` if it was erased. Links
+   * without the time of a profile have only the button for their category.
+   */
   private async contentOf(
-    { tenantId, recipientId, category }: Unsubscription,
+    { tenantId, recipientId, category, profileCreatedAt }: Unsubscription,
     accepted: string | undefined,
-  ): Promise<{ content: PreferencePage; name: string }> {
+  ): Promise<{ content: UnsubscribeContent; name: string }> {
     const choices = await this.choices.get(tenantId, recipientId);
     if (!choices) throw notFound('tenant', tenantId);
+    if (profileCreatedAt !== null && choices.profile?.createdAt.getTime() !== profileCreatedAt)
+      throw new DomainError('not_found', 'The recipient of this unsubscribe link was erased.');
     const language = pageLanguage(choices.profile?.locale ?? null, accepted);
-    const action = actionOf(this.links.forPage(tenantId, recipientId, choices));
+    const action =
+      profileCreatedAt === null ? null : actionOf(this.links.forPage({ tenantId, recipientId, profileCreatedAt }));
     const name = categoryName(effectiveCategory(choices, category), language);
     return { content: { choices, language, action, alsoCategory: category }, name };
   }

@@ -23,8 +23,10 @@ export class UnsubscribeLinks {
     if (this.publicUrl === undefined || channel !== 'email') return null;
     if (!isRecipientsChoice(decideConsent(context, channel).rule)) return null;
     const { tenantId, recipientId, category: key } = context.notification;
+    const profileCreatedAt = context.recipient?.createdAt?.getTime() ?? null;
+    const token = signUnsubscription(this.key(), { tenantId, recipientId, category: key, profileCreatedAt });
     return {
-      url: `${this.publicUrl}/unsubscribe/${signUnsubscription(this.key(), { tenantId, recipientId, category: key })}`,
+      url: `${this.publicUrl}/unsubscribe/${token}`,
       listId: `${labelOf(key)}.${tenantId}.${new URL(this.publicUrl).hostname}`,
     };
   }

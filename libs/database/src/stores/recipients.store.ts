@@ -190,7 +190,14 @@ export class RecipientsStore {
       tenantId,
       (prisma) => prisma.$executeRaw`
         insert into preferences as p (tenant_id, recipient_id, categories)
-        values (${tenantId}::uuid, ${id}, jsonb_build_object(${category}::text, '{"enabled": false}'::jsonb))
+        select ${tenantId}::uuid, ${id}, jsonb_build_object(${category}::text, '{"enabled": false}'::jsonb)
+        where exists (select from recipients where tenant_id = ${tenantId}::uuid and id = ${id})
+           or exists (select from preferences where tenant_id = ${tenantId}::uuid and recipient_id = ${id})
+           or exists (
+             select from notifications n where n.recipient_id = ${id} and n.tenant_id = ${tenantId}::uuid
+               and n.created_at > coalesce(
+                 (select requested_at from erasures where tenant_id = ${tenantId}::uuid and recipient_id = ${id}),
+                 '-infinity'))
         on conflict (tenant_id, recipient_id) do update set
           categories = p.categories || excluded.categories, updated_at = now()`,
     );

@@ -5,7 +5,7 @@ export interface PreferenceLink {
   tenantId: string;
   recipientId: string;
   /**
-   * When the profile was created, in milliseconds since 1970, or 0 without a profile. After an erasure, links that were
+   * When the profile was created, in milliseconds since 1970. After an erasure, links that were
    * made before do not work, even if the tenant creates a recipient with the same id.
    */
   profileCreatedAt: number;

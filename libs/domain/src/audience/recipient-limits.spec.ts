@@ -17,6 +17,13 @@ const cap = (change: Partial<Cap> = {}): Cap => ({ limit: 3, window_seconds: 60,
 const rules = (change: Partial<LimitFacts>): string[] => limitsOf(facts(change), AT).map(({ rule }) => rule);
 
 describe('the limits of a delivery', () => {
+  it("in a mandatory category are the tenant's only", () => {
+    const mandatory = { mandatory: true, onCap: null, bypassCaps: false };
+    const strict = { caps: [cap({ limit: 1, on_excess: 'drop' })], settings: { caps: [cap({ limit: 2 })] } };
+    expect(rules(strict)).toEqual(['recipient.caps', 'tenant.caps', 'recipient_limits']);
+    expect(rules({ ...strict, category: mandatory })).toEqual(['tenant.caps', 'recipient_limits']);
+  });
+
   it('are the limit of its channel where there are no caps', () => {
     expect(limitsOf(facts(), AT)).toMatchObject([{ key: 'email:ann', limit: 10, rule: 'recipient_limits' }]);
     expect(limitsOf(facts({ channel: 'chat' }), AT)).toEqual([]);
@@ -37,7 +44,7 @@ describe('the limits of a delivery', () => {
   });
 
   it('are none for a category that bypasses caps', () => {
-    expect(rules({ caps: [cap()], category: { onCap: null, bypassCaps: true } })).toEqual([]);
+    expect(rules({ caps: [cap()], category: { mandatory: false, onCap: null, bypassCaps: true } })).toEqual([]);
   });
 
   it('have a log for each cap and recipient, and the smaller of two with the same log', () => {
@@ -71,7 +78,7 @@ describe('the limits of a delivery', () => {
   });
 
   it('have the policy of the category where it has one; an item of the inbox is not downgraded', () => {
-    const category = { onCap: 'downgrade' as const, bypassCaps: false };
+    const category = { mandatory: false, onCap: 'downgrade' as const, bypassCaps: false };
     const actionOn = (channel: 'email' | 'in_app') =>
       limitsOf(facts({ channel, category, caps: [cap({ channel, on_excess: 'drop' })] }), AT)[0]!.action;
     expect(actionOn('email')).toBe('downgrade');

@@ -43,7 +43,7 @@ export interface LimitFacts {
   /** The key of the category of the notification. */
   categoryKey: string;
   /** Null if the tenant has not created it. */
-  category: Pick<CategoryPolicy, 'onCap' | 'bypassCaps'> | null;
+  category: Pick<CategoryPolicy, 'mandatory' | 'onCap' | 'bypassCaps'> | null;
   /** The recipient's own. */
   caps: readonly Cap[];
   /** The recipient's. */
@@ -62,7 +62,8 @@ const order: Record<ExcessPolicy, number> = { drop: 0, downgrade: 1, hold: 2 };
 export function limitsOf(facts: LimitFacts, at: number): DeliveryLimit[] {
   if (facts.category?.bypassCaps) return [];
   const limits = [
-    ...capLimits(facts, 'recipient.caps', facts.caps, at),
+    // What the tenant must send, the recipient cannot prevent.
+    ...capLimits(facts, 'recipient.caps', facts.category?.mandatory ? [] : facts.caps, at),
     ...capLimits(facts, 'tenant.caps', facts.settings.caps ?? [], at),
     ...recipientLimits(facts),
   ];

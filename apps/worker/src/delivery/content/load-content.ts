@@ -14,8 +14,10 @@ import { SharedPayload } from '#templates';
 import type { Claimed, LoadedContent } from '../pipeline-context.js';
 import { ReadCache } from './read-cache.js';
 
-/** Template versions kept in memory; a version never changes. */
-const CACHED_VERSIONS = 5_000;
+/** Memory for template versions with what they include; a version never changes. */
+const CACHED_VERSION_BYTES = 64 * 1024 * 1024;
+/** Of one version, besides its text. */
+const VERSION_BYTES = 1_024;
 
 /** Memory for shared contents. One takes up to four bytes a character: as text, and as UTF-8 for the render threads. */
 const CACHED_SHARED_BYTES = 64 * 1024 * 1024;
@@ -41,7 +43,13 @@ export class LoadContent {
   private readonly shared: ReadCache<SharedKey, Shared>;
 
   constructor(templates: TemplatesStore, sharedContents: SharedContentsStore) {
-    this.versions = new ReadCache({ max: CACHED_VERSIONS }, (key) => templates.version(key));
+    this.versions = new ReadCache(
+      {
+        maxSize: CACHED_VERSION_BYTES,
+        sizeOf: (version) => VERSION_BYTES + BYTES_PER_CHARACTER * JSON.stringify(version).length,
+      },
+      (key) => templates.version(key),
+    );
     this.shared = new ReadCache(
       { maxSize: CACHED_SHARED_BYTES, sizeOf: (shared) => shared.bytes },
       async ({ tenantId, id }) => {

@@ -1,6 +1,9 @@
 import { LRUCache } from 'lru-cache';
 
-type Limits<Value> = { max: number } | { maxSize: number; sizeOf: (value: Value) => number };
+interface Limits<Value> {
+  maxSize: number;
+  sizeOf: (value: Value) => number;
+}
 
 interface Entry<Value> {
   value: Value | null;
@@ -10,11 +13,10 @@ interface Entry<Value> {
 export class ReadCache<Key, Value> {
   private readonly entries: LRUCache<string, Entry<Value>, { key: unknown }>;
 
-  constructor(limits: Limits<Value>, read: (key: Key) => Promise<Value | null>) {
+  constructor({ maxSize, sizeOf }: Limits<Value>, read: (key: Key) => Promise<Value | null>) {
     this.entries = new LRUCache({
-      ...('max' in limits
-        ? limits
-        : { maxSize: limits.maxSize, sizeCalculation: ({ value }) => (value === null ? 1 : limits.sizeOf(value)) }),
+      maxSize,
+      sizeCalculation: ({ value }) => (value === null ? 1 : sizeOf(value)),
       // A full cache may evict an entry that is still being read; its waiters receive the value nevertheless.
       ignoreFetchAbort: true,
       fetchMethod: async (_name, _stale, { context }) => ({ value: await read(context.key as Key) }),

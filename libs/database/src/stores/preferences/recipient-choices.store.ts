@@ -67,22 +67,24 @@ export class RecipientChoicesStore {
   }
 
   /**
-   * Changes channels and categories of a recipient, and leaves everything else as it is. Locks the row of the
+   * Changes channels and categories of a recipient, and leaves everything else as it is. Does nothing if the recipient
+   * was erased. Locks the row of the
    * preferences, so that changes at the same time follow each other. Index: preferences_pkey.
    */
   async change(
-    tenantId: string,
-    recipientId: string,
+    { tenantId, recipientId }: { tenantId: string; recipientId: string },
     changed: (before: PreferenceSet) => PreferenceSet,
   ): Promise<void> {
     await this.database.forTenant(tenantId, async (prisma) => {
       await prisma.$executeRaw`
-        insert into preferences (tenant_id, recipient_id) values (${tenantId}::uuid, ${recipientId})
+        insert into preferences (tenant_id, recipient_id)
+        select tenant_id, id from recipients where tenant_id = ${tenantId}::uuid and id = ${recipientId} for key share
         on conflict do nothing`;
       const [row] = await prisma.$queryRaw<PreferenceSet[]>`
         select channels, categories from preferences
         where tenant_id = ${tenantId}::uuid and recipient_id = ${recipientId} for update`;
-      const { channels, categories } = changed(row ?? { channels: {}, categories: {} });
+      if (!row) return;
+      const { channels, categories } = changed(row);
       await prisma.$executeRaw`
         update preferences set channels = ${JSON.stringify(channels)}::jsonb,
           categories = ${JSON.stringify(categories)}::jsonb, updated_at = now()

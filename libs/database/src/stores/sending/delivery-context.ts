@@ -24,6 +24,8 @@ export interface RecipientProfile {
   timezone: string | null;
   attributes: Record<string, unknown>;
   devices: { token: string; platform: string }[];
+  /** Null for a profile that an explained send would create. */
+  createdAt: Date | null;
 }
 
 /** The present data of one delivery that the pipeline needs. */
@@ -89,6 +91,7 @@ export interface ContextRow {
   endpoint_id: string | null;
   shared_content_id: string | null;
   has_profile: boolean;
+  profile_created_at: Date | null;
   email: string | null;
   phone: string | null;
   locale: string | null;
@@ -141,6 +144,7 @@ export function toContext(row: ContextRow): DeliveryContext {
           timezone: row.timezone,
           attributes: row.attributes ?? {},
           devices: row.devices ?? [],
+          createdAt: row.profile_created_at,
         }
       : null,
     channelSwitches: row.channel_switches ?? {},
@@ -182,7 +186,8 @@ export const contextsOf = ({ source, recipient, pads }: ContextSource): string =
 select now() as loaded_at, d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.recipient_id,
        n.type, n.category, n.channels, n.template_id, n.content, n.payload, n.priority, n.ordering_key, n.metadata,
        n.scheduled_at, n.expires_at, n.endpoint_id, n.shared_content_id, n.created_at,
-       r.id is not null as has_profile, r.email, r.phone, r.locale, r.timezone, r.attributes,
+       r.id is not null as has_profile, r.created_at as profile_created_at,
+       r.email, r.phone, r.locale, r.timezone, r.attributes,
        case when d.channel = 'push' then (
          select json_agg(json_build_object('token', v.token, 'platform', v.platform) order by v.created_at)
          from devices v where v.tenant_id = d.tenant_id and v.recipient_id = d.recipient_id

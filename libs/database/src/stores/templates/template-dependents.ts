@@ -9,6 +9,8 @@ import type { StoredParts } from './stored-parts.js';
 
 /** A change of a partial writes a version of each template that includes it. */
 const MAX_DEPENDENTS = 200;
+/** Bytes that one change of a partial writes into these versions, each of which contains all that it includes. */
+const MAX_WRITTEN_BYTES = 4 * 1024 * 1024;
 /** Templates that an error names. */
 const MAX_NAMED = 10;
 
@@ -28,6 +30,8 @@ interface Dependent {
   version: number;
   layout: string | null;
   uses: PartialUses;
+  /** Stored bytes of the version, without what it includes. */
+  bytes: number;
 }
 
 /** Throws `conflict`, which names the templates that include this partial or layout. */
@@ -44,7 +48,8 @@ export async function checkUnused(prisma: PrismaScope, { tenantId, id, key, chan
 
 /**
  * Writes a new version of every template that includes this partial or layout, which has changed. Throws `conflict` if
- * there are too many, and `validation_failed` if one of them cannot include the new version.
+ * there are too many, and `validation_failed` if one of them cannot include the new version, or all together have too
+ * many bytes.
  */
 export async function republishDependents(
   prisma: PrismaScope,
@@ -54,7 +59,9 @@ export async function republishDependents(
 ): Promise<void> {
   const { tenantId, id, key, channel } = part;
   const dependents = await prisma.$queryRaw<Dependent[]>`
-    select t.id, t.key, t.kind, t.locale, t.version, v.layout, v.uses
+    select t.id, t.key, t.kind, t.locale, t.version, v.layout, v.uses,
+           pg_column_size(v.content) + coalesce(pg_column_size(v.payload_schema), 0)
+             + coalesce(pg_column_size(v.sample_payload), 0) as bytes
     from templates t
     join template_versions v on v.tenant_id = t.tenant_id and v.template_id = t.id and v.version = t.version
     where t.tenant_id = ${tenantId}::uuid and t.channel = ${channel} and jsonb_exists(t.included, ${key})
@@ -65,9 +72,12 @@ export async function republishDependents(
     throw new DomainError('conflict', `${tooMany} and cannot be changed. Create a partial with another key.`);
   }
   const errors: FieldError[] = [];
+  let bytes = 0;
   for (const dependent of dependents) {
     const gathered = await gatherIncludes(parts, { ...dependent, channel });
     errors.push(...gathered.faults.map((fault) => ofDependent(dependent, fault)));
+    bytes += dependent.bytes + Buffer.byteLength(JSON.stringify(gathered.includes));
+    if (bytes > MAX_WRITTEN_BYTES) throw tooManyBytes(key, dependents.length);
     if (errors.length === 0) await republish(prisma, part, dependent, gathered, audit);
   }
   if (errors.length > 0)
@@ -112,6 +122,14 @@ async function republish(
 
 function nameOf({ key, kind, locale }: Pick<Dependent, 'key' | 'locale'> & { kind: string }): string {
   return `${kind} ${JSON.stringify(key)} (${locale})`;
+}
+
+function tooManyBytes(key: string, count: number): DomainError {
+  const message =
+    `${JSON.stringify(key)} is included by ${count} templates. A change writes a version of each with all that it ` +
+    `includes: more than ${MAX_WRITTEN_BYTES} bytes. Make it shorter, or create a partial with another key.`;
+  const errors = [{ pointer: '/content', code: 'too_large', message }];
+  return new DomainError('validation_failed', message, { errors });
 }
 
 function ofDependent(dependent: Dependent, { pointer, code, message }: FieldError): FieldError {
