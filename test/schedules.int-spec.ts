@@ -47,7 +47,7 @@ function worker(): { store: DueSchedulesStore; fire: FireSchedules; runner: Sche
 }
 
 /** Inserts yearly schedules whose next occurrences are spread over this many seconds from now. */
-async function insertSchedules(count: number, seconds: number): Promise<void> {
+async function insertSchedules(count: number, seconds: number, of = tenant): Promise<void> {
   await app.sql.query(
     `insert into schedules (tenant_id, id, rrule, timezone, starts_at_local, notification, recipient_id, misfire, state,
                             next_local, next_at)
@@ -57,7 +57,7 @@ async function insertSchedules(count: number, seconds: number): Promise<void> {
             'person-' || n, 'fire_once', 'active', to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS'), at
      from generate_series(1, $2) n
      cross join lateral (select date_trunc('milliseconds', now()) + make_interval(secs => n * $3::float8 / $2)) as t(at)`,
-    [tenant.id, count, seconds],
+    [of.id, count, seconds],
   );
 }
 
@@ -117,5 +117,48 @@ describe('schedules that another worker holds', () => {
     });
     expect(taken).toBe(15);
     expect((await one('select count(*)::int as count from notifications')).count).toBe(20);
+  });
+});
+
+describe('a tenant with many due schedules', () => {
+  it('gets its share of a batch: one of another tenant that is due later is decided among the first', async () => {
+    const other = await app.tenant();
+    await insertSchedules(300, 0);
+    await insertSchedules(1, 0, other);
+    await app.sql.query(`update schedules set next_at = now() - interval '10 seconds' where tenant_id = $1`, [tenant.id]);
+    const { store } = worker();
+    let tenants: string[] = [];
+    const taken = await store.take(100, async (due) => {
+      tenants = due.map(({ tenantId }) => tenantId);
+      return [];
+    });
+    expect(taken).toBe(51);
+    expect(tenants.indexOf(other.id)).toBeLessThan(2);
+  });
+
+  it('alone gets a whole batch', async () => {
+    await insertSchedules(300, 0);
+    const { store, fire } = worker();
+    expect(await store.take(100, (due) => fire.run(due))).toBe(100);
+  });
+});
+
+describe('a schedule about which no decision can be made', () => {
+  it('does not stop the others, shows the error, is tried again and paused in the end', async () => {
+    const other = await app.tenant();
+    await insertSchedules(1, 0);
+    await insertSchedules(20, 0, other);
+    await app.sql.query(`update schedules set rrule = 'nonsense', next_at = now() where tenant_id = $1`, [tenant.id]);
+    const { store, fire } = worker();
+    expect(await store.take(100, (due) => fire.run(due))).toBe(21);
+    const ofOther = `select count(*)::int as count from notifications where tenant_id = '${other.id}'`;
+    expect((await one(ofOther)).count).toBe(20);
+    const broken = `select state, failures, last_error->>'code' as code, last_fired_at, next_at > now() + interval '50 s'
+                      as later from schedules where tenant_id = '${tenant.id}'`;
+    const shown = { code: 'internal', last_fired_at: null };
+    expect(await one(broken)).toEqual({ ...shown, state: 'active', failures: 1, later: true });
+    await app.sql.query('update schedules set failures = 9, next_at = now() where tenant_id = $1', [tenant.id]);
+    await store.take(100, (due) => fire.run(due));
+    expect(await one(broken)).toEqual({ ...shown, state: 'paused', failures: 10, later: null });
   });
 });

@@ -11,6 +11,7 @@ import {
   DomainError,
   FIRST_ZONE,
   type FieldError,
+  firstTimezone,
   lastLocalOf,
   localTimeAt,
   type NextOccurrence,
@@ -139,7 +140,7 @@ export class ManageSchedules {
     caller: Caller,
     { timezone, notification }: Pick<ScheduleFields, 'timezone' | 'notification'>,
   ): Promise<string> {
-    if (timezone !== RECIPIENT) return timezone;
+    if (timezone !== RECIPIENT) return firstTimezone(timezone);
     if (notification.topic !== undefined) return FIRST_ZONE;
     const [zone] = await this.localTimes.zonesOf(caller, [notification]);
     return zone!;

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type AcceptStore,
   type DueSchedule,
@@ -14,17 +13,13 @@ import {
 } from '#database';
 import { channelsOf, DomainError } from '#domain';
 import { instruments, type Logger } from '#telemetry';
-import { decideSchedule, rememberedOccurrences, type ScheduleDecision } from './next-position.js';
+import { decideSchedules } from './decide-schedules.js';
+import type { ScheduleDecision } from './next-position.js';
 
 /** Occurrences in a row that may fail before the schedule is paused. */
 const MAX_FAILURES = 10;
-/** Evaluating rules may hold the event loop for about this long at a time. */
-const TURN_MS = 3;
-
-interface Occurrence {
-  schedule: DueSchedule;
-  decision: ScheduleDecision;
-}
+/** After which a schedule about which no decision could be made is due again. */
+const UNDECIDED_MS = 60_000;
 
 /** Undefined: try again later. */
 type FireResult = { notificationId: string } | { code: string; message: string } | undefined;
@@ -43,12 +38,13 @@ export class FireSchedules {
   ) {}
 
   /**
-   * Throws `unavailable` if nothing could be accepted. An occurrence that may not have been accepted has no progress.
+   * Throws `unavailable` if nothing could be accepted. An occurrence that may not have been accepted has no progress,
+   * and neither has one for which this batch had no time.
    */
   async run(due: readonly DueSchedule[]): Promise<ScheduleProgress[]> {
-    const occurrences = await decideAll(due);
+    const { occurrences, failed } = await decideSchedules(due);
     const fired = await this.fire(occurrences.filter(({ decision }) => decision.fires).map(({ schedule }) => schedule));
-    const progress: ScheduleProgress[] = [];
+    const progress = failed.map(({ schedule, error }) => this.undecided(schedule, error));
     for (const { schedule, decision } of occurrences) {
       const result = fired.get(schedule);
       if (decision.fires && !result) continue;
@@ -56,6 +52,19 @@ export class FireSchedules {
       progress.push(toProgress(schedule, decision, result));
     }
     return progress;
+  }
+
+  private undecided(schedule: DueSchedule, err: unknown): ScheduleProgress {
+    this.logger.error(
+      { err, tenant_id: schedule.tenantId, schedule_id: schedule.id },
+      'the next occurrence of a schedule could not be computed',
+    );
+    const nextAt = new Date(schedule.now.getTime() + UNDECIDED_MS);
+    const position = { state: 'active', nextLocal: schedule.nextLocal, nextAt } as const;
+    const decision: ScheduleDecision = { fires: false, missed: false, position };
+    const failure = { code: 'internal', message: 'the next occurrence could not be computed; it is tried again' };
+    count(decision, failure);
+    return toProgress(schedule, decision, failure);
   }
 
   private async fire(due: readonly DueSchedule[]): Promise<Map<DueSchedule, FireResult>> {
@@ -122,19 +131,6 @@ export class FireSchedules {
   }
 }
 
-async function decideAll(due: readonly DueSchedule[]): Promise<Occurrence[]> {
-  const occurrences: Occurrence[] = [];
-  const findNext = rememberedOccurrences();
-  let turnEndsAt = performance.now() + TURN_MS;
-  for (const schedule of due) {
-    occurrences.push({ schedule, decision: decideSchedule(schedule, findNext) });
-    if (performance.now() < turnEndsAt) continue;
-    await nextTurn();
-    turnEndsAt = performance.now() + TURN_MS;
-  }
-  return occurrences;
-}
-
 interface ToTopic {
   notification: TopicSendPart;
 }
@@ -175,6 +171,6 @@ function tooCostly({ position }: ScheduleDecision): { code: string; message: str
 }
 
 function count({ fires }: ScheduleDecision, result: FireResult): void {
-  const name = !fires ? 'skipped' : result && 'code' in result ? 'failed' : 'fired';
+  const name = result && 'code' in result ? 'failed' : fires ? 'fired' : 'skipped';
   instruments().schedules.add(1, { result: name });
 }

@@ -57,7 +57,7 @@ export function decideSchedule(schedule: DueSchedule, findNext: FindNext = nextO
 
 /** A topic begins in the first zone of the world; its members get their deliveries at their own local time. */
 function zoneOf({ timezone, notification, recipientId, recipientTimezone, tenantTimezone }: DueSchedule): string {
-  if (timezone !== 'recipient') return timezone;
+  if (timezone !== 'recipient') return firstTimezone(timezone);
   if (recipientId === null) return FIRST_ZONE;
   return firstTimezone(notification.recipient?.timezone, recipientTimezone, tenantTimezone);
 }

@@ -2,6 +2,7 @@
 // because a worker asks for the same few days and times again and again.
 
 import { Temporal } from 'temporal-polyfill';
+import { firstTimezone } from './timezone.js';
 
 /** A time of day on one date, as milliseconds since the epoch. */
 export interface Boundary {
@@ -30,23 +31,14 @@ const MAX_DAYS = 64;
 
 const calendars = new Map<string, LocalCalendar>();
 
-/** Uses UTC if the runtime does not know the zone (any more). */
+/** Uses UTC if the zone is not usable. */
 export function calendarOf(timezone: string): LocalCalendar {
   const known = calendars.get(timezone);
   if (known) return known;
   if (calendars.size >= MAX_ZONES) calendars.clear();
-  const calendar = new LocalCalendar(isKnown(timezone) ? timezone : 'UTC');
+  const calendar = new LocalCalendar(firstTimezone(timezone));
   calendars.set(timezone, calendar);
   return calendar;
-}
-
-function isKnown(timezone: string): boolean {
-  try {
-    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(timezone);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 export class LocalCalendar {

@@ -39,20 +39,30 @@ export interface ScheduleProgress extends SchedulePosition {
 }
 
 /**
- * Rows that another worker is firing are skipped. The tenant's row and the profile are not locked. Index:
- * schedules_next_at_idx.
+ * An equal share of each tenant with due schedules, so that one with many or costly ones does not delay the others.
+ * The earliest of each tenant come first: not all may be decided. Rows that another worker is firing are skipped. The
+ * tenant's row and the profile are not locked. Indexes: schedules_next_at_idx, schedules_tenant_next_at_idx.
  */
 const TAKE_DUE = `
-with due as materialized (
-  select * from schedules where next_at <= now() order by next_at limit $1 for update skip locked
+with tenants_due as materialized (
+  select tenant_id, min(next_at) as first_at from schedules where next_at <= now() group by tenant_id
+), due as materialized (
+  select s.* from (select * from tenants_due order by first_at limit $1) as o
+  cross join lateral (
+    select * from schedules where tenant_id = o.tenant_id and next_at <= now() order by next_at
+    limit (select greatest(1, $1::integer / count(*)) from tenants_due) for update skip locked
+  ) as s
+), in_turn as (
+  select *, row_number() over (partition by tenant_id order by next_at) as place from due
 )
 select d.tenant_id as "tenantId", d.id, d.rrule, d.exdates, d.timezone, d.starts_at_local as "startsAtLocal",
        d.last_local as "lastLocal", d.notification, d.recipient_id as "recipientId", d.misfire, d.failures,
        d.next_local as "nextLocal", d.next_at as "nextAt", r.timezone as "recipientTimezone",
        t.settings->>'timezone' as "tenantTimezone", now() as now
-from due d
+from in_turn d
 join tenants t on t.id = d.tenant_id
-left join recipients r on d.timezone = 'recipient' and r.tenant_id = d.tenant_id and r.id = d.recipient_id`;
+left join recipients r on d.timezone = 'recipient' and r.tenant_id = d.tenant_id and r.id = d.recipient_id
+order by d.place, d.next_at`;
 
 const progressColumns = columnList<ScheduleProgress>({
   tenant_id: ['uuid', ({ schedule }) => schedule.tenantId],
@@ -94,7 +104,7 @@ export class DueSchedulesStore {
   }
 
   /**
-   * Takes up to `limit` due schedules that no other worker holds, earliest first, and commits the progress that `fire`
+   * Takes up to `limit` due schedules that no other worker holds, in turn of the tenants, and commits the progress that `fire`
    * returns. They stay locked meanwhile; those without progress stay due. If this process is lost, the next worker
    * fires them again, and the idempotency keys of their sends prevent duplicates. Returns the number taken.
    */

@@ -16,6 +16,20 @@ interface ExpandedRow {
   deliveries: number;
 }
 
+interface Zones {
+  /** Of the profiles of members. */
+  zones: string[];
+  tenant: string | null;
+}
+
+interface LocalTimes {
+  zones: string[];
+  instants: Date[];
+  otherwise: Date | null;
+}
+
+const NO_TIMES: LocalTimes = { zones: [], instants: [], otherwise: null };
+
 /**
  * Creates the deliveries of the next members. Members are those that subscribed before the job began and are still
  * subscribed when their turn comes.
@@ -24,19 +38,11 @@ export async function expandTopicSend(job: LockedJob, sql: Sql): Promise<ChunkRe
   const { topicId, exclude, lane, traceparent, localTime } = job.input as TopicSendInput;
   const after = (job.cursor['after'] as string | undefined) ?? '';
   const members = [job.tenantId, topicId, after, job.maxItems];
-  const zones = localTime === null ? [] : await zonesOf(sql, members);
+  const times = localTime === null ? NO_TIMES : await timesOf(localTime, sql, members);
   const [chunk] = await sql.query<ExpandedRow>({
     name: 'expand_topic',
     text: EXPAND,
-    values: [
-      ...members,
-      job.id,
-      exclude,
-      lane,
-      traceparent,
-      zones,
-      zones.map((zone) => atLocalTime(localTime!, firstTimezone(zone))),
-    ],
+    values: [...members, job.id, exclude, lane, traceparent, times.zones, times.instants, times.otherwise],
   });
   const { examined, last, included, deliveries } = chunk!;
   const isLast = examined < job.maxItems;
@@ -51,10 +57,15 @@ export async function expandTopicSend(job: LockedJob, sql: Sql): Promise<ChunkRe
   };
 }
 
-/** The zones in which the next members live. The local time in them is computed here: PostgreSQL has other rules. */
-async function zonesOf(sql: Sql, members: unknown[]): Promise<string[]> {
-  const rows = await sql.query<{ zone: string }>({ name: 'zones_of_members', text: ZONES, values: members });
-  return rows.map(({ zone }) => zone);
+/**
+ * When clocks of the next members show a local time. Computed here: PostgreSQL has other rules. `otherwise` is for
+ * members without a zone, and for those whose profile or subscription changes before the statement that follows.
+ */
+async function timesOf(local: string, sql: Sql, members: unknown[]): Promise<LocalTimes> {
+  const rows = await sql.query<Zones>({ name: 'zones_of_members', text: ZONES, values: members });
+  const { zones, tenant } = rows[0]!;
+  const instants = zones.map((zone) => atLocalTime(local, firstTimezone(zone, tenant)));
+  return { zones, instants, otherwise: atLocalTime(local, firstTimezone(tenant)) };
 }
 
 /**
@@ -85,17 +96,18 @@ const MEMBERS = `
     and exists (select from topics where tenant_id = $1 and id = $2 and deleted_at is null)
   order by recipient_id limit $4`;
 
-/** The zone of the profile of a member `m`, else of the tenant, else UTC. Indexes: recipients_pkey, tenants_pkey. */
-const ZONE = `coalesce(
-    (select r.timezone from recipients r where r.tenant_id = $1 and r.id = m.recipient_id),
-    (select t.settings->>'timezone' from tenants t where t.id = $1), 'UTC')`;
+/** The zone of the profile of a member `m`. Index: recipients_pkey. */
+const ZONE = '(select r.timezone from recipients r where r.tenant_id = $1 and r.id = m.recipient_id)';
 
-const ZONES = `select distinct ${ZONE} as zone from (${MEMBERS}) m`;
+/** Index: tenants_pkey. */
+const ZONES = `
+select array(select distinct zone from (select ${ZONE} as zone from (${MEMBERS}) m) z where zone is not null) as zones,
+       (select t.settings->>'timezone' from tenants t where t.id = $1) as tenant`;
 
 /**
  * $1 tenant, $2 topic, $3 last recipient of the chunk before, $4 members, $5 notification, $6 excluded recipients, $7
- * lane, $8 trace context, $9 and $10 zones and the time of sending in each, if it is a local time. One delivery for
- * each member and each channel of the send that the subscription allows.
+ * lane, $8 trace context, $9 and $10 zones and the time of sending in each, $11 that of other members; null if it is
+ * not a local time. One delivery for each member and each channel of the send that the subscription allows.
  *
  * Ids are UUIDv7: the time of this transaction, the place in the chunk, 62 random bits. `due_at` is never before the
  * start of this transaction: claims do not read further back (docs/adr/0025). Lock order: ordering keys, then inserts;
@@ -110,8 +122,9 @@ with members as materialized (${MEMBERS}
   from notifications where tenant_id = $1 and id = $5
 ), included_members as materialized (
   select recipient_id, channels,
-         case when cardinality($9::text[]) > 0 then ($10::timestamptz[])[array_position($9::text[], ${ZONE})] end
-           as local_time
+         case when $11::timestamptz is not null
+           then coalesce(($10::timestamptz[])[array_position($9::text[], ${ZONE})], $11::timestamptz)
+         end as local_time
   from members m
   where recipient_id <> all ($6::text[])
     and created_at <= (select coalesce(started_at, now()) from jobs where tenant_id = $1 and id = $5)
