@@ -218,6 +218,8 @@ async function settled(tenant: Tenant, id: string): Promise<Json> {
     async () => {
       const found = await tenant.delivery(id);
       if (found.state === 'sending') return false;
+      // It is decided again, because the quiet hours were changed a moment before.
+      if (found.state === 'waiting' && found.due_at !== null && Date.parse(found.due_at) <= Date.now()) return false;
       const isHeld = found.timeline.some(({ code }: Json) => code === 'held');
       return (found.state !== 'waiting' || isHeld || found.reason === 'scheduled') && found;
     },
@@ -304,8 +306,8 @@ async function check(given: World): Promise<string[]> {
   const isRace =
     expected.length > 1 && (given.settings.caps || given.preferences?.caps || given.settings.deliveries_per_day);
   if (isRace) {
-    // One that fails holds its place until then, so the order also decides whether another one gets it.
-    if (expected.some(({ state }) => state === 'failed')) return [];
+    // One that fails, or that a quota refuses, holds its place until then, and another one may miss it.
+    if (expected.some(({ state, reason }) => state === 'failed' || reason === 'quota')) return [];
     const [left, right] = [expected, happened].map((list) =>
       list
         .map(({ state }) => state)
