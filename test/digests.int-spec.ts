@@ -300,6 +300,36 @@ it('sends all items when a receipt proves that the message was sent', async () =
   expect(await openDigests()).toBe(0);
 });
 
+it('is closed without a deadlock while items of the same recipients arrive in another order', async () => {
+  const recipients = Array.from({ length: 400 }, (_, index) => `r${String(index).padStart(3, '0')}`);
+  const acceptFor = async (ids: readonly string[]): Promise<ClaimedDelivery[]> => {
+    for (const recipientId of ids) await accept(1, { recipientId });
+    return await claim();
+  };
+  const deadlocks = async (): Promise<number> => {
+    const { rows: found } = await admin.query(
+      'select deadlocks::int from pg_stat_database where datname = current_database()',
+    );
+    return found[0].deadlocks;
+  };
+  const before = await deadlocks();
+  for (let round = 0; round < 5; round++) {
+    await admin.query('delete from due_deliveries');
+    await admin.query('delete from digests');
+    await collect(await acceptFor(recipients.toReversed()));
+    await makeDue();
+    const leaders = await claim();
+    const fresh = await acceptFor(recipients);
+    await Promise.all([
+      ...leaders.map((leader) => workers[0]!.digests.close(leader)),
+      ...fresh.map((delivery) => workers[1]!.deliveries.record(delivery, COLLECTED)),
+    ]);
+  }
+  // A server process reports its counts about once a second.
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  expect((await deadlocks()) - before).toBe(0);
+}, 60_000);
+
 it('ends without a deadlock when all its items are cancelled at the same time', async () => {
   const ids = await collectNew(20);
   const cancelled = await Promise.all(ids.map(cancel));

@@ -2,6 +2,9 @@
 
 import type { RecordParts } from '../record-parts.js';
 
+/** The order in which all statements lock digests `g`: that of the index on which COLLECT inserts and updates. */
+export const DIGEST_LOCK_ORDER = 'g.tenant_id, g.recipient_id, g.channel, g.category, g.id';
+
 /**
  * Whether the outcome `e` concerns only the item that leads a digest, and not the digest: it expired, or its own
  * content was deleted. A trigger makes another item the leader.
@@ -25,7 +28,7 @@ export const lockedDigests = (ids: string): string => `locked_digests as materia
   select g.id from digests g where g.tenant_id = $1 and g.id = any (array(
     select q.digest_id from due_deliveries q
     where q.tenant_id = $1 and q.delivery_id = any (array(${ids})) and q.digest_id is not null))
-  order by g.id for update
+  order by ${DIGEST_LOCK_ORDER} for update
 )`;
 
 /** A UUIDv7 with the time of the leader's row: lists are in order of id. */
@@ -66,7 +69,7 @@ export function digestMembers(names: string, first: number): Omit<RecordParts, '
     before: `locked_digests as materialized (
   select g.id from unnest($${first}::uuid[], $${first + 1}::uuid[]) as w(tenant_id, id)
   join digests g on g.tenant_id = w.tenant_id and g.id = w.id
-  order by g.tenant_id, g.id for update of g
+  order by ${DIGEST_LOCK_ORDER} for update of g
 ), `,
     // No leader has an ordering key. The parameter must be used, so that the server knows its type.
     isLocked: `(select count(*) from locked_digests) >= 0 and cardinality($${first - 1}::integer[]) = 0`,

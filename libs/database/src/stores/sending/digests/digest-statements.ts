@@ -4,6 +4,7 @@ import { type Collected, newId } from '#domain';
 import { columnList } from '../../../column-list.js';
 import type { Sql } from '../../../statement.js';
 import type { ClaimedDelivery } from '../../queue/claimed-delivery.js';
+import { DIGEST_LOCK_ORDER } from './digest-record.js';
 
 /** A claimed delivery that becomes an item of a digest. */
 export interface NewItem {
@@ -119,7 +120,7 @@ with leaders as materialized (
     where q.tenant_id = l.tenant_id and q.delivery_id = l.delivery_id and q.claim_id = l.claim_id)
 ), locked_digests as materialized (
   select g.tenant_id, g.id from leaders l join digests g on g.tenant_id = l.tenant_id and g.id = l.digest_id
-  order by g.tenant_id, g.id for update of g
+  order by ${DIGEST_LOCK_ORDER} for update of g
 )
 update digests g set closed_at = coalesce(g.closed_at, now())
 from locked_digests l where g.tenant_id = l.tenant_id and g.id = l.id
