@@ -108,6 +108,10 @@ async function areDue(...deliveryIds: string[]): Promise<boolean[]> {
   );
   return deliveryIds.map((id) => rows.find((row) => row.id === id)!.due);
 }
+const erase = async (recipientId: string): Promise<void> => {
+  const box = new SecretBox(Buffer.alloc(32));
+  await new ErasuresStore(database, box, { addressKey: Buffer.alloc(32) }).erase(tenantId, recipientId, null);
+};
 const apply = (): Promise<number> => changes.apply(LEASE_SECONDS, 5_000);
 const noted = async (): Promise<unknown[]> =>
   (await admin.query('select tenant_id, recipient_id, is_last from quiet_hours_changes order by changed_at')).rows;
@@ -162,6 +166,21 @@ describe('a downgraded delivery', () => {
     ]);
     expect(rows).toEqual([{ total: 7, suppressed: 6, final_status: null }]);
     expect(await claim('in_app')).toHaveLength(1);
+  });
+
+  it('of a send to a topic leaves no trace of its recipient after an erasure', async () => {
+    const accepted = await accept();
+    await admin.query('update deliveries set of_topic = true where id = any ($1)', [accepted.deliveryIds]);
+    await admin.query(`update notifications set recipient_id = null, topic = 't1' where id = $1`, [
+      accepted.notificationId,
+    ]);
+    const [claimed] = await claim();
+    expect(await deliveries.record(claimed!, downgraded(accepted))).toBe(true);
+    await erase('ann');
+    const { rows } = await admin.query('select recipient_id from deliveries where notification_id = $1', [
+      accepted.notificationId,
+    ]);
+    expect(rows).toEqual([{ recipient_id: 'erased' }, { recipient_id: 'erased' }]);
   });
 
   it('creates nothing when its claim is lost', async () => {
@@ -307,8 +326,7 @@ it('an erasure deletes the changes of the recipient', async () => {
     'bob',
   ]);
   await hold('ann');
-  const box = new SecretBox(Buffer.alloc(32));
-  await new ErasuresStore(database, box, { addressKey: Buffer.alloc(32) }).erase(tenantId, 'ann', null);
+  await erase('ann');
   expect(await noted()).toEqual([{ tenant_id: tenantId, recipient_id: 'bob', is_last: false }]);
   const { rows } = await admin.query('select from due_deliveries where quiet_recipient_id = $1', ['ann']);
   expect(rows).toEqual([]);

@@ -1,6 +1,16 @@
 import { expect, it } from 'vitest';
 import type { DeliveryContext } from '#database';
-import { type CategoryPolicy, channels, inAppDeliveryId, newId, type QuietHours, StopPipeline } from '#domain';
+import {
+  type CategoryPolicy,
+  channels,
+  inAppDeliveryId,
+  lowestId,
+  newId,
+  type Outcome,
+  type QuietHours,
+  StopPipeline,
+  timeOfId,
+} from '#domain';
 import { ConsentStep } from './consent.step.js';
 import { Downgrade } from './downgrade.js';
 import type { Loaded } from './pipeline-context.js';
@@ -129,4 +139,15 @@ it('downgrades to the inbox if there is content for it, and holds otherwise', as
     kind: 'suppressed',
     ...kept,
   });
+});
+
+it('downgrades a delivery of a send to a topic into the week of the delivery, not of the notification', async () => {
+  const outcome = await stopOf({
+    quietHours: night,
+    category: policy({ onHold: 'downgrade' }),
+    isOfTopic: true,
+    notification: { id: lowestId(timeOfId(deliveryId) - 21 * 86_400_000), templateId: 'both' },
+  });
+  const { inAppDeliveryId: id } = outcome as Extract<Outcome, { kind: 'downgraded' }>;
+  expect(timeOfId(id)).toBe(timeOfId(deliveryId));
 });

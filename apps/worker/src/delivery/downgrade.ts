@@ -18,7 +18,7 @@ export class Downgrade {
     { reason, rule, detail }: { reason: SuppressedReason; rule: DecidingRule; detail: string },
   ): Promise<Outcome | null> {
     if (loaded.delivery.digestId !== null) return null;
-    const { notification } = loaded.context;
+    const { notification, isOfTopic } = loaded.context;
     if (notification.channels.includes('in_app')) return { kind: 'suppressed', reason, rule, detail };
     if (!(await this.hasContent(loaded))) return null;
     return {
@@ -26,7 +26,11 @@ export class Downgrade {
       reason,
       rule,
       detail,
-      inAppDeliveryId: inAppDeliveryId(notification.id, notification.recipientId),
+      inAppDeliveryId: inAppDeliveryId(
+        notification.id,
+        notification.recipientId,
+        isOfTopic ? loaded.delivery.deliveryId : notification.id,
+      ),
     };
   }
 

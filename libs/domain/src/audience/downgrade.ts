@@ -4,10 +4,11 @@ import { derivedId, timeOfId } from '../ids.js';
 /**
  * The id of the inbox delivery that replaces the suppressed deliveries of a notification to a recipient: always the
  * same, so that several of them make one item. It has the time of the notification, which bounds the ids of its
- * deliveries.
+ * deliveries, or of `createdAs`: any delivery of a send to a topic. The job creates those of a recipient at one time,
+ * but maybe weeks after the notification, when the partition of its week no longer exists.
  */
-export function inAppDeliveryId(notificationId: string, recipientId: string): string {
-  return derivedId(timeOfId(notificationId), `in_app ${notificationId} ${recipientId}`);
+export function inAppDeliveryId(notificationId: string, recipientId: string, createdAs = notificationId): string {
+  return derivedId(timeOfId(createdAs), `in_app ${notificationId} ${recipientId}`);
 }
 
 /** Inline content for a channel. The inbox may replace another channel, whose content the notification has. */

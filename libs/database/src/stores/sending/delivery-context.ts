@@ -35,6 +35,8 @@ export interface DeliveryContext {
   notification: Notification;
   /** Given with the send; has precedence over the profile. */
   address: string | null;
+  /** It was created by the job of a send to a topic, which may be weeks after the notification. */
+  isOfTopic: boolean;
   recipient: RecipientProfile | null;
   channelSwitches: Record<string, boolean>;
   /** Null if the tenant has not created it. */
@@ -75,6 +77,7 @@ export interface ContextRow {
   tenant_id: string;
   delivery_id: string;
   address: string | null;
+  of_topic: boolean | null;
   notification_id: string;
   recipient_id: string;
   type: string | null;
@@ -135,6 +138,7 @@ export function toContext(row: ContextRow): DeliveryContext {
       sharedContentId: row.shared_content_id,
     },
     address: row.address,
+    isOfTopic: row.of_topic ?? false,
     recipient: row.has_profile
       ? {
           id: row.recipient_id,
@@ -183,9 +187,9 @@ const suppressionOf = (address: string): string => `select s.reason from suppres
  * before each tenant had a test tenant.
  */
 export const contextsOf = ({ source, recipient, pads }: ContextSource): string => `
-select now() as loaded_at, d.tenant_id, d.id as delivery_id, d.address, n.id as notification_id, d.recipient_id,
-       n.type, n.category, n.channels, n.template_id, n.content, n.payload, n.priority, n.ordering_key, n.metadata,
-       n.scheduled_at, n.expires_at, n.endpoint_id, n.shared_content_id, n.created_at,
+select now() as loaded_at, d.tenant_id, d.id as delivery_id, d.address, d.of_topic, d.recipient_id,
+       n.id as notification_id, n.type, n.category, n.channels, n.template_id, n.content, n.payload, n.priority,
+       n.ordering_key, n.metadata, n.scheduled_at, n.expires_at, n.endpoint_id, n.shared_content_id, n.created_at,
        r.id is not null as has_profile, r.created_at as profile_created_at,
        r.email, r.phone, r.locale, r.timezone, r.attributes,
        case when d.channel = 'push' then (

@@ -25,9 +25,9 @@ export interface RecordParts {
  */
 export const INBOX_DELIVERIES: Pick<RecordParts, 'inserts' | 'added'> = {
   inserts: `inbox_deliveries as (
-  insert into deliveries (tenant_id, id, notification_id, recipient_id, channel)
+  insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, of_topic)
   select distinct on (tenant_id, in_app_delivery_id) tenant_id, in_app_delivery_id, notification_id, recipient_id,
-         'in_app'
+         'in_app', of_topic
   from changed_deliveries where in_app_delivery_id is not null order by tenant_id, in_app_delivery_id
   on conflict do nothing
   returning tenant_id, id, notification_id

@@ -180,7 +180,7 @@ with ${parts.before}input as materialized (
     sent_at = case when e.state = 'sent' then now() end
   from deleted_due_rows e
   where d.tenant_id = e.tenant_id and d.id = e.delivery_id and ${guard(RECORD_MOVES, 'd.state', 'e.state')}
-  returning e.*, d.notification_id, d.recipient_id, d.channel, d.endpoint_id
+  returning e.*, d.notification_id, d.recipient_id, d.channel, d.endpoint_id, d.of_topic
 ), ${parts.inserts}updated_notifications as (${updateCounters(RECORD_MOVES, parts.added)}
 ), delivery_events as (
   ${emit(`
