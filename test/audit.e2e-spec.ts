@@ -54,6 +54,12 @@ const accountBody = () => ({
 });
 const webhookBody = () => ({ url: `https://hooks.example.com/${TOKEN_OF_URL}`, events: ['delivery.sent'] });
 const templateBody = () => ({ key: `k-${newId()}`, channel: 'email', content: CONTENT.email });
+const scheduleBody = () => ({
+  rrule: 'FREQ=YEARLY',
+  timezone: 'UTC',
+  notification: { recipient: { id: ADDRESS, email: ADDRESS }, channel: 'email', content: CONTENT.email },
+});
+const schedule = () => made('schedules', scheduleBody());
 const account = () => made('provider-accounts', accountBody());
 const webhook = () => made('webhooks', webhookBody());
 const template = () => made('templates', templateBody());
@@ -153,6 +159,18 @@ const recipes: Record<string, () => Promise<Request>> = {
     path: '/api/v1/preference-rules',
     body: { defaults: { channels: { chat: false } } },
   }),
+  'POST /api/v1/schedules': async () => ({ path: '/api/v1/schedules', body: scheduleBody() }),
+  'PATCH /api/v1/schedules/{id}': async () => ({
+    path: `/api/v1/schedules/${await schedule()}`,
+    body: { misfire: 'skip' },
+  }),
+  'POST /api/v1/schedules/{id}/pause': async () => ({ path: `/api/v1/schedules/${await schedule()}/pause`, body: {} }),
+  'POST /api/v1/schedules/{id}/resume': async () => {
+    const id = await schedule();
+    await app.sql.query(`update schedules set state = 'paused', next_local = null, next_at = null where id = $1`, [id]);
+    return { path: `/api/v1/schedules/${id}/resume`, body: {} };
+  },
+  'DELETE /api/v1/schedules/{id}': async () => ({ path: `/api/v1/schedules/${await schedule()}` }),
   'POST /api/v1/templates': async () => ({ path: '/api/v1/templates', body: templateBody() }),
   'PUT /api/v1/templates/{id}': async () => ({
     path: `/api/v1/templates/${await template()}`,
@@ -248,7 +266,7 @@ describe('every change of the operator, and every audited change with a key', ()
     const tables = ['tenants', 'api_keys', 'provider_accounts', 'dead_letters', 'webhook_endpoints', 'suppressions'];
     const stored = async (): Promise<unknown> =>
       await Promise.all(
-        [...tables, 'recipients', 'categories', 'templates', 'template_versions'].map(async (table) => {
+        [...tables, 'recipients', 'categories', 'schedules', 'templates', 'template_versions'].map(async (table) => {
           const columns = table === 'api_keys' ? `to_jsonb(x) - 'last_used_at'` : 'to_jsonb(x)';
           return (
             await app.sql.query(`select md5(string_agg((${columns})::text, '' order by x::text)) from ${table} x`)

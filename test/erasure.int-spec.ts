@@ -285,6 +285,30 @@ describe('an erased recipient', () => {
   });
 });
 
+describe('a recipient known only because sends exclude them', () => {
+  it.each(['notifications', 'schedules'])('is erased from %s', async (collection) => {
+    const tenant = await app.tenant();
+    await tenant.call('PUT', '/api/v1/topics/all', { name: 'All' });
+    const content = { title: 'Hello', body: 'Hello all' };
+    const send = { topic: 'all', channel: 'in_app', content, exclude: ['excluded-one', 'x'] };
+    const later = new Date(Date.now() + 3_600_000).toISOString();
+    const made =
+      collection === 'schedules'
+        ? await tenant.call('POST', '/api/v1/schedules', { rrule: 'FREQ=DAILY', timezone: 'UTC', notification: send })
+        : await tenant.call('POST', '/api/v1/notifications', { ...send, scheduled_at: later });
+    expect(made.status).toBeLessThan(300);
+    const erase = async (): Promise<number> => (await tenant.call('DELETE', '/api/v1/recipients/excluded-one')).status;
+    expect(await erase()).toBe(200);
+    const { rows } = await app.sql.query(
+      `select input->'exclude' as exclude from jobs where tenant_id = $1
+       union all select notification->'exclude' from schedules where tenant_id = $1`,
+      [tenant.id],
+    );
+    expect(rows).toEqual([{ exclude: ['x'] }]);
+    expect(await erase()).toBe(404);
+  });
+});
+
 describe('an address that bounced is erased', () => {
   const recipient = '/api/v1/recipients/bounced';
 

@@ -2,7 +2,14 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '#testing';
-import { CONTENT, type Json, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
+import {
+  CONTENT,
+  http,
+  type Json,
+  startTestEnvironment,
+  type Tenant,
+  type TestEnvironment,
+} from './test-environment.js';
 
 const PATH = '/api/v1/schedules';
 
@@ -15,6 +22,12 @@ beforeAll(async () => {
   await tenant.call('PUT', '/api/v1/recipients/in-sydney', { timezone: 'Australia/Sydney' });
 });
 afterAll(() => app?.stop());
+
+/** Each occurrence is one of 17,280 times. */
+const ALL_MINUTES = `FREQ=YEARLY;BYMONTH=${numbers(1, 12)};BYHOUR=${numbers(0, 23)};BYMINUTE=${numbers(0, 59)};BYSETPOS=366`;
+function numbers(first: number, last: number): string {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index).join(',');
+}
 
 const toAnn = { recipient_id: 'ann', channel: 'in_app', content: CONTENT.in_app };
 const daily = (more: Json = {}): Json => ({
@@ -59,7 +72,7 @@ describe('a schedule', () => {
     expect(made.next).toHaveLength(10);
     for (const time of made.next) expect(time).toMatch(/^\d{4}-\d\d-\d\dT0[78]:00:00\.000Z$/);
     expect(await get(made.id)).toEqual(made);
-    expect((await tenant.call('GET', `${PATH}?limit=1`)).body.data).toEqual([made]);
+    expect((await tenant.call('GET', `${PATH}?limit=1`)).body.data).toEqual([{ ...made, next: made.next.slice(0, 1) }]);
 
     const change = { rrule: 'FREQ=WEEKLY;BYDAY=MO;BYHOUR=10', notification: { type: 'weekly', priority: 1 } };
     const changed = (await tenant.call('PATCH', `${PATH}/${made.id}`, change)).body;
@@ -78,6 +91,26 @@ describe('a schedule', () => {
     expect((await tenant.call('DELETE', `${PATH}/${made.id}`)).status).toBe(404);
   });
 
+  it('needs a key that may send; other keys with its scope can pause and delete it', async () => {
+    const key = await app.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
+      name: 'schedules only',
+      scopes: ['schedules:write', 'schedules:read'],
+    });
+    const status = async (method: string, path: string, body?: Json): Promise<unknown> => {
+      const headers = { 'X-API-Key': key.body.api_key };
+      const answer = await http(app.url, method, path, { headers, body });
+      return answer.status === 403 ? answer.body.detail : answer.status;
+    };
+    const { id } = await create(daily());
+    const refused = expect.stringContaining('notifications:write');
+    expect(await status('POST', PATH, daily())).toEqual(refused);
+    expect(await status('PATCH', `${PATH}/${id}`, { rrule: 'FREQ=MINUTELY' })).toEqual(refused);
+    expect(await status('POST', `${PATH}/${id}/pause`)).toBe(200);
+    expect(await status('POST', `${PATH}/${id}/resume`)).toEqual(refused);
+    expect(await get(id)).toMatchObject({ state: 'paused', rrule: daily().rrule });
+    expect(await status('DELETE', `${PATH}/${id}`)).toBe(204);
+  });
+
   it('in the zone of the recipient shows local times', async () => {
     const made = await create(daily({ timezone: 'recipient', notification: { ...toAnn, recipient_id: 'in-sydney' } }));
     expect(made.next).toHaveLength(10);
@@ -89,6 +122,7 @@ describe('a schedule', () => {
   it.each([
     ['a rule that fires each second', { rrule: 'FREQ=SECONDLY' }, '/rrule', 'invalid'],
     ['a rule that is none', { rrule: 'every day' }, '/rrule', 'invalid'],
+    ['a rule that chooses from all minutes', { rrule: ALL_MINUTES }, '/rrule', 'invalid'],
     ['a day that never comes', { rrule: 'FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30' }, '/rrule', 'too_costly'],
     ['a rule that has ended', { rrule: 'FREQ=DAILY;UNTIL=20200101' }, '/rrule', 'no_occurrence'],
     ['an unknown zone', { timezone: 'Europe/Atlantis' }, '/timezone', undefined],

@@ -107,6 +107,46 @@ describe('a worker that is lost after it has accepted the sends', () => {
   });
 });
 
+describe('a schedule that fires while its recipient is erased', () => {
+  const ADDRESS = 'ann@secret.example.com';
+
+  it.each([
+    ['known by id', { recipient_id: 'ann' }],
+    ['with a profile', { recipient: { id: 'ann', email: ADDRESS } }],
+  ])('leaves nothing of a recipient %s', async (_, recipient) => {
+    await tenant.call('PUT', '/api/v1/recipients/ann', { email: ADDRESS });
+    const notification = { ...recipient, channel: 'email', content: { subject: 'Hi', text: 'private' } };
+    const made = await tenant.call('POST', '/api/v1/schedules', {
+      rrule: 'FREQ=MINUTELY',
+      timezone: 'UTC',
+      notification,
+    });
+    expect(made.status).toBe(201);
+    await app.sql.query(`update schedules set next_at = now() - interval '1 second'`);
+    const { store, fire } = worker();
+    let erasing: Promise<Json> | undefined;
+    await store.take(10, async (due) => {
+      erasing = tenant.call('DELETE', '/api/v1/recipients/ann');
+      await until('the erasure waits for the schedule', async () => {
+        const waiting = `select count(*)::int as count from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`;
+        return (await one(waiting)).count > 0;
+      });
+      return await fire.run(due);
+    });
+    const erased = await erasing!;
+    expect([erased.status, erased.body.erased]).toEqual([
+      200,
+      expect.objectContaining({ profile: 1, schedules: 1, notifications: 1 }),
+    ]);
+    const left = await app.sql.query('select recipient_id, content from notifications');
+    expect(left.rows).toEqual([{ recipient_id: 'erased', content: null }]);
+    const [profiles, schedules] = ['recipients where id = $1', 'schedules where recipient_id = $1'];
+    for (const rows of [profiles, schedules])
+      expect((await app.sql.query(`select from ${rows}`, ['ann'])).rows).toEqual([]);
+  });
+});
+
 describe('schedules that another worker holds', () => {
   it('are skipped', async () => {
     await insertSchedules(20, 0);
@@ -125,7 +165,9 @@ describe('a tenant with many due schedules', () => {
     const other = await app.tenant();
     await insertSchedules(300, 0);
     await insertSchedules(1, 0, other);
-    await app.sql.query(`update schedules set next_at = now() - interval '10 seconds' where tenant_id = $1`, [tenant.id]);
+    await app.sql.query(`update schedules set next_at = now() - interval '10 seconds' where tenant_id = $1`, [
+      tenant.id,
+    ]);
     const { store } = worker();
     let tenants: string[] = [];
     const taken = await store.take(100, async (due) => {

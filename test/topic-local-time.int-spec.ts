@@ -43,7 +43,9 @@ it('is that of the tenant for those whose zone or subscription is new, and never
   await jobs.runNext(PLATFORM_TENANT_ID, ['topic_send'], (job, sql) => expandTopicSend(job, during(sql)));
 
   const { body } = await tenant.call('GET', `/api/v1/notifications/${id}/deliveries`);
-  const due = Object.fromEntries(body.data.map(({ recipient_id, due_at }: Record<string, string>) => [recipient_id, due_at]));
+  const due = Object.fromEntries(
+    body.data.map(({ recipient_id, due_at }: Record<string, string>) => [recipient_id, due_at]),
+  );
   const at = (zone: string): string => atLocalTime(local, zone).toISOString();
   expect(due).toEqual({ stays: at('Asia/Tokyo'), moves: at('Asia/Dubai'), clears: at('Asia/Dubai') });
 });

@@ -24,7 +24,12 @@ describe('a name that is no zone of IANA', () => {
   it.each<[string, string, string, Json]>([
     ['PUT', '/api/v1/recipients/bob', '/timezone', { timezone: 'PST' }],
     ['POST', '/api/v1/notifications', '/recipient/timezone', { ...toAnn, recipient_id: undefined }],
-    ['PUT', '/api/v1/recipients/bob/preferences', '/quiet_hours/timezone', { quiet_hours: { windows, timezone: 'PST' } }],
+    [
+      'PUT',
+      '/api/v1/recipients/bob/preferences',
+      '/quiet_hours/timezone',
+      { quiet_hours: { windows, timezone: 'PST' } },
+    ],
     ['POST', '/api/v1/schedules', '/timezone', { rrule: 'FREQ=DAILY', timezone: 'PST', notification: toAnn }],
   ])('is refused by %s %s', async (method, path, pointer, body) => {
     const sent = pointer === '/recipient/timezone' ? { ...body, recipient: { id: 'bob', timezone: 'PST' } } : body;

@@ -51,9 +51,9 @@ export {
   lastLocalOf,
   type NextOccurrence,
   nextOccurrence,
-  nextOccurrences,
   type Occurrence,
   type Recurrence,
+  searchOccurrences,
 } from './audience/recurrence.js';
 export { readRecurrenceRule } from './audience/recurrence-rule.js';
 export { firstTimezone, timezone } from './audience/timezone.js';

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
+  type AuditNote,
   mergePatch,
   type Schedule,
   type ScheduleFields,
@@ -17,16 +18,20 @@ import {
   type NextOccurrence,
   nextOccurrence,
   notFound,
+  type Recurrence,
   recipientIdOf,
+  searchOccurrences,
 } from '#domain';
 import type { Caller } from '../access/access.js';
 import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { CheckSend, givenAddressErrors } from '../notifications/check-send.js';
 import { LocalTimes } from '../notifications/local-times.js';
 import type { RepeatedBody } from '../notifications/notification.schema.js';
-import { RECIPIENT, type ScheduleBody, type SchedulePatch, scheduleBody, toBody } from './schedule.schema.js';
+import { RECIPIENT, type ScheduleBody, type SchedulePatch, SHOWN, scheduleBody, toBody } from './schedule.schema.js';
 
 const MAX_SCHEDULES = 10_000;
+/** Time of one core for the occurrences that an answer shows. Includes the compilation of a process that has begun. */
+const MAX_CPU_MS = 50;
 const PAUSED: SchedulePosition = { state: 'paused', nextLocal: null, nextAt: null };
 
 /** The schedules of a tenant. Workers fire them. */
@@ -40,9 +45,10 @@ export class ManageSchedules {
   ) {}
 
   /** Throws `validation_failed`, `no_address` and `unknown_template` with all errors at once, `conflict`. */
-  async create(caller: Caller, body: ScheduleBody): Promise<Schedule> {
-    const { fields, position } = await this.prepare(caller, body);
-    const schedule = await this.store.create(caller.tenantId, fields, position, MAX_SCHEDULES);
+  async create(caller: Caller, body: ScheduleBody, audit: AuditNote): Promise<Schedule> {
+    checkMaySend(caller);
+    const fields = await this.prepare(caller, body);
+    const schedule = await this.store.create(caller.tenantId, fields, MAX_SCHEDULES, audit);
     if (schedule) return schedule;
     throw new DomainError(
       'conflict',
@@ -57,51 +63,50 @@ export class ManageSchedules {
   }
 
   /** The next occurrence is computed again, from now on. A paused schedule stays paused. */
-  async patch(caller: Caller, id: string, patch: SchedulePatch): Promise<Schedule> {
+  async patch(caller: Caller, id: string, patch: SchedulePatch, audit: AuditNote): Promise<Schedule> {
+    checkMaySend(caller);
     const before = await this.get(caller, id);
     const merged = mergePatch(toBody(before), patch);
     const parsed = scheduleBody.safeParse(merged);
     if (!parsed.success) throw validationFailed(fieldErrorsOf(parsed.error.issues, merged));
-    const { fields, position } = await this.prepare(caller, parsed.data);
-    return await this.replace(caller, before, fields, before.state === 'paused' ? PAUSED : position);
+    const fields = await this.prepare(caller, parsed.data);
+    return await this.replace(caller, before, { ...fields, ...(before.state === 'paused' && PAUSED) }, audit);
   }
 
   /** Occurrences until it is resumed are left out. */
-  async pause(caller: Caller, id: string): Promise<Schedule> {
+  async pause(caller: Caller, id: string, audit: AuditNote): Promise<Schedule> {
     const schedule = await this.get(caller, id);
     if (schedule.state === 'paused') return schedule;
     if (schedule.state === 'finished')
       throw new DomainError('conflict', `Schedule ${id} is finished: its rule has no more occurrences.`);
-    return await this.replace(caller, schedule, schedule, PAUSED);
+    return await this.replace(caller, schedule, { ...schedule, ...PAUSED }, audit);
   }
 
-  async resume(caller: Caller, id: string): Promise<Schedule> {
+  async resume(caller: Caller, id: string, audit: AuditNote): Promise<Schedule> {
+    checkMaySend(caller);
     const schedule = await this.get(caller, id);
     if (schedule.state === 'active') return schedule;
     const zone = await this.zoneOf(caller, schedule);
     const next = nextOccurrence(schedule, zone, { local: null, at: new Date() });
-    return await this.replace(caller, schedule, schedule, positionOf(next));
+    return await this.replace(caller, schedule, { ...schedule, ...positionOf(next) }, audit);
   }
 
-  async delete({ tenantId }: Caller, id: string): Promise<void> {
-    if (!(await this.store.delete(tenantId, id))) throw notFound('schedule', id);
+  async delete({ tenantId }: Caller, id: string, audit: AuditNote): Promise<void> {
+    if (!(await this.store.delete(tenantId, id, audit))) throw notFound('schedule', id);
   }
 
   private async replace(
     { tenantId }: Caller,
     before: Schedule,
-    fields: ScheduleFields,
-    position: SchedulePosition,
+    fields: ScheduleFields & SchedulePosition,
+    audit: AuditNote,
   ): Promise<Schedule> {
-    const after = await this.store.replace(tenantId, before, fields, position);
+    const after = await this.store.replace(tenantId, before, fields, audit);
     if (after) return after;
     throw new DomainError('conflict', `Schedule ${before.id} was changed at the same time; read it and try again.`);
   }
 
-  private async prepare(
-    caller: Caller,
-    body: ScheduleBody,
-  ): Promise<{ fields: ScheduleFields; position: SchedulePosition }> {
+  private async prepare(caller: Caller, body: ScheduleBody): Promise<ScheduleFields & SchedulePosition> {
     const { rrule, exdates, timezone, notification, misfire } = body;
     const now = new Date();
     const zone = await this.zoneOf(caller, body);
@@ -109,12 +114,11 @@ export class ManageSchedules {
     const startsAtLocal = body.starts_at_local ?? `${localTimeAt(now, zone).slice(0, 16)}:00`;
     const lastLocal = lastLocalOf({ rrule, startsAtLocal });
     const recurrence = { rrule, exdates, startsAtLocal, lastLocal: lastLocal === 'too_costly' ? null : lastLocal };
-    const next = lastLocal === 'too_costly' ? lastLocal : nextOccurrence(recurrence, zone, { local: null, at: now });
+    const next = lastLocal === 'too_costly' ? lastLocal : firstOf(recurrence, zone, now);
     const errors = [...(await this.notificationErrors(caller, notification)), ...ruleErrors(rrule, next)];
     if (errors.length > 0) throw validationFailed(errors);
     const recipientId = notification.topic === undefined ? recipientIdOf(notification) : null;
-    const fields = { ...recurrence, timezone, notification, recipientId, misfire };
-    return { fields, position: positionOf(next) };
+    return { ...recurrence, timezone, notification, recipientId, misfire, ...positionOf(next) };
   }
 
   private async notificationErrors(caller: Caller, notification: RepeatedBody): Promise<FieldError[]> {
@@ -145,6 +149,21 @@ export class ManageSchedules {
     const [zone] = await this.localTimes.zonesOf(caller, [notification]);
     return zone!;
   }
+}
+
+/** A schedule sends, so that who creates or changes one needs the right to send. */
+function checkMaySend({ scopes }: Caller): void {
+  if (scopes.has('notifications:write')) return;
+  throw new DomainError(
+    'forbidden',
+    'This API key lacks the scope notifications:write, which a schedule needs because it sends.',
+  );
+}
+
+/** The first occurrence, of a rule whose occurrences in an answer are quickly found. */
+function firstOf(recurrence: Recurrence, zone: string, now: Date): NextOccurrence {
+  const { found, isTooCostly } = searchOccurrences(recurrence, zone, { local: null, at: now }, SHOWN, MAX_CPU_MS);
+  return isTooCostly ? 'too_costly' : (found[0] ?? null);
 }
 
 function ruleErrors(rrule: string, next: NextOccurrence): FieldError[] {

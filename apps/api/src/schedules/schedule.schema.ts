@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import { misfirePolicies, type Schedule, scheduleStates } from '#database';
-import { exdates, localTime, nextOccurrences, type Occurrence, readRecurrenceRule, timezone } from '#domain';
+import { exdates, localTime, type Occurrence, readRecurrenceRule, searchOccurrences, timezone } from '#domain';
 import { id, jsonObject, time } from '../http/schemas.js';
 import { repeatedBody } from '../notifications/notification.schema.js';
 
 /** The zone of a schedule whose local time counts in the zone of each recipient. */
 export const RECIPIENT = 'recipient';
 /** Occurrences in the answer. */
-const SHOWN = 10;
+export const SHOWN = 10;
+/** Time of one core for them. Then the answer has fewer. */
+const MAX_CPU_MS = 20;
 
 const fields = {
   rrule: z
@@ -69,7 +71,8 @@ export const scheduleView = z
     notification: jsonObject,
     misfire: z.enum(misfirePolicies),
     next: z.array(z.string()).meta({
-      description: 'The next ten occurrences; local times without an offset if the zone is that of the recipient',
+      description:
+        'The next ten occurrences, in lists the next one; local times without an offset in the zone of the recipient',
     }),
     last_fired_at: at,
     last_notification_id: id.nullable(),
@@ -93,7 +96,16 @@ export function toBody(schedule: Schedule): z.input<typeof scheduleBody> {
   };
 }
 
+/** With the next occurrence only, which is stored: a list evaluates no rules. */
+export function toListedView(schedule: Schedule): z.infer<typeof scheduleView> {
+  return viewOf(schedule, 1);
+}
+
 export function toScheduleView(schedule: Schedule): z.infer<typeof scheduleView> {
+  return viewOf(schedule, SHOWN);
+}
+
+function viewOf(schedule: Schedule, shown: number): z.infer<typeof scheduleView> {
   return {
     id: schedule.id,
     state: schedule.state,
@@ -103,7 +115,7 @@ export function toScheduleView(schedule: Schedule): z.infer<typeof scheduleView>
     starts_at_local: schedule.startsAtLocal,
     notification: { ...schedule.notification },
     misfire: schedule.misfire,
-    next: nextOf(schedule),
+    next: nextOf(schedule, shown),
     last_fired_at: text(schedule.lastFiredAt),
     last_notification_id: schedule.lastNotificationId,
     last_missed_at: text(schedule.lastMissedAt),
@@ -114,15 +126,15 @@ export function toScheduleView(schedule: Schedule): z.infer<typeof scheduleView>
   };
 }
 
-function nextOf(schedule: Schedule): string[] {
+function nextOf(schedule: Schedule, count: number): string[] {
   const { nextLocal: local, nextAt: at } = schedule;
   if (local === null || at === null) return [];
   const isLocal = schedule.timezone === RECIPIENT;
   // Local times are the same in all zones: UTC stands for the zones of the recipients.
   const zone = isLocal ? 'UTC' : schedule.timezone;
   const first: Occurrence = { local, at: isLocal ? new Date(`${local}Z`) : at };
-  const shown = [first, ...nextOccurrences(schedule, zone, first, SHOWN - 1)];
-  return shown.map((occurrence) => (isLocal ? occurrence.local : occurrence.at.toISOString()));
+  const { found } = searchOccurrences(schedule, zone, first, count - 1, MAX_CPU_MS);
+  return [first, ...found].map((occurrence) => (isLocal ? occurrence.local : occurrence.at.toISOString()));
 }
 
 function text(time: Date | null): string | null {

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   Body,
   Controller,
@@ -14,11 +13,12 @@ import {
 } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type PageRequest, SchedulesStore } from '#database';
+import { type AuditNote, type PageRequest, SchedulesStore } from '#database';
 import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
+import { Audited, CurrentAudit } from '../audit/audited.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
-import { idParam, listOf, pageQuery } from '../http/schemas.js';
+import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { ManageSchedules } from './manage-schedules.js';
 import {
   type ScheduleBody,
@@ -26,6 +26,7 @@ import {
   scheduleBody,
   schedulePatch,
   scheduleView,
+  toListedView,
   toScheduleView,
 } from './schedule.schema.js';
 
@@ -45,8 +46,9 @@ export class SchedulesController {
 
   @Post()
   @RequireApiKey('schedules:write')
+  @Audited('schedule.created')
   @Answers({
-    summary: 'Create a schedule',
+    summary: 'Create a schedule. Also needs the scope notifications:write',
     status: 201,
     schema: scheduleView,
     errors: ['validation_failed', 'no_address', 'unknown_template', 'conflict'],
@@ -54,9 +56,10 @@ export class SchedulesController {
   async create(
     @CurrentCaller() caller: Caller,
     @Body({ schema: scheduleBody }) body: ScheduleBody,
+    @CurrentAudit() audit: AuditNote,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const schedule = await this.schedules.create(caller, body);
+    const schedule = await this.schedules.create(caller, body, audit);
     reply.header('Location', `/api/v1/schedules/${schedule.id}`);
     return toScheduleView(schedule);
   }
@@ -64,20 +67,13 @@ export class SchedulesController {
   @Get()
   @RequireApiKey('schedules:read')
   @Answers({
-    summary: 'List schedules, newest first',
+    summary: 'List schedules, newest first, each with its next occurrence only',
     status: 200,
     schema: listOf(scheduleView),
     errors: ['validation_failed'],
   })
   async list(@CurrentCaller() { tenantId }: Caller, @Query({ schema: pageQuery }) page: PageRequest) {
-    const { rows, nextCursor } = await this.store.list(tenantId, page);
-    const data = [];
-    for (const schedule of rows) {
-      data.push(toScheduleView(schedule));
-      // Evaluating a rule takes up to some milliseconds.
-      await nextTurn();
-    }
-    return { data, next_cursor: nextCursor };
+    return listView(await this.store.list(tenantId, page), toListedView);
   }
 
   @Get(':id')
@@ -89,8 +85,9 @@ export class SchedulesController {
 
   @Patch(':id')
   @RequireApiKey('schedules:write')
+  @Audited('schedule.changed')
   @Answers({
-    summary: 'Change a schedule; its next occurrence is computed again',
+    summary: 'Change a schedule; its next occurrence is computed again. Also needs the scope notifications:write',
     status: 200,
     schema: scheduleView,
     errors: ['not_found', 'validation_failed', 'no_address', 'unknown_template', 'conflict'],
@@ -99,41 +96,57 @@ export class SchedulesController {
     @CurrentCaller() caller: Caller,
     @Param({ schema: idParam }) { id }: IdParam,
     @Body({ schema: schedulePatch }) patch: SchedulePatch,
+    @CurrentAudit() audit: AuditNote,
   ) {
-    return toScheduleView(await this.schedules.patch(caller, id, patch));
+    return toScheduleView(await this.schedules.patch(caller, id, patch, audit));
   }
 
   @Delete(':id')
   @HttpCode(204)
   @RequireApiKey('schedules:write')
+  @Audited('schedule.removed')
   @Answers({ summary: 'Delete a schedule. Notifications that it has sent stay', status: 204, errors: ['not_found'] })
-  async delete(@CurrentCaller() caller: Caller, @Param({ schema: idParam }) { id }: IdParam): Promise<void> {
-    await this.schedules.delete(caller, id);
+  async delete(
+    @CurrentCaller() caller: Caller,
+    @Param({ schema: idParam }) { id }: IdParam,
+    @CurrentAudit() audit: AuditNote,
+  ): Promise<void> {
+    await this.schedules.delete(caller, id, audit);
   }
 
   @Post(':id/pause')
   @HttpCode(200)
   @RequireApiKey('schedules:write')
+  @Audited('schedule.changed')
   @Answers({
     summary: 'Pause a schedule: its occurrences until it is resumed are left out',
     status: 200,
     schema: scheduleView,
     errors: ['not_found', 'conflict'],
   })
-  async pause(@CurrentCaller() caller: Caller, @Param({ schema: idParam }) { id }: IdParam) {
-    return toScheduleView(await this.schedules.pause(caller, id));
+  async pause(
+    @CurrentCaller() caller: Caller,
+    @Param({ schema: idParam }) { id }: IdParam,
+    @CurrentAudit() audit: AuditNote,
+  ) {
+    return toScheduleView(await this.schedules.pause(caller, id, audit));
   }
 
   @Post(':id/resume')
   @HttpCode(200)
   @RequireApiKey('schedules:write')
+  @Audited('schedule.changed')
   @Answers({
-    summary: 'Resume a schedule from its next occurrence on',
+    summary: 'Resume a schedule from its next occurrence on. Also needs the scope notifications:write',
     status: 200,
     schema: scheduleView,
     errors: ['not_found', 'conflict'],
   })
-  async resume(@CurrentCaller() caller: Caller, @Param({ schema: idParam }) { id }: IdParam) {
-    return toScheduleView(await this.schedules.resume(caller, id));
+  async resume(
+    @CurrentCaller() caller: Caller,
+    @Param({ schema: idParam }) { id }: IdParam,
+    @CurrentAudit() audit: AuditNote,
+  ) {
+    return toScheduleView(await this.schedules.resume(caller, id, audit));
   }
 }

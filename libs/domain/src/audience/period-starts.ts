@@ -8,6 +8,9 @@ const MONTHS_AHEAD = 3;
 /** The index of the current period. One is before it, for a database whose clock is behind the caller's. */
 const CURRENT = 1;
 
+/** Names are not case-sensitive, so that there are more of them than zones. */
+const MAX_ZONES = 1_000;
+
 const days = new Map<string, readonly number[]>();
 const months = new Map<string, readonly number[]>();
 
@@ -36,7 +39,7 @@ function startOf(date: Temporal.PlainDate, zone: string): number {
   return date.toZonedDateTime(zone).epochMilliseconds;
 }
 
-/** A calendar costs some hundred microseconds. There are some hundred zones, so their number bounds the memory. */
+/** A calendar costs some hundred microseconds. */
 function remembered(
   known: Map<string, readonly number[]>,
   zone: string,
@@ -46,6 +49,7 @@ function remembered(
   const found = known.get(zone);
   if (found && found[CURRENT]! <= at && at < found[CURRENT + 1]!) return found;
   const starts = compute();
+  if (known.size >= MAX_ZONES) known.clear();
   known.set(zone, starts);
   return starts;
 }

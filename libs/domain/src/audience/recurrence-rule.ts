@@ -14,6 +14,11 @@ const MAX_RULE_LENGTH = 500;
 /** Its last occurrence is computed when the schedule is created. UNTIL has no such limit. */
 const MAX_COUNT = 365;
 const MAX_INTERVAL = 1_000;
+/**
+ * Times in one period from which BYSETPOS chooses: the library evaluates all of them for each occurrence, some
+ * microseconds each.
+ */
+const MAX_CHOICES = 1_000;
 const FREQUENCIES = ['YEARLY', 'MONTHLY', 'WEEKLY', 'DAILY', 'HOURLY', 'MINUTELY'];
 const WEEKDAY = '(MO|TU|WE|TH|FR|SA|SU)';
 const UNTIL = /^(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})([0-5]\d)(Z?))?$/;
@@ -65,7 +70,6 @@ const PARTS: Record<string, Part> = {
   BYYEARDAY: signedList(366, ['DAILY', 'WEEKLY', 'MONTHLY']),
   BYWEEKNO: signedList(53, ['MONTHLY', 'WEEKLY', 'DAILY', 'HOURLY', 'MINUTELY']),
   BYMONTH: list(1, 12),
-  // The library evaluates all candidates of a period for it.
   BYSETPOS: signedList(366, ['WEEKLY', 'DAILY', 'HOURLY', 'MINUTELY']),
   WKST: { isValid: (value) => new RegExp(`^${WEEKDAY}$`).test(value), expected: 'a day like MO' },
 };
@@ -102,7 +106,24 @@ function combinationFaults(parts: ReadonlyMap<string, string>): string[] {
   if (parts.has('COUNT') && parts.has('UNTIL')) faults.push('give COUNT or UNTIL, not both');
   const others = [...parts.keys()].filter((name) => name.startsWith('BY') && name !== 'BYSETPOS');
   if (parts.has('BYSETPOS') && others.length === 0) faults.push('BYSETPOS needs another part with BY');
+  if (parts.has('BYSETPOS') && choicesOf(parts) > MAX_CHOICES)
+    faults.push(`BYSETPOS chooses from ${choicesOf(parts)} times, at most ${MAX_CHOICES}; shorten the lists`);
   return faults;
+}
+
+/** Not less than the times in one period of the rule. */
+function choicesOf(parts: ReadonlyMap<string, string>): number {
+  const isYearly = parts.get('FREQ') === 'YEARLY';
+  const size = (name: string): number => parts.get(name)?.split(',').length ?? 1;
+  const months = isYearly ? (parts.has('BYMONTH') ? size('BYMONTH') : 12) : 1;
+  const ofDays = [
+    ...(parts.has('BYMONTHDAY') ? [months * size('BYMONTHDAY')] : []),
+    ...(parts.has('BYYEARDAY') ? [size('BYYEARDAY')] : []),
+    ...(parts.has('BYDAY') ? [size('BYDAY') * (isYearly && !parts.has('BYMONTH') ? 53 : 5 * months)] : []),
+    ...(parts.has('BYWEEKNO') && !parts.has('BYDAY') ? [size('BYWEEKNO')] : []),
+  ];
+  const days = ofDays.length > 0 ? Math.min(...ofDays) : months;
+  return days * size('BYHOUR') * size('BYMINUTE');
 }
 
 function toRule(parts: ReadonlyMap<string, string>): RecurrenceRule {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { lastLocalOf, nextOccurrence, nextOccurrences, type Recurrence } from './recurrence.js';
+import { lastLocalOf, nextOccurrence, type Occurrence, type Recurrence, searchOccurrences } from './recurrence.js';
 import { readRecurrenceRule } from './recurrence-rule.js';
 
 const rule = (rrule: string, more: Partial<Recurrence> = {}): Recurrence => ({
@@ -14,6 +14,12 @@ const later = (at: string, local: string | null = null): { at: Date; local: stri
   at: new Date(at),
   local,
 });
+const nextOccurrences = (
+  recurrence: Recurrence,
+  zone: string,
+  after: { local: string | null; at: Date },
+  count: number,
+): Occurrence[] => searchOccurrences(recurrence, zone, after, count, 1_000).found;
 const instants = (recurrence: Recurrence, zone: string, from: string, count: number): string[] =>
   nextOccurrences(recurrence, zone, later(from), count).map(({ at }) => at.toISOString().replace('.000Z', 'Z'));
 
@@ -47,6 +53,11 @@ describe('readRecurrenceRule', () => {
     ['FREQ=MONTHLY;BYYEARDAY=3', 'BYYEARDAY cannot be used with FREQ=MONTHLY'],
     ['FREQ=DAILY;BYHOUR=1,2;BYSETPOS=1', 'BYSETPOS cannot be used with FREQ=DAILY'],
     ['FREQ=MONTHLY;BYSETPOS=1', 'BYSETPOS needs another part'],
+    ['FREQ=YEARLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=1,2,3,4;BYSETPOS=-1', 'BYSETPOS chooses from 1060 times, at most 1000'],
+    [
+      'FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=1,2,3,4,5,6,7;BYMINUTE=0,10,20,30,40,50;BYSETPOS=1',
+      'chooses from 1050',
+    ],
     ['FREQ=YEARLY;BYYEARDAY=366;BYWEEKNO=10', 'give BYYEARDAY or BYWEEKNO'],
     ['FREQ=DAILY;COUNT=0', 'COUNT must be a number from 1 to 365'],
     ['FREQ=DAILY;COUNT=99999999999', 'COUNT must be'],
@@ -202,6 +213,16 @@ describe('the work for a hostile rule', () => {
   ])('%s is given up', (text) => {
     const found = nextOccurrence(rule(text), 'Europe/Paris', later('2026-12-01T00:00:00Z'));
     expect([null, 'too_costly']).toContain(found);
+  });
+
+  it('has one limit for ten occurrences', () => {
+    // Each occurrence of this rule takes some milliseconds.
+    const costly = rule(`FREQ=WEEKLY;INTERVAL=53;BYMONTH=2;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYHOUR=${all(24)}`);
+    const from = later('2026-12-01T00:00:00Z');
+    expect(searchOccurrences(costly, 'Europe/Paris', from, 10, 10_000)).toMatchObject({ isTooCostly: false });
+    const limited = searchOccurrences(costly, 'Europe/Paris', from, 1_000, 10);
+    expect(limited.isTooCostly).toBe(true);
+    expect(limited.found.length).toBeLessThan(100);
   });
 
   it('is bounded for every rule', () => {

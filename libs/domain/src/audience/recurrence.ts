@@ -39,7 +39,7 @@ const MAX_PERIODS: Record<string, number> = {
 };
 /** Candidates inside the periods, for example all minutes of a year from which BYSETPOS takes the last. */
 const MAX_CANDIDATES = 3_000;
-/** Time of one core for one occurrence. Many searches are needed only where many dates are left out. */
+/** Time of one core for one occurrence, checked between the searches that dates need which are left out. */
 const MAX_CPU_MS = 20;
 
 /** Dates and local times that a rule leaves out. */
@@ -55,13 +55,13 @@ export function nextOccurrence(
   recurrence: Recurrence,
   zone: string,
   after: { local: string | null; at: Date },
+  cpuEndsAt = cpuMs() + MAX_CPU_MS,
 ): NextOccurrence {
   const rule = ruleOf(recurrence.rrule);
   const library = libraryRuleOf(rule, recurrence);
-  const startedAt = cpuMs();
   const shown = localTimeAt(after.at, zone);
   let from = after.local !== null && after.local > shown ? after.local : shown;
-  while (cpuMs() - startedAt <= MAX_CPU_MS) {
+  while (cpuMs() <= cpuEndsAt) {
     const local = nextLocal(library, from);
     if (local === 'too_costly') return local;
     if (local === null || isAfterEnd(local, rule, recurrence.lastLocal)) return null;
@@ -77,22 +77,24 @@ export function nextOccurrence(
   return 'too_costly';
 }
 
-/** The next `count` occurrences, or as many as there are. */
-export function nextOccurrences(
+/** The next `count` occurrences, or as many as are found within this time of one core. */
+export function searchOccurrences(
   recurrence: Recurrence,
   zone: string,
   after: { local: string | null; at: Date },
   count: number,
-): Occurrence[] {
+  cpuMsAllowed: number,
+): { found: Occurrence[]; isTooCostly: boolean } {
   const found: Occurrence[] = [];
+  const endsAt = cpuMs() + cpuMsAllowed;
   let last = after;
   while (found.length < count) {
-    const next = nextOccurrence(recurrence, zone, last);
-    if (next === null || next === 'too_costly') break;
+    const next = nextOccurrence(recurrence, zone, last, endsAt);
+    if (next === null || next === 'too_costly') return { found, isTooCostly: next !== null };
     found.push(next);
     last = next;
   }
-  return found;
+  return { found, isTooCostly: false };
 }
 
 /**

@@ -18,9 +18,28 @@ const AT_ONCE = 10;
 const AT_ONCE_OF_TENANT = 2;
 
 /**
+ * Deletes the schedules for the recipient, and the recipient from the excluded ones of others. A worker holds the row
+ * of a schedule until it has accepted the send, which may write the profile. So this waits in a transaction of its own,
+ * which holds nothing that the send needs, and the erasure that begins afterwards finds that send. `excluded`: 1 if
+ * a schedule or a job excluded the recipient. A tenant has few jobs. Indexes: schedules_recipient_idx, schedules_pkey,
+ * jobs_pkey.
+ */
+export const SCHEDULES = `
+with deleted as (
+  delete from schedules where tenant_id = $1 and recipient_id = $2 returning 1
+), changed as (
+  update schedules set notification = jsonb_set(notification, '{exclude}', (notification->'exclude') - $2::text)
+  where tenant_id = $1 and recipient_id is null and notification->'exclude' ? $2 returning 1
+)
+select (select count(*) from deleted)::int as schedules,
+       (exists (select from changed)
+        or exists (select from jobs where tenant_id = $1 and input->'exclude' ? $2))::int as excluded`;
+
+/**
  * Notes the erasure with the addresses of the profile, which the later steps search for. Here and in the later steps,
  * addresses have the form of the suppression list. Notes nothing if nothing is known of the recipient, because those
- * steps read all events. Indexes: the primary keys, and notifications_recipient_id_tenant_id_id_idx.
+ * steps read all events. $3: whether schedules or jobs knew the recipient. Indexes: the primary keys, and
+ * notifications_recipient_id_tenant_id_id_idx.
  */
 const START = `
 insert into erasures as e (tenant_id, recipient_id, addresses, due_at)
@@ -30,10 +49,10 @@ select $1::uuid, $2::text, array(
          where r.tenant_id = $1 and r.id = $2 and one is not null
          union select token from devices where tenant_id = $1 and recipient_id = $2),
        now() + interval '${LEASE_SECONDS} seconds'
-where exists (select from recipients where tenant_id = $1 and id = $2)
+where $3::boolean
+   or exists (select from recipients where tenant_id = $1 and id = $2)
    or exists (select from devices where tenant_id = $1 and recipient_id = $2)
    or exists (select from preferences where tenant_id = $1 and recipient_id = $2)
-   or exists (select from schedules where tenant_id = $1 and recipient_id = $2)
    or exists (select from inbox_items where tenant_id = $1 and recipient_id = $2)
    or exists (select from notifications where tenant_id = $1 and recipient_id = $2)
    or exists (select from subscriptions where recipient_id = $2 and tenant_id = $1)
@@ -58,11 +77,6 @@ with deleted_devices as (
   delete from devices where tenant_id = $1 and recipient_id = $2 returning 1
 ), deleted_preferences as (
   delete from preferences where tenant_id = $1 and recipient_id = $2 returning 1
-), deleted_schedules as (
-  delete from schedules where tenant_id = $1 and recipient_id = $2 returning 1
-), changed_schedules as (
-  update schedules set notification = jsonb_set(notification, '{exclude}', (notification->'exclude') - $2::text)
-  where tenant_id = $1 and recipient_id is null and notification->'exclude' ? $2
 ), deleted_rate_windows as (
   delete from rate_windows
   where tenant_id = $1 and (key = any (array(select c || ':' || $2 from unnest($3::text[]) as c)) or recipient_id = $2)
@@ -85,17 +99,18 @@ with deleted_devices as (
 select (select count(*) from deleted_recipient)::int as profile,
        (select count(*) from deleted_devices)::int as devices,
        (select count(*) from deleted_preferences)::int as preferences,
-       (select count(*) from deleted_subscriptions)::int as subscriptions,
-       (select count(*) from deleted_schedules)::int as schedules`;
+       (select count(*) from deleted_subscriptions)::int as subscriptions`;
 
+/** `isKnown`: from its schedules or jobs. */
 export function eraseProfile(
   tenantId: string,
   recipientId: string,
+  isKnown: boolean,
   audit: AuditNote | null,
 ): [Statement, Statement, Statement] {
   const subject = recipientSubject(tenantId, recipientId);
   return [
-    { text: START, values: [tenantId, recipientId] },
+    { text: START, values: [tenantId, recipientId, isKnown] },
     { text: ENTRY, values: [tenantId, recipientId, subject, ...noteValues(audit)] },
     { text: PROFILE, values: [tenantId, recipientId, channelIds] },
   ];

@@ -26,6 +26,7 @@ import {
   FORGET,
   JOBS,
   MAILBOX,
+  SCHEDULES,
   TAKE_DUE,
 } from './erase-recipient.js';
 
@@ -60,15 +61,18 @@ export class ErasuresStore {
 
   /** Returns the number of erased rows of each kind, or null if there was none. Throws `unavailable`. */
   async erase(tenantId: string, recipientId: string, audit: AuditNote | null): Promise<Counts | null> {
+    const { schedules = 0, excluded = 0 } = await this.run(tenantId, [
+      { text: SCHEDULES, values: [tenantId, recipientId] },
+    ]);
     const [[started], , [profile]] = await this.database.pipelineForTenant<[{ requestedAt: string }[], [], Counts[]]>(
       tenantId,
-      eraseProfile(tenantId, recipientId, audit),
+      eraseProfile(tenantId, recipientId, schedules + excluded > 0, audit),
     );
-    const counts = { ...profile };
+    const counts = { ...profile, schedules };
     if (!started) return null;
     const { requestedAt } = started;
     await this.eraseRest({ tenantId, recipientId, requestedAt, completedAt: null }, counts);
-    return Object.values(counts).some((count) => count > 0) ? counts : null;
+    return excluded > 0 || Object.values(counts).some((count) => count > 0) ? counts : null;
   }
 
   /**

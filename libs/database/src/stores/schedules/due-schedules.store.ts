@@ -105,8 +105,8 @@ export class DueSchedulesStore {
 
   /**
    * Takes up to `limit` due schedules that no other worker holds, in turn of the tenants, and commits the progress
-   * that `fire` returns. They stay locked meanwhile; those without progress stay due. If this process is lost, the next worker
-   * fires them again, and the idempotency keys of their sends prevent duplicates. Returns the number taken.
+   * that `fire` returns. They stay locked meanwhile; those without progress stay due. If this process is lost, the
+   * next worker fires them again, and the idempotency keys of their sends prevent duplicates. Returns the number taken.
    */
   async take(limit: number, fire: (due: DueSchedule[]) => Promise<ScheduleProgress[]>): Promise<number> {
     return await this.database.sqlAsPlatform(async (sql) => {

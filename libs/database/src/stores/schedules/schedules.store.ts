@@ -2,6 +2,7 @@ import { newId } from '#domain';
 import { json } from '../../columns.js';
 import type { Database } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../../page.js';
+import { type AuditNote, auditStatement } from '../audit/audit-entry.js';
 import type { Schedule, ScheduleFields, SchedulePosition } from './schedule.js';
 
 const COLUMNS = `id, rrule, exdates, timezone, starts_at_local as "startsAtLocal", last_local as "lastLocal",
@@ -16,9 +17,9 @@ export class SchedulesStore {
   /** Null if the tenant already has `limit` schedules. Indexes: tenants_pkey, schedules_pkey. */
   async create(
     tenantId: string,
-    fields: ScheduleFields,
-    position: SchedulePosition,
+    fields: ScheduleFields & SchedulePosition,
     limit: number,
+    audit: AuditNote | null,
   ): Promise<Schedule | null> {
     return await this.database.sqlForTenant(tenantId, async (sql) => {
       // Serialises creations of a tenant, so that each counts the schedules of the one before.
@@ -29,9 +30,11 @@ export class SchedulesStore {
                select $1::uuid, $2::uuid, $3, $4::text[], $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13::timestamptz,
                  date_trunc('milliseconds', now()), date_trunc('milliseconds', now())
                where (select count(*) from schedules where tenant_id = $1) < $14 returning ${COLUMNS}`,
-        values: [tenantId, newId(), ...valuesOf(fields, position), limit],
+        values: [tenantId, newId(), ...valuesOf(fields), limit],
       });
-      return created ?? null;
+      if (!created) return null;
+      await sql.query(auditStatement(audit, { tenantId, subject: created.id, after: recordedFields(created) }));
+      return created;
     });
   }
 
@@ -60,36 +63,51 @@ export class SchedulesStore {
    */
   async replace(
     tenantId: string,
-    { id, updatedAt }: Pick<Schedule, 'id' | 'updatedAt'>,
-    fields: ScheduleFields,
-    position: SchedulePosition,
+    before: Schedule,
+    fields: ScheduleFields & SchedulePosition,
+    audit: AuditNote | null,
   ): Promise<Schedule | null> {
-    const [row] = await this.database.queryForTenant<Schedule>(tenantId, {
-      text: `update schedules set rrule = $4, exdates = $5::text[], timezone = $6, starts_at_local = $7,
-               last_local = $8, notification = $9::jsonb, recipient_id = $10, misfire = $11, state = $12,
-               next_local = $13, next_at = $14::timestamptz, failures = 0, last_error = null,
-               updated_at = greatest(date_trunc('milliseconds', now()), updated_at + interval '1 millisecond')
-             where tenant_id = $1 and id = $2 and updated_at = $3::timestamptz returning ${COLUMNS}`,
-      values: [tenantId, id, updatedAt, ...valuesOf(fields, position)],
+    const { id, updatedAt } = before;
+    return await this.database.sqlForTenant(tenantId, async (sql) => {
+      const [row] = await sql.query<Schedule>({
+        text: `update schedules set rrule = $4, exdates = $5::text[], timezone = $6, starts_at_local = $7,
+                 last_local = $8, notification = $9::jsonb, recipient_id = $10, misfire = $11, state = $12,
+                 next_local = $13, next_at = $14::timestamptz, failures = 0, last_error = null,
+                 updated_at = greatest(date_trunc('milliseconds', now()), updated_at + interval '1 millisecond')
+               where tenant_id = $1 and id = $2 and updated_at = $3::timestamptz returning ${COLUMNS}`,
+        values: [tenantId, id, updatedAt, ...valuesOf(fields)],
+      });
+      if (!row) return null;
+      const recorded = { before: recordedFields(before), after: recordedFields(row) };
+      await sql.query(auditStatement(audit, { tenantId, subject: id, ...recorded }));
+      return row;
     });
-    return row ?? null;
   }
 
   /** Index: schedules_pkey. */
-  async delete(tenantId: string, id: string): Promise<boolean> {
-    const deleted = await this.database.queryForTenant(tenantId, {
-      text: 'delete from schedules where tenant_id = $1 and id = $2 returning id',
-      values: [tenantId, id],
+  async delete(tenantId: string, id: string, audit: AuditNote | null): Promise<boolean> {
+    return await this.database.sqlForTenant(tenantId, async (sql) => {
+      const [before] = await sql.query<Schedule>({
+        text: `delete from schedules where tenant_id = $1 and id = $2 returning ${COLUMNS}`,
+        values: [tenantId, id],
+      });
+      if (!before) return false;
+      await sql.query(auditStatement(audit, { tenantId, subject: id, before: recordedFields(before) }));
+      return true;
     });
-    return deleted.length > 0;
   }
 }
 
+/** What the audit log shows: not the notification, which is about a recipient. */
+function recordedFields({ rrule, exdates, timezone, startsAtLocal, misfire, state }: Schedule): object {
+  return { rrule, exdates, timezone, startsAtLocal, misfire, state };
+}
+
 /** In the order of the columns from `rrule` to `next_at`. */
-function valuesOf(fields: ScheduleFields, position: SchedulePosition): unknown[] {
+function valuesOf(fields: ScheduleFields & SchedulePosition): unknown[] {
   return [
     ...[fields.rrule, fields.exdates, fields.timezone, fields.startsAtLocal, fields.lastLocal],
     ...[json(fields.notification), fields.recipientId, fields.misfire],
-    ...[position.state, position.nextLocal, position.nextAt],
+    ...[fields.state, fields.nextLocal, fields.nextAt],
   ];
 }
