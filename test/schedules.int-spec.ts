@@ -160,6 +160,18 @@ describe('schedules that another worker holds', () => {
   });
 });
 
+describe('schedules of more tenants than a batch takes', () => {
+  it('are taken by several workers at once', async () => {
+    for (let count = 0; count < 9; count += 1) await insertSchedules(1, 0, await app.tenant());
+    const [first, second] = [worker(), worker()];
+    const taken = await first.store.take(5, async () => {
+      expect(await second.store.take(5, async () => [])).toBe(4);
+      return [];
+    });
+    expect(taken).toBe(5);
+  });
+});
+
 describe('a tenant with many due schedules', () => {
   it('gets its share of a batch: one of another tenant that is due later is decided among the first', async () => {
     const other = await app.tenant();

@@ -72,7 +72,7 @@ export const scheduleView = z
     misfire: z.enum(misfirePolicies),
     next: z.array(z.string()).meta({
       description:
-        'The next ten occurrences, in lists the next one; local times without an offset in the zone of the recipient',
+        'The next ten occurrences, in lists one; local times without an offset if the zone is that of the recipient',
     }),
     last_fired_at: at,
     last_notification_id: id.nullable(),

@@ -53,11 +53,11 @@ it('the starts of months begin with the last one, in the zone', () => {
 it('the memory for zones is bounded, whatever the spelling of their names', () => {
   const at = Date.parse('2026-05-04T15:30:00Z');
   const spelling = (index: number): string =>
-    [...'america/new_york'].map((letter, place) => ((index >> place) & 1 ? letter.toUpperCase() : letter)).join('');
+    [...'antarctica/mawson'].map((letter, place) => ((index >> place) & 1 ? letter.toUpperCase() : letter)).join('');
   for (const starts of [dayStarts, monthStarts]) {
     const first = starts('Europe/Paris', at);
     expect(starts('Europe/Paris', at)).toBe(first);
-    for (let index = 0; index < 8_000; index += 1) starts(spelling(index), at);
+    for (let index = 0; index < 1_000; index += 1) starts(spelling(index), at);
     const again = starts('Europe/Paris', at);
     expect(again).not.toBe(first);
     expect(again).toEqual(first);

@@ -47,11 +47,12 @@ const TAKE_DUE = `
 with tenants_due as materialized (
   select tenant_id, min(next_at) as first_at from schedules where next_at <= now() group by tenant_id
 ), due as materialized (
-  select s.* from (select * from tenants_due order by first_at limit $1) as o
+  select s.* from (select * from tenants_due order by first_at) as o
   cross join lateral (
     select * from schedules where tenant_id = o.tenant_id and next_at <= now() order by next_at
     limit (select greatest(1, $1::integer / count(*)) from tenants_due) for update skip locked
   ) as s
+  limit $1
 ), in_turn as (
   select *, row_number() over (partition by tenant_id order by next_at) as place from due
 )
@@ -104,9 +105,9 @@ export class DueSchedulesStore {
   }
 
   /**
-   * Takes up to `limit` due schedules that no other worker holds, in turn of the tenants, and commits the progress
-   * that `fire` returns. They stay locked meanwhile; those without progress stay due. If this process is lost, the
-   * next worker fires them again, and the idempotency keys of their sends prevent duplicates. Returns the number taken.
+   * Takes up to `limit` due schedules that no other worker holds, in turn of the tenants, and commits the progress that
+   * `fire` returns. They stay locked meanwhile; those without progress stay due. If this process is lost, the next
+   * worker fires them again, and the idempotency keys of their sends prevent duplicates. Returns the number taken.
    */
   async take(limit: number, fire: (due: DueSchedule[]) => Promise<ScheduleProgress[]>): Promise<number> {
     return await this.database.sqlAsPlatform(async (sql) => {
