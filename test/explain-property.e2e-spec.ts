@@ -11,6 +11,7 @@ const CASES = Number(process.env['EXPLAIN_CASES'] ?? 120);
 const AT_ONCE = 12;
 /** Clocks, and the time between the explanation and the first run. */
 const TOLERANCE_MS = 30_000;
+const UNDECIDED_MS = 3_000;
 /** Quiet hours release over this time, and quotas over 300 s. */
 const SPREAD_MS = 300_000;
 
@@ -220,6 +221,9 @@ async function settled(tenant: Tenant, id: string): Promise<Json> {
       if (found.state === 'sending') return false;
       // It is decided again, because the quiet hours were changed a moment before.
       if (found.state === 'waiting' && found.due_at !== null && Date.parse(found.due_at) <= Date.now()) return false;
+      // It is decided again in 2 s: Redis knew no sends of this tenant, and another delivery was in progress.
+      const isUndecided = found.reason === 'frequency_cap' && Date.parse(found.due_at) < Date.now() + UNDECIDED_MS;
+      if (found.state === 'waiting' && isUndecided) return false;
       const isHeld = found.timeline.some(({ code }: Json) => code === 'held');
       return (found.state !== 'waiting' || isHeld || found.reason === 'scheduled') && found;
     },

@@ -46,7 +46,7 @@ const keyed = (limit: Partial<KeyedLimit>): KeyedLimit => ({
   ...limit,
 });
 
-const nothingKnown = async (): Promise<KnownHits> => ({ hits: [], underWay: 0 });
+const nothingKnown = async (): Promise<KnownHits> => ({ hits: [], underWay: [] });
 
 const stores: Record<string, () => Promise<() => Limiter>> = {
   Postgres: async () => () =>
@@ -177,7 +177,7 @@ describe('a limiter whose Redis', () => {
   it('has lost its data restores the hits from the recorded sends, and exceeds no limit', async () => {
     const redis = await connectTo(server.url);
     const tenantId = newId();
-    const recorded: KnownHits = { hits: [], underWay: 0 };
+    const recorded: KnownHits = { hits: [], underWay: [] };
     let lookedUp = 0;
     const limiter = new RedisLimiter(
       redis,
@@ -206,15 +206,30 @@ describe('a limiter whose Redis', () => {
       { deliveryId: newId(), ageMs: 4_000 },
     ];
     // One more delivery may hold a token that was lost: the limiter waits for it, but not for a whole window.
-    recorded.underWay = 1;
+    recorded.underWay = [newId()];
     expect(await take()).toEqual({ granted: false, retryAfterSeconds: 2 });
     // It ended without a send.
-    recorded.underWay = 0;
+    recorded.underWay = [];
     expect((await take()).granted).toBe(true);
     const refused = (await take()) as { granted: false; retryAfterSeconds: number };
     expect(refused.granted).toBe(false);
     expect(refused.retryAfterSeconds).toBeGreaterThan(590);
     expect(refused.retryAfterSeconds).toBeLessThan(595.1);
+  });
+
+  it('has a hit of a delivery counts it once, although PostgreSQL reports it as under way', async () => {
+    const redis = await connectTo(server.url);
+    const tenantId = newId();
+    const [first, second] = [newId(), newId()];
+    const limiter = new RedisLimiter(
+      redis,
+      async ({ deliveryId }) => ({ hits: [], underWay: deliveryId === first ? [second] : [first] }),
+      () => undefined,
+    );
+    const take = (deliveryId: string) =>
+      limiter.take({ tenantId, deliveryId, limits: [keyed({ limit: 2, windowSeconds: 600 })] });
+    // Both ask before either has a hit, as the deliveries of one notification do.
+    expect(await Promise.all([take(first), take(second)])).toEqual([{ granted: true }, { granted: true }]);
   });
 
   it('is available counts the requests of all processes, and each process counts its own during an outage', async () => {

@@ -33,7 +33,7 @@ const stores: Record<string, () => Promise<() => Limiter>> = {
     return () =>
       new RedisLimiter(
         redis,
-        async () => ({ hits: [], underWay: 0 }),
+        async () => ({ hits: [], underWay: [] }),
         () => undefined,
       );
   },

@@ -10,7 +10,7 @@ export interface KnownHits {
    * Other deliveries of this log that were in progress when Redis lost its data. Each may have taken a hit that is
    * lost, and has not sent yet.
    */
-  underWay: number;
+  underWay: string[];
 }
 
 export interface LookUpRequest {
@@ -31,7 +31,6 @@ const KEEP_MS = 32 * 86_400_000;
 const UNDER_WAY_WAIT_MS = 2_000;
 /** While Redis is unavailable, deliveries are neither dropped nor sent without a limit. */
 const AWAY_WAIT_SECONDS = 5;
-const NOTHING_ASKED: KnownHits = { hits: [], underWay: -1 };
 
 type Asked = Pick<LimitRequest, 'tenantId' | 'limits'> & { deliveryId: string | null };
 
@@ -91,7 +90,7 @@ export class RedisLimiter implements Limiter {
       id: deliveryId,
       keep: KEEP_MS,
       wait: UNDER_WAY_WAIT_MS,
-      limits: limits.map((limit, index) => scriptLimit(limit, known[index] ?? NOTHING_ASKED)),
+      limits: limits.map((limit, index) => scriptLimit(limit, known[index])),
     };
     try {
       return (await this.redis.run(
@@ -106,15 +105,15 @@ export class RedisLimiter implements Limiter {
   }
 }
 
-function scriptLimit({ limit, windowSeconds, days, returns }: KeyedLimit, { hits, underWay }: KnownHits): object {
+function scriptLimit({ limit, windowSeconds, days, returns }: KeyedLimit, known: KnownHits | undefined): object {
   return {
     limit,
     window: windowSeconds * 1_000,
     ...(days && { days }),
     returns,
     turns: maxTurns(limit),
-    lost: underWay,
-    known: hits.map((hit) => [hit.deliveryId, Math.round(hit.ageMs)]),
+    ...(known && { lost: known.underWay }),
+    known: known?.hits.map((hit) => [hit.deliveryId, Math.round(hit.ageMs)]) ?? [],
   };
 }
 
@@ -134,7 +133,7 @@ function placesOf({ limit, windowSeconds, days }: KeyedLimit, { hits, underWay }
   const today = days?.findLast((start) => start <= now);
   const window = today === undefined ? windowSeconds * 1_000 : now - today;
   const ages = hits.map(({ ageMs }) => ageMs).filter((age) => age < window);
-  const remaining = Math.max(0, limit - ages.length - underWay);
+  const remaining = Math.max(0, limit - ages.length - underWay.length);
   if (remaining > 0) return { remaining, waitSeconds: 0 };
   if (ages.length < limit) return { remaining, waitSeconds: UNDER_WAY_WAIT_MS / 1_000 };
   const tomorrow = days?.find((start) => start > now);

@@ -15,7 +15,8 @@ export interface Scripts {
  *
  * - `limit`, `window` in milliseconds, `days`: the starts of days for a limit per calendar day, else absent
  * - `returns`: whether a refused delivery comes back · `turns`: the number of turns that may be reserved
- * - `lost`: hits that may be lost, or -1 before PostgreSQL was asked · `known`: id and age of each hit found there
+ * - `lost`: deliveries whose hits may be lost, absent before PostgreSQL was asked · `known`: id and age of each hit
+ *   found there
  */
 const LOGS = `
 local clock = redis.call('TIME')
@@ -23,7 +24,7 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local request = cjson.decode(ARGV[1])
 local since = tonumber(redis.call('GET', KEYS[1]))
 local function is_unknown(place, limit)
-  return limit.lost < 0 and now - (since or now) < limit.window and redis.call('EXISTS', KEYS[place + 1]) == 0
+  return not limit.lost and now - (since or now) < limit.window and redis.call('EXISTS', KEYS[place + 1]) == 0
 end
 local function day_of(limit, time)
   local day = 0
@@ -84,7 +85,11 @@ for place, limit in ipairs(request.limits) do
     turns[place] = math.min(turns[place], next_place(key, limit, redis.call('ZRANK', key, request.id)))
   end
   local size = redis.call('ZCARD', key)
-  if not own and size < limit.limit and size + limit.lost >= limit.limit then undecided = true end
+  local lost = 0
+  for _, id in ipairs(limit.lost or {}) do
+    if not redis.call('ZSCORE', key, id) then lost = lost + 1 end
+  end
+  if not own and size < limit.limit and size + lost >= limit.limit then undecided = true end
 end
 for place, limit in ipairs(request.limits) do
   if turns[place] > now and not limit.returns then

@@ -15,7 +15,8 @@ export interface RecentSendsQuery {
 
 export interface RecentSends {
   hits: { deliveryId: string; ageMs: number }[];
-  underWay: number;
+  /** Deliveries that were claimed before, and that may count although nothing is recorded of them yet. */
+  underWay: string[];
 }
 
 interface Row {
@@ -74,7 +75,7 @@ export class RecentSendsStore {
         hits: mine
           .filter((row) => !row.under_way)
           .map((row) => ({ deliveryId: row.delivery_id, ageMs: Math.max(0, row.age_ms) })),
-        underWay: mine.filter((row) => row.under_way).length,
+        underWay: mine.filter((row) => row.under_way).map((row) => row.delivery_id),
       };
     });
   }
