@@ -44,7 +44,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     for (const method of METHODS) {
       const operation = item[method];
       if (!operation) continue;
-      const isIdempotent = method === 'post' && path.startsWith('/api/');
+      const isIdempotent = method === 'post' && path.startsWith('/api/') && !WITHOUT_KEY.has(path);
       // Requests with a recipient token have no idempotency key.
       const isRecipientRoute = (operation.security ?? []).some((rule) => 'recipient' in rule);
       if (isIdempotent && !isRecipientRoute) operation.parameters = [...(operation.parameters ?? []), IDEMPOTENCY_KEY];
@@ -60,6 +60,8 @@ type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 type Parameter = NonNullable<Operation['parameters']>[number];
 
 const METHODS = ['get', 'put', 'post', 'patch', 'delete'] as const;
+/** These POSTs store nothing, so they ignore an Idempotency-Key. */
+const WITHOUT_KEY = new Set(['/api/v1/notifications/explain', '/api/v1/recipients/{id}/preferences-link']);
 const IDEMPOTENCY_KEY: Parameter = {
   name: 'Idempotency-Key',
   in: 'header',
