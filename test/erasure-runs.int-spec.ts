@@ -207,6 +207,7 @@ describe('an erasure', () => {
     const calls: string[] = [];
     const api = observed((texts) => calls.push(texts));
     expect(await api.erase(tenantId, 'nobody', null)).toBeNull();
+    // Schedules and the lines of uploads, and the note of the erasure.
     expect([calls.length, await noted()]).toEqual([2, []]);
     const { rows } = await admin.query(`select from audit_log where action = 'recipient.erased'`);
     expect(rows).toEqual([]);

@@ -35,6 +35,9 @@ const EVERYWHERE = [
   'inbox_items.body',
   'inbox_items.recipient_id',
   'inbox_items.title',
+  'job_lines.errors',
+  'job_lines.item',
+  'job_lines.recipient_id',
   'jobs.cursor',
   'jobs.input',
   'mailbox_messages.recipient_address',
@@ -216,6 +219,14 @@ describe('an erased recipient', () => {
       expect([made.status, made.body.errors]).toEqual([201, undefined]);
     }
 
+    await app.sql.query(
+      `insert into job_lines (tenant_id, job_id, line, recipient_id, item, code, errors)
+       values ($1, $2, 2, $3, jsonb_build_object('recipient', jsonb_build_object('id', $3::text, 'email', $4::text)),
+               null, null),
+              ($1, $2, 3, $3, null, 'validation_failed', jsonb_build_array(jsonb_build_object('message', $5::text)))`,
+      [tenant.id, newId(), ID, EMAIL, `must be an E.164 number, got "${PHONE}"`],
+    );
+
     const [sink, sms] = [await smtpAccount(tenant), await smsAccount(tenant)];
     sink.answerRcpt({ code: 550, message: `5.1.1 <${EMAIL}> unknown` });
     await sendUntil(tenant, 'failed', message('email'));
@@ -255,6 +266,7 @@ describe('an erased recipient', () => {
         abandoned: 1,
         mailbox_messages: 1,
         suppressions: 2,
+        upload_lines: 2,
       },
     ]);
     expect(await places()).toEqual(['erasures.addresses', 'erasures.recipient_id']);

@@ -157,6 +157,7 @@ async function fill(): Promise<{ tenantId: string; canaries: Map<string, string>
     ['digests', { ...recipient, id: digest }],
     ['schedules', { ...recipient, id: newId(), state: 'paused', misfire: 'skip', next_local: null, next_at: null }],
     ['quiet_hours_changes', recipient],
+    ['job_lines', { ...recipient, job_id: newId(), line: 2 }],
     ['subscriptions', { ...recipient, topic_id: topic }],
     ['rate_windows', { ...recipient, expires_at: new Date(Date.now() + 60_000) }],
     ['inbox_counters', recipient],

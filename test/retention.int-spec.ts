@@ -408,6 +408,7 @@ describe('clean-ups', () => {
       inbox_items: 500,
       // A hundred have not ended.
       jobs: 400,
+      job_lines: 500,
       subscriptions: 500,
       topics: 500,
       events: 1_000,
@@ -525,6 +526,7 @@ async function fill(): Promise<void> {
     `insert into topics (tenant_id, id, key, name, deleted_at) select '${tenant}', ${id('000000000006')}, 'k' || n, 'T', case when n <= 500 then now() end ${rows}`,
     `insert into subscriptions (tenant_id, topic_id, recipient_id) select tenant_id, id, 'r' from topics`,
     `insert into jobs (tenant_id, id, kind, finished_at, state) select '${tenant}', ${id('000000000007')}, 'upload', case when n > 100 then now() end, 'finished' ${rows}`,
+    `insert into job_lines (tenant_id, job_id, line) select '${tenant}', case when n <= 500 then '01800000-0000-7000-8000-000000000009'::uuid else '${newId()}'::uuid end, n ${rows}`,
     `insert into rate_windows (tenant_id, key, hits, window_seconds, max_hits, granted, expires_at) select '${tenant}', 'k' || n, '{}', 1, 1, 1, ${long} + interval '2 hours' ${rows}`,
   ])
     await admin.query(text);

@@ -31,13 +31,15 @@ function nextAddress(): string {
 
 export function ask({ base, method, path, headers, body }: Attack): Promise<Received> {
   return new Promise((resolve, reject) => {
-    const text = body === undefined ? undefined : JSON.stringify(body);
+    const isStream = typeof body === 'string';
+    const text = body === undefined ? undefined : isStream ? body : JSON.stringify(body);
+    const contentType = isStream ? 'application/x-ndjson' : 'application/json';
     const outgoing = request(
       base + path,
       {
         method,
         localAddress: nextAddress(),
-        headers: { ...headers, ...(text !== undefined && { 'Content-Type': 'application/json' }) },
+        headers: { ...headers, ...(text !== undefined && { 'Content-Type': contentType }) },
       },
       (response) =>
         void read(response).then((received) => {

@@ -62,6 +62,13 @@ const BODIES: Record<string, (examples: Examples) => unknown> = {
     template_id: template,
     recipients: [{ recipient_id: recipient, recipient_address: 'ok@simulator.test' }],
   }),
+  'POST /api/v1/notifications/stream': ({ recipient, template }) =>
+    [
+      { channel: 'email', template_id: template },
+      { recipient_id: recipient, recipient_address: 'ok@simulator.test' },
+    ]
+      .map((line) => JSON.stringify(line))
+      .join('\n'),
   'POST /api/v1/email': () => ({ message: 'Made', recipient: 'ok@simulator.test' }),
   'POST /api/v1/sms': () => ({ message: 'Made', recipient: '+15005550000' }),
   'POST /api/v1/slack': () => ({ message: 'Made' }),

@@ -21,6 +21,7 @@ import { SuppressionsModule } from './suppressions/suppressions.module.js';
 import { TemplatesModule } from './templates/templates.module.js';
 import { TopicsModule } from './topics/topics.module.js';
 import { UnsubscribeModule } from './unsubscribe/unsubscribe.module.js';
+import { UploadsModule } from './uploads/uploads.module.js';
 import { WebhooksModule } from './webhooks/webhooks.module.js';
 
 /** The whole API: one module for each feature, and what all of them use. */
@@ -44,6 +45,7 @@ export class ApiModule {
         SuppressionsModule,
         TopicsModule,
         JobsModule,
+        UploadsModule,
         WebhooksModule,
         ReceiptsModule,
         UnsubscribeModule,

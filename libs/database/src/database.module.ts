@@ -12,6 +12,7 @@ import { ErasuresStore } from './stores/erasure/erasures.store.js';
 import { RecipientExportStore } from './stores/export/recipient-export.store.js';
 import { IdempotencyStore } from './stores/idempotency.store.js';
 import { InboxStore } from './stores/inbox.store.js';
+import { JobLinesStore } from './stores/jobs/job-lines.store.js';
 import { JobsStore } from './stores/jobs/jobs.store.js';
 import { RunningJobsStore } from './stores/jobs/running-jobs.store.js';
 import { MailboxStore } from './stores/mailbox.store.js';
@@ -101,6 +102,7 @@ const plainStores = [
   FirstAnswersStore,
   ExpiredRowsStore,
   InboxStore,
+  JobLinesStore,
   JobsStore,
   MailboxStore,
   NotificationsStore,

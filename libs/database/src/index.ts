@@ -29,8 +29,16 @@ export { IdempotencyStore, type StoredResponse } from './stores/idempotency.stor
 export { InboxStore } from './stores/inbox.store.js';
 export type { InboxChange, InboxCounts, InboxHead, InboxItem } from './stores/inbox-item.js';
 export type { ChunkResult, Job, JobError, LockedJob } from './stores/jobs/job.js';
+export { JobLinesStore, type RejectedLine, type StagedLine } from './stores/jobs/job-lines.store.js';
 export { JobsStore } from './stores/jobs/jobs.store.js';
 export { CHUNK_ITEMS, ChunkFailed, RunningJobsStore } from './stores/jobs/running-jobs.store.js';
+export {
+  deleteWaitingLines,
+  endLines,
+  type NewlyRejectedLine,
+  nextLines,
+  type UploadLine,
+} from './stores/jobs/upload-lines.js';
 export { type Deposit, type MailboxMessage, MailboxStore } from './stores/mailbox.store.js';
 export type { Cancellation, CancelledDelivery } from './stores/notifications/cancel-notification.js';
 export type { NotificationFilter } from './stores/notifications/notification-list.js';

@@ -149,6 +149,7 @@ export {
 export {
   addressNeeded,
   channelsOf,
+  noAddressErrors,
   type RecipientPart,
   type RecipientUpsert,
   recipientIdOf,

@@ -3,6 +3,13 @@
 
 import type { AddressSource } from './channels/define-channel.js';
 import { type ChannelId, channelOf } from './channels/registry.js';
+import type { FieldError } from './errors.js';
+
+const ADDRESS_NAMES: Partial<Record<ChannelId, string>> = {
+  email: 'e-mail address',
+  sms: 'phone number',
+  push: 'device',
+};
 
 /** A profile in the body of a send. Replaces the fields that it has a value for and keeps the others. */
 export interface RecipientUpsert {
@@ -51,4 +58,13 @@ export function addressNeeded(channel: ChannelId, item: RecipientPart): AddressS
   if (addressFrom === null || item.recipient_address !== undefined) return null;
   const given = { email: item.recipient?.email ?? null, phone: item.recipient?.phone ?? null, devices: [] };
   return addressesOf(given).length > 0 ? null : addressFrom;
+}
+
+export function noAddressErrors(item: RecipientPart, channels: ChannelId[]): FieldError[] {
+  const id = JSON.stringify(recipientIdOf(item));
+  return channels.map((channel) => ({
+    pointer: item.recipient ? '/recipient' : '/recipient_id',
+    code: 'no_address',
+    message: `recipient ${id} has no ${ADDRESS_NAMES[channel] ?? 'address'} for channel ${channel}`,
+  }));
 }

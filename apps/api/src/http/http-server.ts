@@ -18,6 +18,7 @@ import { noSuchRoute, sendProblem } from './problem.filter.js';
 import type { RawRequest } from './raw-body.js';
 import { validationFailed } from './request-schema.pipe.js';
 import { type Access, type CarillonRouteConfig, routeConfigOf } from './route-config.js';
+import { checkMediaType, passStreams } from './streamed-body.js';
 
 /** A rejected body of up to this size is read to its end, so that the connection can be reused; otherwise it closes. */
 const DRAINED_BYTES = 5 * 1024 * 1024;
@@ -66,6 +67,7 @@ export function prepareServer(app: NestFastifyApplication, { config, logger, aut
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   parseJson(fastify);
   parseText(fastify);
+  passStreams(fastify);
   fastify.addHook('onRoute', (route) => {
     const { body } = (route.config ?? {}) as CarillonRouteConfig;
     if (body) route.bodyLimit = body.bytes;
@@ -84,6 +86,7 @@ export function prepareServer(app: NestFastifyApplication, { config, logger, aut
   fastify.addHook('onRequest', async (request, reply) => {
     const { access } = routeConfigOf(request);
     if (access) await authorize.run(request, reply, access);
+    checkMediaType(request);
     checkLength(request);
     checkAddressText(request);
   });

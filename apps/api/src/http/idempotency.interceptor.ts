@@ -1,15 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { catchError, from, mergeMap, type Observable, of, throwError } from 'rxjs';
 import { IdempotencyStore, isUnanswered } from '#database';
 import { newId } from '#domain';
 import type { CarillonRequest } from '../access/access.js';
+import { writeOrRetry } from './answer-once.js';
 import { bodyHashOf, idempotencyKeyOf } from './idempotency.js';
-
-/** How long to retry storing a response while the database is unavailable. */
-const RETRY_FOR_MS = 300_000;
-const RETRY_PAUSE_MS = 250;
 
 /**
  * Handles the Idempotency-Key of tenant POSTs. Bound to each controller, not globally: an interceptor costs a request
@@ -68,24 +64,4 @@ export class IdempotencyInterceptor implements NestInterceptor {
 function routeOf({ url, caller }: CarillonRequest): string {
   const scopes = [...(caller?.scopes ?? [])].sort().join();
   return `POST ${url} ${scopes} ${caller?.recipientId ?? ''}`;
-}
-
-/** Tries the write once, then retries in the background so that the response is not delayed. Never throws. */
-async function writeOrRetry(write: () => Promise<void>): Promise<void> {
-  try {
-    await write();
-  } catch {
-    void retryInBackground(write);
-  }
-}
-
-async function retryInBackground(write: () => Promise<void>): Promise<void> {
-  for (const end = performance.now() + RETRY_FOR_MS; performance.now() < end; ) {
-    await delay(RETRY_PAUSE_MS, undefined, { ref: false });
-    try {
-      return await write();
-    } catch {
-      // If every try fails, the key stays without a response and a retry gets `idempotency_unknown`.
-    }
-  }
 }

@@ -23,6 +23,8 @@ export interface CarillonRouteConfig {
   audited?: AuditAction;
   /** Keeps the body as unparsed text. */
   rawBody?: boolean;
+  /** The handler reads the body while it arrives (streamed-body.ts). */
+  streamedBody?: boolean;
   /** Of a page. Default: the policy of SECURITY_HEADERS, which allows nothing. */
   contentSecurityPolicy?: string;
 }

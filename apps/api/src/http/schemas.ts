@@ -64,6 +64,8 @@ export function listView<Row, View>(
 
 export const idParam = z.object({ id });
 
+export const fieldError = z.object({ pointer: z.string(), code: z.string(), message: z.string() });
+
 export const problem = z
   .object({
     type: z.url(),
@@ -72,6 +74,6 @@ export const problem = z
     detail: z.string(),
     code: z.string(),
     request_id: z.string(),
-    errors: z.array(z.object({ pointer: z.string(), code: z.string(), message: z.string() })).optional(),
+    errors: z.array(fieldError).optional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457; docs/errors.md explains every code' });

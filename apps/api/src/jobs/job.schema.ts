@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Job } from '#database';
+import type { Job, RejectedLine } from '#database';
 import { jobKinds, jobStates } from '#domain';
-import { filteredPage, id, time } from '../http/schemas.js';
+import { fieldError, filteredPage, id, time } from '../http/schemas.js';
 
 const pace = z
   .number()
@@ -35,6 +35,18 @@ export const jobView = z
     finished_at: time.nullable(),
   })
   .meta({ id: 'Job' });
+
+export const jobErrorView = z
+  .object({
+    line: z.int().meta({ description: 'Of the file; 1 is the common part' }),
+    code: z.string(),
+    errors: z.array(fieldError),
+  })
+  .meta({ id: 'JobError' });
+
+export function toJobErrorView({ line, code, errors }: RejectedLine): z.infer<typeof jobErrorView> {
+  return { line, code, errors };
+}
 
 export function toJobView(job: Job): z.infer<typeof jobView> {
   return {

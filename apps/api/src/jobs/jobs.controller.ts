@@ -1,12 +1,21 @@
 import { Body, Controller, Get, HttpCode, Param, Patch, Post, Query, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { type Job, JobsStore } from '#database';
+import { type Job, JobLinesStore, JobsStore, type PageRequest } from '#database';
 import { notFound } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
-import { idParam, listOf, listView } from '../http/schemas.js';
-import { type JobsQuery, jobsQuery, jobView, type PaceBody, paceBody, toJobView } from './job.schema.js';
+import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
+import {
+  type JobsQuery,
+  jobErrorView,
+  jobsQuery,
+  jobView,
+  type PaceBody,
+  paceBody,
+  toJobErrorView,
+  toJobView,
+} from './job.schema.js';
 
 interface IdParam {
   id: string;
@@ -17,7 +26,10 @@ interface IdParam {
 @UseInterceptors(IdempotencyInterceptor)
 @Controller('api/v1/jobs')
 export class JobsController {
-  constructor(private readonly jobs: JobsStore) {}
+  constructor(
+    private readonly jobs: JobsStore,
+    private readonly lines: JobLinesStore,
+  ) {}
 
   @Get()
   @RequireApiKey('notifications:read')
@@ -31,6 +43,23 @@ export class JobsController {
   @Answers({ summary: 'Get a job with its progress', status: 200, schema: jobView, errors: ['not_found'] })
   async get(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: IdParam) {
     return viewOf(id, await this.jobs.get(tenantId, id));
+  }
+
+  @Get(':id/errors')
+  @RequireApiKey('notifications:read')
+  @Answers({
+    summary: 'List the rejected lines of an upload',
+    status: 200,
+    schema: listOf(jobErrorView),
+    errors: ['not_found', 'validation_failed'],
+  })
+  async errors(
+    @CurrentCaller() { tenantId }: Caller,
+    @Param({ schema: idParam }) { id }: IdParam,
+    @Query({ schema: pageQuery }) query: PageRequest,
+  ) {
+    if (!(await this.jobs.get(tenantId, id))) throw notFound('job', id);
+    return listView(await this.lines.rejected(tenantId, id, query), toJobErrorView);
   }
 
   @Patch(':id')

@@ -7,15 +7,15 @@ import {
   type StoreResult,
   toNewNotification,
 } from '#database';
-import { DomainError, type FieldError, newId } from '#domain';
+import { DomainError, type FieldError, newId, noAddressErrors } from '#domain';
 import type { Logger } from '#telemetry';
 import type { Caller } from '../access/access.js';
-import { DEFAULT_BODY_LIMITS, shapeErrors } from '../http/body-shape.js';
-import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
+import { validationFailed } from '../http/request-schema.pipe.js';
 import { LOGGER } from '../tokens.js';
-import { CheckSend, givenAddressErrors, localTimeErrors, noAddressErrors } from './check-send.js';
+import { CheckSend, itemErrors } from './check-send.js';
 import { LocalTimes, scheduledFor } from './local-times.js';
-import { type BulkBody, type BulkItem, bulkItem } from './notification.schema.js';
+import type { BulkBody, BulkItem } from './notification.schema.js';
+import { readItem } from './read-item.js';
 
 export interface AcceptedItem {
   /** The index in `recipients`. */
@@ -116,7 +116,7 @@ export class AcceptBulk {
     items: ReadItem[],
     sharedErrors: FieldError[],
   ): Promise<Map<ReadItem, FieldError[]>> {
-    const errors = new Map(items.map((one) => [one, [...sharedErrors, ...itemErrors(body, one)]]));
+    const errors = new Map(items.map((one) => [one, [...sharedErrors, ...itemErrors(body, one.item, one.localTime)]]));
     if (sharedErrors.length > 0) return errors;
     for (const [{ item }, found] of errors)
       found.push(...(await this.checkSend.payload(caller, body, item.payload, body.payload)));
@@ -189,10 +189,6 @@ export class AcceptBulk {
   }
 }
 
-function itemErrors(body: BulkBody, { item, localTime }: ReadItem): FieldError[] {
-  return [...localTimeErrors(body, localTime), ...givenAddressErrors(body, item)];
-}
-
 /** Adds the items that do not match the schema to the result as rejected, and returns the others. */
 function readItems(
   body: BulkBody,
@@ -206,20 +202,6 @@ function readItems(
     else result.reject(index, errors);
   }
   return items;
-}
-
-function readItem(given: unknown): { item: BulkItem; errors?: never } | { item?: never; errors: FieldError[] } {
-  const shape = shapeErrors(given);
-  if (shape.length > 0) return { errors: shape };
-  // The limit of a single send: workers load hundreds of notifications at once.
-  const bytes = Buffer.byteLength(JSON.stringify(given));
-  const { bytes: limit } = DEFAULT_BODY_LIMITS;
-  if (bytes > limit) {
-    const message = `has ${bytes} bytes of JSON, at most ${limit} are allowed`;
-    return { errors: [{ pointer: '/', code: 'too_large', message }] };
-  }
-  const parsed = bulkItem.safeParse(given);
-  return parsed.success ? { item: parsed.data } : { errors: fieldErrorsOf(parsed.error.issues, given) };
 }
 
 function sharedContentOf({ content, payload }: BulkBody): SharedContent | null {

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { AcceptStore, type NewNotification, toNewNotification } from '#database';
-import { DomainError } from '#domain';
+import { DomainError, noAddressErrors } from '#domain';
 import type { Caller } from '../access/access.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
 import type { AcceptResult } from './accept-result.js';
 import { AcceptTopicSend } from './accept-topic-send.js';
-import { CheckSend, localTimeErrors, noAddressErrors } from './check-send.js';
+import { CheckSend, localTimeErrors } from './check-send.js';
 import { LocalTimes, scheduledFor } from './local-times.js';
 import type { SendBody } from './notification.schema.js';
 

@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { KnownTemplates, type RecipientAddresses, RecipientsStore } from '#database';
 import {
   addressNeeded,
-  type ChannelId,
   channelOf,
   channelsOf,
   type FieldError,
+  noAddressErrors,
   type RecipientPart,
   recipientIdOf,
   type SharedPart,
@@ -16,11 +16,6 @@ import { CheckPayload, type PayloadSchemas } from '../templates/check-payload.js
 
 const YEAR_MS = 366 * 24 * 3_600_000;
 const NO_ADDRESSES: RecipientAddresses = { email: null, phone: null, locale: null, devices: [] };
-const ADDRESS_NAMES: Partial<Record<ChannelId, string>> = {
-  email: 'e-mail address',
-  sms: 'phone number',
-  push: 'device',
-};
 
 /** The checks of a send that need more than its schema. Each returns all errors that it finds. */
 @Injectable()
@@ -111,15 +106,6 @@ export function givenAddressErrors(shared: SharedPart, item: RecipientPart): Fie
   return message ? [{ pointer, code: 'bad_address', message }] : [];
 }
 
-export function noAddressErrors(item: RecipientPart, channels: ChannelId[]): FieldError[] {
-  const id = JSON.stringify(recipientIdOf(item));
-  return channels.map((channel) => ({
-    pointer: item.recipient ? '/recipient' : '/recipient_id',
-    code: 'no_address',
-    message: `recipient ${id} has no ${ADDRESS_NAMES[channel] ?? 'address'} for channel ${channel}`,
-  }));
-}
-
 export function timeErrors(shared: SharedPart): FieldError[] {
   const { scheduled_at: scheduledAt, scheduled_at_local: local, expires_at: expiresAt } = shared;
   const errors: FieldError[] = [];
@@ -155,4 +141,9 @@ export function localTimeErrors({ expires_at: expiresAt }: SharedPart, localTime
   if (!localTime || expiresAt === undefined || Date.parse(expiresAt) > localTime.getTime()) return [];
   const message = `must be after scheduled_at_local, which is ${localTime.toISOString()} for this recipient`;
   return [{ pointer: '/expires_at', code: 'before_schedule', message }];
+}
+
+/** The checks of one recipient of a bulk send or an upload that read nothing. */
+export function itemErrors(shared: SharedPart, item: RecipientPart, localTime: Date | undefined): FieldError[] {
+  return [...localTimeErrors(shared, localTime), ...givenAddressErrors(shared, item)];
 }

@@ -206,6 +206,10 @@ export const bulkBody = z
   .meta({ id: 'SendBulk' });
 export type BulkBody = z.infer<typeof bulkBody>;
 
+/** The first line of an upload: a bulk send without recipients. */
+export const uploadHead = z.strictObject(sharedFields).superRefine(checkContent);
+export type UploadHead = z.infer<typeof uploadHead>;
+
 const message = z
   .string()
   .min(1)

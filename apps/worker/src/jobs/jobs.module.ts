@@ -1,17 +1,34 @@
 import { type BeforeApplicationShutdown, Module, type OnApplicationBootstrap } from '@nestjs/common';
-import { RunningJobsStore } from '#database';
+import { AcceptStore, Database, RunningJobsStore, SharedContentsStore } from '#database';
 import type { Logger } from '#telemetry';
+import { DispatchModule } from '../dispatch/dispatch.module.js';
+import { Dispatcher } from '../dispatch/dispatcher.js';
 import { LOGGER } from '../tokens.js';
 import { JobRunner } from './job-runner.js';
 import { topicSend } from './topic-send.kind.js';
+import { UploadKind } from './upload.kind.js';
 
 /** Runs jobs: sends to topics, uploads. A new kind is a member of the runner's list. */
 @Module({
+  imports: [DispatchModule],
   providers: [
     {
+      provide: AcceptStore,
+      inject: [Database, Dispatcher],
+      useFactory: (database: Database, dispatcher: Dispatcher) =>
+        new AcceptStore(database, (lanes) => dispatcher.wake(lanes)),
+    },
+    {
+      provide: UploadKind,
+      inject: [AcceptStore, SharedContentsStore, LOGGER],
+      useFactory: (accept: AcceptStore, sharedContents: SharedContentsStore, logger: Logger) =>
+        new UploadKind(accept, sharedContents, logger),
+    },
+    {
       provide: JobRunner,
-      inject: [RunningJobsStore, LOGGER],
-      useFactory: (store: RunningJobsStore, logger: Logger) => new JobRunner(store, [topicSend], logger),
+      inject: [RunningJobsStore, UploadKind, LOGGER],
+      useFactory: (store: RunningJobsStore, upload: UploadKind, logger: Logger) =>
+        new JobRunner(store, [topicSend, upload], logger),
     },
   ],
 })

@@ -1,12 +1,12 @@
-import { NIL_ID } from '#domain';
+import { lowestId, NIL_ID } from '#domain';
 import type { Database } from '../../database.js';
 import { EVENTS_KEPT_DAYS } from '../sending/events.store.js';
 import { type Batch, CleanUp } from './clean-up.js';
 
 /**
  * Deletes rows that expire after the same time for all tenants: idempotency keys, used tokens, revocations of tokens,
- * rate limiter windows, poison messages, unpublished events, shared contents without a notification, and the
- * subscriptions of deleted topics.
+ * rate limiter windows, poison messages, unpublished events, shared contents without a notification, lines
+ * of uploads without a job, and the subscriptions of deleted topics.
  */
 export class ExpiredRowsStore {
   readonly cleanUps: readonly CleanUp[];
@@ -23,6 +23,7 @@ export class ExpiredRowsStore {
       new CleanUp('token_revocations', () => once(this.deleting(TOKEN_REVOCATIONS))),
       new CleanUp('rate_windows', () => once(windows)),
       new CleanUp('shared_contents', () => once(sharedContents)),
+      new CleanUp('job_lines', () => once(this.deletingLines())),
       new CleanUp('subscriptions', () => once(this.deleting(SUBSCRIPTIONS_OF_DELETED_TOPICS))),
       new CleanUp('topics', () => once(this.deleting(DELETED_TOPICS))),
       // RetentionStore deletes the events that are kept for endpoints.
@@ -33,6 +34,16 @@ export class ExpiredRowsStore {
   private deleting(text: string): Batch {
     return async (size) => {
       const [row] = await this.database.platform.query<{ count: number }>({ text, values: [size] });
+      return { deleted: row!.count, done: row!.count < size };
+    };
+  }
+
+  private deletingLines(): Batch {
+    return async (size) => {
+      const [row] = await this.database.platform.query<{ count: number }>({
+        text: LINES_WITHOUT_JOB,
+        values: [size, lowestId(Date.now() - LONGEST_UPLOAD_MS)],
+      });
       return { deleted: row!.count, done: row!.count < size };
     };
   }
@@ -90,6 +101,34 @@ const UNPUBLISHED_EVENTS = deleteFrom(
     select seq from (select seq, created_at from events where broker order by seq limit $1) oldest
     where created_at < now() - interval '${EVENTS_KEPT_DAYS} days')`,
 );
+
+/** Twice the time that an upload may take. Its job is created at its end. */
+const LONGEST_UPLOAD_MS = 3_600_000;
+
+/**
+ * Lines of uploads that broke off, and of jobs that have been deleted. $2: the id of a job that is too young. Reads one
+ * line of each job. Indexes: job_lines_pkey, jobs_pkey.
+ */
+const LINES_WITHOUT_JOB = `
+with recursive walk (tenant_id, job_id) as (
+  (select tenant_id, job_id from job_lines order by tenant_id, job_id limit 1)
+  union all
+  select n.tenant_id, n.job_id from walk w cross join lateral (
+    select l.tenant_id, l.job_id from job_lines l
+    where (l.tenant_id, l.job_id) > (w.tenant_id, w.job_id) order by l.tenant_id, l.job_id limit 1
+  ) n
+), without_job as materialized (
+  select w.tenant_id, w.job_id from walk w
+  where w.job_id < $2::uuid
+    and (select 1 from jobs j where j.tenant_id = w.tenant_id and j.id = w.job_id) is null
+), deleted as (
+  delete from job_lines where ctid = any (array(
+    select l.ctid from without_job w cross join lateral (
+      select x.ctid from job_lines x where x.tenant_id = w.tenant_id and x.job_id = w.job_id limit $1
+    ) l limit $1))
+  returning 1
+)
+select count(*) as count from deleted`;
 
 /** Indexes: topics_deleted_at_idx, subscriptions_pkey. */
 const SUBSCRIPTIONS_OF_DELETED_TOPICS = `

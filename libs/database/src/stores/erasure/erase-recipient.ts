@@ -36,10 +36,21 @@ select (select count(*) from deleted)::int as schedules,
         or exists (select from jobs where tenant_id = $1 and input->'exclude' ? $2))::int as excluded`;
 
 /**
+ * Lines of uploads that wait, and errors that may quote a line. Waits for the chunk of a job that sends to one of them.
+ * The job counts them as failed. Index: job_lines_recipient_id_idx.
+ */
+export const UPLOAD_LINES = `
+with erased as (
+  update job_lines set recipient_id = null, item = null, code = 'erased', errors = '[]'
+  where recipient_id = $2 and tenant_id = $1 returning 1
+)
+select count(*)::int as upload_lines from erased`;
+
+/**
  * Notes the erasure with the addresses of the profile, which the later steps search for. Here and in the later steps,
  * addresses have the form of the suppression list. Notes nothing if nothing is known of the recipient, because those
- * steps read all events. $3: whether schedules or jobs knew the recipient. Indexes: the primary keys, and
- * notifications_recipient_id_tenant_id_id_idx.
+ * steps read all events. $3: whether schedules, jobs or lines of uploads knew the recipient. Indexes: the primary
+ * keys, and notifications_recipient_id_tenant_id_id_idx.
  */
 const START = `
 insert into erasures as e (tenant_id, recipient_id, addresses, due_at)
@@ -101,7 +112,7 @@ select (select count(*) from deleted_recipient)::int as profile,
        (select count(*) from deleted_preferences)::int as preferences,
        (select count(*) from deleted_subscriptions)::int as subscriptions`;
 
-/** `isKnown`: from its schedules or jobs. */
+/** `isKnown`: from its schedules, jobs or lines of uploads. */
 export function eraseProfile(
   tenantId: string,
   recipientId: string,

@@ -28,6 +28,7 @@ import {
   MAILBOX,
   SCHEDULES,
   TAKE_DUE,
+  UPLOAD_LINES,
 } from './erase-recipient.js';
 
 interface Erasure {
@@ -61,14 +62,19 @@ export class ErasuresStore {
 
   /** Returns the number of erased rows of each kind, or null if there was none. Throws `unavailable`. */
   async erase(tenantId: string, recipientId: string, audit: AuditNote | null): Promise<Counts | null> {
-    const { schedules = 0, excluded = 0 } = await this.run(tenantId, [
-      { text: SCHEDULES, values: [tenantId, recipientId] },
+    const values = [tenantId, recipientId];
+    // In a transaction before: notifications that it waits for must not be later than the request.
+    const first = await this.run(tenantId, [
+      { text: SCHEDULES, values },
+      { text: UPLOAD_LINES, values },
     ]);
+    const { schedules = 0, excluded = 0, upload_lines = 0 } = first;
+    const isKnown = schedules + excluded + upload_lines > 0;
     const [[started], , [profile]] = await this.database.pipelineForTenant<[{ requestedAt: string }[], [], Counts[]]>(
       tenantId,
-      eraseProfile(tenantId, recipientId, schedules + excluded > 0, audit),
+      eraseProfile(tenantId, recipientId, isKnown, audit),
     );
-    const counts = { ...profile, schedules };
+    const counts = { ...profile, schedules, upload_lines };
     if (!started) return null;
     const { requestedAt } = started;
     await this.eraseRest({ tenantId, recipientId, requestedAt, completedAt: null }, counts);

@@ -12,6 +12,7 @@ exists (select from recipients where tenant_id = $1 and id = $2)
    or exists (select from preferences where tenant_id = $1 and recipient_id = $2)
    or exists (select from subscriptions where tenant_id = $1 and recipient_id = $2)
    or exists (select from schedules where tenant_id = $1 and recipient_id = $2)
+   or exists (select from job_lines where recipient_id = $2 and tenant_id = $1)
    or exists (select from inbox_items where tenant_id = $1 and recipient_id = $2)
    or exists (select from notifications where tenant_id = $1 and recipient_id = $2)
    or exists (select from deliveries where tenant_id = $1 and recipient_id = $2 and of_topic)`;
@@ -37,6 +38,8 @@ export const SMALL_SECTIONS: readonly string[] = [
    from schedules s
    where tenant_id = $1 and recipient_id is null and notification->'exclude' ? $2 and $3::text[] is not null
    order by id`,
+  `select ${line('upload_line', 'to_jsonb(l)')} from job_lines l
+   where recipient_id = $2 and tenant_id = $1 and $3::text[] is not null order by job_id, line`,
   `select ${line('digest', 'to_jsonb(g)')} from digests g
    where tenant_id = $1 and recipient_id = $2 and $3::text[] is not null`,
   `select ${line('limit', 'to_jsonb(w)')} from rate_windows w

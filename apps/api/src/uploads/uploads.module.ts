@@ -1,0 +1,13 @@
+import { Module } from '@nestjs/common';
+import { NotificationsModule } from '../notifications/notifications.module.js';
+import { AcceptUpload } from './accept-upload.js';
+import { StageUpload } from './stage-upload.js';
+import { UploadsController } from './uploads.controller.js';
+
+/** Accepts sends to many recipients as a stream. A worker sends to them: apps/worker/src/jobs/upload.kind.ts. */
+@Module({
+  imports: [NotificationsModule],
+  controllers: [UploadsController],
+  providers: [AcceptUpload, StageUpload],
+})
+export class UploadsModule {}
