@@ -80,6 +80,24 @@ describe('a body is not read before its request is authorized', () => {
     socket.destroy();
   });
 
+  it.each([
+    ['headers of 1 MB', `GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: ${'x'.repeat(1_000_000)}`, 431],
+    ['what is not HTTP', `${'no request\r\n'.repeat(50_000)}`, 400],
+  ])('%s: a client that sends everything first gets the answer', async (_name, bytes, status) => {
+    const { socket, text } = await connection();
+    const faults: Error[] = [];
+    socket.on('error', (error) => faults.push(error));
+    let closed = false;
+    socket.on('close', () => {
+      closed = true;
+    });
+    socket.write(bytes);
+    await until('the connection is closed', () => closed);
+    expect(faults).toEqual([]);
+    expect(text()).toMatch(new RegExp(`^HTTP/1.1 ${status} .*\r\n(?!HTTP)`));
+    expect(text().match(/HTTP\/1.1/g)).toHaveLength(1);
+  });
+
   it('an endless body is not read', async () => {
     const { socket, text } = await connection();
     let closed = false;

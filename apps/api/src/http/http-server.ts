@@ -12,6 +12,7 @@ import type { AuthorizeRequest } from '../access/authorize-request.js';
 import { checkJsonText, DEFAULT_BODY_LIMITS, shapeErrors, textError } from './body-shape.js';
 import { answerPreflights } from './browser/cors.js';
 import { pagePolicy } from './browser/page-policy.js';
+import { answerClientError } from './client-error.js';
 import { OperatorMessage, TIMEOUT_MS } from './http-listeners.js';
 import { openApiDocument } from './openapi.js';
 import { noSuchRoute, sendProblem } from './problem.filter.js';
@@ -48,6 +49,7 @@ export function createAdapter({ trustedProxies }: Pick<Config, 'trustedProxies'>
       const given = request.headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : newId();
     },
+    clientErrorHandler: answerClientError,
     // An address that cannot be decoded. It has no route, so no hook sees the request.
     frameworkErrors: (_error: Error, request: FastifyRequest, reply: FastifyReply) => {
       reply.headers(SECURITY_HEADERS).header('X-Request-Id', request.id);

@@ -1,0 +1,25 @@
+import type { Socket } from 'node:net';
+
+/** How long a client may go on sending after the answer. */
+const LINGER_MS = 1_000;
+
+const STATUS_LINES: Record<string, string> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+};
+
+/**
+ * Answers what cannot be read as a request. What the client still sends is read for a moment: a connection that closes
+ * with unread data is reset, and the client may then never see the answer.
+ */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  // After the answer, each further piece of data is a new error.
+  if (socket.writableEnded) return;
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = STATUS_LINES[error.code ?? ''] ?? '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
+}
