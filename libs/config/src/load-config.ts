@@ -75,7 +75,7 @@ const NO_DATABASE =
   'DATABASE_URL: is needed by `npm run api`, `npm run worker` and `npm run migrate`; only `npm start` has an ' +
   'embedded PostgreSQL';
 
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Reads and checks the whole environment at once.
