@@ -37,7 +37,6 @@ const delivery = (channel: Channel = 'email', messageKey = newId()): DeliveryCla
   attempt: 0,
   sending: false,
   messageKey,
-  traceparent: null,
 });
 
 /** Stands for the database: the claims that are published and not done are valid. */
@@ -65,6 +64,8 @@ function overKafka(prefix: string, concurrency: Record<Channel, number>, channel
         const claim = claims.get(deliveryId);
         return claim?.claimId === claimId ? claim : null;
       }),
+    headersOf: () => undefined,
+    onReceived: () => undefined,
     notePoison: async (message) => void poisoned.push(message),
     onFault: (error, what) => faults.push(`${what}: ${error.message}`),
   });

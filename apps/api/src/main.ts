@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { ConfigError, loadConfig } from '#config';
 import { WrongMasterKey } from '#database';
-import { createLogger, stopOnSignal } from '#telemetry';
+import { createLogger, startTracing, stopOnSignal } from '#telemetry';
 import { startApi } from './start-api.js';
 
 const MIGRATIONS = join(import.meta.dirname, '../../../../prisma/migrations');
@@ -10,10 +10,13 @@ try {
   const config = loadConfig();
   const logger = createLogger({ level: config.logLevel, role: 'api' });
   process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'));
+  const tracing = await startTracing('carillon-api', config.tracing, (detail) =>
+    logger.warn({ detail }, 'exporting traces failed'),
+  );
   const api = await startApi(config, { logger, migrationsDirectory: MIGRATIONS, metricsFallback: false });
   console.log(`Carillon is ready on ${api.url}`);
   stopOnSignal(
-    () => api.stop(),
+    () => api.stop().finally(() => tracing.stop()),
     (error) => logger.error({ err: error }, 'stopping failed'),
   );
 } catch (error) {

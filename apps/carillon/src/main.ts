@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Config, ConfigError, loadConfig, profileOf, settingFaults, writeLocalAddress } from '#config';
 import { Database, LoginsNotCreated, migrate, PlatformKeys, SecretBox, WrongMasterKey } from '#database';
 import { AlreadyRunning, type EmbeddedPostgres, startEmbeddedPostgres } from '#embedded-postgres';
-import { createLogger, type Logger, stopOnSignal } from '#telemetry';
+import { createLogger, type Logger, startTracing, stopOnSignal } from '#telemetry';
 import { startApi } from '../../api/src/start-api.js';
 import { startWorker } from '../../worker/src/start-worker.js';
 import { banner } from './banner.js';
@@ -38,6 +38,9 @@ async function start(): Promise<void> {
   const config = loadConfig(process.env, postgres?.url('carillon'));
   const logger = createLogger({ level: config.logLevel, role: 'carillon' });
   process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'));
+  running.push(
+    await startTracing('carillon', config.tracing, (detail) => logger.warn({ detail }, 'exporting traces failed')),
+  );
   await migrate(config.databaseUrl, MIGRATIONS, {
     onWait: (message) => logger.warn(message),
     createsLogins: config.databaseLogins === undefined,

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { channelIds } from '#domain';
 import { localSecrets, secretsFile } from './local-secrets.js';
 import { concurrencySetting, type SettingName, type Settings, secretSettings, settingsSchema } from './schema.js';
+import { type TracingConfig, tracingOf } from './tracing-settings.js';
 import { isWeakSecret, tooRegular, weakTokenFault } from './weak-secret.js';
 
 export interface Config {
@@ -37,6 +38,8 @@ export interface Config {
   /** Absolute path. */
   readonly home: string;
   readonly logLevel: Settings['LOG_LEVEL'];
+  /** Undefined: no traces. The exporter reads its own OTEL_* variables. */
+  readonly tracing: TracingConfig | undefined;
   readonly pages: boolean;
   readonly sandboxFallback: boolean;
   readonly leaseSeconds: number;
@@ -123,6 +126,7 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     previousMasterKeys: settings.MASTER_KEY_PREVIOUS ?? [],
     home,
     logLevel: settings.LOG_LEVEL,
+    tracing: tracingOf(settings, environment),
     pages: settings.DEMO_PAGES_ENABLED ?? embedded,
     sandboxFallback: settings.SANDBOX_FALLBACK ?? embedded,
     leaseSeconds: settings.LEASE_SECONDS,

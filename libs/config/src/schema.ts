@@ -13,6 +13,7 @@ import {
   positive,
   prefix,
 } from './setting-formats.js';
+import { tracingSettings } from './tracing-settings.js';
 
 /**
  * Every setting of Carillon, with a description. `npm run docs` generates `docs/configuration.md` and `.env.example`
@@ -168,6 +169,7 @@ export const settingsSchema = z.object({
     .describe(
       'Lowest level that is logged, as JSON lines on standard output. Successful requests are logged at `debug`.',
     ),
+  ...tracingSettings,
   DEMO_PAGES_ENABLED: flag
     .optional()
     .describe(

@@ -2,4 +2,16 @@ export { createLogger, type Logger, NestLogger } from './logger.js';
 export { answerMetrics, instruments, startMetrics } from './metrics.js';
 export { type OperationsServer, type Readiness, startOperationsServer } from './operations-server.js';
 export { stopOnSignal } from './stop-on-signal.js';
-export { traceIdOf, traceparentOf } from './trace-context.js';
+export { type AcceptTrace, beginAccept, endAccept, noteReceipt } from './tracing/accept-trace.js';
+export {
+  beginTrace,
+  continueTrace,
+  type DeliveryTrace,
+  deliveryFields,
+  noteClaims,
+  traceHeaders,
+  traceOf,
+} from './tracing/delivery-trace.js';
+export { type FinishedSpan, type SpanAttributes, spanSink, useSpanSink } from './tracing/span-sink.js';
+export { startTracing, type Tracing } from './tracing/start-tracing.js';
+export { traceIdOf, traceparentOf } from './tracing/trace-context.js';

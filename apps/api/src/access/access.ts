@@ -2,6 +2,7 @@ import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetada
 import { ApiHeader, ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Scope, TenantSettings } from '#domain';
+import type { AcceptTrace } from '#telemetry';
 import { type Access, routeConfig } from '../http/route-config.js';
 import type { InboxIdentity } from './inbox-tokens.js';
 
@@ -47,6 +48,8 @@ export interface CarillonRequest extends FastifyRequest {
   authorized?: Access;
   caller?: Caller;
   traceparent?: string | null;
+  /** Of a request that creates notifications, while traces are on. */
+  trace?: AcceptTrace | undefined;
 }
 
 /** The caller of a tenant or recipient route. */

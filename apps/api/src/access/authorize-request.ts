@@ -6,7 +6,7 @@ import type { Config } from '#config';
 import type { KnownKey } from '#database';
 import { DomainError } from '#domain';
 import { type Allowance, RequestLimit } from '#rate-limit';
-import { instruments, type Logger } from '#telemetry';
+import { instruments, type Logger, traceIdOf } from '#telemetry';
 import { allowOrigin, denyOrigins } from '../http/browser/cors.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
 import type { Access } from '../http/route-config.js';
@@ -146,7 +146,12 @@ export class AuthorizeRequest {
   private noteRefusal(request: CarillonRequest, result: 'unauthenticated' | 'rate_limited'): void {
     instruments().operatorRefused.add(1, { result });
     if (result === 'rate_limited') return;
-    const fields = { request_id: request.id, source_address: request.ip, route: request.routeOptions.url };
+    const fields = {
+      request_id: request.id,
+      trace_id: traceIdOf(request.traceparent),
+      source_address: request.ip,
+      route: request.routeOptions.url,
+    };
     this.logger.warn(fields, 'an operator request had no valid token');
   }
 

@@ -1,19 +1,18 @@
-// The HTTP server around the controllers: request ids, authorization, body limits and parsers, one log line and one
-// metric per request, the OpenAPI pages.
+// The HTTP server around the controllers: request ids, authorization, body limits and parsers, the OpenAPI pages.
 
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule } from '@nestjs/swagger';
 import { errorCodes, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Config } from '#config';
 import { DomainError, type FieldError, newId, SECURITY_HEADERS } from '#domain';
-import { instruments, type Logger, traceIdOf, traceparentOf } from '#telemetry';
-import type { CarillonRequest } from '../access/access.js';
+import type { Logger } from '#telemetry';
 import type { AuthorizeRequest } from '../access/authorize-request.js';
 import { checkJsonText, DEFAULT_BODY_LIMITS, shapeErrors, textError } from './body-shape.js';
 import { answerPreflights } from './browser/cors.js';
 import { pagePolicy } from './browser/page-policy.js';
 import { answerClientError } from './client-error.js';
 import { OperatorMessage, TIMEOUT_MS } from './http-listeners.js';
+import { beginRequestTrace, observe } from './observe-request.js';
 import { openApiDocument } from './openapi.js';
 import { noSuchRoute, sendProblem } from './problem.filter.js';
 import type { RawRequest } from './raw-body.js';
@@ -80,7 +79,7 @@ export function prepareServer(app: NestFastifyApplication, { config, logger, aut
     const exists = !request.is404 && !isOnWrongPort(request, access, config);
     reply.headers(SECURITY_HEADERS).header('X-Request-Id', request.id);
     if (exists && contentSecurityPolicy) reply.header('Content-Security-Policy', contentSecurityPolicy);
-    (request as CarillonRequest).traceparent = traceparentOf(request.headers.traceparent);
+    beginRequestTrace(request);
     if (!(Number(request.headers['content-length'] ?? 0) <= DRAINED_BYTES)) reply.header('Connection', 'close');
     done(exists ? undefined : noSuchRoute(request));
   });
@@ -97,28 +96,6 @@ export function prepareServer(app: NestFastifyApplication, { config, logger, aut
     done();
   });
   serveDocumentation(app, fastify);
-}
-
-/** One metric and one log line per request. */
-function observe(request: FastifyRequest, reply: FastifyReply, logger: Logger): void {
-  const { caller, traceparent } = request as CarillonRequest;
-  // The pattern instead of the path keeps ids and tokens out of logs and labels.
-  const route = request.routeOptions.url ?? 'unknown';
-  const seconds = reply.elapsedTime / 1_000;
-  instruments().requests.record(seconds, { method: request.method, route, status: reply.statusCode });
-  const line = {
-    request_id: request.id,
-    trace_id: traceIdOf(traceparent),
-    tenant_id: caller?.tenantId,
-    key_id: caller?.keyId ?? undefined,
-    method: request.method,
-    route,
-    status: reply.statusCode,
-    duration_ms: Math.round(reply.elapsedTime),
-  };
-  if (reply.statusCode >= 500) logger.error(line, 'request');
-  else if (reply.statusCode >= 400) logger.info(line, 'request');
-  else logger.debug(line, 'request');
 }
 
 /**

@@ -2,7 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Inject 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isUnavailable, unavailableOf } from '#database';
 import { DomainError, type ErrorCode, errorCatalogue } from '#domain';
-import type { Logger } from '#telemetry';
+import { type Logger, traceIdOf } from '#telemetry';
 import type { CarillonRequest } from '../access/access.js';
 import { LOGGER } from '../tokens.js';
 
@@ -22,10 +22,14 @@ export class ProblemFilter implements ExceptionFilter {
   private toDomainError(error: unknown, request: CarillonRequest): DomainError {
     const known = knownError(error, request);
     if (known) return known;
-    this.logger.error(
-      { err: error, request_id: request.id, tenant_id: request.caller?.tenantId, route: request.routeOptions?.url },
-      'a request failed',
-    );
+    const fields = {
+      request_id: request.id,
+      trace_id: traceIdOf(request.traceparent),
+      span_id: request.trace?.spanId,
+      tenant_id: request.caller?.tenantId,
+      route: request.routeOptions?.url,
+    };
+    this.logger.error({ err: error, ...fields }, 'a request failed');
     return new DomainError('internal', 'Something went wrong on our side. Report the request_id.');
   }
 }

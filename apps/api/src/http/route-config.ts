@@ -21,6 +21,8 @@ export interface CarillonRouteConfig {
   body?: BodyLimits;
   /** The action that the route writes to the audit log. */
   audited?: AuditAction;
+  /** It creates notifications: its request is the span `accept` of their traces. */
+  accepts?: boolean;
   /** Keeps the body as unparsed text. */
   rawBody?: boolean;
   /** The handler reads the body while it arrives (streamed-body.ts). */
@@ -47,3 +49,6 @@ export function routeConfigOf(request: FastifyRequest): CarillonRouteConfig {
 
 /** For a route with other limits than DEFAULT_BODY_LIMITS. */
 export const LimitedBody = (body: BodyLimits): MethodDecorator => routeConfig({ body });
+
+/** For a route that creates notifications. */
+export const AcceptsNotifications = (): MethodDecorator => routeConfig({ accepts: true });

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { isUnavailable, unavailableOf } from '#database';
 import { DomainError } from '#domain';
 import type { StreamedRequest } from '#messaging';
-import { traceparentOf } from '#telemetry';
+import { beginAccept, endAccept, type SpanAttributes, traceparentOf } from '#telemetry';
 import { Authenticator } from '../access/authenticator.js';
 import { checkAddress, checkKey } from '../access/authorize-request.js';
 import { checkBodyShape } from '../http/body-shape.js';
@@ -30,34 +30,42 @@ export class RequestIntake {
    * database is unavailable, and every internal error.
    */
   async handle(request: StreamedRequest): Promise<Record<string, unknown>> {
+    const given = traceparentOf(request.headers['traceparent']);
+    const trace = beginAccept(given);
+    let end: { attributes: SpanAttributes; error: string | undefined } = { attributes: {}, error: 'unavailable' };
     try {
-      const key = await this.authenticator.authenticate(request.headers['x-api-key'], null);
-      checkAddress(key, null);
-      checkKey(key, 'notifications:write');
-      checkBodyShape(request.body);
-      const parsed = sendBody.safeParse(request.body);
-      if (!parsed.success) throw validationFailed(fieldErrorsOf(parsed.error.issues, request.body));
-      const { idempotency_key: field, ...rest } = request.body as { idempotency_key?: string };
-      const idempotencyKey = request.headers['idempotency-key'] ?? field ?? (request.key || request.place);
-      const result = await this.accept.run(
-        {
-          tenantId: key.tenantId,
-          keyId: key.keyId,
-          settings: key.settings,
-          scopes: key.scopes,
-          recipientId: null,
-          token: null,
-          traceparent: traceparentOf(request.headers['traceparent']),
-        },
-        parsed.data,
-        { key: checkIdempotencyKey(idempotencyKey), bodyHash: bodyHashOf(ROUTE, rest) },
-      );
-      return result.kind === 'accepted'
-        ? { status: 202, notification_id: result.first.notification.id, replayed: false }
-        : { status: 202, notification_id: result.notificationId, replayed: true };
+      const { tenantId, answer } = await this.acceptAs(request, trace?.traceparent ?? given);
+      const attributes = { 'carillon.tenant_id': tenantId, 'carillon.notification_id': answer.notification_id };
+      end = { attributes, error: undefined };
+      return answer;
     } catch (error) {
-      if (error instanceof DomainError && error.status < 500) return problemOf(error, request.place);
+      if (error instanceof DomainError && error.status < 500) {
+        end = { attributes: { 'carillon.code': error.code }, error: undefined };
+        return problemOf(error, request.place);
+      }
       throw isUnavailable(error) ? unavailableOf(error) : error;
+    } finally {
+      endAccept(trace, { kind: 'consumer', ...end });
     }
+  }
+
+  private async acceptAs(request: StreamedRequest, traceparent: string | null) {
+    const key = await this.authenticator.authenticate(request.headers['x-api-key'], null);
+    checkAddress(key, null);
+    checkKey(key, 'notifications:write');
+    checkBodyShape(request.body);
+    const parsed = sendBody.safeParse(request.body);
+    if (!parsed.success) throw validationFailed(fieldErrorsOf(parsed.error.issues, request.body));
+    const { idempotency_key: field, ...rest } = request.body as { idempotency_key?: string };
+    const idempotencyKey = request.headers['idempotency-key'] ?? field ?? (request.key || request.place);
+    const { tenantId, keyId, settings, scopes } = key;
+    const result = await this.accept.run(
+      { tenantId, keyId, settings, scopes, recipientId: null, token: null, traceparent },
+      parsed.data,
+      { key: checkIdempotencyKey(idempotencyKey), bodyHash: bodyHashOf(ROUTE, rest) },
+    );
+    const isReplay = result.kind !== 'accepted';
+    const id = isReplay ? result.notificationId : result.first.notification.id;
+    return { tenantId, answer: { status: 202, notification_id: id, replayed: isReplay } };
   }
 }

@@ -8,7 +8,7 @@ import {
   toNewNotification,
 } from '#database';
 import { DomainError, type FieldError, newId, noAddressErrors } from '#domain';
-import type { Logger } from '#telemetry';
+import { type Logger, traceIdOf } from '#telemetry';
 import type { Caller } from '../access/access.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
 import { LOGGER } from '../tokens.js';
@@ -173,7 +173,7 @@ export class AcceptBulk {
 
   /** Commits the shared content before the notifications that refer to it, and deletes it when none was stored. */
   private async storeAll(
-    { tenantId }: Caller,
+    { tenantId, traceparent }: Caller,
     newNotifications: NewNotification[],
     shared: SharedContent | null,
   ): Promise<(StoreResult | DomainError)[]> {
@@ -181,7 +181,10 @@ export class AcceptBulk {
     const stored = await this.store.acceptAll(newNotifications);
     for (const one of stored)
       if (one instanceof DomainError && one.code === 'internal')
-        this.logger.error({ err: one, tenant_id: tenantId }, 'an item of a bulk send could not be stored');
+        this.logger.error(
+          { err: one, tenant_id: tenantId, trace_id: traceIdOf(traceparent) },
+          'an item of a bulk send could not be stored',
+        );
     if (shared && stored.every(isCertainlyNotStored))
       // If this fails, housekeeping deletes the row.
       await this.sharedContents.delete(tenantId, shared.id).catch(() => undefined);

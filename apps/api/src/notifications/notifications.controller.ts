@@ -6,7 +6,7 @@ import { DomainError, notFound } from '#domain';
 import { type Caller, type CarillonRequest, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { bodyHashOf, idempotencyKeyOf } from '../http/idempotency.js';
-import { LimitedBody } from '../http/route-config.js';
+import { AcceptsNotifications, LimitedBody } from '../http/route-config.js';
 import { SkipIdempotency } from '../http/skip-idempotency.js';
 import { AcceptBulk, type RejectedItem } from './accept-bulk.js';
 import { AcceptNotification } from './accept-notification.js';
@@ -52,6 +52,7 @@ export class NotificationsController {
 
   @Post('notifications')
   @HttpCode(202)
+  @AcceptsNotifications()
   @SkipIdempotency()
   @RequireApiKey('notifications:write')
   @Answers({
@@ -71,6 +72,7 @@ export class NotificationsController {
 
   @Post('notifications/bulk')
   @HttpCode(202)
+  @AcceptsNotifications()
   @SkipIdempotency()
   @RequireApiKey('notifications:write')
   @LimitedBody(BULK_BODY_LIMITS)
@@ -94,6 +96,7 @@ export class NotificationsController {
 
   @Post('email')
   @HttpCode(202)
+  @AcceptsNotifications()
   @SkipIdempotency()
   @RequireApiKey('notifications:write')
   @Answers({ summary: 'Send one e-mail', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
@@ -114,6 +117,7 @@ export class NotificationsController {
 
   @Post('sms')
   @HttpCode(202)
+  @AcceptsNotifications()
   @SkipIdempotency()
   @RequireApiKey('notifications:write')
   @Answers({ summary: 'Send one SMS', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })
@@ -133,6 +137,7 @@ export class NotificationsController {
 
   @Post('slack')
   @HttpCode(202)
+  @AcceptsNotifications()
   @SkipIdempotency()
   @RequireApiKey('notifications:write')
   @Answers({ summary: 'Send one Slack message', status: 202, schema: notificationView, errors: [...SEND_ERRORS] })

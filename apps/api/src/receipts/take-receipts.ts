@@ -5,7 +5,7 @@ import type { Config } from '#config';
 import { type DeliveryReceipt, type ReceiptResult, ReceiptsStore } from '#database';
 import { DomainError, PLATFORM_TENANT_ID } from '#domain';
 import { type Receipt, ReceiptRefused } from '#providers';
-import { instruments, type Logger } from '#telemetry';
+import { instruments, type Logger, noteReceipt, spanSink } from '#telemetry';
 import { FailureLimit, sourceOf } from '../access/failure-limit.js';
 import { CONFIG, LOGGER } from '../tokens.js';
 import { type ReportingAccount, ReportingAccounts } from './reporting-accounts.js';
@@ -20,6 +20,13 @@ export interface VendorCall {
   url: string;
   headers: Readonly<Record<string, string | string[] | undefined>>;
   body: string;
+}
+
+/** The receipts of one call, in their order. */
+interface TakenReceipts {
+  receipts: readonly Receipt[];
+  taken: readonly PromiseSettledResult<ReceiptResult>[];
+  startedAt: number;
 }
 
 /** How long an address counts as a sender of valid receipts for an account. */
@@ -48,6 +55,7 @@ export class TakeReceipts {
    * account, and `rate_limited` for too many of either. The store writes waiting receipts of several calls together.
    */
   async run(call: VendorCall): Promise<number> {
+    const startedAt = performance.now();
     const source = sourceOf(call.address);
     const account = await this.accounts.get(call.provider, call.accountId, source);
     const found = await this.readValid(account, call, `${call.accountId} ${source}`);
@@ -57,6 +65,7 @@ export class TakeReceipts {
       (receipt) => this.take(account, { ...receipt, accountId: call.accountId }),
     );
     if (found.length > 0) this.log(call, found, taken);
+    if (spanSink()) await this.trace(call, { receipts: found, taken, startedAt });
     // The error makes the vendor repeat the whole call; receipts that were applied are recognized as repeats.
     for (const result of taken) if (result.status === 'rejected') throw result.reason;
     return found.length;
@@ -107,6 +116,27 @@ export class TakeReceipts {
     const result = isOwn ? await this.receipts.take(receipt) : 'foreign';
     instruments().receipts.add(1, { provider: account.provider, kind: receipt.kind, result });
     return result;
+  }
+
+  /** A span for each receipt, in the trace of its notification. Without the database, there are none. */
+  private async trace(
+    { provider, accountId }: VendorCall,
+    { receipts, taken, startedAt }: TakenReceipts,
+  ): Promise<void> {
+    const traceparents = await this.receipts.traceparentsOf(receipts).catch(() => []);
+    receipts.forEach(({ tenantId, deliveryId, kind }, index) => {
+      const [traceparent, settled] = [traceparents[index], taken[index]!];
+      const result = settled.status === 'fulfilled' ? settled.value : 'not_written';
+      if (!traceparent || result === 'foreign') return;
+      noteReceipt(traceparent, startedAt, {
+        'carillon.tenant_id': tenantId,
+        'carillon.delivery_id': deliveryId,
+        'carillon.provider': provider,
+        'carillon.provider_account_id': accountId,
+        'carillon.receipt': kind,
+        'carillon.result': result,
+      });
+    });
   }
 
   /** One line per call, because a vendor may report thousands of receipts at once. Timelines have the details. */

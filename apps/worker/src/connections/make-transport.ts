@@ -1,7 +1,7 @@
 import type { Config } from '#config';
 import type { ClaimedDelivery, DueDeliveriesStore, PoisonMessagesStore } from '#database';
 import { DirectTransport, type Kafka, KafkaTransport } from '#messaging';
-import type { Logger } from '#telemetry';
+import { continueTrace, type Logger, traceHeaders } from '#telemetry';
 
 export interface TransportParts {
   config: Config;
@@ -28,6 +28,8 @@ export function makeTransport({ config, kafka, due, poison, logger }: TransportP
     channels: config.workerChannels,
     concurrency: config.concurrency,
     sessionMs: 1_000 * sessionSeconds,
+    headersOf: traceHeaders,
+    onReceived: continueTrace,
     confirm: (tickets) => due.confirm(tickets, config.leaseSeconds),
     notePoison: (message) => poison.note(message),
     onFault: (error, message) => logger.warn({ err: error }, message),

@@ -6,7 +6,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promis
 import { dirname, join } from 'node:path';
 import { type ClaimedDelivery, type DeliveriesStore, isUnavailable } from '#database';
 import type { Outcome } from '#domain';
-import { instruments, type Logger } from '#telemetry';
+import { deliveryFields, instruments, type Logger } from '#telemetry';
 import { recordOutcome } from './record-outcome.js';
 
 interface Entry {
@@ -90,7 +90,7 @@ export class OutcomeSpool {
       await rm(file, { force: true });
       if (!recorded)
         this.logger.warn(
-          { tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind },
+          { ...deliveryFields(delivery), outcome: outcome.kind },
           'dropping a spooled outcome: it is already recorded, or the claim was lost',
         );
       return recorded;

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { ClaimedDelivery } from '#database';
 import { type Outcome, StopPipeline } from '#domain';
-import { instruments } from '#telemetry';
+import { type DeliveryTrace, instruments, traceOf } from '#telemetry';
 import { ClaimStep } from './claim.step.js';
 import { ConsentStep } from './consent.step.js';
 import { CloseDigestStep } from './digest/close-digest.step.js';
@@ -37,17 +37,18 @@ export class Pipeline {
 
   async run(delivery: ClaimedDelivery): Promise<Outcome> {
     const run: Run = { delivery, startedAt: new Date(), context: undefined, isLimited: false };
+    const trace = traceOf(delivery);
     let outcome: Outcome;
     try {
-      const claimed = await timed('claim', this.steps.claim.run(delivery));
-      const loaded = await timed('load', this.steps.load.run(claimed));
+      const claimed = await timed('claim', this.steps.claim.run(delivery), trace);
+      const loaded = await timed('load', this.steps.load.run(claimed), trace);
       run.context = loaded.context;
-      const consented = await timed('consent', this.steps.consent.run(loaded));
-      const digested = await timed('digest', this.steps.digest.run(consented));
-      const limited = await timed('limit', this.steps.limit.run(digested));
+      const consented = await timed('consent', this.steps.consent.run(loaded), trace);
+      const digested = await timed('digest', this.steps.digest.run(consented), trace);
+      const limited = await timed('limit', this.steps.limit.run(digested), trace);
       run.isLimited = true;
-      const rendered = await timed('render', this.steps.render.run(limited));
-      outcome = await timed('send', this.steps.send.run(rendered));
+      const rendered = await timed('render', this.steps.render.run(limited), trace);
+      outcome = await timed('send', this.steps.send.run(rendered), trace);
     } catch (error) {
       if (!(error instanceof StopPipeline)) {
         await this.places.afterError(run);
@@ -55,17 +56,19 @@ export class Pipeline {
       }
       outcome = error.outcome;
     }
-    const isRecorded = await timed('record', this.steps.record.run(delivery, outcome));
+    const isRecorded = await timed('record', this.steps.record.run(delivery, outcome), trace);
     if (isRecorded) await this.places.afterRecord(run, outcome);
     return outcome;
   }
 }
 
-async function timed<T>(step: keyof PipelineSteps, work: Promise<T>): Promise<T> {
+async function timed<T>(step: keyof PipelineSteps, work: Promise<T>, trace: DeliveryTrace | undefined): Promise<T> {
   const startedAt = performance.now();
   try {
     return await work;
   } finally {
     instruments().steps.record((performance.now() - startedAt) / 1_000, { step });
+    // The span of the claim includes this step, which only compares numbers.
+    if (step !== 'claim') trace?.note(step, startedAt, {});
   }
 }

@@ -9,7 +9,7 @@ import {
 } from '#database';
 import { type Outcome, timeOfId } from '#domain';
 import type { Limiter, LimitRequest } from '#rate-limit';
-import type { Logger } from '#telemetry';
+import { deliveryFields, type Logger } from '#telemetry';
 import { LOGGER } from '../tokens.js';
 
 /** Injection token of the Limiter. */
@@ -53,9 +53,8 @@ export class Places {
     try {
       await this.giveBack(run);
     } catch (error) {
-      const { tenantId, deliveryId } = delivery;
       this.logger.warn(
-        { err: error, tenant_id: tenantId, delivery_id: deliveryId },
+        { err: error, ...deliveryFields(delivery) },
         'giving back the place of a delivery in its limits failed; it counts until its window ends',
       );
     }

@@ -1,6 +1,6 @@
 import { type ClaimedDelivery, type DeliveriesStore, databaseFault } from '#database';
 import { type Outcome, reducedOutcome } from '#domain';
-import type { Logger } from '#telemetry';
+import { deliveryFields, type Logger } from '#telemetry';
 
 /**
  * Records an outcome. If the database rejects its data, records it without the vendor's texts. Returns false when the
@@ -17,9 +17,8 @@ export async function recordOutcome(
     return await deliveries.record(delivery, outcome);
   } catch (error) {
     if (databaseFault(error) !== 'data') throw error;
-    const { tenantId, deliveryId } = delivery;
     logger.error(
-      { err: error, tenant_id: tenantId, delivery_id: deliveryId, outcome: outcome.kind },
+      { err: error, ...deliveryFields(delivery), outcome: outcome.kind },
       'the database rejects the data of the outcome; recording it without the texts of the vendor',
     );
     return await deliveries.record(delivery, reducedOutcome(outcome, String((error as { code?: unknown }).code)));

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { type ClaimedDelivery, DeliveriesStore, databaseFault, ReceiptsStore } from '#database';
 import type { Outcome } from '#domain';
-import { instruments, type Logger } from '#telemetry';
+import { deliveryFields, instruments, type Logger } from '#telemetry';
 import { Shutdown } from '../shutdown.js';
 import { LOGGER } from '../tokens.js';
 import { countParkedReceipts } from './count-parked-receipts.js';
@@ -32,7 +32,7 @@ export class RecordStep {
     if (recorded === false) {
       instruments().fenced.add(1, { channel: delivery.channel });
       this.logger.warn(
-        { tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind },
+        { ...deliveryFields(delivery), outcome: outcome.kind },
         'the claim was lost before the record; the outcome is not recorded',
       );
       return false;
@@ -84,7 +84,7 @@ export class RecordStep {
     }
     instruments().spooled.add(1, { channel: delivery.channel });
     this.logger.error(
-      { err: error, tenant_id: delivery.tenantId, delivery_id: delivery.deliveryId, outcome: outcome.kind },
+      { err: error, ...deliveryFields(delivery), outcome: outcome.kind },
       'the outcome could not be recorded; it was written to the spool',
     );
   }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { type ClaimedDelivery, DueDeliveriesStore, isUnavailable, WrongMasterKey } from '#database';
-import { instruments, type Logger } from '#telemetry';
+import { deliveryFields, instruments, type Logger } from '#telemetry';
 import { Shutdown } from '../shutdown.js';
 import { LOGGER } from '../tokens.js';
 import { LockedAccounts } from './locked-accounts.js';
@@ -37,8 +37,8 @@ export class ReleaseClaim {
 
   /** Resolves when the claim is released, which during an outage is after its end, or when the claim is kept. */
   async run(delivery: ClaimedDelivery, error: unknown): Promise<void> {
-    const { tenantId, deliveryId, channel } = delivery;
-    const ids = { tenant_id: tenantId, delivery_id: deliveryId, channel };
+    const { tenantId, channel } = delivery;
+    const ids = deliveryFields(delivery);
     const reason = reasonOf(error, this.shutdown);
     if (reason === null) {
       instruments().outcomes.add(1, { channel, outcome: 'error', reason: '' });
@@ -61,7 +61,7 @@ export class ReleaseClaim {
         return;
       } catch (error) {
         if (this.shutdown.hasBegun || !isUnavailable(error)) {
-          this.logger.warn({ err: error, delivery_id: delivery.deliveryId }, 'releasing a claim failed');
+          this.logger.warn({ ...deliveryFields(delivery), err: error }, 'releasing a claim failed');
           return;
         }
         await delay(RETRY_MS);

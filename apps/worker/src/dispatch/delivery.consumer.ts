@@ -3,7 +3,7 @@ import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { ClaimedDelivery } from '#database';
 import { channelIds, laneName, type Outcome } from '#domain';
 import { type DeliveryBatch, deliveriesPattern } from '#messaging';
-import { instruments, type Logger, traceIdOf } from '#telemetry';
+import { beginTrace, type DeliveryTrace, deliveryFields, instruments, type Logger, spanSink } from '#telemetry';
 import { LockedAccounts } from '../delivery/locked-accounts.js';
 import { Pipeline } from '../delivery/pipeline.js';
 import { ReleaseClaim } from '../delivery/release-claim.js';
@@ -38,23 +38,34 @@ export class DeliveryConsumer {
 
   private async run(delivery: ClaimedDelivery): Promise<void> {
     const startedAt = performance.now();
-    const ids = {
-      tenant_id: delivery.tenantId,
-      delivery_id: delivery.deliveryId,
-      channel: delivery.channel,
-      trace_id: traceIdOf(delivery.traceparent),
-    };
+    const trace = beginTrace(delivery);
     try {
       if (this.shutdown.hasBegun) throw new NotSent('the worker stops');
       const outcome = await this.pipeline.run(delivery);
       if ('attempt' in outcome && outcome.attempt) this.locked.unlock(delivery.tenantId, delivery.channel);
       const line = logLineOf(outcome);
       instruments().outcomes.add(1, { channel: delivery.channel, outcome: outcome.kind, reason: line.reason ?? '' });
-      this.logger.info({ ...ids, ...line, duration_ms: Math.round(performance.now() - startedAt) }, 'delivery');
+      const durationMs = Math.round(performance.now() - startedAt);
+      this.logger.info({ ...deliveryFields(delivery), ...line, duration_ms: durationMs }, 'delivery');
+      endTrace(trace, line, isFailure(outcome) ? (line.code ?? line.reason ?? outcome.kind) : undefined);
     } catch (error) {
+      endTrace(trace, { outcome: 'error' }, this.shutdown.hasBegun ? undefined : (error as Error).name);
       await this.releaseClaim.run(delivery, error);
     }
   }
+}
+
+function endTrace(trace: DeliveryTrace | undefined, line: LogLine | { outcome: 'error' }, error?: string): void {
+  const sink = spanSink();
+  if (!trace || !sink) return;
+  const attributes = Object.fromEntries(Object.entries(line).map(([name, value]) => [`carillon.${name}`, value]));
+  trace.end(sink, { attributes, error });
+}
+
+/** An attempt that the provider did not accept, or an end without one. */
+function isFailure(outcome: Outcome): boolean {
+  if ('attempt' in outcome && outcome.attempt && outcome.attempt.outcome !== 'sent') return true;
+  return outcome.kind === 'failed' || outcome.kind === 'unknown';
 }
 
 interface LogLine {

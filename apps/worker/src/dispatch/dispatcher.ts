@@ -6,7 +6,7 @@ import type { Config } from '#config';
 import { type ClaimedDelivery, DueDeliveriesStore } from '#database';
 import { type ChannelId, type LaneNumber, newId } from '#domain';
 import type { DeliveryTransport } from '#messaging';
-import { instruments, type Logger } from '#telemetry';
+import { instruments, type Logger, noteClaims } from '#telemetry';
 import { OutcomeSpool } from '../delivery/outcome-spool.js';
 import { CONFIG, LOGGER, TRANSPORT } from '../tokens.js';
 import { ChannelQueue } from './channel-queue.js';
@@ -136,6 +136,7 @@ export class Dispatcher {
     // Before the claim, so that a delivery that becomes due meanwhile makes the lane pending again. One of a tenant
     // that the round has passed waits for the next poll.
     queue.pending.delete(lane);
+    const claimedFrom = performance.now();
     const { deliveries, more, endedAt } = await this.store.claim({
       channel,
       lane,
@@ -150,6 +151,7 @@ export class Dispatcher {
     queue.noteSkipped(lane, capacities, deliveries);
     if (deliveries.length === 0) return;
     instruments().claimed.add(deliveries.length, { channel });
+    noteClaims(deliveries, claimedFrom);
     if (!this.isRunning) return await this.release(deliveries);
     try {
       await this.transport.publish(channel, lane, deliveries);

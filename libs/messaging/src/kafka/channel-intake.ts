@@ -19,6 +19,8 @@ export interface ChannelIntakeOptions<Delivery extends DeliveryClaim> {
    * database is unavailable.
    */
   confirm: (tickets: ClaimTicket[]) => Promise<(Delivery | null)[]>;
+  /** Called before the delivery is processed, with the headers of its message. */
+  onReceived: (delivery: Delivery, headers: IncomingMessage['headers']) => void;
   /** Processes a batch. Resolves when every delivery of it is done. */
   work: (batch: DeliveryBatch<Delivery>) => Promise<void>;
   onPoison: (message: IncomingMessage, reason: string) => Promise<void>;
@@ -131,8 +133,11 @@ export class ChannelIntake<Delivery extends DeliveryClaim> {
         const deliveries = await this.options.confirm(unconfirmed.map(({ ticket }) => ticket));
         const confirmed = new Map<Delivery, PendingDelivery>();
         deliveries.forEach((delivery, index) => {
-          if (delivery) confirmed.set(delivery, unconfirmed[index]!);
-          else this.finish(unconfirmed[index]!, true);
+          const pending = unconfirmed[index]!;
+          if (delivery) {
+            this.options.onReceived(delivery, pending.message.headers);
+            confirmed.set(delivery, pending);
+          } else this.finish(pending, true);
         });
         return confirmed;
       } catch (error) {

@@ -9,8 +9,6 @@ export interface DeliveryClaim extends DeliveryReference {
   readonly sending: boolean;
   /** Hash of the recipient or of the ordering key. Deliveries with the same key reach the same consumer in order. */
   readonly messageKey: string;
-  /** W3C trace context, sent in the header of the same name. */
-  readonly traceparent: string | null;
 }
 
 /** The claim that a message names. Only the database knows whether it is still valid. */

@@ -2,6 +2,7 @@ import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 import type { ChannelId, LaneNumber } from '#domain';
 import { callConsumer } from '../call-consumer.js';
 import { type DeliveryTransport, deliveriesPattern } from '../delivery-transport.js';
+import type { IncomingMessage } from './assigned-partitions.js';
 import { ChannelIntake } from './channel-intake.js';
 import { DeadLetterTopic, type PoisonMessage } from './dead-letter-topic.js';
 import { type ClaimTicket, type DeliveryClaim, writeDeliveryMessage } from './delivery-message.js';
@@ -18,6 +19,10 @@ export interface KafkaTransportOptions<Delivery extends DeliveryClaim> extends T
    * end; null for the others. Throws while the database is unavailable.
    */
   confirm: (tickets: ClaimTicket[]) => Promise<(Delivery | null)[]>;
+  /** Headers of the message of a delivery. */
+  headersOf: (delivery: Delivery) => Record<string, string> | undefined;
+  /** Called before the delivery is processed, with the headers of its message. */
+  onReceived: (delivery: Delivery, headers: IncomingMessage['headers']) => void;
   notePoison: (message: PoisonMessage) => Promise<void>;
   onFault: (error: Error, what: string) => void;
 }
@@ -109,11 +114,10 @@ export class KafkaTransport<Delivery extends DeliveryClaim>
     if (consumer.uncommitted !== null) consumer.uncommitted += deliveries.length;
     await this.writer.send(
       this.writer.topics.deliveries(channel, lane),
-      deliveries.map((delivery) => ({
-        key: delivery.messageKey,
-        value: writeDeliveryMessage(delivery),
-        ...(delivery.traceparent && { headers: { traceparent: delivery.traceparent } }),
-      })),
+      deliveries.map((delivery) => {
+        const headers = this.options.headersOf(delivery);
+        return { key: delivery.messageKey, value: writeDeliveryMessage(delivery), ...(headers && { headers }) };
+      }),
     );
   }
 
@@ -141,7 +145,7 @@ export class KafkaTransport<Delivery extends DeliveryClaim>
   }
 
   private makeConsumer(channel: ChannelId): ChannelConsumer<Delivery> {
-    const { kafka, concurrency, sessionMs, confirm, onFault } = this.options;
+    const { kafka, concurrency, sessionMs, confirm, onReceived, onFault } = this.options;
     const consumer: ChannelConsumer<Delivery> = {
       channel,
       intake: new ChannelIntake({
@@ -152,6 +156,7 @@ export class KafkaTransport<Delivery extends DeliveryClaim>
         sessionMs,
         concurrency: concurrency[channel],
         confirm,
+        onReceived,
         work: async (batch) => {
           const handler = this.getHandlerByPattern(deliveriesPattern(channel));
           if (!handler) throw new Error(`no consumer for ${deliveriesPattern(channel)}`);

@@ -2,6 +2,7 @@
 
 import { type AddressFeedback, type Attempt, comparableAddress, ProviderError } from '#domain';
 import type { ProviderAcceptance, ProviderMessage } from '#providers';
+import { traceOf } from '#telemetry';
 import type { Addressed } from '../pipeline-context.js';
 
 /** Accepted or refused, and the feedback on the addresses. */
@@ -29,9 +30,7 @@ export async function callProvider(
 ): Promise<ProviderResult> {
   const targets = addressed.addresses.length > 0 ? addressed.addresses : [null];
   const results = await Promise.all(
-    targets.map(
-      async (to): Promise<AddressResult> => ({ to, answer: await sendOnce(addressed, attempt, to, deadline) }),
-    ),
+    targets.map(async (to): Promise<AddressResult> => ({ to, answer: await traced(addressed, attempt, to, deadline) })),
   );
   const addressFeedback = addressFeedbackOf(addressed, results);
   const accepted = results
@@ -69,6 +68,30 @@ function addressFeedbackOf({ delivery, sender }: Addressed, results: readonly Ad
   if (delivery.channel !== 'email' && delivery.channel !== 'sms') return {};
   const address = comparableAddress(delivery.channel, first.to);
   return { suppress: { address, reason: first.optedOut ? 'unsubscribed' : 'bad_address' } };
+}
+
+async function traced(
+  addressed: Addressed,
+  attempt: number,
+  to: string | null,
+  signal: AbortSignal,
+): Promise<ProviderAcceptance | ProviderError> {
+  const trace = traceOf(addressed.delivery);
+  const startedAt = performance.now();
+  const answer = await sendOnce(addressed, attempt, to, signal);
+  if (!trace) return answer;
+  const { provider, account } = addressed.sender;
+  const refused = answer instanceof ProviderError ? answer : undefined;
+  const attributes = {
+    'carillon.provider': provider,
+    'carillon.provider_account_id': account?.id,
+    'carillon.attempt': attempt,
+    'carillon.outcome': refused?.kind ?? 'sent',
+    'carillon.code': refused?.code,
+  };
+  const error = refused && (refused.code ?? refused.kind);
+  trace.note('provider', startedAt, { kind: 'client', parentName: 'send', attributes, ...(error && { error }) });
+  return answer;
 }
 
 async function sendOnce(

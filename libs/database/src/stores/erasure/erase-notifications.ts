@@ -114,7 +114,7 @@ const NOTIFICATIONS = `
 with erased as (
   update notifications
   set recipient_id = 'erased', payload = null, content = null, shared_content_id = null, metadata = null,
-      ordering_key = null
+      ordering_key = null, traceparent = null
   where tenant_id = $1 and id = any ($2::uuid[]) returning 1
 )
 select count(*)::int as notifications from erased`;

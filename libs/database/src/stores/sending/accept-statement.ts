@@ -167,10 +167,10 @@ with requests as materialized (
 ), inserted_notifications as (
   insert into notifications (tenant_id, id, recipient_id, type, category, channels, template_id, content, payload,
                              priority, ordering_key, metadata, scheduled_at, expires_at, total, created_at,
-                             endpoint_id, shared_content_id)
+                             endpoint_id, shared_content_id, traceparent)
   select tenant_id, id, recipient_id, type, category, string_to_array(channels, ','), template_id, content::jsonb,
          payload::jsonb, priority, ordering_key, ($${METADATA}::text[])[metadata_position]::jsonb, scheduled_at,
-         expires_at, total, created_at, endpoint_id, shared_content_id
+         expires_at, total, created_at, endpoint_id, shared_content_id, traceparent
   from accepted_requests
 ), accepted_deliveries as materialized (
   select a.tenant_id, d.id, a.id as notification_id, a.recipient_id, d.channel, d.address, a.lane, a.ordering_key,

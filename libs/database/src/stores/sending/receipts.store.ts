@@ -1,5 +1,6 @@
 import { NIL_ID, newId, PLATFORM_TENANT_ID } from '#domain';
 import { Batcher } from '../../batcher.js';
+import { columnList } from '../../column-list.js';
 import type { Database } from '../../database.js';
 import { isOutage } from '../../outage.js';
 import type { ClaimedDelivery } from '../queue/claimed-delivery.js';
@@ -63,6 +64,19 @@ export class ReceiptsStore {
       values: [PLATFORM_TENANT_ID, token, digest, expiresAt],
     });
     return bound!.same;
+  }
+
+  /** The trace contexts of the notifications of these deliveries, in their order; null for one without. */
+  async traceparentsOf(
+    deliveries: readonly Pick<DeliveryReceipt, 'tenantId' | 'deliveryId'>[],
+  ): Promise<(string | null)[]> {
+    const rows = await this.database.platform.query<{ ord: number; traceparent: string }>({
+      name: 'traces_of_deliveries',
+      text: TRACES,
+      values: tracedColumns.values(deliveries),
+    });
+    const found = new Map(rows.map(({ ord, traceparent }) => [ord, traceparent]));
+    return deliveries.map((_, index) => found.get(index + 1) ?? null);
   }
 
   private async write(batch: readonly IncomingReceipt[]): Promise<ReceiptResult[]> {
@@ -174,6 +188,21 @@ export class ReceiptsStore {
     return row?.state ?? null;
   }
 }
+
+const tracedColumns = columnList<Pick<DeliveryReceipt, 'tenantId' | 'deliveryId'>>({
+  tenant_id: ['uuid', ({ tenantId }) => tenantId],
+  id: ['uuid', ({ deliveryId }) => deliveryId],
+});
+
+/** Indexes: deliveries_pkey, notifications_pkey. */
+const TRACES = `
+select i.ord::integer as ord, n.traceparent
+from ${tracedColumns.numberedTable('i')}
+cross join lateral (
+  select notification_id from deliveries d where d.tenant_id = i.tenant_id and d.id = i.id limit 1) d
+cross join lateral (
+  select traceparent from notifications n where n.tenant_id = i.tenant_id and n.id = d.notification_id limit 1) n
+where n.traceparent is not null`;
 
 /**
  * An unknown delivery becomes `sent`, or `failed` with a dead letter. Index: deliveries_pkey, notifications_pkey. Lock

@@ -48,6 +48,7 @@ const parameters = parameterList(
   'input',
   'startsAt',
   'spreadSeconds',
+  'traceparent',
 );
 const p = parameters.in;
 
@@ -74,6 +75,7 @@ function acceptValues(topicSend: NewTopicSend): unknown[] {
     input: json(inputOf(topicSend)),
     startsAt: topicSend.startsAt,
     spreadSeconds: send.spread_over_seconds ?? null,
+    traceparent: topicSend.traceparent,
   });
 }
 
@@ -99,10 +101,11 @@ with topic as materialized (
   where ${p.sharedContentId} is not null
 ), inserted_notification as (
   insert into notifications (tenant_id, id, topic, type, category, channels, template_id, shared_content_id, priority,
-                             ordering_key, metadata, scheduled_at, expires_at, total, created_at)
+                             ordering_key, metadata, scheduled_at, expires_at, total, created_at, traceparent)
   select ${p.tenantId}, ${p.id}, ${p.topic}, ${p.type}::text, ${p.category}::text, ${p.channels}::text[],
          ${p.templateId}::text, ${p.sharedContentId}, ${p.priority}::smallint, ${p.orderingKey}::text,
-         ${p.metadata}::jsonb, ${p.scheduledAt}::timestamptz, ${p.expiresAt}::timestamptz, 1, created_at
+         ${p.metadata}::jsonb, ${p.scheduledAt}::timestamptz, ${p.expiresAt}::timestamptz, 1, created_at,
+         ${p.traceparent}::text
   from accepted
 ), inserted_job as (
   insert into jobs (tenant_id, id, kind, input, total, pace_per_second, notification_id, due_at)
