@@ -3,7 +3,7 @@ import { beginAccept, endAccept, instruments, type Logger, traceIdOf, traceparen
 import type { CarillonRequest } from '../access/access.js';
 import { routeConfigOf } from './route-config.js';
 
-/** Takes the caller's trace context. A request that creates notifications gets a span that their deliveries continue. */
+/** Takes the caller's trace context. A request that creates notifications gets a span: their deliveries continue it. */
 export function beginRequestTrace(request: CarillonRequest): void {
   const given = traceparentOf(request.headers.traceparent);
   request.trace = routeConfigOf(request).accepts ? beginAccept(given) : undefined;
