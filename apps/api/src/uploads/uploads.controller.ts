@@ -5,6 +5,7 @@ import type { FastifyReply } from 'fastify';
 import { type Caller, type CarillonRequest, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { idempotencyKeyOf } from '../http/idempotency.js';
+import { AcceptsNotifications } from '../http/route-config.js';
 import { SkipIdempotency } from '../http/skip-idempotency.js';
 import { StreamedBody } from '../http/streamed-body.js';
 import { jobView } from '../jobs/job.schema.js';
@@ -20,6 +21,7 @@ export class UploadsController {
 
   @Post('notifications/stream')
   @HttpCode(202)
+  @AcceptsNotifications()
   @SkipIdempotency()
   @RequireApiKey('notifications:write')
   @StreamedBody(MAX_UPLOAD_BYTES)
