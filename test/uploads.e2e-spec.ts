@@ -109,10 +109,12 @@ describe('an upload', () => {
       JSON.stringify({ ...ok, idempotency_key: key }),
       JSON.stringify({ ...ok, recipient_id: 'other', idempotency_key: key }),
       '{"__proto__": {}, "recipient_id": "x"}',
+      JSON.stringify({ ...ok, ...Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`${n}`.repeat(2_000), 1])) }),
     ];
     const job = await jobOf(await upload(`${lines.join('\n')}\n`));
-    expect(job).toMatchObject({ total: 11, done: 2, failed: 9 });
-    expect((await errorsOf(job.id)).map(({ line, code, errors }) => [line, code, errors[0].code])).toEqual([
+    expect(job).toMatchObject({ total: 12, done: 2, failed: 10 });
+    const all = await errorsOf(job.id);
+    expect(all.map(({ line, code, errors }) => [line, code, errors[0].code])).toEqual([
       [3, 'validation_failed', 'malformed_json'],
       [4, 'validation_failed', 'unknown_field'],
       [5, 'no_address', 'no_address'],
@@ -122,7 +124,10 @@ describe('an upload', () => {
       [9, 'validation_failed', 'bad_address'],
       [11, 'idempotency_mismatch', 'idempotency_mismatch'],
       [12, 'validation_failed', 'malformed_json'],
+      [13, 'validation_failed', 'unknown_field'],
     ]);
+    expect(all.at(-1).errors.length).toBe(10);
+    expect(JSON.stringify(all.at(-1).errors).length).toBeLessThan(11_000);
     const page = (await tenant.call('GET', `/api/v1/jobs/${job.id}/errors?limit=2`)).body;
     const next = `/api/v1/jobs/${job.id}/errors?limit=2&cursor=${page.next_cursor}`;
     expect((await tenant.call('GET', next)).body.data.map(({ line }: Json) => line)).toEqual([5, 6]);

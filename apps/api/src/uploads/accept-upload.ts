@@ -63,8 +63,8 @@ export class AcceptUpload {
   private async counted<T>(tenantId: string, work: () => Promise<T>): Promise<T> {
     const ofTenant = this.arriving.get(tenantId) ?? 0;
     const all = [...this.arriving.values()].reduce((sum, count) => sum + count, 0);
-    if (ofTenant >= UPLOADS_OF_TENANT) throw tooMany('rate_limited', `${UPLOADS_OF_TENANT} of this tenant`);
-    if (all >= UPLOADS_AT_ONCE) throw tooMany('unavailable', `${UPLOADS_AT_ONCE}`);
+    if (ofTenant >= UPLOADS_OF_TENANT) throw tooMany('rate_limited', `${UPLOADS_OF_TENANT} uploads of a tenant`);
+    if (all >= UPLOADS_AT_ONCE) throw tooMany('unavailable', `${UPLOADS_AT_ONCE} uploads`);
     this.arriving.set(tenantId, ofTenant + 1);
     try {
       return await work();
@@ -77,6 +77,6 @@ export class AcceptUpload {
 }
 
 function tooMany(code: 'rate_limited' | 'unavailable', most: string): DomainError {
-  const message = `A process accepts at most ${most} uploads at a time. Try again when one has ended.`;
+  const message = `A process accepts at most ${most} at a time. Try again when one has ended.`;
   return new DomainError(code, message, { retryAfterSeconds: RETRY_AFTER_SECONDS });
 }

@@ -41,6 +41,7 @@ class Splitter {
     for (let to = chunk.indexOf(LINE_FEED); to !== -1; to = chunk.indexOf(LINE_FEED, from)) {
       this.add(chunk.subarray(from, to));
       lines.push(...this.end());
+      if (this.line > MAX_LINES + 1) throw tooManyLines();
       from = to + 1;
     }
     this.add(chunk.subarray(from));
@@ -54,8 +55,7 @@ class Splitter {
     this.parts = [];
     this.length = 0;
     if (bytes && isBlank(bytes)) return [];
-    if (this.line > MAX_LINES + 1)
-      throw new DomainError('payload_too_large', `An upload may have at most ${MAX_LINES} lines after the first.`);
+    if (this.line > MAX_LINES + 1) throw tooManyLines();
     return [{ line: this.line, bytes }];
   }
 
@@ -65,6 +65,11 @@ class Splitter {
     if (this.length > DEFAULT_BODY_LIMITS.bytes) this.parts = [];
     else if (part.length > 0) this.parts.push(part);
   }
+}
+
+/** Blank lines count too: each takes time. */
+function tooManyLines(): DomainError {
+  return new DomainError('payload_too_large', `An upload may have at most ${MAX_LINES} lines after the first.`);
 }
 
 /** Space, tab and carriage return. */

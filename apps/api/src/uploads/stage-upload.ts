@@ -17,6 +17,9 @@ const BATCH_LINES = 1_000;
 const BATCH_BYTES = 1024 * 1024;
 /** Longest id of a recipient. */
 const MAX_ID = 255;
+/** Errors that are kept of a line, and characters of a pointer and a message: both may quote a key of any length. */
+const KEPT_ERRORS = 10;
+const KEPT_CHARACTERS = 500;
 
 export interface StagedUpload {
   jobId: string;
@@ -133,7 +136,16 @@ function givenRecipient(value: unknown): string | null {
 }
 
 function rejectionOf(errors: FieldError[]): StagedLine['rejection'] {
-  return { code: validationFailed(errors).code, errors };
+  const kept = errors.slice(0, KEPT_ERRORS).map(({ pointer, code, message }) => ({
+    pointer: cut(pointer),
+    code,
+    message: cut(message),
+  }));
+  return { code: validationFailed(errors).code, errors: kept };
+}
+
+function cut(text: string): string {
+  return text.length > KEPT_CHARACTERS ? `${text.slice(0, KEPT_CHARACTERS - 3).toWellFormed()}...` : text;
 }
 
 function ofLine({ line }: RawLine, errors: FieldError[]): DomainError {
