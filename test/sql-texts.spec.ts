@@ -109,6 +109,16 @@ describe('texts of SQL', () => {
       'emit-events.ts deliveryEvent',
       'emit-events.ts emit',
       'erase-events.ts erasedData',
+      'erase-events.ts isOfNewRecipient',
+      // The column of deliveries: notification_id or id.
+      'erase-notifications.ts abandon',
+      'erase-notifications.ts addressesTold',
+      'erase-notifications.ts deliveryIds',
+      'erase-notifications.ts inBatch',
+      'erase-notifications.ts lateInboxItems',
+      'erase-notifications.ts ownRows',
+      'erase-notifications.ts suppressedAddresses',
+      'erase-notifications.ts vendorTexts',
       'expired-rows.store.ts deleteFrom',
       // Names of kinds, tables and columns, which are constants.
       'export-statements.ts line',

@@ -142,22 +142,6 @@ update jobs j set
 where tenant_id = $1 and (input->'exclude' ? $2 or cursor->>'after' = $2)`;
 
 /**
- * The counters first: a record that is inserting an item holds their row, and its item is visible to the next
- * statement. Indexes: inbox_counters_pkey, inbox_items_pkey.
- */
-export function eraseInbox(tenantId: string, recipientId: string): Statement[] {
-  const values = [tenantId, recipientId];
-  return [
-    { text: 'delete from inbox_counters where tenant_id = $1 and recipient_id = $2', values },
-    {
-      text: `with deleted as (delete from inbox_items where tenant_id = $1 and recipient_id = $2 returning 1)
-             select count(*)::int as inbox_items from deleted`,
-      values,
-    },
-  ];
-}
-
-/**
  * The entries that have the addresses themselves. $3: all channels. Index:
  * suppressions_tenant_id_channel_address_key.
  */

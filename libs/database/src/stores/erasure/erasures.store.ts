@@ -7,6 +7,7 @@ import type { Statement } from '../../statement.js';
 import type { AuditNote } from '../audit/audit-entry.js';
 import { eraseAnswers } from './erase-answers.js';
 import { ERASE_EVENT_NOTIFICATIONS, ERASE_EVENTS, EVENT_NOTIFICATIONS, EVENTS_EXAMINED } from './erase-events.js';
+import { eraseInbox } from './erase-inbox.js';
 import {
   ADDRESSES_TOLD,
   ADDRESSES_TOLD_OF_DELIVERIES,
@@ -20,7 +21,6 @@ import {
 import {
   ACCOUNT_HEALTH,
   COMPLETE,
-  eraseInbox,
   eraseProfile,
   eraseSuppressions,
   FORGET,
@@ -120,7 +120,7 @@ export class ErasuresStore {
     await this.eraseNotifications(erasure, counts);
     await this.eraseTopicSends(erasure, counts);
     // After the deliveries are ended, because until then one could insert an inbox item.
-    add(counts, await this.run(tenantId, eraseInbox(tenantId, recipientId)));
+    add(counts, await this.run(tenantId, eraseInbox(tenantId, recipientId, requestedAt)));
     // Before the steps that search for addresses, because events contain addresses that nothing else does any more.
     await this.eraseLateRows(erasure);
     add(counts, await this.run(tenantId, eraseSuppressions(tenantId, recipientId, this.keys.addressKey)));
@@ -139,7 +139,7 @@ export class ErasuresStore {
       const ids = found.map(({ id }) => id);
       if (ids.length === 0) return ids;
       await this.database.platform.query({ text: ADDRESSES_TOLD, values: [tenantId, ids, recipientId] });
-      add(counts, await this.run(tenantId, eraseNotifications(tenantId, recipientId, ids)));
+      add(counts, await this.run(tenantId, eraseNotifications({ tenantId, recipientId, requestedAt, ids })));
       return ids;
     });
   }
@@ -164,17 +164,18 @@ export class ErasuresStore {
         text: ADDRESSES_TOLD_OF_DELIVERIES,
         values: [tenantId, ids, recipientId],
       });
-      add(counts, await this.run(tenantId, eraseTopicDeliveries(tenantId, recipientId, ids)));
+      add(counts, await this.run(tenantId, eraseTopicDeliveries({ tenantId, recipientId, requestedAt, ids })));
       return ids;
     });
   }
 
-  private async eraseLateRows({ tenantId, recipientId, completedAt }: Erasure): Promise<void> {
+  private async eraseLateRows(erasure: Erasure): Promise<void> {
+    const { tenantId, recipientId, requestedAt, completedAt } = erasure;
     let last = '0';
     for (let examined = EVENTS_EXAMINED; examined === EVENTS_EXAMINED; ) {
       const [row] = await this.database.queryForTenant<{ examined: number; last: string | null }>(tenantId, {
         text: ERASE_EVENTS,
-        values: [tenantId, recipientId, last, completedAt],
+        values: [tenantId, recipientId, last, completedAt, requestedAt],
       });
       examined = row!.examined;
       last = row!.last ?? last;
@@ -183,15 +184,20 @@ export class ErasuresStore {
       // As the platform: under row-level security no condition on a value inside `payload` can use an index.
       const found = await this.database.platformReads.query<{ id: string }>({
         text: EVENT_NOTIFICATIONS,
-        values: [tenantId, recipientId, completedAt],
+        values: [tenantId, recipientId, completedAt, requestedAt],
       });
       if (found.length === 0) break;
       const ids = found.map(({ id }) => id);
-      await this.run(tenantId, [
-        ...VENDOR_TEXTS.map((text) => ({ text, values: [tenantId, ids] })),
-        { text: ERASE_EVENT_NOTIFICATIONS, values: [tenantId, ids, recipientId] },
-      ]);
+      for (let at = 0; at < ids.length; at += BATCH)
+        await this.eraseEventNotifications(erasure, ids.slice(at, at + BATCH));
     }
+  }
+
+  private async eraseEventNotifications({ tenantId, recipientId }: Erasure, ids: string[]): Promise<void> {
+    await this.run(tenantId, [
+      ...VENDOR_TEXTS.map((text) => ({ text, values: [tenantId, ids] })),
+      { text: ERASE_EVENT_NOTIFICATIONS, values: [tenantId, ids, recipientId] },
+    ]);
   }
 
   /** Calls `erase` with the last id of the batch before until a batch is not full. */
