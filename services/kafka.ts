@@ -3,10 +3,14 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
+import { fixTimer } from '../libs/messaging/src/kafka/fix-timer.ts';
 import { freePort, onPath, run } from './programs.ts';
 
 export const KAFKA_VERSION = '4.2.1';
 const SLF4J_VERSION = '1.7.36';
+// Also for the clients that tests make themselves.
+fixTimer();
+
 const CLUSTER_ID = 'Y2FyaWxsb24tbG9jYWwtMQ';
 
 export interface KafkaService {

@@ -1,9 +1,9 @@
-// The Kafka client of this process, with its log, its compression, and a fix for a timer of kafkajs.
+// The Kafka client of this process, with its log and its compression.
 
-import { createRequire } from 'node:module';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { Admin, Kafka, PartitionerArgs, Producer, SASLOptions } from 'kafkajs';
 import { fnv1a } from '#domain';
+import { fixTimer } from './fix-timer.js';
 
 export interface KafkaOptions {
   /** `host:port` of each broker. */
@@ -15,7 +15,6 @@ export interface KafkaOptions {
   onLog: (message: string, extra: Record<string, unknown>) => void;
 }
 
-let timerFixed = false;
 /** Retries last longer than the eight to ten seconds that the failover of a killed broker takes. */
 const PRODUCE_RETRIES = 20;
 
@@ -63,20 +62,4 @@ export type { Admin, Kafka, Producer };
 /** FNV-1a takes a tenth of the time of the client's own murmur2. */
 function partitionOf({ partitionMetadata, message }: PartitionerArgs): number {
   return fnv1a(String(message.key ?? '')) % partitionMetadata.length;
-}
-
-/**
- * kafkajs 2.2.4 sets a timer with a negative delay after every response, even without pending requests: a thousand
- * wake-ups per second and connection (github.com/tulios/kafkajs/issues/1751). Only pending requests need the timer.
- */
-function fixTimer(): void {
-  if (timerFixed) return;
-  timerFixed = true;
-  const { prototype } = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as {
-    prototype: { pending: unknown[]; scheduleCheckPendingRequests(): void };
-  };
-  const { scheduleCheckPendingRequests } = prototype;
-  prototype.scheduleCheckPendingRequests = function (this: typeof prototype): void {
-    if (this.pending.length > 0) scheduleCheckPendingRequests.call(this);
-  };
 }
