@@ -264,15 +264,15 @@ describe('every change of the operator, and every audited change with a key', ()
       create function refuse_entry() returns trigger language plpgsql as $$ begin raise exception 'no entry'; end $$;
       create trigger refuse_entry before insert on audit_log for each row execute function refuse_entry()`);
     const tables = ['tenants', 'api_keys', 'provider_accounts', 'dead_letters', 'webhook_endpoints', 'suppressions'];
-    const stored = async (): Promise<unknown> =>
-      await Promise.all(
-        [...tables, 'recipients', 'categories', 'schedules', 'templates', 'template_versions'].map(async (table) => {
-          const columns = table === 'api_keys' ? `to_jsonb(x) - 'last_used_at'` : 'to_jsonb(x)';
-          return (
-            await app.sql.query(`select md5(string_agg((${columns})::text, '' order by x::text)) from ${table} x`)
-          ).rows;
-        }),
-      );
+    const stored = async (): Promise<unknown[]> => {
+      const found: unknown[] = [];
+      for (const table of [...tables, 'recipients', 'categories', 'schedules', 'templates', 'template_versions']) {
+        const columns = table === 'api_keys' ? `to_jsonb(x) - 'last_used_at'` : 'to_jsonb(x)';
+        const text = `select md5(string_agg((${columns})::text, '' order by x::text)) from ${table} x`;
+        found.push((await app.sql.query(text)).rows);
+      }
+      return found;
+    };
     try {
       const before = await stored();
       for (const { route, request } of prepared)
