@@ -133,10 +133,17 @@ describe('explain', () => {
 
   it('does not open what another tenant has', async () => {
     const other = await app.tenant();
-    await other.call('PUT', '/api/v1/recipients/secret', { email: 'secret@example.com' });
-    const body = { recipient_id: 'secret', channel: 'email', content: CONTENT.email };
+    await other.call('PUT', '/api/v1/recipients/secret', { email: 'secret@example.com', attributes: { city: 'Bern' } });
+    const body = {
+      recipient_id: 'secret',
+      channel: 'email',
+      content: { subject: 'Hello', text: '{{recipient.city}}' },
+    };
     expect((await tenant.call('POST', '/api/v1/notifications/explain', body)).body.code).toBe('no_address');
-    expect((await explain(body, other))[0]).toMatchObject({ state: 'sent' });
+    expect((await explain(body, other))[0]).toMatchObject({ state: 'sent', message: { text: 'Bern' } });
+    // With an address of the send, the profile of the same id is not read either.
+    const [delivery] = await explain({ ...body, recipient_address: ADDRESS });
+    expect(delivery).toMatchObject({ state: 'failed', reason: 'render_error', message: null });
   });
 
   it('takes no place of a limit', async () => {

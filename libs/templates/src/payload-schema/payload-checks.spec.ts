@@ -246,13 +246,13 @@ describe('a pattern', () => {
 describe('no schema and no payload block the event loop', () => {
   const many = (count: number, of: (n: number) => unknown) =>
     Object.fromEntries(Array.from({ length: count }, (_, n) => [`a${n}`, of(n)]));
-  const wrong = many(900, () => 'x');
+  // Some 100 kB: so many values that a check of all on the event loop takes too long.
+  const wrong = many(9_000, () => 'x');
   const deep = (levels: number): object =>
     levels === 0 ? { type: 'string' } : { anyOf: Array(2).fill(deep(levels - 1)) };
   it.each([
-    ['many properties of a wrong type', { properties: many(300, () => ({ type: 'number' })) }, wrong],
-    ['every value against many alternatives', { additionalProperties: { anyOf: many140({ type: 'number' }) } }, wrong],
-    ['nested alternatives', { additionalProperties: deep(6) }, many(900, () => 1)],
+    ['every value against many alternatives', { additionalProperties: { anyOf: seventy({ type: 'number' }) } }, wrong],
+    ['nested alternatives', { additionalProperties: deep(6) }, many(9_000, () => 1)],
     [
       'many patterns',
       { additionalProperties: { allOf: Array(9).fill({ pattern: `^${'[a-z]*'.repeat(9)}$` }) } },
@@ -263,15 +263,11 @@ describe('no schema and no payload block the event loop', () => {
       { additionalProperties: { allOf: Array(140).fill({ minLength: 1e6 }) } },
       many(10, () => '👍'.repeat(10_000)),
     ],
-    ['names', { propertyNames: { enum: Array.from({ length: 140 }, (_, n) => n) } }, wrong],
+    ['names', { propertyNames: { anyOf: seventy({ maxLength: 1 }) } }, wrong],
     [
       'many names that are missing',
-      {
-        items: true,
-        required: Array.from({ length: 140 }, (_, n) => `x${n}`),
-        allOf: Array(5).fill({ minProperties: 999 }),
-      },
-      wrong,
+      { additionalProperties: { required: Array.from({ length: 140 }, (_, n) => `x${n}`) } },
+      many(9_000, () => ({})),
     ],
     [
       'a list of 9,000',
@@ -286,15 +282,15 @@ describe('no schema and no payload block the event loop', () => {
     expect(ms).toBeLessThan(20);
   });
 
-  function many140(schema: object): object[] {
+  function seventy(schema: object): object[] {
     return Array<object>(70).fill(schema);
   }
 
   it('of any form', async () => {
     await fc.assert(
-      fc.asyncProperty(objectSchema, record, fc.constantFrom(1, 20, 200), async (schema, payload, times) => {
+      fc.asyncProperty(objectSchema, record, fc.constantFrom(1, 200, 3_000), async (schema, payload, times) => {
         const large = many(times, (n) => ({ ...payload, n }));
-        const wide = { additionalProperties: schema, allOf: [schema, { properties: many(20, () => schema) }] };
+        const wide = { additionalProperties: { allOf: Array(60).fill(schema) } };
         if (payloads.schemaFaults(wide).length > 0) return;
         const ms = await longestHold(async () => {
           await check(wide, large);
