@@ -259,24 +259,6 @@ describe('documented', () => {
     expect(compileErrors(code!.replace('kind: (code', 'sort: (code'))).not.toEqual([]);
   }, 30_000);
 
-  it('every link between our pages has a target', () => {
-    const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...files('docs', '.md')];
-    const broken = pages.flatMap((page) =>
-      [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)(#[^)]*)?\)/g)]
-        .map(([, target]) => join(page, '..', target!))
-        .filter((target) => {
-          try {
-            read(target);
-            return false;
-          } catch {
-            return !readdirSyncSafe(target);
-          }
-        })
-        .map((target) => `${page} → ${target}`),
-    );
-    expect(broken).toEqual([]);
-  });
-
   it('no paths of a development machine', () => {
     const everything = [
       ...sources,
@@ -340,15 +322,6 @@ async function compilerAt(file: string): Promise<(text: string) => string[]> {
       .getSemanticDiagnostics(program.getSourceFile(path))
       .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, ' '));
   };
-}
-
-function readdirSyncSafe(path: string): boolean {
-  try {
-    readdirSync(join(ROOT, path));
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 describe('deployments', () => {
