@@ -29,7 +29,7 @@ export interface CategoryChoices {
   category: CategoryPreference | null;
 }
 
-/** What decides whether one category may be sent to a recipient. A `DeliveryContext` has these fields. */
+/** The facts that decide whether one category may be sent to a recipient. A `DeliveryContext` has these fields. */
 export interface Consent {
   tenant: { status: 'active' | 'suspended' };
   /** Null if the tenant has not created the category: then it is enabled by default and not mandatory. */

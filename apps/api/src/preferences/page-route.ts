@@ -1,4 +1,4 @@
-// What the routes of all pages for recipients have in common.
+// Decorators of the routes of all pages for recipients.
 
 import { ApiResponse } from '@nestjs/swagger';
 import { z } from 'zod';

@@ -19,7 +19,7 @@ input[type=checkbox] { width: 1.25rem; height: 1.25rem; flex: none; margin: 0; }
 .done { border-inline-start: 4px solid light-dark(#1c6e34, #7fd69a); }
 `;
 
-/** What all pages of one recipient need. */
+/** The language and the look of all pages of one recipient. */
 export interface RecipientPage {
   language: PageLanguage;
   brand: Brand;

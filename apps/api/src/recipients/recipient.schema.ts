@@ -82,7 +82,7 @@ export function toPreferencesView({ quietHours, ...rest }: Preferences) {
 export const recipientParam = z.object({ id: recipientId });
 export const deviceParam = z.object({ id: recipientId, token: z.string().min(1).max(4_096) });
 
-/** Of a token that is minted without scopes. `preferences:write` must be asked for. */
+/** The scopes of a token that is minted without a list. `preferences:write` is only given if the list has it. */
 export const inboxScopes = ['inbox:read', 'inbox:write'] as const;
 export const tokenBody = z
   .strictObject({

@@ -6,7 +6,7 @@ import type { DecidingRule } from './deciding-rules.js';
 import { atLocalTime, localTimeAt } from './local-time.js';
 import type { DigestPolicy } from './policies.js';
 
-/** What decides about collecting, of a delivery that the recipient accepts. */
+/** The facts that decide whether a delivery is collected. The recipient accepts it. */
 export interface Collecting {
   /** Null if the category collects nothing. */
   policy: DigestPolicy | null;

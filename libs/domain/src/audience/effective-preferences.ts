@@ -33,8 +33,8 @@ export interface PreferenceSources {
 }
 
 /**
- * What a recipient gets, by category and channel: of the tenant's categories, `default`, and those that the recipient
- * has chosen. Leaves out the suppression list, which belongs to addresses, and the status of the tenant.
+ * The choices that apply to a recipient, by category and channel: of the tenant's categories, `default`, and those that
+ * the recipient has chosen. Leaves out the suppression list, which belongs to addresses, and the status of the tenant.
  */
 export function effectivePreferences(sources: PreferenceSources): EffectiveCategory[] {
   const { categories, preferences } = sources;

@@ -1,4 +1,4 @@
-// Times of the wall clock, such as "2026-12-24T09:00:00", and the instants that they are in a zone.
+// Converts local times such as "2026-12-24T09:00:00" to instants and back.
 
 import { Temporal } from 'temporal-polyfill';
 import { z } from 'zod';
@@ -39,7 +39,7 @@ export function atLocalTime(local: string, zone: string): Date {
   return new Date(epochMilliseconds);
 }
 
-/** What clocks in `zone` show at an instant, to the second: "2026-12-24T09:00:00". */
+/** The local time in `zone` at an instant, to the second: "2026-12-24T09:00:00". */
 export function localTimeAt(instant: Date, zone: string): string {
   return Temporal.Instant.fromEpochMilliseconds(instant.getTime())
     .toZonedDateTimeISO(zone)

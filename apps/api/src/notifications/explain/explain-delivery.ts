@@ -107,7 +107,7 @@ function notDue({ context, isBlocked }: PlannedDelivery): Verdict | null {
   return isBlocked ? waiting('ordering', 'send.ordering_key', null) : null;
 }
 
-/** What the steps of the pipeline decide at a time. */
+/** The decision of the pipeline's steps at a time. */
 function decideAt(facts: Facts, at: Date): Verdict {
   const { rendered, order, limits } = facts;
   if (rendered.missing) return rendered.missing;

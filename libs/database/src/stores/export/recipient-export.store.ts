@@ -101,7 +101,7 @@ export class RecipientExportStore {
     }
   }
 
-  /** What is found by the addresses that the recipient has, and those of their deliveries. */
+  /** Rows that contain an address of the recipient or of one of their deliveries. */
   private async *byAddress({ tenantId, recipientId, addresses: found }: Reading): AsyncGenerator<string> {
     const addresses = [...found];
     const hashes = addresses.map((address) => hashedAddress(this.keys.addressKey, tenantId, address));

@@ -36,7 +36,7 @@ export interface LockedJob extends Omit<Job, 'startedAt'> {
   maxItems: number;
 }
 
-/** What one chunk did. Committed with the writes of the chunk. */
+/** The result of one chunk. Committed with the writes of the chunk. */
 export interface ChunkResult {
   /** Items that the pace counts. */
   items: number;

@@ -21,6 +21,25 @@ export interface CancelledDelivery {
 }
 
 /**
+ * The common table expressions that cancel the deliveries of `deleted_due_rows`, with counters, events and timeline.
+ * $1: the tenant. Indexes: the primary keys. Lock order: due_deliveries, deliveries, then the notification.
+ */
+export const CANCELLED = `changed_deliveries as (
+  update deliveries d set state = 'cancelled' from deleted_due_rows q
+  where d.tenant_id = $1 and d.id = q.delivery_id and ${guard(CANCEL_MOVES, 'd.state', "'cancelled'")}
+  returning d.*
+), updated_notifications as (${updateCounters(CANCEL_MOVES)}
+), delivery_events as (
+  ${emit(`
+    ${changedDeliveries("'cancelled'", 'null::text')} where endpoint_id is null
+    union all
+    ${FINISHED_NOTIFICATIONS}`)}
+), log_entries as (
+  insert into delivery_log (tenant_id, delivery_id, id, code)
+  select $1, id, gen_random_uuid(), 'cancelled' from changed_deliveries
+)`;
+
+/**
  * Indexes: deliveries_notification_id_tenant_id_id_idx and the primary keys. Lock order: ordering key, digests,
  * due_deliveries, deliveries, then the notification.
  */
@@ -34,20 +53,7 @@ with ${lockedDigests('select id from deliveries where tenant_id = $1 and notific
       from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
     and (select count(*) from locked_digests) >= 0
   returning q.delivery_id, q.rate_limit_consumed, q.reason is not distinct from 'frequency_cap' as has_turn
-), changed_deliveries as (
-  update deliveries d set state = 'cancelled' from deleted_due_rows q
-  where d.tenant_id = $1 and d.id = q.delivery_id and ${guard(CANCEL_MOVES, 'd.state', "'cancelled'")}
-  returning d.*
-), updated_notifications as (${updateCounters(CANCEL_MOVES)}
-), delivery_events as (
-  ${emit(`
-    ${changedDeliveries("'cancelled'", 'null::text')} where endpoint_id is null
-    union all
-    ${FINISHED_NOTIFICATIONS}`)}
-), log_entries as (
-  insert into delivery_log (tenant_id, delivery_id, id, code)
-  select $1, id, gen_random_uuid(), 'cancelled' from changed_deliveries
-)
+), ${CANCELLED}
 select c.id, c.channel, q.rate_limit_consumed as "rateLimitConsumed", q.has_turn as "hasTurn"
 from changed_deliveries c join deleted_due_rows q on q.delivery_id = c.id`;
 

@@ -3,9 +3,9 @@
 import { atLocalTime, firstTimezone } from '#domain';
 import type { Sql } from '../../statement.js';
 import type { ChunkResult, LockedJob } from '../jobs/job.js';
-import { CANCEL_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
+import { CANCELLED } from '../notifications/cancel-notification.js';
 import { IS_CANCELLABLE, lockedDigests } from '../sending/digests/digest-record.js';
-import { changedDeliveries, emit, FINISHED_NOTIFICATIONS } from '../sending/emit-events.js';
+import { emit, FINISHED_NOTIFICATIONS } from '../sending/emit-events.js';
 import { MESSAGE_KEY } from '../sending/message-key.js';
 import type { TopicSendInput } from './topic-send.js';
 
@@ -182,20 +182,7 @@ with batch as materialized (
       select carillon_ordering_lock(tenant_id, ordering_key)
       from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
   returning q.delivery_id
-), changed_deliveries as (
-  update deliveries d set state = 'cancelled' from deleted_due_rows q
-  where d.tenant_id = $1 and d.id = q.delivery_id and ${guard(CANCEL_MOVES, 'd.state', "'cancelled'")}
-  returning d.*
-), updated_notifications as (${updateCounters(CANCEL_MOVES)}
-), delivery_events as (
-  ${emit(`
-    ${changedDeliveries("'cancelled'", 'null::text')} where endpoint_id is null
-    union all
-    ${FINISHED_NOTIFICATIONS}`)}
-), log_entries as (
-  insert into delivery_log (tenant_id, delivery_id, id, code)
-  select $1, id, gen_random_uuid(), 'cancelled' from changed_deliveries
-)
+), ${CANCELLED}
 select (select count(*) from batch)::int as examined, (select id from batch order by id desc limit 1) as last`;
 
 /**

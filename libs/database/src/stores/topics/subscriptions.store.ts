@@ -9,7 +9,7 @@ export interface NewSubscriptions {
   channels: readonly ChannelId[] | null | undefined;
 }
 
-/** Who is subscribed to which topic. */
+/** The subscriptions of recipients to topics. */
 export class SubscriptionsStore {
   constructor(private readonly database: Database) {}
 

@@ -25,7 +25,7 @@ export interface NewTopicSend {
   traceparent: string | null;
 }
 
-/** What the job of a send to a topic needs besides its notification. */
+/** The input of the job of a send to a topic. The rest is in its notification. */
 export type TopicSendInput = {
   topicId: string;
   exclude: string[];
