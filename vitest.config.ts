@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { deploymentToolsMissing } from './services/deployment-tools.ts';
 import { kafkaMissing } from './services/kafka.ts';
 import { redisMissing } from './services/redis.ts';
 
@@ -14,7 +15,8 @@ const alias = Object.entries(imports).map(([name, { source }]) => ({
 // Missing services are reported and their tests skipped; CI fails.
 const noRedis = process.env.REDIS_URL ? null : redisMissing();
 const noKafka = process.env.KAFKA_BROKERS ? null : kafkaMissing(join(import.meta.dirname, '.services'));
-for (const [name, why] of Object.entries({ Redis: noRedis, Kafka: noKafka })) {
+const noTools = deploymentToolsMissing(join(import.meta.dirname, '.services'));
+for (const [name, why] of Object.entries({ Redis: noRedis, Kafka: noKafka, 'Helm and kubeconform': noTools })) {
   if (why && process.env.CI) throw new Error(`CI runs everything, and ${name} is missing: ${why}`);
   if (why) console.warn(`SKIPPED: what needs ${name}, because there is ${why}. See CONTRIBUTING.md.`);
 }
@@ -37,6 +39,7 @@ export default defineConfig({
           exclude: [
             ...(noRedis ? ['test/seams/{limiter,bus,redis}.*'] : []),
             ...(noKafka ? ['test/seams/transport.*'] : []),
+            ...(noTools ? ['test/deployments/{chart,compose}.*'] : []),
           ],
           provide: { profile: 'postgres' },
         },

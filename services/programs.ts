@@ -10,7 +10,11 @@ export function onPath(program: string): boolean {
 }
 
 /** Runs a program until it ends. Throws an error with its output if it fails. */
-export async function run(program: string, parameters: string[], options: { cwd?: string } = {}): Promise<string> {
+export async function run(
+  program: string,
+  parameters: string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<string> {
   const child = spawn(program, parameters, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
