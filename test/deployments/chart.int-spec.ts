@@ -139,8 +139,9 @@ describe('the chart', { timeout: 120_000 }, () => {
     const { version } = JSON.parse(read('package.json')) as { version: string };
     expect(parse(readFileSync(join(CHART, 'Chart.yaml'), 'utf8'))).toMatchObject({ version, appVersion: version });
     const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as Json;
-    // The chart sets addresses and ports; the others belong to the embedded profile.
-    const own = /^(HOST|PORT|INTERNAL_\w+|METRICS_\w+|CARILLON_HOME|NODE_ENV|DEMO_PAGES_ENABLED|SANDBOX_FALLBACK)$/;
+    // The chart sets addresses and ports; the others belong to the embedded profile. Every OTEL_ variable is allowed.
+    const own =
+      /^(OTEL_\w+|HOST|PORT|INTERNAL_\w+|METRICS_\w+|CARILLON_HOME|NODE_ENV|DEMO_PAGES_ENABLED|SANDBOX_FALLBACK)$/;
     const wanted = Object.keys(settingsSchema.shape).filter(
       (name) => !own.test(name) && !(secretSettings as string[]).includes(name),
     );

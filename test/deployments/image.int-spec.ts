@@ -135,7 +135,7 @@ describe('its files', { timeout: 120_000 }, () => {
       spawnSync('du', ['-sm', join(imageRoot, 'app')], { encoding: 'utf8' }).stdout.split('\t')[0],
     );
     console.log(`the image has ${megabytes} MB beside its base`);
-    expect(megabytes).toBeLessThan(200);
+    expect(megabytes).toBeLessThan(160);
     if (!asRoot) return;
     const writable = spawnSync('find', [join(imageRoot, 'app'), '-writable', '-not', '-type', 'l'], {
       encoding: 'utf8',
