@@ -114,8 +114,8 @@ describe('restricted access', () => {
       /\b(asPlatform|sqlAsPlatform)\b|database\.platform(Reads)?\b/.test(read(path)),
     );
     expect(platform.sort()).toEqual([
-      'apps/api/src/infrastructure/make-limiter.ts', // the same limiter as in the worker
-      'apps/worker/src/delivery/make-limiter.ts', // the limiter, whose keys begin with the tenant
+      'apps/api/src/infrastructure/make-api-limiter.ts', // the same limiter as in the worker
+      'apps/worker/src/delivery/make-worker-limiter.ts', // the limiter, whose keys begin with the tenant
       'libs/database/src/database.ts',
       'libs/database/src/postgres-listener.ts', // NOTIFY, no table
       'libs/database/src/secrets/platform-keys.ts', // the platform's own
@@ -136,8 +136,8 @@ describe('restricted access', () => {
       'libs/database/src/stores/overview.store.ts', // the operator's
       'libs/database/src/stores/provider-accounts.store.ts', // a vendor names an account, not its tenant
       'libs/database/src/stores/queue/due-deliveries.store.ts',
+      'libs/database/src/stores/queue/policy-changes.store.ts', // the worker serves all tenants
       'libs/database/src/stores/queue/queue-figures.store.ts', // the operator's
-      'libs/database/src/stores/queue/quiet-hours-changes.store.ts', // the worker serves all tenants
       'libs/database/src/stores/recipients.store.ts', // addresses of many requests in one statement
       'libs/database/src/stores/schedules/due-schedules.store.ts', // workers fire the schedules of all tenants
       'libs/database/src/stores/sending/accept.store.ts', // requests of many tenants in one commit

@@ -16,6 +16,7 @@ import {
   type NewNotification,
   QuotasStore,
   ReceiptsStore,
+  ReturnPlaces,
   SecretBox,
   SharedContentsStore,
   TemplatesStore,
@@ -32,7 +33,6 @@ import { LimitStep } from '../apps/worker/src/delivery/limit.step.js';
 import { LoadStep } from '../apps/worker/src/delivery/load.step.js';
 import { OutcomeSpool } from '../apps/worker/src/delivery/outcome-spool.js';
 import type { Loaded, Rendered } from '../apps/worker/src/delivery/pipeline-context.js';
-import { Places } from '../apps/worker/src/delivery/places.js';
 import { RecordStep } from '../apps/worker/src/delivery/record.step.js';
 import { AttemptSend } from '../apps/worker/src/delivery/send/attempt-send.js';
 import { EndpointHealth } from '../apps/worker/src/delivery/send/endpoint-health.js';
@@ -169,7 +169,7 @@ describe('limit', () => {
     const step = new LimitStep(
       limiter,
       quotas,
-      new Places(limiter, quotas, deliveries, due, logger),
+      new ReturnPlaces(limiter, deliveries, due, quotas, () => undefined),
       new Downgrade(new TemplatesStore(database)),
     );
     const loaded = await load(await claimOne());

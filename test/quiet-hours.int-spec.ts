@@ -10,7 +10,7 @@ import {
   DueDeliveriesStore,
   ErasuresStore,
   NotificationsStore,
-  QuietHoursChangesStore,
+  PolicyChangesStore,
   RecipientsStore,
   SecretBox,
   TenantsStore,
@@ -26,7 +26,7 @@ let admin: pg.Client;
 let database: Database;
 let deliveries: DeliveriesStore;
 let due: DueDeliveriesStore;
-let changes: QuietHoursChangesStore;
+let changes: PolicyChangesStore;
 let tenantId: string;
 let drop: () => Promise<void>;
 
@@ -37,7 +37,7 @@ beforeAll(async () => {
   database = new Database({ url: clone.url, poolSize: 4, events: true });
   deliveries = new DeliveriesStore(database, () => undefined);
   due = new DueDeliveriesStore(database);
-  changes = new QuietHoursChangesStore(database);
+  changes = new PolicyChangesStore(database);
 });
 afterAll(async () => {
   await database?.close();
@@ -46,7 +46,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await admin.query('truncate due_deliveries');
-  await admin.query('truncate quiet_hours_changes');
+  await admin.query('truncate policy_changes');
   tenantId = newId();
   await admin.query(`insert into tenants (id, name) values ($1, 'Test')`, [tenantId]);
 });
@@ -90,7 +90,7 @@ const held = (recipientId = 'ann', decidedAt = new Date()): Outcome => ({
   kind: 'held',
   reason: 'quiet_hours',
   delaySeconds: 8 * HOUR,
-  quiet: { recipientId, decidedAt },
+  heldByPolicy: { recipientId, decidedAt },
 });
 
 /** Accepts one delivery and holds it for quiet hours. Returns its id. */
@@ -114,7 +114,7 @@ const erase = async (recipientId: string): Promise<void> => {
 };
 const apply = (): Promise<number> => changes.apply(LEASE_SECONDS, 5_000);
 const noted = async (): Promise<unknown[]> =>
-  (await admin.query('select tenant_id, recipient_id, is_last from quiet_hours_changes order by changed_at')).rows;
+  (await admin.query('select tenant_id, recipient_id, is_last from policy_changes order by changed_at')).rows;
 
 describe('a downgraded delivery', () => {
   const downgraded = ({ notificationId }: Accepted): Outcome => ({
@@ -260,12 +260,12 @@ describe('a change while deliveries are held', () => {
     await accept();
     const [claimed] = await claim();
     const decidedAt = new Date();
-    await admin.query('insert into quiet_hours_changes (tenant_id, recipient_id) values ($1, $2)', [tenantId, 'ann']);
+    await admin.query('insert into policy_changes (tenant_id, recipient_id) values ($1, $2)', [tenantId, 'ann']);
     expect(await apply()).toBe(0);
     await deliveries.record(claimed!, held('ann', decidedAt));
     // The second look is made when no such record can come any more.
     expect(await apply()).toBe(0);
-    await admin.query(`update quiet_hours_changes set due_at = now()`);
+    await admin.query(`update policy_changes set due_at = now()`);
     expect(await apply()).toBe(1);
     expect(await areDue(claimed!.deliveryId)).toEqual([true]);
     expect(await noted()).toEqual([]);
@@ -276,25 +276,25 @@ describe('a change while deliveries are held', () => {
     const { deliveryIds } = await accept();
     const [claimed] = await claim();
     await deliveries.record(claimed!, { kind: 'held', reason: 'recipient_limit', delaySeconds: HOUR });
-    await admin.query('insert into quiet_hours_changes (tenant_id) values ($1)', [tenantId]);
+    await admin.query('insert into policy_changes (tenant_id) values ($1)', [tenantId]);
     expect(await apply()).toBe(0);
     expect(await areDue(later, deliveryIds[0]!)).toEqual([false, false]);
   });
 
   it('applies 100,000 in short transactions, and serves the change of another tenant in between', async () => {
     await admin.query(
-      `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason, quiet_recipient_id, quiet_decided_at)
+      `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason, policy_recipient_id, policy_decided_at)
        select $1, gen_random_uuid(), 'email', 2, now() + interval '8 hours', 'quiet_hours', 'r' || n, now()
        from generate_series(1, 100000) n`,
       [tenantId],
     );
     await admin.query('analyze due_deliveries');
-    await admin.query('insert into quiet_hours_changes (tenant_id) values ($1)', [tenantId]);
+    await admin.query('insert into policy_changes (tenant_id) values ($1)', [tenantId]);
     const big = tenantId;
     tenantId = newId();
     await admin.query(`insert into tenants (id, name) values ($1, 'Test')`, [tenantId]);
     const small = await hold();
-    await admin.query('insert into quiet_hours_changes (tenant_id) values ($1)', [tenantId]);
+    await admin.query('insert into policy_changes (tenant_id) values ($1)', [tenantId]);
 
     const times: number[] = [];
     let total = 0;
@@ -320,7 +320,7 @@ describe('a change while deliveries are held', () => {
 });
 
 it('an erasure deletes the changes of the recipient', async () => {
-  await admin.query('insert into quiet_hours_changes (tenant_id, recipient_id) values ($1, $2), ($1, $3)', [
+  await admin.query('insert into policy_changes (tenant_id, recipient_id) values ($1, $2), ($1, $3)', [
     tenantId,
     'ann',
     'bob',
@@ -328,6 +328,6 @@ it('an erasure deletes the changes of the recipient', async () => {
   await hold('ann');
   await erase('ann');
   expect(await noted()).toEqual([{ tenant_id: tenantId, recipient_id: 'bob', is_last: false }]);
-  const { rows } = await admin.query('select from due_deliveries where quiet_recipient_id = $1', ['ann']);
+  const { rows } = await admin.query('select from due_deliveries where policy_recipient_id = $1', ['ann']);
   expect(rows).toEqual([]);
 });

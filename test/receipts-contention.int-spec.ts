@@ -81,7 +81,6 @@ const claimOf = (deliveryId: string): ClaimedDelivery => ({
   sendingAccountId: null,
   unrecorded: 0,
   rateLimitConsumed: false,
-  hasTurn: false,
   expired: false,
   triedAccountIds: [],
   paceReserved: false,

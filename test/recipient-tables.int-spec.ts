@@ -40,7 +40,7 @@ const OTHERS = [
 
 /** Columns of the other tables that the export leaves out: they serve the queue, or are not of the recipient. */
 const NOT_EXPORTED = [
-  'due_deliveries.quiet_recipient_id',
+  'due_deliveries.policy_recipient_id',
   'due_deliveries.sending_provider',
   'due_deliveries.traceparent',
 ];
@@ -156,7 +156,7 @@ async function fill(): Promise<{ tenantId: string; canaries: Map<string, string>
     ['preferences', recipient],
     ['digests', { ...recipient, id: digest }],
     ['schedules', { ...recipient, id: newId(), state: 'paused', misfire: 'skip', next_local: null, next_at: null }],
-    ['quiet_hours_changes', recipient],
+    ['policy_changes', recipient],
     ['job_lines', { ...recipient, job_id: newId(), line: 2 }],
     ['subscriptions', { ...recipient, topic_id: topic }],
     ['rate_windows', { ...recipient, expires_at: new Date(Date.now() + 60_000) }],

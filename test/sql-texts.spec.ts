@@ -134,10 +134,10 @@ describe('texts of SQL', () => {
       'notifications.store.ts deliveriesWithin',
       // Tables and columns of sealedColumns, which are constants.
       'platform-keys.ts keyIdInUse',
+      // A condition, a constant.
+      'policy-changes.store.ts staleOf',
       // Channels that the process registered at its start.
       'postgres-listener.ts connect',
-      // A condition, a constant.
-      'quiet-hours-changes.store.ts staleOf',
       // The name of a common table expression, a constant.
       'receipt-statements.ts suppressAddresses',
       // Parts of the statement, for constants.

@@ -139,6 +139,11 @@ describe.each(Object.keys(stores))('several limits in %s', (name) => {
     expect(80 - left.slice(0, 4).reduce((sum, one) => sum + one, 0)).toBe(50);
   });
 
+  const released = async (tenantId: string, limits: KeyedLimit[], deliveryId: string): Promise<[string, number][]> => {
+    const earlier = await limiter.release({ tenantId, deliveryId, limits });
+    return earlier.map((turn) => [turn.deliveryId, Math.round(turn.waitSeconds)]);
+  };
+
   it('give places back, to the first delivery that waits for one', async () => {
     const tenantId = newId();
     const limits = [limitOf('a', { limit: 2 }), limitOf('b', { limit: 9 })];
@@ -147,16 +152,49 @@ describe.each(Object.keys(stores))('several limits in %s', (name) => {
     await take(tenantId, limits, second);
     expect((await take(tenantId, limits, third)).granted).toBe(false);
     expect((await take(tenantId, limits, fourth)).granted).toBe(false);
-    expect(await limiter.release({ tenantId, deliveryId: first, limits })).toEqual([third]);
+    expect(await released(tenantId, limits, first)).toEqual([[third, 0]]);
     // Once only.
-    expect(await limiter.release({ tenantId, deliveryId: first, limits })).toEqual([]);
+    expect(await released(tenantId, limits, first)).toEqual([]);
     expect((await take(tenantId, limits, fourth)).granted).toBe(false);
     expect((await take(tenantId, limits, third)).granted).toBe(true);
     expect(await remaining(tenantId, limits)).toEqual([0, 7]);
     // A turn is given back too.
-    expect(await limiter.release({ tenantId, deliveryId: fourth, limits })).toEqual([]);
-    expect(await limiter.release({ tenantId, deliveryId: second, limits })).toEqual([]);
+    expect(await released(tenantId, limits, fourth)).toEqual([]);
+    expect(await released(tenantId, limits, second)).toEqual([]);
     expect(await remaining(tenantId, limits)).toEqual([1, 8]);
+  });
+
+  it('give a turn back to all that wait behind it, in a rolling window and by days', async () => {
+    const now = Date.now();
+    const days = [now - 24 * HOUR_MS, now - HOUR_MS, now + HOUR_MS, now + 25 * HOUR_MS, now + 49 * HOUR_MS];
+    const rolling = limitOf('r', { limit: 2, windowSeconds: 1_000 });
+    const daily = limitOf('d', { limit: 2, windowSeconds: 90_000, days });
+    for (const [limit, before] of [
+      [rolling, [1_000, 1_000, 2_000, 2_000, 3_000]],
+      [daily, [3_600, 3_600, 90_000, 90_000, 176_400]],
+    ] as const) {
+      const tenantId = newId();
+      await take(tenantId, [limit]);
+      await take(tenantId, [limit]);
+      const ids = before.map(() => newId());
+      const waits: number[] = [];
+      for (const id of ids) {
+        const answer = await take(tenantId, [limit], id);
+        waits.push(answer.granted ? 0 : Math.round(answer.retryAfterSeconds / 10) * 10);
+      }
+      expect(waits).toEqual(before);
+      const [first, second, third, , last] = ids as [string, string, string, string, string];
+      const earlier = await released(tenantId, [limit], first);
+      // The second and fourth have the time that they had.
+      const moved = earlier.filter(([id, seconds]) => Math.abs(seconds - before[ids.indexOf(id)]!) > 100);
+      expect(moved.map(([id, seconds]) => [id, Math.round(seconds / 10) * 10])).toEqual([
+        [third, before[0]],
+        [last, before[2]],
+      ]);
+      const again = await take(tenantId, [limit], third);
+      expect(Math.round((again as { retryAfterSeconds: number }).retryAfterSeconds / 10) * 10).toBe(before[0]);
+      expect((await take(tenantId, [limit], second)).granted).toBe(false);
+    }
   });
 
   it('that are raised grant a delivery that waits, when it asks again', async () => {
@@ -172,6 +210,13 @@ describe.each(Object.keys(stores))('several limits in %s', (name) => {
     expect(last).toMatchObject({ granted: false, refusedBy: 1 });
     expect((last as { retryAfterSeconds: number }).retryAfterSeconds).toBeLessThanOrEqual(100);
     expect(await remaining(tenantId, raised)).toEqual([7, 0]);
+    // The last one asks first, and has the turn that it would have if all before had asked.
+    const waiting = [newId(), newId(), newId(), newId()];
+    for (const id of waiting) await take(tenantId, raised, id);
+    const more = [other, { ...low, limit: 4 }];
+    const early = await take(tenantId, more, waiting[3]);
+    expect((early as { retryAfterSeconds: number }).retryAfterSeconds).toBeLessThanOrEqual(100);
+    expect((await take(tenantId, more, waiting[0])).granted).toBe(true);
   });
 
   it('of a calendar day begin anew at the next start of a day', async () => {

@@ -24,8 +24,8 @@ import { PreferenceRulesStore } from './stores/preferences/preference-rules.stor
 import { RecipientChoicesStore } from './stores/preferences/recipient-choices.store.js';
 import { ProviderAccountsStore } from './stores/provider-accounts.store.js';
 import { DueDeliveriesStore } from './stores/queue/due-deliveries.store.js';
+import { PolicyChangesStore } from './stores/queue/policy-changes.store.js';
 import { QueueFiguresStore } from './stores/queue/queue-figures.store.js';
-import { QuietHoursChangesStore } from './stores/queue/quiet-hours-changes.store.js';
 import { RecipientsStore } from './stores/recipients.store.js';
 import { DueSchedulesStore } from './stores/schedules/due-schedules.store.js';
 import { SchedulesStore } from './stores/schedules/schedules.store.js';
@@ -112,7 +112,7 @@ const plainStores = [
   PreferenceRulesStore,
   QueueFiguresStore,
   QuotasStore,
-  QuietHoursChangesStore,
+  PolicyChangesStore,
   ReceiptsStore,
   RecipientChoicesStore,
   RecipientsStore,

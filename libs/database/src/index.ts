@@ -57,8 +57,8 @@ export {
   type ClaimRequest,
   DueDeliveriesStore,
 } from './stores/queue/due-deliveries.store.js';
+export { PolicyChangesStore } from './stores/queue/policy-changes.store.js';
 export { type ChannelFigures, type QueueFigures, QueueFiguresStore } from './stores/queue/queue-figures.store.js';
-export { QuietHoursChangesStore } from './stores/queue/quiet-hours-changes.store.js';
 export type { Device, Preferences, Recipient, RecipientAddresses, RecipientFields } from './stores/recipient.js';
 export { RecipientsStore } from './stores/recipients.store.js';
 export { type DueSchedule, DueSchedulesStore, type ScheduleProgress } from './stores/schedules/due-schedules.store.js';
@@ -90,6 +90,7 @@ export { AccountPacesStore } from './stores/sending/limits/account-paces.store.j
 export { type DeliveryLimits, deliveryLimits } from './stores/sending/limits/delivery-limits.js';
 export { QuotasStore, type QuotaUsage, type QuotaWarning } from './stores/sending/limits/quotas.store.js';
 export { type RecentSends, RecentSendsStore } from './stores/sending/limits/recent-sends.store.js';
+export { earliestCount, ReturnPlaces } from './stores/sending/limits/return-places.js';
 export { type NewNotification, toNewNotification } from './stores/sending/new-notification.js';
 export type { DeliveryRow, Notification, NotificationRow } from './stores/sending/notification.js';
 export { type PoisonMessageRow, PoisonMessagesStore } from './stores/sending/poison-messages.store.js';

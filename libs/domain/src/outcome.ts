@@ -64,7 +64,7 @@ export type Outcome =
        * For `quiet_hours`, `frequency_cap` and `quota`: a change of the hours, caps, quotas or time zone after
        * `decidedAt` makes the delivery due at once.
        */
-      quiet?: { recipientId: string; decidedAt: Date };
+      heldByPolicy?: { recipientId: string; decidedAt: Date };
     }
   /** `triedAccountId`: the next attempt uses another account than this one. */
   | ({

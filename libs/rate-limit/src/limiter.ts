@@ -17,6 +17,13 @@ export type LimitAnswer =
    */
   | { granted: false; retryAfterSeconds: number; refusedBy?: number };
 
+/** A delivery whose turn has become earlier. */
+export interface EarlierTurn {
+  deliveryId: string;
+  /** 0 if it is its turn now. */
+  waitSeconds: number;
+}
+
 /** The places of a limit for a delivery that has none yet. */
 export interface LimitPlaces {
   remaining: number;
@@ -31,19 +38,16 @@ export interface LimitPlaces {
  * a hit in the future, its turn, in the log of the limit with the longest wait only, so that it does not delay
  * deliveries that this limit does not count. In a rolling window, the k-th rejected one gets its turn at the moment the
  * k-th hit leaves the window; in a limit per day, on the first day with a free place. Rejected deliveries therefore
- * return in order, and only as many as the limit allows. A delivery that asks again before its turn gets an earlier one
- * if a raised cap or a returned place allows it. A turn is valid for one window; a delivery that misses it (all workers
- * were stopped) asks again.
+ * return in order, and only as many as the limit allows. When a delivery asks before its turn, or a place or turn is
+ * given back, all turns of that log become as early as they can be. A turn is valid for one window; a delivery that
+ * misses it (all workers were stopped) asks again.
  *
  * Methods throw the errors of their store. After an outage the caller releases its claim.
  */
 export interface Limiter {
   take(request: LimitRequest): Promise<LimitAnswer>;
-  /**
-   * Gives back the delivery's places and turns. A place that others wait for goes to the first of them: returns the
-   * ids of these deliveries, whose turn is now.
-   */
-  release(request: LimitRequest): Promise<string[]>;
+  /** Gives back the delivery's places and turns. Returns the deliveries that have an earlier turn now. */
+  release(request: LimitRequest): Promise<EarlierTurn[]>;
   /** The places of each limit, in order. Takes and reserves nothing. */
   peek(request: Pick<LimitRequest, 'tenantId' | 'limits'>): Promise<LimitPlaces[]>;
 }

@@ -1,5 +1,6 @@
 import type { KeyedLimit } from '#domain';
 import {
+  type EarlierTurn,
   type LimitAnswer,
   type Limiter,
   type LimitPlaces,
@@ -26,7 +27,7 @@ export type MakeBatcher = <Item, Result>(
 export class PostgresLimiter implements Limiter {
   private readonly single: { run(request: LimitRequest): Promise<LimitAnswer> };
   private readonly several: { run(request: LimitRequest): Promise<LimitAnswer> };
-  private readonly releases: { run(request: LimitRequest): Promise<string[]> };
+  private readonly releases: { run(request: LimitRequest): Promise<EarlierTurn[]> };
 
   constructor(
     private readonly rows: Rows,
@@ -43,7 +44,7 @@ export class PostgresLimiter implements Limiter {
     return await (others.length === 0 && isPlain(first) ? this.single : this.several).run(request);
   }
 
-  async release(request: LimitRequest): Promise<string[]> {
+  async release(request: LimitRequest): Promise<EarlierTurn[]> {
     return request.limits.length === 0 ? [] : await this.releases.run(request);
   }
 
@@ -106,9 +107,9 @@ export class PostgresLimiter implements Limiter {
     );
   }
 
-  private async releaseAll(requests: LimitRequest[]): Promise<string[][]> {
+  private async releaseAll(requests: LimitRequest[]): Promise<EarlierTurn[][]> {
     const asked = limitsOf(requests);
-    const rows = await this.rows.query<{ ord: number; delivery_id: string }>({
+    const rows = await this.rows.query<{ ord: number; delivery_id: string; wait_seconds: number }>({
       name: 'release_limits',
       text: RELEASE,
       values: [
@@ -120,8 +121,10 @@ export class PostgresLimiter implements Limiter {
         asked.map(({ limit }) => daysText(limit)),
       ],
     });
-    const next = Map.groupBy(rows, (row) => asked[row.ord - 1]!.number);
-    return requests.map((_, number) => [...new Set(next.get(number)?.map((row) => row.delivery_id))]);
+    const earlier = Map.groupBy(rows, (row) => asked[row.ord - 1]!.number);
+    return requests.map((_, number) =>
+      (earlier.get(number) ?? []).map((row) => ({ deliveryId: row.delivery_id, waitSeconds: row.wait_seconds })),
+    );
   }
 }
 
@@ -183,14 +186,18 @@ select a.ord::integer as ord,
        )::float8 as wait_seconds
 from asked a join taken t on t.tenant_id = a.tenant_id and t.key = a.key`;
 
-/** For each request in order. The functions lock the rows as TAKE does. Index: rate_windows_pkey. */
+/**
+ * For each request in order. The functions lock the rows as TAKE does. Their current versions, and the one of
+ * carillon_take_turns(), are in the newest migration that has their name: 20261130022000_policy_changes. Index:
+ * rate_windows_pkey.
+ */
 const TAKE_SEVERAL = `
 select refused_by, wait_seconds from carillon_take_limits(
   $1::integer[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::integer[], $7::integer[], $8::text[],
   $9::boolean[], $10::integer[])`;
 
 const RELEASE = `
-select ord, delivery_id from carillon_release_limits(
+select ord, delivery_id, wait_seconds from carillon_release_limits(
   $1::uuid[], $2::uuid[], $3::text[], $4::integer[], $5::integer[], $6::text[])`;
 
 /** Index: rate_windows_pkey. */

@@ -1,5 +1,12 @@
 import type { KeyedLimit } from '#domain';
-import { type LimitAnswer, type Limiter, type LimitPlaces, type LimitRequest, maxTurns } from './limiter.js';
+import {
+  type EarlierTurn,
+  type LimitAnswer,
+  type Limiter,
+  type LimitPlaces,
+  type LimitRequest,
+  maxTurns,
+} from './limiter.js';
 import { PEEK_LIMITS, RELEASE_LIMITS, type Scripts, TAKE_LIMITS } from './scripts.js';
 
 /** The hits of a log in PostgreSQL, used when Redis has lost its data. */
@@ -62,10 +69,10 @@ export class RedisLimiter implements Limiter {
     return toAnswer(await this.run<number[]>(TAKE_LIMITS, request, known));
   }
 
-  async release(request: LimitRequest): Promise<string[]> {
+  async release(request: LimitRequest): Promise<EarlierTurn[]> {
     if (request.limits.length === 0) return [];
-    const next = await this.run<string[]>(RELEASE_LIMITS, request, []);
-    return [...new Set(next)];
+    const earlier = await this.run<[string, number][]>(RELEASE_LIMITS, request, []);
+    return (earlier ?? []).map(([deliveryId, ms]) => ({ deliveryId, waitSeconds: ms / 1_000 }));
   }
 
   async peek(request: Pick<LimitRequest, 'tenantId' | 'limits'>): Promise<LimitPlaces[]> {

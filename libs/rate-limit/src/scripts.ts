@@ -41,22 +41,42 @@ end
 local function size_of(key, limit)
   return redis.call('ZCOUNT', key, oldest_that_counts(limit), '+inf')
 end
-local function next_place(key, limit, before)
-  local card = redis.call('ZCARD', key)
-  local finish = before or card
-  local size = size_of(key, limit) - (card - finish)
-  if size <= 0 then return now end
-  local turn = math.max(now, score_at(key, finish - 1))
-  if size < limit.limit then return turn end
-  local decisive = score_at(key, finish - limit.limit)
+-- last: the last hit or turn before; decisive: the one that has the limit's number of places ago. Both may be nil.
+local function turn_after(limit, last, decisive)
+  local turn = math.max(now, last or now)
+  if not decisive then return turn end
   if not limit.days then return math.max(turn, decisive + limit.window) end
   local today = day_of(limit, turn)
   if decisive < (limit.days[today] or 0) then return turn end
   return limit.days[today + 1] or turn + 86400000
+end
+local function next_place(key, limit)
+  local size = size_of(key, limit)
+  if size == 0 then return now end
+  return turn_after(limit, score_at(key, -1), size >= limit.limit and score_at(key, -limit.limit) or nil)
+end
+-- Makes each turn as early as the hits and turns before it allow. Adds the id and wait of those that change to earlier.
+local function advance_turns(key, limit, earlier)
+  local first = redis.call('ZCOUNT', key, '-inf', now)
+  local from = math.max(0, first - limit.limit)
+  local members = redis.call('ZRANGE', key, from, -1, 'WITHSCORES')
+  local scores = {}
+  for place = 1, #members / 2 do
+    scores[place] = tonumber(members[2 * place])
+    if from + place > first then
+      local turn = turn_after(limit, scores[place - 1], scores[place - limit.limit])
+      if turn < scores[place] then
+        scores[place] = turn
+        redis.call('ZADD', key, turn, members[2 * place - 1])
+        earlier[#earlier + 1] = {members[2 * place - 1], turn - now}
+      end
+    end
+  end
 end`;
 
 /**
- * Takes a place in all logs or in none. A turn becomes earlier if the hits and turns before it allow that now.
+ * Takes a place in all logs or in none. If the turn of the delivery has not come, all turns of that log become as early
+ * as they can be now.
  * `request.keep`: time to live of KEYS 1 · `request.wait`: how long to wait for hits that may be lost.
  *
  * Returns {1} granted · {0, wait, index} refused by this limit until the turn · {2, wait} not decided: hits may be
@@ -79,11 +99,12 @@ for place, limit in ipairs(request.limits) do
   local key = KEYS[place + 1]
   for _, hit in ipairs(limit.known) do redis.call('ZADD', key, 'NX', now - hit[2], hit[1]) end
   redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. oldest_that_counts(limit))
-  local own = redis.call('ZSCORE', key, request.id)
-  turns[place] = tonumber(own) or next_place(key, limit)
-  if own and turns[place] > now then
-    turns[place] = math.min(turns[place], next_place(key, limit, redis.call('ZRANK', key, request.id)))
+  local own = tonumber(redis.call('ZSCORE', key, request.id))
+  if own and own > now then
+    advance_turns(key, limit, {})
+    own = tonumber(redis.call('ZSCORE', key, request.id))
   end
+  turns[place] = own or next_place(key, limit)
   local size = redis.call('ZCARD', key)
   local lost = 0
   for _, id in ipairs(limit.lost or {}) do
@@ -106,7 +127,7 @@ for place, limit in ipairs(request.limits) do
     local own = redis.call('ZSCORE', key, request.id)
     if decisive and not own and redis.call('ZCOUNT', key, '(' .. now, '+inf') >= limit.turns then
       latest = score_at(key, -1)
-    elseif not own or tonumber(own) > turns[place] then
+    elseif not own then
       redis.call('ZADD', key, turns[place], request.id)
       redis.call('PEXPIRE', key, score_at(key, -1) + limit.window - now)
     end
@@ -118,23 +139,16 @@ if decisive then return {0, latest - now, decisive - 1} end
 return {1}`;
 
 /**
- * Removes the delivery from all logs. If a limit then has a place now, the first delivery with a turn gets it. Returns
- * the ids of these deliveries.
+ * Removes the delivery from all logs. The turns of others in these logs become as early as they can be. Returns {id,
+ * wait} of those that have an earlier one.
  */
 export const RELEASE_LIMITS = `${LOGS}
-local promoted = {}
+local earlier = {}
 for place, limit in ipairs(request.limits) do
-  local key = KEYS[place + 1]
-  if redis.call('ZREM', key, request.id) == 1
-     and redis.call('ZCOUNT', key, oldest_that_counts(limit), now) < limit.limit then
-    local waiting = redis.call('ZRANGEBYSCORE', key, '(' .. now, '+inf', 'LIMIT', 0, 1)[1]
-    if waiting then
-      redis.call('ZADD', key, now, waiting)
-      promoted[#promoted + 1] = waiting
-    end
-  end
+  redis.call('ZREM', KEYS[place + 1], request.id)
+  advance_turns(KEYS[place + 1], limit, earlier)
 end
-return promoted`;
+return earlier`;
 
 /** Returns {remaining places, wait} for each limit, or {-1, age} where {@link TAKE_LIMITS} would not know. */
 export const PEEK_LIMITS = `${LOGS}

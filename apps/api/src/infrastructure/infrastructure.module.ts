@@ -13,7 +13,7 @@ import { makeBus, type RealtimeBus } from '#realtime';
 import type { Redis } from '#redis';
 import type { Logger } from '#telemetry';
 import { BUS, CONFIG, KAFKA, LIMITER, LOGGER, REDIS } from '../tokens.js';
-import { makeLimiter } from './make-limiter.js';
+import { makeApiLimiter } from './make-api-limiter.js';
 import { PrepareDatabase } from './prepare-database.js';
 
 export interface InfrastructureOptions {
@@ -50,7 +50,7 @@ export class InfrastructureModule implements OnModuleInit, OnApplicationShutdown
       {
         provide: LIMITER,
         inject: [Database],
-        useFactory: (opened: Database) => makeLimiter(config, redis, opened, logger),
+        useFactory: (opened: Database) => makeApiLimiter(config, redis, opened, logger),
       },
       {
         provide: BUS,

@@ -1,6 +1,6 @@
 import { Controller, Delete, Get, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { NotificationsStore } from '#database';
+import { NotificationsStore, ReturnPlaces } from '#database';
 import { type DeliveryState, DomainError, notFound } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
@@ -8,7 +8,6 @@ import { idParam, listOf, listView } from '../http/schemas.js';
 import { deliveriesQuery, type ListQuery, listQuery } from './notification-query.schema.js';
 import { type NotificationView, toDeliveryView, toNotificationView } from './notification-view.js';
 import { deliveryView, notificationView } from './notification-view.schema.js';
-import { ReturnPlaces } from './return-places.js';
 
 /** Lists, shows and cancels notifications. */
 @ApiTags('Sending')
@@ -91,7 +90,7 @@ export class AcceptedNotificationsController {
       const states = deliveries.map(({ channel, state }) => `${channel} is ${state}`).join(', ') || notification.status;
       throw new DomainError('too_late', `No delivery of notification ${id} could be cancelled: ${states}.`);
     }
-    await this.returnPlaces.run(caller.tenantId, cancelled.deliveries);
+    await this.returnPlaces.ofCancelled(caller.tenantId, cancelled.deliveries);
     return toNotificationView(notification, deliveries);
   }
 }

@@ -1,8 +1,18 @@
 import { Module } from '@nestjs/common';
-import { AcceptStore, Database, DeadLettersStore, DeliveriesStore, PostgresListener } from '#database';
+import {
+  AcceptStore,
+  Database,
+  DeadLettersStore,
+  DeliveriesStore,
+  DueDeliveriesStore,
+  PostgresListener,
+  QuotasStore,
+  ReturnPlaces,
+} from '#database';
+import type { Limiter } from '#rate-limit';
 import type { Logger } from '#telemetry';
 import { TemplatesModule } from '../templates/templates.module.js';
-import { LOGGER } from '../tokens.js';
+import { LIMITER, LOGGER } from '../tokens.js';
 import { AcceptBulk } from './accept-bulk.js';
 import { AcceptNotification } from './accept-notification.js';
 import { AcceptTopicSend } from './accept-topic-send.js';
@@ -18,7 +28,6 @@ import { FindProviderOrder } from './explain/provider-order.js';
 import { RenderPlanned } from './explain/render-planned.js';
 import { LocalTimes } from './local-times.js';
 import { NotificationsController } from './notifications.controller.js';
-import { ReturnPlaces } from './return-places.js';
 import { TopicSendsController } from './topic-sends.controller.js';
 
 /** Accepts sends and shows what became of them. */
@@ -42,7 +51,11 @@ import { TopicSendsController } from './topic-sends.controller.js';
     FindProviderOrder,
     ReadPlannedLimits,
     LocalTimes,
-    ReturnPlaces,
+    {
+      provide: ReturnPlaces,
+      inject: [LIMITER, DeliveriesStore, DueDeliveriesStore, QuotasStore, LOGGER],
+      useFactory: makeReturnPlaces,
+    },
     // Only reads: the workers record.
     {
       provide: DeliveriesStore,
@@ -74,3 +87,18 @@ import { TopicSendsController } from './topic-sends.controller.js';
   exports: [AcceptNotification, AcceptStore, CheckSend, DeadLettersStore, LocalTimes],
 })
 export class NotificationsModule {}
+
+function makeReturnPlaces(
+  limiter: Limiter,
+  deliveries: DeliveriesStore,
+  due: DueDeliveriesStore,
+  quotas: QuotasStore,
+  logger: Logger,
+): ReturnPlaces {
+  return new ReturnPlaces(limiter, deliveries, due, quotas, (error, { tenantId, deliveryId }) =>
+    logger.warn(
+      { err: error, tenant_id: tenantId, delivery_id: deliveryId },
+      'giving back the place of a cancelled delivery failed; it counts until its window ends',
+    ),
+  );
+}

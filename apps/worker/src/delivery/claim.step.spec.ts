@@ -19,7 +19,6 @@ const claimed = (changes: Partial<ClaimedDelivery> = {}): ClaimedDelivery => ({
   sendingAccountId: null,
   unrecorded: 0,
   rateLimitConsumed: false,
-  hasTurn: false,
   expired: false,
   triedAccountIds: [],
   paceReserved: false,

@@ -100,7 +100,7 @@ it('holds a delivery in quiet hours until they end, spread over some minutes', a
     kind: 'held',
     ...kept,
     delaySeconds: SECONDS_UNTIL_EIGHT,
-    quiet: { recipientId: 'ann', decidedAt: loadedAt },
+    heldByPolicy: { recipientId: 'ann', decidedAt: loadedAt },
   });
   const spread = (await stopOf({ quietHours: night })) as { delaySeconds: number };
   expect(spread.delaySeconds).toBeGreaterThan(SECONDS_UNTIL_EIGHT);

@@ -55,7 +55,7 @@ function heldUntilRelease(loaded: Loaded, quiet: QuietDecision): Outcome {
     rule,
     delaySeconds: (releaseOf(loaded, quiet).getTime() - loadedAt.getTime()) / 1_000,
     detail,
-    quiet: { recipientId: notification.recipientId, decidedAt: loadedAt },
+    heldByPolicy: { recipientId: notification.recipientId, decidedAt: loadedAt },
   };
 }
 

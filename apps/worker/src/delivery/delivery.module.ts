@@ -1,8 +1,17 @@
 import { join } from 'node:path';
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import type { Config } from '#config';
-import { AccountPacesStore, Database, DeliveriesStore, PlatformKeys, QuotasStore } from '#database';
+import {
+  AccountPacesStore,
+  Database,
+  DeliveriesStore,
+  DueDeliveriesStore,
+  PlatformKeys,
+  QuotasStore,
+  ReturnPlaces,
+} from '#database';
 import { ProviderDirectory } from '#providers';
+import type { Limiter } from '#rate-limit';
 import { instruments, type Logger } from '#telemetry';
 import { TemplateRenderer } from '#templates';
 import { CONFIG, LOGGER, REDIS } from '../tokens.js';
@@ -17,7 +26,7 @@ import { Downgrade } from './downgrade.js';
 import { LimitStep } from './limit.step.js';
 import { LoadStep } from './load.step.js';
 import { LockedAccounts } from './locked-accounts.js';
-import { makeLimiter } from './make-limiter.js';
+import { makeWorkerLimiter } from './make-worker-limiter.js';
 import { OutcomeSpool } from './outcome-spool.js';
 import { Pipeline, PipelineSteps } from './pipeline.js';
 import { LIMITER, Places } from './places.js';
@@ -63,7 +72,12 @@ import { UnsubscribeLinks } from './unsubscribe-links.js';
       useFactory: (database: Database) =>
         new QuotasStore(database, ({ period, percent }) => instruments().quotaWarnings.add(1, { period, percent })),
     },
-    { provide: LIMITER, inject: [CONFIG, REDIS, Database, LOGGER], useFactory: makeLimiter },
+    { provide: LIMITER, inject: [CONFIG, REDIS, Database, LOGGER], useFactory: makeWorkerLimiter },
+    {
+      provide: ReturnPlaces,
+      inject: [LIMITER, DeliveriesStore, DueDeliveriesStore, QuotasStore, LOGGER],
+      useFactory: makeReturnPlaces,
+    },
     {
       provide: AccountPacesStore,
       inject: [Database],
@@ -82,7 +96,7 @@ import { UnsubscribeLinks } from './unsubscribe-links.js';
         new OutcomeSpool(join(home, 'spool'), deliveries, logger),
     },
   ],
-  exports: [Pipeline, ReleaseClaim, LockedAccounts, OutcomeSpool, ProviderDirectory],
+  exports: [Pipeline, ReleaseClaim, ReturnPlaces, LockedAccounts, OutcomeSpool, ProviderDirectory],
 })
 export class DeliveryModule implements OnApplicationShutdown {
   constructor(
@@ -95,4 +109,19 @@ export class DeliveryModule implements OnApplicationShutdown {
     await this.renderer.close();
     await this.directory.close();
   }
+}
+
+function makeReturnPlaces(
+  limiter: Limiter,
+  deliveries: DeliveriesStore,
+  due: DueDeliveriesStore,
+  quotas: QuotasStore,
+  logger: Logger,
+): ReturnPlaces {
+  return new ReturnPlaces(limiter, deliveries, due, quotas, (error, { tenantId, deliveryId }) =>
+    logger.warn(
+      { err: error, tenant_id: tenantId, delivery_id: deliveryId },
+      'giving back the place of a delivery in its limits failed; it counts until its window ends',
+    ),
+  );
 }

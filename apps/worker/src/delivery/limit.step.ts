@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { deliveryLimits, QuotasStore } from '#database';
+import { deliveryLimits, QuotasStore, ReturnPlaces } from '#database';
 import { type DeliveryLimit, type Outcome, type Quota, quotaDetail, StopPipeline } from '#domain';
 import type { LimitAnswer, Limiter } from '#rate-limit';
 import { Downgrade } from './downgrade.js';
 import type { Digested, Limited } from './pipeline-context.js';
-import { LIMITER, Places } from './places.js';
+import { LIMITER } from './places.js';
 
 /** Deliveries that wait for a new day or month of the quota become due over this time. */
 const QUOTA_SPREAD_SECONDS = 300;
@@ -18,7 +18,7 @@ export class LimitStep {
   constructor(
     @Inject(LIMITER) private readonly limiter: Limiter,
     private readonly quotas: QuotasStore,
-    private readonly places: Places,
+    private readonly returnPlaces: ReturnPlaces,
     private readonly downgrade: Downgrade,
   ) {}
 
@@ -28,7 +28,16 @@ export class LimitStep {
     const { tenantId, deliveryId } = delivery;
     const { limits, quotas } = deliveryLimits(channel.id, context, context.loadedAt.getTime());
     const answer = await this.limiter.take({ tenantId, deliveryId, limits });
-    if (!answer.granted) throw new StopPipeline(await this.refusal(digested, limits, answer));
+    if (!answer.granted) {
+      // A turn that it had in another limit is gone.
+      if (limits.length > 1 && answer.refusedBy !== undefined)
+        await this.returnPlaces.inLimits({
+          tenantId,
+          deliveryId,
+          limits: limits.filter((limit, index) => limit.isGivenBack && index !== answer.refusedBy),
+        });
+      throw new StopPipeline(await this.refusal(digested, limits, answer));
+    }
     if (quotas.length > 0) await this.takeQuota(digested, limits, quotas);
     return { ...digested, limited: true };
   }
@@ -46,7 +55,7 @@ export class LimitStep {
       const downgraded = await this.downgrade.outcomeOf(digested, { reason: 'frequency_cap', rule, detail });
       if (downgraded) return downgraded;
     }
-    const changes = reason === 'frequency_cap' && { quiet: heldBy(digested) };
+    const changes = reason === 'frequency_cap' && { heldByPolicy: policyDecision(digested) };
     return { kind: 'held', reason, rule, delaySeconds, detail, ...changes };
   }
 
@@ -58,7 +67,7 @@ export class LimitStep {
     const { tenantId, deliveryId } = digested.delivery;
     const answer = await this.quotas.take(tenantId, quotas);
     if (answer.granted) return;
-    await this.places.release({ tenantId, deliveryId, limits });
+    await this.returnPlaces.inLimits({ tenantId, deliveryId, limits });
     const quota = quotas.find(({ period }) => period === answer.period)!;
     throw new StopPipeline({
       kind: 'held',
@@ -66,12 +75,12 @@ export class LimitStep {
       rule: 'tenant.quota',
       delaySeconds: answer.secondsLeft + Math.random() * QUOTA_SPREAD_SECONDS,
       detail: quotaDetail(quota),
-      quiet: heldBy(digested),
+      heldByPolicy: policyDecision(digested),
     });
   }
 }
 
 /** So that a change of the caps or quotas makes the delivery due at once. */
-function heldBy({ context }: Digested) {
+function policyDecision({ context }: Digested) {
   return { recipientId: context.notification.recipientId, decidedAt: context.loadedAt };
 }

@@ -51,13 +51,14 @@ export class Pipeline {
       outcome = await timed('send', this.steps.send.run(rendered), trace);
     } catch (error) {
       if (!(error instanceof StopPipeline)) {
-        await this.places.afterError(run);
+        await this.places.withoutRecord(run);
         throw error;
       }
       outcome = error.outcome;
     }
     const isRecorded = await timed('record', this.steps.record.run(delivery, outcome), trace);
     if (isRecorded) await this.places.afterRecord(run, outcome);
+    else if (!('attempt' in outcome && outcome.attempt)) await this.places.withoutRecord(run);
     return outcome;
   }
 }

@@ -3,12 +3,12 @@ import {
   type ClaimedDelivery,
   DeliveriesStore,
   type DeliveryContext,
-  DueDeliveriesStore,
   deliveryLimits,
+  earliestCount,
   QuotasStore,
+  ReturnPlaces,
 } from '#database';
-import { type Outcome, timeOfId } from '#domain';
-import type { Limiter, LimitRequest } from '#rate-limit';
+import type { Outcome } from '#domain';
 import { deliveryFields, type Logger } from '#telemetry';
 import { LOGGER } from '../tokens.js';
 
@@ -25,62 +25,68 @@ export interface Run {
   isLimited: boolean;
 }
 
-/** Gives back the places of deliveries in frequency caps and quotas. */
+/**
+ * Decides after each run of the pipeline whether the delivery keeps its places in frequency caps and quotas. A worker
+ * that dies before it gives them back, or an outage, loses them until their window ends; a place of a message that was
+ * sent is never given back.
+ */
 @Injectable()
 export class Places {
   constructor(
-    @Inject(LIMITER) private readonly limiter: Limiter,
+    private readonly returnPlaces: ReturnPlaces,
     private readonly quotas: QuotasStore,
     private readonly deliveries: DeliveriesStore,
-    private readonly due: DueDeliveriesStore,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  /** Deliveries that waited for these places are due now. */
-  async release(request: LimitRequest): Promise<void> {
-    const next = await this.limiter.release(request);
-    if (next.length > 0) await this.due.wake(request.tenantId, next);
+  /** After the record of the outcome. */
+  async afterRecord({ delivery, context, startedAt, isLimited }: Run, outcome: Outcome): Promise<void> {
+    if (keepsPlaces(delivery, outcome)) return;
+    const { tenantId, deliveryId, channel, rateLimitConsumed } = delivery;
+    const countedAfter = rateLimitConsumed ? earliestCount(deliveryId) : isLimited ? startedAt : null;
+    await this.returnPlaces.ofEnded({ tenantId, deliveryId, channel, context: context ?? null, countedAfter });
   }
 
   /**
-   * After the record of a delivery that ended without a send. A worker that dies before this, or an outage, loses the
-   * places until their window ends; it never gives back a place of a message that was sent.
+   * After a run that is not recorded: it failed, the delivery was cancelled, or another worker has it. A delivery that
+   * goes on keeps its places in caps, which it has once however often it asks. A quota would count it again, and does
+   * so during an outage of the database. For a cancelled delivery, the places may have been taken after they were
+   * given back.
    */
-  async afterRecord(run: Run, outcome: Outcome): Promise<void> {
-    const { delivery } = run;
-    if (!endedWithoutSend(delivery, outcome)) return;
-    if (!run.isLimited && !delivery.rateLimitConsumed && !delivery.hasTurn) return;
+  async withoutRecord({ delivery, startedAt, context, isLimited }: Run): Promise<void> {
+    if (delivery.rateLimitConsumed || !context) return;
+    const { tenantId, deliveryId, channel } = delivery;
+    const { limits, quotas } = deliveryLimits(channel, context, Date.now());
+    const returned = limits.filter((limit) => limit.isGivenBack);
     try {
-      await this.giveBack(run);
+      if (isLimited && quotas.length > 0) await this.quotas.giveBack(tenantId, startedAt);
+      if (returned.length > 0 && (await this.deliveries.hasEndedWithoutSend(tenantId, deliveryId)))
+        await this.returnPlaces.inLimits({ tenantId, deliveryId, limits: returned });
     } catch (error) {
       this.logger.warn(
         { err: error, ...deliveryFields(delivery) },
-        'giving back the place of a delivery in its limits failed; it counts until its window ends',
+        'giving back the place of a delivery that is not recorded failed',
       );
     }
   }
-
-  /** The run ended with an error, and the delivery will ask again. Its places in caps are kept for it. */
-  async afterError({ delivery, startedAt, context, isLimited }: Run): Promise<void> {
-    if (!isLimited || delivery.rateLimitConsumed || !context) return;
-    const { quotas } = deliveryLimits(delivery.channel, context, Date.now());
-    // During an outage of the database, the delivery counts twice.
-    if (quotas.length > 0) await this.quotas.giveBack(delivery.tenantId, startedAt).catch(() => undefined);
-  }
-
-  private async giveBack({ delivery, startedAt, context, isLimited }: Run): Promise<void> {
-    const { tenantId, deliveryId, channel, rateLimitConsumed } = delivery;
-    const loaded = context ?? (await this.deliveries.load(delivery));
-    if (!loaded) return;
-    const { limits, quotas } = deliveryLimits(channel, loaded, Date.now());
-    const returned = limits.filter((limit) => limit.isGivenBack);
-    if (returned.length > 0) await this.release({ tenantId, deliveryId, limits: returned });
-    if (quotas.length === 0 || !(isLimited || rateLimitConsumed)) return;
-    // An earlier run took the place at an unknown time, but not before the delivery was accepted.
-    await this.quotas.giveBack(tenantId, rateLimitConsumed ? new Date(timeOfId(deliveryId)) : startedAt);
-  }
 }
 
-function endedWithoutSend({ sending }: ClaimedDelivery, { kind }: Outcome): boolean {
-  return !sending && ['failed', 'suppressed', 'downgraded', 'expired'].includes(kind);
+/**
+ * A delivery that was or may have been sent, that was counted and waits for an attempt, or that waits for its turn. One
+ * that waits for something else, such as quiet hours, asks for new places afterwards.
+ */
+function keepsPlaces({ sending, rateLimitConsumed }: ClaimedDelivery, outcome: Outcome): boolean {
+  switch (outcome.kind) {
+    case 'failed':
+    case 'suppressed':
+    case 'downgraded':
+    case 'expired':
+      return sending;
+    case 'collected':
+      return rateLimitConsumed;
+    case 'held':
+      return rateLimitConsumed || outcome.reason !== 'quiet_hours';
+    default:
+      return true;
+  }
 }

@@ -8,8 +8,8 @@ import {
   MailboxStore,
   OperationsStore,
   PartitionsStore,
+  PolicyChangesStore,
   QueueFiguresStore,
-  QuietHoursChangesStore,
   ReceiptsStore,
   RetentionStore,
 } from '#database';
@@ -24,7 +24,7 @@ export class HousekeepingStores {
   @Inject() readonly operations!: OperationsStore;
   @Inject() readonly partitions!: PartitionsStore;
   @Inject() readonly queue!: QueueFiguresStore;
-  @Inject() readonly quietHoursChanges!: QuietHoursChangesStore;
+  @Inject() readonly policyChanges!: PolicyChangesStore;
   @Inject() readonly mailbox!: MailboxStore;
   @Inject() readonly receipts!: ReceiptsStore;
   @Inject() readonly retention!: RetentionStore;

@@ -17,24 +17,13 @@ export const SECOND = 1_000;
 /** Batches of 500 parked receipts in one run of the task. */
 const PARKED_TURNS = 10;
 /** Time for changes of quiet hours, caps and quotas in one run of the task: about 20,000 deliveries. */
-const QUIET_CHANGES_MS = 800;
+const POLICY_CHANGES_MS = 800;
 /** The share of one connection's time that a scan may take. */
 const MAX_DUTY_CYCLE = 0.05;
 
 /** Tasks that any number of workers may run at once. */
 export function timedTasks(
-  {
-    due,
-    erasures,
-    events,
-    operations,
-    partitions,
-    queue,
-    quietHoursChanges,
-    mailbox,
-    receipts,
-    spool,
-  }: HousekeepingStores,
+  { due, erasures, events, operations, partitions, queue, policyChanges, mailbox, receipts, spool }: HousekeepingStores,
   { workerChannels: channels, leaseSeconds }: Pick<Config, 'workerChannels' | 'leaseSeconds'>,
   logger: Logger,
 ): TimedTask[] {
@@ -64,9 +53,9 @@ export function timedTasks(
     { name: 'record spooled outcomes', everyMs: SECOND, run: () => spool.replay() },
     { name: 'finish erasures', everyMs: 10 * SECOND, run: withoutOverlap(() => erasures.finishDue()) },
     {
-      name: 'apply changes of quiet hours',
+      name: 'apply changes of policies',
       everyMs: SECOND,
-      run: withoutOverlap(() => quietHoursChanges.apply(leaseSeconds, QUIET_CHANGES_MS)),
+      run: withoutOverlap(() => policyChanges.apply(leaseSeconds, POLICY_CHANGES_MS)),
     },
     { name: 'trim mailboxes', everyMs: 5 * SECOND, run: () => mailbox.trim() },
   ];

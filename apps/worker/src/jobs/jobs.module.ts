@@ -1,6 +1,7 @@
 import { type BeforeApplicationShutdown, Module, type OnApplicationBootstrap } from '@nestjs/common';
-import { AcceptStore, Database, RunningJobsStore, SharedContentsStore } from '#database';
+import { AcceptStore, Database, ReturnPlaces, RunningJobsStore, SharedContentsStore } from '#database';
 import type { Logger } from '#telemetry';
+import { DeliveryModule } from '../delivery/delivery.module.js';
 import { DispatchModule } from '../dispatch/dispatch.module.js';
 import { Dispatcher } from '../dispatch/dispatcher.js';
 import { LOGGER } from '../tokens.js';
@@ -10,7 +11,7 @@ import { UploadKind } from './upload.kind.js';
 
 /** Runs jobs: sends to topics, uploads. A new kind is a member of the runner's list. */
 @Module({
-  imports: [DispatchModule],
+  imports: [DeliveryModule, DispatchModule],
   providers: [
     {
       provide: AcceptStore,
@@ -26,9 +27,9 @@ import { UploadKind } from './upload.kind.js';
     },
     {
       provide: JobRunner,
-      inject: [RunningJobsStore, UploadKind, LOGGER],
-      useFactory: (store: RunningJobsStore, upload: UploadKind, logger: Logger) =>
-        new JobRunner(store, [topicSend, upload], logger),
+      inject: [RunningJobsStore, ReturnPlaces, UploadKind, LOGGER],
+      useFactory: (store: RunningJobsStore, returnPlaces: ReturnPlaces, upload: UploadKind, logger: Logger) =>
+        new JobRunner(store, [topicSend(returnPlaces), upload], logger),
     },
   ],
 })

@@ -103,7 +103,7 @@ with deleted_devices as (
   update topics t set subscribers = t.subscribers - 1 from deleted_subscriptions d
   where t.tenant_id = $1 and t.id = d.topic_id
 ), deleted_changes as (
-  delete from quiet_hours_changes where tenant_id = $1 and recipient_id = $2
+  delete from policy_changes where tenant_id = $1 and recipient_id = $2
 ), deleted_recipient as (
   delete from recipients where tenant_id = $1 and id = $2 returning 1
 )

@@ -46,6 +46,8 @@ export interface ChunkResult {
   total?: number;
   /** Whether nothing is left to do. */
   isLast: boolean;
+  /** Runs once after the commit, and not at all if the worker dies before. Must not throw. */
+  afterCommit?: () => Promise<void>;
 }
 
 /** A job that is written in the transaction of its caller. */

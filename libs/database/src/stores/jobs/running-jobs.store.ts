@@ -14,10 +14,9 @@ const LONGEST_RETRY_SECONDS = 300;
 const MAX_FAILURES = 10;
 
 /** One chunk that was committed. */
-export interface RunChunk {
+export interface RunChunk extends Pick<ChunkResult, 'isLast' | 'afterCommit'> {
   tenantId: string;
   id: string;
-  isLast: boolean;
 }
 
 /** Thrown when a chunk failed and was rolled back. */
@@ -45,7 +44,7 @@ export class RunningJobsStore {
     kinds: readonly JobKindName[],
     work: (job: LockedJob, sql: Sql) => Promise<ChunkResult>,
   ): Promise<RunChunk | null> {
-    return await this.database.sqlAsPlatform(async (sql) => {
+    const chunk = await this.database.sqlAsPlatform<RunChunk | null>(async (sql) => {
       const [row] = await sql.query<Omit<LockedJob, 'maxItems'>>({
         name: 'take_job',
         text: TAKE,
@@ -56,11 +55,14 @@ export class RunningJobsStore {
       try {
         const result = await work(job, sql);
         await sql.query({ name: 'store_chunk', text: STORE, values: storeValues(job, result) });
-        return { tenantId: job.tenantId, id: job.id, isLast: result.isLast };
+        const { isLast, afterCommit } = result;
+        return { tenantId: job.tenantId, id: job.id, isLast, ...(afterCommit && { afterCommit }) };
       } catch (error) {
         throw new ChunkFailed(job, error);
       }
     }, TIMEOUT_MS);
+    await chunk?.afterCommit?.();
+    return chunk;
   }
 
   /** Delays the next chunk after a failure. Returns whether the job has failed for good. */

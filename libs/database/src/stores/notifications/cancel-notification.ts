@@ -14,10 +14,8 @@ export interface Cancellation {
 export interface CancelledDelivery {
   id: string;
   channel: ChannelId;
-  /** It had a place in its limits. */
+  /** Its places in limits and quotas were recorded. Otherwise a run that was under way may have taken some. */
   rateLimitConsumed: boolean;
-  /** It waited for its turn in a frequency cap. */
-  hasTurn: boolean;
 }
 
 /**
@@ -52,9 +50,9 @@ with ${lockedDigests('select id from deliveries where tenant_id = $1 and notific
       select carillon_ordering_lock(tenant_id, ordering_key)
       from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
     and (select count(*) from locked_digests) >= 0
-  returning q.delivery_id, q.rate_limit_consumed, q.reason is not distinct from 'frequency_cap' as has_turn
+  returning q.delivery_id, q.rate_limit_consumed
 ), ${CANCELLED}
-select c.id, c.channel, q.rate_limit_consumed as "rateLimitConsumed", q.has_turn as "hasTurn"
+select c.id, c.channel, q.rate_limit_consumed as "rateLimitConsumed"
 from changed_deliveries c join deleted_due_rows q on q.delivery_id = c.id`;
 
 /**

@@ -21,8 +21,6 @@ export interface ClaimedDelivery {
   /** Consecutive sends without a recorded outcome, before the last one that began. */
   unrecorded: number;
   rateLimitConsumed: boolean;
-  /** It was held by a frequency cap, so it may have a turn. */
-  hasTurn: boolean;
   expired: boolean;
   /** Accounts that refused it since its last retry. */
   triedAccountIds: readonly string[];
@@ -58,7 +56,6 @@ export interface ClaimRow {
   sending_account_id: string | null;
   unrecorded: number;
   rate_limit_consumed: boolean;
-  has_turn: boolean;
   expired: boolean;
   tried_account_ids: string[] | null;
   pace_reserved: boolean;
@@ -73,7 +70,7 @@ export const CLAIM_ROW = `
   d.tenant_id, d.delivery_id, d.lane, d.claims, d.attempt, d.retries, d.sending, d.sending_provider,
   d.sending_account_id, d.unrecorded, d.rate_limit_consumed, d.tried_account_ids, d.pace_reserved, d.message_key,
   d.ordering_key is not null as ordered, d.digest_id, d.traceparent,
-  coalesce(d.expires_at <= now(), false) as expired, d.reason is not distinct from 'frequency_cap' as has_turn`;
+  coalesce(d.expires_at <= now(), false) as expired`;
 
 export function ofClaimRow(row: ClaimRow): Omit<ClaimedDelivery, 'channel' | 'claimId' | 'leaseEndsAt'> {
   return {
@@ -88,7 +85,6 @@ export function ofClaimRow(row: ClaimRow): Omit<ClaimedDelivery, 'channel' | 'cl
     sendingAccountId: row.sending_account_id,
     unrecorded: row.unrecorded,
     rateLimitConsumed: row.rate_limit_consumed,
-    hasTurn: row.has_turn,
     expired: row.expired,
     triedAccountIds: row.tried_account_ids ?? [],
     paceReserved: row.pace_reserved,

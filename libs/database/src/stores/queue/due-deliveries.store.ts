@@ -143,9 +143,19 @@ export class DueDeliveriesStore {
     return await this.intents.run(intent);
   }
 
-  /** Makes deliveries due that a frequency cap holds. Index: due_deliveries_pkey. */
-  async wake(tenantId: string, deliveryIds: readonly string[]): Promise<void> {
-    await this.database.platform.query({ name: 'wake', text: WAKE, values: [tenantId, deliveryIds] });
+  /** Makes deliveries of a recipient that a limit holds due earlier. */
+  async advance(
+    tenantId: string,
+    recipientId: string,
+    turns: readonly { deliveryId: string; waitSeconds: number }[],
+  ): Promise<void> {
+    const ids = turns.map(({ deliveryId }) => deliveryId);
+    const waits = turns.map(({ waitSeconds }) => waitSeconds);
+    await this.database.platform.query({
+      name: 'advance_turns',
+      text: ADVANCE,
+      values: [tenantId, recipientId, ids, waits],
+    });
   }
 
   private isExpiryLookDue(lane: ClaimRequest, now: number): boolean {
@@ -159,11 +169,23 @@ export class DueDeliveriesStore {
   }
 }
 
-/** Not one that is claimed: it is asking at the moment. */
-const WAKE = `
-update due_deliveries set due_at = now()
-where tenant_id = $1 and delivery_id = any ($2::uuid[]) and reason = 'frequency_cap' and claim_id is null
-  and due_at > now() and due_at < 'infinity'`;
+/**
+ * A delivery that is claimed may have asked before its turn became earlier. The change of a policy makes it due again
+ * once it is recorded. Index: due_deliveries_pkey.
+ */
+const ADVANCE = `
+with turns as materialized (
+  select delivery_id, min(now() + make_interval(secs => seconds)) as due_at
+  from unnest($3::uuid[], $4::double precision[]) as t(delivery_id, seconds) group by delivery_id
+), advanced as (
+  update due_deliveries d set due_at = t.due_at from turns t
+  where d.tenant_id = $1 and d.delivery_id = t.delivery_id and d.reason in ('frequency_cap', 'recipient_limit')
+    and d.claim_id is null and d.due_at > t.due_at and d.due_at < 'infinity'
+)
+insert into policy_changes (tenant_id, recipient_id)
+select $1, $2 where exists (
+  select from turns t join due_deliveries d on d.tenant_id = $1 and d.delivery_id = t.delivery_id
+  where d.claim_id is not null)`;
 
 const laneKey = ({ channel, lane }: ClaimRequest): string => laneName(channel, lane);
 

@@ -12,6 +12,7 @@ import {
   LOAD_DELIVERIES,
   toContext,
 } from './delivery-context.js';
+import { WITHOUT_SEND } from './delivery-moves.js';
 import { collectItems, type NewItem } from './digests/digest-statements.js';
 import { type RecordRow, toRecordRow } from './record.js';
 import { digestRecordValues, RECORD, RECORD_DIGESTS, RECORD_DOWNGRADED, recordValues } from './record-statement.js';
@@ -65,6 +66,16 @@ export class DeliveriesStore {
     if (outcome.kind === 'collected') return await collect.run({ delivery, collected: outcome });
     if (delivery.digestId) return await recordDigests.run(toRecordRow(delivery, outcome));
     return await (delivery.ordered ? recordOrdered : record).run(toRecordRow(delivery, outcome));
+  }
+
+  /** Whether a delivery is final and was not sent. Index: deliveries_pkey. */
+  async hasEndedWithoutSend(tenantId: string, deliveryId: string): Promise<boolean> {
+    const rows = await this.database.platform.query({
+      name: 'has_ended_without_send',
+      text: `select 1 from deliveries where tenant_id = $1 and id = $2 and state in ${WITHOUT_SEND}`,
+      values: [tenantId, deliveryId],
+    });
+    return rows.length > 0;
   }
 
   private makeBatchers(slots: number): Batchers {

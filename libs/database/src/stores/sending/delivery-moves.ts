@@ -73,6 +73,9 @@ export function stateList(states: readonly DeliveryState[]): string {
 /** The states in which a delivery has a row in due_deliveries. */
 export const NOT_FINAL = stateList(storedStates.filter((state) => !isFinal(state)));
 
+/** The states of deliveries whose places in limits are given back. */
+export const WITHOUT_SEND = stateList(['failed', 'suppressed', 'expired', 'cancelled']);
+
 /** True for an allowed move from the state in column `from` to the one in column `to`; both are SQL. */
 export function guard(moves: readonly Move[], from: string, to: string): string {
   const targetsBySources = Map.groupBy(targetsOf(moves), (target) =>

@@ -41,8 +41,8 @@ const recordColumns = columnList<RecordRow>({
   gone_devices: ['text', (row) => json(row.goneDevices)],
   suppress_address: ['text', (row) => row.suppress?.address ?? null],
   suppress_reason: ['text', (row) => row.suppress?.reason ?? null],
-  quiet_recipient_id: ['text', (row) => row.quiet?.recipientId ?? null],
-  quiet_decided_at: ['timestamptz', (row) => row.quiet?.decidedAt ?? null],
+  policy_recipient_id: ['text', (row) => row.heldByPolicy?.recipientId ?? null],
+  policy_decided_at: ['timestamptz', (row) => row.heldByPolicy?.decidedAt ?? null],
   in_app_delivery_id: ['uuid', (row) => row.inAppDeliveryId],
 });
 
@@ -152,7 +152,7 @@ with ${parts.before}input as materialized (
     retries = d.retries + i.retry_weight,
     rate_limit_consumed = d.rate_limit_consumed or i.rate_limit_consumed,
     pace_reserved = i.pace_reserved,
-    quiet_recipient_id = i.quiet_recipient_id, quiet_decided_at = i.quiet_decided_at,
+    policy_recipient_id = i.policy_recipient_id, policy_decided_at = i.policy_decided_at,
     tried_account_ids = case
       when i.attempt is null then d.tried_account_ids
       when i.tried_account_id is not null then d.tried_account_ids || i.tried_account_id

@@ -34,7 +34,7 @@ export interface RecordRow {
   logCode: string | null;
   inbox: InboxRow | null;
   /** Only while it is held for quiet hours, a frequency cap or a quota: a later change of these makes it due. */
-  quiet: { recipientId: string; decidedAt: Date } | null;
+  heldByPolicy: { recipientId: string; decidedAt: Date } | null;
   /** The delivery that is created in its place, if it is downgraded. */
   inAppDeliveryId: string | null;
 }
@@ -99,7 +99,7 @@ function rowOf(delivery: ClaimedDelivery, outcome: RecordableOutcome): RecordRow
         logCode: 'held',
         rateLimitConsumed: outcome.rateLimitConsumed ?? false,
         paceReserved: outcome.paceReserved ?? false,
-        quiet: outcome.quiet ?? null,
+        heldByPolicy: outcome.heldByPolicy ?? null,
       };
     case 'retry':
       return {
@@ -152,7 +152,7 @@ function emptyRow(delivery: ClaimedDelivery, outcome: RecordableOutcome): Record
     templateVersion: null,
     logCode: null,
     inbox: null,
-    quiet: null,
+    heldByPolicy: null,
     inAppDeliveryId: null,
   };
 }

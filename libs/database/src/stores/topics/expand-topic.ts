@@ -3,7 +3,7 @@
 import { atLocalTime, firstTimezone } from '#domain';
 import type { Sql } from '../../statement.js';
 import type { ChunkResult, LockedJob } from '../jobs/job.js';
-import { CANCELLED } from '../notifications/cancel-notification.js';
+import { CANCELLED, type CancelledDelivery } from '../notifications/cancel-notification.js';
 import { IS_CANCELLABLE, lockedDigests } from '../sending/digests/digest-record.js';
 import { emit, FINISHED_NOTIFICATIONS } from '../sending/emit-events.js';
 import { MESSAGE_KEY } from '../sending/message-key.js';
@@ -72,18 +72,22 @@ async function timesOf(local: string, sql: Sql, members: unknown[]): Promise<Loc
  * Cancels deliveries whose send has not begun, as CANCEL in cancel-notification.ts does for a notification with few.
  * `cursor.isExpanded`: the job had created all deliveries before it was cancelled.
  */
-export async function cancelTopicSend(job: LockedJob, sql: Sql): Promise<ChunkResult> {
+export async function cancelTopicSend(
+  job: LockedJob,
+  sql: Sql,
+): Promise<ChunkResult & { cancelled: CancelledDelivery[] }> {
   const { cancelledTo, isExpanded } = job.cursor as { cancelledTo?: string; isExpanded?: boolean };
-  const [chunk] = await sql.query<{ examined: number; last: string | null }>({
+  const [chunk] = await sql.query<{ examined: number; last: string | null; cancelled: CancelledDelivery[] }>({
     name: 'cancel_topic_send',
     text: CANCEL_BATCH,
     values: [job.tenantId, job.id, cancelledTo ?? null, job.maxItems],
   });
-  const { examined, last } = chunk!;
+  const { examined, last, cancelled } = chunk!;
   const isLast = examined < job.maxItems;
   if (isLast && !isExpanded)
     await sql.query({ name: 'end_cancelled_send', text: END_CANCELLED, values: [job.tenantId, job.id] });
-  return { items: examined, done: 0, failed: 0, cursor: { ...job.cursor, cancelledTo: last ?? cancelledTo }, isLast };
+  const cursor = { ...job.cursor, cancelledTo: last ?? cancelledTo };
+  return { items: examined, done: 0, failed: 0, cursor, isLast, cancelled };
 }
 
 /**
@@ -181,9 +185,13 @@ with batch as materialized (
     and (select carillon_lock_ordering_keys(array(
       select carillon_ordering_lock(tenant_id, ordering_key)
       from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
-  returning q.delivery_id
+  returning q.delivery_id, q.rate_limit_consumed
 ), ${CANCELLED}
-select (select count(*) from batch)::int as examined, (select id from batch order by id desc limit 1) as last`;
+select (select count(*) from batch)::int as examined, (select id from batch order by id desc limit 1) as last,
+       coalesce((
+         select json_agg(json_build_object(
+           'id', c.id, 'channel', c.channel, 'rateLimitConsumed', q.rate_limit_consumed))
+         from changed_deliveries c join deleted_due_rows q on q.delivery_id = c.id), '[]') as cancelled`;
 
 /**
  * Ends the notification of a job that was cancelled before it had created all deliveries. One without a cancelled

@@ -78,7 +78,7 @@ with items as materialized (
 ), collected as (
   update due_deliveries q set
     digest_id = g.id, reason = i.reason, claim_id = null, claims = 0,
-    quiet_recipient_id = case when i.decided_at is not null then i.recipient_id end, quiet_decided_at = i.decided_at,
+    policy_recipient_id = case when i.decided_at is not null then i.recipient_id end, policy_decided_at = i.decided_at,
     due_at = case
       when i.new_digest_id = g.id then greatest(now(), least(g.due_at, q.expires_at))
       else 'infinity'

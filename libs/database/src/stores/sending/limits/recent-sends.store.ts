@@ -2,7 +2,7 @@ import type { KeyedLimit } from '#domain';
 import { Batcher } from '../../../batcher.js';
 import { columnList } from '../../../column-list.js';
 import type { Database } from '../../../database.js';
-import { stateList } from '../delivery-moves.js';
+import { WITHOUT_SEND } from '../delivery-moves.js';
 
 export interface RecentSendsQuery {
   tenantId: string;
@@ -82,9 +82,6 @@ export class RecentSendsStore {
 }
 
 const LEASE_SECONDS = `$${queryColumns.length + 1}::double precision`;
-
-/** The places of these deliveries were given back. */
-const WITHOUT_SEND = stateList(['failed', 'suppressed', 'expired', 'cancelled']);
 
 /**
  * A hit is a delivery that was sent, was attempted, or is marked by its intent as counted in the recipient's limit. Its

@@ -13,7 +13,7 @@ const staleOf = (recipients: string): string => `
   from changes c cross join share s cross join lateral (
     select q.delivery_id from due_deliveries q
     where q.tenant_id = c.tenant_id and ${recipients}
-      and q.quiet_decided_at < c.changed_at + interval '${COMMIT_SECONDS} seconds'
+      and q.policy_decided_at < c.changed_at + interval '${COMMIT_SECONDS} seconds'
       and q.claim_id is null and q.due_at < 'infinity'
     limit s.rows for update skip locked
   ) d`;
@@ -25,21 +25,21 @@ const staleOf = (recipients: string): string => `
  * by the old values and record it afterwards.
  *
  * A delivery that is claimed is left out: it is being decided now. Rows that others have locked are skipped. Indexes:
- * quiet_hours_changes_due_at_idx, due_deliveries_quiet_idx, and the primary keys.
+ * policy_changes_due_at_idx, due_deliveries_policy_idx, and the primary keys.
  */
 const APPLY = `
 with changes as materialized (
-  select * from quiet_hours_changes where due_at <= now() order by due_at limit ${CHANGES} for update skip locked
+  select * from policy_changes where due_at <= now() order by due_at limit ${CHANGES} for update skip locked
 ), share as materialized (
   select ceil(${BATCH}::numeric / greatest(1, count(*)))::bigint as rows from changes
-), stale_of_recipients as materialized (${staleOf('q.quiet_recipient_id = c.recipient_id')}
+), stale_of_recipients as materialized (${staleOf('q.policy_recipient_id = c.recipient_id')}
   where c.recipient_id is not null
-), stale_of_tenants as materialized (${staleOf('q.quiet_recipient_id is not null')}
+), stale_of_tenants as materialized (${staleOf('q.policy_recipient_id is not null')}
   where c.recipient_id is null
 ), stale as materialized (
   select * from stale_of_recipients union all select * from stale_of_tenants
 ), due_rows as (
-  update due_deliveries d set due_at = now(), quiet_recipient_id = null, quiet_decided_at = null
+  update due_deliveries d set due_at = now(), policy_recipient_id = null, policy_decided_at = null
   from (select distinct tenant_id, delivery_id from stale) s
   where d.tenant_id = s.tenant_id and d.delivery_id = s.delivery_id
 ), results as materialized (
@@ -47,10 +47,10 @@ with changes as materialized (
          (select count(*) from stale s where s.tenant_id = c.tenant_id and s.id = c.id) = share.rows as is_full
   from changes c cross join share
 ), finished as (
-  delete from quiet_hours_changes h using results r
+  delete from policy_changes h using results r
   where h.tenant_id = r.tenant_id and h.id = r.id and r.is_last and not r.is_full
 ), postponed as (
-  update quiet_hours_changes h
+  update policy_changes h
   set due_at = case when r.is_full then now() else r.changed_at + make_interval(secs => $1) end,
       is_last = r.is_last or not r.is_full
   from results r
@@ -60,7 +60,7 @@ select (select count(*) from changes)::int as changes,
        (select count(distinct (tenant_id, delivery_id)) from stale)::int as deliveries`;
 
 /** Changes of quiet hours, caps, quotas and time zones. They make the deliveries due that the old values hold. */
-export class QuietHoursChangesStore {
+export class PolicyChangesStore {
   constructor(private readonly database: Database) {}
 
   /**
@@ -72,7 +72,7 @@ export class QuietHoursChangesStore {
     let total = 0;
     do {
       const [batch] = await this.database.platform.query<{ changes: number; deliveries: number }>({
-        name: 'apply_quiet_hours_changes',
+        name: 'apply_policy_changes',
         text: APPLY,
         values: [decidedWithinSeconds + COMMIT_SECONDS],
       });
