@@ -370,6 +370,25 @@ describe('a recipient who comes back while the erasure runs', () => {
     ]);
   });
 
+  it('gets no item of a notification that was accepted before and committed later', async () => {
+    await createRecipient('ann', 'ann@example.com');
+    const accept = await connect(urlOfClone);
+    await accept.query('begin');
+    await createNotifications('ann', 1, accept);
+    await store().erase(tenantId, 'ann', null);
+    await accept.query(`update deliveries set channel = 'in_app'`);
+    await accept.query('commit');
+    await accept.end();
+    const { rows } = await admin.query('select id from deliveries');
+    await recordLate(rows[0].id);
+    await makeDue();
+    await store().finishDue();
+    const { rows: left } = await admin.query(
+      `select recipient_id from inbox_items union all select recipient_id from inbox_counters`,
+    );
+    expect(left).toEqual([]);
+  });
+
   it('who does not come back has no inbox, no counters and no events', async () => {
     await createInboxItem('old');
     expect(await store().erase(tenantId, 'ann', null)).toMatchObject({ inbox_items: 1 });

@@ -109,6 +109,8 @@ export class ErasuresStore {
       // A request that was accepted before may have been committed after.
       await this.eraseNotifications(erasure, {});
       await this.eraseTopicSends(erasure, {});
+      // Their inbox items may have left a row of counters without items.
+      await this.run(tenantId, eraseInbox(tenantId, recipientId, requestedAt));
       await this.eraseLateRows(erasure);
     }
     await this.database.queryForTenant(tenantId, { text: MAILBOX, values: [tenantId, recipientId] });
