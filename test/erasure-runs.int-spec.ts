@@ -293,7 +293,8 @@ describe('a recipient who comes back while the erasure runs', () => {
       [newId(), 'endpoint', 'webhook', tenantId],
     ])
       await admin.query(
-        `insert into notifications (tenant_id, id, recipient_id, category, channels, priority, total, endpoint_id, type, payload)
+        `insert into notifications (tenant_id, id, recipient_id, category, channels, priority, total, endpoint_id, type,
+                                    payload)
          values ($1, $2, $3, 'default', array[$4], 5, 1, $5::uuid, 'delivery.sent',
                  jsonb_build_object('timestamp', now(), 'data', $6::jsonb))`,
         [

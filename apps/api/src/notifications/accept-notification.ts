@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { AcceptStore, type NewNotification, toNewNotification } from '#database';
-import { DomainError, noAddressErrors } from '#domain';
+import { noAddressErrors } from '#domain';
 import type { Caller } from '../access/access.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
-import type { AcceptResult } from './accept-result.js';
+import { type AcceptResult, replayOf } from './accept-result.js';
 import { AcceptTopicSend } from './accept-topic-send.js';
 import { CheckSend, localTimeErrors } from './check-send.js';
 import { LocalTimes, scheduledFor } from './local-times.js';
@@ -33,8 +33,8 @@ export class AcceptNotification {
     const errors = [...(await this.checkSend.request(caller, body)), ...localTimeErrors(body, localTime)];
     if (errors.length > 0) {
       // A replay is answered even if the request no longer validates, for example because a template was deleted.
-      const notificationId = idempotency && (await this.acceptedBefore(caller, idempotency));
-      if (notificationId) return { kind: 'replayed', notificationId };
+      const replay = await replayOf(this.store, caller.tenantId, idempotency);
+      if (replay) return replay;
       // The accept statement checks addresses; checked here only to report them together with other errors.
       throw validationFailed([...errors, ...(await this.checkSend.storedAddresses(caller, body, body))]);
     }
@@ -47,14 +47,5 @@ export class AcceptNotification {
       kind: 'accepted',
       first: { notification: { ...notification, topic: null, createdAt: result.createdAt }, deliveries },
     };
-  }
-
-  private async acceptedBefore(
-    caller: Caller,
-    idempotency: NonNullable<NewNotification['idempotency']>,
-  ): Promise<string | null> {
-    const [found] = await this.store.findAccepted(caller.tenantId, [idempotency]);
-    if (found instanceof DomainError) throw found;
-    return found!;
   }
 }

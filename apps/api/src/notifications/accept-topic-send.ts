@@ -3,7 +3,7 @@ import { AcceptStore, type FirstAnswer, type NewNotification, TopicSendsStore, t
 import { DomainError } from '#domain';
 import type { Caller } from '../access/access.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
-import type { AcceptResult } from './accept-result.js';
+import { type AcceptResult, replayOf } from './accept-result.js';
 import { CheckSend, timeErrors } from './check-send.js';
 import type { SendBody } from './notification.schema.js';
 
@@ -21,8 +21,8 @@ export class AcceptTopicSend {
   /** Throws `validation_failed`, `unknown_template`, `idempotency_mismatch`, `unavailable`. */
   async run(caller: Caller, body: TopicSendBody, idempotency: NewNotification['idempotency']): Promise<AcceptResult> {
     // First, because a replay is answered even if the request no longer validates.
-    const notificationId = idempotency && (await this.acceptedBefore(caller, idempotency));
-    if (notificationId) return { kind: 'replayed', notificationId };
+    const replay = await replayOf(this.acceptStore, caller.tenantId, idempotency);
+    if (replay) return replay;
     const errors = [...timeErrors(body), ...(await this.checkSend.message(caller, body, body.payload))];
     if (errors.length > 0) throw validationFailed(errors);
     const topicSend = toTopicSend(caller, body, idempotency);
@@ -30,15 +30,6 @@ export class AcceptTopicSend {
     if (result.kind === 'accepted') return { kind: 'accepted', first: firstAnswerOf(topicSend, result.createdAt) };
     if (result.kind === 'unknown_topic') throw unknownTopic(body.topic);
     return await this.run(caller, body, idempotency);
-  }
-
-  private async acceptedBefore(
-    { tenantId }: Caller,
-    idempotency: NonNullable<NewNotification['idempotency']>,
-  ): Promise<string | null> {
-    const [found] = await this.acceptStore.findAccepted(tenantId, [idempotency]);
-    if (found instanceof DomainError) throw found;
-    return found!;
   }
 }
 

@@ -110,21 +110,15 @@ export function timeErrors(shared: SharedPart): FieldError[] {
   const { scheduled_at: scheduledAt, scheduled_at_local: local, expires_at: expiresAt } = shared;
   const errors: FieldError[] = [];
   const now = Date.now();
+  const checkYear = (pointer: string, text: string | undefined, time: number | null): void => {
+    const message = `may be at most one year ahead, got ${JSON.stringify(text)}`;
+    if (time !== null && time > now + YEAR_MS) errors.push({ pointer, code: 'too_far', message });
+  };
   // As if it were UTC: less than a day wrong in any zone.
-  if (local !== undefined && Date.parse(`${local}Z`) > now + YEAR_MS)
-    errors.push({
-      pointer: '/scheduled_at_local',
-      code: 'too_far',
-      message: `may be at most one year ahead, got ${JSON.stringify(local)}`,
-    });
+  checkYear('/scheduled_at_local', local, local === undefined ? null : Date.parse(`${local}Z`));
   const scheduled = scheduledAt === undefined ? null : Date.parse(scheduledAt);
   const expires = expiresAt === undefined ? null : Date.parse(expiresAt);
-  if (scheduled !== null && scheduled > now + YEAR_MS)
-    errors.push({
-      pointer: '/scheduled_at',
-      code: 'too_far',
-      message: `may be at most one year ahead, got ${JSON.stringify(scheduledAt)}`,
-    });
+  checkYear('/scheduled_at', scheduledAt, scheduled);
   if (expires !== null && expires <= now)
     errors.push({
       pointer: '/expires_at',

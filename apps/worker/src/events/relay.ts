@@ -1,4 +1,5 @@
 import type { Logger } from '#telemetry';
+import { Loop } from '../loop.js';
 
 /** A lock that one worker holds at a time, so that each recipient's events stay in order. */
 interface Lock {
@@ -21,9 +22,8 @@ const STANDBY_MS = 1_000;
  * between, its events are published again with the same ids.
  */
 export class Relay {
-  private isRunning = false;
-  private loop: Promise<void> = Promise.resolve();
-  private wake: () => void = () => undefined;
+  private readonly loop = new Loop(() => this.publish());
+  private hasFailed = false;
 
   constructor(
     private readonly options: RelayOptions,
@@ -32,40 +32,28 @@ export class Relay {
   ) {}
 
   start(): void {
-    this.isRunning = true;
-    this.loop = this.run();
+    this.loop.start();
   }
 
   /** Resolves when the batch under way is published. */
   async stop(): Promise<void> {
-    this.isRunning = false;
-    this.wake();
-    await this.loop;
+    await this.loop.stop();
   }
 
-  private async run(): Promise<void> {
+  /** Returns for how many milliseconds to rest. */
+  private async publish(): Promise<number> {
     const { name, publishBatch } = this.options;
-    for (let hasFailed = false; this.isRunning; ) {
-      try {
-        if (!(await this.lock.holds(name))) await this.rest(STANDBY_MS);
-        else if (!(await publishBatch())) await this.rest(IDLE_MS);
-        hasFailed = false;
-      } catch (error) {
-        if (!hasFailed)
-          this.logger.warn({ err: error, relay: name }, 'publishing events failed; retrying until it works');
-        hasFailed = true;
-        await this.rest(STANDBY_MS);
-      }
+    try {
+      const isHolder = await this.lock.holds(name);
+      const hasMore = isHolder && (await publishBatch());
+      this.hasFailed = false;
+      if (hasMore) return 0;
+      return isHolder ? IDLE_MS : STANDBY_MS;
+    } catch (error) {
+      if (!this.hasFailed)
+        this.logger.warn({ err: error, relay: name }, 'publishing events failed; retrying until it works');
+      this.hasFailed = true;
+      return STANDBY_MS;
     }
-  }
-
-  private rest(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

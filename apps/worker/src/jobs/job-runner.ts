@@ -1,6 +1,7 @@
 import { ChunkFailed, type ChunkResult, isOutage, type LockedJob, type RunningJobsStore, type Sql } from '#database';
 import { DomainError, NIL_ID } from '#domain';
 import type { Logger } from '#telemetry';
+import { Loop } from '../loop.js';
 import type { JobKind } from './job-kind.js';
 
 /** The interval at which a worker without work looks for due jobs. */
@@ -21,9 +22,7 @@ const NOTHING: ChunkResult = { items: 0, done: 0, failed: 0, cursor: {}, isLast:
  */
 export class JobRunner {
   private readonly kinds: ReadonlyMap<string, JobKind>;
-  private isRunning = false;
-  private loop: Promise<void> = Promise.resolve();
-  private endRest: () => void = () => undefined;
+  private readonly loop = new Loop(() => this.runOne());
   /** The tenant of the last chunk. */
   private lastTenant = NIL_ID;
 
@@ -36,19 +35,12 @@ export class JobRunner {
   }
 
   start(): void {
-    this.isRunning = true;
-    this.loop = this.run();
+    this.loop.start();
   }
 
   /** Resolves when the chunk under way is committed. */
   async stop(): Promise<void> {
-    this.isRunning = false;
-    this.endRest();
-    await this.loop;
-  }
-
-  private async run(): Promise<void> {
-    while (this.isRunning) await this.rest(await this.runOne());
+    await this.loop.stop();
   }
 
   /** Returns for how many milliseconds to rest. Never throws. */
@@ -91,17 +83,6 @@ export class JobRunner {
       this.logger.warn({ err: failure }, 'the failure of a chunk could not be stored; it runs again at once');
       return OUTAGE_MS;
     }
-  }
-
-  private async rest(milliseconds: number): Promise<void> {
-    if (!this.isRunning || milliseconds < 1) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      this.endRest = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }
 

@@ -53,7 +53,7 @@ export function decideDigest(collecting: Collecting, at: Date): Collected | null
 /** Whether a delivery may wait in a digest at all. Applies to those that quiet hours combine, too. */
 export function mayJoinDigest(
   collecting: Pick<Collecting, 'isCollected' | 'hasBegun' | 'isOrdered' | 'hasOwnAddress'>,
-) {
+): boolean {
   return !(collecting.isCollected || collecting.hasBegun || collecting.isOrdered || collecting.hasOwnAddress);
 }
 

@@ -10,7 +10,7 @@ export interface PreferenceRules {
   enforced: PreferenceSet;
 }
 
-const NO_RULES: PreferenceRules = {
+export const NO_RULES: PreferenceRules = {
   defaults: { channels: {}, categories: {} },
   enforced: { channels: {}, categories: {} },
 };

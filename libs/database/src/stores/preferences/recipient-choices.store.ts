@@ -1,12 +1,12 @@
 import type { KnownCategory, PreferenceSet, TenantSettings } from '#domain';
 import type { Database } from '../../database.js';
 import { type Preferences, toPreferences } from '../recipient.js';
-import type { PreferenceRules } from './preference-rules.store.js';
+import { NO_RULES, type PreferenceRules } from './preference-rules.store.js';
 
 /** Categories of a tenant that are read for one recipient, in order of key. */
 export const MOST_CATEGORIES = 200;
 
-/** Everything that decides what a recipient gets, and how a page shows it. */
+/** The data that decide what a recipient gets, and how a page shows it. */
 export interface RecipientChoices {
   tenant: { name: string; settings: TenantSettings };
   categories: KnownCategory[];
@@ -56,11 +56,10 @@ export class RecipientChoicesStore {
     });
     if (!row) return null;
     const { name, settings, known, defaults, enforced, locale, createdAt } = row;
-    const nothing = { channels: {}, categories: {} };
     return {
       tenant: { name, settings },
       categories: known ?? [],
-      rules: { defaults: defaults ?? nothing, enforced: enforced ?? nothing },
+      rules: { defaults: defaults ?? NO_RULES.defaults, enforced: enforced ?? NO_RULES.enforced },
       preferences: toPreferences(row.channels === null ? null : row),
       profile: createdAt && { locale, createdAt },
     };
@@ -68,8 +67,8 @@ export class RecipientChoicesStore {
 
   /**
    * Changes channels and categories of a recipient, and leaves everything else as it is. Does nothing if the recipient
-   * was erased. Locks the row of the
-   * preferences, so that changes at the same time follow each other. Index: preferences_pkey.
+   * was erased. Locks the row of the preferences, so that changes at the same time follow each other. Index:
+   * preferences_pkey.
    */
   async change(
     { tenantId, recipientId }: { tenantId: string; recipientId: string },
