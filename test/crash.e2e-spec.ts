@@ -1,9 +1,8 @@
 // Workers in separate processes that are killed.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSmtpSink, until } from '#testing';
+import { type RunningProcess, startRole } from './processes.js';
 import { profileEnvironment } from './profiles.js';
 import { CONTENT, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
@@ -12,7 +11,7 @@ const DELIVERIES = 1_000;
 
 let app: TestEnvironment;
 let tenant: Tenant;
-const children: ChildProcess[] = [];
+const workers: RunningProcess[] = [];
 
 beforeAll(async () => {
   app = await startTestEnvironment({ worker: false });
@@ -23,35 +22,21 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  for (const child of children) child.kill('SIGKILL');
+  for (const worker of workers) await worker.kill();
   await app?.stop();
 });
 
-async function startWorkerProcess(): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../dist/apps/worker/src/main.js')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: {
-      ...process.env,
-      NODE_ENV: 'test',
-      ...profileEnvironment(app.databaseUrl),
-      DATABASE_URL: app.databaseUrl,
-      MASTER_KEY: app.config.masterKey.toString('hex'),
-      ADMIN_TOKEN: app.config.adminToken,
-      CARILLON_HOME: app.config.home,
-      HOST: '127.0.0.1',
-      METRICS_PORT: '0',
-      LOG_LEVEL: 'error',
-      SANDBOX_FALLBACK: 'true',
-      LEASE_SECONDS: String(LEASE_SECONDS),
-    },
+async function startWorkerProcess(): Promise<RunningProcess> {
+  const worker = await startRole('worker', {
+    ...profileEnvironment(app.databaseUrl),
+    DATABASE_URL: app.databaseUrl,
+    MASTER_KEY: app.config.masterKey.toString('hex'),
+    ADMIN_TOKEN: app.config.adminToken,
+    CARILLON_HOME: app.config.home,
+    LEASE_SECONDS: String(LEASE_SECONDS),
   });
-  children.push(child);
-  let output = '';
-  child.stdout!.on('data', (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  await until('the worker is ready', () => output.includes('Carillon is ready'), 15_000);
-  return child;
+  workers.push(worker);
+  return worker;
 }
 
 const count = async (text: string): Promise<number> => Number((await app.sql.query(text, [tenant.id])).rows[0].count);
@@ -81,7 +66,7 @@ describe('SIGKILL of a worker with a thousand deliveries in flight', { timeout: 
     await sendAll('email');
     // Halfway: some are sent, both workers have claimed others.
     await until('a good part has been sent', () => vendor.log.length > DELIVERIES / 5);
-    first.kill('SIGKILL');
+    first.child.kill('SIGKILL');
     const killedAt = performance.now();
     const sentBefore = vendor.log.length;
     await until(
@@ -98,9 +83,7 @@ describe('SIGKILL of a worker with a thousand deliveries in flight', { timeout: 
     expect(extra).toBeLessThanOrEqual(lost);
     // Sends that had reached the vendor or were being recorded, not the hundreds that waited for a connection.
     expect(lost).toBeLessThan(DELIVERIES / 5);
-    second.kill('SIGTERM');
-    await until('the second has stopped', () => second.exitCode !== null);
-    expect(second.exitCode).toBe(0);
+    expect(await second.stop()).toBe(0);
     await vendor.close();
   });
 
@@ -111,7 +94,7 @@ describe('SIGKILL of a worker with a thousand deliveries in flight', { timeout: 
       'the first items are there',
       async () => (await count('select count(*) from inbox_items where tenant_id = $1')) > 0,
     );
-    first.kill('SIGKILL');
+    first.child.kill('SIGKILL');
     await until(
       'all are final',
       async () => (await count('select count(*) from due_deliveries where tenant_id = $1')) === 0,
@@ -129,7 +112,7 @@ describe('a paused worker', () => {
   it('whose claim was taken over can neither send nor record', async () => {
     const { Database, DeliveriesStore, DueDeliveriesStore } = await import('#database');
     const { newId } = await import('#domain');
-    for (const child of children) child.kill('SIGKILL');
+    for (const worker of workers) await worker.kill();
     const database = new Database({ url: app.databaseUrl, poolSize: 2 });
     try {
       const due = new DueDeliveriesStore(database);

@@ -3,7 +3,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { until } from '#testing';
+import { freePort } from '../services/programs.ts';
 import { leaksInText } from './canary/find-leaks.js';
+import { collector } from './tracing/collector.js';
 
 export interface RunningProcess {
   child: ChildProcess;
@@ -16,11 +18,16 @@ export interface RunningProcess {
   kill(): Promise<void>;
 }
 
-/** Starts a built role and waits until it prints that it is ready. */
+/**
+ * Starts a built role and waits until it prints that it is ready. When it stops, its output, metrics and traces are
+ * searched for the values that the test file watches; a killed process has no metrics.
+ */
 export async function startRole(
   role: 'api' | 'worker',
   environment: Readonly<Record<string, string>>,
 ): Promise<RunningProcess> {
+  const traces = await collector();
+  const metricsPort = environment['METRICS_PORT'] ?? String(await freePort());
   const child = spawn(process.execPath, [join(import.meta.dirname, `../dist/apps/${role}/src/main.js`)], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
@@ -28,9 +35,10 @@ export async function startRole(
       NODE_ENV: 'test',
       HOST: '127.0.0.1',
       PORT: '0',
-      METRICS_PORT: '0',
+      METRICS_PORT: metricsPort,
       LOG_LEVEL: 'error',
       SANDBOX_FALLBACK: 'true',
+      ...traces.environment,
       ...environment,
     },
   });
@@ -50,9 +58,15 @@ export async function startRole(
     30_000,
   );
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
-    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    const isRunning = child.exitCode === null && child.signalCode === null;
+    const metrics = isRunning && signal === 'SIGTERM' ? await metricsOf(metricsPort) : '';
+    if (isRunning) child.kill(signal);
     const code = await exited;
-    const leaks = leaksInText(`the output of the ${role}`, text);
+    const leaks = [
+      ...leaksInText(`the output of the ${role}`, text),
+      ...leaksInText(`the metrics of the ${role}`, metrics),
+      ...leaksInText('the traces', traces.text()),
+    ];
     if (leaks.length > 0) throw new Error(leaks.slice(0, 20).join('\n'));
     return code;
   };
@@ -65,4 +79,10 @@ export async function startRole(
       await end('SIGKILL');
     },
   };
+}
+
+async function metricsOf(port: string): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
+  if (answer.status !== 200) throw new Error(`/metrics answered ${answer.status}`);
+  return await answer.text();
 }

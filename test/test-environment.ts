@@ -1,5 +1,5 @@
 // Runs the real apps of this source tree in this process, with their own database. Tests use them over HTTP. When it
-// stops, it searches logs, metrics and tables for the secrets, addresses and payloads that its tests have used.
+// stops, it searches logs, metrics, traces and tables for the secrets, addresses and payloads that its tests have used.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,12 +8,13 @@ import type pg from 'pg';
 import { inject } from 'vitest';
 import { type Config, loadConfig } from '#config';
 import { Database, PlatformKeys, SecretBox } from '#database';
-import { createLogger } from '#telemetry';
+import { createLogger, useSpanSink } from '#telemetry';
 import { cloneDatabase, connect } from '#testing';
 import { startApi } from '../apps/api/src/start-api.js';
 import { type RunningWorker, startWorker } from '../apps/worker/src/start-worker.js';
 import { findLeaks } from './canary/find-leaks.js';
 import { LogMemory } from './canary/log-memory.js';
+import { spanMemory } from './canary/span-memory.js';
 import { watched } from './canary/watched-values.js';
 import { profileEnvironment } from './profiles.js';
 
@@ -50,7 +51,7 @@ export interface TestEnvironment {
   operator(method: string, path: string, body?: unknown): Promise<Answer>;
   tenant(settings?: Record<string, unknown>, key?: Record<string, unknown>): Promise<Tenant>;
   startWorker(environment?: Record<string, string>): Promise<RunningWorker>;
-  /** Secrets, addresses and payloads of the tests that are in logs, metrics, problems or tables where they must not be. */
+  /** Secrets, addresses and payloads of the tests where they must not be: logs, metrics, traces, problems, tables. */
   leaks(): Promise<string[]>;
   stop(): Promise<void>;
 }
@@ -86,6 +87,7 @@ export async function startTestEnvironment(options: TestEnvironmentOptions = {})
   const logger = createLogger({ level: 'trace', role: 'test', destination: logs });
   watched.watchSecret(config.adminToken);
   watched.watchSecret(config.masterKey.toString('hex'));
+  useSpanSink(spanMemory);
   const parts = { logger, migrationsDirectory: MIGRATIONS };
   const api = await startApi(config, { ...parts, metricsFallback: true });
   const running: { stop(): Promise<void> }[] = [];
@@ -116,7 +118,7 @@ export async function startTestEnvironment(options: TestEnvironmentOptions = {})
     call(method, path, { body, headers: { 'X-Admin-Token': config.adminToken } });
   const leaks = async (): Promise<string[]> => {
     const metrics = await fetch(`http://127.0.0.1:${api.operationsPort}/metrics`);
-    return await findLeaks({ logs: logs.text(), metrics: await metrics.text(), sql });
+    return await findLeaks({ logs: logs.text(), metrics: await metrics.text(), traces: spanMemory.text(), sql });
   };
   return {
     url: api.url,

@@ -32,16 +32,18 @@ const HOLD_PERSONAL_DATA: Record<string, string[]> = {
 export interface Written {
   logs: string;
   metrics: string;
+  traces: string;
   sql: pg.Client;
 }
 
 /** Returns a line for each value that is where it must not be. */
-export async function findLeaks({ logs, metrics, sql }: Written): Promise<string[]> {
+export async function findLeaks({ logs, metrics, traces, sql }: Written): Promise<string[]> {
   return [
     ...new Set([
       ...watched.problemLeaks(),
       ...leaksInText('the logs', logs),
       ...leaksInText('the metrics', metrics),
+      ...leaksInText('the traces', traces),
       ...(await leaksInTables(sql)),
     ]),
   ];

@@ -1,5 +1,5 @@
-// The secrets, addresses and payloads of a test file, taken from its requests. They must not be in logs, metrics or the
-// problems of other callers; see find-leaks.ts for the tables.
+// The secrets, addresses and payloads of a test file, taken from its requests. They must not be in logs, metrics,
+// traces or the problems of other callers; see find-leaks.ts for the tables.
 
 /** API keys, webhook secrets and recipient tokens, recognized by their form. */
 const SECRETS = [

@@ -24,6 +24,8 @@ export interface OtlpReceiver {
   spans: ReceivedSpan[];
   /** Every request as it came. */
   requests: { contentType: string; body: string }[];
+  /** All requests, as text. */
+  text(): string;
   /** The settings that make a process send its traces here at once. */
   environment: Record<string, string>;
   /** Takes requests and answers none. */
@@ -49,6 +51,7 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
     url,
     spans,
     requests,
+    text: () => requests.map(({ body }) => body).join('\n'),
     environment: {
       OTEL_EXPORTER_OTLP_ENDPOINT: url,
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
