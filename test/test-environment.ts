@@ -13,6 +13,7 @@ import { cloneDatabase, connect } from '#testing';
 import { startApi } from '../apps/api/src/start-api.js';
 import { type RunningWorker, startWorker } from '../apps/worker/src/start-worker.js';
 import { findLeaks } from './canary/find-leaks.js';
+import { linesWithoutIds } from './canary/log-fields.js';
 import { LogMemory } from './canary/log-memory.js';
 import { spanMemory } from './canary/span-memory.js';
 import { watched } from './canary/watched-values.js';
@@ -141,11 +142,13 @@ export async function startTestEnvironment(options: TestEnvironmentOptions = {})
     stop: async () => {
       for (const worker of [...running]) await worker.stop();
       const found = await leaks();
+      const incomplete = linesWithoutIds(logs.text());
       await api.stop();
       await sql.end();
       await database.close();
       await drop();
       await rm(home, { recursive: true, force: true });
+      if (incomplete.length > 0) throw new Error(`log lines without tenant_id or trace_id:\n${incomplete.join('')}`);
       if (found.length > 0) throw new Error(`${found.length} leaks:\n${found.slice(0, 20).join('\n')}`);
     },
   };

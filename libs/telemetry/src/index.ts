@@ -8,6 +8,7 @@ export {
   continueTrace,
   type DeliveryTrace,
   deliveryFields,
+  deliveryTraceId,
   noteClaims,
   traceHeaders,
   traceOf,

@@ -5,7 +5,7 @@ import type { Config } from '#config';
 import { type DeliveryReceipt, type ReceiptResult, ReceiptsStore } from '#database';
 import { DomainError, PLATFORM_TENANT_ID } from '#domain';
 import { type Receipt, ReceiptRefused } from '#providers';
-import { instruments, type Logger, noteReceipt, spanSink } from '#telemetry';
+import { deliveryTraceId, instruments, type Logger, noteReceipt, spanSink } from '#telemetry';
 import { FailureLimit, sourceOf } from '../access/failure-limit.js';
 import { CONFIG, LOGGER } from '../tokens.js';
 import { type ReportingAccount, ReportingAccounts } from './reporting-accounts.js';
@@ -26,7 +26,8 @@ export interface VendorCall {
 interface TakenReceipts {
   receipts: readonly Receipt[];
   taken: readonly PromiseSettledResult<ReceiptResult>[];
-  startedAt: number;
+  /** Empty while traces are off. */
+  traceparents: readonly (string | null)[];
 }
 
 /** How long an address counts as a sender of valid receipts for an account. */
@@ -64,8 +65,11 @@ export class TakeReceipts {
       ({ tenantId }) => (account.tenantId === PLATFORM_TENANT_ID ? tenantId : account.tenantId),
       (receipt) => this.take(account, { ...receipt, accountId: call.accountId }),
     );
-    if (found.length > 0) this.log(call, found, taken);
-    if (spanSink()) await this.trace(call, { receipts: found, taken, startedAt });
+    if (found.length > 0) {
+      const traceparents = await this.traceparentsOf(found);
+      this.log(call, { receipts: found, taken, traceparents });
+      trace(call, { receipts: found, taken, traceparents }, startedAt);
+    }
     // The error makes the vendor repeat the whole call; receipts that were applied are recognized as repeats.
     for (const result of taken) if (result.status === 'rejected') throw result.reason;
     return found.length;
@@ -118,33 +122,13 @@ export class TakeReceipts {
     return result;
   }
 
-  /** A span for each receipt, in the trace of its notification. Without the database, there are none. */
-  private async trace(
-    { provider, accountId }: VendorCall,
-    { receipts, taken, startedAt }: TakenReceipts,
-  ): Promise<void> {
-    const traceparents = await this.receipts.traceparentsOf(receipts).catch(() => []);
-    receipts.forEach(({ tenantId, deliveryId, kind }, index) => {
-      const [traceparent, settled] = [traceparents[index], taken[index]!];
-      const result = settled.status === 'fulfilled' ? settled.value : 'not_written';
-      if (!traceparent || result === 'foreign') return;
-      noteReceipt(traceparent, startedAt, {
-        'carillon.tenant_id': tenantId,
-        'carillon.delivery_id': deliveryId,
-        'carillon.provider': provider,
-        'carillon.provider_account_id': accountId,
-        'carillon.receipt': kind,
-        'carillon.result': result,
-      });
-    });
+  private async traceparentsOf(receipts: readonly Receipt[]): Promise<(string | null)[]> {
+    // A vendor's call must not fail for its trace.
+    return spanSink() ? await this.receipts.traceparentsOf(receipts).catch(() => []) : [];
   }
 
   /** One line per call, because a vendor may report thousands of receipts at once. Timelines have the details. */
-  private log(
-    call: VendorCall,
-    receipts: readonly Receipt[],
-    taken: readonly PromiseSettledResult<ReceiptResult>[],
-  ): void {
+  private log(call: VendorCall, { receipts, taken, traceparents }: TakenReceipts): void {
     const results: Record<string, number> = {};
     const foreign: string[] = [];
     taken.forEach((settled, at) => {
@@ -158,12 +142,34 @@ export class TakeReceipts {
       {
         provider: call.provider,
         provider_account_id: call.accountId,
-        ...(only && { tenant_id: only.tenantId, delivery_id: only.deliveryId }),
+        ...(only && {
+          tenant_id: only.tenantId,
+          delivery_id: only.deliveryId,
+          trace_id: deliveryTraceId({ ...only, traceparent: traceparents[0] ?? null }),
+        }),
         results,
         ...(foreign.length > 0 && { foreign_delivery_ids: foreign }),
       },
       'receipts processed',
     );
+  }
+}
+
+/** A span for each receipt, in the trace of its notification. */
+function trace(call: VendorCall, { receipts, taken, traceparents }: TakenReceipts, startedAt: number): void {
+  for (const [index, traceparent] of traceparents.entries()) {
+    const { tenantId, deliveryId, kind } = receipts[index]!;
+    const settled = taken[index]!;
+    const result = settled.status === 'fulfilled' ? settled.value : 'not_written';
+    if (result === 'foreign' || result === 'gone') continue;
+    noteReceipt({ deliveryId, traceparent }, startedAt, {
+      'carillon.tenant_id': tenantId,
+      'carillon.delivery_id': deliveryId,
+      'carillon.provider': call.provider,
+      'carillon.provider_account_id': call.accountId,
+      'carillon.receipt': kind,
+      'carillon.result': result,
+    });
   }
 }
 

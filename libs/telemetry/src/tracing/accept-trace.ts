@@ -1,5 +1,12 @@
 import { type SpanAttributes, type SpanKind, spanSink } from './span-sink.js';
-import { newSpanId, newTraceId, readTraceparent, type TraceContext, writeTraceparent } from './trace-context.js';
+import {
+  newSpanId,
+  newTraceId,
+  ownTraceId,
+  readTraceparent,
+  type TraceContext,
+  writeTraceparent,
+} from './trace-context.js';
 
 /** The span of a request that creates notifications. Their deliveries continue its trace. */
 export interface AcceptTrace extends TraceContext {
@@ -39,19 +46,16 @@ export function endAccept(
   });
 }
 
-/** A span `receipt` in the trace of its notification. Nothing for a trace that is not sampled. */
-export function noteReceipt(traceparent: string, startedAt: number, attributes: SpanAttributes): void {
+/** A span `receipt` in the trace of the delivery. Nothing if that is not sampled. */
+export function noteReceipt(
+  { deliveryId, traceparent }: { deliveryId: string; traceparent: string | null },
+  startedAt: number,
+  attributes: SpanAttributes,
+): void {
+  const parent = traceparent === null ? null : readTraceparent(traceparent);
+  const traceId = parent?.traceId ?? ownTraceId(deliveryId);
   const sink = spanSink();
-  const parent = readTraceparent(traceparent);
-  if (!sink?.isSampled(parent.traceId, parent)) return;
-  sink.add({
-    name: 'receipt',
-    kind: 'consumer',
-    traceId: parent.traceId,
-    spanId: newSpanId(),
-    parentId: parent.spanId,
-    startedAt,
-    endedAt: performance.now(),
-    attributes,
-  });
+  if (!sink?.isSampled(traceId, parent)) return;
+  const [spanId, parentId, endedAt] = [newSpanId(), parent?.spanId, performance.now()];
+  sink.add({ name: 'receipt', kind: 'consumer', traceId, spanId, parentId, startedAt, endedAt, attributes });
 }

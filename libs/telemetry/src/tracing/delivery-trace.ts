@@ -4,6 +4,7 @@
 import { type FinishedSpan, type SpanAttributes, type SpanKind, type SpanSink, spanSink } from './span-sink.js';
 import {
   newSpanId,
+  ownTraceId,
   readTraceparent,
   type TraceContext,
   traceIdOf,
@@ -158,6 +159,11 @@ export function traceOf(delivery: TracedDelivery): DeliveryTrace | undefined {
   return spanSink() === undefined ? undefined : traces.get(delivery);
 }
 
+/** Of the request that created the delivery. Its own one without such a request; undefined then if traces are off. */
+export function deliveryTraceId(delivery: Pick<TracedDelivery, 'deliveryId' | 'traceparent'>): string | undefined {
+  return traceIdOf(delivery.traceparent) ?? (spanSink() && ownTraceId(delivery.deliveryId));
+}
+
 /** The fields of every log line about a delivery. */
 export function deliveryFields(delivery: TracedDelivery): Record<string, string | undefined> {
   const trace = traceOf(delivery);
@@ -165,15 +171,14 @@ export function deliveryFields(delivery: TracedDelivery): Record<string, string 
     tenant_id: delivery.tenantId,
     delivery_id: delivery.deliveryId,
     channel: delivery.channel,
-    trace_id: trace?.traceId ?? traceIdOf(delivery.traceparent),
+    trace_id: trace?.traceId ?? deliveryTraceId(delivery),
     span_id: trace?.spanId,
   };
 }
 
 function newClaim(sink: SpanSink, delivery: TracedDelivery, startedAt: number): Claim {
   const parent = parentOf(delivery);
-  // Without a caller's trace, every run of a delivery has the same trace id without storing it: the id of the delivery.
-  const traceId = parent?.traceId ?? delivery.deliveryId.replaceAll('-', '');
+  const traceId = parent?.traceId ?? ownTraceId(delivery.deliveryId);
   return { parent, traceId, spanId: newSpanId(), isSampled: sink.isSampled(traceId, parent), startedAt };
 }
 

@@ -38,3 +38,8 @@ export function newTraceId(): string {
 export function newSpanId(): string {
   return randomBytes(8).toString('hex');
 }
+
+/** Without a caller's trace, all spans of a delivery have the same trace id, and it is not stored. */
+export function ownTraceId(deliveryId: string): string {
+  return deliveryId.replaceAll('-', '');
+}
