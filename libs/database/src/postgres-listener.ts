@@ -16,6 +16,8 @@ export class PostgresListener {
   /** Names of the locks that the present connection holds. */
   private held = new Set<string>();
   private readonly reconnectHandlers: (() => void)[] = [];
+  /** The last query of the present connection. */
+  private lastQuery: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly database: Database,
@@ -54,9 +56,8 @@ export class PostgresListener {
     const { client } = this;
     if (!client) return false;
     if (this.held.has(name)) return true;
-    const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_lock(hashtext($1)) as taken', [
-      name,
-    ]);
+    const text = 'select pg_try_advisory_lock(hashtext($1)) as taken';
+    const { rows } = await this.inTurn(() => client.query<{ taken: boolean }>(text, [name]));
     if (!rows[0]!.taken || this.client !== client) return false;
     this.held.add(name);
     return true;
@@ -79,17 +80,24 @@ export class PostgresListener {
     for (const channel of this.handlers.keys()) await client.query(`listen ${channel}`);
     if (this.closed) return void (await client.end());
     this.held = new Set();
+    this.lastQuery = Promise.resolve();
     this.client = client;
     this.probe(client);
     for (const handler of this.reconnectHandlers) handler();
+  }
+
+  /** One query at a time: several tasks ask for locks, and pg 9 refuses a query while another one runs. */
+  private async inTurn<T>(query: () => Promise<T>): Promise<T> {
+    const result = this.lastQuery.then(query);
+    this.lastQuery = result.catch(() => undefined);
+    return await result;
   }
 
   /** Detects a half-open connection, which reports no error by itself, by a query without a result. */
   private probe(client: pg.Client): void {
     this.timer = setTimeout(() => {
       const late = setTimeout(() => this.lost(new Error('the listening connection does not respond'), client), 2_000);
-      client
-        .query('select 1')
+      this.inTurn(() => client.query('select 1'))
         .then(() => this.client === client && this.probe(client))
         .catch(() => undefined)
         .finally(() => clearTimeout(late));
