@@ -25,6 +25,11 @@ interface Migration {
   checksum: string;
 }
 
+/** A migration could not be applied; the message says which and why. */
+export class MigrationFailed extends Error {
+  override readonly name = 'MigrationFailed';
+}
+
 export interface MigrateOptions {
   /** Called each time that a migration is postponed because another transaction holds a lock. */
   onWait?: ((message: string) => void) | undefined;
@@ -65,7 +70,7 @@ export async function migrate(
         await applyWithRetries(client, migration, onWait);
         done.push(migration.name);
       } else if (before !== migration.checksum) {
-        throw new Error(
+        throw new MigrationFailed(
           `migration ${migration.name} was edited after it had been applied to this database; add a new one instead`,
         );
       }
@@ -87,6 +92,50 @@ export async function pendingMigrations(
     .map((migration) => migration.name)
     .filter((name) => !applied.has(name));
 }
+
+export interface MigrationsDifference {
+  applied: number;
+  pending: string[];
+  edited: string[];
+  /** By Prisma's engine; this runner leaves no such row. */
+  failed: string[];
+  /** Applied by another release. */
+  unknown: string[];
+}
+
+/** Compares the database with the migrations of this program. */
+export async function migrationsDifference(
+  query: (text: string) => Promise<MigrationRow[]>,
+  directory: string,
+): Promise<MigrationsDifference> {
+  const rows = await query(ALL).catch(missingTableAsNone);
+  const own = new Map(migrationsIn(directory).map(({ name, checksum }) => [name, checksum]));
+  const applied = rows.filter(({ is_applied }) => is_applied);
+  const names = new Set(applied.map(({ migration_name }) => migration_name));
+  return {
+    applied: applied.length,
+    pending: [...own.keys()].filter((name) => !names.has(name)),
+    edited: applied.filter((row) => (own.get(row.migration_name) ?? row.checksum) !== row.checksum).map(nameOf),
+    failed: rows.filter(({ is_failed, migration_name }) => is_failed && !names.has(migration_name)).map(nameOf),
+    unknown: applied.filter(({ migration_name }) => !own.has(migration_name)).map(nameOf),
+  };
+}
+
+interface MigrationRow {
+  migration_name: string;
+  checksum: string;
+  is_applied: boolean;
+  is_failed: boolean;
+}
+
+function nameOf({ migration_name }: MigrationRow): string {
+  return migration_name;
+}
+
+const ALL = `
+select migration_name, checksum, finished_at is not null and rolled_back_at is null as is_applied,
+       finished_at is null and rolled_back_at is null as is_failed
+from _prisma_migrations order by migration_name`;
 
 /** As Prisma creates it. */
 const MIGRATIONS_TABLE = `
@@ -138,7 +187,11 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
     await client.query('commit');
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
-    throw new Error(`migration ${migration.name} failed: ${(error as Error).message}`, { cause: error });
+    throw new MigrationFailed(
+      `migration ${migration.name} failed: ${(error as Error).message}. It was rolled back; those before it are ` +
+        'applied. Correct the cause and run it again.',
+      { cause: error },
+    );
   }
 }
 

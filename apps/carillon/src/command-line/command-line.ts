@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { addDlqCommands } from './dlq/dlq.commands.js';
+import { addDoctorCommand } from './doctor.command.js';
 import { CommandError, exitCodes } from './exit-codes.js';
 import { addExplainCommand } from './explain.command.js';
 import { addKeysCommands } from './keys.commands.js';
@@ -26,6 +27,7 @@ export function commandLine(isJson = false): Command {
     .configureOutput({ outputError: (text, write) => write(isJson ? `${usageJson(text)}\n` : text) });
   addRoleCommands(program);
   addSecretsCommands(program);
+  addDoctorCommand(program);
   addSendCommand(program);
   addTailCommand(program);
   addExplainCommand(program);

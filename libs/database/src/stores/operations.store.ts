@@ -2,12 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../database.js';
 import { isNotAdmitted } from '../logins.js';
 import { pendingMigrations } from '../migrate.js';
-import { PartitionsStore } from './clean-up/partitions.store.js';
+import { LOW_HORIZON_DAYS, PartitionsStore } from './clean-up/partitions.store.js';
 
 const READINESS_POLL_MS = 500;
-
-/** Workers create partitions four weeks ahead: with fewer days left, they have failed to do so for weeks. */
-const LOW_HORIZON_DAYS = 7;
 
 const LOGINS_MISSING =
   'missing, or without their password or rights: run `npm run migrate` with the DATABASE_URL of this process, or set ' +

@@ -4,6 +4,9 @@ import type { Database } from '../../database.js';
 export const PARTITIONED = ['deliveries', 'attempts', 'delivery_log', 'notifications'] as const;
 export type PartitionedTable = (typeof PARTITIONED)[number];
 
+/** Workers create partitions four weeks ahead: with fewer days left, they have failed to do so for weeks. */
+export const LOW_HORIZON_DAYS = 7;
+
 /** Creates weekly partitions ahead and drops old ones, by SQL functions of migration `20261125100000_partitions`. */
 export class PartitionsStore {
   constructor(private readonly database: Database) {}
