@@ -40,8 +40,7 @@ export interface MigrateOptions {
 /**
  * Applies the pending migrations under `prisma/migrations` in order, each in a transaction, under an advisory lock.
  * Writes Prisma's `_prisma_migrations` table with Prisma's checksums, so that `prisma migrate deploy` works on the same
- * database (a test runs Prisma's engine against it). Does not use Prisma's engine, because its download would exceed
- * the start-up time of five seconds: docs/adr/0004.
+ * database (a test runs Prisma's engine against it). Does not use Prisma's engine or a library: docs/adr/0032.
  *
  * Then creates the two logins of the API and the workers, unless they are as they should be.
  *
