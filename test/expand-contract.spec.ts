@@ -19,7 +19,8 @@ const CONTRACTS: Readonly<Record<string, RegExp>> = {
   'changes the type of a column': /\balter\s+column\s+\S+\s+(set\s+data\s+)?type\b/,
   'forbids null': /\bset\s+not\s+null\b/,
   'drops a default': /\bdrop\s+default\b/,
-  'adds a column that must be given': /\badd\s+column\s+(?:(?!,\s*add\s|;).)*\bnot\s+null\b(?!(?:(?!,\s*add\s|;).)*\bdefault\b)(?<!\bdefault\b(?:(?!,\s*add\s|;).)*)/,
+  'adds a column that must be given':
+    /\badd\s+column\s+(?:(?!,\s*add\s|;).)*\bnot\s+null\b(?!(?:(?!,\s*add\s|;).)*\bdefault\b)(?<!\bdefault\b(?:(?!,\s*add\s|;).)*)/,
   'adds a constraint to rows that exist': /\badd\s+constraint\s+\S+\s+(check|unique|foreign|exclude)\b/,
 };
 

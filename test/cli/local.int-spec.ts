@@ -41,11 +41,19 @@ describe('carillon', { timeout: 60_000 }, () => {
     );
     for (const [name, command] of commands) {
       let help = '';
-      command.configureOutput({ writeOut: (text) => void (help += text) }).outputHelp();
+      command
+        .configureOutput({
+          writeOut: (text) => {
+            help += text;
+          },
+        })
+        .outputHelp();
       expect(help, name).toMatch(/\nExamples:\n {2}\S/);
       const section = guide.split(`### \`carillon ${name}\`\n`)[1]!.split('\n### ')[0]!;
       const options = command.options.map(({ long }) => long!).sort();
-      expect([...section.matchAll(/^\| `(?:-\w, )?(--[a-z-]+)/gm)].map(([, option]) => option!).sort(), name).toEqual(options);
+      expect([...section.matchAll(/^\| `(?:-\w, )?(--[a-z-]+)/gm)].map(([, option]) => option!).sort(), name).toEqual(
+        options,
+      );
       if (!['start', 'api', 'worker'].includes(name)) expect(options, name).toContain('--json');
     }
   });
@@ -85,7 +93,20 @@ describe('an embedded Carillon', { timeout: 120_000 }, () => {
 
   it('is used by every command without an address and without credentials', async () => {
     expect(statSync(join(home, 'api.json')).mode & 0o777).toBe(0o600);
-    const args = ['send', '-r', 'user-123', '-c', 'email', '-t', 'welcome', '-p', '{"name": "A"}', '--wait', '20', '--json'];
+    const args = [
+      'send',
+      '-r',
+      'user-123',
+      '-c',
+      'email',
+      '-t',
+      'welcome',
+      '-p',
+      '{"name": "A"}',
+      '--wait',
+      '20',
+      '--json',
+    ];
     const sent = await carillon(args, environment);
     expect([sent.code, sent.stderr, sent.json().status]).toEqual([0, '', 'sent']);
     expect((await carillon(['dlq', 'list', '--json'], environment)).json()).toEqual({ data: [] });
@@ -98,7 +119,10 @@ describe('an embedded Carillon', { timeout: 120_000 }, () => {
     const given = { ...environment, CARILLON_URL: /ready on (\S+)/.exec(started.stdout())![1]! };
     for (const args of [['tail'], ['dlq', 'list']]) {
       const refused = await carillon(args, given);
-      expect([refused.code, refused.stderr], args.join(' ')).toEqual([2, expect.stringMatching(/^No (API key|admin token):/)]);
+      expect([refused.code, refused.stderr], args.join(' ')).toEqual([
+        2,
+        expect.stringMatching(/^No (API key|admin token):/),
+      ]);
     }
   });
 });

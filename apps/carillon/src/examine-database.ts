@@ -143,8 +143,9 @@ function textOf(results: readonly CheckResult[]): string {
 function findingLines(finding: Finding): string[] {
   const { problem, severity, meaning, advice, examples, fixed } = finding;
   const more = finding.count > examples.length ? ', …' : '';
+  const corrected = fixed > 0 ? `, ${fixed} corrected` : '';
   return [
-    `        ${severity} ${problem}: ${finding.count.toLocaleString('en-US')}${fixed > 0 ? `, ${fixed} corrected` : ''}`,
+    `        ${severity} ${problem}: ${finding.count.toLocaleString('en-US')}${corrected}`,
     `          ${meaning}`,
     `          first: ${examples.join(', ')}${more}`,
     `          to do: ${fixed === finding.count ? 'nothing, they are corrected' : advice}`,

@@ -42,8 +42,8 @@ const COUNTERS = {
 } as const;
 
 /**
- * Compares the counters with a recount in the snapshot of one statement. It is exact while others work, because a change
- * and its counter are in one commit.
+ * Compares the counters with a recount in the snapshot of one statement. It is exact while others work, because a
+ * change and its counter are in one commit.
  *
  * `fix` recounts: one statement locks the rows with counters, the next counts with a new snapshot. A change that is not
  * committed by then is not in that snapshot, and adds itself afterwards, because it waits for the lock.

@@ -20,7 +20,8 @@ const RESULT = `
 select (select count(*)::integer from bounded) as examined,
        (select tenant_id from bounded order by tenant_id desc, id desc limit 1) as "lastTenant",
        (select id from bounded order by tenant_id desc, id desc limit 1) as "lastId",
-       (select jsonb_agg(jsonb_build_object('tenantId', tenant_id, 'id', id) order by tenant_id, id) from wrong) as wrong`;
+       (select jsonb_agg(jsonb_build_object('tenantId', tenant_id, 'id', id) order by tenant_id, id)
+        from wrong) as wrong`;
 
 /**
  * $3: days of retention of a tenant without its own. Notifications that old are left out: their deliveries are deleted
