@@ -14,12 +14,13 @@ import {
   ReceiptsStore,
 } from '#database';
 import { type Attempt, newId, type Outcome, PLATFORM_TENANT_ID } from '#domain';
-import { cloneDatabase, connect } from '#testing';
+import { cloneDatabase, connect, until } from '#testing';
 import { newNotification } from './new-notification.js';
 
 let database: Database;
 let admin: pg.Client;
 let drop: () => Promise<void>;
+let databaseUrl: string;
 let tenantId: string;
 /** Two workers: each has batchers of its own. */
 let workers: { deliveries: DeliveriesStore; digests: DigestsStore }[];
@@ -29,6 +30,7 @@ let notifications: NotificationsStore;
 beforeAll(async () => {
   const clone = await cloneDatabase(inject('postgresUrl'));
   drop = clone.drop;
+  databaseUrl = clone.url;
   database = new Database({ url: clone.url, poolSize: 8, events: true });
   admin = await connect(clone.url);
   workers = [1, 2].map(() => ({
@@ -329,6 +331,61 @@ it('is closed without a deadlock while items of the same recipients arrive in an
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   expect((await deadlocks()) - before).toBe(0);
 }, 60_000);
+
+it('collects without a deadlock while notifications with other items of it are cancelled', async () => {
+  const store = new AcceptStore(database, () => undefined);
+  const emails = () => [1, 2].map(() => ({ id: newId(), channel: 'email' as const, address: null, addressFrom: null }));
+  for (let round = 0; round < 8; round++) {
+    await admin.query('delete from due_deliveries');
+    await admin.query('delete from digests');
+    const made = Array.from({ length: 60 }, () => newNotification(tenantId, {}, { deliveries: emails() }));
+    await Promise.all(made.map((request) => store.accept(request)));
+    const claimed = await claim(200);
+    const first = new Set(made.map(({ deliveries }) => deliveries[0]!.id));
+    await collect(claimed.filter(({ deliveryId }) => first.has(deliveryId)));
+    const others = claimed.filter(({ deliveryId }) => !first.has(deliveryId));
+    // A statement that meets a deadlock fails.
+    const [, cancelled] = await Promise.all([
+      collect(others.toReversed()),
+      Promise.all(made.map(({ notification }) => cancel(notification.id))),
+    ]);
+    expect(cancelled).toEqual(made.map(() => true));
+    const { rows: found } = await admin.query(
+      `select q.digest_id, count(*) filter (where q.due_at < 'infinity')::int as leaders
+       from due_deliveries q where q.tenant_id = $1 group by 1`,
+      [tenantId],
+    );
+    expect(found.filter(({ digest_id, leaders }) => digest_id !== null && leaders !== 1)).toEqual([]);
+    expect(await openDigests()).toBe(found.length);
+  }
+}, 60_000);
+
+it('has a leader although the claim of its first item is lost while it is collected', async () => {
+  await accept(3, { recipientId: 'ann' });
+  const claimed = await claim();
+  const blocker = await connect(databaseUrl);
+  // Holds the row of the first item until its claim is taken over.
+  await blocker.query('begin');
+  await blocker.query('update due_deliveries set claim_id = $1 where delivery_id = $2', [
+    newId(),
+    claimed[0]!.deliveryId,
+  ]);
+  const collected = Promise.all(claimed.map((delivery) => workers[0]!.deliveries.record(delivery, COLLECTED)));
+  await until('it waits for the row', async () => {
+    const { rows: waits } = await admin.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    return waits.length > 0;
+  });
+  await blocker.query('commit');
+  await blocker.end();
+  expect(await collected).toEqual([false, true, true]);
+  expect((await rows()).map(({ is_leader: isLeader, digest_id: id }) => [isLeader, id !== null])).toEqual([
+    [true, false],
+    [true, true],
+    [false, true],
+  ]);
+});
 
 it('ends without a deadlock when all its items are cancelled at the same time', async () => {
   const ids = await collectNew(20);

@@ -4,6 +4,7 @@
 import type { Statement } from '../../statement.js';
 import { COMPARABLE_ADDRESS } from '../comparable-address.js';
 import { ERASE_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
+import { lockedDigests } from '../sending/digests/digest-record.js';
 import { INBOX_COUNTS } from './erase-inbox.js';
 import { LEASE_SECONDS } from './erase-recipient.js';
 
@@ -22,11 +23,11 @@ const deliveryIds = (of: BatchOf): string => `select id from deliveries where te
  * item of a digest whose message is prepared becomes `unknown` too. Remembers addresses and begun sends for the steps
  * that follow.
  *
- * Lock order: the locks of the ordering keys, then due_deliveries, deliveries and notifications, as in RECORD. Indexes:
+ * Lock order: the locks of the ordering keys, digests, due_deliveries, deliveries, then notifications. Indexes:
  * deliveries_notification_id_tenant_id_id_idx and the primary keys.
  */
 const abandon = (of: BatchOf): string => `
-with deleted_due_rows as materialized (
+with ${lockedDigests(deliveryIds(of))}, deleted_due_rows as materialized (
   delete from due_deliveries q using deliveries d
   where d.tenant_id = $1 and ${inBatch(of, 'd.')}
     and q.tenant_id = d.tenant_id and q.delivery_id = d.id
@@ -34,6 +35,7 @@ with deleted_due_rows as materialized (
       select carillon_ordering_lock(n.tenant_id, n.ordering_key)
       from deliveries d join notifications n on n.tenant_id = d.tenant_id and n.id = d.notification_id
       where d.tenant_id = $1 and ${inBatch(of, 'd.')} and n.ordering_key is not null)))
+    and (select count(*) from locked_digests) >= 0
   returning q.delivery_id, q.sending,
     case when q.sending or (q.claim_id is not null and q.due_at = 'infinity') then 'unknown' else 'cancelled' end
       as state

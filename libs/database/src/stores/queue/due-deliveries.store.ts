@@ -170,22 +170,25 @@ export class DueDeliveriesStore {
 }
 
 /**
- * A delivery that is claimed may have asked before its turn became earlier. The change of a policy makes it due again
+ * A delivery that is claimed or locked may have asked before its turn became earlier. The change of a policy makes it due again
  * once it is recorded. Index: due_deliveries_pkey.
  */
 const ADVANCE = `
 with turns as materialized (
   select delivery_id, min(now() + make_interval(secs => seconds)) as due_at
   from unnest($3::uuid[], $4::double precision[]) as t(delivery_id, seconds) group by delivery_id
+), free as materialized (
+  select t.* from turns t join due_deliveries d on d.tenant_id = $1 and d.delivery_id = t.delivery_id
+  where d.claim_id is null order by d.delivery_id for update of d skip locked
 ), advanced as (
-  update due_deliveries d set due_at = t.due_at from turns t
-  where d.tenant_id = $1 and d.delivery_id = t.delivery_id and d.reason in ('frequency_cap', 'recipient_limit')
-    and d.claim_id is null and d.due_at > t.due_at and d.due_at < 'infinity'
+  update due_deliveries d set due_at = f.due_at from free f
+  where d.tenant_id = $1 and d.delivery_id = f.delivery_id and d.reason in ('frequency_cap', 'recipient_limit')
+    and d.due_at > f.due_at and d.due_at < 'infinity'
 )
 insert into policy_changes (tenant_id, recipient_id)
 select $1, $2 where exists (
   select from turns t join due_deliveries d on d.tenant_id = $1 and d.delivery_id = t.delivery_id
-  where d.claim_id is not null)`;
+  where t.delivery_id not in (select delivery_id from free))`;
 
 const laneKey = ({ channel, lane }: ClaimRequest): string => laneName(channel, lane);
 

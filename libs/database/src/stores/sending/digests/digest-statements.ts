@@ -39,23 +39,23 @@ const itemColumns = columnList<NewItem>({
 });
 
 /**
- * Only deliveries whose claim is still this worker's pass `items`. The first item of a new digest becomes its leader,
+ * Only deliveries whose claim is still this worker's are collected. The first item of a new digest becomes its leader,
  * due when the digest is, or when the item expires if that is before. The others wait at infinity. A digest that
  * another transaction is closing is locked: this statement waits, and then opens a new one.
  *
- * Lock order: due_deliveries by id, then digests by key. Indexes: due_deliveries_pkey, deliveries_pkey,
+ * Lock order: digests by key, then due_deliveries by id. So the claim of an item can be lost after its digest was
+ * opened: the function gives that digest another leader, or deletes it. Indexes: due_deliveries_pkey, deliveries_pkey,
  * notifications_pkey, digests_open_idx.
  */
 const COLLECT = `
 with items as materialized (
-  select i.*, q.expires_at, d.recipient_id, d.channel, n.category,
+  select i.*, d.recipient_id, d.channel, n.category,
          row_number() over (partition by d.tenant_id, d.recipient_id, d.channel, n.category order by i.delivery_id)
            as place
   from ${itemColumns.table('i')}
   join lateral (
-    select * from due_deliveries q
+    select from due_deliveries q
     where q.tenant_id = i.tenant_id and q.delivery_id = i.delivery_id and q.claim_id = i.claim_id
-    for update
   ) q on true
   cross join lateral (select * from deliveries x where x.tenant_id = i.tenant_id and x.id = i.delivery_id offset 0) d
   cross join lateral (
@@ -75,6 +75,11 @@ with items as materialized (
     items = g.items + excluded.items,
     closed_at = case when g.items + excluded.items >= ${MAX_DIGEST_ITEMS} then now() end
   returning g.*
+), locked_due_rows as materialized (
+  select q.tenant_id, q.delivery_id
+  from items i join due_deliveries q on q.tenant_id = i.tenant_id and q.delivery_id = i.delivery_id
+  where q.claim_id = i.claim_id and (select count(*) from open_digests) >= 0
+  order by q.tenant_id, q.delivery_id for update of q
 ), collected as (
   update due_deliveries q set
     digest_id = g.id, reason = i.reason, claim_id = null, claims = 0,
@@ -84,18 +89,24 @@ with items as materialized (
       else 'infinity'
     end
   from items i
+  join locked_due_rows l using (tenant_id, delivery_id)
   join open_digests g using (tenant_id, recipient_id, channel, category)
   where q.tenant_id = i.tenant_id and q.delivery_id = i.delivery_id
   returning i.tenant_id, i.delivery_id, i.row_id, i.reason, i.rule, i.detail, g.due_at
 ), log_entries as (
   insert into delivery_log (tenant_id, delivery_id, id, code, reason, rule, detail, until)
   select tenant_id, delivery_id, row_id, 'held', reason, rule, detail, due_at from collected
+), leaderless as materialized (
+  select i.tenant_id, g.id from items i join open_digests g on g.id = i.new_digest_id
+  where not exists (select from collected c where c.tenant_id = i.tenant_id and c.delivery_id = i.delivery_id)
 )
-select delivery_id from collected`;
+select delivery_id from collected
+union all
+select null from leaderless l cross join lateral carillon_lead_digest(l.tenant_id, l.id)`;
 
 /** Returns, for each item, whether it was collected; false if its claim was lost. */
 export async function collectItems(sql: Sql, batch: readonly NewItem[]): Promise<boolean[]> {
-  const rows = await sql.query<{ delivery_id: string }>({
+  const rows = await sql.query<{ delivery_id: string | null }>({
     name: 'collect',
     text: COLLECT,
     values: itemColumns.values(batch),
@@ -131,12 +142,19 @@ returning g.id, g.combined`;
  * claim of their leader, which keeps them from being cancelled while the message is under way. Items that have expired
  * leave the digest, and end by themselves.
  *
- * Lock order: the leader, then its items. Indexes: due_deliveries_pkey, due_deliveries_digest_idx.
+ * Lock order: digests, their leaders, then their items. Indexes: digests_pkey, due_deliveries_pkey,
+ * due_deliveries_digest_idx.
  */
 const TAKE_ITEMS = `
-with leaders as materialized (
-  select l.* from ${leaderColumns.table('l')}
+with input as materialized (
+  select * from ${leaderColumns.table('l')}
+), locked_digests as materialized (
+  select g.id from input l join digests g on g.tenant_id = l.tenant_id and g.id = l.digest_id
+  order by ${DIGEST_LOCK_ORDER} for update of g
+), leaders as materialized (
+  select l.* from input l
   join due_deliveries q on q.tenant_id = l.tenant_id and q.delivery_id = l.delivery_id and q.claim_id = l.claim_id
+  where (select count(*) from locked_digests) >= 0
   order by l.tenant_id, l.delivery_id for update of q
 ), members as materialized (
   update due_deliveries m set claim_id = l.claim_id

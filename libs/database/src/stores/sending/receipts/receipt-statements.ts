@@ -13,6 +13,7 @@ import {
   targetsOf,
   updateCounters,
 } from '../delivery-moves.js';
+import { DIGEST_LOCK_ORDER } from '../digests/digest-record.js';
 import { changedDeliveries, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from '../emit-events.js';
 import type { DeliveryReceipt } from './delivery-receipt.js';
 
@@ -144,7 +145,7 @@ export const confirmColumns = columnList<DeliveryReceipt>({
  * row. A delivery whose send is in progress is left unchanged. The items of a digest become `sent` with their leader.
  * Indexes: the primary keys, and dead_letters_tenant_id_delivery_id_idx.
  *
- * Lock order: ordering keys, due_deliveries, deliveries by (tenant_id, id), then notifications by (tenant_id, id) and
+ * Lock order: ordering keys, digests, due_deliveries, deliveries by (tenant_id, id), then notifications by (tenant_id, id) and
  * dead letters. Only the statement that holds a delivery locks more than its dead letter, so the order of these two
  * does not matter.
  */
@@ -159,9 +160,15 @@ with input as materialized (
       and (i.account_id is null or a.provider_account_id = i.account_id or a.provider is null)
     order by a.number desc limit 1
   ) a
+), locked_digests as materialized (
+  select g.id from unknown_attempts p
+  join due_deliveries l on l.tenant_id = p.tenant_id and l.delivery_id = p.id
+  join digests g on g.tenant_id = l.tenant_id and g.id = l.digest_id
+  order by ${DIGEST_LOCK_ORDER} for update of g
 ), deleted_due_rows as (
   delete from due_deliveries q using unknown_attempts p
   where q.tenant_id = p.tenant_id and q.delivery_id = p.id and not q.sending
+    and (select count(*) from locked_digests) >= 0
     and (select carillon_lock_ordering_keys(array(
       select carillon_ordering_lock(o.tenant_id, o.ordering_key)
       from unknown_attempts p join due_deliveries o on o.tenant_id = p.tenant_id and o.delivery_id = p.id
