@@ -13,7 +13,9 @@ import {
   Database,
   DeliveriesStore,
   DueDeliveriesStore,
+  deliveryLimits,
   type NewNotification,
+  NotificationsStore,
   QuotasStore,
   ReceiptsStore,
   ReturnPlaces,
@@ -33,6 +35,7 @@ import { LimitStep } from '../apps/worker/src/delivery/limit.step.js';
 import { LoadStep } from '../apps/worker/src/delivery/load.step.js';
 import { OutcomeSpool } from '../apps/worker/src/delivery/outcome-spool.js';
 import type { Loaded, Rendered } from '../apps/worker/src/delivery/pipeline-context.js';
+import { Places } from '../apps/worker/src/delivery/places.js';
 import { RecordStep } from '../apps/worker/src/delivery/record.step.js';
 import { AttemptSend } from '../apps/worker/src/delivery/send/attempt-send.js';
 import { EndpointHealth } from '../apps/worker/src/delivery/send/endpoint-health.js';
@@ -186,6 +189,43 @@ describe('limit', () => {
     expect(await step.run(consentedFor(first))).toMatchObject({ limited: true });
     expect(await stopOf(step.run(consentedFor(second)))).toMatchObject({ kind: 'held', reason: 'recipient_limit' });
     expect(await step.run(consentedFor(second, true))).toMatchObject({ limited: true });
+  });
+});
+
+describe('places of a run that is not recorded', () => {
+  it('come back if the delivery was cancelled meanwhile, and are kept if another worker has it', async () => {
+    await admin.query(`update tenants set settings = '{"deliveries_per_day": 9}' where id = $1`, [tenantId]);
+    await admin.query(`insert into preferences (tenant_id, recipient_id, caps) values ($1, 'ann', $2)`, [
+      tenantId,
+      JSON.stringify([{ limit: 1, window_seconds: 60, on_excess: 'hold' }]),
+    ]);
+    const limiter = new PostgresLimiter(
+      database.platform,
+      (flush) => new Batcher({ flush, slots: 1, maxBatch: 10, maxQueue: 100 }),
+    );
+    const quotas = new QuotasStore(database);
+    const returnPlaces = new ReturnPlaces(limiter, deliveries, due, quotas, () => undefined);
+    const places = new Places(returnPlaces, quotas, deliveries, logger);
+    const step = new LimitStep(limiter, quotas, returnPlaces, new Downgrade(new TemplatesStore(database)));
+    const used = async () => (await quotas.usage(tenantId))[0]?.used;
+    const startedAt = new Date();
+    const loaded = await load(await claimOne({ recipientId: 'ann' }));
+    const run = { delivery: loaded.delivery, startedAt, context: loaded.context, isLimited: true };
+    const { limits } = deliveryLimits('email', loaded.context, Date.now());
+    const remaining = async () => (await limiter.peek({ tenantId, limits }))[0]!.remaining;
+    await step.run({ ...loaded, consented: true, digest: null });
+    expect([await remaining(), await used()]).toEqual([0, 1]);
+    await places.withoutRecord(run);
+    // The delivery goes on: it keeps its place in the cap, and the quota counts it again.
+    expect([await remaining(), await used()]).toEqual([0, 0]);
+    const { id } = loaded.context.notification;
+    const cancelled = await new NotificationsStore(database).cancel(tenantId, id);
+    await returnPlaces.ofCancelled(tenantId, cancelled!.deliveries);
+    expect([await remaining(), await used()]).toEqual([1, 0]);
+    await step.run({ ...loaded, consented: true, digest: null });
+    expect([await remaining(), await used()]).toEqual([0, 1]);
+    await places.withoutRecord(run);
+    expect([await remaining(), await used()]).toEqual([1, 0]);
   });
 });
 
