@@ -170,8 +170,8 @@ export class DueDeliveriesStore {
 }
 
 /**
- * A delivery that is claimed or locked may have asked before its turn became earlier. The change of a policy makes it due again
- * once it is recorded. Index: due_deliveries_pkey.
+ * A delivery that is claimed or locked may have asked before its turn became earlier. The change of a policy makes it
+ * due again once it is recorded. Index: due_deliveries_pkey.
  */
 const ADVANCE = `
 with turns as materialized (

@@ -145,9 +145,9 @@ export const confirmColumns = columnList<DeliveryReceipt>({
  * row. A delivery whose send is in progress is left unchanged. The items of a digest become `sent` with their leader.
  * Indexes: the primary keys, and dead_letters_tenant_id_delivery_id_idx.
  *
- * Lock order: ordering keys, digests, due_deliveries, deliveries by (tenant_id, id), then notifications by (tenant_id, id) and
- * dead letters. Only the statement that holds a delivery locks more than its dead letter, so the order of these two
- * does not matter.
+ * Lock order: ordering keys, digests, due_deliveries, deliveries by (tenant_id, id), then notifications by (tenant_id,
+ * id) and dead letters. Only the statement that holds a delivery locks more than its dead letter, so the order of these
+ * two does not matter.
  */
 export const CONFIRM_UNKNOWN_SENDS = `
 with input as materialized (
