@@ -88,6 +88,7 @@ const claimOf = (deliveryId: string): ClaimedDelivery => ({
   lane: 2,
   ordered: false,
   digestId: null,
+  waitedFor: null,
   traceparent: null,
   leaseEndsAt: performance.now() + 60_000,
 });

@@ -45,7 +45,7 @@ export interface StartOptions {
  */
 export async function startApi(config: Config, options: StartOptions): Promise<RunningApi> {
   const { logger, migrationsDirectory } = options;
-  startMetrics();
+  startMetrics({ tenants: config.metricsTenants });
   if (config.previousAdminToken !== undefined)
     logger.warn('ADMIN_TOKEN_PREVIOUS is set: the previous admin token is accepted too; unset it when no one uses it');
   const redis = await makeRedis(config, logger);

@@ -29,7 +29,7 @@ const DEFAULT_METRICS_PORT = 9_091;
 /** Starts a worker in this process; resolves once it claims. Waits until all migrations are applied. */
 export async function startWorker(config: Config, options: StartOptions): Promise<RunningWorker> {
   const { logger } = options;
-  startMetrics();
+  startMetrics({ tenants: config.metricsTenants });
   const app = await NestFactory.createMicroservice<AsyncMicroserviceOptions>(
     WorkerModule.register({ config, ...options }),
     {

@@ -26,6 +26,7 @@ export interface Config {
   readonly internalHost: string;
   readonly metricsPort: number | undefined;
   readonly metricsHost: string;
+  readonly metricsTenants: number;
   readonly adminToken: string;
   /** The file that contains the admin token. Undefined if ADMIN_TOKEN sets it. */
   readonly adminTokenFile: string | undefined;
@@ -119,6 +120,7 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     internalHost: settings.INTERNAL_HOST,
     metricsPort: settings.METRICS_PORT,
     metricsHost: settings.METRICS_HOST,
+    metricsTenants: settings.METRICS_TENANTS,
     adminToken: settings.ADMIN_TOKEN ?? generated!.adminToken,
     adminTokenFile: settings.ADMIN_TOKEN ? undefined : secretsFile(home),
     previousAdminToken: settings.ADMIN_TOKEN_PREVIOUS,

@@ -133,6 +133,13 @@ export const settingsSchema = z.object({
     .min(1)
     .default('127.0.0.1')
     .describe('The address of the listener on METRICS_PORT. 0.0.0.0: all networks; the image sets it.'),
+  METRICS_TENANTS: z.coerce
+    .number({ error: 'must be a number of tenants' })
+    .int()
+    .min(0)
+    .max(100)
+    .default(20)
+    .describe('How many of the busiest tenants have metrics of their own. The rest is one series, `other`. 0: none.'),
   ADMIN_TOKEN: z
     .string()
     .min(1)

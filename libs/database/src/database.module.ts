@@ -5,6 +5,7 @@ import { PlatformKeys } from './secrets/platform-keys.js';
 import { SecretBox } from './secrets/secret-box.js';
 import { ApiKeysStore } from './stores/api-keys.store.js';
 import { AuditStore } from './stores/audit/audit.store.js';
+import { BacklogFiguresStore } from './stores/backlog-figures.store.js';
 import { CategoriesStore } from './stores/categories.store.js';
 import { ExpiredRowsStore } from './stores/clean-up/expired-rows.store.js';
 import { PartitionsStore } from './stores/clean-up/partitions.store.js';
@@ -110,6 +111,7 @@ const plainStores = [
   PartitionsStore,
   PoisonMessagesStore,
   PreferenceRulesStore,
+  BacklogFiguresStore,
   QueueFiguresStore,
   QuotasStore,
   PolicyChangesStore,

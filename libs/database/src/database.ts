@@ -185,6 +185,14 @@ export class Database {
     return fault;
   }
 
+  /** How many connections of each pool are in use, and how many requests wait for one. */
+  connections(): { pool: string; used: number; idle: number; waiting: number; max: number }[] {
+    const pools = { tenant: this.tenantPool, platform: this.platformPool, reading: this.readingPool };
+    return Object.entries(pools).map(([pool, { totalCount, idleCount, waitingCount, options }]) => {
+      return { pool, used: totalCount - idleCount, idle: idleCount, waiting: waitingCount, max: options.max };
+    });
+  }
+
   /** A connection outside the pools, for LISTEN and advisory locks. The caller ends it. */
   newClient(): pg.Client {
     return createClient(this.urls.platform, this.options);

@@ -20,6 +20,7 @@ export type { Sql, Statement } from './statement.js';
 export { type ApiKey, ApiKeysStore, type KeyHash, type KnownKey } from './stores/api-keys.store.js';
 export { type AuditEntry, type AuditFilter, AuditStore } from './stores/audit/audit.store.js';
 export type { AuditNote } from './stores/audit/audit-entry.js';
+export { type BacklogFigures, BacklogFiguresStore } from './stores/backlog-figures.store.js';
 export { CategoriesStore, type Category, type CategoryFields } from './stores/categories.store.js';
 export { AuditRetentionStore } from './stores/clean-up/audit-retention.store.js';
 export type { CleanUp } from './stores/clean-up/clean-up.js';

@@ -32,6 +32,11 @@ export interface DeliveryTransport<Delivery extends DeliveryReference> {
   drain(): Promise<void>;
   /** For /readyz: `status` is a short text for operators. Null when the transport depends on no other service. */
   readiness(): { ready: boolean; status: string } | null;
+  /**
+   * By channel, the deliveries that were published and are not committed yet, of all workers; null while that cannot
+   * be read. Empty when the transport depends on no other service.
+   */
+  uncommitted(): ReadonlyMap<ChannelId, number | null>;
 }
 
 /** The Nest message pattern of a channel's consumer. */

@@ -59,6 +59,10 @@ export class DirectTransport<Delivery extends DeliveryReference>
     return this.inFlightByChannel.get(channel)!.byTenant;
   }
 
+  uncommitted(): ReadonlyMap<ChannelId, null> {
+    return new Map();
+  }
+
   readiness(): null {
     return null;
   }

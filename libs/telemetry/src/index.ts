@@ -1,7 +1,11 @@
+export { gauges } from './gauge-list.js';
 export { createLogger, type Logger, NestLogger } from './logger.js';
-export { answerMetrics, instruments, startMetrics } from './metrics.js';
+export { counters, histograms, type MetricDefinition, tenantCounters } from './metric-list.js';
+export { answerMetrics, instruments, makeInstruments, startMetrics } from './metrics.js';
+export { observeStores } from './observe-stores.js';
 export { type OperationsServer, type Readiness, startOperationsServer } from './operations-server.js';
 export { stopOnSignal } from './stop-on-signal.js';
+export { OTHER_TENANTS } from './tenant-counter.js';
 export { type AcceptTrace, beginAccept, endAccept, noteReceipt } from './tracing/accept-trace.js';
 export {
   beginTrace,

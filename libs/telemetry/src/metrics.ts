@@ -1,29 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Attributes, type Counter, type Histogram, metrics } from '@opentelemetry/api';
+import { type Attributes, type Meter, metrics } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
-import { AggregationType, InstrumentType, MeterProvider } from '@opentelemetry/sdk-metrics';
+import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import { gauges } from './gauge-list.js';
+import { counters, histograms, type MetricDefinition, tenantCounters } from './metric-list.js';
+import { TenantCounter } from './tenant-counter.js';
 
 let exporter: PrometheusExporter | undefined;
+let tenantSeries = 20;
 
-const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-
-/** Starts the metrics of this process. Later calls do nothing: `npm start` has one set for both apps. */
-export function startMetrics(): void {
+/**
+ * Starts the metrics of this process. Later calls do nothing: `npm start` has one set for both apps. `tenants`: the
+ * number of tenants with series of their own.
+ */
+export function startMetrics({ tenants }: { tenants: number }): void {
   if (exporter) return;
+  tenantSeries = tenants;
   exporter = new PrometheusExporter({ preventServerStart: true });
-  metrics.setGlobalMeterProvider(
-    new MeterProvider({
-      readers: [exporter],
-      views: [
-        {
-          instrumentName: '*_seconds',
-          // Without this, gauges in seconds would become histograms too.
-          instrumentType: InstrumentType.HISTOGRAM,
-          aggregation: { type: AggregationType.EXPLICIT_BUCKET_HISTOGRAM, options: { boundaries: SECONDS } },
-        },
-      ],
-    }),
-  );
+  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [exporter] }));
 }
 
 /** Serves the metrics in the Prometheus text format. */
@@ -32,124 +26,98 @@ export function answerMetrics(request: IncomingMessage, response: ServerResponse
   else response.writeHead(404).end();
 }
 
-/**
- * Every metric of Carillon. Labels have few values (channel, state, reason, provider); they never are ids of tenants or
- * recipients.
- */
-class Instruments {
-  private readonly meter = metrics.getMeter('carillon');
-  readonly requests = this.histogram(
-    'carillon_http_request_seconds',
-    'Time to answer an HTTP request, by route and status',
-  );
-  readonly operatorRefused = this.counter(
-    'carillon_operator_requests_refused',
-    'Operator requests without a valid token, by result: unauthenticated, rate_limited',
-  );
-  readonly claimed = this.counter('carillon_deliveries_claimed', 'Deliveries claimed by this worker, by channel');
-  readonly outcomes = this.counter(
-    'carillon_deliveries_outcomes',
-    'Finished pipeline runs, by channel, outcome and reason',
-  );
-  readonly attempts = this.histogram(
-    'carillon_attempt_seconds',
-    'Response time of a provider, by provider and outcome',
-  );
-  readonly steps = this.histogram('carillon_pipeline_step_seconds', 'Time of each pipeline step, by step');
-  readonly unknown = this.counter(
-    'carillon_unknown_outcomes',
-    'Attempts without a known outcome, by channel and policy',
-  );
-  readonly fenced = this.counter(
-    'carillon_claims_lost',
-    'Pipeline runs that stopped because their claim was lost or the delivery was cancelled',
-  );
-  readonly unrecorded = this.counter(
-    'carillon_outcomes_unrecorded',
-    'Sends whose outcome could not be recorded, by channel; three in a row quarantine the delivery',
-  );
-  readonly spoolAside = this.counter(
-    'carillon_spool_unreadable',
-    'Spool files that could not be recorded and were moved aside',
-  );
-  readonly returned = this.counter(
-    'carillon_claims_returned',
-    'Claims released without an attempt, by channel and reason: stopping, outage, master_key',
-  );
-  readonly spooled = this.counter(
-    'carillon_outcomes_spooled',
-    'Outcomes written to the local spool because the database was unavailable',
-  );
-  readonly receipts = this.counter('carillon_receipts', 'Receipts of vendors, by provider, kind and result');
-  readonly breakers = this.counter(
-    'carillon_breaker_changes',
-    'State changes of the circuit breakers of provider accounts, by provider and new state',
-  );
-  readonly events = this.counter('carillon_events_published', 'Events published, by destination');
-  readonly quotaWarnings = this.counter(
-    'carillon_quota_warnings',
-    'Quotas of tenants that reached 80 or 100 percent, by period (day, month) and percent',
-  );
-  readonly pruned = this.counter('carillon_rows_pruned', 'Rows deleted after their retention, by table');
-  readonly housekeepingFailures = this.counter('carillon_housekeeping_failures', 'Failed housekeeping tasks, by task');
-  readonly eventsSetAside = this.counter(
-    'carillon_events_set_aside',
-    'Events that could not be queued for a webhook endpoint; replay `missing` once the cause is fixed',
-  );
-  readonly schedules = this.counter(
-    'carillon_schedule_occurrences',
-    'Occurrences of schedules, by result: fired, failed, skipped',
-  );
-  readonly renders = this.counter(
-    'carillon_renders',
-    'Templates checked or rendered, by app and result: inline, thread, time_out, busy',
-  );
-  readonly frames = this.counter('carillon_inbox_frames', 'Frames sent to inbox streams, by type');
+type LabelValues<Metric extends MetricDefinition> = Readonly<Record<Metric['labels'][number], string | number>>;
+/** The labels of a metric as parameters: none for a metric without labels. */
+type LabelParameters<Metric extends MetricDefinition> = Metric['labels'] extends readonly []
+  ? []
+  : [labels: LabelValues<Metric>];
 
-  /** Calls `read` at each scrape. */
-  gauge(
-    name: string,
-    description: string,
-    read: () => number | Promise<{ value: number; attributes: Attributes }[]>,
-  ): void {
-    this.meter.createObservableGauge(name, { description }).addCallback(async (result) => {
-      const values = await read();
-      if (typeof values === 'number') result.observe(values);
-      else for (const { value, attributes } of values) result.observe(value, attributes);
-    });
-  }
+interface Counter<Metric extends MetricDefinition> {
+  add(value: number, ...labels: LabelParameters<Metric>): void;
+}
 
-  /** Observed by the API and the worker, because an API may run alone. */
-  partitionHorizon(readDays: () => Promise<number>): void {
-    this.gauge(
-      'carillon_partition_horizon_days',
-      'Days covered by weekly partitions; below 7 workers cannot create them, at 0 sends are rejected',
-      async () => [{ value: await readDays(), attributes: {} }],
-    );
-  }
+interface Histogram<Metric extends MetricDefinition> {
+  record(seconds: number, ...labels: LabelParameters<Metric>): void;
+}
 
-  /** An open transaction prevents vacuum from removing rows deleted after its start, so tables and indexes grow. */
-  oldestTransaction(readSeconds: () => Promise<number>): void {
-    this.gauge(
-      'carillon_oldest_transaction_seconds',
-      'Age of the oldest open transaction of the database, which prevents the removal of deleted rows; alert above 600',
-      async () => [{ value: await readSeconds(), attributes: {} }],
-    );
-  }
+type Counters = { readonly [Name in keyof typeof counters]: Counter<(typeof counters)[Name]> };
+type Histograms = { readonly [Name in keyof typeof histograms]: Histogram<(typeof histograms)[Name]> };
+type Gauge<Name extends keyof typeof gauges> = (typeof gauges)[Name];
 
-  private counter(name: string, description: string): Counter {
-    return this.meter.createCounter(name, { description });
-  }
+export interface Observation<Metric extends MetricDefinition = MetricDefinition> {
+  value: number;
+  labels: LabelValues<Metric>;
+}
 
-  private histogram(name: string, description: string): Histogram {
-    return this.meter.createHistogram(name, { description, unit: 's' });
-  }
+/** The instruments of the lists of metrics. */
+export interface Instruments extends Counters, Histograms {
+  readonly tenants: { readonly [Name in keyof typeof tenantCounters]: TenantCounter };
+  /** The number of tenants with series of their own. */
+  readonly tenantSeries: number;
+  /** Calls `read` at each scrape. A gauge whose `read` fails is missing in that scrape. */
+  gauge<Name extends keyof typeof gauges>(
+    name: Name,
+    read: () => number | Promise<number | readonly Observation<Gauge<Name>>[]>,
+  ): void;
 }
 
 let created: Instruments | undefined;
 
 /** Creates the instruments at the first call, which must come after {@link startMetrics}. */
 export function instruments(): Instruments {
-  created ??= new Instruments();
+  created ??= makeInstruments(metrics.getMeter('carillon'), tenantSeries);
   return created;
+}
+
+export function makeInstruments(meter: Meter, tenants: number): Instruments {
+  const made = {
+    ...mapValues(counters, ({ name, help }) => meter.createCounter(name, { description: help })),
+    ...mapValues(histograms, ({ name, help, buckets }) =>
+      meter.createHistogram(name, {
+        description: help,
+        unit: 's',
+        advice: { explicitBucketBoundaries: [...buckets] },
+      }),
+    ),
+    tenants: mapValues(tenantCounters, ({ name, help }) => {
+      const counter = new TenantCounter(tenants);
+      meter.createObservableCounter(name, { description: help }).addCallback((result) => {
+        for (const { value, labels } of counter.read()) result.observe(value, labels);
+      });
+      return counter;
+    }),
+    tenantSeries: tenants,
+    gauge: (
+      name: keyof typeof gauges,
+      read: () => number | Promise<number | readonly { value: number; labels: Attributes }[]>,
+    ): void => {
+      const { name: fullName, help } = gauges[name];
+      meter.createObservableGauge(fullName, { description: help }).addCallback(async (result) => {
+        const values = await read();
+        if (typeof values === 'number') result.observe(values);
+        else for (const { value, labels } of values) result.observe(value, labels);
+      });
+    },
+  };
+  observeEventLoop(made);
+  // The names and labels of an instrument are those of its list, which the compiler cannot follow through a map.
+  return made as unknown as Instruments;
+}
+
+function mapValues<Key extends string, Value, Result>(
+  record: Readonly<Record<Key, Value>>,
+  make: (value: Value) => Result,
+): Record<Key, Result> {
+  const entries = Object.entries<Value>(record).map(([key, value]) => [key, make(value)]);
+  return Object.fromEntries(entries) as Record<Key, Result>;
+}
+
+function observeEventLoop({ gauge }: { gauge: (name: 'eventLoop', read: () => number) => void }): void {
+  let last = performance.eventLoopUtilization();
+  gauge('eventLoop', () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, last);
+    last = now;
+    return utilization;
+  });
 }

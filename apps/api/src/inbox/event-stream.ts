@@ -9,6 +9,7 @@ const CLOSE_MS = 2_000;
 
 /** A response of server-sent events (WHATWG HTML, section 9.2). Writes after its end are dropped. */
 export class EventStream implements StreamConnection {
+  readonly kind = 'sse';
   private readonly keepAlive: NodeJS.Timeout;
 
   constructor(private readonly response: ServerResponse) {

@@ -177,6 +177,7 @@ export class InboxGateway
 
 function connectionOf(webSocket: WebSocket, socket: Duplex, open: OpenSocket): StreamConnection {
   return {
+    kind: 'websocket',
     send: (frames) => {
       socket.cork();
       for (const frame of frames) webSocket.send(JSON.stringify(frame));

@@ -10,8 +10,12 @@ import { BUS, LOGGER } from '../tokens.js';
 import { type Frame, toItemView } from './inbox.schema.js';
 import { StreamAccess, type StreamEnd, type StreamOwner } from './stream-access.js';
 
+const STREAM_KINDS = ['websocket', 'sse'] as const;
+type StreamKind = (typeof STREAM_KINDS)[number];
+
 /** One connection of one recipient. */
 export interface StreamConnection {
+  readonly kind: StreamKind;
   /** Sends the frames in one write. */
   send(frames: readonly Frame[]): void;
   /** Bytes that were written and not yet sent. */
@@ -54,7 +58,7 @@ const POLL_MS = 1_000;
 @Injectable()
 export class StreamHub implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly streams = new Map<string, Set<Stream>>();
-  private count = 0;
+  private readonly counts = { websocket: 0, sse: 0 };
   private clock: NodeJS.Timeout | undefined;
   private isStopping = false;
 
@@ -77,7 +81,9 @@ export class StreamHub implements OnApplicationBootstrap, OnModuleDestroy {
       if (!this.bus.live)
         for (const group of this.streams.values()) for (const stream of group) void this.pollOnce(stream);
     }, POLL_MS).unref();
-    instruments().gauge('carillon_inbox_streams', 'Open inbox streams', () => this.count);
+    instruments().gauge('streams', async () =>
+      STREAM_KINDS.map((kind) => ({ value: this.counts[kind], labels: { kind } })),
+    );
   }
 
   /** Before Nest closes the HTTP server, which would wait for open streams. */
@@ -115,7 +121,7 @@ export class StreamHub implements OnApplicationBootstrap, OnModuleDestroy {
     // Registered before the first read, so that no item is missed between that read and the first hint.
     this.streams.set(key, (this.streams.get(key) ?? new Set()).add(stream));
     stream.unfollow = this.bus.follow(owner.tenantId, owner.recipientId);
-    this.count += 1;
+    this.counts[connection.kind] += 1;
     if (this.isStopping) connection.closeRestarting();
     else void this.begin(stream, since);
     return () => this.remove(stream);
@@ -125,7 +131,7 @@ export class StreamHub implements OnApplicationBootstrap, OnModuleDestroy {
     if (stream.closed) return;
     stream.closed = true;
     stream.unfollow();
-    this.count -= 1;
+    this.counts[stream.connection.kind] -= 1;
     const key = keyOf(stream);
     const group = this.streams.get(key);
     group?.delete(stream);

@@ -11,7 +11,7 @@ import { Database, DatabaseModule, PostgresListener } from '#database';
 import type { Kafka } from '#messaging';
 import { makeBus, type RealtimeBus } from '#realtime';
 import type { Redis } from '#redis';
-import type { Logger } from '#telemetry';
+import { type Logger, observeStores } from '#telemetry';
 import { BUS, CONFIG, KAFKA, LIMITER, LOGGER, REDIS } from '../tokens.js';
 import { makeApiLimiter } from './make-api-limiter.js';
 import { PrepareDatabase } from './prepare-database.js';
@@ -83,6 +83,7 @@ export class InfrastructureModule implements OnModuleInit, OnApplicationShutdown
     await this.prepareDatabase.run();
     await this.redis?.connect();
     await this.listener.start();
+    observeStores('api', { database: this.database, redis: this.redis });
   }
 
   /** The bus first because it uses Redis or the listener; the database last because the others use it. */

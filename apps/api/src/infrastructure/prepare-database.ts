@@ -17,7 +17,7 @@ export class PrepareDatabase {
     await this.operations.untilReady((checks) => this.logger.warn({ checks }, 'waiting for the database'));
     await this.keys.prepare();
     await this.makePartitions();
-    instruments().partitionHorizon(() => this.partitions.horizonDays());
+    instruments().gauge('partitionHorizon', () => this.partitions.horizonDays());
   }
 
   /**

@@ -11,6 +11,7 @@ import { problemOf } from '../http/problem.filter.js';
 import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { AcceptNotification } from '../notifications/accept-notification.js';
 import { sendBody } from '../notifications/notification.schema.js';
+import { countsOfOne, observeAccept } from '../notifications/observe-accept.js';
 
 /** The path of the same send over HTTP, so that both share their idempotency keys. */
 const ROUTE = '/api/v1/notifications';
@@ -59,10 +60,12 @@ export class RequestIntake {
     const { idempotency_key: field, ...rest } = request.body as { idempotency_key?: string };
     const idempotencyKey = request.headers['idempotency-key'] ?? field ?? (request.key || request.place);
     const { tenantId, keyId, settings, scopes } = key;
-    const result = await this.accept.run(
-      { tenantId, keyId, settings, scopes, recipientId: null, token: null, traceparent },
-      parsed.data,
-      { key: checkIdempotencyKey(idempotencyKey), bodyHash: bodyHashOf(ROUTE, rest) },
+    const caller = { tenantId, keyId, settings, scopes, recipientId: null, token: null, traceparent };
+    const idempotency = { key: checkIdempotencyKey(idempotencyKey), bodyHash: bodyHashOf(ROUTE, rest) };
+    const result = await observeAccept(
+      { intake: 'kafka', tenantId },
+      () => this.accept.run(caller, parsed.data, idempotency),
+      countsOfOne,
     );
     const isReplay = result.kind !== 'accepted';
     const id = isReplay ? result.notificationId : result.first.notification.id;

@@ -8,7 +8,7 @@ import { Answers } from '../http/answers.js';
 import { bodyHashOf, idempotencyKeyOf } from '../http/idempotency.js';
 import { AcceptsNotifications, LimitedBody } from '../http/route-config.js';
 import { SkipIdempotency } from '../http/skip-idempotency.js';
-import { AcceptBulk, type RejectedItem } from './accept-bulk.js';
+import { AcceptBulk, type AcceptedItem, type RejectedItem } from './accept-bulk.js';
 import { AcceptNotification } from './accept-notification.js';
 import {
   type BulkBody,
@@ -22,6 +22,7 @@ import {
 } from './notification.schema.js';
 import { type NotificationView, toFirstAnswer } from './notification-view.js';
 import { bulkView, notificationView } from './notification-view.schema.js';
+import { type AcceptCounts, countsOfOne, observeAccept } from './observe-accept.js';
 
 /** 1,000 recipients with 50 keys each. */
 const BULK_BODY_LIMITS = {
@@ -88,7 +89,11 @@ export class NotificationsController {
     @Req() request: CarillonRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const { accepted, rejected } = await this.acceptBulk.run(caller, body, bulkIdempotencyOf(body, request));
+    const { accepted, rejected } = await observeAccept(
+      { intake: 'bulk', tenantId: caller.tenantId },
+      () => this.acceptBulk.run(caller, body, bulkIdempotencyOf(body, request)),
+      countsOfBulk,
+    );
     if (accepted.length === 0) throw nothingAccepted(rejected);
     if (accepted.every(({ replayed }) => replayed)) reply.header('Idempotency-Replayed', 'true');
     return { accepted: accepted.map(({ index, id }) => ({ index, id })), rejected };
@@ -161,7 +166,11 @@ export class NotificationsController {
     request: CarillonRequest,
     reply: FastifyReply,
   ): Promise<NotificationView> {
-    const result = await this.acceptNotification.run(caller, body, idempotencyOf(request));
+    const result = await observeAccept(
+      { intake: body.topic === undefined ? 'single' : 'topic', tenantId: caller.tenantId },
+      () => this.acceptNotification.run(caller, body, idempotencyOf(request)),
+      countsOfOne,
+    );
     if (result.kind === 'accepted') {
       reply.header('Location', `/api/v1/notifications/${result.first.notification.id}`);
       return toFirstAnswer(result.first);
@@ -171,6 +180,11 @@ export class NotificationsController {
     reply.header('Location', `/api/v1/notifications/${result.notificationId}`).header('Idempotency-Replayed', 'true');
     return toFirstAnswer(first);
   }
+}
+
+function countsOfBulk({ accepted, rejected }: { accepted: AcceptedItem[]; rejected: RejectedItem[] }): AcceptCounts {
+  const replayed = accepted.filter((item) => item.replayed).length;
+  return { accepted: accepted.length - replayed, replayed, rejected: rejected.length };
 }
 
 /** The key is the header or the field of the body. The field is not part of the body hash. */

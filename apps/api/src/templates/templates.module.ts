@@ -46,8 +46,6 @@ function makeRenderer({ renderThreads }: Config): TemplateRenderer {
     threads: renderThreads,
     onRender: (how) => instruments().renders.add(1, { app: 'api', how }),
   });
-  instruments().gauge('carillon_renders_waiting', 'Templates that wait for a render thread', async () => [
-    { value: renderer.waiting, attributes: { app: 'api' } },
-  ]);
+  instruments().gauge('rendersWaiting', async () => [{ value: renderer.waiting, labels: { app: 'api' } }]);
   return renderer;
 }

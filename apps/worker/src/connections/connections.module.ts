@@ -2,6 +2,7 @@ import { type DynamicModule, Inject, Module, type OnApplicationShutdown, type On
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import type { Config } from '#config';
 import {
+  type ClaimedDelivery,
   Database,
   DeliveriesStore,
   DueDeliveriesStore,
@@ -9,10 +10,10 @@ import {
   PoisonMessagesStore,
   PostgresListener,
 } from '#database';
-import { type Kafka, makeKafka } from '#messaging';
+import { type DeliveryTransport, type Kafka, makeKafka } from '#messaging';
 import { makeBus, type RealtimeBus } from '#realtime';
 import { Redis } from '#redis';
-import type { Logger } from '#telemetry';
+import { instruments, type Logger, observeStores } from '#telemetry';
 import { Shutdown } from '../shutdown.js';
 import { BUS, CONFIG, KAFKA, LOGGER, REDIS, TRANSPORT } from '../tokens.js';
 import { DeliveryServer } from './delivery-server.js';
@@ -27,7 +28,7 @@ export class ConnectionsModule implements OnModuleInit, OnApplicationShutdown {
   constructor(
     @Inject(REDIS) private readonly redis: Redis | null,
     @Inject(BUS) private readonly bus: RealtimeBus,
-    @Inject(TRANSPORT) private readonly transport: CustomTransportStrategy,
+    @Inject(TRANSPORT) private readonly transport: CustomTransportStrategy & DeliveryTransport<ClaimedDelivery>,
     private readonly listener: PostgresListener,
     private readonly database: Database,
   ) {}
@@ -71,6 +72,20 @@ export class ConnectionsModule implements OnModuleInit, OnApplicationShutdown {
   async onModuleInit(): Promise<void> {
     await this.redis?.connect();
     await this.listener.start();
+    this.observe();
+  }
+
+  private observe(): void {
+    const { database, redis, transport } = this;
+    const usesKafka = transport.readiness() !== null;
+    const kafka = { isReachable: () => [...transport.uncommitted().values()].every((count) => count !== null) };
+    observeStores('worker', { database, redis, kafka: usesKafka ? kafka : null });
+    if (!usesKafka) return;
+    instruments().gauge('kafkaLag', async () =>
+      [...transport.uncommitted()].flatMap(([channel, value]) =>
+        value === null ? [] : { value, labels: { channel } },
+      ),
+    );
   }
 
   /**

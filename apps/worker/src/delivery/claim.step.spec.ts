@@ -25,6 +25,7 @@ const claimed = (changes: Partial<ClaimedDelivery> = {}): ClaimedDelivery => ({
   messageKey: '1',
   ordered: false,
   digestId: null,
+  waitedFor: null,
   traceparent: null,
   leaseEndsAt: performance.now() + 30_000,
   ...changes,

@@ -35,10 +35,8 @@ export class DirectoryFactory {
       sandboxFallback: this.config.sandboxFallback,
     });
     this.forgetOnChange(directory);
-    instruments().gauge(
-      'carillon_provider_accounts',
-      'Provider accounts in use by this worker, by provider and breaker',
-      async () => directory.breakers().map(({ count, ...attributes }) => ({ value: count, attributes })),
+    instruments().gauge('accounts', async () =>
+      directory.breakers().map(({ count, ...labels }) => ({ value: count, labels })),
     );
     return directory;
   }

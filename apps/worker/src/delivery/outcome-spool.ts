@@ -64,6 +64,12 @@ export class OutcomeSpool {
     return await this.replaying;
   }
 
+  /** Outcomes that are not recorded yet. */
+  async size(): Promise<number> {
+    const names = await readdir(this.directory).catch(() => [] as string[]);
+    return names.filter((name) => name.endsWith(COMPLETE)).length;
+  }
+
   private async replayAll(): Promise<number> {
     const names = await readdir(this.directory).catch(() => [] as string[]);
     for (const name of names.filter((name) => name.endsWith(PARTIAL))) await this.checkPartial(name);

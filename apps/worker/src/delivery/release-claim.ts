@@ -41,7 +41,7 @@ export class ReleaseClaim {
     const ids = deliveryFields(delivery);
     const reason = reasonOf(error, this.shutdown);
     if (reason === null) {
-      instruments().outcomes.add(1, { channel, outcome: 'error', reason: '' });
+      instruments().outcomes.add(1, { channel, provider: '', state: 'waiting', outcome: 'error', reason: '' });
       this.logger.error({ ...ids, err: error }, 'the pipeline failed; the delivery is due again when its lease ends');
       return;
     }

@@ -3,13 +3,14 @@ import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { ClaimedDelivery } from '#database';
 import { channelIds, laneName, type Outcome } from '#domain';
 import { type DeliveryBatch, deliveriesPattern } from '#messaging';
-import { beginTrace, type DeliveryTrace, deliveryFields, instruments, type Logger, spanSink } from '#telemetry';
+import { beginTrace, type DeliveryTrace, deliveryFields, type Logger, spanSink } from '#telemetry';
 import { LockedAccounts } from '../delivery/locked-accounts.js';
 import { Pipeline } from '../delivery/pipeline.js';
 import { ReleaseClaim } from '../delivery/release-claim.js';
 import { NotSent } from '../delivery/send/not-sent.js';
 import { Shutdown } from '../shutdown.js';
 import { LOGGER } from '../tokens.js';
+import { countOutcome } from './count-outcome.js';
 import { Dispatcher } from './dispatcher.js';
 
 /** The consumer of all channels: runs each delivery of a batch through the pipeline and logs one line for it. */
@@ -44,7 +45,7 @@ export class DeliveryConsumer {
       const outcome = await this.pipeline.run(delivery);
       if ('attempt' in outcome && outcome.attempt) this.locked.unlock(delivery.tenantId, delivery.channel);
       const line = logLineOf(outcome);
-      instruments().outcomes.add(1, { channel: delivery.channel, outcome: outcome.kind, reason: line.reason ?? '' });
+      countOutcome(delivery, outcome);
       const durationMs = Math.round(performance.now() - startedAt);
       this.logger.info({ ...deliveryFields(delivery), ...line, duration_ms: durationMs }, 'delivery');
       endTrace(trace, line, isFailure(outcome) ? (line.code ?? line.reason ?? outcome.kind) : undefined);

@@ -137,7 +137,7 @@ export class Dispatcher {
     // that the round has passed waits for the next poll.
     queue.pending.delete(lane);
     const claimedFrom = performance.now();
-    const { deliveries, more, endedAt } = await this.store.claim({
+    const { deliveries, waits, more, endedAt } = await this.store.claim({
       channel,
       lane,
       limit,
@@ -152,6 +152,7 @@ export class Dispatcher {
     if (deliveries.length === 0) return;
     instruments().claimed.add(deliveries.length, { channel });
     noteClaims(deliveries, claimedFrom);
+    for (const seconds of waits) instruments().queueWait.record(seconds, { channel });
     if (!this.isRunning) return await this.release(deliveries);
     try {
       await this.transport.publish(channel, lane, deliveries);

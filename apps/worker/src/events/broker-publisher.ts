@@ -18,12 +18,7 @@ export class BrokerPublisher {
     @Inject(CONFIG) config: Pick<Config, 'kafka'>,
   ) {
     this.stream = kafka && config.kafka ? new EventStream({ kafka, ...config.kafka }) : null;
-    if (this.stream)
-      instruments().gauge(
-        'carillon_events_oldest_seconds',
-        'Age of the oldest event that is not published',
-        async () => [{ value: await events.oldestSeconds().catch(() => 0), attributes: {} }],
-      );
+    if (this.stream) instruments().gauge('eventsOldest', () => events.oldestSeconds());
   }
 
   get isEnabled(): boolean {

@@ -125,7 +125,10 @@ export class WebhookFanOut {
       this.resize(performance.now() - startedAt, outage !== undefined);
     }
     const done = [...remaining].filter(([, count]) => count === 0).map(([event]) => event);
-    if (done.length > 0) await this.stores.events.markFannedOut(done);
+    if (done.length > 0) {
+      await this.stores.events.markFannedOut(done);
+      instruments().events.add(done.length, { to: 'webhooks' });
+    }
     if (outage) throw outage;
   }
 

@@ -4,7 +4,7 @@ import { AuditRetentionStore, Database, PartitionsStore, PostgresListener, Reten
 import type { Logger } from '#telemetry';
 import { DeliveryModule } from '../delivery/delivery.module.js';
 import { CONFIG, LOGGER } from '../tokens.js';
-import { Gauges } from './gauges.js';
+import { GaugeStores, Gauges } from './gauges.js';
 import { Housekeeper } from './housekeeper.js';
 import { HousekeepingStores } from './housekeeping-stores.js';
 
@@ -13,6 +13,7 @@ import { HousekeepingStores } from './housekeeping-stores.js';
   imports: [DeliveryModule],
   providers: [
     Gauges,
+    GaugeStores,
     HousekeepingStores,
     {
       provide: RetentionStore,

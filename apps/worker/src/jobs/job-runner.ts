@@ -1,6 +1,6 @@
 import { ChunkFailed, type ChunkResult, isOutage, type LockedJob, type RunningJobsStore, type Sql } from '#database';
 import { DomainError, NIL_ID } from '#domain';
-import type { Logger } from '#telemetry';
+import { instruments, type Logger } from '#telemetry';
 import { Loop } from '../loop.js';
 import type { JobKind } from './job-kind.js';
 
@@ -51,6 +51,7 @@ export class JobRunner {
       const chunk = await this.store.runNext(this.lastTenant, kinds, (job, sql) => this.runChunk(job, sql));
       if (!chunk) return IDLE_MS;
       this.lastTenant = chunk.tenantId;
+      instruments().jobChunks.add(1, { kind: chunk.kind, result: 'done' });
       return (performance.now() - startedAt) * (1 / BUSY_SHARE - 1);
     } catch (error) {
       return await this.handle(error);
@@ -71,6 +72,7 @@ export class JobRunner {
       return OUTAGE_MS;
     }
     const { job } = error;
+    instruments().jobChunks.add(1, { kind: job.kind, result: 'failed' });
     // The other jobs of this tenant, and the other tenants, come first.
     this.lastTenant = job.tenantId;
     try {

@@ -121,6 +121,10 @@ export class KafkaTransport<Delivery extends DeliveryClaim>
     );
   }
 
+  uncommitted(): ReadonlyMap<ChannelId, number | null> {
+    return new Map([...this.consumers.values()].map(({ channel, uncommitted }) => [channel, uncommitted]));
+  }
+
   readiness(): { ready: boolean; status: string } {
     // Ready without brokers: deliveries wait in the database, and another worker could not send them either.
     if (!this.connected) return { ready: true, status: 'away' };

@@ -7,8 +7,6 @@ export function makeRenderer({ renderThreads }: Config): TemplateRenderer {
     threads: renderThreads,
     onRender: (how) => instruments().renders.add(1, { app: 'worker', how }),
   });
-  instruments().gauge('carillon_renders_waiting', 'Renders that wait for a thread', async () => [
-    { value: renderer.waiting, attributes: { app: 'worker' } },
-  ]);
+  instruments().gauge('rendersWaiting', async () => [{ value: renderer.waiting, labels: { app: 'worker' } }]);
   return renderer;
 }

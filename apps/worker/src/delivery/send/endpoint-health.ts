@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { WebhookEndpointsStore } from '#database';
 import { ProviderDirectory, type Sender } from '#providers';
+import { instruments } from '#telemetry';
 import type { ProviderResult } from './call-provider.js';
 
 /** Records the health of webhook endpoints. An endpoint that answers 410, or fails for days, is switched off. */
@@ -22,7 +23,10 @@ export class EndpointHealth {
       }
       sender.lastSendFailed = true;
       const isOff = await this.endpoints.failed(tenantId, id, refused.code === '410');
-      if (isOff) this.directory.invalidate(tenantId);
+      if (isOff) {
+        this.directory.invalidate(tenantId);
+        instruments().endpointsDisabled.add(1);
+      }
       return isOff;
     } catch {
       // The attempt must be recorded even if its endpoint's health is not. The next attempt notes the health again.

@@ -17,6 +17,7 @@ const MAX_FAILURES = 10;
 export interface RunChunk extends Pick<ChunkResult, 'isLast' | 'afterCommit'> {
   tenantId: string;
   id: string;
+  kind: JobKindName;
 }
 
 /** Thrown when a chunk failed and was rolled back. */
@@ -56,7 +57,7 @@ export class RunningJobsStore {
         const result = await work(job, sql);
         await sql.query({ name: 'store_chunk', text: STORE, values: storeValues(job, result) });
         const { isLast, afterCommit } = result;
-        return { tenantId: job.tenantId, id: job.id, isLast, ...(afterCommit && { afterCommit }) };
+        return { tenantId: job.tenantId, id: job.id, kind: job.kind, isLast, ...(afterCommit && { afterCommit }) };
       } catch (error) {
         throw new ChunkFailed(job, error);
       }

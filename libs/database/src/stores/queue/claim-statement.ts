@@ -108,7 +108,7 @@ with recursive walk(tenant_id, due_at, lagging_at, capacity, has_capacity, serve
          as rows
 ), due as materialized (
   select d.*, t.turn from (select * from tenants_with_capacity order by turn) t cross join lateral (
-    select d.tenant_id, d.delivery_id, d.sending
+    select d.tenant_id, d.delivery_id, d.sending, d.due_at
     from due_deliveries d
     where d.channel = ${p.channel} and d.lane = ${p.lane} and d.tenant_id = t.tenant_id
       and d.due_at >= t.due_at and d.due_at <= now() and d.due_at < 'infinity'
@@ -120,7 +120,7 @@ with recursive walk(tenant_id, due_at, lagging_at, capacity, has_capacity, serve
   ) d
   limit ${p.limit}
 ), expired as materialized (
-  select d.tenant_id, d.delivery_id, d.sending
+  select d.tenant_id, d.delivery_id, d.sending, d.due_at
   from due_deliveries d
   where d.tenant_id = any (${p.expiryTenants}::uuid[]) and d.expires_at <= now() and not d.sending
     and d.due_at < 'infinity' and d.channel || '' = ${p.channel} and d.lane + 0 = ${p.lane}
@@ -131,9 +131,9 @@ with recursive walk(tenant_id, due_at, lagging_at, capacity, has_capacity, serve
   update due_deliveries d
   set due_at = now() + make_interval(secs => ${p.leaseSeconds}::double precision), claim_id = ${p.claimId}::uuid,
       claims = d.claims + 1
-  from (select tenant_id, delivery_id from due union all select tenant_id, delivery_id from expired) c
+  from (select tenant_id, delivery_id, due_at from due union all select tenant_id, delivery_id, due_at from expired) c
   where d.tenant_id = c.tenant_id and d.delivery_id = c.delivery_id
-  returning d.*
+  returning d.*, extract(epoch from now() - c.due_at)::float8 as waited
 ), walk_end as (
   select case
     when (select count(*) = ${p.limit} and max(turn) < (select count(*) from tenants_with_capacity) from due)
@@ -142,5 +142,5 @@ with recursive walk(tenant_id, due_at, lagging_at, capacity, has_capacity, serve
   end as tenant_id
   from walk w order by w.probes desc limit 1
 )
-select (select count(*) from tenants_with_capacity)::integer as ready, e.tenant_id as ended_at, ${CLAIM_ROW}
+select (select count(*) from tenants_with_capacity)::integer as ready, e.tenant_id as ended_at, d.waited, ${CLAIM_ROW}
 from walk_end e left join claimed d on true`;

@@ -1,4 +1,4 @@
-import { type ChannelId, type LaneNumber } from '#domain';
+import type { ChannelId, LaneNumber, WaitingReason } from '#domain';
 
 /** A delivery that a worker may process until `leaseEndsAt`. Small enough for a message of a broker. */
 export interface ClaimedDelivery {
@@ -32,6 +32,8 @@ export interface ClaimedDelivery {
   ordered: boolean;
   /** The digest that it leads: its message has all items of the digest (docs/adr/0030). Null without one. */
   digestId: string | null;
+  /** Why it waited before this claim; null for a first claim without a wait. */
+  waitedFor: WaitingReason | null;
   /** W3C trace context of the request that created it. */
   traceparent: string | null;
   /** Milliseconds of this process's monotonic clock (`performance.now()`), not wall time. */
@@ -62,6 +64,7 @@ export interface ClaimRow {
   message_key: number;
   ordered: boolean;
   digest_id: string | null;
+  reason: WaitingReason | null;
   traceparent: string | null;
 }
 
@@ -69,7 +72,7 @@ export interface ClaimRow {
 export const CLAIM_ROW = `
   d.tenant_id, d.delivery_id, d.lane, d.claims, d.attempt, d.retries, d.sending, d.sending_provider,
   d.sending_account_id, d.unrecorded, d.rate_limit_consumed, d.tried_account_ids, d.pace_reserved, d.message_key,
-  d.ordering_key is not null as ordered, d.digest_id, d.traceparent,
+  d.ordering_key is not null as ordered, d.digest_id, d.reason, d.traceparent,
   coalesce(d.expires_at <= now(), false) as expired`;
 
 export function ofClaimRow(row: ClaimRow): Omit<ClaimedDelivery, 'channel' | 'claimId' | 'leaseEndsAt'> {
@@ -91,6 +94,7 @@ export function ofClaimRow(row: ClaimRow): Omit<ClaimedDelivery, 'channel' | 'cl
     messageKey: String(row.message_key),
     ordered: row.ordered,
     digestId: row.digest_id,
+    waitedFor: row.reason,
     traceparent: row.traceparent,
   };
 }

@@ -25,6 +25,8 @@ export interface ClaimRequest {
 
 export interface Claim {
   deliveries: ClaimedDelivery[];
+  /** Seconds between the due time of each delivery and this claim, in any order. */
+  waits: number[];
   /** Whether a tenant has, or probably has, more due deliveries than its share. */
   more: boolean;
   /** The tenant after which the next claim begins; null at the end of a round, when no tenant is left. */
@@ -36,6 +38,8 @@ interface ClaimResultRow extends ClaimRow {
   /** Tenants with capacity that the walk found. */
   ready: number;
   ended_at: string | null;
+  /** Seconds from its due time to this claim. */
+  waited: number;
 }
 
 /** Longer than any delivery waits, and within the limits of an interval. */
@@ -193,20 +197,20 @@ select $1, $2 where exists (
 const laneKey = ({ channel, lane }: ClaimRequest): string => laneName(channel, lane);
 
 function toClaim(request: ClaimRequest, rows: readonly ClaimResultRow[], startedAt: number): Claim {
-  const deliveries = rows
-    .filter((row) => row.delivery_id !== null)
-    .map((row) => ({
-      ...ofClaimRow(row),
-      channel: request.channel,
-      claimId: request.claimId,
-      // From before the statement, on the monotonic clock: it ends before the lease in the database does.
-      leaseEndsAt: startedAt + request.leaseSeconds * 1_000,
-    }));
+  const claimed = rows.filter((row) => row.delivery_id !== null);
+  const deliveries = claimed.map((row) => ({
+    ...ofClaimRow(row),
+    channel: request.channel,
+    claimId: request.claimId,
+    // From before the statement, on the monotonic clock: it ends before the lease in the database does.
+    leaseEndsAt: startedAt + request.leaseSeconds * 1_000,
+  }));
   // In the order of acceptance: `returning` has no order.
   deliveries.sort((left, right) => (left.deliveryId < right.deliveryId ? -1 : 1));
   const { ready, ended_at: endedAt } = rows[0]!;
   const share = Math.ceil(request.limit / Math.max(1, ready));
   const claimedOf = new Map<string, number>();
   for (const { tenantId } of deliveries) claimedOf.set(tenantId, (claimedOf.get(tenantId) ?? 0) + 1);
-  return { deliveries, endedAt, more: [...claimedOf.values()].some((count) => count >= share) };
+  const waits = claimed.map(({ waited }) => waited);
+  return { deliveries, waits, endedAt, more: [...claimedOf.values()].some((count) => count >= share) };
 }
