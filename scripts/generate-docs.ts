@@ -1,4 +1,5 @@
-// npm run docs            writes docs/openapi.json, docs/asyncapi.yaml, docs/configuration.md and .env.example from the code
+// npm run docs            writes docs/openapi.json, docs/asyncapi.yaml, docs/configuration.md, .env.example and the
+//                         dashboards of Grafana from the code
 // npm run docs -- --check  fails if one of them is out of date
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -13,6 +14,8 @@ import { ApiModule } from '../apps/api/src/api.module.js';
 import { createAdapter } from '../apps/api/src/http/http-server.js';
 import { openApiDocument } from '../apps/api/src/http/openapi.js';
 import { sendBody } from '../apps/api/src/notifications/notification.schema.js';
+import { toGrafana } from './dashboards/dashboard.js';
+import { dashboards } from './dashboards/dashboards.js';
 
 const check = process.argv.includes('--check');
 const files: Record<string, string> = {
@@ -20,6 +23,7 @@ const files: Record<string, string> = {
   'docs/asyncapi.yaml': asyncApi(),
   'docs/configuration.md': configuration(),
   '.env.example': environmentExample(),
+  ...grafanaDashboards(),
 };
 const stale = Object.entries(files).filter(([file, text]) => readOrNothing(file) !== text);
 if (!check) for (const [file, text] of stale) writeFileSync(file, text);
@@ -30,6 +34,14 @@ function asyncApi(): string {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
   const document = asyncApiDocument({ version, sendBody });
   return `# Generated from the code by \`npm run docs\`.\n${stringify(document, { aliasDuplicateObjects: false, lineWidth: 0 })}`;
+}
+
+function grafanaDashboards(): Record<string, string> {
+  const entries = Object.entries(dashboards).map(([name, dashboard]): [string, string] => [
+    `deployments/grafana/dashboards/${name}.json`,
+    `${JSON.stringify(toGrafana(dashboard), null, 2)}\n`,
+  ]);
+  return Object.fromEntries(entries);
 }
 
 async function openApi(): Promise<object> {

@@ -6,12 +6,14 @@ import {
   cidrList,
   concurrency,
   databaseUrl,
+  days,
   flag,
   masterKey,
   masterKeyList,
   port,
   positive,
   prefix,
+  tenantSeries,
 } from './setting-formats.js';
 import { tracingSettings } from './tracing-settings.js';
 
@@ -133,11 +135,7 @@ export const settingsSchema = z.object({
     .min(1)
     .default('127.0.0.1')
     .describe('The address of the listener on METRICS_PORT. 0.0.0.0: all networks; the image sets it.'),
-  METRICS_TENANTS: z.coerce
-    .number({ error: 'must be a number of tenants' })
-    .int()
-    .min(0)
-    .max(100)
+  METRICS_TENANTS: tenantSeries
     .default(20)
     .describe('How many of the busiest tenants have metrics of their own. The rest is one series, `other`. 0: none.'),
   ADMIN_TOKEN: z
@@ -211,9 +209,7 @@ export const settingsSchema = z.object({
       'Threads for large templates in each API and worker process. They start when needed. Default: one per ' +
         'processor core, at most 4.',
     ),
-  RETENTION_DAYS: z.coerce
-    .number({ error: 'must be a number of days' })
-    .int()
+  RETENTION_DAYS: days
     .min(3)
     .max(3_650)
     .default(90)
@@ -222,9 +218,7 @@ export const settingsSchema = z.object({
         'deleted. Dead letters and their deliveries: days after the failure. A tenant may have its own ' +
         '`retention_days`.',
     ),
-  AUDIT_RETENTION_DAYS: z.coerce
-    .number({ error: 'must be a number of days' })
-    .int()
+  AUDIT_RETENTION_DAYS: days
     .min(30)
     .max(3_650)
     .default(400)

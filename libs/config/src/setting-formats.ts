@@ -54,3 +54,8 @@ export const masterKeyList = z
   .string()
   .transform((text) => text.split(',').map((key) => key.trim()))
   .pipe(z.array(masterKey).min(1));
+
+export const days = z.coerce.number({ error: 'must be a number of days' }).int();
+
+/** Each tenant is a series of every metric by tenant. */
+export const tenantSeries = z.coerce.number({ error: 'must be a number of tenants' }).int().min(0).max(100);

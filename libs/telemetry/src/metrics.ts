@@ -71,7 +71,12 @@ export function instruments(): Instruments {
 
 export function makeInstruments(meter: Meter, tenants: number): Instruments {
   const made = {
-    ...mapValues(counters, ({ name, help }) => meter.createCounter(name, { description: help })),
+    ...mapValues(counters, ({ name, help, labels }) => {
+      const counter = meter.createCounter(name, { description: help });
+      // Prometheus sees the first increase of a counter only if it has read 0 before.
+      if (labels.length === 0) counter.add(0);
+      return counter;
+    }),
     ...mapValues(histograms, ({ name, help, buckets }) =>
       meter.createHistogram(name, {
         description: help,

@@ -50,6 +50,9 @@ export class Gauges implements OnApplicationBootstrap {
     instruments().gauge('partitionHorizon', () => this.stores.partitions.horizonDays());
     instruments().gauge('oldestTransaction', () => this.stores.operations.oldestTransactionSeconds());
     instruments().gauge('spool', () => this.stores.spool.size());
+    // So that Prometheus sees the first bug as an increase.
+    for (const channel of this.config.workerChannels)
+      instruments().outcomes.add(0, { channel, provider: '', state: 'waiting', outcome: 'error', reason: '' });
   }
 
   /** Reports 0 for a channel without deliveries. */

@@ -1,0 +1,167 @@
+// Makes the JSON of Grafana dashboards from short descriptions.
+
+export interface Query {
+  expr: string;
+  /** Labels in double braces are replaced by their values. */
+  legend: string;
+}
+
+export interface Panel {
+  title: string;
+  type: 'timeseries' | 'stat';
+  unit: 's' | 'ops' | 'short' | 'percentunit' | 'd';
+  queries: readonly Query[];
+  description?: string;
+  /** Its metric has no series until something has failed or a feature is used. */
+  isEmptyWhenHealthy?: boolean;
+}
+
+export interface Dashboard {
+  uid: string;
+  title: string;
+  description: string;
+  /** Labels that can be chosen: the values are those of this metric. */
+  variables?: Readonly<Record<string, string>>;
+  rows: readonly { title: string; panels: readonly Panel[] }[];
+}
+
+/** The test of the dashboards looks for this text in the description of a panel without data. */
+export const EMPTY_WHEN_HEALTHY = 'Empty when healthy.';
+
+const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
+const [PANEL_WIDTH, PANEL_HEIGHT, COLUMNS] = [8, 8, 3];
+
+export function timeseries(title: string, unit: Panel['unit'], ...queries: Query[]): Panel {
+  return { title, type: 'timeseries', unit, queries };
+}
+
+export function stat(title: string, unit: Panel['unit'], expr: string): Panel {
+  return { title, type: 'stat', unit, queries: [{ expr, legend: title }] };
+}
+
+export function query(expr: string, legend: string): Query {
+  return { expr, legend };
+}
+
+export function described(panel: Panel, description: string): Panel {
+  return { ...panel, description };
+}
+
+export function emptyWhenHealthy(panel: Panel): Panel {
+  return { ...panel, isEmptyWhenHealthy: true };
+}
+
+/** The rate of a counter by labels. */
+export function rate(metric: string, labels: readonly string[], filter = ''): Query {
+  return {
+    expr: `sum by (${labels.join(', ')}) (rate(${metric}${filter}[$__rate_interval]))`,
+    legend: labels.map((label) => `{{${label}}}`).join(' '),
+  };
+}
+
+/** Quantiles of a histogram by labels. */
+export function quantiles(
+  metric: string,
+  labels: readonly string[],
+  { filter = '', of = [0.95] }: { filter?: string; of?: readonly number[] } = {},
+): Query[] {
+  const by = ['le', ...labels].join(', ');
+  const legend = labels.map((label) => `{{${label}}}`).join(' ');
+  return of.map((quantile) => ({
+    expr: `histogram_quantile(${quantile}, sum by (${by}) (rate(${metric}_bucket${filter}[$__rate_interval])))`,
+    legend: `p${quantile * 100} ${legend}`.trim(),
+  }));
+}
+
+export function toGrafana({ uid, title, description, variables = {}, rows }: Dashboard): object {
+  const panels: object[] = [];
+  let y = 0;
+  for (const row of rows) {
+    panels.push({
+      id: panels.length + 1,
+      type: 'row',
+      title: row.title,
+      collapsed: false,
+      gridPos: position(24, 1, 0, y),
+    });
+    y += 1;
+    for (const [index, panel] of row.panels.entries()) {
+      const column = index % COLUMNS;
+      panels.push({ id: panels.length + 1, ...toGrafanaPanel(panel, position(PANEL_WIDTH, PANEL_HEIGHT, column, y)) });
+      if (column === COLUMNS - 1 || index === row.panels.length - 1) y += PANEL_HEIGHT;
+    }
+  }
+  return {
+    uid: `carillon-${uid}`,
+    title: `Carillon / ${title}`,
+    description,
+    tags: ['carillon'],
+    editable: true,
+    schemaVersion: 39,
+    refresh: '30s',
+    time: { from: 'now-1h', to: 'now' },
+    templating: { list: [datasourceVariable(), ...Object.entries(variables).map(labelVariable)] },
+    links: [
+      {
+        type: 'dashboards',
+        title: 'Carillon',
+        tags: ['carillon'],
+        asDropdown: true,
+        includeVars: true,
+        keepTime: true,
+      },
+    ],
+    panels,
+  };
+}
+
+function toGrafanaPanel(
+  { title, type, unit, queries, description, isEmptyWhenHealthy }: Panel,
+  gridPos: object,
+): object {
+  const text = [description, isEmptyWhenHealthy && EMPTY_WHEN_HEALTHY].filter(Boolean).join(' ');
+  return {
+    type,
+    title,
+    ...(text !== '' && { description: text }),
+    datasource: DATASOURCE,
+    gridPos,
+    fieldConfig: {
+      defaults: { unit, min: 0, custom: type === 'timeseries' ? { fillOpacity: 10, showPoints: 'never' } : {} },
+      overrides: [],
+    },
+    options:
+      type === 'timeseries'
+        ? { legend: { displayMode: 'list', placement: 'bottom' }, tooltip: { mode: 'multi', sort: 'desc' } }
+        : { reduceOptions: { calcs: ['lastNotNull'] }, colorMode: 'none', graphMode: 'area' },
+    targets: queries.map(({ expr, legend }, index) => ({
+      refId: String.fromCharCode(65 + index),
+      datasource: DATASOURCE,
+      expr,
+      legendFormat: legend,
+    })),
+  };
+}
+
+function position(w: number, h: number, column: number, y: number): object {
+  return { w, h, x: column * PANEL_WIDTH, y };
+}
+
+function datasourceVariable(): object {
+  return { name: 'datasource', label: 'Data source', type: 'datasource', query: 'prometheus', current: {} };
+}
+
+function labelVariable([name, metric]: [string, string]): object {
+  return {
+    name,
+    label: name,
+    type: 'query',
+    datasource: DATASOURCE,
+    query: { query: `label_values(${metric}, ${name})`, refId: name },
+    refresh: 2,
+    includeAll: true,
+    multi: true,
+    allValue: '.*',
+    current: { text: 'All', value: '$__all' },
+  };
+}
