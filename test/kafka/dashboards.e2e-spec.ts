@@ -96,9 +96,7 @@ async function prepareTenants(): Promise<void> {
     await first.call('POST', '/api/v1/topics/news/subscriptions', { recipient_ids: ['member'] }),
     await first.call('POST', '/api/v1/suppressions', { channel: 'email', address: 'no@example.com', reason: 'manual' }),
   ];
-  expect(answers.map(({ status, body }) => [status, body?.detail])).toEqual(
-    answers.map(({ status }) => [status < 300 ? status : 201, undefined]),
-  );
+  expect(answers.filter(({ status }) => status >= 300)).toEqual([]);
   const bearer = (await first.call('POST', '/api/v1/recipients/ann/inbox-token', {})).body.token as string;
   const path = '/api/v1/inbox/stream';
   const socket = new WebSocket(running[0]!.url.replace('http', 'ws') + path, ['carillon.v1', bearer]);

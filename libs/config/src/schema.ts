@@ -135,9 +135,7 @@ export const settingsSchema = z.object({
     .min(1)
     .default('127.0.0.1')
     .describe('The address of the listener on METRICS_PORT. 0.0.0.0: all networks; the image sets it.'),
-  METRICS_TENANTS: tenantSeries
-    .default(20)
-    .describe('How many of the busiest tenants have metrics of their own. The rest is one series, `other`. 0: none.'),
+  METRICS_TENANTS: tenantSeries.describe('How many of the busiest tenants have metrics of their own. 0: none.'),
   ADMIN_TOKEN: z
     .string()
     .min(1)

@@ -58,4 +58,4 @@ export const masterKeyList = z
 export const days = z.coerce.number({ error: 'must be a number of days' }).int();
 
 /** Each tenant is a series of every metric by tenant. */
-export const tenantSeries = z.coerce.number({ error: 'must be a number of tenants' }).int().min(0).max(100);
+export const tenantSeries = z.coerce.number({ error: 'must be a number of tenants' }).int().min(0).max(100).default(20);
