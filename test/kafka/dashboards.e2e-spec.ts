@@ -191,7 +191,10 @@ describe('the dashboards', () => {
         return left.length === 0;
       },
       120_000,
-    ).catch(() => expect(left.map(({ dashboard, panel, expr }) => `${dashboard} / ${panel}: ${expr}`)).toEqual([]));
+    ).catch((error: Error) => {
+      const without = left.map(({ dashboard, panel, expr }) => `${dashboard} / ${panel}: ${expr}`);
+      throw new Error(`${error.message}\nwithout data:\n${without.join('\n')}`);
+    });
     expect(queries.length).toBeGreaterThan(80);
     expect(await ask('query', { query: 'ALERTS{alertstate="firing"}' })).toEqual([]);
   }, 180_000);
