@@ -75,7 +75,9 @@ describe('the alert rules', () => {
     );
     expect(incomplete).toEqual([]);
     for (const { alert, annotations } of alerts)
-      expect(annotations?.runbook_url).toBe(`docs/runbook.md#${alert!.toLowerCase()}`);
+      expect(annotations?.runbook_url).toBe(
+        `https://github.com/carillon-notify/carillon/blob/main/docs/runbook.md#${alert!.toLowerCase()}`,
+      );
     const sections = read('docs/runbook.md').split(/^## /m).slice(1);
     expect(sections.map((section) => section.split('\n')[0])).toEqual(names);
     for (const section of sections)

@@ -28,6 +28,7 @@ export interface Dashboard {
 /** The test of the dashboards looks for this text in the description of a panel without data. */
 export const EMPTY_WHEN_HEALTHY = 'Empty when healthy.';
 
+// biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana replaces it with the chosen data source
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
 const [PANEL_WIDTH, PANEL_HEIGHT, COLUMNS] = [8, 8, 3];
 
