@@ -32,6 +32,7 @@ let app: TestEnvironment;
 let prometheus: PrometheusService;
 let endpoint: Vendor;
 let tenants: Tenant[];
+let inboxToken: string;
 let waves = 0;
 const running: RunningProcess[] = [];
 const metricsUrls: string[] = [];
@@ -97,9 +98,9 @@ async function prepareTenants(): Promise<void> {
     await first.call('POST', '/api/v1/suppressions', { channel: 'email', address: 'no@example.com', reason: 'manual' }),
   ];
   expect(answers.filter(({ status }) => status >= 300)).toEqual([]);
-  const bearer = (await first.call('POST', '/api/v1/recipients/ann/inbox-token', {})).body.token as string;
+  inboxToken = (await first.call('POST', '/api/v1/recipients/ann/inbox-token', {})).body.token as string;
   const path = '/api/v1/inbox/stream';
-  const socket = new WebSocket(running[0]!.url.replace('http', 'ws') + path, ['carillon.v1', bearer]);
+  const socket = new WebSocket(running[0]!.url.replace('http', 'ws') + path, ['carillon.v1', inboxToken]);
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
   streams.push(socket);
 }
@@ -138,6 +139,7 @@ async function sendWave(): Promise<void> {
     ),
     first.call('POST', '/api/v1/notifications', { recipient_id: 'x', channel: 'email' }),
     first.call('GET', '/api/v1/notifications?limit=1'),
+    http(running[0]!.url, 'GET', '/api/v1/inbox', { headers: { Authorization: `Bearer ${inboxToken}` } }),
   );
   await Promise.all(sends);
 }
