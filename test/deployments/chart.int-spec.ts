@@ -216,7 +216,7 @@ describe('the chart', { timeout: 120_000 }, () => {
     const [cpu] = resources['HorizontalPodAutoscaler carillon-api'].spec.metrics;
     expect(cpu.resource.name).toBe('cpu');
     const [{ external }] = resources['HorizontalPodAutoscaler carillon-worker'].spec.metrics;
-    expect(read('apps/worker/src/housekeeping/gauges.ts')).toContain(`'${external.metric.name}'`);
+    expect(read('libs/telemetry/src/gauge-list.ts')).toContain(`'${external.metric.name}'`);
     expect(external.target).toEqual({ type: 'Value', value: '15' });
     for (const role of ['api', 'worker'])
       expect(resources[`Deployment carillon-${role}`].spec.replicas).toBeUndefined();
