@@ -285,3 +285,33 @@ describe('an occurrence', () => {
     expect(await notificationsOf(made.id)).toHaveLength(0);
   });
 });
+
+describe('a stored rule that is refused now', () => {
+  const refused = 'FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=1,2,3,4,5,6,7;BYMINUTE=0,10,20,30,40,50;BYSETPOS=1';
+  const rule_error = 'BYSETPOS chooses from 1050 times, at most 1000; shorten the lists';
+
+  it('can be read, pauses the schedule with an error, and can be corrected', async () => {
+    const made = await create(daily());
+    expect(made.rule_error).toBeNull();
+    await app.sql.query('update schedules set rrule = $2 where id = $1', [made.id, refused]);
+    expect(await get(made.id)).toMatchObject({ state: 'active', rrule: refused, rule_error, next: [] });
+    const { body } = await tenant.call('GET', PATH);
+    expect(body.data.find(({ id }: Json) => id === made.id)).toMatchObject({ rule_error, next: [] });
+
+    await makeDue(made.id);
+    const paused = await until('it is paused', async () => {
+      const schedule = await get(made.id);
+      return schedule.state === 'paused' && schedule;
+    });
+    const message = `rrule ${rule_error}; change rrule and resume`;
+    expect(paused).toMatchObject({ failures: 1, last_fired_at: null, last_error: { code: 'invalid_rule', message } });
+    const resumed = await tenant.call('POST', `${PATH}/${made.id}/resume`);
+    expect([resumed.status, resumed.body.detail]).toEqual([409, expect.stringContaining(rule_error)]);
+
+    const untouched = await tenant.call('PATCH', `${PATH}/${made.id}`, { exdates: [] });
+    expect([untouched.status, untouched.body.errors[0].pointer]).toEqual([422, '/rrule']);
+    const corrected = await tenant.call('PATCH', `${PATH}/${made.id}`, { rrule: 'FREQ=DAILY' });
+    expect([corrected.status, corrected.body]).toMatchObject([200, { rule_error: null, last_error: null }]);
+    expect((await tenant.call('POST', `${PATH}/${made.id}/resume`)).body).toMatchObject({ state: 'active' });
+  });
+});

@@ -32,11 +32,11 @@ afterEach(async () => {
   await app.sql.query('truncate due_deliveries, deliveries, notifications, idempotency_keys');
 });
 
-function worker(): { store: DueSchedulesStore; fire: FireSchedules; runner: ScheduleRunner } {
+function worker(budgetMs?: number): { store: DueSchedulesStore; fire: FireSchedules; runner: ScheduleRunner } {
   const database = new Database({ url: app.databaseUrl, poolSize: 5 });
   const accept = new AcceptStore(database, () => undefined);
   const stores = { accept, topicSends: new TopicSendsStore(database), templates: new TemplatesStore(database) };
-  const fire = new FireSchedules(stores, logger);
+  const fire = new FireSchedules(stores, logger, budgetMs);
   const store = new DueSchedulesStore(database);
   const runner = new ScheduleRunner(store, fire, logger);
   open.push(async () => {
@@ -202,7 +202,10 @@ describe('a schedule about which no decision can be made', () => {
     const other = await app.tenant();
     await insertSchedules(1, 0);
     await insertSchedules(20, 0, other);
-    await app.sql.query(`update schedules set rrule = 'nonsense', next_at = now() where tenant_id = $1`, [tenant.id]);
+    await app.sql.query(
+      `update schedules set starts_at_local = '2025-13-01T00:00:00', next_at = now() where tenant_id = $1`,
+      [tenant.id],
+    );
     const { store, fire } = worker();
     expect(await store.take(100, (due) => fire.run(due))).toBe(21);
     const ofOther = `select count(*)::int as count from notifications where tenant_id = '${other.id}'`;
@@ -214,5 +217,66 @@ describe('a schedule about which no decision can be made', () => {
     await app.sql.query('update schedules set failures = 9, next_at = now() where tenant_id = $1', [tenant.id]);
     await store.take(100, (due) => fire.run(due));
     expect(await one(broken)).toEqual({ ...shown, state: 'paused', failures: 10, later: null });
+  });
+});
+
+describe('sends to topics', () => {
+  it('end with the time of a batch; those that are left are in the next one', async () => {
+    const other = await app.tenant();
+    await insertSchedules(10, 0);
+    await insertSchedules(3, 0, other);
+    await tenant.call('PUT', '/api/v1/topics/weekly', { name: 'Weekly' });
+    await app.sql.query(
+      `update schedules set notification = notification - 'recipient_id' || '{"topic": "weekly"}' where tenant_id = $1`,
+      [tenant.id],
+    );
+    const { store, fire } = worker(300);
+    const holding = new Database({ url: app.databaseUrl, poolSize: 1 });
+    open.push(() => holding.close());
+    let taking: Promise<number> | undefined;
+    // Sends wait while another transaction has their idempotency keys.
+    await holding.sqlAsPlatform(async (sql) => {
+      await sql.query({
+        text: `insert into idempotency_keys (tenant_id, key, body_hash)
+               select tenant_id, 'schedule:' || id || ':' || next_local, '\\x00' from schedules where tenant_id = $1`,
+        values: [tenant.id],
+      });
+      taking = store.take(100, (due) => fire.run(due));
+      await until('the time is used up', async () => {
+        const waiting = await one(
+          `select count(*)::int as count from pg_stat_activity
+           where datname = current_database() and wait_event_type = 'Lock' and query_start < now() - interval '400 ms'`,
+        );
+        return waiting.count === 4;
+      });
+      await sql.query({ text: 'delete from idempotency_keys where tenant_id = $1', values: [tenant.id] });
+    });
+    expect(await taking).toBe(13);
+    const fired = `select count(*) filter (where tenant_id = '${tenant.id}')::int as topics, count(*)::int as count
+                     from notifications`;
+    expect(await one(fired)).toEqual({ topics: 4, count: 7 });
+    expect(await store.take(100, (due) => fire.run(due))).toBe(6);
+    expect(await one(fired)).toEqual({ topics: 10, count: 13 });
+  });
+});
+
+describe('a tenant whose first schedule becomes due while another one fills whole batches', () => {
+  it('is in a batch after a second at the latest', async () => {
+    await insertSchedules(400, 0);
+    const { store } = worker();
+    const take = async (): Promise<Set<string>> => {
+      let tenants = new Set<string>();
+      await store.take(20, async (due) => {
+        tenants = new Set(due.map(({ tenantId }) => tenantId));
+        return [];
+      });
+      return tenants;
+    };
+    expect(await take()).toEqual(new Set([tenant.id]));
+    const other = await app.tenant();
+    await insertSchedules(1, 0, other);
+    const startedAt = performance.now();
+    await until('it is taken', async () => (await take()).has(other.id));
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 });

@@ -53,6 +53,7 @@ export {
   nextOccurrence,
   type Occurrence,
   type Recurrence,
+  ruleFault,
   searchOccurrences,
 } from './audience/recurrence.js';
 export { readRecurrenceRule } from './audience/recurrence-rule.js';

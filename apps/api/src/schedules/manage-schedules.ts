@@ -20,6 +20,7 @@ import {
   notFound,
   type Recurrence,
   recipientIdOf,
+  ruleFault,
   searchOccurrences,
 } from '#domain';
 import type { Caller } from '../access/access.js';
@@ -86,6 +87,9 @@ export class ManageSchedules {
     checkMaySend(caller);
     const schedule = await this.get(caller, id);
     if (schedule.state === 'active') return schedule;
+    const fault = ruleFault(schedule.rrule);
+    if (fault !== null)
+      throw new DomainError('conflict', `Schedule ${id} cannot be resumed: its rrule ${fault}. Change rrule first.`);
     const zone = await this.zoneOf(caller, schedule);
     const next = nextOccurrence(schedule, zone, { local: null, at: new Date() });
     return await this.replace(caller, schedule, { ...schedule, ...positionOf(next) }, audit);

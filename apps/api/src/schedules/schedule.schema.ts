@@ -1,6 +1,14 @@
 import { z } from 'zod';
 import { misfirePolicies, type Schedule, scheduleStates } from '#database';
-import { exdates, localTime, type Occurrence, readRecurrenceRule, searchOccurrences, timezone } from '#domain';
+import {
+  exdates,
+  localTime,
+  type Occurrence,
+  readRecurrenceRule,
+  ruleFault,
+  searchOccurrences,
+  timezone,
+} from '#domain';
 import { id, jsonObject, time } from '../http/schemas.js';
 import { repeatedBody } from '../notifications/notification.schema.js';
 
@@ -74,6 +82,10 @@ export const scheduleView = z
       description:
         'The next ten occurrences, in lists one; local times without an offset if the zone is that of the recipient',
     }),
+    rule_error: z.string().nullable().meta({
+      description:
+        'Why the schedule does not fire: an earlier release stored a rule that is refused now. Change `rrule`',
+    }),
     last_fired_at: at,
     last_notification_id: id.nullable(),
     last_missed_at: at.meta({ description: 'The last occurrence that was more than a minute late' }),
@@ -116,6 +128,7 @@ function viewOf(schedule: Schedule, shown: number): z.infer<typeof scheduleView>
     notification: { ...schedule.notification },
     misfire: schedule.misfire,
     next: nextOf(schedule, shown),
+    rule_error: ruleFault(schedule.rrule),
     last_fired_at: text(schedule.lastFiredAt),
     last_notification_id: schedule.lastNotificationId,
     last_missed_at: text(schedule.lastMissedAt),
@@ -128,7 +141,7 @@ function viewOf(schedule: Schedule, shown: number): z.infer<typeof scheduleView>
 
 function nextOf(schedule: Schedule, count: number): string[] {
   const { nextLocal: local, nextAt: at } = schedule;
-  if (local === null || at === null) return [];
+  if (local === null || at === null || ruleFault(schedule.rrule) !== null) return [];
   const isLocal = schedule.timezone === RECIPIENT;
   // Local times are the same in all zones: UTC stands for the zones of the recipients.
   const zone = isLocal ? 'UTC' : schedule.timezone;

@@ -2,13 +2,8 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DueSchedule } from '#database';
-import { decideSchedule, rememberedOccurrences, type ScheduleDecision } from './next-position.js';
+import { decideSchedule, type ScheduleDecision } from './next-position.js';
 
-/**
- * The time of one batch. The transaction waits meanwhile, and PostgreSQL ends one that waits for ten seconds
- * (libs/database/src/connection-pool.ts). Most batches need less than 100 ms.
- */
-const BUDGET_MS = 1_000;
 /** Evaluating rules may hold the event loop for about this long at a time. */
 const TURN_MS = 3;
 
@@ -23,15 +18,13 @@ interface Decided {
   failed: { schedule: DueSchedule; error: unknown }[];
 }
 
-/** Decides about schedules in their order, at least about one. Those after the budget are in neither list. */
-export async function decideSchedules(due: readonly DueSchedule[], budgetMs = BUDGET_MS): Promise<Decided> {
+/** Decides about schedules in their order, at least about one. Those after the end of the time are in neither list. */
+export async function decideSchedules(due: readonly DueSchedule[], endsAt: number): Promise<Decided> {
   const decided: Decided = { occurrences: [], failed: [] };
-  const findNext = rememberedOccurrences();
-  const endsAt = performance.now() + budgetMs;
   let turnEndsAt = performance.now() + TURN_MS;
   for (const schedule of due) {
     try {
-      decided.occurrences.push({ schedule, decision: decideSchedule(schedule, findNext) });
+      decided.occurrences.push({ schedule, decision: decideSchedule(schedule) });
     } catch (error) {
       decided.failed.push({ schedule, error });
     }

@@ -11,13 +11,20 @@ import {
   toNewNotification,
   toTopicSend,
 } from '#database';
-import { channelsOf, DomainError } from '#domain';
+import { channelsOf, DomainError, ruleFault } from '#domain';
 import { instruments, type Logger } from '#telemetry';
 import { decideSchedules } from './decide-schedules.js';
 import type { ScheduleDecision } from './next-position.js';
 
 /** Occurrences in a row that may fail before the schedule is paused. */
 const MAX_FAILURES = 10;
+/**
+ * The time of one batch for decisions and for sends to topics. The transaction waits meanwhile, and PostgreSQL ends one
+ * that waits for ten seconds (libs/database/src/connection-pool.ts). Most batches need less than 100 ms.
+ */
+const BUDGET_MS = 1_000;
+/** Sends to topics at a time, each on a connection of its own. */
+const TOPICS_AT_ONCE = 4;
 /** After which a schedule about which no decision could be made is due again. */
 const UNDECIDED_MS = 60_000;
 
@@ -35,6 +42,7 @@ export class FireSchedules {
   constructor(
     private readonly stores: Stores,
     private readonly logger: Logger,
+    private readonly budgetMs = BUDGET_MS,
   ) {}
 
   /**
@@ -42,8 +50,10 @@ export class FireSchedules {
    * and neither has one for which this batch had no time.
    */
   async run(due: readonly DueSchedule[]): Promise<ScheduleProgress[]> {
-    const { occurrences, failed } = await decideSchedules(due);
-    const fired = await this.fire(occurrences.filter(({ decision }) => decision.fires).map(({ schedule }) => schedule));
+    const endsAt = performance.now() + this.budgetMs;
+    const { occurrences, failed } = await decideSchedules(due, endsAt);
+    const firing = occurrences.filter(({ decision }) => decision.fires).map(({ schedule }) => schedule);
+    const fired = await this.fire(firing, endsAt);
     const progress = failed.map(({ schedule, error }) => this.undecided(schedule, error));
     for (const { schedule, decision } of occurrences) {
       const result = fired.get(schedule);
@@ -67,17 +77,22 @@ export class FireSchedules {
     return toProgress(schedule, decision, failure);
   }
 
-  private async fire(due: readonly DueSchedule[]): Promise<Map<DueSchedule, FireResult>> {
+  private async fire(due: readonly DueSchedule[], endsAt: number): Promise<Map<DueSchedule, FireResult>> {
     const results = new Map<DueSchedule, FireResult>();
     const missing = await this.missingTemplates(due);
     const ready = due.filter((schedule) => !missing.has(schedule));
     for (const [schedule, message] of missing) results.set(schedule, { code: 'unknown_template', message });
     const [toTopics, toRecipients] = [ready.filter(isToTopic), ready.filter((schedule) => !isToTopic(schedule))];
-    for (const schedule of toTopics) results.set(schedule, await this.sendToTopic(schedule));
     const requests = toRecipients.map(requestOf);
     const stored = await this.stores.accept.acceptAll(requests);
     for (const [index, schedule] of toRecipients.entries())
       results.set(schedule, this.resultOf(schedule, requests[index]!, stored[index]!));
+    // In the order of `due`, which is in turn of the tenants.
+    for (let from = 0; from < toTopics.length && (from === 0 || performance.now() < endsAt); from += TOPICS_AT_ONCE) {
+      const send = async (schedule: DueSchedule & ToTopic): Promise<unknown> =>
+        results.set(schedule, await this.sendToTopic(schedule));
+      await Promise.all(toTopics.slice(from, from + TOPICS_AT_ONCE).map(send));
+    }
     return results;
   }
 
@@ -152,9 +167,9 @@ function keyOf({ id, nextLocal }: DueSchedule): { key: string; bodyHash: string 
 
 function toProgress(schedule: DueSchedule, decision: ScheduleDecision, result: FireResult): ScheduleProgress {
   const { missed, position } = decision;
-  const failure = result && 'code' in result ? result : tooCostly(decision);
+  const failure = result && 'code' in result ? result : ruleError(schedule, decision);
   const failures = failure ? schedule.failures + 1 : decision.fires ? 0 : schedule.failures;
-  const isPaused = position === 'too_costly' || (failures >= MAX_FAILURES && position.state === 'active');
+  const isPaused = typeof position === 'string' || (failures >= MAX_FAILURES && position.state === 'active');
   return {
     schedule,
     missed,
@@ -165,9 +180,16 @@ function toProgress(schedule: DueSchedule, decision: ScheduleDecision, result: F
   };
 }
 
-function tooCostly({ position }: ScheduleDecision): { code: string; message: string } | null {
-  if (position !== 'too_costly') return null;
-  return { code: 'too_costly', message: 'the search for the next occurrence took too long; change rrule and resume' };
+/** Why the rule has no next occurrence. */
+function ruleError({ rrule }: DueSchedule, { position }: ScheduleDecision): { code: string; message: string } | null {
+  switch (position) {
+    case 'too_costly':
+      return { code: position, message: 'the search for the next occurrence took too long; change rrule and resume' };
+    case 'invalid_rule':
+      return { code: position, message: `rrule ${ruleFault(rrule)}; change rrule and resume` };
+    default:
+      return null;
+  }
 }
 
 function count({ fires }: ScheduleDecision, result: FireResult): void {

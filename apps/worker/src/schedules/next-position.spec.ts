@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DueSchedule } from '#database';
-import { decideSchedule, rememberedOccurrences } from './next-position.js';
+import { decideSchedule } from './next-position.js';
 
 const due = (more: Partial<DueSchedule>): DueSchedule => ({
   tenantId: 'tenant',
@@ -42,21 +42,33 @@ describe('an occurrence in time', () => {
   });
 });
 
-describe('occurrences that are remembered', () => {
-  it('are those that a search finds, for each rule, start, zone and time', () => {
-    const findNext = rememberedOccurrences();
+it('a rule that an earlier release has stored and that is refused now does not fire', () => {
+  const refused = due({ rrule: 'FREQ=DAILY;BYHOUR=1;BYSETPOS=1' });
+  expect(decideSchedule(refused)).toEqual({ fires: false, missed: false, position: 'invalid_rule' });
+});
+
+describe('schedules of one rule', () => {
+  it('have their own occurrence for each start, zone, exception and time', () => {
     const schedules = [
       due({}),
-      due({ id: 'other' }),
       due({ rrule: 'FREQ=DAILY' }),
       due({ rrule: 'FREQ=DAILY', startsAtLocal: '2026-01-01T17:00:00' }),
       due({ timezone: 'recipient', recipientTimezone: 'Asia/Tokyo' }),
       due({ exdates: ['2026-12-01'] }),
       due({ rrule: 'FREQ=HOURLY;COUNT=3', lastLocal: '2026-01-01T03:00:00' }),
-      due({ nextLocal: '2026-12-01T08:00:00', nextAt: new Date('2026-12-01T08:00:00Z') }),
+      due({ nextLocal: '2026-12-01T08:00:00', nextAt: new Date('2026-12-01T08:59:30Z') }),
     ];
-    for (const schedule of [...schedules, ...schedules])
-      expect(decideSchedule(schedule, findNext)).toEqual(decideSchedule(schedule));
+    const positions = [
+      at('2026-12-01T10:00:00'),
+      at('2026-12-02T00:00:00'),
+      at('2026-12-01T17:00:00'),
+      { ...at('2026-12-01T19:00:00'), nextAt: new Date('2026-12-01T10:00:00Z') },
+      at('2026-12-02T00:00:00'),
+      FINISHED,
+      at('2026-12-01T09:00:00'),
+    ];
+    for (let turn = 0; turn < 2; turn += 1)
+      expect(schedules.map((schedule) => decideSchedule(schedule).position)).toEqual(positions);
   });
 });
 

@@ -1,7 +1,7 @@
 // Decides what a worker does with a due schedule.
 
 import type { DueSchedule, SchedulePosition } from '#database';
-import { atLocalTime, FIRST_ZONE, firstTimezone, type NextOccurrence, nextOccurrence } from '#domain';
+import { atLocalTime, FIRST_ZONE, firstTimezone, nextOccurrence, ruleFault } from '#domain';
 
 /** An occurrence that is fired later than this is missed. */
 const GRACE_MS = 60_000;
@@ -11,34 +11,17 @@ export interface ScheduleDecision {
   fires: boolean;
   /** Whether it is too late, so that the misfire policy decides. */
   missed: boolean;
-  /** The next occurrence. `too_costly`: the search for it was given up. */
-  position: SchedulePosition | 'too_costly';
-}
-
-type FindNext = typeof nextOccurrence;
-
-/**
- * Finds occurrences, each once: thousands of schedules of one batch often have the same rule, start and zone. A search
- * takes longer than all else that a worker does for an occurrence.
- */
-export function rememberedOccurrences(): FindNext {
-  const found = new Map<string, NextOccurrence>();
-  return (recurrence, zone, after) => {
-    const { rrule, startsAtLocal, exdates, lastLocal } = recurrence;
-    const key = JSON.stringify([rrule, startsAtLocal, exdates, lastLocal, zone, after.local, after.at.getTime()]);
-    const known = found.get(key);
-    const next = known === undefined ? nextOccurrence(recurrence, zone, after) : known;
-    found.set(key, next);
-    return next;
-  };
+  /** The next occurrence. `too_costly`: the search for it was given up. `invalid_rule`: the rule is refused now. */
+  position: SchedulePosition | 'too_costly' | 'invalid_rule';
 }
 
 /**
  * Fires an occurrence that is due. Of missed ones it fires none, or one for all of them: those in between never count.
  * If the zone of the recipient has changed so that the occurrence is not due yet, waits for it.
  */
-export function decideSchedule(schedule: DueSchedule, findNext: FindNext = nextOccurrence): ScheduleDecision {
+export function decideSchedule(schedule: DueSchedule): ScheduleDecision {
   const { nextLocal: local, now } = schedule;
+  if (ruleFault(schedule.rrule) !== null) return { fires: false, missed: false, position: 'invalid_rule' };
   const zone = zoneOf(schedule);
   const at = schedule.timezone === 'recipient' ? atLocalTime(local, zone) : schedule.nextAt;
   if (at > now) return { fires: false, missed: false, position: { state: 'active', nextLocal: local, nextAt: at } };
@@ -46,7 +29,7 @@ export function decideSchedule(schedule: DueSchedule, findNext: FindNext = nextO
   const fires = !missed || schedule.misfire === 'fire_once';
   const lateSince = new Date(now.getTime() - GRACE_MS - 1);
   const after = !missed ? at : fires ? now : lateSince;
-  const next = findNext(schedule, zone, { local, at: after });
+  const next = nextOccurrence(schedule, zone, { local, at: after });
   if (next === 'too_costly') return { fires, missed, position: next };
   const position: SchedulePosition =
     next === null

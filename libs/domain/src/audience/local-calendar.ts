@@ -1,6 +1,7 @@
 // When the days and the times of day of a time zone are. All calendar rules come from Temporal; the results are kept,
 // because a worker asks for the same few days and times again and again.
 
+import { LRUCache } from 'lru-cache';
 import { Temporal } from 'temporal-polyfill';
 import { firstTimezone } from './timezone.js';
 
@@ -29,20 +30,19 @@ const DAY_MS = 86_400_000;
 const MAX_ZONES = 1_000;
 const MAX_DAYS = 64;
 
-const calendars = new Map<string, LocalCalendar>();
+const calendars = new LRUCache<string, LocalCalendar>({ max: MAX_ZONES });
 
 /** Uses UTC if the zone is not usable. */
 export function calendarOf(timezone: string): LocalCalendar {
   const known = calendars.get(timezone);
   if (known) return known;
-  if (calendars.size >= MAX_ZONES) calendars.clear();
   const calendar = new LocalCalendar(firstTimezone(timezone));
   calendars.set(timezone, calendar);
   return calendar;
 }
 
 export class LocalCalendar {
-  private readonly days = new Map<number, LocalDay>();
+  private readonly days = new LRUCache<number, LocalDay>({ max: MAX_DAYS });
 
   constructor(private readonly timezone: string) {}
 
@@ -64,7 +64,6 @@ export class LocalCalendar {
   day(number: number): LocalDay {
     const known = this.days.get(number);
     if (known) return known;
-    if (this.days.size >= MAX_DAYS) this.days.clear();
     const date = dateOf(number);
     const startsAt = date.toZonedDateTime(this.timezone).epochMilliseconds;
     const day = { number, weekday: date.dayOfWeek, startsAt, boundaries: new Map<number, Boundary>() };

@@ -1,5 +1,6 @@
 // Converts local times such as "2026-12-24T09:00:00" to instants and back.
 
+import { LRUCache } from 'lru-cache';
 import { Temporal } from 'temporal-polyfill';
 import { z } from 'zod';
 
@@ -26,6 +27,11 @@ function isLocalTime(text: string): boolean {
   }
 }
 
+/** Temporal takes 10 to 20 µs, and a worker asks for the same few times again and again. */
+const KEPT = 2_000;
+const instants = new LRUCache<string, number>({ max: KEPT });
+const localTimes = new LRUCache<string, string>({ max: KEPT });
+
 /**
  * The instant at which clocks in `zone` (an IANA name) show `local`. A time that clocks skip in spring is moved forward
  * by the length of the gap: 02:30 is 03:30. Of a time that clocks show twice in autumn, the first occurrence counts.
@@ -33,17 +39,26 @@ function isLocalTime(text: string): boolean {
  * zone.
  */
 export function atLocalTime(local: string, zone: string): Date {
-  const { epochMilliseconds } = Temporal.PlainDateTime.from(local).toZonedDateTime(zone, {
-    disambiguation: 'compatible',
-  });
-  return new Date(epochMilliseconds);
+  const key = `${local} ${zone}`;
+  let at = instants.get(key);
+  if (at === undefined) {
+    at = Temporal.PlainDateTime.from(local).toZonedDateTime(zone, { disambiguation: 'compatible' }).epochMilliseconds;
+    instants.set(key, at);
+  }
+  return new Date(at);
 }
 
 /** The local time in `zone` at an instant, to the second: "2026-12-24T09:00:00". */
 export function localTimeAt(instant: Date, zone: string): string {
-  return Temporal.Instant.fromEpochMilliseconds(instant.getTime())
+  const at = instant.getTime();
+  const key = `${at} ${zone}`;
+  const known = localTimes.get(key);
+  if (known !== undefined) return known;
+  const shown = Temporal.Instant.fromEpochMilliseconds(at)
     .toZonedDateTimeISO(zone)
     .toPlainDateTime()
     .round({ smallestUnit: 'second', roundingMode: 'floor' })
     .toString();
+  localTimes.set(key, shown);
+  return shown;
 }

@@ -2,9 +2,9 @@
 // only the result becomes an instant of a zone. So a daily 02:30 happens once on the days on which clocks change too,
 // and the same rule serves recipients in all zones.
 
-import { RRuleTemporal } from 'rrule-temporal';
-import { Temporal } from 'temporal-polyfill';
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
+import { localAt, nextLocal } from './local-search.js';
 import { atLocalTime, localTime, localTimeAt } from './local-time.js';
 import { type RecurrenceRule, readRecurrenceRule } from './recurrence-rule.js';
 
@@ -28,17 +28,6 @@ export interface Occurrence {
 /** Null: none follows. `too_costly`: the search was given up after its limit of work. */
 export type NextOccurrence = Occurrence | null | 'too_costly';
 
-/** Periods that the library looks at in one search. A rule that finds nothing by then is refused. */
-const MAX_PERIODS: Record<string, number> = {
-  YEARLY: 40,
-  MONTHLY: 120,
-  WEEKLY: 160,
-  DAILY: 750,
-  HOURLY: 150,
-  MINUTELY: 150,
-};
-/** Candidates inside the periods, for example all minutes of a year from which BYSETPOS takes the last. */
-const MAX_CANDIDATES = 3_000;
 /** Time of one core for one occurrence, checked between the searches that dates need which are left out. */
 const MAX_CPU_MS = 20;
 
@@ -58,11 +47,10 @@ export function nextOccurrence(
   cpuEndsAt = cpuMs() + MAX_CPU_MS,
 ): NextOccurrence {
   const rule = ruleOf(recurrence.rrule);
-  const library = libraryRuleOf(rule, recurrence);
   const shown = localTimeAt(after.at, zone);
   let from = after.local !== null && after.local > shown ? after.local : shown;
   while (cpuMs() <= cpuEndsAt) {
-    const local = nextLocal(library, from);
+    const local = nextLocal(rule, recurrence, from);
     if (local === 'too_costly') return local;
     if (local === null || isAfterEnd(local, rule, recurrence.lastLocal)) return null;
     const date = local.slice(0, 10);
@@ -105,57 +93,33 @@ export function lastLocalOf(
   recurrence: Pick<Recurrence, 'rrule' | 'startsAtLocal'>,
 ): Recurrence['lastLocal'] | 'too_costly' {
   const rule = ruleOf(recurrence.rrule);
-  const { count } = rule;
-  if (count === null) return null;
-  try {
-    const found = libraryRuleOf(rule, { ...recurrence, exdates: [] }).all((_, index) => index < count);
-    return found.length === 0 ? null : textOf(found.at(-1)!);
-  } catch {
-    return 'too_costly';
-  }
+  return rule.count === null ? null : localAt(rule, { ...recurrence, exdates: [] }, rule.count);
+}
+
+/** Why a rule is not accepted, null if it is. An earlier release may have stored a rule that is refused now. */
+export function ruleFault(rrule: string): string | null {
+  const rule = readRule(rrule);
+  return 'faults' in rule ? rule.faults.join('; ') : null;
 }
 
 function ruleOf(rrule: string): RecurrenceRule {
-  const rule = readRecurrenceRule(rrule);
+  const rule = readRule(rrule);
   if ('faults' in rule) throw new Error(`a stored recurrence rule ${rule.faults.join(', ')}`);
   return rule;
 }
 
-/** The library's own zone is UTC: it is used as a clock without changes. */
-function libraryRuleOf(
-  { pattern }: RecurrenceRule,
-  { startsAtLocal, exdates: leftOut }: Pick<Recurrence, 'startsAtLocal' | 'exdates'>,
-): RRuleTemporal {
-  return new RRuleTemporal({
-    rruleString: pattern,
-    dtstart: toUtc(startsAtLocal),
-    exDate: leftOut.filter((one) => one.includes('T')).map(toUtc),
-    maxIterations: MAX_PERIODS[/FREQ=(\w+)/.exec(pattern)![1]!]!,
-    maxCandidateEvaluations: MAX_CANDIDATES,
-    cache: false,
-  });
-}
+const rules = new LRUCache<string, ReturnType<typeof readRecurrenceRule>>({ max: 1_000 });
 
-function nextLocal(rule: RRuleTemporal, after: string): string | null | 'too_costly' {
-  try {
-    const next = rule.next(toUtc(after));
-    return next && textOf(next);
-  } catch {
-    // The library throws plain errors: beyond its limits, and beyond the last year of Temporal.
-    return 'too_costly';
-  }
+function readRule(rrule: string): ReturnType<typeof readRecurrenceRule> {
+  const known = rules.get(rrule);
+  if (known) return known;
+  const rule = readRecurrenceRule(rrule);
+  rules.set(rrule, rule);
+  return rule;
 }
 
 function isAfterEnd(local: string, { until }: RecurrenceRule, lastLocal: string | null): boolean {
   return (lastLocal !== null && local > lastLocal) || (until !== null && 'local' in until && local > until.local);
-}
-
-function toUtc(local: string): Temporal.ZonedDateTime {
-  return Temporal.PlainDateTime.from(local).toZonedDateTime('UTC');
-}
-
-function textOf({ epochMilliseconds }: { epochMilliseconds: number }): string {
-  return new Date(epochMilliseconds).toISOString().slice(0, 19);
 }
 
 /** Not the time that passes: on a busy machine a process may wait. */

@@ -1,9 +1,9 @@
+import { LRUCache } from 'lru-cache';
 import { Temporal } from 'temporal-polyfill';
 import { z } from 'zod';
 
 /** More than there are zones, although their names may be written in any case. */
-const MAX_ZONES = 1_000;
-const usable = new Map<string, boolean>();
+const usable = new LRUCache<string, boolean>({ max: 1_000 });
 
 /** A name of an IANA time zone that the runtime and Temporal support: Temporal refuses old names such as "PST". */
 export const timezone = z
@@ -24,7 +24,6 @@ function isUsable(name: string): boolean {
   let known = usable.get(name);
   if (known === undefined) {
     known = isTimezone(name);
-    if (usable.size >= MAX_ZONES) usable.clear();
     usable.set(name, known);
   }
   return known;
