@@ -118,6 +118,10 @@ const recipes: Record<string, () => Promise<Request>> = {
     path: `/internal/templates/${await platformTemplate()}`,
     body: { content: CONTENT.email },
   }),
+  'POST /internal/templates/{id}/rollback': async () => ({
+    path: `/internal/templates/${await platformTemplate()}/rollback`,
+    body: { version: 1 },
+  }),
   'DELETE /internal/templates/{id}': async () => ({ path: `/internal/templates/${await platformTemplate()}` }),
   'POST /internal/dlq/{id}/replay': async () => ({ path: `/internal/dlq/${await deadLetter()}/replay`, body: {} }),
   'DELETE /internal/dlq/{id}': async () => ({ path: `/internal/dlq/${await deadLetter()}` }),
@@ -175,6 +179,10 @@ const recipes: Record<string, () => Promise<Request>> = {
   'PUT /api/v1/templates/{id}': async () => ({
     path: `/api/v1/templates/${await template()}`,
     body: { content: CONTENT.email },
+  }),
+  'POST /api/v1/templates/{id}/rollback': async () => ({
+    path: `/api/v1/templates/${await template()}/rollback`,
+    body: { version: 1 },
   }),
   'DELETE /api/v1/templates/{id}': async () => ({ path: `/api/v1/templates/${await template()}` }),
 };

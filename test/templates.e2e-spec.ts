@@ -356,3 +356,74 @@ describe('a template of the platform', () => {
     ]);
   });
 });
+
+describe('the versions of a template', () => {
+  const versions = async (path: string, by: Tenant = tenant): Promise<Json> =>
+    (await by.call('GET', `/api/v1/templates/${path}`)).body;
+
+  it('are listed in pages, newest first, also of a template of the platform', async () => {
+    await template('offer', 'one');
+    for (const html of ['two', 'three']) await put('offer', { content: { subject: 's', html } });
+    const first = await versions('offer/versions?limit=2');
+    expect(first.data.map(({ version, content }: Json) => [version, content.html])).toEqual([
+      [3, 'three'],
+      [2, 'two'],
+    ]);
+    const second = await versions(`offer/versions?limit=2&cursor=${first.next_cursor}`);
+    expect(second).toMatchObject({ data: [{ version: 1, content: { html: 'one' } }], next_cursor: null });
+    expect((await tenant.call('GET', '/api/v1/templates/offer/versions?cursor=x')).status).toBe(422);
+    expect((await tenant.call('GET', '/api/v1/templates/none/versions')).status).toBe(404);
+
+    const key = `notice-${newId()}`;
+    await platform({ key, content: { subject: 's', html: 'of the platform' } });
+    expect((await versions(`${key}/versions`)).data).toMatchObject([
+      { version: 1, content: { html: 'of the platform' } },
+    ]);
+  });
+
+  it('can be gone back to: a new version with the old content and the partials of today', async () => {
+    await partial('inner', 'old partial');
+    await template('offer', '[{{> inner}}]', { sample_payload: { a: 1 } });
+    await put('offer', { content: { subject: 's', html: 'new' }, sample_payload: null });
+    await put('inner', { content: { html: 'new partial' } });
+    expect((await mail({ template_id: 'offer' })).message.html).toBe('new');
+
+    const back = await tenant.call('POST', '/api/v1/templates/offer/rollback', { version: 1 });
+    expect([back.status, back.body]).toMatchObject([
+      200,
+      { version: 3, content: { html: '[{{> inner}}]' }, sample_payload: { a: 1 }, includes: [{ version: 2 }] },
+    ]);
+    const { message, delivery } = await mail({ template_id: 'offer' });
+    expect([message.html, delivery.template_version]).toEqual(['[new partial]', 3]);
+    expect((await versions('offer/versions')).data.map(({ version }: Json) => version)).toEqual([3, 2, 1]);
+    const { rows } = await app.sql.query(
+      `select action, "before"->'version' as before, "after"->'version' as after from audit_log
+       where tenant_id = $1 and subject = $2 order by id desc limit 1`,
+      [tenant.id, back.body.id],
+    );
+    expect(rows).toEqual([{ action: 'template.changed', before: 2, after: 3 }]);
+  });
+
+  it.each([
+    ['an unknown version', 'offer', { version: 9 }, 422, '/version'],
+    ['no version', 'offer', {}, 422, '/version'],
+    ['an unknown template', 'none', { version: 1 }, 404, undefined],
+  ])('cannot be gone back to with %s', async (_, key, body, status, pointer) => {
+    await template('offer', 'one');
+    const answer = await tenant.call('POST', `/api/v1/templates/${key}/rollback`, body);
+    expect([answer.status, answer.body.errors?.[0].pointer]).toEqual([status, pointer]);
+  });
+
+  it('can be gone back to by the operator, and not by a tenant, if it is one of the platform', async () => {
+    const key = `notice-${newId()}`;
+    const { id } = await platform({ key, content: { subject: 's', html: 'one' } });
+    await app.operator('PUT', `/internal/templates/${id}`, { content: { subject: 's', html: 'two' } });
+    expect((await mail({ template_id: key })).message.html).toBe('two');
+    expect((await tenant.call('POST', `/api/v1/templates/${key}/rollback`, { version: 1 })).status).toBe(404);
+    const back = await app.operator('POST', `/internal/templates/${id}/rollback`, { version: 1 });
+    expect([back.status, back.body]).toMatchObject([200, { version: 3, content: { html: 'one' } }]);
+    expect((await mail({ template_id: key })).message.html).toBe('one');
+    const listed = await app.operator('GET', `/internal/templates/${key}/versions`);
+    expect(listed.body.data.map(({ version }: Json) => version)).toEqual([3, 2, 1]);
+  });
+});

@@ -84,6 +84,7 @@ const BODIES: Record<string, (examples: Examples) => unknown> = {
   'POST /api/v1/templates': () => ({ key: 'made', channel: 'email', content: EMAIL }),
   'PUT /api/v1/templates/{id}': () => ({ content: EMAIL }),
   'POST /api/v1/templates/{id}/preview': () => ({}),
+  'POST /api/v1/templates/{id}/rollback': () => ({ version: 1 }),
   'POST /api/v1/provider-accounts': () => ACCOUNT,
   'PATCH /api/v1/provider-accounts/{id}': () => ({ name: 'Changed' }),
   'PUT /api/v1/categories/{key}': () => ({ name: 'Changed' }),
@@ -107,6 +108,7 @@ const BODIES: Record<string, (examples: Examples) => unknown> = {
   'POST /internal/tenants/{id}/api-keys': () => ({ name: 'Made' }),
   'POST /internal/templates': () => ({ key: 'made', channel: 'email', content: EMAIL }),
   'PUT /internal/templates/{id}': () => ({ content: EMAIL }),
+  'POST /internal/templates/{id}/rollback': () => ({ version: 1 }),
   'POST /internal/provider-accounts': () => ({ ...ACCOUNT, enabled: false }),
   'PATCH /internal/provider-accounts/{id}': () => ({ name: 'Changed' }),
 };

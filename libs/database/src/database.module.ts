@@ -38,6 +38,7 @@ import { PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
 import { ReceiptsStore } from './stores/sending/receipts.store.js';
 import { SharedContentsStore } from './stores/sending/shared-contents.store.js';
 import { SuppressionsStore } from './stores/suppressions.store.js';
+import { TemplateVersionsStore } from './stores/templates/template-versions.store.js';
 import { TemplatesStore } from './stores/templates/templates.store.js';
 import { TenantsStore } from './stores/tenants.store.js';
 import { TokenRevocationsStore } from './stores/token-revocations.store.js';
@@ -123,6 +124,7 @@ const plainStores = [
   SharedContentsStore,
   SubscriptionsStore,
   TemplatesStore,
+  TemplateVersionsStore,
   TenantsStore,
   TokenRevocationsStore,
   TopicSendsStore,

@@ -119,6 +119,7 @@ export {
   type VersionKey,
   versionKey,
 } from './stores/templates/template.js';
+export { type StoredVersion, TemplateVersionsStore } from './stores/templates/template-versions.store.js';
 export { type TemplateFilter, TemplatesStore, type TemplateWrite } from './stores/templates/templates.store.js';
 export { type KnownTenant, type Tenant, TenantsStore } from './stores/tenants.store.js';
 export { revocationKey, TokenRevocationsStore } from './stores/token-revocations.store.js';

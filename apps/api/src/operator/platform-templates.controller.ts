@@ -10,15 +10,19 @@ import { listOf, listView } from '../http/schemas.js';
 import { ManageTemplates } from '../templates/manage-templates.js';
 import {
   platformTemplatesQuery,
+  rollbackBody,
   selectorQuery,
   type TemplateBody,
   templateBody,
   templateParam,
+  templateVersionView,
   templateView,
   type VersionBody,
+  type VersionsQuery,
   versionBody,
+  versionsQuery,
 } from '../templates/template.schema.js';
-import { toTemplateView } from '../templates/template-view.js';
+import { toTemplateView, toVersionView } from '../templates/template-view.js';
 
 type Selector = Omit<TemplateSelector, 'idOrKey'>;
 
@@ -107,6 +111,43 @@ export class PlatformTemplatesController {
     const selector = { idOrKey: id, channel: query.channel ?? body.channel, locale: query.locale ?? body.locale };
     const write = { audit, defaultLocale: null };
     return toTemplateView(await this.manage.put(PLATFORM_TENANT_ID, selector, body, write));
+  }
+
+  @Get(':id/versions')
+  @RequireOperator()
+  @Answers({
+    summary: 'List the versions of a template of the platform, newest first',
+    status: 200,
+    schema: listOf(templateVersionView),
+    errors: ['not_found', 'conflict', 'validation_failed'],
+  })
+  async versions(
+    @Param({ schema: templateParam }) { id }: { id: string },
+    @Query({ schema: versionsQuery }) { limit, cursor, ...selector }: VersionsQuery,
+  ) {
+    const page = { limit, cursor };
+    return listView(await this.manage.versions(PLATFORM_TENANT_ID, { idOrKey: id, ...selector }, page), toVersionView);
+  }
+
+  @Post(':id/rollback')
+  @HttpCode(200)
+  @RequireOperator()
+  @Audited('template.changed')
+  @Answers({
+    summary: 'Create a new version of a template of the platform with the content of an earlier one',
+    status: 200,
+    schema: templateView,
+    errors: ['not_found', 'conflict', 'validation_failed'],
+  })
+  async rollback(
+    @Param({ schema: templateParam }) { id }: { id: string },
+    @Query({ schema: selectorQuery }) selector: Selector,
+    @Body({ schema: rollbackBody }) { version }: { version: number },
+    @CurrentAudit() audit: AuditNote,
+  ) {
+    const write = { audit, defaultLocale: null };
+    const rolledBack = await this.manage.rollback(PLATFORM_TENANT_ID, { idOrKey: id, ...selector }, version, write);
+    return toTemplateView(rolledBack);
   }
 
   @Delete(':id')

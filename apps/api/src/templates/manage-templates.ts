@@ -1,5 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { KnownTemplates, type Template, type TemplateSelector, TemplatesStore, type TemplateWrite } from '#database';
+import {
+  KnownTemplates,
+  type Page,
+  type PageRequest,
+  type StoredVersion,
+  type Template,
+  type TemplateSelector,
+  TemplatesStore,
+  TemplateVersionsStore,
+  type TemplateWrite,
+} from '#database';
 import { DomainError, isId, notFound, PLATFORM_TENANT_ID } from '#domain';
 import type { RealtimeBus } from '#realtime';
 import { validationFailed } from '../http/request-schema.pipe.js';
@@ -12,6 +22,7 @@ import type { TemplateBody, VersionBody } from './template.schema.js';
 export class ManageTemplates {
   constructor(
     private readonly templates: TemplatesStore,
+    private readonly templateVersions: TemplateVersionsStore,
     private readonly checkTemplate: CheckTemplate,
     private readonly known: KnownTemplates,
     @Inject(BUS) private readonly bus: RealtimeBus,
@@ -67,6 +78,34 @@ export class ManageTemplates {
     const next = isCopy
       ? await this.templates.create(owner, { key, channel, locale, kind, ...version }, write)
       : await this.templates.addVersion(owner, { idOrKey: id }, version, write);
+    if (!next) throw notFound('template', selector.idOrKey);
+    this.announce(owner);
+    return next;
+  }
+
+  /** The versions of the owner's template, or else of the platform's. Throws `not_found` and `conflict`. */
+  async versions(owner: string, selector: TemplateSelector, page: PageRequest): Promise<Page<StoredVersion>> {
+    const { id, isPlatform } = await this.get(owner, selector);
+    return await this.templateVersions.list(owner, { owner: isPlatform ? PLATFORM_TENANT_ID : owner, id }, page);
+  }
+
+  /**
+   * Writes a new version with the content, sample payload, schema and layout of an earlier one, and with the partials
+   * of today. Throws `not_found`, `conflict` and `validation_failed`.
+   */
+  async rollback(owner: string, selector: TemplateSelector, to: number, write: TemplateWrite): Promise<Template> {
+    const found = await this.templates.get(owner, selector);
+    if (!found) throw notFound('template', selector.idOrKey);
+    const { id } = found;
+    const earlier = await this.templateVersions.get(owner, { owner, id }, to);
+    if (!earlier) {
+      const message = `there is no version ${to}; the newest is ${found.version}`;
+      throw validationFailed([{ pointer: '/version', code: 'unknown_version', message }]);
+    }
+    const { content, samplePayload, payloadSchema, layout } = earlier;
+    const given = { content, samplePayload, payloadSchema, layout };
+    const version = await this.checkTemplate.run(owner, found, given, write);
+    const next = await this.templates.addVersion(owner, { idOrKey: id }, version, write);
     if (!next) throw notFound('template', selector.idOrKey);
     this.announce(owner);
     return next;

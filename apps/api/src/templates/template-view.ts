@@ -1,4 +1,4 @@
-import type { Template } from '#database';
+import type { StoredVersion, Template } from '#database';
 import type { IncludedPart } from '#domain';
 
 export function toTemplateView(template: Template) {
@@ -20,7 +20,19 @@ export function toTemplateView(template: Template) {
   };
 }
 
-function includesOf({ layout: layoutKey, includes }: Template) {
+export function toVersionView(version: StoredVersion) {
+  return {
+    version: version.version,
+    content: version.content,
+    sample_payload: version.samplePayload,
+    payload_schema: version.payloadSchema,
+    layout: version.layout,
+    includes: includesOf(version),
+    created_at: version.createdAt.toISOString(),
+  };
+}
+
+function includesOf({ layout: layoutKey, includes }: Pick<Template, 'layout' | 'includes'>) {
   const { layout = null, partials = {} } = includes ?? {};
   const parts: [string, IncludedPart][] = Object.entries(partials);
   if (layout && layoutKey !== null) parts.unshift([layoutKey, layout]);

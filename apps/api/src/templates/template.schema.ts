@@ -56,6 +56,18 @@ export const versionBody = z
   });
 export type VersionBody = z.infer<typeof versionBody>;
 
+const versionView = {
+  version: z.int(),
+  content: jsonObject,
+  sample_payload: jsonObject.nullable(),
+  payload_schema: jsonObject.nullable(),
+  layout: z.string().nullable(),
+  includes: z
+    .array(z.object({ key: z.string(), id, locale: z.string(), version: z.int() }))
+    .meta({ description: 'The versions of the layout and the partials that this version contains' }),
+  created_at: time,
+};
+
 export const templateView = z
   .object({
     id,
@@ -66,18 +78,16 @@ export const templateView = z
     platform: z
       .boolean()
       .meta({ description: 'Whether it is a template of the platform, which tenants cannot change' }),
-    version: z.int(),
-    content: jsonObject,
-    sample_payload: jsonObject.nullable(),
-    payload_schema: jsonObject.nullable(),
-    layout: z.string().nullable(),
-    includes: z
-      .array(z.object({ key: z.string(), id, locale: z.string(), version: z.int() }))
-      .meta({ description: 'The versions of the layout and the partials that this version contains' }),
-    created_at: time,
+    ...versionView,
     updated_at: time,
   })
   .meta({ id: 'Template' });
+
+export const templateVersionView = z.object(versionView).meta({ id: 'TemplateVersion' });
+
+export const rollbackBody = z
+  .strictObject({ version: z.int().min(1).max(2_147_483_647).meta({ description: 'The version to go back to' }) })
+  .meta({ id: 'RollbackBody', examples: [{ version: 3 }] });
 
 export const previewBody = z
   .strictObject({ payload: jsonObject.default({}), locale: localeTag.optional() })
@@ -96,7 +106,10 @@ export const previewView = z
   .meta({ id: 'Preview' });
 
 export const templateParam = z.object({ id: z.string().min(1).max(255) });
-export const selectorQuery = z.strictObject({ channel: channel.optional(), locale: localeTag.optional() });
+const selectorFields = { channel: channel.optional(), locale: localeTag.optional() };
+export const selectorQuery = z.strictObject(selectorFields);
+export const versionsQuery = filteredPage(selectorFields);
+export type VersionsQuery = z.infer<typeof versionsQuery>;
 const filters = { key: z.string().max(255).optional(), channel: channel.optional(), kind: kind.optional() };
 export const platformTemplatesQuery = filteredPage(filters);
 export const templatesQuery = filteredPage({

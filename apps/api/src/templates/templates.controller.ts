@@ -13,17 +13,21 @@ import { PreviewTemplate } from './preview-template.js';
 import {
   previewBody,
   previewView,
+  rollbackBody,
   selectorQuery,
   type TemplateBody,
   type TemplatesQuery,
   templateBody,
   templateParam,
   templatesQuery,
+  templateVersionView,
   templateView,
   type VersionBody,
+  type VersionsQuery,
   versionBody,
+  versionsQuery,
 } from './template.schema.js';
-import { toTemplateView } from './template-view.js';
+import { toTemplateView, toVersionView } from './template-view.js';
 
 interface Selector {
   channel?: ChannelId;
@@ -111,6 +115,44 @@ export class TemplatesController {
   ) {
     const selector = { idOrKey: id, channel: query.channel ?? body.channel, locale: query.locale ?? body.locale };
     return toTemplateView(await this.manage.put(caller.tenantId, selector, body, writeOf(caller, audit)));
+  }
+
+  @Get(':id/versions')
+  @RequireApiKey('templates:read')
+  @Answers({
+    summary: 'List the versions of a template, newest first',
+    status: 200,
+    schema: listOf(templateVersionView),
+    errors: ['not_found', 'conflict', 'validation_failed'],
+  })
+  async versions(
+    @CurrentCaller() { tenantId }: Caller,
+    @Param({ schema: templateParam }) { id }: { id: string },
+    @Query({ schema: versionsQuery }) { limit, cursor, ...selector }: VersionsQuery,
+  ) {
+    const page = { limit, cursor };
+    return listView(await this.manage.versions(tenantId, { idOrKey: id, ...selector }, page), toVersionView);
+  }
+
+  @Post(':id/rollback')
+  @HttpCode(200)
+  @RequireApiKey('templates:write')
+  @Audited('template.changed')
+  @Answers({
+    summary: 'Create a new version with the content of an earlier one',
+    status: 200,
+    schema: templateView,
+    errors: ['not_found', 'conflict', 'validation_failed'],
+  })
+  async rollback(
+    @CurrentCaller() caller: Caller,
+    @Param({ schema: templateParam }) { id }: { id: string },
+    @Query({ schema: selectorQuery }) selector: Selector,
+    @Body({ schema: rollbackBody }) { version }: { version: number },
+    @CurrentAudit() audit: AuditNote,
+  ) {
+    const write = writeOf(caller, audit);
+    return toTemplateView(await this.manage.rollback(caller.tenantId, { idOrKey: id, ...selector }, version, write));
   }
 
   @Delete(':id')
