@@ -173,6 +173,60 @@ describe('on a phone without JavaScript', { timeout: 60_000 }, () => {
     });
   });
 
+  it('quiet hours and their zone are saved, hold the next send, and are an error where they are not valid', async () => {
+    const other = await app.tenant({ timezone: 'Asia/Tokyo' });
+    const page = await open(await linkOf('gina', {}, other), options);
+    const hours = page.getByRole('group', { name: 'Quiet hours', exact: true });
+    expect(await hours.getByRole('radio', { name: 'As Test has set them' }).isChecked()).toBe(true);
+    const zone = hours.getByRole('combobox', { name: 'Time zone' });
+    expect(await zone.locator('option:checked').innerText()).toBe('That of your profile: Asia/Tokyo');
+    const stored = async () => (await other.call('GET', '/api/v1/recipients/gina/preferences')).body.quiet_hours;
+
+    await hours.getByRole('radio', { name: 'These hours:' }).check();
+    await hours.getByLabel('To', { exact: true }).fill('22:00');
+    await save(page);
+    await page.getByRole('alert').getByText('Nothing was saved.').waitFor();
+    await hours.getByText('leave some time of the week free').waitFor();
+    expect(await hours.getByLabel('To', { exact: true }).getAttribute('aria-invalid')).toBe('true');
+    expect(await hours.getByLabel('To', { exact: true }).inputValue()).toBe('22:00');
+    expect(await stored()).toBeNull();
+
+    // All but one minute of each day.
+    await hours.getByLabel('From', { exact: true }).fill('00:01');
+    await hours.getByLabel('To', { exact: true }).fill('00:00');
+    await zone.selectOption('Pacific/Auckland');
+    await save(page);
+    await page.getByRole('status').getByText('Saved.').waitFor();
+    const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
+    const windows = [{ days, from: '00:01', to: '00:00' }];
+    expect(await stored()).toEqual({ timezone: 'Pacific/Auckland', windows });
+    expect(await zone.inputValue()).toBe('Pacific/Auckland');
+    const content = { subject: 'Hello', text: 'Hello' };
+    const sent = await other.send({ recipient_id: 'gina', channel: 'email', content, category: 'default' });
+    await until('it is held', async () => (await other.delivery(sent.deliveries[0].id)).reason === 'quiet_hours');
+
+    await hours.getByRole('radio', { name: 'None', exact: true }).check();
+    await save(page);
+    expect(await stored()).toEqual({ windows: [] });
+    await until('it is sent', async () => (await other.delivery(sent.deliveries[0].id)).state === 'sent');
+  });
+
+  it('hours with several windows are kept by a form that does not change them', async () => {
+    const path = await linkOf('hugo');
+    const windows = [
+      { days: ['mon'], from: '22:00', to: '08:00' },
+      { days: ['sun'], from: '12:00', to: '14:00' },
+    ];
+    await tenant.call('PUT', '/api/v1/recipients/hugo/preferences', { quiet_hours: { windows } });
+    const page = await open(path, options);
+    const keep = page.getByRole('radio', { name: 'The hours that are set now: 22:00–08:00, 12:00–14:00' });
+    expect(await keep.isChecked()).toBe(true);
+    await box(page, 'Product news', 'E-mail').uncheck();
+    await save(page);
+    const { body } = await tenant.call('GET', '/api/v1/recipients/hugo/preferences');
+    expect(body).toMatchObject({ quiet_hours: { windows }, categories: { news: { channels: { email: false } } } });
+  });
+
   it('the page of an unsubscribe link has the button for its category and all preferences', async () => {
     await linkOf('emma');
     const token = signUnsubscription(app.keys.unsubscribeKey, {

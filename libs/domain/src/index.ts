@@ -36,6 +36,7 @@ export {
   holdPolicies,
   type QuietHours,
   quietHours,
+  weekdays,
 } from './audience/policies.js';
 export { decideQuietHours, type QuietDecision, releaseTime } from './audience/quiet-hours.js';
 export { type Quota, type QuotaPeriod, quotaDetail, quotaPeriods, quotasOf, quotaWarnings } from './audience/quotas.js';

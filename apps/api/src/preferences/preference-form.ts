@@ -31,7 +31,7 @@ export interface FormChange {
 /** Why a change cannot be saved. */
 export type ChangeFault = FormChange & { fault: 'cannotChange' | 'categoryGone' };
 
-/** The page has at most six fields for each of its 202 categories. */
+/** The page has at most six fields for each of its 202 categories, and twelve for quiet hours. */
 const MAX_FIELDS = 1_500;
 const MAX_KEY = 255;
 /** As many as the API accepts in preferences. */
@@ -115,7 +115,7 @@ export function withChanges(sources: PreferenceSources, form: PreferenceForm): P
 }
 
 /** Also switches off what the tenant will create later. */
-export function withoutEverything(before: PreferenceSet): PreferenceSet {
+export function withoutEverything<Choices extends PreferenceSet>(before: Choices): Choices {
   return {
     ...before,
     channels: { ...before.channels, ...Object.fromEntries(pageChannels.map((one) => [one, false])) },

@@ -13,6 +13,7 @@ import { HTML, linkTokenParam, PageError, RecipientPagePolicy } from './page-rou
 import { preferencePage } from './preference.page.js';
 import { changesIn, faultsOf, readForm, withChanges, withoutEverything } from './preference-form.js';
 import { type OpenedLink, PreferenceLinks } from './preference-links.js';
+import { changedQuietForm, hoursIn } from './quiet-hours-form.js';
 import { pageOf, recipientPage } from './recipient-page.js';
 import { type PageLanguage, pageLanguage } from './texts/page-texts.js';
 
@@ -106,12 +107,18 @@ export class PreferencePageController {
     const form = readForm(body);
     const changes = changesIn(form);
     const faults = faultsOf(choices, changes);
-    if (faults.length > 0) {
+    const quiet = changedQuietForm(body);
+    const isQuietFault = quiet !== null && hoursIn(quiet, null) === undefined;
+    if (faults.length > 0 || isQuietFault) {
       reply.status(422);
-      return preferencePage({ choices, language, action: actionOf(token), rejected: { form, faults } });
+      const rejected = { form, faults, quiet, isQuietFault };
+      return preferencePage({ choices, language, action: actionOf(token), rejected });
     }
-    if (changes.length > 0)
-      await this.choices.change(link, (preferences) => withChanges({ ...choices, preferences }, form));
+    if (changes.length > 0 || quiet)
+      await this.choices.change(link, (preferences) => ({
+        ...withChanges({ ...choices, preferences }, form),
+        quietHours: quiet ? (hoursIn(quiet, preferences.quietHours) ?? null) : preferences.quietHours,
+      }));
     return redirect('saved');
   }
 }

@@ -2,6 +2,8 @@ import type { RecipientChoices } from '#database';
 import { DEFAULT_CATEGORY, type EffectiveCategory, type EffectiveChoice, effectiveCategory } from '#domain';
 import { escaped } from '../pages/layout.js';
 import { type ChangeFault, type PageChannel, type PreferenceForm, pageChannels } from './preference-form.js';
+import { profileZoneOf, type QuietFields, quietFieldset } from './quiet-hours-fields.js';
+import type { QuietForm } from './quiet-hours-form.js';
 import { pageOf, type RecipientPage, recipientPage } from './recipient-page.js';
 import { filled, type PageLanguage } from './texts/page-texts.js';
 
@@ -14,7 +16,13 @@ export interface PreferencePage {
   alsoCategory?: string;
   done?: 'saved' | 'everything';
   /** A form that could not be saved. */
-  rejected?: { form: PreferenceForm; faults: readonly ChangeFault[] };
+  rejected?: {
+    form: PreferenceForm;
+    faults: readonly ChangeFault[];
+    /** The fields for quiet hours, if they were changed, and whether they are valid. */
+    quiet: QuietForm | null;
+    isQuietFault: boolean;
+  };
 }
 
 /** Works without JavaScript: forms with checkboxes, and a redirect after each. */
@@ -32,11 +40,21 @@ export function forms(content: PreferencePage, page: RecipientPage): string {
   return `<p>${escaped(texts.intro)}</p>
 <form method="post" action="${action}">
 ${fieldsets.join('\n')}
+${quietFieldset(quietFieldsOf(content), page)}
 <p><button>${escaped(texts.save)}</button></p></form>
 <section class="card"><h2>${escaped(texts.everythingTitle)}</h2>
 <p>${escaped(texts.everythingText)}</p>
 <form method="post" action="${action}"><input type="hidden" name="everything" value="off">
 <button class="plain">${escaped(texts.everything)}</button></form></section>`;
+}
+
+function quietFieldsOf({ choices, rejected }: PreferencePage): QuietFields {
+  return {
+    hours: choices.preferences.quietHours,
+    profileZone: profileZoneOf(choices.profile, choices.tenant.settings.timezone),
+    rejected: rejected?.quiet ?? undefined,
+    isFault: rejected?.isQuietFault ?? false,
+  };
 }
 
 function notice({ done, rejected, language: { texts } }: PreferencePage): string {

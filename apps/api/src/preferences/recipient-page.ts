@@ -14,7 +14,11 @@ fieldset { min-width: 0; }
 legend { font-weight: 600; padding: 0 .4rem; }
 label { display: flex; gap: .6rem; align-items: center; min-height: 2.75rem; }
 label.fixed { color: var(--soft); }
-input[type=checkbox] { width: 1.25rem; height: 1.25rem; flex: none; margin: 0; }
+input[type=checkbox], input[type=radio] { width: 1.25rem; height: 1.25rem; flex: none; margin: 0; }
+input[type=time], select { font: inherit; min-height: 2.75rem; min-width: 0; max-width: 100%; color: inherit; }
+.fields, .days { display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
+.days { border: 0; padding: 0; margin: .5rem 0 0; }
+.days legend { padding: 0; }
 .error { color: light-dark(#a3161f, #ffb3ad); margin: .25rem 0; }
 .done { border-inline-start: 4px solid light-dark(#1c6e34, #7fd69a); }
 `;

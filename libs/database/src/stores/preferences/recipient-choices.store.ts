@@ -1,4 +1,5 @@
-import type { KnownCategory, PreferenceSet, TenantSettings } from '#domain';
+import type { KnownCategory, PreferenceSet, QuietHours, TenantSettings } from '#domain';
+import { json } from '../../columns.js';
 import type { Database } from '../../database.js';
 import { type Preferences, toPreferences } from '../recipient.js';
 import { NO_RULES, type PreferenceRules } from './preference-rules.store.js';
@@ -12,7 +13,12 @@ export interface RecipientChoices {
   categories: KnownCategory[];
   rules: PreferenceRules;
   preferences: Preferences;
-  profile: { locale: string | null; createdAt: Date } | null;
+  profile: { locale: string | null; timezone: string | null; createdAt: Date } | null;
+}
+
+/** What a recipient changes on the preference page. */
+interface PageChoices extends PreferenceSet {
+  quietHours: QuietHours | null;
 }
 
 interface ChoicesRow {
@@ -26,13 +32,14 @@ interface ChoicesRow {
   quietHours: unknown;
   caps: unknown;
   locale: string | null;
+  timezone: string | null;
   createdAt: Date | null;
 }
 
 /** Indexes: the primary keys; of categories at most MOST_CATEGORIES rows, in its order. */
 const CHOICES = `
 select t.name, t.settings, u.defaults, u.enforced, p.channels, p.categories, p.quiet_hours as "quietHours", p.caps,
-       r.locale, r.created_at as "createdAt",
+       r.locale, r.timezone, r.created_at as "createdAt",
        (
          select json_agg(json_build_object('key', c.key, 'name', c.name, 'defaultEnabled', c.default_enabled,
                                            'mandatory', c.mandatory) order by c.key)
@@ -55,38 +62,39 @@ export class RecipientChoicesStore {
       values: [tenantId, recipientId],
     });
     if (!row) return null;
-    const { name, settings, known, defaults, enforced, locale, createdAt } = row;
+    const { name, settings, known, defaults, enforced, locale, timezone, createdAt } = row;
     return {
       tenant: { name, settings },
       categories: known ?? [],
       rules: { defaults: defaults ?? NO_RULES.defaults, enforced: enforced ?? NO_RULES.enforced },
       preferences: toPreferences(row.channels === null ? null : row),
-      profile: createdAt && { locale, createdAt },
+      profile: createdAt && { locale, timezone, createdAt },
     };
   }
 
   /**
-   * Changes channels and categories of a recipient, and leaves everything else as it is. Does nothing if the recipient
-   * was erased. Locks the row of the preferences, so that changes at the same time follow each other. Index:
-   * preferences_pkey.
+   * Changes channels, categories and quiet hours of a recipient, and leaves everything else as it is. Does nothing if
+   * the recipient was erased. Locks the row of the preferences, so that changes at the same time follow each other.
+   * Index: preferences_pkey.
    */
   async change(
     { tenantId, recipientId }: { tenantId: string; recipientId: string },
-    changed: (before: PreferenceSet) => PreferenceSet,
+    changed: (before: PageChoices) => PageChoices,
   ): Promise<void> {
     await this.database.forTenant(tenantId, async (prisma) => {
       await prisma.$executeRaw`
         insert into preferences (tenant_id, recipient_id)
         select tenant_id, id from recipients where tenant_id = ${tenantId}::uuid and id = ${recipientId} for key share
         on conflict do nothing`;
-      const [row] = await prisma.$queryRaw<PreferenceSet[]>`
-        select channels, categories from preferences
+      const [row] = await prisma.$queryRaw<PageChoices[]>`
+        select channels, categories, quiet_hours as "quietHours" from preferences
         where tenant_id = ${tenantId}::uuid and recipient_id = ${recipientId} for update`;
       if (!row) return;
-      const { channels, categories } = changed(row);
+      const { channels, categories, quietHours } = changed(row);
       await prisma.$executeRaw`
         update preferences set channels = ${JSON.stringify(channels)}::jsonb,
-          categories = ${JSON.stringify(categories)}::jsonb, updated_at = now()
+          categories = ${JSON.stringify(categories)}::jsonb, quiet_hours = ${json(quietHours)}::jsonb,
+          updated_at = now()
         where tenant_id = ${tenantId}::uuid and recipient_id = ${recipientId}`;
     });
   }
