@@ -27,7 +27,8 @@ export const de: PageTexts = {
   mayArrive: 'Eine Nachricht, die gerade gesendet wird, kann noch eintreffen.',
   morePreferences: 'Oder wählen Sie, was Sie erhalten',
   quietTitle: 'Ruhezeiten',
-  quietText: 'Nachrichten warten bis zum Ende dieser Zeiten. Manche, etwa Anmeldecodes, werden trotzdem sofort gesendet.',
+  quietText:
+    'Nachrichten warten bis zum Ende dieser Zeiten. Manche, etwa Anmeldecodes, werden trotzdem sofort gesendet.',
   quietDefault: 'Wie von {name} festgelegt',
   quietNone: 'Keine',
   quietOwn: 'Diese Zeiten:',

@@ -27,7 +27,8 @@ export const es: PageTexts = {
   mayArrive: 'Un mensaje que ya se está enviando todavía puede llegar.',
   morePreferences: 'O elija qué recibe',
   quietTitle: 'Horas de silencio',
-  quietText: 'Los mensajes esperan hasta que terminen estas horas. Algunos, como los códigos de acceso, se envían enseguida.',
+  quietText:
+    'Los mensajes esperan hasta que terminen estas horas. Algunos, como los códigos de acceso, se envían enseguida.',
   quietDefault: 'Las que ha fijado {name}',
   quietNone: 'Ninguna',
   quietOwn: 'Estas horas:',

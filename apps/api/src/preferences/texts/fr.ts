@@ -27,7 +27,8 @@ export const fr: PageTexts = {
   mayArrive: 'Un message en cours d’envoi peut encore arriver.',
   morePreferences: 'Ou choisissez ce que vous recevez',
   quietTitle: 'Heures calmes',
-  quietText: 'Les messages attendent la fin de ces heures. Certains, comme les codes de connexion, sont envoyés tout de suite.',
+  quietText:
+    'Les messages attendent la fin de ces heures. Certains, comme les codes de connexion, sont envoyés tout de suite.',
   quietDefault: 'Celles fixées par {name}',
   quietNone: 'Aucune',
   quietOwn: 'Ces heures :',
