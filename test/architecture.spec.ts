@@ -144,7 +144,7 @@ describe('restricted access', () => {
       'libs/database/src/stores/recipients.store.ts', // addresses of many requests in one statement
       'libs/database/src/stores/schedules/due-schedules.store.ts', // workers fire the schedules of all tenants
       'libs/database/src/stores/sending/accept.store.ts', // requests of many tenants in one commit
-      'libs/database/src/stores/sending/dead-letters.store.ts', // the operator's
+      'libs/database/src/stores/sending/dead-letters/dead-letters.store.ts', // the operator's
       'libs/database/src/stores/sending/deliveries.store.ts', // the worker serves all tenants
       'libs/database/src/stores/sending/digests/digests.store.ts', // closes the digests of many tenants in one statement
       'libs/database/src/stores/sending/events.store.ts', // the relay publishes the events of all tenants

@@ -125,6 +125,15 @@ const recipes: Record<string, () => Promise<Request>> = {
   'DELETE /internal/templates/{id}': async () => ({ path: `/internal/templates/${await platformTemplate()}` }),
   'POST /internal/dlq/{id}/replay': async () => ({ path: `/internal/dlq/${await deadLetter()}/replay`, body: {} }),
   'DELETE /internal/dlq/{id}': async () => ({ path: `/internal/dlq/${await deadLetter()}` }),
+  'POST /api/v1/dead-letters/{id}/replay': async () => ({
+    path: `/api/v1/dead-letters/${await deadLetter()}/replay`,
+    body: {},
+  }),
+  'DELETE /api/v1/dead-letters/{id}': async () => ({ path: `/api/v1/dead-letters/${await deadLetter()}` }),
+  'POST /api/v1/dead-letters/replay': async () => ({
+    path: '/api/v1/dead-letters/replay',
+    body: { filter: { channel: 'chat' } },
+  }),
   'POST /api/v1/provider-accounts': async () => ({ path: '/api/v1/provider-accounts', body: accountBody() }),
   'PATCH /api/v1/provider-accounts/{id}': async () => ({
     path: `/api/v1/provider-accounts/${await account()}`,

@@ -180,7 +180,7 @@ describe('a receipt for a delivery that ended without a send, after an attempt w
     const id = await delivery({ state: 'failed', attempts: ['unknown', 'transient'] });
     const [applied, replayed] = await Promise.allSettled([
       receipts.apply(receipt(id, 'delivered')),
-      letters.replay(id, null),
+      letters.replay(tenantId, id, null),
     ]);
     expect(applied.status).toBe('fulfilled');
     // Whichever was first: it is not sent again.
@@ -191,12 +191,12 @@ describe('a receipt for a delivery that ended without a send, after an attempt w
 
     const other = await delivery({ state: 'failed', attempts: ['unknown', 'transient'] });
     await receipts.apply(receipt(other, 'delivered'));
-    await expect(letters.replay(other, null)).rejects.toMatchObject({
+    await expect(letters.replay(tenantId, other, null)).rejects.toMatchObject({
       code: 'conflict',
       message: expect.stringContaining('delivered'),
     });
-    expect((await letters.get(other))!.settledAt).toBeInstanceOf(Date);
-    const open = await letters.list({ tenantId, unreplayed: true }, { limit: 10, cursor: undefined });
+    expect((await letters.get(tenantId, other))!.settledAt).toBeInstanceOf(Date);
+    const open = await letters.list(tenantId, { unreplayed: true }, { limit: 10, cursor: undefined });
     expect(open.rows).toEqual([]);
   });
 
@@ -208,7 +208,7 @@ describe('a receipt for a delivery that ended without a send, after an attempt w
     }
     const id = await delivery({ state: 'failed', attempts: ['rejected'] });
     await receipts.apply(receipt(id, 'delivered'));
-    expect(await letters.replay(id, null)).toMatchObject({ deliveryId: id });
+    expect(await letters.replay(tenantId, id, null)).toMatchObject({ deliveryId: id });
   });
 
   it('is applied also if it arrived before the end', async () => {

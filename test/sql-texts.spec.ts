@@ -96,6 +96,8 @@ describe('texts of SQL', () => {
       'database.ts begin',
       // Conditions with the numbers of their parameters.
       'dead-letters.store.ts conditionsOf',
+      'dead-letters.store.ts count',
+      'dead-letters.store.ts toReplay',
       // Parts of one statement, which are constants.
       'delivery-context.ts contextsOf',
       'delivery-context.ts suppressionOf',

@@ -213,10 +213,10 @@ class History {
   }
 
   private async replay(at: number): Promise<void> {
-    const { rows } = await this.deadLetters.list({ tenantId: this.tenantId }, { limit: 50 });
+    const { rows } = await this.deadLetters.list(this.tenantId, {}, { limit: 50 });
     const letter = pick(rows, at);
     try {
-      if (letter) await this.deadLetters.replay(letter.id, null);
+      if (letter) await this.deadLetters.replay(this.tenantId, letter.id, null);
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
     }

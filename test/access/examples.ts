@@ -27,6 +27,8 @@ const PARAMETERS: Record<string, keyof Examples> = {
   '/api/v1/topics/{key}': 'topic',
   '/api/v1/topics/{key}/subscriptions/{recipient_id}': 'recipient',
   '/api/v1/jobs/{id}': 'job',
+  '/api/v1/dead-letters/{id}': 'ownDeadLetter',
+  '/api/v1/dead-letters/replay/{id}': 'replay',
   '/api/v1/webhooks/{id}': 'webhook',
   '/api/v1/mailbox/{id}': 'mailboxMessage',
   '/api/v1/inbox/{id}': 'inboxItem',
@@ -93,6 +95,7 @@ const BODIES: Record<string, (examples: Examples) => unknown> = {
   'POST /api/v1/topics/{key}/unsubscribe': () => ({ recipient_ids: ['nobody'] }),
   'PUT /api/v1/topics/{key}/subscriptions/{recipient_id}': () => ({ channels: ['email'] }),
   'PATCH /api/v1/jobs/{id}': () => ({ pace_per_second: 10 }),
+  'POST /api/v1/dead-letters/replay': () => ({ filter: { channel: 'chat' } }),
   'POST /api/v1/schedules': ({ recipient }) => ({
     rrule: 'FREQ=YEARLY',
     timezone: 'UTC',

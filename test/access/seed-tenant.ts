@@ -28,6 +28,9 @@ export interface TenantExamples {
   delivery: string;
   mailboxMessage: string;
   inboxItem: string;
+  ownDeadLetter: string;
+  /** A replay that has ended. */
+  replay: string;
 }
 
 export interface OperatorExamples {
@@ -97,6 +100,15 @@ export async function seedTenant(call: Call, mark: string): Promise<TenantExampl
     template_id: template.id,
     scheduled_at: new Date(Date.now() + 24 * 3_600_000).toISOString(),
   });
+  await make('POST', '/api/v1/notifications', {
+    recipient_id: `rejected-${mark}`,
+    recipient_address: '+15005550004',
+    channel: 'sms',
+    content: { text: mark },
+  });
+  const letter = await firstOf(call, '/api/v1/dead-letters?channel=sms');
+  const replay = await make('POST', '/api/v1/dead-letters/replay', { filter: { channel: 'chat' } });
+  await firstOf(call, '/api/v1/jobs?kind=dead_letter_replay&state=finished');
   return {
     recipient,
     deviceToken,
@@ -111,6 +123,8 @@ export async function seedTenant(call: Call, mark: string): Promise<TenantExampl
     notification: notification.id,
     delivery: notification.deliveries[0].id,
     mailboxMessage: (await firstOf(call, '/api/v1/mailbox?channel=email')).id,
+    ownDeadLetter: letter.id,
+    replay: replay.id,
     inboxItem: (await firstOf(call, '/api/v1/inbox', { 'X-Recipient-ID': recipient })).id,
   };
 }
@@ -132,7 +146,7 @@ export async function seedOperator(operator: Call, call: Call, tenant: string): 
     channel: 'email',
     content: { subject: 'Rejected', text: 'Rejected' },
   });
-  const letter = await firstOf(operator, `/internal/dlq?tenant_id=${tenant}`);
+  const letter = await firstOf(operator, `/internal/dlq?channel=email&tenant_id=${tenant}`);
   const template = await make('POST', '/internal/templates', {
     key: 'platform-template',
     channel: 'email',

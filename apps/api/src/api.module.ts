@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { AccessModule } from './access/access.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { CategoriesModule } from './categories/categories.module.js';
+import { DeadLettersModule } from './dead-letters/dead-letters.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HttpModule } from './http/http.module.js';
 import { InboxModule } from './inbox/inbox.module.js';
@@ -46,6 +47,7 @@ export class ApiModule {
         TopicsModule,
         JobsModule,
         UploadsModule,
+        DeadLettersModule,
         WebhooksModule,
         ReceiptsModule,
         UnsubscribeModule,

@@ -78,7 +78,11 @@ export {
 } from './stores/schedules/schedule.js';
 export { SchedulesStore } from './stores/schedules/schedules.store.js';
 export { AcceptStore, type StoreResult } from './stores/sending/accept.store.js';
-export { type DeadLetter, type DeadLetterFilter, DeadLettersStore } from './stores/sending/dead-letters.store.js';
+export {
+  type DeadLetter,
+  type DeadLetterFilter,
+  DeadLettersStore,
+} from './stores/sending/dead-letters/dead-letters.store.js';
 export { DeliveriesStore } from './stores/sending/deliveries.store.js';
 export type { DeliveryContext, RecipientProfile } from './stores/sending/delivery-context.js';
 export type { ClosedDigest } from './stores/sending/digests/digest-statements.js';

@@ -87,6 +87,8 @@ export const scopes = [
   'webhooks:read',
   'schedules:write',
   'schedules:read',
+  'dead_letters:write',
+  'dead_letters:read',
   'mailbox:write',
   'mailbox:read',
 ] as const;

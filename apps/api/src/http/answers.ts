@@ -12,6 +12,8 @@ interface Answers {
   schema?: z.ZodType;
   /** For a PUT that answers 201 with the same schema when it creates. */
   creates?: boolean;
+  /** Of a 200 that only says what the request would do. */
+  dryRun?: z.ZodType;
   /** Of the response with `schema`. Default: application/json. */
   contentType?: string;
   /** In addition to the errors of every route. */
@@ -20,7 +22,16 @@ interface Answers {
 
 /** Describes the responses of a route in the OpenAPI document. */
 export function Answers(answers: Answers): MethodDecorator {
-  const { summary, status, operationId, schema, contentType = 'application/json', creates, errors = [] } = answers;
+  const {
+    summary,
+    status,
+    operationId,
+    schema,
+    contentType = 'application/json',
+    creates,
+    dryRun,
+    errors = [],
+  } = answers;
   const byStatus = Map.groupBy(errors, (code) => errorCatalogue[code].status);
   return applyDecorators(
     ApiOperation({ summary, ...(operationId && { operationId }) }),
@@ -30,6 +41,7 @@ export function Answers(answers: Answers): MethodDecorator {
       ...(schema && { content: { [contentType]: { schema: reference(schema) } } }),
     }),
     ...(creates && schema ? [ApiResponse({ status: 201, description: 'Created', schema: reference(schema) })] : []),
+    ...(dryRun ? [ApiResponse({ status: 200, description: 'A dry run', schema: reference(dryRun) })] : []),
     ...[...byStatus].map(([errorStatus, codes]) =>
       ApiResponse({
         status: errorStatus,

@@ -1,42 +1,21 @@
 import { Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { z } from 'zod';
-import { type AuditNote, type DeadLetter, DeadLettersStore } from '#database';
-import { channelIds, failedReasons, notFound } from '#domain';
+import { type AuditNote, DeadLettersStore } from '#database';
+import { notFound } from '#domain';
 import { RequireOperator } from '../access/access.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
+import {
+  type CountQuery,
+  countQuery,
+  countView,
+  filterOf,
+  type LettersQuery,
+  lettersQuery,
+  letterView,
+  toLetterView,
+} from '../dead-letters/dead-letter.schema.js';
 import { Answers } from '../http/answers.js';
-import { filteredPage, flag, id, idParam, listOf, listView, time } from '../http/schemas.js';
-
-const letterView = z
-  .object({
-    id,
-    tenant_id: id,
-    delivery_id: id,
-    notification_id: id,
-    recipient_id: z.string(),
-    channel: z.enum(channelIds),
-    provider: z.string().nullable(),
-    reason: z.enum(failedReasons),
-    code: z.string().nullable(),
-    detail: z.string().nullable(),
-    attempts: z.int(),
-    failed_at: time,
-    replayed_at: time.nullable(),
-    settled_at: time.nullable().meta({ description: 'When a receipt showed that the message was sent' }),
-  })
-  .meta({ id: 'DeadLetter' });
-
-const lettersQuery = filteredPage({
-  tenant_id: id.optional(),
-  channel: z.enum(channelIds).optional(),
-  provider: z.string().max(64).optional(),
-  reason: z.enum(failedReasons).optional(),
-  failed_after: time.optional(),
-  failed_before: time.optional(),
-  unreplayed: flag.optional(),
-});
-type LettersQuery = z.infer<typeof lettersQuery>;
+import { idParam, listOf, listView } from '../http/schemas.js';
 
 @ApiTags('Operator')
 @Controller('internal/dlq')
@@ -52,25 +31,23 @@ export class DeadLettersController {
     errors: ['validation_failed'],
   })
   async list(@Query({ schema: lettersQuery }) query: LettersQuery) {
-    const filter = {
-      tenantId: query.tenant_id,
-      channel: query.channel,
-      provider: query.provider,
-      reason: query.reason,
-      failedAfter: query.failed_after === undefined ? undefined : new Date(query.failed_after),
-      failedBefore: query.failed_before === undefined ? undefined : new Date(query.failed_before),
-      unreplayed: query.unreplayed,
-    };
-    return listView(await this.letters.list(filter, { limit: query.limit, cursor: query.cursor }), toView);
+    return listView(await this.letters.list(null, filterOf(query), query), toLetterView);
+  }
+
+  @Get('count')
+  @RequireOperator()
+  @Answers({ summary: 'Count dead letters', status: 200, schema: countView, errors: ['validation_failed'] })
+  async count(@Query({ schema: countQuery }) query: CountQuery) {
+    return { count: await this.letters.count(null, filterOf(query)) };
   }
 
   @Get(':id')
   @RequireOperator()
   @Answers({ summary: 'Get a dead letter', status: 200, schema: letterView, errors: ['not_found'] })
   async get(@Param({ schema: idParam }) { id: wanted }: { id: string }) {
-    const found = await this.letters.get(wanted);
+    const found = await this.letters.get(null, wanted);
     if (!found) throw notFound('dead letter', wanted);
-    return toView(found);
+    return toLetterView(found);
   }
 
   @Post(':id/replay')
@@ -84,7 +61,7 @@ export class DeadLettersController {
     errors: ['not_found', 'already_replayed', 'conflict'],
   })
   async replay(@Param({ schema: idParam }) { id: wanted }: { id: string }, @CurrentAudit() audit: AuditNote) {
-    return toView(await this.letters.replay(wanted, audit));
+    return toLetterView(await this.letters.replay(null, wanted, audit));
   }
 
   @Delete(':id')
@@ -96,25 +73,6 @@ export class DeadLettersController {
     @Param({ schema: idParam }) { id: wanted }: { id: string },
     @CurrentAudit() audit: AuditNote,
   ): Promise<void> {
-    if (!(await this.letters.delete(wanted, audit))) throw notFound('dead letter', wanted);
+    if (!(await this.letters.delete(null, wanted, audit))) throw notFound('dead letter', wanted);
   }
-}
-
-function toView(letter: DeadLetter) {
-  return {
-    id: letter.id,
-    tenant_id: letter.tenantId,
-    delivery_id: letter.deliveryId,
-    notification_id: letter.notificationId,
-    recipient_id: letter.recipientId,
-    channel: letter.channel,
-    provider: letter.provider,
-    reason: letter.reason,
-    code: letter.code,
-    detail: letter.detail,
-    attempts: letter.attempts,
-    failed_at: letter.failedAt.toISOString(),
-    replayed_at: letter.replayedAt?.toISOString() ?? null,
-    settled_at: letter.settledAt?.toISOString() ?? null,
-  };
 }

@@ -58,7 +58,7 @@ export class ReplayWebhooks {
     let replayed = 0;
     for (const deadLetter of found.slice(0, REPLAY_LIMIT)) {
       try {
-        await this.deadLetters.replay(deadLetter, null);
+        await this.deadLetters.replay(tenantId, deadLetter, null);
         replayed += 1;
       } catch (error) {
         // Another call replayed it, or the delivery is no longer failed.

@@ -1,15 +1,23 @@
 import { type BeforeApplicationShutdown, Module, type OnApplicationBootstrap } from '@nestjs/common';
-import { AcceptStore, Database, ReturnPlaces, RunningJobsStore, SharedContentsStore } from '#database';
+import {
+  AcceptStore,
+  Database,
+  DeadLettersStore,
+  ReturnPlaces,
+  RunningJobsStore,
+  SharedContentsStore,
+} from '#database';
 import type { Logger } from '#telemetry';
 import { DeliveryModule } from '../delivery/delivery.module.js';
 import { DispatchModule } from '../dispatch/dispatch.module.js';
 import { Dispatcher } from '../dispatch/dispatcher.js';
 import { LOGGER } from '../tokens.js';
+import { DeadLetterReplayKind } from './dead-letter-replay.kind.js';
 import { JobRunner } from './job-runner.js';
 import { topicSend } from './topic-send.kind.js';
 import { UploadKind } from './upload.kind.js';
 
-/** Runs jobs: sends to topics, uploads. A new kind is a member of the runner's list. */
+/** Runs jobs: sends to topics, uploads, replays of dead letters. A new kind is a member of the runner's list. */
 @Module({
   imports: [DeliveryModule, DispatchModule],
   providers: [
@@ -26,10 +34,21 @@ import { UploadKind } from './upload.kind.js';
         new UploadKind(accept, sharedContents, logger),
     },
     {
+      provide: DeadLetterReplayKind,
+      inject: [Database, Dispatcher],
+      useFactory: (database: Database, dispatcher: Dispatcher) =>
+        new DeadLetterReplayKind(new DeadLettersStore(database, (lanes) => dispatcher.wake(lanes))),
+    },
+    {
       provide: JobRunner,
-      inject: [RunningJobsStore, ReturnPlaces, UploadKind, LOGGER],
-      useFactory: (store: RunningJobsStore, returnPlaces: ReturnPlaces, upload: UploadKind, logger: Logger) =>
-        new JobRunner(store, [topicSend(returnPlaces), upload], logger),
+      inject: [RunningJobsStore, ReturnPlaces, UploadKind, DeadLetterReplayKind, LOGGER],
+      useFactory: (
+        store: RunningJobsStore,
+        returnPlaces: ReturnPlaces,
+        upload: UploadKind,
+        replay: DeadLetterReplayKind,
+        logger: Logger,
+      ) => new JobRunner(store, [topicSend(returnPlaces), upload, replay], logger),
     },
   ],
 })

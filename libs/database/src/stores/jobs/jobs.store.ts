@@ -2,6 +2,7 @@ import { DomainError, type JobKindName, type JobState } from '#domain';
 import type { Database } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../../page.js';
 import type { Statement } from '../../statement.js';
+import { type AuditNote, auditStatement } from '../audit/audit-entry.js';
 import { JOB_COLUMNS, type Job, type NewJob } from './job.js';
 
 export interface JobFilter {
@@ -70,9 +71,10 @@ export class JobsStore {
     return job ?? null;
   }
 
-  /** For a job that is not part of another transaction. */
-  async create(tenantId: string, job: NewJob): Promise<void> {
-    await this.database.queryForTenant(tenantId, insertJob(tenantId, job));
+  /** For a job that is not part of another transaction. `audit`: the note of its entry, with the fields `after`. */
+  async create(tenantId: string, job: NewJob, audit?: { note: AuditNote; after: object }): Promise<void> {
+    const entry = audit && auditStatement(audit.note, { tenantId, subject: job.id, after: audit.after });
+    await this.database.pipelineForTenant(tenantId, [insertJob(tenantId, job), ...(entry ? [entry] : [])]);
   }
 }
 

@@ -1,0 +1,180 @@
+import { type ChannelId, laneName, laneOf, notFound } from '#domain';
+import type { Database } from '../../../database.js';
+import { afterIdCursor, type Page, type PageRequest, toPage } from '../../../page.js';
+import type { Statement } from '../../../statement.js';
+import { type AuditNote, auditInsert, noteValues } from '../../audit/audit-entry.js';
+import { type LetterScope, RECORDED, REPLAY, type ReplayedLetter, refusalOf, replayValues } from './replay-letter.js';
+
+export interface DeadLetter {
+  id: string;
+  tenantId: string;
+  deliveryId: string;
+  notificationId: string;
+  recipientId: string;
+  channel: ChannelId;
+  provider: string | null;
+  reason: string;
+  code: string | null;
+  detail: string | null;
+  attempts: number;
+  failedAt: Date;
+  replayedAt: Date | null;
+  /** The time when a receipt proved that the delivery was sent. */
+  settledAt: Date | null;
+}
+
+export interface DeadLetterFilter {
+  tenantId?: string | undefined;
+  channel?: string | undefined;
+  provider?: string | undefined;
+  reason?: string | undefined;
+  failedAfter?: Date | undefined;
+  failedBefore?: Date | undefined;
+  /** Neither replayed nor settled. */
+  unreplayed?: boolean | undefined;
+}
+
+/** A page of a replay of all dead letters that match a filter. */
+export interface ReplayPage {
+  filter: DeadLetterFilter;
+  /** When the replay was requested. Later failures are not replayed, those of replayed deliveries neither. */
+  requestedAt: Date;
+  /** The last id of the page before. */
+  after: string;
+  limit: number;
+}
+
+/** Failed deliveries, of one tenant or of all. */
+export class DeadLettersStore {
+  constructor(
+    private readonly database: Database,
+    private readonly onDue: (lanes: string[]) => void,
+  ) {}
+
+  /** Newest first. Index: dead_letters_id_idx backwards, or dead_letters_pkey with a tenant. */
+  async list(scope: LetterScope, filter: DeadLetterFilter, page: PageRequest): Promise<Page<DeadLetter>> {
+    const { where, values } = conditionsOf(scope, filter, { 'id < ?::uuid': afterIdCursor(page.cursor) });
+    values.push(page.limit + 1);
+    const text = `${SELECT} ${where} order by id desc limit $${values.length}`;
+    const rows = await this.query<DeadLetter>(scope, { text, values });
+    return toPage(rows, page.limit, (row) => row.id);
+  }
+
+  /** Index: dead_letters_pkey with a tenant; otherwise reads the table. */
+  async count(scope: LetterScope, filter: DeadLetterFilter): Promise<number> {
+    const { where, values } = conditionsOf(scope, filter);
+    const text = `select count(*)::float8 as count from dead_letters ${where}`;
+    const [row] = await this.query<{ count: number }>(scope, { text, values });
+    return row!.count;
+  }
+
+  /** Index: dead_letters_id_idx. */
+  async get(scope: LetterScope, id: string): Promise<DeadLetter | null> {
+    const text = `${SELECT} where id = $1 and ($2::uuid is null or tenant_id = $2)`;
+    const [letter] = await this.query<DeadLetter>(scope, { text, values: [id, scope] });
+    return letter ?? null;
+  }
+
+  /**
+   * Puts the delivery back into the queue, once, with its retries counted from zero. Throws `not_found`,
+   * `already_replayed`, or `conflict` if the delivery is not failed any more or has expired.
+   */
+  async replay(scope: LetterScope, id: string, audit: AuditNote | null): Promise<DeadLetter> {
+    const [letter] = await this.query<ReplayedLetter>(scope, {
+      text: REPLAY,
+      values: replayValues(scope, id, audit),
+    });
+    if (!letter) throw notFound('dead letter', id);
+    if (!letter.replayed) throw refusalOf(id, letter);
+    const lane = laneName(letter.channel, laneOf(letter.priority));
+    this.onDue([lane]);
+    return (await this.get(scope, id))!;
+  }
+
+  /**
+   * The next dead letters of a replay, in the order of their ids. With those that this replay has replayed: a chunk
+   * that is repeated after its worker was lost counts them again. Index: dead_letters_pkey.
+   */
+  async toReplay(tenantId: string, { filter, requestedAt, after, limit }: ReplayPage): Promise<string[]> {
+    const { where, values } = conditionsOf(
+      tenantId,
+      { ...filter, unreplayed: undefined },
+      {
+        'id > ?::uuid': after,
+        'failed_at <= ?': requestedAt,
+        'settled_at is null and (replayed_at is null or replayed_at >= ?)': requestedAt,
+      },
+    );
+    values.push(limit);
+    const text = `select id from dead_letters ${where} order by id limit $${values.length}`;
+    const rows = await this.query<{ id: string }>(tenantId, { text, values });
+    return rows.map(({ id }) => id);
+  }
+
+  /**
+   * Dead letters of one endpoint since a time, neither replayed nor settled, oldest first. Index: dead_letters_pkey.
+   */
+  async ofEndpoint(tenantId: string, endpointId: string, since: Date, limit: number): Promise<string[]> {
+    const rows = await this.database.platform.query<{ id: string }>({
+      text: `select id from dead_letters
+             where tenant_id = $1 and channel = 'webhook' and recipient_id = $2 and failed_at >= $3
+               and replayed_at is null and settled_at is null
+             order by id limit $4`,
+      values: [tenantId, endpointId, since, limit],
+    });
+    return rows.map(({ id }) => id);
+  }
+
+  /** Discards the entry; the delivery stays failed. */
+  async delete(scope: LetterScope, id: string, audit: AuditNote | null): Promise<boolean> {
+    const rows = await this.query(scope, { text: DISCARD, values: [id, ...noteValues(audit), scope] });
+    return rows.length > 0;
+  }
+
+  private async query<Row extends object>(scope: LetterScope, statement: Statement): Promise<Row[]> {
+    return scope === null
+      ? await this.database.platform.query<Row>(statement)
+      : await this.database.queryForTenant<Row>(scope, statement);
+  }
+}
+
+/** `more`: further conditions with their values; those without a value are left out. */
+function conditionsOf(
+  scope: LetterScope,
+  filter: DeadLetterFilter,
+  more: Record<string, unknown> = {},
+): { where: string; values: unknown[] } {
+  const values: unknown[] = [];
+  const conditions: string[] = [];
+  const add = (condition: string, value: unknown): void => {
+    if (value === undefined || value === null) return;
+    values.push(value);
+    conditions.push(condition.replace('?', `$${values.length}`));
+  };
+  for (const [condition, value] of Object.entries(more)) add(condition, value);
+  add('tenant_id = ?::uuid', scope);
+  add('tenant_id = ?::uuid', filter.tenantId);
+  add('channel = ?', filter.channel);
+  add('provider = ?', filter.provider);
+  add('reason = ?', filter.reason);
+  add('failed_at > ?', filter.failedAfter);
+  add('failed_at < ?', filter.failedBefore);
+  add('(replayed_at is null and settled_at is null) = ?', filter.unreplayed);
+  return { where: conditions.length > 0 ? `where ${conditions.join(' and ')}` : '', values };
+}
+
+const SELECT = `
+select id, tenant_id as "tenantId", delivery_id as "deliveryId", notification_id as "notificationId",
+       recipient_id as "recipientId", channel, provider, reason, code, detail, attempts, failed_at as "failedAt",
+       replayed_at as "replayedAt", settled_at as "settledAt"
+from dead_letters`;
+
+/** Index: dead_letters_id_idx. */
+const DISCARD = `
+with discarded as (
+  delete from dead_letters where id = $1 and ($7::uuid is null or tenant_id = $7)
+  returning tenant_id, id, delivery_id, channel
+), audit_entries as (
+  ${auditInsert(2, `select tenant_id, id::text, ${RECORDED}, null::jsonb from discarded`)}
+)
+select id from discarded`;
