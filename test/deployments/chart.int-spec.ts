@@ -222,6 +222,14 @@ describe('the chart', { timeout: 120_000 }, () => {
       expect(resources[`Deployment carillon-${role}`].spec.replicas).toBeUndefined();
   });
 
+  it('makes a PrometheusRule of our alert rules, which kubeconform accepts', () => {
+    const rules = ['--set-file', `prometheusRule.rules=${join(ROOT, 'deployments/prometheus/alerts.yaml')}`];
+    const rule = render('minimal-values.yaml', ...rules)['PrometheusRule carillon'];
+    expect(rule.spec).toEqual(parse(read('deployments/prometheus/alerts.yaml')));
+    const { stdout: yaml } = template(join(CHART, 'ci/minimal-values.yaml'), ...rules);
+    expect(conform(yaml, KUBERNETES_VERSIONS[1]).stdout).toContain('Invalid: 0, Errors: 0, Skipped: 0');
+  });
+
   it('sets settings that the product accepts', () => {
     const resources = render('everything-values.yaml');
     for (const role of ['api', 'worker']) {

@@ -53,12 +53,13 @@ describe('the compose file', { timeout: 600_000 }, () => {
     expect(validate({ services: { api: { image: 'carillon', port: ['8080:8080'] } } })).toBe(false);
   });
 
-  it('has the profiles, and every service belongs to one', () => {
+  it('has the three profiles, and every service belongs to one', () => {
     expect(inProfile('minimal')).toEqual(['postgres', 'migrate', 'api', 'worker']);
     expect(inProfile('scale')).toEqual(['postgres', 'migrate', 'api-scale', 'worker-scale', 'redis', 'kafka']);
+    expect(inProfile('observability')).toEqual(['otel-collector', 'prometheus', 'tempo', 'loki', 'grafana']);
     expect(services.filter(([, { profiles }]) => !profiles).map(([name]) => name)).toEqual([]);
     for (const name of ['api-scale', 'worker-scale']) expect(compose.services[name]!.deploy).toEqual({ replicas: 2 });
-    for (const profile of ['minimal', 'scale'])
+    for (const profile of ['minimal', 'scale', 'observability'])
       for (const name of inProfile(profile))
         for (const needed of Object.keys(compose.services[name]!.depends_on ?? {}))
           expect([name, compose.services[needed]!.profiles]).toEqual([name, expect.arrayContaining([profile])]);
@@ -95,13 +96,14 @@ describe('the compose file', { timeout: 600_000 }, () => {
 
   it('publishes ports on loopback only', () => {
     const ports = services.flatMap(([, service]) => service.ports ?? []);
-    expect(ports.length).toBeGreaterThan(3);
+    expect(ports.length).toBeGreaterThan(4);
     expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
   });
 
   it('mounts files that exist, read-only, and volumes that it declares', () => {
     const mounts = services.flatMap(([, service]) => service.volumes ?? []);
     const files = mounts.filter((mount) => mount.startsWith('.'));
+    expect(files.length).toBeGreaterThan(5);
     for (const mount of files) {
       const [path, , mode] = mount.split(':');
       expect([mount, existsSync(join(FOLDER, path!)), mode]).toEqual([mount, true, 'ro']);

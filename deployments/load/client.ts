@@ -1,0 +1,88 @@
+// What the load does with a deployment: a tenant of its own, sends, inbox streams.
+
+import { Pool } from 'undici';
+import { WebSocket } from 'ws';
+
+/** A test key reaches no one, whatever the address. */
+const ADDRESS = 'load@example.com';
+const TEMPLATE = 'load-test';
+const CONTENT = {
+  email: { subject: 'Load test', text: 'Number {{number}}' },
+  in_app: { title: 'Load test {{number}}', body: 'One of many' },
+};
+
+export interface LoadClient {
+  /** Sends one notification and returns its id. Throws an error for every answer but 202. */
+  send(recipientId: string, channels: readonly string[], number: number): Promise<string>;
+  statusOf(id: string): Promise<string>;
+  /** Opens the inbox stream of a recipient. `onItem` gets the number of each send. */
+  openStream(recipientId: string, onItem: (number: number) => void): Promise<WebSocket>;
+  close(): Promise<void>;
+}
+
+type Answer = Record<string, unknown>;
+
+/**
+ * Creates a tenant without a practical request limit and a test key, with which no message leaves the sandbox.
+ * `internalUrl`: where /internal is, if it has a port of its own.
+ */
+export async function makeClient(url: string, internalUrl: string, adminToken: string): Promise<LoadClient> {
+  const pool = new Pool(url, { connections: 64, keepAliveTimeout: 9_000 });
+  const call = async (
+    on: Pool,
+    method: 'GET' | 'POST',
+    path: string,
+    headers: object,
+    body?: object,
+  ): Promise<Answer> => {
+    const answer = await on.request({
+      method,
+      path,
+      headers: { ...headers, ...(body && { 'content-type': 'application/json' }) },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const text = await answer.body.text();
+    if (answer.statusCode >= 300)
+      throw new Error(`${method} ${path} answered ${answer.statusCode}: ${text.slice(0, 1_000)}`);
+    return JSON.parse(text) as Answer;
+  };
+  const operator = new Pool(internalUrl, { connections: 1 });
+  const admin = { 'x-admin-token': adminToken };
+  const limit = { requests_per_minute: 10_000_000 };
+  const { id } = await call(operator, 'POST', '/internal/tenants', admin, { name: 'Load test', settings: limit });
+  const key = await call(operator, 'POST', `/internal/tenants/${id}/api-keys`, admin, { name: 'Load', mode: 'test' });
+  await operator.close();
+  const headers = { 'x-api-key': String(key['api_key']) };
+  for (const [channel, content] of Object.entries(CONTENT))
+    await call(pool, 'POST', '/api/v1/templates', headers, { key: TEMPLATE, channel, content });
+
+  return {
+    send: async (recipientId, channels, number) => {
+      const sent = await call(pool, 'POST', '/api/v1/notifications', headers, {
+        recipient: { id: recipientId, email: ADDRESS },
+        channels,
+        template_id: TEMPLATE,
+        payload: { number },
+        idempotency_key: `load-${number}`,
+      });
+      return String(sent['id']);
+    },
+    statusOf: async (notification) =>
+      String((await call(pool, 'GET', `/api/v1/notifications/${notification}`, headers))['status']),
+    openStream: async (recipientId, onItem) => {
+      const minted = await call(pool, 'POST', `/api/v1/recipients/${recipientId}/inbox-token`, headers, {});
+      const address = `${url.replace(/^http/, 'ws')}/api/v1/inbox/stream`;
+      const socket = new WebSocket(address, ['carillon.v1', String(minted['token'])], { perMessageDeflate: false });
+      return await new Promise((resolve, reject) => {
+        socket.on('error', reject);
+        socket.on('message', (data: Buffer) => {
+          const text = data.toString();
+          const item = /"title":"Load test (\d+)"/.exec(text);
+          if (item) onItem(Number(item[1]));
+          else if (text.startsWith('{"type":"ready"')) resolve(socket);
+        });
+      });
+    },
+    close: () => pool.close(),
+  };
+}
