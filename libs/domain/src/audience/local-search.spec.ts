@@ -12,7 +12,7 @@ const list = (from: number, to: number): fc.Arbitrary<string> =>
   fc.uniqueArray(fc.integer({ min: from, max: to }), { minLength: 1, maxLength: 3 }).map((numbers) => numbers.join());
 const days = fc.uniqueArray(fc.constantFrom('MO', 'TU', 'WE', 'TH', 'FR', 'SA', 'SU'), { minLength: 1 }).map(String);
 const part = (name: string, values: fc.Arbitrary<unknown>): fc.Arbitrary<string> =>
-  fc.option(values, { freq: 1, nil: undefined }).map((value) => (value === undefined ? '' : `;${name}=${value}`));
+  fc.option(values, { freq: 2, nil: undefined }).map((value) => (value === undefined ? '' : `;${name}=${value}`));
 
 const rules = fc
   .tuple(
