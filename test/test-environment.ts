@@ -135,6 +135,8 @@ export async function startTestEnvironment(options: TestEnvironmentOptions = {})
         settings: { requests_per_minute: 1_000_000, ...settings },
       });
       const made = await operator('POST', `/internal/tenants/${created.body.id}/api-keys`, { name: 'Test', ...key });
+      if (made.status !== 201)
+        throw new Error(`no tenant: ${created.status} ${JSON.stringify(created.body)}, no key: ${made.status}`);
       return tenantWith(call, created.body.id, made.body.api_key);
     },
     startWorker: run,

@@ -178,11 +178,12 @@ describe.runIf(inject('profile') === 'postgres')('the exporter', { timeout: 60_0
       ...NO_TRACES,
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_SERVICE_NAME: 'mine',
+      OTEL_BSP_SCHEDULE_DELAY: '60000',
     });
     await start('worker', NO_TRACES);
     await send(silent, newCaller(), 'email');
     await send(api, newCaller(), 'email');
-    // The stop exports what is queued.
+    // The stop exports what is queued: the exporter waits for a minute otherwise.
     for (const process of running.splice(0)) expect(await process.stop()).toBe(0);
     expect(collector.requests.map(({ contentType }) => contentType)).toEqual(['application/x-protobuf']);
     expect(collector.requests[0]!.body).toContain('mine');
