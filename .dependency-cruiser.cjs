@@ -40,10 +40,10 @@ module.exports = {
       to: { path: '^(apps|libs)/', pathNot: '^libs/($1|domain)/' },
     },
     {
-      name: 'domain-imports-only-zod-and-calendars',
+      name: 'domain-imports-only-zod-calendars-and-a-cache',
       severity: 'error',
       from: { path: '^libs/domain/', pathNot: '\\.spec\\.ts$' },
-      to: { dependencyTypes: ['npm'], pathNot: 'node_modules/(zod|temporal-polyfill|rrule-temporal)/' },
+      to: { dependencyTypes: ['npm'], pathNot: 'node_modules/(zod|temporal-polyfill|rrule-temporal|lru-cache)/' },
     },
     {
       name: 'libs-are-imported-by-name',

@@ -133,6 +133,21 @@ it('jobs keep nothing of a chunk that fails, name its error, try again later, an
   expect(await jobs.get(tenant, id)).toMatchObject({ done: 3, error: null });
 });
 
+it('jobs whose chunks time out do not stop those of other tenants, and fail at last', async () => {
+  const [slow, other] = [await makeTenant(), await makeTenant()].sort() as [string, string];
+  const id = await makeJob(slow);
+  const others = await makeJob(other, 3);
+  start(async ({ tenantId }, sql) => {
+    if (tenantId !== slow) return;
+    await sql.query({ text: `set local statement_timeout = '20ms'` });
+    await sql.query({ text: 'select pg_sleep(1)' });
+  });
+  await until('the other one is finished', async () => (await jobs.get(other, others))?.state === 'finished');
+  await until('the failure is noted', async () => (await jobs.get(slow, id))?.error);
+  await admin.query('update jobs set failures = 9, due_at = now() where id = $1', [id]);
+  await until('it fails', async () => (await jobs.get(slow, id))?.state === 'failed');
+});
+
 it('jobs do nothing after the answer to a pause, and go on where they were', async () => {
   const tenant = await makeTenant();
   const id = await makeJob(tenant, 30);

@@ -64,6 +64,7 @@ async function countOf(text: string, values: unknown[]): Promise<number> {
   return rows[0]!.count;
 }
 
+const suspend = (path: string): Promise<Answer> => app.operator('PATCH', path, { status: 'suspended' });
 const linesOf = (id: string): Promise<number> => countOf('job_lines where job_id = $1', [id]);
 
 describe('an upload', () => {
@@ -183,6 +184,39 @@ describe('an upload', () => {
     expect(await countOf(staged, [as.id])).toBe(0);
     expect((await as.call('GET', '/api/v1/jobs')).body.data).toEqual([]);
     expect(await countOf('notifications where tenant_id = $1', [as.id])).toBe(0);
+  });
+
+  it.each([
+    ['its key is revoked', 401, (as: Tenant, key: Json) => `/internal/tenants/${as.id}/api-keys/${key.id}`],
+    ['its tenant is suspended', 403, (as: Tenant) => `/internal/tenants/${as.id}`],
+  ])('is refused when %s while it arrives', async (_name, status, path) => {
+    const as = await app.tenant();
+    const { body: key } = await app.operator('POST', `/internal/tenants/${as.id}/api-keys`, {
+      name: 'Upload',
+      scopes: ['notifications:write'],
+    });
+    const outgoing = request(app.url + PATH, { method: 'POST', headers: { ...NDJSON, 'X-API-Key': key.api_key } });
+    const answered = once(outgoing, 'response') as Promise<[IncomingMessage]>;
+    const people = Array.from({ length: 1_000 }, (_, index) => ({ recipient_id: `late-${index}` }));
+    outgoing.write(ndjson(HEAD, ...people));
+    await until('lines are stored', async () => (await countOf('job_lines where tenant_id = $1', [as.id])) === 1_000);
+    const ended = status === 401 ? await app.operator('DELETE', path(as, key)) : await suspend(path(as, key));
+    expect(ended.status).toBeLessThan(300);
+    outgoing.end();
+    const [response] = await answered;
+    expect(response.statusCode).toBe(status);
+    expect(await countOf('jobs where tenant_id = $1', [as.id])).toBe(0);
+  });
+
+  it('with lines of 200 kB is sent in chunks that the database takes in time', { timeout: 60_000 }, async () => {
+    const as = await app.tenant();
+    const payload = { name: 'x', long: newId().repeat(5_500) };
+    const head = { ...HEAD, scheduled_at: new Date(Date.now() + 3_600_000).toISOString() };
+    const lines = Array.from({ length: 60 }, (_, index) => ({ recipient_id: `long-${index}`, payload }));
+    const answer = await upload(ndjson(head, ...lines), {}, as);
+    expect(await jobOf(answer, as)).toMatchObject({ total: 60, done: 60, failed: 0 });
+    expect(await countOf('notifications where tenant_id = $1', [as.id])).toBe(60);
+    expect(await linesOf(answer.body.id)).toBe(0);
   });
 
   it('of 100,000 lines is stored without holding them in memory', { timeout: 120_000 }, async () => {

@@ -9,7 +9,7 @@ export { queueChecks } from './doctor/queue-checks.js';
 export { derivedLogins } from './logins.js';
 export { mergePatch } from './merge-patch.js';
 export { MigrationFailed, migrate } from './migrate.js';
-export { databaseFault, isOutage, isUnanswered, isUnavailable, unavailableOf } from './outage.js';
+export { databaseFault, isOutage, isUnanswered, isUnavailable, timeoutOf, unavailableOf } from './outage.js';
 export type { Page, PageRequest } from './page.js';
 export { PostgresListener } from './postgres-listener.js';
 export { PlatformKeys } from './secrets/platform-keys.js';

@@ -10,6 +10,8 @@ create table job_lines (
   recipient_id text,
   -- Null for a line with errors.
   item jsonb,
+  -- The size of the item as text; 0 without one. A chunk takes lines up to a number of bytes.
+  bytes integer not null default 0,
   -- The instant of a local time for this recipient.
   scheduled_at timestamptz,
   -- Why the line was rejected; null for one that waits.

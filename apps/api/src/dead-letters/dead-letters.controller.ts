@@ -129,9 +129,12 @@ export class TenantDeadLettersController {
       notificationId: null,
       dueAt: null,
     } as const;
-    await this.jobs.create(tenantId, job, { note, after: { filter, total: count, rate_per_second: pace } });
+    const created = await this.jobs.create(tenantId, job, {
+      note,
+      after: { filter, total: count, rate_per_second: pace },
+    });
     reply.header('Location', `/api/v1/dead-letters/replay/${job.id}`);
-    return toJobView((await this.jobs.get(tenantId, job.id))!);
+    return toJobView(created);
   }
 
   @Get('replay/:id')

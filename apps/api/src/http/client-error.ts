@@ -10,7 +10,8 @@ const STATUS_LINES: Record<string, string> = {
 
 /**
  * Answers what cannot be read as a request. What the client still sends is read for a moment: a connection that closes
- * with unread data is reset, and the client may then never see the answer.
+ * with unread data is reset, and the client may then never see the answer. A request that took too long is not read on:
+ * its end could still arrive, and the request would be carried out after its 408.
  */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   // After the answer, each further piece of data is a new error.
@@ -20,6 +21,12 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
     return;
   }
   const status = STATUS_LINES[error.code ?? ''] ?? '400 Bad Request';
-  socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+  const answer = `HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    socket.write(answer);
+    socket.destroy();
+    return;
+  }
+  socket.end(answer);
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }

@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { IdempotencyStore, JobsStore, type StoredResponse } from '#database';
 import { DomainError } from '#domain';
 import type { Caller } from '../access/access.js';
+import { Authenticator } from '../access/authenticator.js';
+import { checkKey } from '../access/authorize-request.js';
 import { answerOnce } from '../http/answer-once.js';
 import { toJobView } from '../jobs/job.schema.js';
 import type { ParseJson } from './parse-line.js';
@@ -25,20 +27,38 @@ export class AcceptUpload {
   private readonly arriving = new Map<string, number>();
 
   constructor(
+    private readonly authenticator: Authenticator,
     private readonly stage: StageUpload,
     private readonly jobs: JobsStore,
     private readonly idempotency: IdempotencyStore,
   ) {}
 
-  /** Throws the errors of StageUpload, `rate_limited`, and those of a used idempotency key. */
+  /**
+   * Throws the errors of StageUpload, `rate_limited`, those of a used idempotency key, and `unauthenticated` or
+   * `forbidden` if the API key ends or the tenant is suspended while the upload arrives.
+   */
   async run(caller: Caller, upload: Upload): Promise<{ answer: StoredResponse; isReplay: boolean }> {
     const { tenantId } = caller;
     const { body, parse, idempotencyKey: key } = upload;
-    const staged = await this.counted(tenantId, () => this.stage.run(caller, body, parse));
+    const staged = await this.counted(tenantId, () => this.stage.run(caller, this.whileAllowed(caller, body), parse));
+    await this.checkAccess(caller);
     const create = (): Promise<StoredResponse> => this.create(caller, staged);
     if (key === null) return { answer: await create(), isReplay: false };
     const bodyHash = staged.bodyHash;
     return await answerOnce(this.idempotency, { tenantId, key, bodyHash }, create);
+  }
+
+  private async *whileAllowed(caller: Caller, body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of body) {
+      await this.checkAccess(caller);
+      yield chunk;
+    }
+  }
+
+  private async checkAccess({ keyId }: Caller): Promise<void> {
+    const key = await this.authenticator.current(keyId!);
+    if (!key) throw new DomainError('unauthenticated', 'The API key is no longer valid. Nothing was accepted.');
+    checkKey(key, 'notifications:write');
   }
 
   private async create(
@@ -55,9 +75,9 @@ export class AcceptUpload {
       notificationId: null,
       dueAt: null,
     } as const;
-    await this.jobs.create(tenantId, job);
-    const created = await this.jobs.get(tenantId, jobId);
-    return { status: 202, body: toJobView(created!), location: `/api/v1/jobs/${jobId}` };
+    // Nothing may fail after the commit: that would free the idempotency key.
+    const created = await this.jobs.create(tenantId, job);
+    return { status: 202, body: toJobView(created), location: `/api/v1/jobs/${jobId}` };
   }
 
   private async counted<T>(tenantId: string, work: () => Promise<T>): Promise<T> {

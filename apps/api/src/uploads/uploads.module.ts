@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AccessModule } from '../access/access.module.js';
 import { NotificationsModule } from '../notifications/notifications.module.js';
 import { AcceptUpload } from './accept-upload.js';
 import { StageUpload } from './stage-upload.js';
@@ -6,7 +7,7 @@ import { UploadsController } from './uploads.controller.js';
 
 /** Accepts sends to many recipients as a stream. A worker sends to them: apps/worker/src/jobs/upload.kind.ts. */
 @Module({
-  imports: [NotificationsModule],
+  imports: [AccessModule, NotificationsModule],
   controllers: [UploadsController],
   providers: [AcceptUpload, StageUpload],
 })

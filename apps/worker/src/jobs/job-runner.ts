@@ -1,4 +1,12 @@
-import { ChunkFailed, type ChunkResult, isOutage, type LockedJob, type RunningJobsStore, type Sql } from '#database';
+import {
+  ChunkFailed,
+  type ChunkResult,
+  isOutage,
+  type LockedJob,
+  type RunningJobsStore,
+  type Sql,
+  timeoutOf,
+} from '#database';
 import { DomainError, NIL_ID } from '#domain';
 import { instruments, type Logger } from '#telemetry';
 import { Loop } from '../loop.js';
@@ -64,17 +72,17 @@ export class JobRunner {
     return await kind.runChunk(job, sql);
   }
 
-  /** An outage is not the fault of the job. */
+  /** An outage is not the fault of the job. A time-out may be: the same chunk could time out each time. */
   private async handle(error: unknown): Promise<number> {
-    const cause = error instanceof ChunkFailed ? error.cause : error;
-    if (isOutage(cause) || !(error instanceof ChunkFailed)) {
+    const failed = chunkFailureIn(error);
+    // The other jobs of this tenant, and the other tenants, come first.
+    if (failed) this.lastTenant = failed.job.tenantId;
+    if (!failed || (isOutage(failed.cause) && timeoutOf(failed.cause) === null)) {
       this.logger.warn({ err: error }, 'running jobs failed; trying again');
       return OUTAGE_MS;
     }
-    const { job } = error;
+    const { job, cause } = failed;
     instruments().jobChunks.add(1, { kind: job.kind, result: 'failed' });
-    // The other jobs of this tenant, and the other tenants, come first.
-    this.lastTenant = job.tenantId;
     try {
       const hasFailed = await this.store.noteFailure(job, describe(cause));
       const fields = { err: cause, tenant_id: job.tenantId, job_id: job.id, kind: job.kind };
@@ -86,6 +94,12 @@ export class JobRunner {
       return OUTAGE_MS;
     }
   }
+}
+
+/** The store wraps a chunk that failed because of the database. */
+function chunkFailureIn(error: unknown): ChunkFailed | null {
+  if (error instanceof ChunkFailed) return error;
+  return error instanceof Error && error.cause instanceof ChunkFailed ? error.cause : null;
 }
 
 /** Never exposes internals: the log has the details of other errors. */

@@ -68,7 +68,7 @@ export class UploadKind implements JobKind {
       done: accepted.length,
       failed: lines.length - accepted.length,
       cursor: { after: lines.at(-1)?.line ?? cursor.after ?? 0, ...(content && { content }) },
-      isLast: lines.length < job.maxItems,
+      isLast: lines.length === 0,
     };
   }
 

@@ -72,9 +72,11 @@ export class JobsStore {
   }
 
   /** For a job that is not part of another transaction. `audit`: the note of its entry, with the fields `after`. */
-  async create(tenantId: string, job: NewJob, audit?: { note: AuditNote; after: object }): Promise<void> {
+  async create(tenantId: string, job: NewJob, audit?: { note: AuditNote; after: object }): Promise<Job> {
     const entry = audit && auditStatement(audit.note, { tenantId, subject: job.id, after: audit.after });
-    await this.database.pipelineForTenant(tenantId, [insertJob(tenantId, job), ...(entry ? [entry] : [])]);
+    const statements = [insertJob(tenantId, job), ...(entry ? [entry] : [])];
+    const [[created]] = (await this.database.pipelineForTenant(tenantId, statements)) as [[Job], ...object[][]];
+    return created;
   }
 }
 
@@ -94,7 +96,8 @@ function insertJob(tenantId: string, job: NewJob): Statement {
   return {
     name: 'insert_job',
     text: `insert into jobs (tenant_id, id, kind, input, total, pace_per_second, notification_id, due_at)
-           values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, now()))`,
+           values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, now()))
+           returning ${JOB_COLUMNS}`,
     values: [
       tenantId,
       job.id,

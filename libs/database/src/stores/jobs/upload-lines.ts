@@ -19,17 +19,25 @@ export interface NewlyRejectedLine extends LineRejection {
 
 /** The lines that one chunk of a cancellation examines. */
 const CANCELLED_LINES = 5_000;
+/** The size of the items of a chunk, which are sent to the database in statements with a time limit. */
+const CHUNK_BYTES = 2_000_000;
 
 /**
- * The next lines after `after`, in order. Locks them, so that erasing a recipient waits for a chunk that sends to them.
+ * The next lines after `after`, in order, up to CHUNK_BYTES but at least one; none after the last line. Locks them, so that erasing a recipient waits for a chunk that sends to them.
  * Index: job_lines_pkey.
  */
 export async function nextLines({ tenantId, id, maxItems }: LockedJob, sql: Sql, after: number): Promise<UploadLine[]> {
   return await sql.query<UploadLine>({
     name: 'next_upload_lines',
-    text: `select line, item, scheduled_at as "scheduledAt" from job_lines
-           where tenant_id = $1 and job_id = $2 and line > $3 order by line limit $4 for update`,
-    values: [tenantId, id, after, maxItems],
+    text: `with next as (
+             select line, bytes from job_lines where tenant_id = $1 and job_id = $2 and line > $3 order by line limit $4
+           ), sized as (
+             select line, sum(bytes) over (order by line) - bytes as bytes_before from next
+           )
+           select line, item, scheduled_at as "scheduledAt" from job_lines
+           where tenant_id = $1 and job_id = $2 and line = any (array(select line from sized where bytes_before < $5))
+           order by line for update`,
+    values: [tenantId, id, after, maxItems, CHUNK_BYTES],
   });
 }
 
