@@ -1,6 +1,6 @@
 // The command itself: help, the roles, and an embedded Carillon that commands find by CARILLON_HOME.
 
-import { chmodSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -79,7 +79,12 @@ describe('an embedded Carillon', { timeout: 120_000 }, () => {
   beforeAll(async () => {
     home = mkdtempSync(join(tmpdir(), 'carillon-local-'));
     chmodSync(home, 0o700);
-    const ports = { PORT: String(await freePort()), METRICS_PORT: String(await freePort()) };
+    // With a listener of its own for the operator's routes: the commands must find that one too.
+    const ports = {
+      PORT: String(await freePort()),
+      METRICS_PORT: String(await freePort()),
+      INTERNAL_PORT: String(await freePort()),
+    };
     environment = { CARILLON_HOME: home };
     started = startCarillon(['start'], { ...environment, ...ports, LOG_LEVEL: 'error' });
     await until('it is ready', () => started.stdout().includes('Carillon is ready on'), 60_000);
@@ -124,5 +129,13 @@ describe('an embedded Carillon', { timeout: 120_000 }, () => {
         expect.stringMatching(/^No (API key|admin token):/),
       ]);
     }
+  });
+
+  it('is not found after its stop', async () => {
+    started.child.kill('SIGTERM');
+    await started.done;
+    expect(existsSync(join(home, 'api.json'))).toBe(false);
+    const { code, stderr } = await carillon(['tail'], environment);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^No address: .* there is none in /)]);
   });
 });

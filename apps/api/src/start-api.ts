@@ -17,6 +17,8 @@ import { servePages } from './pages/serve-pages.js';
 export interface RunningApi {
   /** `http://host:port` */
   readonly url: string;
+  /** The same of the listener for `/internal`, with INTERNAL_PORT. */
+  readonly operatorUrl: string | undefined;
   readonly operationsPort: number;
   /** Accepts no new connections, waits for open requests, then closes everything. */
   stop(): Promise<void>;
@@ -70,10 +72,16 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
   await app.get(HttpListeners).listenInternally();
   const { port } = app.getHttpServer().address() as AddressInfo;
   return {
-    url: `http://${config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host}:${port}`,
+    url: urlOf(config.host, port),
+    operatorUrl: config.internalPort === undefined ? undefined : urlOf(config.internalHost, config.internalPort),
     operationsPort,
     stop: () => app.close(),
   };
+}
+
+function urlOf(host: string, port: number): string {
+  if (host === '0.0.0.0' || host === '::') return `http://localhost:${port}`;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 async function makeRedis({ redis }: Config, logger: Logger): Promise<Redis | undefined> {

@@ -2,7 +2,15 @@
 // worker.
 
 import { join } from 'node:path';
-import { type Config, ConfigError, loadConfig, profileOf, settingFaults, writeLocalAddress } from '#config';
+import {
+  type Config,
+  ConfigError,
+  loadConfig,
+  profileOf,
+  removeLocalAddress,
+  settingFaults,
+  writeLocalAddress,
+} from '#config';
 import { Database, LoginsNotCreated, migrate, PlatformKeys, SecretBox, WrongMasterKey } from '#database';
 import { AlreadyRunning, type EmbeddedPostgres, startEmbeddedPostgres } from '#embedded-postgres';
 import { createLogger, type Logger, startTracing, stopOnSignal } from '#telemetry';
@@ -55,7 +63,10 @@ async function start(): Promise<void> {
   running.push(api);
   running.push(await startWorker(config, { logger, migrationsDirectory: MIGRATIONS, operations: false }));
   if (stopping !== undefined) return;
-  if (embedded) writeLocalAddress(home, api.url);
+  if (embedded) {
+    writeLocalAddress(home, { url: api.url, operatorUrl: api.operatorUrl });
+    running.push({ stop: async () => removeLocalAddress(home) });
+  }
   const database = postgres ? embeddedDatabase(join(home, 'postgres'), postgres) : 'DATABASE_URL';
   console.log(banner({ config, api, demo, database }));
   console.log(`Carillon is ready on ${api.url}`);

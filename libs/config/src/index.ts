@@ -1,3 +1,3 @@
 export { type Config, ConfigError, loadConfig, loadDatabaseConfig, profileOf, settingFaults } from './load-config.js';
-export { localAccess, writeLocalAddress } from './local-access.js';
+export { localAccess, removeLocalAddress, writeLocalAddress } from './local-access.js';
 export { type SettingName, secretSettings, settingsSchema } from './schema.js';

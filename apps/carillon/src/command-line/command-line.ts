@@ -4,7 +4,7 @@ import { addDoctorCommand } from './doctor.command.js';
 import { CommandError, exitCodes } from './exit-codes.js';
 import { addExplainCommand } from './explain.command.js';
 import { addKeysCommands } from './keys.commands.js';
-import { printable } from './output.js';
+import { jsonText, printable } from './output.js';
 import { addRoleCommands } from './role.commands.js';
 import { addSecretsCommands } from './secrets.commands.js';
 import { addSendCommand } from './send.command.js';
@@ -60,7 +60,7 @@ function report(error: unknown, isJson: boolean): number {
   if (isJson) {
     const { message, exitCode, details } =
       known ?? new CommandError(String(error), exitCodes.failed, { code: 'internal' });
-    process.stderr.write(`${JSON.stringify({ error: { message, exit_code: exitCode, ...details } })}\n`);
+    process.stderr.write(`${jsonText({ error: { message, exit_code: exitCode, ...details } })}\n`);
     return exitCode;
   }
   if (known) process.stderr.write(`${printable(known.message)}\n`);
@@ -94,5 +94,5 @@ function snakeCase(name: string): string {
 
 function usageJson(text: string): string {
   const message = text.replace(/^error: /, '').trim();
-  return JSON.stringify({ error: { message, exit_code: exitCodes.usage, code: 'usage' } });
+  return jsonText({ error: { message, exit_code: exitCodes.usage, code: 'usage' } });
 }

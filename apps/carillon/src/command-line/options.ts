@@ -10,7 +10,8 @@ export const API_KEY_OPTION = new Option(
 ).env('CARILLON_API_KEY');
 export const ADMIN_TOKEN_OPTION = new Option(
   '--admin-token <token>',
-  "the operator's token; also read from ADMIN_TOKEN",
+  "the operator's token, also read from ADMIN_TOKEN; a variable is safer, because others can see the options of a " +
+    'process',
 ).env('CARILLON_ADMIN_TOKEN');
 
 export function wholeNumber(min: number, max: number): (text: string) => number {

@@ -12,14 +12,22 @@ export function printable(text: string): string {
   return text.replace(CONTROL, '\ufffd');
 }
 
+/** JSON that does not control the terminal either. JSON itself escapes the characters below U+0020. */
+export function jsonText(value: unknown, indent = 0): string {
+  return JSON.stringify(value, null, indent).replace(
+    /[\u007f-\u009f]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 /** Prints one result: with `--json` the value, else the text. */
 export function printResult({ json }: JsonOption, value: unknown, text: () => string): void {
-  process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : `${printable(text())}\n`);
+  process.stdout.write(json ? `${jsonText(value, 2)}\n` : `${printable(text())}\n`);
 }
 
 /** Prints one item of many: with `--json` as one line of JSON. */
 export function printItem({ json }: JsonOption, value: unknown, text: () => string): void {
-  process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${printable(text())}\n`);
+  process.stdout.write(json ? `${jsonText(value)}\n` : `${printable(text())}\n`);
 }
 
 export function printNote(text: string): void {

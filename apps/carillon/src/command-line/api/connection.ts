@@ -1,4 +1,4 @@
-import { CommandError, usageError } from '../exit-codes.js';
+import { usageError } from '../exit-codes.js';
 import { ApiClient } from './api-client.js';
 
 export interface ConnectionOptions {
@@ -7,35 +7,59 @@ export interface ConnectionOptions {
   adminToken?: string;
 }
 
+type Credential = 'api-key' | 'admin-token';
+
+const HEADERS = { 'api-key': 'X-API-Key', 'admin-token': 'X-Admin-Token' } as const;
+const NAMES = { 'api-key': 'API key', 'admin-token': 'admin token' } as const;
+const VARIABLES = { 'api-key': 'CARILLON_API_KEY', 'admin-token': 'CARILLON_ADMIN_TOKEN, ADMIN_TOKEN' } as const;
+
 /**
- * A client for the tenant's routes (`api-key`) or the operator's (`admin-token`). Without `--url`, the Carillon that
- * `carillon start` runs under CARILLON_HOME is used, with its demo key or its generated token. These are never sent to
- * an address that was given.
+ * A client for the tenant's routes (`api-key`) or the operator's (`admin-token`). An address that was given gets the
+ * credential that was given. Without both, the Carillon that `carillon start` runs under CARILLON_HOME is used, with
+ * its demo key or its generated token. Never one with the other: the home is a folder of the current one by default,
+ * and a repository of a stranger may have brought it.
  */
-export async function connect(options: ConnectionOptions, needed: 'api-key' | 'admin-token'): Promise<ApiClient> {
+export async function connect(options: ConnectionOptions, needed: Credential): Promise<ApiClient> {
   const { localAccess } = await import('#config');
-  const { home, adminToken: configured, local } = localAccess();
-  const url = options.url ?? local?.url;
-  if (url === undefined)
+  const { home, adminToken, local } = localAccess();
+  const given = (needed === 'api-key' ? options.apiKey : options.adminToken || adminToken) || undefined;
+  if (options.url !== undefined) {
+    if (!isHttpUrl(options.url))
+      throw usageError(`The address must be a URL like http://127.0.0.1:8080, got ${JSON.stringify(options.url)}.`);
+    return client(options.url, needed, given);
+  }
+  if (given !== undefined)
+    throw usageError(
+      `No address: set CARILLON_URL or --url. Your ${NAMES[needed]} is sent only to an address that you give; a ` +
+        'Carillon that `carillon start` runs is used with its own credentials only.',
+    );
+  if (!local)
     throw usageError(
       `No address: set CARILLON_URL or --url. Without it, a Carillon that \`carillon start\` runs is used, and there ` +
         `is none in ${home}.`,
     );
-  checkUrl(url);
-  const own = options.url === undefined ? local : undefined;
-  if (needed === 'api-key') {
-    const apiKey = options.apiKey ?? own?.apiKey;
-    if (apiKey === undefined) throw usageError('No API key: set CARILLON_API_KEY or --api-key.');
-    return new ApiClient(url, { 'X-API-Key': apiKey });
-  }
-  const token = options.adminToken ?? configured ?? own?.adminToken;
-  if (token === undefined) throw usageError('No admin token: set CARILLON_ADMIN_TOKEN, ADMIN_TOKEN or --admin-token.');
-  return new ApiClient(url, { 'X-Admin-Token': token });
+  const url = needed === 'admin-token' ? (local.operatorUrl ?? local.url) : local.url;
+  const credential = needed === 'api-key' ? local.apiKey : local.adminToken;
+  return client(loopbackOrigin(url, home), needed, credential);
 }
 
-function checkUrl(url: string): void {
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-    throw new CommandError(`The address must be a URL like http://127.0.0.1:8080, got ${JSON.stringify(url)}.`, 2, {
-      code: 'usage',
-    });
+function client(url: string, needed: Credential, credential: string | undefined): ApiClient {
+  if (credential === undefined) throw usageError(`No ${NAMES[needed]}: set ${VARIABLES[needed]} or --${needed}.`);
+  return new ApiClient(url, { [HEADERS[needed]]: credential });
+}
+
+/** Without a path and a query, which would lead requests to routes of another program. */
+function loopbackOrigin(url: unknown, home: string): string {
+  if (typeof url === 'string' && isHttpUrl(url)) {
+    const { hostname, origin } = new URL(url);
+    if (/^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)) return origin;
+  }
+  throw usageError(
+    `The address ${JSON.stringify(url)} in ${home} is not a loopback address: give it with CARILLON_URL or --url, ` +
+      'and the credential too.',
+  );
+}
+
+function isHttpUrl(url: string): boolean {
+  return URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
 }

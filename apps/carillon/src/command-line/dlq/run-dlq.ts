@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { type ConnectionOptions, connect } from '../api/connection.js';
 import { CommandError, exitCodes, usageError } from '../exit-codes.js';
-import { count, type JsonOption, ProgressLine, printNote, printResult, table } from '../output.js';
+import { count, type JsonOption, jsonText, ProgressLine, printNote, printResult, table } from '../output.js';
 import { replayEach } from './replay-each.js';
 
 interface FilterOptions extends ConnectionOptions, JsonOption {
@@ -100,7 +100,7 @@ export async function exportLetters(options: ExportRun): Promise<void> {
   let written = 0;
   const write = async (): Promise<void> => {
     for await (const letter of client.list<DeadLetter>(DLQ, queryOf(options))) {
-      if (!out.write(`${JSON.stringify(letter)}\n`)) await once(out, 'drain');
+      if (!out.write(`${jsonText(letter)}\n`)) await once(out, 'drain');
       written += 1;
       if (written % PROGRESS_EVERY === 0) progress.show(`exported ${count(written, 'dead letter')}`);
     }
