@@ -26,9 +26,16 @@ interface Service {
   read_only?: boolean;
   cap_drop?: string[];
   security_opt?: string[];
+  user?: string;
+  cap_add?: string[];
+  networks?: string[];
 }
 
-const compose = parse(text, { merge: true }) as { services: Record<string, Service>; volumes: Record<string, null> };
+const compose = parse(text, { merge: true }) as {
+  services: Record<string, Service>;
+  volumes: Record<string, null>;
+  networks: Record<string, { internal?: boolean }>;
+};
 const services = Object.entries(compose.services);
 const ours = services.filter(([, { image }]) => image.startsWith('carillon:'));
 const inProfile = (profile: string): string[] =>
@@ -56,7 +63,14 @@ describe('the compose file', { timeout: 600_000 }, () => {
   it('has the three profiles, and every service belongs to one', () => {
     expect(inProfile('minimal')).toEqual(['postgres', 'migrate', 'api', 'worker']);
     expect(inProfile('scale')).toEqual(['postgres', 'migrate', 'api-scale', 'worker-scale', 'redis', 'kafka']);
-    expect(inProfile('observability')).toEqual(['otel-collector', 'prometheus', 'tempo', 'loki', 'grafana']);
+    expect(inProfile('observability')).toEqual([
+      'otel-collector',
+      'log-collector',
+      'prometheus',
+      'tempo',
+      'loki',
+      'grafana',
+    ]);
     expect(services.filter(([, { profiles }]) => !profiles).map(([name]) => name)).toEqual([]);
     for (const name of ['api-scale', 'worker-scale']) expect(compose.services[name]!.deploy).toEqual({ replicas: 2 });
     for (const profile of ['minimal', 'scale', 'observability'])
@@ -87,6 +101,34 @@ describe('the compose file', { timeout: 600_000 }, () => {
         ['no-new-privileges:true'],
       ]);
     }
+  });
+
+  it('has one root, which reads the logs of Docker, receives nothing and reaches only Loki', () => {
+    expect(services.filter(([, { user }]) => user?.startsWith('0')).map(([name]) => name)).toEqual(['log-collector']);
+    const mounted = services.filter(([, { volumes }]) => volumes?.some((mount) => mount.startsWith('/')));
+    expect(mounted.map(([name]) => name)).toEqual(['log-collector']);
+    expect(services.flatMap(([, { cap_add = [] }]) => cap_add)).toEqual([]);
+    for (const name of ['otel-collector', 'log-collector'])
+      expect(compose.services[name]).toMatchObject({
+        read_only: true,
+        cap_drop: ['ALL'],
+        security_opt: ['no-new-privileges:true'],
+      });
+    expect(compose.networks).toEqual({ logs: { internal: true } });
+    const inLogs = services.filter(([, { networks }]) => Array.isArray(networks) && networks.includes('logs'));
+    expect(inLogs.map(([name, { networks }]) => [name, networks])).toEqual([
+      ['log-collector', ['logs']],
+      ['loki', ['default', 'logs']],
+    ]);
+    const { receivers } = parse(readFileSync(join(FOLDER, 'otel/logs.yaml'), 'utf8')) as { receivers: object };
+    expect(Object.keys(receivers)).toEqual(['filelog']);
+  });
+
+  it('keeps /internal from a proxy in front of the API', () => {
+    expect(compose.services['api']!.environment).toMatchObject({ INTERNAL_PORT: 8081 });
+    expect(compose.services['api']!.ports).toEqual(['127.0.0.1:8080:8080', '127.0.0.1:8090:8081']);
+    expect(compose.services['api-scale']!.environment).toMatchObject({ INTERNAL_PORT: 8081 });
+    expect(compose.services['api-scale']!.ports).toEqual(['127.0.0.1:8080-8081:8080', '127.0.0.1:8090-8091:8081']);
   });
 
   it('pins every image to an exact version', () => {
