@@ -13,6 +13,7 @@ import type { Json } from '../test-environment.js';
 const ROOT = join(import.meta.dirname, '../..');
 const CHART = join(ROOT, 'deployments/kubernetes/carillon');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+const OTLP_HEADERS = ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS'];
 const valuesFiles = readdirSync(join(CHART, 'ci'));
 const folder = mkdtempSync(join(tmpdir(), 'carillon-chart-'));
 let tools: DeploymentTools;
@@ -68,15 +69,8 @@ describe.each(valuesFiles)('the chart with %s', { timeout: 120_000 }, (name) => 
   const file = join(CHART, 'ci', name);
 
   it('passes helm lint', () => {
-    const { status, stdout } = helm(
-      'lint',
-      '--strict',
-      '--kube-version',
-      KUBERNETES_VERSIONS[0],
-      '--values',
-      file,
-      CHART,
-    );
+    const lint = ['lint', '--strict', '--kube-version', KUBERNETES_VERSIONS[0], '--values', file, CHART];
+    const { status, stdout } = helm(...lint);
     expect([status, stdout]).toEqual([0, expect.stringContaining('0 chart(s) failed')]);
   });
 
@@ -123,7 +117,7 @@ describe.each(valuesFiles)('the chart with %s', { timeout: 120_000 }, (name) => 
           .filter(({ valueFrom }: Json) => valueFrom)
           .map((each: Json) => each.name)
           .sort(),
-      ).toEqual([...secretSettings].sort());
+      ).toEqual([...secretSettings, ...OTLP_HEADERS].sort());
   });
 
   it('runs files that the build produces', () => {
@@ -153,6 +147,7 @@ describe('the chart', { timeout: 120_000 }, () => {
     expect(refusal('{}')).toContain('existingSecret: name the Secret that holds DATABASE_URL, MASTER_KEY');
     expect(refusal(`${good}config: { PUBLIC_URI: x }`)).toMatch(/config.*PUBLIC_URI/s);
     expect(refusal(`${good}config: { MASTER_KEY: x }`)).toMatch(/config.*MASTER_KEY/s);
+    for (const each of OTLP_HEADERS) expect(refusal(`${good}config: { ${each}: x }`)).toContain(each);
     expect(refusal(`${good}config: { RETENTION_DAYS: 30 }`)).toMatch(/RETENTION_DAYS.*string/s);
     expect(refusal(`${good}api: { replica: 3 }`)).toMatch(/api.*replica/s);
     expect(refusal(`${good}image: { digest: latest }`)).toMatch(/image.digest/);
@@ -200,7 +195,9 @@ describe('the chart', { timeout: 120_000 }, () => {
       render(name)['NetworkPolicy carillon-api'].spec.ingress.flatMap(({ ports }: Json) => ports[0].port);
     expect(open('minimal-values.yaml')).toEqual(['http']);
     expect(open('everything-values.yaml')).toEqual(['http', 'internal', 'metrics']);
-    expect(render('minimal-values.yaml')['NetworkPolicy carillon-worker'].spec.ingress).toEqual([]);
+    const { ingress, egress } = render('minimal-values.yaml')['NetworkPolicy carillon-worker'].spec;
+    expect(ingress).toEqual([]);
+    expect(JSON.stringify(egress)).toMatch(/169\.254.*100\.100\.100\.200.*192\.0\.0\.192.*168\.63.*fd00:ec2::254/);
   });
 
   it('migrates before the pods change, with the database and nothing else', () => {
