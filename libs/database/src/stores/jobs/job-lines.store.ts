@@ -35,7 +35,8 @@ const staged = columnList<StagedLine>({
 
 const STAGE = `
 insert into job_lines (tenant_id, job_id, line, recipient_id, item, bytes, scheduled_at, code, errors)
-select $1, $2, line, recipient_id, item::jsonb, coalesce(octet_length(item), 0), scheduled_at, code, errors::jsonb from ${staged.table('s', 3)}`;
+select $1, $2, line, recipient_id, item::jsonb, coalesce(octet_length(item), 0), scheduled_at, code, errors::jsonb
+from ${staged.table('s', 3)}`;
 
 /** The lines of uploads, of one tenant. Lines without a job are deleted by ExpiredRowsStore. */
 export class JobLinesStore {

@@ -23,8 +23,8 @@ const CANCELLED_LINES = 5_000;
 const CHUNK_BYTES = 2_000_000;
 
 /**
- * The next lines after `after`, in order, up to CHUNK_BYTES but at least one; none after the last line. Locks them, so that erasing a recipient waits for a chunk that sends to them.
- * Index: job_lines_pkey.
+ * The next lines after `after`, in order, up to CHUNK_BYTES but at least one; none after the last line. Locks them, so
+ * that erasing a recipient waits for a chunk that sends to them. Index: job_lines_pkey.
  */
 export async function nextLines({ tenantId, id, maxItems }: LockedJob, sql: Sql, after: number): Promise<UploadLine[]> {
   return await sql.query<UploadLine>({
