@@ -144,6 +144,32 @@ describe('the trace of a notification', { timeout: 60_000 }, () => {
       expect(texts, value).not.toContain(value);
   });
 
+  it('has no span of a request without a caller: 401, 403 and 429', async () => {
+    const keyed = async (more: Json): Promise<string> =>
+      (await app.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, { name: 'k', ...more })).body.api_key;
+    const limited = await app.tenant();
+    await app.operator('PATCH', `/internal/tenants/${limited.id}`, { settings: { requests_per_minute: 1 } });
+    const keys = ['car_wrong', await keyed({ scopes: ['inbox:read'] }), limited.apiKey, limited.apiKey];
+    const strangers = keys.map(() => newCaller());
+    const statuses: number[] = [];
+    for (const [index, { traceId, spanId }] of strangers.entries()) {
+      const headers = {
+        'X-API-Key': keys[index]!,
+        'X-Request-Id': `stranger-${index}`,
+        traceparent: `00-${traceId}-${spanId}-01`,
+      };
+      statuses.push((await http(api.url, 'POST', '/api/v1/notifications', { body: {}, headers })).status);
+    }
+    expect(statuses).toEqual([401, 403, 422, 429]);
+    const last = newCaller();
+    await send(api, last, 'in_app');
+    await until('the collector has the span of the last request', () =>
+      ofTrace(last).some(({ name }) => name === 'accept'),
+    );
+    expect(strangers.map((stranger) => ofTrace(stranger).length)).toEqual([0, 0, 1, 0]);
+    expect(collector.text().match(/stranger-\d/g)).toEqual(['stranger-2']);
+  });
+
   it('has the same spans for the inbox, without a provider', async () => {
     const caller = newCaller();
     await send(api, caller, 'in_app');

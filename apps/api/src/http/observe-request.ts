@@ -3,22 +3,23 @@ import { beginAccept, endAccept, instruments, type Logger, traceIdOf, traceparen
 import type { CarillonRequest } from '../access/access.js';
 import { routeConfigOf } from './route-config.js';
 
-/** Takes the caller's trace context. A request that creates notifications gets a span: their deliveries continue it. */
+/** Reads the caller's trace context. A request that creates notifications gets a span: their deliveries continue it. */
 export function beginRequestTrace(request: CarillonRequest): void {
   const given = traceparentOf(request.headers.traceparent);
   request.trace = routeConfigOf(request).accepts ? beginAccept(given) : undefined;
   request.traceparent = request.trace?.traceparent ?? given;
 }
 
+/** Exports spans of authenticated requests only, so that callers without credentials cannot add any. */
 function endTrace({ trace, caller, id, method }: CarillonRequest, reply: FastifyReply, route: string): void {
-  if (!trace) return;
+  if (!trace || !caller) return;
   const { statusCode } = reply;
   const attributes = {
     'http.request.method': method,
     'http.route': route,
     'http.response.status_code': statusCode,
     'carillon.request_id': id,
-    'carillon.tenant_id': caller?.tenantId,
+    'carillon.tenant_id': caller.tenantId,
     'carillon.notification_id': /[^/]+$/.exec(String(reply.getHeader('location') ?? ''))?.[0],
   };
   endAccept(trace, { kind: 'server', attributes, error: statusCode >= 500 ? String(statusCode) : undefined });

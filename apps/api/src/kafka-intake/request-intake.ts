@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { isUnavailable, unavailableOf } from '#database';
+import { isUnavailable, type KnownKey, unavailableOf } from '#database';
 import { DomainError } from '#domain';
 import type { StreamedRequest } from '#messaging';
 import { beginAccept, endAccept, type SpanAttributes, traceparentOf } from '#telemetry';
@@ -31,29 +31,42 @@ export class RequestIntake {
    * database is unavailable, and every internal error.
    */
   async handle(request: StreamedRequest): Promise<Record<string, unknown>> {
+    try {
+      const key = await this.authenticate(request);
+      return await this.acceptTraced(request, key);
+    } catch (error) {
+      if (error instanceof DomainError && error.status < 500) return problemOf(error, request.place);
+      throw isUnavailable(error) ? unavailableOf(error) : error;
+    }
+  }
+
+  private async authenticate({ headers }: StreamedRequest): Promise<KnownKey> {
+    const key = await this.authenticator.authenticate(headers['x-api-key'], null);
+    checkAddress(key, null);
+    checkKey(key, 'notifications:write');
+    return key;
+  }
+
+  /** After the authentication, so that messages without a valid key add no spans. */
+  private async acceptTraced(request: StreamedRequest, key: KnownKey) {
     const given = traceparentOf(request.headers['traceparent']);
     const trace = beginAccept(given);
-    let end: { attributes: SpanAttributes; error: string | undefined } = { attributes: {}, error: 'unavailable' };
+    const tenant = { 'carillon.tenant_id': key.tenantId };
+    let end: { attributes: SpanAttributes; error: string | undefined } = { attributes: tenant, error: 'unavailable' };
     try {
-      const { tenantId, answer } = await this.acceptAs(request, trace?.traceparent ?? given);
-      const attributes = { 'carillon.tenant_id': tenantId, 'carillon.notification_id': answer.notification_id };
-      end = { attributes, error: undefined };
+      const answer = await this.acceptAs(request, key, trace?.traceparent ?? given);
+      end = { attributes: { ...tenant, 'carillon.notification_id': answer.notification_id }, error: undefined };
       return answer;
     } catch (error) {
-      if (error instanceof DomainError && error.status < 500) {
-        end = { attributes: { 'carillon.code': error.code }, error: undefined };
-        return problemOf(error, request.place);
-      }
-      throw isUnavailable(error) ? unavailableOf(error) : error;
+      if (error instanceof DomainError && error.status < 500)
+        end = { attributes: { ...tenant, 'carillon.code': error.code }, error: undefined };
+      throw error;
     } finally {
       endAccept(trace, { kind: 'consumer', ...end });
     }
   }
 
-  private async acceptAs(request: StreamedRequest, traceparent: string | null) {
-    const key = await this.authenticator.authenticate(request.headers['x-api-key'], null);
-    checkAddress(key, null);
-    checkKey(key, 'notifications:write');
+  private async acceptAs(request: StreamedRequest, key: KnownKey, traceparent: string | null) {
     checkBodyShape(request.body);
     const parsed = sendBody.safeParse(request.body);
     if (!parsed.success) throw validationFailed(fieldErrorsOf(parsed.error.issues, request.body));
@@ -69,6 +82,6 @@ export class RequestIntake {
     );
     const isReplay = result.kind !== 'accepted';
     const id = isReplay ? result.notificationId : result.first.notification.id;
-    return { tenantId, answer: { status: 202, notification_id: id, replayed: isReplay } };
+    return { status: 202, notification_id: id, replayed: isReplay };
   }
 }
