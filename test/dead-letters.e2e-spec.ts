@@ -110,6 +110,39 @@ describe("a tenant's dead letters", () => {
   });
 });
 
+describe('a count of dead letters', () => {
+  it('examines 10,000: with more it is a minimum, and a replay has no total', async () => {
+    const tenant = await app.tenant();
+    await fail(tenant, 1);
+    const copy = (count: number) =>
+      app.sql.query(
+        `insert into dead_letters
+         select (jsonb_populate_record(l, jsonb_build_object('id', gen_random_uuid(), 'channel', 'sms'))).*
+         from dead_letters l, generate_series(1, $2::int) where l.tenant_id = $1 and l.channel = 'email'`,
+        [tenant.id, count],
+      );
+    const counts = async () => [
+      (await tenant.call('GET', `${PATH}/count`)).body,
+      (await app.operator('GET', `/internal/dlq/count?tenant_id=${tenant.id}&unreplayed=true`)).body,
+      (await tenant.call('POST', `${PATH}/replay`, { filter: {}, dry_run: true })).body,
+    ];
+    await copy(9_999);
+    const exact = { count: 10_000 };
+    expect(await counts()).toEqual([exact, exact, { dry_run: true, ...exact }]);
+    await copy(2);
+    const minimum = { ...exact, at_least: true };
+    expect(await counts()).toEqual([minimum, minimum, { dry_run: true, ...minimum }]);
+    const few = (await tenant.call('GET', `${PATH}/count?channel=chat`)).body;
+    expect(few).toEqual({ count: 0, at_least: true });
+    expect((await replay(tenant, { filter: { channel: 'chat' } })).total).toBeNull();
+    await app.sql.query(`update dead_letters set replayed_at = now() where tenant_id = $1 and channel = 'sms'`, [
+      tenant.id,
+    ]);
+    expect((await tenant.call('GET', `${PATH}/count?unreplayed=true`)).body).toEqual({ count: 1 });
+    expect((await tenant.call('GET', `${PATH}/count?unreplayed=false`)).body).toMatchObject({ at_least: true });
+  });
+});
+
 describe('a replay of all dead letters that match', () => {
   it('puts each back once, and not those that fail again meanwhile', async () => {
     const tenant = await app.tenant();

@@ -82,6 +82,7 @@ export {
   type DeadLetter,
   type DeadLetterFilter,
   DeadLettersStore,
+  type LetterCount,
 } from './stores/sending/dead-letters/dead-letters.store.js';
 export { DeliveriesStore } from './stores/sending/deliveries.store.js';
 export type { DeliveryContext, RecipientProfile } from './stores/sending/delivery-context.js';

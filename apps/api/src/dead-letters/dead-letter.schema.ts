@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { DeadLetter, DeadLetterFilter } from '#database';
+import type { DeadLetter, DeadLetterFilter, LetterCount } from '#database';
 import { channelIds, failedReasons } from '#domain';
 import { filteredPage, flag, id, time } from '../http/schemas.js';
 
@@ -43,7 +43,12 @@ export type LettersQuery = z.infer<typeof lettersQuery>;
 export const countQuery = z.strictObject({ tenant_id: id.optional(), ...filters });
 export type CountQuery = z.infer<typeof countQuery>;
 
-export const countView = z.object({ count: z.int() });
+const atLeast = z
+  .literal(true)
+  .optional()
+  .meta({ description: 'Present if there are more dead letters than a count examines: `count` is a minimum' });
+
+export const countView = z.object({ count: z.int(), at_least: atLeast });
 
 export const replayBody = z
   .strictObject({
@@ -63,6 +68,7 @@ export type ReplayBody = z.infer<typeof replayBody>;
 export const dryRunView = z.object({
   dry_run: z.literal(true),
   count: z.int().meta({ description: 'Dead letters that a replay would put back into the queue' }),
+  at_least: atLeast,
 });
 
 /** The filter of a query or a body. */
@@ -76,6 +82,10 @@ export function filterOf(given: Omit<CountQuery, 'tenant_id'> & { tenant_id?: st
     failedBefore: given.failed_before === undefined ? undefined : new Date(given.failed_before),
     unreplayed: given.unreplayed,
   };
+}
+
+export function toCountView({ count, isComplete }: LetterCount): z.infer<typeof countView> {
+  return isComplete ? { count } : { count, at_least: true };
 }
 
 export function toTenantLetterView(letter: DeadLetter): z.infer<typeof tenantLetterView> {

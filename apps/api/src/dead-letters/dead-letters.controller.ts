@@ -20,6 +20,7 @@ import {
   tenantCountQuery,
   tenantLettersQuery,
   tenantLetterView,
+  toCountView,
   toTenantLetterView,
 } from './dead-letter.schema.js';
 
@@ -55,7 +56,7 @@ export class TenantDeadLettersController {
   @RequireApiKey('dead_letters:read')
   @Answers({ summary: 'Count dead letters', status: 200, schema: countView, errors: ['validation_failed'] })
   async count(@CurrentCaller() { tenantId }: Caller, @Query({ schema: tenantCountQuery }) query: TenantCountQuery) {
-    return { count: await this.letters.count(tenantId, filterOf(query)) };
+    return toCountView(await this.letters.count(tenantId, filterOf(query)));
   }
 
   @Get(':id')
@@ -118,21 +119,19 @@ export class TenantDeadLettersController {
     const count = await this.letters.count(tenantId, { ...filterOf(filter), unreplayed: true });
     if (isDryRun) {
       reply.status(200);
-      return { dry_run: true, count };
+      return { dry_run: true, ...toCountView(count) };
     }
+    const total = count.isComplete ? count.count : null;
     const job = {
       id: newId(),
       kind: KIND,
       input: { filter },
-      total: count,
+      total,
       pacePerSecond: pace,
       notificationId: null,
       dueAt: null,
     } as const;
-    const created = await this.jobs.create(tenantId, job, {
-      note,
-      after: { filter, total: count, rate_per_second: pace },
-    });
+    const created = await this.jobs.create(tenantId, job, { note, after: { filter, total, rate_per_second: pace } });
     reply.header('Location', `/api/v1/dead-letters/replay/${job.id}`);
     return toJobView(created);
   }

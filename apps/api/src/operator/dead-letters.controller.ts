@@ -12,6 +12,7 @@ import {
   type LettersQuery,
   lettersQuery,
   letterView,
+  toCountView,
   toLetterView,
 } from '../dead-letters/dead-letter.schema.js';
 import { Answers } from '../http/answers.js';
@@ -38,7 +39,7 @@ export class DeadLettersController {
   @RequireOperator()
   @Answers({ summary: 'Count dead letters', status: 200, schema: countView, errors: ['validation_failed'] })
   async count(@Query({ schema: countQuery }) query: CountQuery) {
-    return { count: await this.letters.count(null, filterOf(query)) };
+    return toCountView(await this.letters.count(null, filterOf(query)));
   }
 
   @Get(':id')

@@ -34,6 +34,15 @@ export interface DeadLetterFilter {
   unreplayed?: boolean | undefined;
 }
 
+/** `isComplete` is false if there are more dead letters than were examined. The count is at least `count` then. */
+export interface LetterCount {
+  count: number;
+  isComplete: boolean;
+}
+
+/** A count reads at most this many rows, which bounds its time, whatever the filter. */
+const MAX_EXAMINED = 10_000;
+
 /** A page of a replay of all dead letters that match a filter. */
 export interface ReplayPage {
   filter: DeadLetterFilter;
@@ -60,12 +69,23 @@ export class DeadLettersStore {
     return toPage(rows, page.limit, (row) => row.id);
   }
 
-  /** Index: dead_letters_pkey with a tenant; otherwise reads the table. */
-  async count(scope: LetterScope, filter: DeadLetterFilter): Promise<number> {
-    const { where, values } = conditionsOf(scope, filter);
-    const text = `select count(*)::float8 as count from dead_letters ${where}`;
-    const [row] = await this.query<{ count: number }>(scope, { text, values });
-    return row!.count;
+  /**
+   * Examines at most {@link MAX_EXAMINED} dead letters, the newest of the tenant. Index: dead_letters_pkey backwards,
+   * or dead_letters_open_idx if only unreplayed ones are counted.
+   */
+  async count(scope: LetterScope, filter: DeadLetterFilter): Promise<LetterCount> {
+    const { tenantId, unreplayed, ...others } = filter;
+    const examined = conditionsOf(scope, { tenantId, unreplayed });
+    const matching = conditionsOf(null, others, {}, examined.values);
+    const text = `
+      select least(count(*) filter (${matching.where}), ${MAX_EXAMINED})::float8 as count,
+             count(*) <= ${MAX_EXAMINED} as "isComplete"
+      from (
+        select channel, provider, reason, failed_at from dead_letters ${examined.where}
+        order by tenant_id desc, id desc limit ${MAX_EXAMINED + 1}
+      ) l`;
+    const [row] = await this.query<LetterCount>(scope, { text, values: matching.values });
+    return row!;
   }
 
   /** Index: dead_letters_id_idx. */
@@ -138,13 +158,17 @@ export class DeadLettersStore {
   }
 }
 
-/** `more`: further conditions with their values; those without a value are left out. */
+/**
+ * `more`: further conditions with their values; those without a value are left out. `before`: the values of an earlier
+ * part of the statement.
+ */
 function conditionsOf(
   scope: LetterScope,
   filter: DeadLetterFilter,
   more: Record<string, unknown> = {},
+  before: readonly unknown[] = [],
 ): { where: string; values: unknown[] } {
-  const values: unknown[] = [];
+  const values: unknown[] = [...before];
   const conditions: string[] = [];
   const add = (condition: string, value: unknown): void => {
     if (value === undefined || value === null) return;
@@ -159,9 +183,12 @@ function conditionsOf(
   add('reason = ?', filter.reason);
   add('failed_at > ?', filter.failedAfter);
   add('failed_at < ?', filter.failedBefore);
-  add('(replayed_at is null and settled_at is null) = ?', filter.unreplayed);
-  return { where: conditions.length > 0 ? `where ${conditions.join(' and ')}` : '', values };
+  // Not compared with a parameter, so that the condition is that of dead_letters_open_idx.
+  if (filter.unreplayed !== undefined) conditions.push(filter.unreplayed ? OPEN : `not (${OPEN})`);
+  return { where: `where ${conditions.join(' and ') || 'true'}`, values };
 }
+
+const OPEN = 'replayed_at is null and settled_at is null';
 
 const SELECT = `
 select id, tenant_id as "tenantId", delivery_id as "deliveryId", notification_id as "notificationId",
