@@ -364,6 +364,32 @@ describe('retention', () => {
     expect(await idsIn('shared_contents', 'id')).toEqual([young]);
   });
 
+  it('deletes the lines of uploads that broke off, however many jobs keep lines before them', async () => {
+    const tenant = await makeTenant();
+    await admin.query('truncate jobs, job_lines');
+    const id = `('01800000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid`;
+    await admin.query(
+      `insert into jobs (tenant_id, id, kind) select $1, ${id}, 'upload' from generate_series(1, 2500) n`,
+      [tenant],
+    );
+    await admin.query('insert into job_lines (tenant_id, job_id, line) select tenant_id, id, 1 from jobs');
+    // More than one statement deletes, in the first and in the second batch of jobs.
+    const brokenOff = `insert into job_lines (tenant_id, job_id, line) select $1, $2, n from generate_series(1, $3::integer) n`;
+    await admin.query(brokenOff, [tenant, '01700000-0000-7000-8000-000000000000', 1_000]);
+    await admin.query(brokenOff, [tenant, '01900000-0000-7000-8000-000000000000', 2_300]);
+    await admin.query(brokenOff, [tenant, '01900000-0000-7000-8000-000000000001', 1]);
+    await admin.query(brokenOff, [tenant, newId(), 3]);
+    await admin.query('analyze job_lines, jobs');
+    const [sweep] = new ExpiredRowsStore(database).cleanUps.filter(({ table }) => table === 'job_lines');
+    const deleted: number[] = [];
+    await sweep!.run((rows) => deleted.push(rows));
+    expect(deleted).toEqual([1_000, 0, 0, 1_000, 1_000, 301]);
+    expect((await admin.query('select count(*)::int from job_lines')).rows).toEqual([{ count: 2_503 }]);
+    await admin.query('delete from jobs');
+    await sweep!.run(() => undefined);
+    expect((await admin.query('select count(*)::int from job_lines')).rows).toEqual([{ count: 3 }]);
+  });
+
   it('is at least three days, because a replay within two days reads the notification', () => {
     expect(tenantSettings.safeParse({ retention_days: 2 }).success).toBe(false);
     expect(tenantSettings.safeParse({ retention_days: 3 }).success).toBe(true);
@@ -501,7 +527,7 @@ async function fill(): Promise<void> {
   const tenant = await makeTenant(5);
   await makeTenant();
   await admin.query(
-    'truncate topics, subscriptions, jobs, shared_contents, idempotency_keys, poison_messages, used_tokens, token_revocations, rate_windows',
+    'truncate topics, subscriptions, jobs, job_lines, shared_contents, idempotency_keys, poison_messages, used_tokens, token_revocations, rate_windows',
   );
   const id = (salt: string): string =>
     `(lpad(to_hex((extract(epoch from case when n <= 500 then now() - interval '6 days' else now() - interval '1 day' end) * 1000)::bigint + n), 12, '0') || '7000' || lpad(to_hex(n), 4, '8') || '${salt}')::uuid`;
@@ -527,6 +553,7 @@ async function fill(): Promise<void> {
     `insert into subscriptions (tenant_id, topic_id, recipient_id) select tenant_id, id, 'r' from topics`,
     `insert into jobs (tenant_id, id, kind, finished_at, state) select '${tenant}', ${id('000000000007')}, 'upload', case when n > 100 then now() end, 'finished' ${rows}`,
     `insert into job_lines (tenant_id, job_id, line) select '${tenant}', case when n <= 500 then '01800000-0000-7000-8000-000000000009'::uuid else '${newId()}'::uuid end, n ${rows}`,
+    `insert into job_lines (tenant_id, job_id, line) select tenant_id, id, 1 from jobs order by id offset 500`,
     `insert into rate_windows (tenant_id, key, hits, window_seconds, max_hits, granted, expires_at) select '${tenant}', 'k' || n, '{}', 1, 1, 1, ${long} + interval '2 hours' ${rows}`,
   ])
     await admin.query(text);

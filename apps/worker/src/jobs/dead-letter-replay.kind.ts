@@ -31,7 +31,8 @@ export class DeadLetterReplayKind implements JobKind {
     const limit = Math.min(job.maxItems, CHUNK);
     const after = (job.cursor as { after?: string }).after ?? NIL_ID;
     const filter = filterOf(job.input as unknown as Input);
-    const ids = await this.letters.toReplay(job.tenantId, { filter, requestedAt: job.createdAt, after, limit });
+    const page = { filter, requestedAt: job.createdAt, after, limit };
+    const { ids, last, isLast } = await this.letters.toReplay(job.tenantId, page);
     let done = 0;
     const replayNext = async (waiting: Iterator<string>): Promise<void> => {
       for (let next = waiting.next(); !next.done; next = waiting.next())
@@ -43,8 +44,8 @@ export class DeadLetterReplayKind implements JobKind {
       items: ids.length,
       done,
       failed: ids.length - done,
-      cursor: { after: ids.at(-1) ?? after },
-      isLast: ids.length < limit,
+      cursor: { after: last },
+      isLast,
     };
   }
 

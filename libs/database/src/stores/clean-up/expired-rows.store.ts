@@ -12,10 +12,11 @@ export class ExpiredRowsStore {
   readonly cleanUps: readonly CleanUp[];
 
   constructor(private readonly database: Database) {
-    // Both are read in order of their keys: every send would have to update an index on the end of a window, and no
-    // column shows when the last notification of a shared content is deleted.
+    // These are read in order of their keys: every send would have to update an index on the end of a window, and no
+    // column shows when the last notification of a shared content, or the job of a line, is deleted.
     const windows = this.sweeping(RATE_WINDOWS, '');
     const sharedContents = this.sweeping(SHARED_CONTENTS, NIL_ID);
+    const lines = this.sweeping(LINES_WITHOUT_JOB, NIL_ID, () => [lowestId(Date.now() - LONGEST_UPLOAD_MS)]);
     this.cleanUps = [
       new CleanUp('idempotency_keys', () => once(this.deleting(IDEMPOTENCY_KEYS))),
       new CleanUp('poison_messages', () => once(this.deleting(POISON_MESSAGES))),
@@ -23,7 +24,7 @@ export class ExpiredRowsStore {
       new CleanUp('token_revocations', () => once(this.deleting(TOKEN_REVOCATIONS))),
       new CleanUp('rate_windows', () => once(windows)),
       new CleanUp('shared_contents', () => once(sharedContents)),
-      new CleanUp('job_lines', () => once(this.deletingLines())),
+      new CleanUp('job_lines', () => once(lines)),
       new CleanUp('subscriptions', () => once(this.deleting(SUBSCRIPTIONS_OF_DELETED_TOPICS))),
       new CleanUp('topics', () => once(this.deleting(DELETED_TOPICS))),
       // RetentionStore deletes the events that are kept for endpoints.
@@ -38,24 +39,14 @@ export class ExpiredRowsStore {
     };
   }
 
-  private deletingLines(): Batch {
-    return async (size) => {
-      const [row] = await this.database.platform.query<{ count: number }>({
-        text: LINES_WITHOUT_JOB,
-        values: [size, lowestId(Date.now() - LONGEST_UPLOAD_MS)],
-      });
-      return { deleted: row!.count, done: row!.count < size };
-    };
-  }
-
-  /** Reads a table in order of its primary key, from the end of the last batch on. */
-  private sweeping(text: string, firstKey: string): Batch {
+  /** Reads a table in order of its primary key, from the end of the last batch on. `more`: values from $4 on. */
+  private sweeping(text: string, firstKey: string, more: () => unknown[] = () => []): Batch {
     const first = { tenant: NIL_ID, key: firstKey };
     let after = first;
     return async (size) => {
       const [row] = await this.database.platform.query<{ deleted: number; seen: number; tenant: string; key: string }>({
         text,
-        values: [after.tenant, after.key, size],
+        values: [after.tenant, after.key, size, ...more()],
       });
       const done = row!.seen < size;
       after = done ? first : { tenant: row!.tenant, key: row!.key };
@@ -106,29 +97,34 @@ const UNPUBLISHED_EVENTS = deleteFrom(
 const LONGEST_UPLOAD_MS = 3_600_000;
 
 /**
- * Lines of uploads that broke off, and of jobs that have been deleted. $2: the id of a job that is too young. Reads one
- * line of each job. Indexes: job_lines_pkey, jobs_pkey.
+ * Lines of uploads that broke off, and of jobs that have been deleted. Reads one line of each of the next jobs. If it
+ * deletes as many lines as it may, it stays at its position, because these jobs may have more. $4: the id of a job that
+ * is too young. Indexes: job_lines_pkey, jobs_pkey.
  */
 const LINES_WITHOUT_JOB = `
-with recursive walk (tenant_id, job_id) as (
-  (select tenant_id, job_id from job_lines order by tenant_id, job_id limit 1)
+with recursive walk (tenant_id, job_id, step) as (
+  (select tenant_id, job_id, 1 from job_lines
+   where (tenant_id, job_id) > ($1::uuid, $2::uuid) order by tenant_id, job_id limit 1)
   union all
-  select n.tenant_id, n.job_id from walk w cross join lateral (
+  select n.tenant_id, n.job_id, w.step + 1 from walk w cross join lateral (
     select l.tenant_id, l.job_id from job_lines l
     where (l.tenant_id, l.job_id) > (w.tenant_id, w.job_id) order by l.tenant_id, l.job_id limit 1
-  ) n
+  ) n where w.step < $3::integer
 ), without_job as materialized (
   select w.tenant_id, w.job_id from walk w
-  where w.job_id < $2::uuid
+  where w.job_id < $4::uuid
     and (select 1 from jobs j where j.tenant_id = w.tenant_id and j.id = w.job_id) is null
 ), deleted as (
   delete from job_lines where ctid = any (array(
     select l.ctid from without_job w cross join lateral (
-      select x.ctid from job_lines x where x.tenant_id = w.tenant_id and x.job_id = w.job_id limit $1
-    ) l limit $1))
+      select x.ctid from job_lines x where x.tenant_id = w.tenant_id and x.job_id = w.job_id limit $3
+    ) l limit $3))
   returning 1
 )
-select count(*) as count from deleted`;
+select d.count as deleted, case when d.count = $3 then d.count else (select count(*) from walk) end as seen,
+       coalesce(last.tenant_id, $1::uuid) as tenant, coalesce(last.job_id, $2::uuid) as key
+from (select count(*) from deleted) d
+left join lateral (select tenant_id, job_id from walk where d.count < $3 order by step desc limit 1) last on true`;
 
 /** Indexes: topics_deleted_at_idx, subscriptions_pkey. */
 const SUBSCRIPTIONS_OF_DELETED_TOPICS = `

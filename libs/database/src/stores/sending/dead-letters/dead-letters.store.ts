@@ -42,15 +42,26 @@ export interface LetterCount {
 
 /** A count reads at most this many rows, which bounds its time, whatever the filter. */
 const MAX_EXAMINED = 10_000;
+/** Dead letters that a page of a replay reads at most: some ten milliseconds. */
+const PAGE_EXAMINED = 2_000;
 
 /** A page of a replay of all dead letters that match a filter. */
 export interface ReplayPage {
   filter: DeadLetterFilter;
   /** When the replay was requested. Later failures are not replayed, those of replayed deliveries neither. */
   requestedAt: Date;
-  /** The last id of the page before. */
+  /** `last` of the page before. */
   after: string;
+  /** The most ids to return. */
   limit: number;
+}
+
+export interface LettersToReplay {
+  /** May be empty although later pages have some. */
+  ids: string[];
+  /** The last id that was examined. */
+  last: string;
+  isLast: boolean;
 }
 
 /** Failed deliveries, of one tenant or of all. */
@@ -113,22 +124,29 @@ export class DeadLettersStore {
 
   /**
    * The next dead letters of a replay, in the order of their ids. With those that this replay has replayed: a chunk
-   * that is repeated after its worker was lost counts them again. Index: dead_letters_pkey.
+   * that is repeated after its worker was lost counts them again. Reads few, even if none of the tenant's matches.
+   * Index: dead_letters_pkey.
    */
-  async toReplay(tenantId: string, { filter, requestedAt, after, limit }: ReplayPage): Promise<string[]> {
+  async toReplay(tenantId: string, { filter, requestedAt, after, limit }: ReplayPage): Promise<LettersToReplay> {
     const { where, values } = conditionsOf(
-      tenantId,
+      null,
       { ...filter, unreplayed: undefined },
       {
-        'id > ?::uuid': after,
         'failed_at <= ?': requestedAt,
         'settled_at is null and (replayed_at is null or replayed_at >= ?)': requestedAt,
       },
     );
-    values.push(limit);
-    const text = `select id from dead_letters ${where} order by id limit $${values.length}`;
-    const rows = await this.query<{ id: string }>(tenantId, { text, values });
-    return rows.map(({ id }) => id);
+    const at = values.push(tenantId, after, PAGE_EXAMINED, limit);
+    const text = `
+with seen as materialized (
+  select * from dead_letters where tenant_id = $${at - 3} and id > $${at - 2} order by id limit $${at - 1}
+)
+select array(select id from seen ${where} order by id limit $${at}) as ids, (select count(*) from seen) as count,
+       (select id from seen order by id desc limit 1) as last`;
+    const [row] = await this.query<{ ids: string[]; count: number; last: string | null }>(tenantId, { text, values });
+    const { ids, count, last } = row!;
+    if (ids.length === limit) return { ids, last: ids.at(-1)!, isLast: false };
+    return { ids, last: last ?? after, isLast: count < PAGE_EXAMINED };
   }
 
   /**
