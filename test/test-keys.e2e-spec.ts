@@ -132,6 +132,7 @@ async function routes(): Promise<Route[]> {
 const bodyOf = ({ method, path }: Route): unknown => {
   if (method === 'GET' || method === 'DELETE') return undefined;
   if (path.endsWith('/devices')) return { token: 'mine', platform: 'ios' };
+  if (path.endsWith('/rollback')) return { version: 1 };
   if (path.endsWith('/settle')) return { state: 'sent' };
   if (path.endsWith('/replay')) return { since: new Date(0).toISOString(), only: 'failed' };
   if (path.endsWith('/recipients/{id}')) return { email: 'changed@example.com' };

@@ -12,7 +12,7 @@ import {
 } from '#database';
 import { ProviderDirectory } from '#providers';
 import type { Limiter } from '#rate-limit';
-import { instruments, type Logger } from '#telemetry';
+import { deliveryTraceId, instruments, type Logger } from '#telemetry';
 import { TemplateRenderer } from '#templates';
 import { CONFIG, LOGGER, REDIS } from '../tokens.js';
 import { ClaimStep } from './claim.step.js';
@@ -118,9 +118,14 @@ function makeReturnPlaces(
   quotas: QuotasStore,
   logger: Logger,
 ): ReturnPlaces {
-  return new ReturnPlaces(limiter, deliveries, due, quotas, (error, { tenantId, deliveryId }) =>
+  return new ReturnPlaces(limiter, deliveries, due, quotas, (error, { tenantId, deliveryId, traceparent }) =>
     logger.warn(
-      { err: error, tenant_id: tenantId, delivery_id: deliveryId },
+      {
+        err: error,
+        tenant_id: tenantId,
+        delivery_id: deliveryId,
+        trace_id: traceparent === undefined ? undefined : deliveryTraceId({ deliveryId, traceparent }),
+      },
       'giving back the place of a delivery in its limits failed; it counts until its window ends',
     ),
   );

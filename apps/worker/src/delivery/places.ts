@@ -42,9 +42,10 @@ export class Places {
   /** After the record of the outcome. */
   async afterRecord({ delivery, context, startedAt, isLimited }: Run, outcome: Outcome): Promise<void> {
     if (keepsPlaces(delivery, outcome)) return;
-    const { tenantId, deliveryId, channel, rateLimitConsumed } = delivery;
+    const { tenantId, deliveryId, channel, rateLimitConsumed, traceparent } = delivery;
     const countedAfter = rateLimitConsumed ? earliestCount(deliveryId) : isLimited ? startedAt : null;
-    await this.returnPlaces.ofEnded({ tenantId, deliveryId, channel, context: context ?? null, countedAfter });
+    const loaded = context ?? null;
+    await this.returnPlaces.ofEnded({ tenantId, deliveryId, channel, context: loaded, countedAfter, traceparent });
   }
 
   /**

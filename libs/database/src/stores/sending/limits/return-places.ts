@@ -26,6 +26,8 @@ interface EndedDelivery {
   context: DeliveryContext | null;
   /** The quotas have counted the delivery after this time; null if they have not counted it. */
   countedAfter: Date | null;
+  /** Of the request that created it; absent if the caller does not know it. */
+  traceparent?: string | null;
 }
 
 /**
@@ -38,11 +40,12 @@ export class ReturnPlaces {
     private readonly deliveries: Pick<DeliveriesStore, 'load'>,
     private readonly due: Pick<DueDeliveriesStore, 'advance'>,
     private readonly quotas: Pick<QuotasStore, 'giveBack'>,
-    private readonly onFault: (error: Error, places: { tenantId: string; deliveryId: string }) => void,
+    private readonly onFault: (error: Error, delivery: EndedDelivery) => void,
   ) {}
 
   /** After a delivery that will not be sent has ended. Its places in caps may be given back again, without effect. */
-  async ofEnded({ context, countedAfter, ...delivery }: EndedDelivery): Promise<void> {
+  async ofEnded(ended: EndedDelivery): Promise<void> {
+    const { context, countedAfter, ...delivery } = ended;
     try {
       const loaded = context ?? (await this.deliveries.load(delivery));
       if (!loaded) return;
@@ -50,7 +53,7 @@ export class ReturnPlaces {
       await this.inLimits({ ...delivery, limits: limits.filter((limit) => limit.isGivenBack) });
       if (countedAfter && quotas.length > 0) await this.quotas.giveBack(delivery.tenantId, countedAfter);
     } catch (error) {
-      this.onFault(error as Error, delivery);
+      this.onFault(error as Error, ended);
     }
   }
 
