@@ -193,7 +193,7 @@ describe('an upload', () => {
     const as = await app.tenant();
     const { body: key } = await app.operator('POST', `/internal/tenants/${as.id}/api-keys`, {
       name: 'Upload',
-      scopes: ['notifications:write'],
+      scopes: ['notifications:read', 'notifications:write'],
     });
     const outgoing = request(app.url + PATH, { method: 'POST', headers: { ...NDJSON, 'X-API-Key': key.api_key } });
     const answered = once(outgoing, 'response') as Promise<[IncomingMessage]>;
@@ -202,6 +202,9 @@ describe('an upload', () => {
     await until('lines are stored', async () => (await countOf('job_lines where tenant_id = $1', [as.id])) === 1_000);
     const ended = status === 401 ? await app.operator('DELETE', path(as, key)) : await suspend(path(as, key));
     expect(ended.status).toBeLessThan(300);
+    const headers = { 'X-API-Key': key.api_key };
+    const list = (): Promise<Answer> => app.call('GET', '/api/v1/notifications', { headers });
+    await until('the process knows', async () => (await list()).status === status);
     outgoing.end();
     const [response] = await answered;
     expect(response.statusCode).toBe(status);
