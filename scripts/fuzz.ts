@@ -17,6 +17,7 @@ import { type Call, seedOperator, seedTenant } from '../test/access/seed-tenant.
 const ROOT = join(import.meta.dirname, '..');
 const REQUIREMENTS = join(ROOT, 'test/fuzz/requirements.txt');
 const SETTINGS = join(ROOT, 'test/fuzz/schemathesis.toml');
+const HOOKS = join(ROOT, 'test/fuzz/hooks.py');
 const PYTHON = join(ROOT, 'node_modules/.cache/schemathesis');
 const START_MS = 60_000;
 /** The exit status if Schemathesis cannot be installed: EX_UNAVAILABLE of sysexits.h. */
@@ -191,7 +192,11 @@ async function fuzz(url: string, paths: string, credentials: Record<string, stri
       ...['--request-retries', '2'],
     ],
     // It writes its cache into the working directory.
-    { cwd: home, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...credentials } },
+    {
+      cwd: home,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...credentials, SCHEMATHESIS_HOOKS: HOOKS },
+    },
   );
   return await new Promise((resolve, reject) => {
     child.once('error', reject);
