@@ -7,9 +7,10 @@ const RETRY_FOR_MS = 300_000;
 const RETRY_PAUSE_MS = 250;
 
 /**
- * As the IdempotencyInterceptor, for a handler that knows the hash of its body only after reading it. Runs `act` unless
- * an earlier request with the key has answered. Throws `idempotency_mismatch`, `idempotency_in_flight` or
- * `idempotency_unknown`.
+ * Reserves the key, runs `act`, and stores its answer. If an earlier request with the key has answered, `act` does not
+ * run. Once `act` has succeeded, returns its answer even if storing it failed. Releases the key only when it is certain
+ * that `act` changed nothing: a retry must not act twice. Throws `idempotency_mismatch`, `idempotency_in_flight` or
+ * `idempotency_unknown`, and the errors of `act`.
  */
 export async function answerOnce(
   store: IdempotencyStore,
@@ -39,7 +40,7 @@ export async function answerOnce(
 }
 
 /** Tries the write once, then retries in the background so that the response is not delayed. Never throws. */
-export async function writeOrRetry(write: () => Promise<void>): Promise<void> {
+async function writeOrRetry(write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch {

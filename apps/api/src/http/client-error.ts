@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { isStreaming } from './streamed-body.js';
 
 /** How long a client may go on sending after the answer. */
 const LINGER_MS = 1_000;
@@ -20,9 +21,12 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
     socket.destroy();
     return;
   }
+  const isTimeout = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  // Node reports the time-out once and leaves the connection to this function.
+  if (isTimeout && isStreaming(socket)) return;
   const status = STATUS_LINES[error.code ?? ''] ?? '400 Bad Request';
   const answer = `HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+  if (isTimeout) {
     socket.write(answer);
     socket.destroy();
     return;

@@ -3,6 +3,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import fastify, { type FastifyInstance, type RouteShorthandOptions } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
+import { answerClientError } from './client-error.js';
 import { passStreams } from './streamed-body.js';
 
 const open: { close(): unknown }[] = [];
@@ -16,6 +17,7 @@ async function start(limits: { idleMs: number; wholeMs: number }): Promise<Fasti
     requestTimeout: 200,
     http: { headersTimeout: 200, connectionsCheckingInterval: 20 },
     forceCloseConnections: true,
+    clientErrorHandler: answerClientError,
   });
   open.push(server);
   passStreams(server, limits);

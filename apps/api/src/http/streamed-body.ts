@@ -1,7 +1,6 @@
 // Bodies that a handler reads while they arrive. The server's time limit for a whole request does not apply to them;
 // limits of their own end the connections of slow clients.
 
-import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes } from '@nestjs/swagger';
@@ -40,7 +39,11 @@ export function passStreams(fastify: FastifyInstance, limits: TimeLimits = TIME_
     limitTime(request, limits);
     done(null, payload);
   });
-  keepStreaming(fastify.server);
+}
+
+/** Whether a streamed body is arriving: the server's time limit for a request does not end this connection. */
+export function isStreaming(socket: Socket): boolean {
+  return streaming.has(socket);
 }
 
 /** Before the body is parsed, because the parsers of other media types keep the whole body in memory. */
@@ -63,18 +66,5 @@ function limitTime({ raw }: FastifyRequest, { idleMs, wholeMs }: TimeLimits): vo
   raw.once('close', () => {
     clearTimeout(timer);
     streaming.delete(socket);
-  });
-}
-
-/**
- * Node reports a request that exceeds `requestTimeout` once, and leaves ending the connection to the listeners
- * (https://nodejs.org/api/http.html#event-clienterror). The setting is one for all requests of the server.
- */
-function keepStreaming(server: Server): void {
-  const listeners = server.listeners('clientError');
-  server.removeAllListeners('clientError');
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && streaming.has(socket)) return;
-    for (const listener of listeners) listener.call(server, error, socket);
   });
 }
