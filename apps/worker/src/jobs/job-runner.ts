@@ -74,7 +74,7 @@ export class JobRunner {
 
   /** An outage is not the fault of the job. A time-out may be: the same chunk could time out each time. */
   private async handle(error: unknown): Promise<number> {
-    const failed = chunkFailureIn(error);
+    const failed = error instanceof ChunkFailed ? error : null;
     // The other jobs of this tenant, and the other tenants, come first.
     if (failed) this.lastTenant = failed.job.tenantId;
     if (!failed || (isOutage(failed.cause) && timeoutOf(failed.cause) === null)) {
@@ -94,12 +94,6 @@ export class JobRunner {
       return OUTAGE_MS;
     }
   }
-}
-
-/** The store wraps a chunk that failed because of the database. */
-function chunkFailureIn(error: unknown): ChunkFailed | null {
-  if (error instanceof ChunkFailed) return error;
-  return error instanceof Error && error.cause instanceof ChunkFailed ? error.cause : null;
 }
 
 /** Never exposes internals: the log has the details of other errors. */

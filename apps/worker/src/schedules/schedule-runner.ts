@@ -1,5 +1,6 @@
 import type { DueSchedulesStore } from '#database';
 import type { Logger } from '#telemetry';
+import { Loop } from '../loop.js';
 import type { FireSchedules } from './fire-schedules.js';
 
 /** Schedules in one transaction: about 100 ms. */
@@ -15,9 +16,8 @@ const AFTER_ERROR_MS = 1_000;
  * before its time on the clock of the database.
  */
 export class ScheduleRunner {
-  private isRunning = false;
-  private loop: Promise<void> = Promise.resolve();
-  private wake: () => void = () => undefined;
+  private readonly loop = new Loop(() => this.fireBatch());
+  private hasFailed = false;
 
   constructor(
     private readonly store: DueSchedulesStore,
@@ -26,28 +26,24 @@ export class ScheduleRunner {
   ) {}
 
   start(): void {
-    this.isRunning = true;
-    this.loop = this.run();
+    this.loop.start();
   }
 
   /** Resolves when the batch under way is committed. */
   async stop(): Promise<void> {
-    this.isRunning = false;
-    this.wake();
-    await this.loop;
+    await this.loop.stop();
   }
 
-  private async run(): Promise<void> {
-    for (let hasFailed = false; this.isRunning; ) {
-      try {
-        const ms = await this.fireDue();
-        hasFailed = false;
-        if (ms > 0) await this.rest(ms);
-      } catch (error) {
-        if (!hasFailed) this.logger.warn({ err: error }, 'firing schedules failed; retrying until it works');
-        hasFailed = true;
-        await this.rest(AFTER_ERROR_MS);
-      }
+  /** Returns for how many milliseconds to rest. Never throws. */
+  private async fireBatch(): Promise<number> {
+    try {
+      const restMs = await this.fireDue();
+      this.hasFailed = false;
+      return restMs;
+    } catch (error) {
+      if (!this.hasFailed) this.logger.warn({ err: error }, 'firing schedules failed; retrying until it works');
+      this.hasFailed = true;
+      return AFTER_ERROR_MS;
     }
   }
 
@@ -57,16 +53,5 @@ export class ScheduleRunner {
     if (untilNext === null || untilNext > 0) return Math.min(POLL_MS, Math.ceil(untilNext ?? POLL_MS));
     const taken = await this.store.take(BATCH, (due) => this.fire.run(due));
     return taken > 0 ? 0 : LATE_MS;
-  }
-
-  private rest(milliseconds: number): Promise<void> {
-    if (!this.isRunning) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

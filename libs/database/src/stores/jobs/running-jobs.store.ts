@@ -45,7 +45,8 @@ export class RunningJobsStore {
     kinds: readonly JobKindName[],
     work: (job: LockedJob, sql: Sql) => Promise<ChunkResult>,
   ): Promise<RunChunk | null> {
-    const chunk = await this.database.sqlAsPlatform<RunChunk | null>(async (sql) => {
+    let failed: ChunkFailed | undefined;
+    const transaction = this.database.sqlAsPlatform<RunChunk | null>(async (sql) => {
       const [row] = await sql.query<Omit<LockedJob, 'maxItems'>>({
         name: 'take_job',
         text: TAKE,
@@ -59,9 +60,14 @@ export class RunningJobsStore {
         const { isLast, afterCommit } = result;
         return { tenantId: job.tenantId, id: job.id, kind: job.kind, isLast, ...(afterCommit && { afterCommit }) };
       } catch (error) {
-        throw new ChunkFailed(job, error);
+        failed = new ChunkFailed(job, error);
+        throw failed;
       }
     }, TIMEOUT_MS);
+    const chunk = await transaction.catch((error: unknown) => {
+      // Instead of `unavailable`, which the error becomes if the database caused it.
+      throw failed ?? error;
+    });
     await chunk?.afterCommit?.();
     return chunk;
   }
