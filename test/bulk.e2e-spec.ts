@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '#testing';
-import { startRole } from './processes.js';
-import { profileEnvironment } from './profiles.js';
+import { roleEnvironment, startRole } from './processes.js';
 import {
   http,
   type Json,
@@ -116,11 +115,8 @@ describe('a payload of 4.8 MB to 1,000 recipients', () => {
     const api = await startRole('api', {
       // Collects garbage as if memory were scarce.
       NODE_OPTIONS: '--max-old-space-size=128 --max-semi-space-size=2',
-      ...profileEnvironment(app.databaseUrl),
-      DATABASE_URL: app.databaseUrl,
+      ...roleEnvironment(app),
       CARILLON_HOME: home,
-      MASTER_KEY: app.config.masterKey.toString('hex'),
-      ADMIN_TOKEN: app.config.adminToken,
     });
     const mine = tenantWith((method, path, options) => http(api.url, method, path, options), tenant.id, tenant.apiKey);
     // Warm-up: compiles, connects and fills caches.

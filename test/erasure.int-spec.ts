@@ -104,7 +104,7 @@ const places = async (marks = MARKS): Promise<string[]> =>
 const kept = async (marks = MARKS): Promise<string[]> =>
   (await marksInDatabase(marks)).map(({ place, value }) => `${place}: ${value}`).sort();
 
-/** What the suppression list keeps of an address: HMAC-SHA256 of the tenant and the address. */
+/** The hash that the suppression list keeps of an address: HMAC-SHA256 of the tenant and the address. */
 const hashed = ({ id }: Tenant, address: string): string =>
   `hmac:${createHmac('sha256', app.keys.addressKey).update(`${id} ${address}`).digest('hex')}`;
 

@@ -1,4 +1,4 @@
-// What explain answers, and that it leaves nothing behind.
+// The answers of explain, which stores nothing.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '#testing';

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { until } from '#testing';
 import { freePort } from '../services/programs.ts';
 import { leaksInText } from './canary/find-leaks.js';
+import { profileEnvironment } from './profiles.js';
+import type { TestEnvironment } from './test-environment.js';
 import { collector } from './tracing/collector.js';
 
 export interface RunningProcess {
@@ -16,6 +18,17 @@ export interface RunningProcess {
   /** Sends SIGTERM and resolves with the exit code. */
   stop(): Promise<number | null>;
   kill(): Promise<void>;
+}
+
+/** The settings of a role that serves the same deployment as `app`. */
+export function roleEnvironment({ databaseUrl, config }: TestEnvironment): Record<string, string> {
+  return {
+    ...profileEnvironment(databaseUrl),
+    DATABASE_URL: databaseUrl,
+    MASTER_KEY: config.masterKey.toString('hex'),
+    ADMIN_TOKEN: config.adminToken,
+    CARILLON_HOME: config.home,
+  };
 }
 
 /**

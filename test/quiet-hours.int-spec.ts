@@ -1,4 +1,4 @@
-// What the database does for quiet hours: downgraded deliveries, and changes of hours and zones while deliveries are held.
+// Quiet hours in the database: downgraded deliveries, and changes of hours and zones while deliveries are held.
 
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';

@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '#domain';
-import { type RunningProcess, startRole } from './processes.js';
-import { profileEnvironment } from './profiles.js';
+import { type RunningProcess, roleEnvironment, startRole } from './processes.js';
 import { CONTENT, type Json, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 /** By hand, for docs/export.md: EXPORT_DELIVERIES=100000. */
@@ -22,11 +21,8 @@ beforeAll(async () => {
   tenant = await app.tenant();
   home = await mkdtemp(join(tmpdir(), 'carillon-export-'));
   api = await startRole('api', {
-    ...profileEnvironment(app.databaseUrl),
-    DATABASE_URL: app.databaseUrl,
+    ...roleEnvironment(app),
     CARILLON_HOME: home,
-    MASTER_KEY: app.config.masterKey.toString('hex'),
-    ADMIN_TOKEN: app.config.adminToken,
     // Less than the answer of 100,000 deliveries has: it cannot be in memory as a whole.
     NODE_OPTIONS: '--max-old-space-size=128',
   });

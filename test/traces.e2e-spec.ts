@@ -3,8 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { reporters, startVendor, until, type Vendor, vendors } from '#testing';
-import { type RunningProcess, startRole } from './processes.js';
-import { profileEnvironment } from './profiles.js';
+import { type RunningProcess, roleEnvironment, startRole } from './processes.js';
 import {
   CONTENT,
   http,
@@ -47,11 +46,7 @@ afterAll(async () => {
 
 async function start(role: 'api' | 'worker', environment: Record<string, string> = {}): Promise<RunningProcess> {
   const process = await startRole(role, {
-    ...profileEnvironment(app.databaseUrl),
-    DATABASE_URL: app.databaseUrl,
-    MASTER_KEY: app.config.masterKey.toString('hex'),
-    ADMIN_TOKEN: app.config.adminToken,
-    CARILLON_HOME: app.config.home,
+    ...roleEnvironment(app),
     PUBLIC_URL,
     ...environment,
   });

@@ -2,8 +2,7 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connect, until } from '#testing';
-import { type RunningProcess, startRole } from './processes.js';
-import { profileEnvironment } from './profiles.js';
+import { type RunningProcess, roleEnvironment, startRole } from './processes.js';
 import { CONTENT, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const LINES = 10_000;
@@ -23,11 +22,7 @@ afterAll(async () => {
 
 async function startWorkerProcess(): Promise<RunningProcess> {
   const worker = await startRole('worker', {
-    ...profileEnvironment(app.databaseUrl),
-    DATABASE_URL: app.databaseUrl,
-    MASTER_KEY: app.config.masterKey.toString('hex'),
-    ADMIN_TOKEN: app.config.adminToken,
-    CARILLON_HOME: app.config.home,
+    ...roleEnvironment(app),
     LEASE_SECONDS: '5',
   });
   workers.push(worker);

@@ -1,4 +1,4 @@
-// Whoever wrote the folder that a command runs in also wrote its .carillon: an address found there gets none of the
+// The .carillon of the current folder may come from anyone: an address found there gets none of the
 // user's credentials. And what a server answers does not control the terminal.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

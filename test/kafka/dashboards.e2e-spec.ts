@@ -10,8 +10,7 @@ import { startVendor, until, type Vendor, vendors } from '#testing';
 import { dashboards } from '../../scripts/dashboards/dashboards.js';
 import { freePort } from '../../services/programs.ts';
 import { fetchPrometheus, type PrometheusService, startPrometheus } from '../../services/prometheus.ts';
-import { type RunningProcess, startRole } from '../processes.js';
-import { profileEnvironment } from '../profiles.js';
+import { type RunningProcess, roleEnvironment, startRole } from '../processes.js';
 import {
   CONTENT,
   http,
@@ -74,11 +73,7 @@ afterAll(async () => {
 
 async function start(role: 'api' | 'worker', metricsPort: number): Promise<RunningProcess> {
   return await startRole(role, {
-    ...profileEnvironment(app.databaseUrl),
-    DATABASE_URL: app.databaseUrl,
-    MASTER_KEY: app.config.masterKey.toString('hex'),
-    ADMIN_TOKEN: app.config.adminToken,
-    CARILLON_HOME: app.config.home,
+    ...roleEnvironment(app),
     METRICS_PORT: String(metricsPort),
     METRICS_TENANTS: String(TENANT_SERIES),
   });

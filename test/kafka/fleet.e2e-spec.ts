@@ -8,8 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { until } from '#testing';
 import { type KafkaService, startKafka } from '../../services/kafka.ts';
-import { type RunningProcess, startRole } from '../processes.js';
-import { profileEnvironment } from '../profiles.js';
+import { type RunningProcess, roleEnvironment, startRole } from '../processes.js';
 import {
   CONTENT,
   http,
@@ -40,12 +39,8 @@ beforeAll(async () => {
   kafka = await startKafka({ directory, jars: join(import.meta.dirname, '../../.services') });
   app = await startTestEnvironment({ worker: false, environment: { KAFKA_BROKERS: kafka.brokers } });
   environment = {
-    ...profileEnvironment(app.databaseUrl),
+    ...roleEnvironment(app),
     KAFKA_BROKERS: kafka.brokers,
-    DATABASE_URL: app.databaseUrl,
-    MASTER_KEY: app.config.masterKey.toString('hex'),
-    ADMIN_TOKEN: app.config.adminToken,
-    CARILLON_HOME: app.config.home,
     LEASE_SECONDS: String(LEASE_SECONDS),
   };
 }, 120_000);
