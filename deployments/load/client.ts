@@ -1,4 +1,4 @@
-// What the load does with a deployment: a tenant of its own, sends, inbox streams.
+// The requests of the load: it creates a tenant of its own, sends, and opens inbox streams.
 
 import { Pool } from 'undici';
 import { WebSocket } from 'ws';

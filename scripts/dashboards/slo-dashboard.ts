@@ -3,7 +3,7 @@
 
 import { type Dashboard, described, quantiles, query, stat, timeseries } from './dashboard.js';
 
-/** Deliveries whose wait nobody asked for. */
+/** Deliveries that did not wait for a schedule, a limit or quiet hours. */
 export const SLO_DELIVERIES = '{waited_for=~"none|retry|provider_down"}';
 
 const ACCEPT_ERRORS =

@@ -11,8 +11,8 @@ interface LocalAddress {
 }
 
 /**
- * What is in the files of CARILLON_HOME. Whoever wrote the current folder may have written them: the address gets the
- * credentials that are beside it and no others, and only if it is on loopback.
+ * The files of CARILLON_HOME. They may come with the current folder, from anyone: send the address only the credentials
+ * that are beside it, and only if it is on loopback.
  */
 export interface LocalAccess {
   home: string;

@@ -89,7 +89,7 @@ export class RedisLimiter implements Limiter {
     );
   }
 
-  /** Null when Redis is unavailable. `known`: by index of the limit, where PostgreSQL was asked. */
+  /** Null when Redis is unavailable. `known`: the answer of PostgreSQL for the limit of that index, if it was asked. */
   private async run<Answer>(script: string, request: Asked, known: readonly KnownHits[]): Promise<Answer | null> {
     if (!this.redis.connected) return null;
     const { tenantId, deliveryId, limits } = request;

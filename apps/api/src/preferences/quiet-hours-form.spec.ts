@@ -5,7 +5,7 @@ import { changedQuietForm, hoursIn, quietFormOf, quietText } from './quiet-hours
 const NIGHT: QuietHours = { timezone: 'Europe/Paris', windows: [{ days: ['mon', 'tue'], from: '21:30', to: '07:00' }] };
 const SEVERAL: QuietHours = { windows: [...NIGHT.windows, { days: ['sun'], from: '12:00', to: '14:00' }] };
 
-/** What a browser sends for the page with these hours, after these changes. */
+/** The form that a browser sends for the page with these hours, after these changes. */
 function submitted(hours: QuietHours | null, changes: Record<string, string | string[]> = {}): URLSearchParams {
   const { choice, from, to, days, zone } = quietFormOf(hours);
   const fields = { quiet: choice, quiet_from: from, quiet_to: to, quiet_day: [...days], quiet_zone: zone };

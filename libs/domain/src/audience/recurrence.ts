@@ -20,7 +20,7 @@ export interface Recurrence {
 }
 
 export interface Occurrence {
-  /** What clocks show at it; of an occurrence in a gap of clocks, what they would show. */
+  /** Its local time; for an occurrence in a gap of local time, the time that the rule names. */
   local: string;
   at: Date;
 }

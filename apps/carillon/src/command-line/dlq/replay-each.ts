@@ -17,7 +17,7 @@ interface ReplayResult {
   failures: { id: string; code: string; message: string }[];
 }
 
-/** Replays dead letters at most `pace` a second. Throws if Carillon is away: the rest can be replayed later. */
+/** Replays dead letters at most `pace` a second. Throws if Carillon is unreachable: the rest can be replayed later. */
 export async function replayEach(client: ApiClient, ids: readonly string[], pace: number): Promise<ReplayResult> {
   const result: ReplayResult = { replayed: 0, skipped: 0, failed: 0, failures: [] };
   const progress = new ProgressLine();

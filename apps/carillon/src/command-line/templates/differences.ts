@@ -12,7 +12,7 @@ export interface Difference {
   diff: string;
 }
 
-/** What changes if `after` replaces `before`; null if nothing does. */
+/** The change that replaces `before` with `after`; null if they are equal. */
 export function differenceOf(
   name: string,
   before: TemplateSource | undefined,

@@ -20,7 +20,7 @@ interface StoredTemplate extends TemplateSource {
 }
 
 const TEMPLATES = '/api/v1/templates';
-/** What a template may include comes before it. */
+/** Partials and layouts come before the templates that may include them. */
 const KIND_ORDER = ['partial', 'layout', 'template'];
 
 export async function pullTemplates(folder: string, options: TemplatesRun): Promise<void> {

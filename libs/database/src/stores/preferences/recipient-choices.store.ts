@@ -16,7 +16,7 @@ export interface RecipientChoices {
   profile: { locale: string | null; timezone: string | null; createdAt: Date } | null;
 }
 
-/** What a recipient changes on the preference page. */
+/** The choices that a recipient makes on the preference page. */
 interface PageChoices extends PreferenceSet {
   quietHours: QuietHours | null;
 }

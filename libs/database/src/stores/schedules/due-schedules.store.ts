@@ -28,7 +28,7 @@ export interface DueSchedule extends Pick<Schedule, DueFields> {
   now: Date;
 }
 
-/** What became of an occurrence, and the next one. */
+/** The result of an occurrence, and the next one. */
 export interface ScheduleProgress extends SchedulePosition {
   schedule: Pick<DueSchedule, 'tenantId' | 'id' | 'nextLocal'>;
   /** Null if it was not fired. */
