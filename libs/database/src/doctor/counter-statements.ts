@@ -1,6 +1,7 @@
 // The statements of counter-checks.ts. Each reads one page of rows with counters after the key $1, $2.
 
 import { counterOf, deliveryStates, isStored, notificationCounters } from '#domain';
+import { INBOX_COUNTS } from '../stores/inbox-item.js';
 import { stateList } from '../stores/sending/delivery-moves.js';
 
 /** Rows of a page. */
@@ -68,11 +69,7 @@ cross join lateral (
 where n.tenant_id = w.tenant_id and n.id = w.id
 returning 1 as fixed`;
 
-const ITEM_COUNTS = `
-    count(*) filter (where i.archived_at is null)::integer as total,
-    count(*) filter (where i.archived_at is null and i.read_at is null)::integer as unread,
-    count(*) filter (where i.archived_at is null and i.seen_at is null)::integer as unseen,
-    coalesce(max(i.seq), 0) as last_seq`;
+const ITEM_COUNTS = `${INBOX_COUNTS}, coalesce(max(seq), 0) as last_seq`;
 
 /** Indexes: inbox_counters_pkey, inbox_items_pkey. */
 export const INBOXES = `

@@ -34,3 +34,9 @@ export interface InboxFilter {
   limit: number;
   cursor?: string | undefined;
 }
+
+/** The counters of inbox items; archived ones are not counted. */
+export const INBOX_COUNTS = `
+  count(*) filter (where archived_at is null) as total,
+  count(*) filter (where archived_at is null and read_at is null) as unread,
+  count(*) filter (where archived_at is null and seen_at is null) as unseen`;

@@ -1,5 +1,7 @@
 // The statements of retention.store.ts that delete the rows of one tenant.
 
+import { INBOX_COUNTS } from '../inbox-item.js';
+
 /**
  * Each statement reads the next `$4` rows of tenant `$1` between the ids `$2` and `$3`, deletes those that may be
  * deleted, and returns where it stopped: a run reads rows that stay once only. Rows are found by an array of their keys
@@ -96,9 +98,7 @@ with seen as materialized (
 ), updated_counters as (
   update inbox_counters c set total = c.total - g.total, unread = c.unread - g.unread, unseen = c.unseen - g.unseen
   from (
-    select recipient_id, count(*) filter (where archived_at is null) as total,
-           count(*) filter (where archived_at is null and read_at is null) as unread,
-           count(*) filter (where archived_at is null and seen_at is null) as unseen
+    select recipient_id, ${INBOX_COUNTS}
     from deleted group by recipient_id
   ) g
   where c.tenant_id = $1 and c.recipient_id = any (array(select recipient_id from locked_counters))

@@ -1,10 +1,5 @@
 import type { Statement } from '../../statement.js';
-
-/** The counters of inbox items; archived ones are not counted. */
-export const INBOX_COUNTS = `
-  count(*) filter (where archived_at is null) as total,
-  count(*) filter (where archived_at is null and read_at is null) as unread,
-  count(*) filter (where archived_at is null and seen_at is null) as unseen`;
+import { INBOX_COUNTS } from '../inbox-item.js';
 
 const LOCK_COUNTER = 'select from inbox_counters where tenant_id = $1 and recipient_id = $2 for update';
 

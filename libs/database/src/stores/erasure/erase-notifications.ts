@@ -3,9 +3,9 @@
 
 import type { Statement } from '../../statement.js';
 import { COMPARABLE_ADDRESS } from '../comparable-address.js';
+import { INBOX_COUNTS } from '../inbox-item.js';
 import { ERASE_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
 import { lockedDigests } from '../sending/digests/digest-record.js';
-import { INBOX_COUNTS } from './erase-inbox.js';
 import { LEASE_SECONDS } from './erase-recipient.js';
 
 /** Notifications in one transaction. At this size it holds its locks for about 0.1 s. */
