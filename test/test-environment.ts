@@ -150,7 +150,7 @@ export async function startTestEnvironment(options: TestEnvironmentOptions = {})
       await database.close();
       await drop();
       await rm(home, { recursive: true, force: true });
-      if (incomplete.length > 0) throw new Error(`log lines without tenant_id or trace_id:\n${incomplete.join('')}`);
+      if (incomplete.length > 0) throw new Error(`log lines without tenant_id or trace_id:\n${incomplete.join('\n')}`);
       if (found.length > 0) throw new Error(`${found.length} leaks:\n${found.slice(0, 20).join('\n')}`);
     },
   };

@@ -9,7 +9,7 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import kafkajs, { type Consumer, type Kafka, type Producer } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { parse } from 'yaml';
-import { type FinishedSpan, useSpanSink } from '#telemetry';
+import { type FinishedSpan, spanSink, useSpanSink } from '#telemetry';
 import { until } from '#testing';
 import { type KafkaService, startKafka } from '../../services/kafka.ts';
 import { leaksInText } from '../canary/find-leaks.js';
@@ -229,12 +229,13 @@ describe('requests from the topic', () => {
 
   it('add spans to the traces only with a valid key', async () => {
     const spans: FinishedSpan[] = [];
+    const before = spanSink();
     useSpanSink({ isSampled: () => true, add: (span) => void spans.push(span) });
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
     const headers = { traceparent, 'x-api-key': 'car_wrong' };
     expect((await ask('stranger', simulated('ok'), headers)).at(-1)).toMatchObject({ status: 401 });
     const invalid = await ask('known', {}, { traceparent, 'x-api-key': tenant.apiKey });
-    useSpanSink(undefined);
+    useSpanSink(before);
     expect(invalid.at(-1)).toMatchObject({ status: 422 });
     const accepts = spans.filter(({ name }) => name === 'accept');
     expect(accepts).toMatchObject([
