@@ -24,12 +24,13 @@ import { b18 } from './b18-receipts.ts';
 import { b19 } from './b19-reads.ts';
 import { b20 } from './b20-backlog.ts';
 import { b21 } from './b21-recurring.ts';
+import { b22 } from './b22-traces.ts';
 import { BenchEnvironment } from './bench-environment.ts';
 import { calibrate } from './calibration.ts';
 import type { Figures, Size } from './scenario.ts';
 import { Services } from './services.ts';
 
-const scenarios = [b1, b2, b3, b4, b5, b6, b7, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, b20, b21];
+const scenarios = [b1, b2, b3, b4, b5, b6, b7, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, b20, b21, b22];
 
 const { values } = parseArgs({
   options: {
