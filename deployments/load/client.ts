@@ -7,8 +7,8 @@ import { WebSocket } from 'ws';
 const ADDRESS = 'load@example.com';
 const TEMPLATE = 'load-test';
 const CONTENT = {
-  email: { subject: 'Load test', text: 'Number {{number}}' },
-  in_app: { title: 'Load test {{number}}', body: 'One of many' },
+  email: { subject: 'Load test', text: 'Number {{sequence}}' },
+  in_app: { title: 'Load test {{sequence}}', body: 'One of many' },
 };
 
 export interface LoadClient {
@@ -62,7 +62,7 @@ export async function makeClient(url: string, internalUrl: string, adminToken: s
         recipient: { id: recipientId, email: ADDRESS },
         channels,
         template_id: TEMPLATE,
-        payload: { number },
+        payload: { sequence: number },
         idempotency_key: `load-${number}`,
       });
       return String(sent['id']);
