@@ -114,13 +114,15 @@ describe('a connection to Redis', () => {
     proxy.reset();
     const startedAt = performance.now();
     expect((await inFlight).every(({ status }) => status === 'rejected')).toBe(true);
-    expect(performance.now() - startedAt).toBeLessThan(500);
+    // Less than the second that a command may take.
+    expect(performance.now() - startedAt).toBeLessThan(900);
     expect(redis.connected).toBe(false);
 
     await admin.config('RESETSTAT');
+    const refusedAt = performance.now();
     const refused = await Promise.allSettled(Array.from({ length: 1_000 }, () => redis.publish('c', 'x')));
     expect(refused.every(({ status }) => status === 'rejected')).toBe(true);
-    expect(performance.now() - startedAt).toBeLessThan(900);
+    expect(performance.now() - refusedAt).toBeLessThan(900);
     proxy.pass();
     await until('it is back', () => redis.connected);
     await redis.publish('c', 'y');
@@ -157,7 +159,7 @@ describe('a connection to Redis', () => {
     const startedAt = performance.now();
     await expect(redis.publish('c', 'x')).rejects.toThrow();
     expect(performance.now() - startedAt).toBeGreaterThan(950);
-    expect(performance.now() - startedAt).toBeLessThan(1_900);
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
     await until('it gives the connection up', () => !redis.connected, 6_000);
     proxy.pass();
     await until('it is back', () => redis.connected);
