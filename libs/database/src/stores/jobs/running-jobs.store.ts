@@ -37,8 +37,8 @@ export class RunningJobsStore {
 
   /**
    * Runs one chunk of a due job of these kinds: of the next tenant after `afterTenant` that has one. The lock of the
-   * job's row is the lease: it ends with this transaction, whether the worker commits, fails or dies. `work` runs in
-   * the transaction that stores the cursor, so a chunk happens once or not at all. Null if no job is due.
+   * job's row is the lease: it ends with this transaction, whether the worker commits, fails or dies. `work` gets the
+   * transaction that stores the cursor: what it writes there is committed once or not at all. Null if no job is due.
    */
   async runNext(
     afterTenant: string,

@@ -3,7 +3,14 @@ import type { Database } from '../../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../../../page.js';
 import type { Statement } from '../../../statement.js';
 import { type AuditNote, auditInsert, noteValues } from '../../audit/audit-entry.js';
-import { type LetterScope, RECORDED, REPLAY, type ReplayedLetter, refusalOf, replayValues } from './replay-letter.js';
+import {
+  AUDIT_FIELDS,
+  type LetterScope,
+  REPLAY,
+  type ReplayedLetter,
+  refusalOf,
+  replayValues,
+} from './replay-letter.js';
 
 export interface DeadLetter {
   id: string;
@@ -123,8 +130,8 @@ export class DeadLettersStore {
   }
 
   /**
-   * The next dead letters of a replay, in the order of their ids. With those that this replay has replayed: a chunk
-   * that is repeated after its worker was lost counts them again. Reads few, even if none of the tenant's matches.
+   * The next dead letters of a replay, in the order of their ids. Includes those that this replay has replayed: a chunk
+   * that is repeated after its worker was lost counts them again. Examines at most {@link PAGE_EXAMINED}.
    * Index: dead_letters_pkey.
    */
   async toReplay(tenantId: string, { filter, requestedAt, after, limit }: ReplayPage): Promise<LettersToReplay> {
@@ -136,12 +143,13 @@ export class DeadLettersStore {
         'settled_at is null and (replayed_at is null or replayed_at >= ?)': requestedAt,
       },
     );
-    const at = values.push(tenantId, after, PAGE_EXAMINED, limit);
+    const add = (value: unknown): string => `$${values.push(value)}`;
+    const [tenant, from, examined, most] = [add(tenantId), add(after), add(PAGE_EXAMINED), add(limit)];
     const text = `
 with seen as materialized (
-  select * from dead_letters where tenant_id = $${at - 3} and id > $${at - 2} order by id limit $${at - 1}
+  select * from dead_letters where tenant_id = ${tenant} and id > ${from} order by id limit ${examined}
 )
-select array(select id from seen ${where} order by id limit $${at}) as ids, (select count(*) from seen) as count,
+select array(select id from seen ${where} order by id limit ${most}) as ids, (select count(*) from seen) as count,
        (select id from seen order by id desc limit 1) as last`;
     const [row] = await this.query<{ ids: string[]; count: number; last: string | null }>(tenantId, { text, values });
     const { ids, count, last } = row!;
@@ -220,6 +228,6 @@ with discarded as (
   delete from dead_letters where id = $1 and ($7::uuid is null or tenant_id = $7)
   returning tenant_id, id, delivery_id, channel
 ), audit_entries as (
-  ${auditInsert(2, `select tenant_id, id::text, ${RECORDED}, null::jsonb from discarded`)}
+  ${auditInsert(2, `select tenant_id, id::text, ${AUDIT_FIELDS}, null::jsonb from discarded`)}
 )
 select id from discarded`;

@@ -8,8 +8,8 @@ import { MESSAGE_KEY } from '../message-key.js';
 /** The tenant whose dead letters a caller sees; null: those of all tenants, for the operator. */
 export type LetterScope = string | null;
 
-/** The fields of an audit entry. */
-export const RECORDED = `jsonb_build_object('delivery_id', delivery_id, 'channel', channel)`;
+/** What an audit entry has about the delivery of a dead letter. */
+export const AUDIT_FIELDS = `jsonb_build_object('delivery_id', delivery_id, 'channel', channel)`;
 
 /** The priorities of notifications: 1 to 10. */
 const PRIORITIES = Array.from({ length: 10 }, (_, index) => index + 1);
@@ -83,7 +83,7 @@ with target as materialized (
          ${MESSAGE_KEY}
   from replayable
 ), audit_entries as (
-  ${auditInsert(3, `select tenant_id, $1::uuid::text, null::jsonb, ${RECORDED} from replayable`)}
+  ${auditInsert(3, `select tenant_id, $1::uuid::text, null::jsonb, ${AUDIT_FIELDS} from replayable`)}
 )
 select delivery_id as "deliveryId", channel, state, expired, priority, replayed_at as "replayedAt",
        exists (select from replayable) as replayed
