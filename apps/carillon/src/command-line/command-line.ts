@@ -12,8 +12,8 @@ import { addTailCommand } from './tail.command.js';
 import { addTemplatesCommands } from './templates/templates.commands.js';
 
 const EXIT_CODES = `
-Exit codes: 0 done, 1 failed, 2 wrong command or setting, 3 refused by Carillon, 4 Carillon or the database is away,
-5 done with something to act on (findings, failed items). docs/cli.md has more.`;
+Exit codes: 0 done, 1 failed, 2 wrong command or setting, 3 refused by Carillon, 4 Carillon or the database is
+unreachable, 5 done with something to act on (findings, failed items). docs/cli.md has more.`;
 
 /**
  * All commands. They import what they need when they run, so that `carillon --help` does not load the product: it takes
