@@ -57,7 +57,7 @@ async function chunksOf(tenantId: string, reason: string, maxItems: number) {
   return chunks;
 }
 
-it('examines a limited number of dead letters in a chunk, whether they match or not', async () => {
+it('a replay examines a limited number of dead letters in a chunk, whether they match or not', async () => {
   const tenant = await makeLetters();
   const none = { items: 0, failed: 0 };
   expect(await chunksOf(tenant, 'misconfigured', 1_000)).toEqual([
@@ -79,7 +79,7 @@ it('examines a limited number of dead letters in a chunk, whether they match or 
   expect(paced.reduce((sum, { items }) => sum + items, 0)).toBe(10);
 });
 
-it('reads the dead letters of a chunk by the primary key', async () => {
+it('a replay reads the dead letters of a chunk by the primary key', async () => {
   const tenant = await makeLetters();
   const plans: string[] = [];
   const explaining = new Proxy(database, {

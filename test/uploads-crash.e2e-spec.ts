@@ -34,7 +34,7 @@ async function countOf(text: string): Promise<number> {
   return rows[0]!.count;
 }
 
-it('sends exactly once to each line, while another tenant is served', { timeout: 120_000 }, async () => {
+it('an upload with killed workers sends once to each line, beside another tenant', { timeout: 120_000 }, async () => {
   const lines = Array.from({ length: LINES }, (_, index) => JSON.stringify({ recipient_id: `line-${index}` }));
   const head = JSON.stringify({ channel: 'in_app', content: CONTENT.in_app });
   const headers = { 'Content-Type': 'application/x-ndjson' };

@@ -88,7 +88,7 @@ describe('an address found under CARILLON_HOME', { timeout: 60_000 }, () => {
     }
   });
 
-  it('gives no path and no query', async () => {
+  it('is used without its path and query', async () => {
     writeHome({ url: `${url}/elsewhere?x=` });
     await carillon(SEND, { CARILLON_HOME: home });
     expect(received.map((one) => one.url)).toEqual(['/api/v1/notifications']);

@@ -58,7 +58,7 @@ describe('carillon', { timeout: 60_000 }, () => {
     }
   });
 
-  it('migrates a database, and says in JSON what it did', async () => {
+  it('reports a current database as migrated, in JSON and as text, and a missing DATABASE_URL with 2', async () => {
     const clone = await cloneDatabase(inject('postgresUrl'));
     const environment = { DATABASE_URL: clone.url };
     const current = await carillon(['migrate', '--json'], environment);
@@ -120,7 +120,7 @@ describe('an embedded Carillon', { timeout: 120_000 }, () => {
     expect([doctor.code, doctor.json().healthy]).toEqual([0, true]);
   });
 
-  it('keeps its credentials from an address that was given', async () => {
+  it('does not send its credentials to an address that was given', async () => {
     const given = { ...environment, CARILLON_URL: /ready on (\S+)/.exec(started.stdout())![1]! };
     for (const args of [['tail'], ['dlq', 'list']]) {
       const refused = await carillon(args, given);

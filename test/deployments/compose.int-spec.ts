@@ -103,7 +103,7 @@ describe('the compose file', { timeout: 600_000 }, () => {
     }
   });
 
-  it('has one root, which reads the logs of Docker, receives nothing and reaches only Loki', () => {
+  it('has one container that runs as root: it reads the logs of Docker, receives nothing and reaches only Loki', () => {
     expect(services.filter(([, { user }]) => user?.startsWith('0')).map(([name]) => name)).toEqual(['log-collector']);
     const mounted = services.filter(([, { volumes }]) => volumes?.some((mount) => mount.startsWith('/')));
     expect(mounted.map(([name]) => name)).toEqual(['log-collector']);
