@@ -46,10 +46,10 @@ async function makeLetters(): Promise<string> {
 
 /** The chunks of a job until its end. */
 async function chunksOf(tenantId: string, reason: string, maxItems: number) {
-  const kind = new DeadLetterReplayKind(new DeadLettersStore(database, () => undefined));
+  const kind = new DeadLetterReplayKind('dead_letter_replay', new DeadLettersStore(database, () => undefined));
   const chunks = [];
   for (let cursor = {}, isLast = false; !isLast; ) {
-    const job = { tenantId, createdAt: new Date(), input: { filter: { reason } }, cursor, maxItems };
+    const job = { tenantId, id: newId(), createdAt: new Date(), input: { filter: { reason } }, cursor, maxItems };
     const chunk = await kind.runChunk(job as unknown as LockedJob);
     chunks.push({ items: chunk.items, failed: chunk.failed, cursor: chunk.cursor });
     ({ cursor, isLast } = chunk);
@@ -92,7 +92,8 @@ it('a replay reads the dead letters of a chunk by the primary key', async () => 
       };
     },
   });
-  const page = { filter: { reason: 'misconfigured' }, requestedAt: new Date(), after: idOf(0), limit: 200 };
+  const filter = { reason: 'misconfigured' };
+  const page = { filter, job: newId(), requestedAt: new Date(), after: idOf(0), limit: 200 };
   await new DeadLettersStore(explaining, () => undefined).toReplay(tenant, page);
   expect(plans).toEqual([expect.stringMatching(/Index Scan using dead_letters_pkey/)]);
   expect(plans[0]).not.toMatch(/Seq Scan/);

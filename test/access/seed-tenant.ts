@@ -37,6 +37,8 @@ export interface OperatorExamples {
   tenant: string;
   apiKey: string;
   deadLetter: string;
+  /** A replay that has ended. */
+  operatorReplay: string;
   platformProviderAccount: string;
   platformTemplate: string;
 }
@@ -173,6 +175,7 @@ export async function seedOperator(operator: Call, call: Call, tenant: string): 
     content: { subject: 'Rejected', text: 'Rejected' },
   });
   const letter = await firstOf(operator, `/internal/dlq?channel=email&tenant_id=${tenant}`);
+  const replay = await make('POST', '/internal/dlq/replay', { filter: { channel: 'chat' } });
   const template = await make('POST', '/internal/templates', {
     key: 'platform-template',
     channel: 'email',
@@ -182,6 +185,7 @@ export async function seedOperator(operator: Call, call: Call, tenant: string): 
     tenant,
     apiKey: key.id,
     deadLetter: letter.id,
+    operatorReplay: replay.id,
     platformProviderAccount: account.id,
     platformTemplate: template.id,
   };

@@ -80,10 +80,10 @@ export { SchedulesStore } from './stores/schedules/schedules.store.js';
 export { AcceptStore, type StoreResult } from './stores/sending/accept.store.js';
 export {
   type DeadLetter,
-  type DeadLetterFilter,
   DeadLettersStore,
   type LetterCount,
 } from './stores/sending/dead-letters/dead-letters.store.js';
+export type { DeadLetterFilter } from './stores/sending/dead-letters/letter-conditions.js';
 export { DeliveriesStore } from './stores/sending/deliveries.store.js';
 export type { DeliveryContext, RecipientProfile } from './stores/sending/delivery-context.js';
 export type { ClosedDigest } from './stores/sending/digests/digest-statements.js';

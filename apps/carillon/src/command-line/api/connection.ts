@@ -9,9 +9,25 @@ export interface ConnectionOptions {
 
 type Credential = 'api-key' | 'admin-token';
 
+/** For a command that takes both: `isApiKeyGiven` if the API key is an option and not a variable. */
+export interface EitherCredential extends ConnectionOptions {
+  isApiKeyGiven?: boolean;
+}
+
 const HEADERS = { 'api-key': 'X-API-Key', 'admin-token': 'X-Admin-Token' } as const;
 const NAMES = { 'api-key': 'API key', 'admin-token': 'admin token' } as const;
 const VARIABLES = { 'api-key': 'CARILLON_API_KEY', 'admin-token': 'CARILLON_ADMIN_TOKEN, ADMIN_TOKEN' } as const;
+
+/**
+ * For commands of operators that tenants may use too: the API key if it is an option, or without an admin token. So a
+ * variable never replaces what was written on the command line.
+ */
+export async function chosenCredential(options: EitherCredential): Promise<Credential> {
+  if (options.isApiKeyGiven) return 'api-key';
+  const { localAccess } = await import('#config');
+  const hasToken = Boolean(options.adminToken || localAccess().adminToken);
+  return hasToken || options.apiKey === undefined ? 'admin-token' : 'api-key';
+}
 
 /**
  * A client for the tenant's routes (`api-key`) or the operator's (`admin-token`). An address that was given gets the

@@ -22,6 +22,8 @@ export interface ReplayedLetter {
   expired: boolean;
   priority: number;
   replayedAt: Date | null;
+  /** The job that replayed it before. */
+  replayJob: string | null;
   replayed: boolean;
 }
 
@@ -33,8 +35,8 @@ export function refusalOf(id: string, { deliveryId, replayedAt, state }: Replaye
   return new DomainError('conflict', `Delivery ${deliveryId} has expired; sending it now would be too late.`);
 }
 
-export function replayValues(scope: LetterScope, id: string, audit: AuditNote | null): unknown[] {
-  return [id, PRIORITIES.map(laneOf), ...noteValues(audit), scope];
+export function replayValues(scope: LetterScope, id: string, audit: AuditNote | null, job: string | null): unknown[] {
+  return [id, PRIORITIES.map(laneOf), ...noteValues(audit), scope, job];
 }
 
 /**
@@ -56,18 +58,19 @@ with target as materialized (
       select carillon_ordering_lock(tenant_id, ordering_key) from target where ordering_key is not null)))
   for update of d
 ), locked_letter as materialized (
-  select l.replayed_at from dead_letters l
+  select l.replayed_at, l.replay_job from dead_letters l
   where l.id = $1 and (select count(*) from locked_delivery) = 1
   for update of l
 ), checked as materialized (
-  select t.*, d.state, d.channel, d.attempts, d.recipient_id, l.replayed_at,
+  select t.*, d.state, d.channel, d.attempts, d.recipient_id, l.replayed_at, l.replay_job,
          coalesce(t.expires_at <= now(), false) as expired
   from target t, locked_delivery d, locked_letter l
 ), replayable as materialized (
   select * from checked
   where replayed_at is null and ${guard(REPLAY_MOVES, 'state', "'waiting'")} and not expired
 ), replayed_letters as (
-  update dead_letters l set replayed_at = now() from replayable r where l.tenant_id = r.tenant_id and l.id = $1
+  update dead_letters l set replayed_at = now(), replay_job = $9::uuid
+  from replayable r where l.tenant_id = r.tenant_id and l.id = $1
 ), changed_deliveries as (
   update deliveries d set state = 'waiting', reason = null
   from replayable r where d.tenant_id = r.tenant_id and d.id = r.delivery_id
@@ -86,5 +89,6 @@ with target as materialized (
   ${auditInsert(3, `select tenant_id, $1::uuid::text, null::jsonb, ${AUDIT_FIELDS} from replayable`)}
 )
 select delivery_id as "deliveryId", channel, state, expired, priority, replayed_at as "replayedAt",
+       replay_job as "replayJob",
        exists (select from replayable) as replayed
 from checked`;
