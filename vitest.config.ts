@@ -37,7 +37,7 @@ export default defineConfig({
           name: 'inside',
           include: ['apps/**/*.spec.ts', 'libs/**/*.spec.ts', 'test/**/*.spec.ts', 'test/**/*.int-spec.ts'],
           exclude: [
-            ...(noRedis ? ['test/seams/{limiter,bus,redis}.*'] : []),
+            ...(noRedis ? ['test/seams/{limiter,bus,redis,redis-tls}.*'] : []),
             ...(noKafka ? ['test/seams/transport.*'] : []),
             ...(noTools ? ['test/deployments/{chart,compose}.*'] : []),
           ],

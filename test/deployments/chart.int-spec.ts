@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { loadConfig, secretSettings, settingsSchema } from '#config';
@@ -206,6 +206,19 @@ describe('the chart', { timeout: 120_000 }, () => {
     const names = environmentOf(podOf(job)).map((each: Json) => each.name);
     expect(names).toEqual(['DATABASE_URL', 'TENANT_DATABASE_URL', 'PLATFORM_DATABASE_URL']);
     expect(render('bare-values.yaml')['Job carillon-migration']).toBeUndefined();
+  });
+
+  it('mounts the Secret with the certificates where their settings expect them, not into the migration', () => {
+    const resources = render('tls-values.yaml');
+    for (const role of ['api', 'worker']) {
+      const pod = podOf(resources[`Deployment carillon-${role}`]);
+      const { name, mountPath } = pod.containers[0].volumeMounts.find(({ readOnly }: Json) => readOnly);
+      expect(pod.volumes).toContainEqual({ name, secret: { secretName: 'carillon-certificates', defaultMode: 0o440 } });
+      const files = environmentOf(pod).filter((each: Json) => each.name.endsWith('_FILE'));
+      expect(files.map(({ value }: Json) => dirname(value))).toEqual(Array.from({ length: 4 }, () => mountPath));
+    }
+    expect(JSON.stringify(resources['Job carillon-migration'])).not.toContain('certificates');
+    expect(JSON.stringify(render('minimal-values.yaml'))).not.toContain('certificates');
   });
 
   it('scales the API on processor time and workers on the age of the queue, a metric that exists', () => {
