@@ -1,9 +1,6 @@
 // TLS and logins against a real Redis: certificates of a private CA, host names, passwords, certificates of clients.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
@@ -13,17 +10,15 @@ import { connectionAdvice, loadConfig } from '#config';
 import { Redis } from '#redis';
 import { until } from '#testing';
 import { type Certificate, makeCa, type PrivateCa } from '../../services/certificates.ts';
-import { freePort } from '../../services/programs.ts';
+import { startSecureRedis } from '../../services/redis.ts';
 
 let directory: string;
 let ca: PrivateCa;
 let otherCa: PrivateCa;
 let own: Certificate;
-let server: ChildProcess;
-/** The port that asks for no certificate, and the one that needs one of the client. */
-let port: number;
-let mutualPort: number;
-let mutual: ChildProcess;
+let server: { port: number; stop(): Promise<void> };
+/** Needs a certificate of the client. */
+let mutual: typeof server;
 const opened: Redis[] = [];
 
 beforeAll(async () => {
@@ -31,33 +26,16 @@ beforeAll(async () => {
   [ca, otherCa] = await Promise.all([makeCa(directory, 'ca'), makeCa(directory, 'other-ca')]);
   const certificate = await ca.issue('localhost');
   own = await ca.issue('carillon');
-  [port, mutualPort] = [await freePort(), await freePort()];
-  server = start(port, certificate, 'no');
-  mutual = start(mutualPort, certificate, 'yes');
-  await until('they listen', async () => (await accepts(port)) && (await accepts(mutualPort)));
+  server = await startSecureRedis({ directory, ca, certificate, mutual: false });
+  mutual = await startSecureRedis({ directory, ca, certificate, mutual: true });
 });
 afterAll(async () => {
-  for (const child of [server, mutual]) if (child?.kill()) await once(child, 'exit');
+  for (const each of [server, mutual]) await each?.stop();
   await rm(directory, { recursive: true, force: true });
 });
 afterEach(async () => {
   for (const redis of opened.splice(0)) await redis.close();
 });
-
-function start(at: number, { certFile, keyFile }: Certificate, authenticateClients: 'yes' | 'no'): ChildProcess {
-  const tls = ['--tls-port', `${at}`, '--port', '0', '--tls-cert-file', certFile, '--tls-key-file', keyFile];
-  const clients = ['--tls-ca-cert-file', ca.certFile, '--tls-auth-clients', authenticateClients];
-  const user = ['--user', 'ann', 'on', '>p@ss', '~*', '&*', '+@all', '--user', 'default', 'off'];
-  const parameters = [...tls, ...clients, ...user, '--save', '', '--dir', directory];
-  return spawn('redis-server', parameters, { stdio: 'ignore' });
-}
-
-function accepts(at: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connectTcp(at, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
-    socket.on('connect', () => socket.destroy());
-  });
-}
 
 interface Opened {
   redis: Redis;
@@ -80,13 +58,13 @@ describe('a rediss:// URL', () => {
   it('connects with TLS, user, password and number, and only to a server whose certificate is trusted', async () => {
     const trusted = getCACertificates('default');
     try {
-      const { redis, faults } = await open({ REDIS_URL: `rediss://ann:p%40ss@localhost:${port}/3` });
+      const { redis, faults } = await open({ REDIS_URL: `rediss://ann:p%40ss@localhost:${server.port}/3` });
       expect(redis.connected).toBe(false);
       expect(faults[0]?.message).toMatch(/unable to verify|self.signed certificate|unable to get/);
       // As NODE_EXTRA_CA_CERTS does.
       setDefaultCACertificates([...trusted, ca.cert]);
       await until('it is trusted', () => redis.connected);
-      const other = new RedisClient(`rediss://ann:p%40ss@localhost:${port}`);
+      const other = new RedisClient(`rediss://ann:p%40ss@localhost:${server.port}`);
       expect(await other.client('LIST')).toMatch(/ db=3 .*user=ann /);
       other.disconnect();
     } finally {
@@ -95,7 +73,7 @@ describe('a rediss:// URL', () => {
   });
 
   it('trusts the CA of REDIS_TLS_CA_FILE', async () => {
-    const url = `rediss://ann:p%40ss@localhost:${port}`;
+    const url = `rediss://ann:p%40ss@localhost:${server.port}`;
     const { redis, faults } = await open({ REDIS_URL: url, REDIS_TLS_CA_FILE: ca.certFile });
     expect(redis.connected).toBe(true);
     await redis.publish('c', 'x');
@@ -104,10 +82,10 @@ describe('a rediss:// URL', () => {
 
   it('does not connect with a wrong CA, host name or password, and says once which setting to check', async () => {
     const cases = [
-      { url: `rediss://ann:p%40ss@localhost:${port}`, ca: otherCa, setting: 'REDIS_TLS_CA_FILE' },
-      { url: `rediss://ann:p%40ss@127.0.0.1:${port}`, ca, setting: 'REDIS_URL: the certificate' },
-      { url: `rediss://ann:wr0ng@localhost:${port}`, ca, setting: 'the password in REDIS_URL' },
-      { url: `rediss://localhost:${port}`, ca, setting: 'the password in REDIS_URL' },
+      { url: `rediss://ann:p%40ss@localhost:${server.port}`, ca: otherCa, setting: 'REDIS_TLS_CA_FILE' },
+      { url: `rediss://ann:p%40ss@127.0.0.1:${server.port}`, ca, setting: 'REDIS_URL: the certificate' },
+      { url: `rediss://ann:wr0ng@localhost:${server.port}`, ca, setting: 'the password in REDIS_URL' },
+      { url: `rediss://localhost:${server.port}`, ca, setting: 'the password in REDIS_URL' },
     ];
     const all = await Promise.all(
       // Each makes several attempts.
@@ -123,7 +101,7 @@ describe('a rediss:// URL', () => {
   });
 
   it('shows the certificate of REDIS_TLS_CERT_FILE to a server that wants one', async () => {
-    const url = { REDIS_URL: `rediss://ann:p%40ss@localhost:${mutualPort}`, REDIS_TLS_CA_FILE: ca.certFile };
+    const url = { REDIS_URL: `rediss://ann:p%40ss@localhost:${mutual.port}`, REDIS_TLS_CA_FILE: ca.certFile };
     const refused = await open(url);
     expect(refused.redis.connected).toBe(false);
     // Often the connection is reset before the reason is read.
