@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { collectorMissing } from './services/collector.ts';
 import { deploymentToolsMissing } from './services/deployment-tools.ts';
 import { kafkaMissing } from './services/kafka.ts';
 import { redisMissing } from './services/redis.ts';
@@ -20,6 +21,9 @@ for (const [name, why] of Object.entries({ Redis: noRedis, Kafka: noKafka, 'Helm
   if (why && process.env.CI) throw new Error(`CI runs everything, and ${name} is missing: ${why}`);
   if (why) console.warn(`SKIPPED: what needs ${name}, because there is ${why}. See CONTRIBUTING.md.`);
 }
+// Takes too long to build for CI; it is for those who change deployments/otel.
+const noCollector = collectorMissing(join(import.meta.dirname, '.services'));
+if (noCollector) console.warn(`SKIPPED: test/deployments/collector.int-spec.ts, because ${noCollector}`);
 
 const endToEnd = (profile: 'postgres' | 'redis' | 'scale', ...more: string[]) => ({
   extends: true as const,
@@ -39,6 +43,7 @@ export default defineConfig({
           exclude: [
             ...(noRedis ? ['test/seams/{limiter,bus,redis,redis-tls}.*'] : []),
             ...(noKafka ? ['test/seams/transport.*'] : []),
+            ...(noCollector ? ['test/deployments/collector.*'] : []),
             ...(noTools ? ['test/deployments/{chart,compose}.*'] : []),
           ],
           provide: { profile: 'postgres' },
