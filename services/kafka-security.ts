@@ -21,7 +21,7 @@ export interface SecureListeners extends MoreListeners {
   mutualPort: number;
 }
 
-export interface SecureListenersOptions {
+interface SecureListenersOptions {
   directory: string;
   /** Also signs the certificates of clients. */
   ca: PrivateCa;

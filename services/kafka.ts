@@ -23,7 +23,7 @@ export interface KafkaService {
   stop(): Promise<void>;
 }
 
-export interface KafkaServiceOptions {
+interface KafkaServiceOptions {
   directory: string;
   jars: string;
   port?: number;
