@@ -12,6 +12,7 @@ import {
 import { type Prisma, PrismaClient } from './generated/client.js';
 import { derivedUrls, type LoginUrls, rightsFault } from './logins.js';
 import { isOutage, unavailableOf } from './outage.js';
+import { refuseOldServer, SERVER_VERSION, type ServerVersion } from './server-version.js';
 import type { Sql, Statement } from './statement.js';
 import { TenantQuery } from './tenant-query.js';
 
@@ -167,9 +168,10 @@ export class Database {
       await outageAsUnavailable(async () => (await this.readingPool.query<Row>(statement)).rows),
   };
 
-  /** Throws if the server cannot be reached within 1.5 s, or does not admit the platform's login. */
+  /** Throws if the server cannot be reached within 1.5 s, does not admit the platform's login, or is too old. */
   async ping(): Promise<void> {
-    await this.healthPool.query('select 1');
+    const { rows } = await this.healthPool.query<ServerVersion>(SERVER_VERSION);
+    refuseOldServer(rows[0]!);
   }
 
   /**

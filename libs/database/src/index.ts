@@ -16,6 +16,7 @@ export { PlatformKeys } from './secrets/platform-keys.js';
 export { countSealed, type RewrapProgress, rewrapSecrets, type SealedCount } from './secrets/rewrap-secrets.js';
 export { sealedColumns } from './secrets/sealed-columns.js';
 export { SecretBox, type SecretPlace, WrongMasterKey } from './secrets/secret-box.js';
+export { ServerTooOld } from './server-version.js';
 export type { Sql, Statement } from './statement.js';
 export { type ApiKey, ApiKeysStore, type KeyHash, type KnownKey } from './stores/api-keys.store.js';
 export { type AuditEntry, type AuditFilter, AuditStore } from './stores/audit/audit.store.js';

@@ -73,6 +73,7 @@ const NAMED_ERRORS: Readonly<Record<string, number>> = {
   ConfigError: exitCodes.usage,
   LoginsNotCreated: exitCodes.failed,
   MigrationFailed: exitCodes.failed,
+  ServerTooOld: exitCodes.usage,
   WrongMasterKey: exitCodes.usage,
 };
 
