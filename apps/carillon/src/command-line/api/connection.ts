@@ -1,7 +1,8 @@
 import { usageError } from '../exit-codes.js';
+import { type JsonOption, printNote } from '../output.js';
 import { ApiClient } from './api-client.js';
 
-export interface ConnectionOptions {
+export interface ConnectionOptions extends JsonOption {
   url?: string;
   apiKey?: string;
   adminToken?: string;
@@ -56,7 +57,9 @@ export async function connect(options: ConnectionOptions, needed: Credential): P
     );
   const url = needed === 'admin-token' ? (local.operatorUrl ?? local.url) : local.url;
   const credential = needed === 'api-key' ? local.apiKey : local.adminToken;
-  return client(loopbackOrigin(url, home), needed, credential);
+  const origin = loopbackOrigin(url, home);
+  if (!options.json) printNote(`Uses the Carillon on ${origin}, found in ${home}.`);
+  return client(origin, needed, credential);
 }
 
 function client(url: string, needed: Credential, credential: string | undefined): ApiClient {
