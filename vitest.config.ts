@@ -104,6 +104,7 @@ export default defineConfig({
       ...onPostgres(17, NEAR_THE_DATABASE),
     ],
     globalSetup: ['test/global-setup.ts'],
+    setupFiles: ['test/setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,
