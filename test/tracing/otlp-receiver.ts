@@ -15,6 +15,8 @@ export interface ReceivedSpan {
   startedAt: number;
   endedAt: number;
   attributes: Record<string, unknown>;
+  /** The first span of another trace that it links to. */
+  link: { traceId: string; spanId: string } | undefined;
   /** The message of a status of error. */
   error: string | undefined;
 }
@@ -97,6 +99,7 @@ interface OtlpSpan {
   /** A collector leaves out what is empty. */
   attributes?: Attribute[];
   status?: { code?: number; message?: string };
+  links?: { traceId: string; spanId: string }[];
 }
 
 interface OtlpTraces {
@@ -119,6 +122,7 @@ function spansIn({ resourceSpans = [] }: Partial<OtlpTraces>): ReceivedSpan[] {
         startedAt: Number(span.startTimeUnixNano) / 1e9,
         endedAt: Number(span.endTimeUnixNano) / 1e9,
         attributes: attributesOf(span.attributes),
+        link: span.links?.[0],
         error: span.status?.code === ERROR ? (span.status.message ?? '') : undefined,
       })),
     ),

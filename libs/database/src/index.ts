@@ -95,7 +95,7 @@ export {
   newEventNotification,
   wants,
 } from './stores/sending/event-notification.js';
-export { EVENTS_KEPT_DAYS, EventsStore, type StoredEvent } from './stores/sending/events.store.js';
+export { EVENTS_KEPT_DAYS, EventsStore, type StoredEvent, type TracedEvent } from './stores/sending/events.store.js';
 export { type FirstAnswer, FirstAnswersStore } from './stores/sending/first-answers.store.js';
 export { AccountPacesStore } from './stores/sending/limits/account-paces.store.js';
 export { type DeliveryLimits, deliveryLimits } from './stores/sending/limits/delivery-limits.js';

@@ -48,7 +48,7 @@ export function replayValues(scope: LetterScope, id: string, audit: AuditNote | 
  */
 export const REPLAY = `
 with target as materialized (
-  select l.tenant_id, l.delivery_id, n.id as notification_id, n.priority, n.expires_at, n.ordering_key
+  select l.tenant_id, l.delivery_id, n.id as notification_id, n.priority, n.expires_at, n.ordering_key, n.traceparent
   from dead_letters l join notifications n on n.tenant_id = l.tenant_id and n.id = l.notification_id
   where l.id = $1 and ($8::uuid is null or l.tenant_id = $8)
 ), locked_delivery as materialized (
@@ -81,9 +81,9 @@ with target as materialized (
   select tenant_id, delivery_id, gen_random_uuid(), 'replayed' from replayable
 ), due_rows as (
   insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, attempt, expires_at, ordering_key,
-                              message_key)
+                              message_key, traceparent)
   select tenant_id, delivery_id, channel, ($2::smallint[])[priority], now(), attempts, expires_at, ordering_key,
-         ${MESSAGE_KEY}
+         ${MESSAGE_KEY}, traceparent
   from replayable
 ), audit_entries as (
   ${auditInsert(3, `select tenant_id, $1::uuid::text, null::jsonb, ${AUDIT_FIELDS} from replayable`)}
