@@ -21,7 +21,8 @@ const tenants = [newId(), newId()] as const;
 const FILL = `
 with made as (
   insert into notifications (tenant_id, id, recipient_id, category, channels, priority, total, succeeded)
-  select ($1::uuid[])[1 + n % 2], (lpad(to_hex($2::bigint + 1000 * n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid,
+  select ($1::uuid[])[1 + n % 2],
+         (lpad(to_hex($2::bigint + 1000 * n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid,
          'ann', 'default', '{email}', 5, 1, 1
   from generate_series(1, $3::int) n returning tenant_id, id
 )
@@ -35,7 +36,7 @@ beforeAll(async () => {
   const clone = await cloneDatabase(inject('postgresUrl'));
   ({ url, drop } = clone);
   sql = await connect(url);
-  for (const tenant of tenants) await sql.query('insert into tenants (id, name) values ($1, $1)', [tenant]);
+  for (const tenant of tenants) await sql.query(`insert into tenants (id, name) values ($1, 'Test')`, [tenant]);
   const { rows } = await sql.query(FILL, [tenants, Date.now() - 4 * MANY * 1_000, 4 * MANY]);
   first = rows[0];
 });

@@ -142,7 +142,7 @@ describe('the first start', { timeout: 120_000 }, () => {
       MASTER_KEY: randomBytes(32).toString('hex'),
       MASTER_KEY_PREVIOUS: masterKey,
     };
-    const loud = await start({ LOG_LEVEL: 'trace', ...configured });
+    const loud = await start({ LOG_LEVEL: 'trace', OTEL_EXPORTER_OTLP_ENDPOINT: '', ...configured });
     const marks = {
       address: 'canary-address@example.com',
       payload: 'canary-payload',

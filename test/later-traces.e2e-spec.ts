@@ -1,4 +1,4 @@
-// Deliveries that are made after the request, as a collector gets their traces: of topics, schedules, events and replays.
+// Traces of deliveries that are made after the request: of topics, schedules, events and replays.
 
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -128,10 +128,10 @@ describe('one trace', { timeout: 60_000 }, () => {
     const accept = await spanOf(traceId, 'accept');
     await claimOf(traceId, 'email');
     const letter = await until('it is a dead letter', async () => {
-      const { body } = await app.operator('GET', '/internal/dead-letters');
+      const { body } = await app.operator('GET', '/internal/dlq');
       return body.data.find(({ notification_id: id }: Json) => id === answer.id);
     });
-    expect((await app.operator('POST', `/internal/dead-letters/${letter.id}/replay`)).status).toBe(202);
+    expect((await app.operator('POST', `/internal/dlq/${letter.id}/replay`)).status).toBe(202);
     const claims = await until('it is claimed again', () => {
       const found = collector.spans.filter((span) => span.traceId === traceId && span.name === 'claim');
       return found.length === 2 && found;

@@ -111,6 +111,7 @@ describe('a database found under CARILLON_HOME', { timeout: 60_000 }, () => {
   });
 
   it('is named before it is examined', async () => {
+    writeHome({ url }, {}, { masterKey: '01'.repeat(32) });
     writeFileSync(join(home, 'postgres.json'), JSON.stringify({ port: 1, password: 'found-password' }));
     const { code, stderr } = await carillon(['doctor'], { CARILLON_HOME: home });
     rmSync(join(home, 'postgres.json'));

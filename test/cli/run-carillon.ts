@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { watchText } from '../canary/process-texts.js';
@@ -44,11 +45,12 @@ export function startCarillon(
     stderr += chunk.toString();
   });
   watchInput(args, environment, input);
+  const given = [...args, input, foundUrl(environment['CARILLON_HOME'])];
   const isRole = ['start', 'api', 'worker'].includes(args[0] ?? '');
   // The key of the demo tenant is in the banner.
   const shown = (): string[] => /car_live_\w+/.exec(stdout) ?? [];
   if (isRole) watchText(`the output of carillon ${args[0]}`, () => stdout, shown);
-  watchText(`the errors of carillon ${args[0]}`, () => withoutGiven(stderr, [...args, input]));
+  watchText(`the errors of carillon ${args[0]}`, () => withoutGiven(stderr, given));
   child.stdin.on('error', () => undefined).end(input);
   const done = new Promise<CommandResult>((resolve) =>
     child.once('close', (code) =>
@@ -86,7 +88,13 @@ function watchInput(args: readonly string[], environment: Readonly<Record<string
   }
 }
 
-/** An error may quote what the user has given. */
+/** The address in CARILLON_HOME. */
+function foundUrl(home: string | undefined): string {
+  const file = join(home ?? '', 'api.json');
+  return home && existsSync(file) ? String((JSON.parse(readFileSync(file, 'utf8')) as { url: unknown }).url) : '';
+}
+
+/** An error may quote what the user has given, or what was found. */
 function withoutGiven(text: string, given: readonly string[]): string {
   return given.filter((value) => value !== '').reduce((rest, value) => rest.replaceAll(value, ''), text);
 }

@@ -10,7 +10,8 @@ export function embeddedPostgresUrl(directory: string, database: string): string
   const file = `${directory}.json`;
   if (!existsSync(file)) return undefined;
   const { port, password } = readAddress(file);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535 || !/^[\w-]+$/.test(String(password)))
+  const isUsable = Number.isInteger(port) && port > 0 && port < 65_536 && typeof password === 'string';
+  if (!isUsable || !/^[\w-]+$/.test(password))
     throw new Error(`${file} has no valid port and password. Set DATABASE_URL, or another CARILLON_HOME.`);
   return `postgresql://carillon:${password}@127.0.0.1:${port}/${database}`;
 }

@@ -155,7 +155,8 @@ export class EventsStore {
   }
 
   /**
-   * A tenant's events since a time, oldest first, and after the given one. Indexes: events_kept_idx, notifications_pkey.
+   * A tenant's events since a time, oldest first, and after the given one. Indexes: events_kept_idx,
+   * notifications_pkey.
    */
   async since(
     tenantId: string,
