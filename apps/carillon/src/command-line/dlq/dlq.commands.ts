@@ -21,7 +21,7 @@ for replay and export.`;
 
 const REPLAY_EXAMPLES = `
 Examples:
-  carillon dlq replay 01989c3e-5d2a-7c11-9d3f-0a1b2c3d4e5f
+  carillon dlq replay $DEAD_LETTER_ID
   carillon dlq replay --provider twilio --failed-after 2026-12-01T00:00:00Z --dry-run
   carillon dlq replay --reason misconfigured --pace 20
   carillon dlq replay --all

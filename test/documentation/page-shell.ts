@@ -1,0 +1,116 @@
+// Runs the lines of a page as a reader would: in one shell, in a folder like that of a clone.
+
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Database, PlatformKeys, SecretBox } from '#database';
+import { until } from '#testing';
+import { type Demo, seedDemo } from '../../apps/carillon/src/seed-demo.js';
+import { freePort } from '../../services/programs.ts';
+import { type AllInOne, startAllInOne } from '../all-in-one.js';
+import { http, simulated, tenantWith } from '../test-environment.js';
+import { type ListedLine, ROOT, scriptOf } from './page-script.js';
+
+/** For all lines of a page. */
+const LIMIT_MS = 110_000;
+
+export interface Readers {
+  /** Runs the lines of a page. Throws an error that names the line that failed. */
+  follow(page: string, listed: readonly ListedLine[], more: Record<string, string>): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** One Carillon for all pages, as `npm start` starts it; each page has a demo tenant of its own. */
+export async function startReaders(): Promise<Readers> {
+  const folder = mkdtempSync(join(tmpdir(), 'carillon-pages-'));
+  const home = join(folder, 'home');
+  mkdirSync(home);
+  const port = await freePort();
+  const app: AllInOne = await startAllInOne(home, { PORT: String(port), METRICS_PORT: '0' });
+  const secrets = JSON.parse(readFileSync(join(home, 'secrets.json'), 'utf8')) as Record<string, string>;
+  const address = JSON.parse(readFileSync(join(home, 'postgres.json'), 'utf8')) as Record<string, string>;
+  const url = `postgresql://carillon:${address['password']}@127.0.0.1:${address['port']}/carillon`;
+  const database = new Database({ url, poolSize: 2 });
+  const keys = new PlatformKeys(database, new SecretBox(Buffer.from(secrets['masterKey']!, 'hex')));
+  await keys.prepare();
+
+  return {
+    follow: async (page, listed, more) => {
+      const place = mkdtempSync(join(folder, 'page-'));
+      for (const name of readdirSync(ROOT)) symlinkSync(join(ROOT, name), join(place, name));
+      const ownPort = await freePort();
+      const startsOwn = /^npm start\b/m.test(scriptOf(page, listed, port));
+      const script = scriptOf(page, listed, startsOwn ? ownPort : port);
+      const variables: Record<string, string> = { ...more, MASTER_KEY: secrets['masterKey']! };
+      variables['ADMIN_TOKEN'] = secrets['adminToken']!;
+      if (!startsOwn) {
+        const pageHome = join(place, '.carillon');
+        mkdirSync(pageHome);
+        for (const name of readdirSync(home).filter((one) => one !== 'demo.json'))
+          symlinkSync(join(home, name), join(pageHome, name));
+        const demo: Demo = await seedDemo(database, keys, pageHome);
+        Object.assign(variables, { KEY: demo.apiKey, TENANT: demo.tenantId });
+        if (/\$(DELIVERY|DEAD_LETTER|KEY)_ID/.test(script))
+          Object.assign(variables, await idsOf(app, demo, secrets['adminToken']!));
+      }
+      await runScript(place, page, script, variables, ownPort);
+    },
+    stop: async () => {
+      await database.close();
+      const ended = new Promise((resolve) => app.child.once('exit', resolve));
+      app.child.kill('SIGTERM');
+      await ended;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Ids that a reader has from earlier answers. */
+async function idsOf(app: AllInOne, { tenantId, apiKey }: Demo, adminToken: string): Promise<Record<string, string>> {
+  const tenant = tenantWith((method, path, request) => http(app.url, method, path, request), tenantId, apiKey);
+  const sent = await tenant.send(simulated('bad-address'));
+  const letter = await until(
+    'the dead letter is there',
+    async () => (await tenant.call('GET', '/api/v1/dead-letters')).body.data[0],
+  );
+  const key = await http(app.url, 'POST', `/internal/tenants/${tenantId}/api-keys`, {
+    body: { name: 'Another' },
+    headers: { 'X-Admin-Token': adminToken },
+  });
+  return { DELIVERY_ID: sent.deliveries[0].id, DEAD_LETTER_ID: letter.id, KEY_ID: key.body.id };
+}
+
+async function runScript(
+  place: string,
+  page: string,
+  script: string,
+  variables: Readonly<Record<string, string>>,
+  port: number,
+): Promise<void> {
+  const file = join(place, 'page.sh');
+  writeFileSync(file, script);
+  // The reader's variables are not exported: lines that need that must say so.
+  const given = Object.entries(variables).map(([name, value]) => `${name}='${value}'`);
+  const start = `${given.join('; ')}; . '${join(import.meta.dirname, 'page-functions.sh')}'; . '${file}'`;
+  const environment = {
+    PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`,
+    HOME: place,
+    TMPDIR: place,
+    ROOT,
+    PAGE: page,
+    PORT: String(port),
+    METRICS_PORT: '0',
+    LOG_LEVEL: 'error',
+    npm_config_update_notifier: 'false',
+  };
+  // A process group of its own, so that a page that takes too long leaves nothing behind.
+  const child = spawn('bash', ['-c', start], { cwd: place, env: environment, detached: true });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const timer = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), LIMIT_MS);
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  clearTimeout(timer);
+  if (code !== 0)
+    throw new Error(`${page} ended with ${code ?? `no end within ${LIMIT_MS} ms`}:\n${output.slice(-4_000)}`);
+}

@@ -1,0 +1,87 @@
+// Every shell line of the README and the guides runs against the built product. Each page runs in one shell, from its
+// first line to its last.
+
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { connect, dropDatabase } from '#testing';
+import { installDeploymentTools } from '../../services/deployment-tools.ts';
+import { NOT_RUN } from './not-run.js';
+import { blocksOf, isOnPage, PAGES, ROOT, readPage, shellLines } from './page-script.js';
+import { type Readers, startReaders } from './page-shell.js';
+
+/** The lines get a database without tables. */
+const usesDatabase = /DATABASE_URL=postgresql:\/\/…/;
+const withShell = PAGES.filter((page) => shellLines(page).length > 0);
+
+describe('the pages', () => {
+  it('has only lines on the list that are on their page, each checked by a file that exists', () => {
+    expect(NOT_RUN.filter((one) => !isOnPage(one))).toEqual([]);
+    expect(NOT_RUN.filter(({ checkedBy }) => !existsSync(join(ROOT, checkedBy)))).toEqual([]);
+    const replaced = PAGES.flatMap((page) =>
+      shellLines(page)
+        .filter(({ text }) => /^(docker|kubectl|helm)\b/.test(text))
+        .filter(({ text }) => !NOT_RUN.some((one) => one.page === page && one.line.split('\n')[0] === text))
+        .map(({ line, text }) => `${page}:${line}: ${text}`),
+    );
+    expect(replaced, 'lines for programs that the tests do not have').toEqual([]);
+  });
+
+  it('have JSON blocks that are JSON', () => {
+    const broken = PAGES.flatMap((page) =>
+      blocksOf(readPage(page))
+        .filter(({ language, text }) => language === 'json' && !isJson(text))
+        .map(({ line }) => `${page}:${line}`),
+    );
+    expect(broken).toEqual([]);
+  });
+});
+
+describe('the shell lines', { timeout: 120_000 }, () => {
+  let readers: Readers;
+  beforeAll(async () => {
+    readers = await startReaders();
+  });
+  afterAll(async () => {
+    await readers?.stop();
+    for (const url of databases) await dropDatabase(url, inject('postgresUrl'));
+  });
+
+  const databases: string[] = [];
+  async function emptyDatabase(): Promise<string> {
+    const url = new URL(inject('postgresUrl'));
+    const admin = await connect(url.href);
+    url.pathname = `/pages_${randomBytes(6).toString('hex')}`;
+    await admin.query(`create database ${url.pathname.slice(1)}`);
+    await admin.end();
+    databases.push(url.href);
+    return url.href;
+  }
+
+  it.concurrent.each(withShell)('of %s', async (page) => {
+    const more: Record<string, string> = {};
+    if (usesDatabase.test(readPage(page))) more['DATABASE_URL'] = await emptyDatabase();
+    if (/^helm /m.test(readPage(page))) more['HELM'] = (await installDeploymentTools(join(ROOT, '.services'))).helm;
+    await readers.follow(page, NOT_RUN, more);
+  });
+});
+
+/** Several values below each other are allowed. */
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return text.split('\n').every((line) => line === '' || isJsonLine(line));
+  }
+}
+
+function isJsonLine(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
+}
