@@ -33,6 +33,20 @@ describe('carillon', { timeout: 60_000 }, () => {
     expect(Math.min(...times)).toBeLessThan(HELP_LIMIT_MS);
   });
 
+  it('prints its version, and refuses a Node that is too old with the version that it needs', async () => {
+    const { version, engines } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as {
+      version: string;
+      engines: { node: string };
+    };
+    expect(await carillon(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n` });
+    const old = encodeURIComponent("Object.defineProperty(process, 'versions', { value: { node: '20.20.2' } })");
+    const { code, stderr } = await carillon(['--version'], { NODE_OPTIONS: `--import=data:text/javascript,${old}` });
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining(`Carillon needs Node ${engines.node.slice(2)} or newer`),
+    ]);
+  });
+
   it('has examples and, except for roles, --json for every command; the guide has all of them', () => {
     const guide = readFileSync(join(import.meta.dirname, '../../docs/cli.md'), 'utf8');
     const commands = [...commandsIn(commandLine())];

@@ -23,27 +23,34 @@ serve() {
   local log pid
   log=$(mktemp)
   case "$*" in *start | *api) stop_servers ;; esac
+  # In a process group of its own, because a signal to npm does not reach the process that npm starts.
+  set -m
   command "$@" </dev/null >"$log" 2>&1 &
   pid=$!
+  set +m
   servers+=("$pid")
-  for _ in {1..600}; do
+  local until=$((SECONDS + 40))
+  while kill -0 "$pid" 2>/dev/null && [ "$SECONDS" -lt "$until" ]; do
     if grep -q '^Carillon is ready' "$log"; then return 0; fi
-    kill -0 "$pid" 2>/dev/null || break
     sleep 0.1
   done
+  echo "not ready: $*" >&2
   cat "$log" >&2
   return 1
 }
 
 stop_servers() {
-  local pid
-  for pid in "${servers[@]}"; do
-    kill -TERM "$pid"
-    wait "$pid"
-  done
+  local pid stopping=("${servers[@]}")
   servers=()
+  for pid in "${stopping[@]}"; do
+    kill -TERM -- "-$pid"
+    # npm itself ends with 143 for this signal.
+    wait "$pid" || [ $? = 143 ]
+    while kill -0 -- "-$pid" 2>/dev/null; do sleep 0.1; done
+  done
 }
 trap stop_servers EXIT
+trap 'exit 1' TERM
 
 npm() {
   case "$*" in
@@ -62,7 +69,7 @@ carillon() {
   case "$*" in
     start | api | worker) serve node "$ROOT/dist/apps/carillon/src/cli.js" "$@" ;;
     # Without an end, Ctrl+C ends it.
-    tail*) timeout --preserve-status --signal=INT 3 node "$ROOT/dist/apps/carillon/src/cli.js" "$@" ;;
+    tail*) timeout --preserve-status --signal=INT 3 node "$ROOT/dist/apps/carillon/src/cli.js" "$@" || [ $? = 130 ] ;;
     *) node "$ROOT/dist/apps/carillon/src/cli.js" "$@" ;;
   esac
 }
@@ -73,5 +80,5 @@ docker() { node "$ROOT/test/documentation/check-compose.ts" "$@"; }
 helm() {
   local options=()
   for option in "${@:2}"; do if [ "$option" != --wait ]; then options+=("$option"); fi; done
-  "$HELM" template "${options[@]}" | grep -q '^kind: Deployment$'
+  "$HELM" template --kube-version 1.29.0 "${options[@]}" | grep -q '^kind: Deployment$'
 }

@@ -68,7 +68,7 @@ export function shellLines(page: string): { line: number; text: string }[] {
 const fills = (port: number): readonly (readonly [RegExp, string])[] => [
   [/\b(?:localhost|127\.0\.0\.1):8080\b/g, `127.0.0.1:${port}`],
   [/\bcar_live_…/g, '"$(jq -r .apiKey .carillon/demo.json)"'],
-  [/\b([A-Z_]+)=(?:postgresql:\/\/)?…/g, '$1="$$$1"'],
+  [/\b([A-Z_]+)=(?:postgresql:\/\/)?…/g, '$1="$$given_$1"'],
   [/\bPORT=9000\b/g, 'PORT=0'],
   [/--seconds 60\b/g, '--seconds 1'],
 ];

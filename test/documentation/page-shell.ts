@@ -4,18 +4,20 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Database, PlatformKeys, SecretBox } from '#database';
+import { Database, migrate, PlatformKeys, SecretBox } from '#database';
 import { until } from '#testing';
 import { type Demo, seedDemo } from '../../apps/carillon/src/seed-demo.js';
 import { freePort } from '../../services/programs.ts';
 import { type AllInOne, startAllInOne } from '../all-in-one.js';
-import { http, simulated, tenantWith } from '../test-environment.js';
+import { http, MIGRATIONS, simulated, tenantWith } from '../test-environment.js';
 import { type ListedLine, ROOT, scriptOf } from './page-script.js';
 
 /** For all lines of a page. */
-const LIMIT_MS = 110_000;
+const LIMIT_MS = 240_000;
 
 export interface Readers {
+  /** Migrates a database, and creates a demo tenant in it. The lines get the same MASTER_KEY. */
+  fill(databaseUrl: string): Promise<void>;
   /** Runs the lines of a page. Throws an error that names the line that failed. */
   follow(page: string, listed: readonly ListedLine[], more: Record<string, string>): Promise<void>;
   stop(): Promise<void>;
@@ -32,10 +34,19 @@ export async function startReaders(): Promise<Readers> {
   const address = JSON.parse(readFileSync(join(home, 'postgres.json'), 'utf8')) as Record<string, string>;
   const url = `postgresql://carillon:${address['password']}@127.0.0.1:${address['port']}/carillon`;
   const database = new Database({ url, poolSize: 2 });
-  const keys = new PlatformKeys(database, new SecretBox(Buffer.from(secrets['masterKey']!, 'hex')));
+  const box = new SecretBox(Buffer.from(secrets['masterKey']!, 'hex'));
+  const keys = new PlatformKeys(database, box);
   await keys.prepare();
 
   return {
+    fill: async (databaseUrl) => {
+      await migrate(databaseUrl, MIGRATIONS);
+      const other = new Database({ url: databaseUrl, poolSize: 2 });
+      const otherKeys = new PlatformKeys(other, box);
+      await otherKeys.prepare();
+      await seedDemo(other, otherKeys, mkdtempSync(join(folder, 'filled-')));
+      await other.close();
+    },
     follow: async (page, listed, more) => {
       const place = mkdtempSync(join(folder, 'page-'));
       for (const name of readdirSync(ROOT)) symlinkSync(join(ROOT, name), join(place, name));
@@ -54,7 +65,8 @@ export async function startReaders(): Promise<Readers> {
         if (/\$(DELIVERY|DEAD_LETTER|KEY)_ID/.test(script))
           Object.assign(variables, await idsOf(app, demo, secrets['adminToken']!));
       }
-      await runScript(place, page, script, variables, ownPort);
+      const path = `${more['PROGRAMS'] ?? ''}:${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`;
+      await runScript(place, page, script, variables, { PATH: path, PORT: String(ownPort) });
     },
     stop: async () => {
       await database.close();
@@ -86,29 +98,28 @@ async function runScript(
   page: string,
   script: string,
   variables: Readonly<Record<string, string>>,
-  port: number,
+  more: Readonly<Record<string, string>>,
 ): Promise<void> {
   const file = join(place, 'page.sh');
   writeFileSync(file, script);
   // The reader's variables are not exported: lines that need that must say so.
-  const given = Object.entries(variables).map(([name, value]) => `${name}='${value}'`);
+  const given = Object.entries(variables).map(([name, value]) => `${name}='${value}' given_${name}='${value}'`);
   const start = `${given.join('; ')}; . '${join(import.meta.dirname, 'page-functions.sh')}'; . '${file}'`;
   const environment = {
-    PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`,
     HOME: place,
     TMPDIR: place,
     ROOT,
     PAGE: page,
-    PORT: String(port),
     METRICS_PORT: '0',
     LOG_LEVEL: 'error',
     npm_config_update_notifier: 'false',
+    ...more,
   };
   // A process group of its own, so that a page that takes too long leaves nothing behind.
   const child = spawn('bash', ['-c', start], { cwd: place, env: environment, detached: true });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const timer = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), LIMIT_MS);
+  const timer = setTimeout(() => process.kill(-child.pid!, 'SIGTERM'), LIMIT_MS);
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
   clearTimeout(timer);
   if (code !== 0)

@@ -2,11 +2,13 @@
 // first line to its last.
 
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { connect, dropDatabase } from '#testing';
 import { installDeploymentTools } from '../../services/deployment-tools.ts';
+import { type DebianPostgres, startDebianPostgres } from './debian-postgres.js';
 import { NOT_RUN } from './not-run.js';
 import { blocksOf, isOnPage, PAGES, ROOT, readPage, shellLines } from './page-script.js';
 import { type Readers, startReaders } from './page-shell.js';
@@ -38,17 +40,37 @@ describe('the pages', () => {
   });
 });
 
-describe('the shell lines', { timeout: 120_000 }, () => {
+describe('the shell lines', { timeout: 260_000 }, () => {
   let readers: Readers;
   beforeAll(async () => {
     readers = await startReaders();
   });
   afterAll(async () => {
     await readers?.stop();
+    for (const server of servers) await server.stop();
     for (const url of databases) await dropDatabase(url, inject('postgresUrl'));
   });
 
   const databases: string[] = [];
+  const servers: DebianPostgres[] = [];
+  /** One with a tenant, and one without anything, not even the roles. */
+  async function twoServers(): Promise<Record<string, string>> {
+    const folder = mkdtempSync(join(tmpdir(), 'carillon-backup-'));
+    chmodSync(folder, 0o755);
+    const started = [
+      await startDebianPostgres(join(folder, 'a')),
+      await startDebianPostgres(join(folder, 'b')),
+    ] as const;
+    servers.push(...started);
+    await readers.fill(started[0].url);
+    return {
+      DATABASE_URL: started[0].url,
+      BACKUP_URL: started[0].backupUrl,
+      RESTORED_URL: started[1].url,
+      PROGRAMS: started[0].programs,
+    };
+  }
+
   async function emptyDatabase(): Promise<string> {
     const url = new URL(inject('postgresUrl'));
     const admin = await connect(url.href);
@@ -61,11 +83,36 @@ describe('the shell lines', { timeout: 120_000 }, () => {
 
   it.concurrent.each(withShell)('of %s', async (page) => {
     const more: Record<string, string> = {};
-    if (usesDatabase.test(readPage(page))) more['DATABASE_URL'] = await emptyDatabase();
+    if (isBackup(page)) Object.assign(more, await twoServers());
+    else if (usesDatabase.test(readPage(page))) more['DATABASE_URL'] = await emptyDatabase();
     if (/^helm /m.test(readPage(page))) more['HELM'] = (await installDeploymentTools(join(ROOT, '.services'))).helm;
     await readers.follow(page, NOT_RUN, more);
+    if (isBackup(page)) {
+      const rows = await countRows(more['RESTORED_URL']!);
+      expect(rows).toMatchObject({ tenants: '2', api_keys: '1', templates: '4', recipients: '1' });
+      expect(rows).toEqual(await countRows(more['DATABASE_URL']!));
+    }
   });
 });
+
+function isBackup(page: string): boolean {
+  return /^pg_dump /m.test(readPage(page));
+}
+
+/** The rows of each table. */
+async function countRows(url: string): Promise<Record<string, string>> {
+  const sql = await connect(url);
+  const { rows: tables } = await sql.query<{ name: string }>(
+    "select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')",
+  );
+  const counts: Record<string, string> = {};
+  for (const { name } of tables) {
+    const { rows } = await sql.query<{ count: string }>(`select count(*) from "${name}"`);
+    counts[name] = rows[0]!.count;
+  }
+  await sql.end();
+  return counts;
+}
 
 /** Several values below each other are allowed. */
 function isJson(text: string): boolean {
