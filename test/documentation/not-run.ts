@@ -51,6 +51,12 @@ export const NOT_RUN: readonly ListedLine[] = [
     reason: 'needs a cluster; runs as `helm template`',
     checkedBy: FUNCTIONS,
   },
+  {
+    page: 'deployments/kubernetes/carillon/README.md',
+    line: `kubectl --namespace carillon create secret generic carillon-certificates \\
+  --from-file=ca.crt --from-file=tls.crt --from-file=tls.key`,
+    ...cluster,
+  },
   { page: 'docs/benchmarks.md', ...npmCi },
   {
     page: 'docs/benchmarks.md',
