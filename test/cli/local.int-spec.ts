@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { cloneDatabase, until } from '#testing';
 import { commandLine } from '../../apps/carillon/src/command-line/command-line.js';
 import { freePort } from '../../services/programs.ts';
+import { blocksOf } from '../documentation/page-script.js';
 import { carillon, type StartedCommand, startCarillon } from './run-carillon.js';
 
 const HELP_LIMIT_MS = 300;
@@ -62,8 +63,11 @@ describe('carillon', { timeout: 60_000 }, () => {
           },
         })
         .outputHelp();
-      expect(help, name).toMatch(/\nExamples:\n {2}\S/);
       const section = guide.split(`### \`carillon ${name}\`\n`)[1]!.split('\n### ')[0]!;
+      const [, examples = 'none'] = /\nExamples:\n((?: {2}\S.*\n?)+)/.exec(help) ?? [];
+      expect(blocksOf(section), name).toMatchObject([
+        { language: 'sh', text: examples.replaceAll(/^ {2}/gm, '').trimEnd() },
+      ]);
       const options = command.options.map(({ long }) => long!).sort();
       expect([...section.matchAll(/^\| `(?:-\w, )?(--[a-z-]+)/gm)].map(([, option]) => option!).sort(), name).toEqual(
         options,

@@ -66,7 +66,8 @@ export function shellLines(page: string): { line: number; text: string }[] {
 
 /** Placeholders, and values that a test cannot use, with their replacements. `port` is that of the API. */
 const fills = (port: number): readonly (readonly [RegExp, string])[] => [
-  [/\b(?:localhost|127\.0\.0\.1):8080\b/g, `127.0.0.1:${port}`],
+  // The one of the operator's routes with INTERNAL_PORT.
+  [/\b(?:localhost|127\.0\.0\.1):80[89]0\b/g, `127.0.0.1:${port}`],
   [/\bcar_live_…/g, '"$(jq -r .apiKey .carillon/demo.json)"'],
   [/\b([A-Z_]+)=(?:postgresql:\/\/)?…/g, '$1="$$given_$1"'],
   [/\bPORT=9000\b/g, 'PORT=0'],

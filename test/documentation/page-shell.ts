@@ -18,8 +18,8 @@ const LIMIT_MS = 240_000;
 export interface Readers {
   /** Migrates a database, and creates a demo tenant in it. The lines get the same MASTER_KEY. */
   fill(databaseUrl: string): Promise<void>;
-  /** Runs the lines of a page. Throws an error that names the line that failed. */
-  follow(page: string, listed: readonly ListedLine[], more: Record<string, string>): Promise<void>;
+  /** Runs the lines of a page and returns what they print. Throws an error that names the line that failed. */
+  follow(page: string, listed: readonly ListedLine[], more: Record<string, string>): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -62,11 +62,11 @@ export async function startReaders(): Promise<Readers> {
           symlinkSync(join(home, name), join(pageHome, name));
         const demo: Demo = await seedDemo(database, keys, pageHome);
         Object.assign(variables, { KEY: demo.apiKey, TENANT: demo.tenantId });
-        if (/\$(DELIVERY|DEAD_LETTER|KEY)_ID/.test(script))
+        if (/\$(DELIVERY|DEAD_LETTER|JOB|KEY)_ID/.test(script))
           Object.assign(variables, await idsOf(app, demo, secrets['adminToken']!));
       }
       const path = `${more['PROGRAMS'] ?? ''}:${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`;
-      await runScript(place, page, script, variables, { PATH: path, PORT: String(ownPort) });
+      return await runScript(place, page, script, variables, { PATH: path, PORT: String(ownPort) });
     },
     stop: async () => {
       await database.close();
@@ -82,15 +82,27 @@ export async function startReaders(): Promise<Readers> {
 async function idsOf(app: AllInOne, { tenantId, apiKey }: Demo, adminToken: string): Promise<Record<string, string>> {
   const tenant = tenantWith((method, path, request) => http(app.url, method, path, request), tenantId, apiKey);
   const sent = await tenant.send(simulated('bad-address'));
-  const letter = await until(
-    'the dead letter is there',
-    async () => (await tenant.call('GET', '/api/v1/dead-letters')).body.data[0],
-  );
+  await tenant.send(simulated('bad-address'));
+  const letters = await until('the dead letters are there', async () => {
+    const { data } = (await tenant.call('GET', '/api/v1/dead-letters')).body;
+    return data.length === 2 ? data : null;
+  });
+  const headers = { 'X-Admin-Token': adminToken };
   const key = await http(app.url, 'POST', `/internal/tenants/${tenantId}/api-keys`, {
     body: { name: 'Another' },
-    headers: { 'X-Admin-Token': adminToken },
+    headers,
   });
-  return { DELIVERY_ID: sent.deliveries[0].id, DEAD_LETTER_ID: letter.id, KEY_ID: key.body.id };
+  // It replays the older one, and runs for another 100 s.
+  const job = await http(app.url, 'POST', '/internal/dlq/replay', {
+    body: { filter: { tenant_id: tenantId }, rate_per_second: 0.01 },
+    headers,
+  });
+  return {
+    DELIVERY_ID: sent.deliveries[0].id,
+    DEAD_LETTER_ID: letters[0].id,
+    KEY_ID: key.body.id,
+    JOB_ID: job.body.id,
+  };
 }
 
 async function runScript(
@@ -99,7 +111,7 @@ async function runScript(
   script: string,
   variables: Readonly<Record<string, string>>,
   more: Readonly<Record<string, string>>,
-): Promise<void> {
+): Promise<string> {
   const file = join(place, 'page.sh');
   writeFileSync(file, script);
   // The reader's variables are not exported: lines that need that must say so.
@@ -124,4 +136,5 @@ async function runScript(
   clearTimeout(timer);
   if (code !== 0)
     throw new Error(`${page} ended with ${code ?? `no end within ${LIMIT_MS} ms`}:\n${output.slice(-4_000)}`);
+  return output;
 }

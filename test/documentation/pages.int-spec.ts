@@ -2,12 +2,13 @@
 // first line to its last.
 
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdtempSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { connect, dropDatabase } from '#testing';
+import { connect, dropDatabase, until } from '#testing';
 import { installDeploymentTools } from '../../services/deployment-tools.ts';
+import { collector } from '../tracing/collector.js';
 import { type DebianPostgres, startDebianPostgres } from './debian-postgres.js';
 import { NOT_RUN } from './not-run.js';
 import { blocksOf, isOnPage, PAGES, ROOT, readPage, shellLines } from './page-script.js';
@@ -48,26 +49,28 @@ describe('the shell lines', { timeout: 260_000 }, () => {
   afterAll(async () => {
     await readers?.stop();
     for (const server of servers) await server.stop();
+    for (const folder of folders) rmSync(folder, { recursive: true });
     for (const url of databases) await dropDatabase(url, inject('postgresUrl'));
   });
 
   const databases: string[] = [];
   const servers: DebianPostgres[] = [];
+  const folders: string[] = [];
   /** One with a tenant, and one without anything, not even the roles. */
   async function twoServers(): Promise<Record<string, string>> {
     const folder = mkdtempSync(join(tmpdir(), 'carillon-backup-'));
+    folders.push(folder);
     chmodSync(folder, 0o755);
-    const started = [
-      await startDebianPostgres(join(folder, 'a')),
-      await startDebianPostgres(join(folder, 'b')),
-    ] as const;
-    servers.push(...started);
-    await readers.fill(started[0].url);
+    const filled = await startDebianPostgres(join(folder, 'a'));
+    servers.push(filled);
+    const empty = await startDebianPostgres(join(folder, 'b'));
+    servers.push(empty);
+    await readers.fill(filled.url);
     return {
-      DATABASE_URL: started[0].url,
-      BACKUP_URL: started[0].backupUrl,
-      RESTORED_URL: started[1].url,
-      PROGRAMS: started[0].programs,
+      DATABASE_URL: filled.url,
+      BACKUP_URL: filled.backupUrl,
+      RESTORED_URL: empty.url,
+      PROGRAMS: filled.programs,
     };
   }
 
@@ -86,16 +89,27 @@ describe('the shell lines', { timeout: 260_000 }, () => {
     if (isBackup(page)) Object.assign(more, await twoServers());
     else if (usesDatabase.test(readPage(page))) more['DATABASE_URL'] = await emptyDatabase();
     if (/^helm /m.test(readPage(page))) more['HELM'] = (await installDeploymentTools(join(ROOT, '.services'))).helm;
-    await readers.follow(page, NOT_RUN, more);
+    const output = await readers.follow(page, NOT_RUN, more);
     if (isBackup(page)) {
       const rows = await countRows(more['RESTORED_URL']!);
       expect(rows).toMatchObject({ tenants: '2', api_keys: '1', templates: '4', recipients: '1' });
+    }
+    if (sendsInTrace(page)) {
+      const trace = /^[0-9a-f]{32}$/m.exec(output)![0];
+      const { spans } = await collector();
+      await until('its trace is there', () =>
+        spans.some(({ name, traceId }) => name === 'record' && traceId === trace),
+      );
     }
   });
 });
 
 function isBackup(page: string): boolean {
   return /^pg_dump /m.test(readPage(page));
+}
+
+function sendsInTrace(page: string): boolean {
+  return shellLines(page).some(({ text }) => text.includes('traceparent: 00-$trace'));
 }
 
 /** The rows of each table. */

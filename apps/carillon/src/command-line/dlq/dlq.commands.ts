@@ -25,8 +25,8 @@ Examples:
   carillon dlq replay --provider twilio --failed-after 2026-12-01T00:00:00Z --dry-run
   carillon dlq replay --reason misconfigured --pace 20
   carillon dlq replay --all
-  carillon dlq replay --status 01989c3e-5d2a-7c11-9d3f-0a1b2c3d4e5f
-  carillon dlq replay --stop 01989c3e-5d2a-7c11-9d3f-0a1b2c3d4e5f
+  carillon dlq replay --status $JOB_ID
+  carillon dlq replay --stop $JOB_ID
 
 A replay by filter is a job of the workers: Ctrl+C ends the command and not the job. A dead letter is replayed once.
 Those that were replayed or settled before are skipped. It ends with 5 if some could not be replayed.`;
@@ -34,7 +34,7 @@ Those that were replayed or settled before are skipped. It ends with 5 if some c
 const EXPORT_EXAMPLES = `
 Examples:
   carillon dlq export > dead-letters.ndjson
-  carillon dlq export --tenant $TENANT --output dead-letters.ndjson`;
+  carillon dlq export --tenant $TENANT --output one-tenant.ndjson`;
 
 /** `dlq list|replay|export`, for the operator and, with an API key, for a tenant. */
 export function addDlqCommands(program: Command): void {
