@@ -59,6 +59,16 @@ const NEAR_THE_DATABASE = [
   'test/topics.e2e-spec.ts',
 ];
 
+/** The version between two that run all of those. */
+const FEW_NEAR_THE_DATABASE = [
+  'test/database-logins.int-spec.ts',
+  'test/partitions.int-spec.ts',
+  'test/plans.int-spec.ts',
+  'test/sql-texts.spec.ts',
+  'test/tenant-isolation.int-spec.ts',
+  'test/life-of-a-delivery.e2e-spec.ts',
+];
+
 /** Tests that run on another version of PostgreSQL than the embedded one. */
 const onPostgres = (major: number, include: string[]) =>
   postgresMissing(major)
@@ -100,7 +110,7 @@ export default defineConfig({
       ...(noRedis || noKafka ? [] : [endToEnd('scale', 'test/kafka/*.e2e-spec.ts')]),
       ...onPostgres(14, [OLD_SERVER]),
       ...onPostgres(15, [...NEAR_THE_DATABASE, 'test/cli/doctor.int-spec.ts', 'test/retention.int-spec.ts']),
-      ...onPostgres(16, NEAR_THE_DATABASE),
+      ...onPostgres(16, FEW_NEAR_THE_DATABASE),
       ...onPostgres(17, NEAR_THE_DATABASE),
     ],
     globalSetup: ['test/global-setup.ts'],
