@@ -31,6 +31,17 @@ describe('the pages', () => {
     expect(replaced, 'lines for programs that the tests do not have').toEqual([]);
   });
 
+  it('have their commands in shell blocks', () => {
+    const hidden = PAGES.flatMap((page) =>
+      blocksOf(readPage(page))
+        .filter(
+          ({ language, text }) => ['', 'text'].includes(language) && /^(carillon|curl|docker|npm|npx) /m.test(text),
+        )
+        .map(({ line }) => `${page}:${line}`),
+    );
+    expect(hidden).toEqual([]);
+  });
+
   it('have JSON blocks that are JSON', () => {
     const broken = PAGES.flatMap((page) =>
       blocksOf(readPage(page))
