@@ -395,13 +395,7 @@ describe('migrations', () => {
 
   it('wait for a lock without blocking others, and continue when it is free', async () => {
     const { url, drop } = await cloneDatabase(inject('postgresUrl'));
-    const directory = await mkdtemp(join(tmpdir(), 'carillon-migrations-'));
-    await cp(join(import.meta.dirname, '../prisma/migrations'), directory, { recursive: true });
-    await mkdir(join(directory, '20990101000000_later'));
-    await writeFile(
-      join(directory, '20990101000000_later/migration.sql'),
-      'alter table tenants add column later integer',
-    );
+    const directory = await withLater('alter table tenants add column later integer');
     const [reader, other] = [await connect(url), await connect(url)];
     await reader.query('begin; select from tenants');
     const waits: string[] = [];
@@ -412,6 +406,28 @@ describe('migrations', () => {
     expect(await migrating).toEqual(['20990101000000_later']);
     expect(waits[0]).toContain('20990101000000_later waits for a lock');
     for (const client of [reader, other]) await client.end();
+    await drop();
+    await rm(directory, { recursive: true });
+  });
+
+  it('are rolled back and tried again after a deadlock, and the other transaction goes on', async () => {
+    const { url, drop } = await cloneDatabase(inject('postgresUrl'));
+    const directory = await withLater('lock table recipients; select pg_sleep(0.2); lock table tenants');
+    const other = await connect(url);
+    await other.query('begin; lock table tenants in access share mode');
+    const waits: string[] = [];
+    const migrating = migrate(url, directory, { onWait: (message) => waits.push(message) });
+    await until('it has the first lock', async () => {
+      const held = await other.query(
+        `select from pg_locks where relation = 'recipients'::regclass and mode = 'AccessExclusiveLock' and granted`,
+      );
+      return held.rowCount === 1;
+    });
+    // Both wait for each other now.
+    await other.query('lock table recipients in access share mode; commit');
+    expect(await migrating).toEqual(['20990101000000_later']);
+    expect(waits[0]).toContain('20990101000000_later waits for a lock');
+    await other.end();
     await drop();
     await rm(directory, { recursive: true });
   });
@@ -427,3 +443,12 @@ describe('migrations', () => {
     await clone.drop();
   });
 });
+
+/** A folder with our migrations, and one more. */
+async function withLater(sql: string): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'carillon-migrations-'));
+  await cp(join(import.meta.dirname, '../prisma/migrations'), directory, { recursive: true });
+  await mkdir(join(directory, '20990101000000_later'));
+  await writeFile(join(directory, '20990101000000_later/migration.sql'), sql);
+  return directory;
+}

@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { IN_UTC } from './connection-pool.js';
 import { createLogins } from './create-logins.js';
+import { databaseFault } from './outage.js';
 import { refuseOldServer, SERVER_VERSION, type ServerVersion } from './server-version.js';
 
 /** An arbitrary number: the key of the advisory lock that lets one process migrate at a time. */
@@ -18,7 +19,15 @@ const LOCK_TIMEOUT_MS = 2_000;
 const PAUSE_MS = 1_000;
 /** About ten minutes. */
 const MAX_TRIES = 200;
-const LOCK_NOT_AVAILABLE = '55P03';
+/**
+ * Processes of the previous release may lock the tables in another order. PostgreSQL rolls back the transaction that
+ * has waited for this time, so it is the migration instead of a request or a worker, whose time is 1 s by default.
+ */
+const DEADLOCK_TIMEOUT_MS = 100;
+/** Only a superuser, or a role with the privilege, may set it. */
+const SET_DEADLOCK_TIMEOUT = `
+select set_config('deadlock_timeout', '${DEADLOCK_TIMEOUT_MS}ms', true)
+where has_parameter_privilege('deadlock_timeout', 'SET')`;
 
 interface Migration {
   name: string;
@@ -169,8 +178,7 @@ async function applyWithRetries(
     try {
       return await apply(client, migration);
     } catch (error) {
-      const { code } = (error as Error).cause as { code?: string };
-      if (code !== LOCK_NOT_AVAILABLE || tries === MAX_TRIES) throw error;
+      if (databaseFault(error) !== 'conflict' || tries === MAX_TRIES) throw error;
       onWait(`Migration ${migration.name} waits for a lock that another transaction holds. Trying again.`);
       await setTimeout(PAUSE_MS);
     }
@@ -179,7 +187,7 @@ async function applyWithRetries(
 
 async function apply(client: pg.Client, migration: Migration): Promise<void> {
   try {
-    await client.query(`begin; set local lock_timeout = ${LOCK_TIMEOUT_MS}`);
+    await client.query(`begin; set local lock_timeout = ${LOCK_TIMEOUT_MS}; ${SET_DEADLOCK_TIMEOUT}`);
     await client.query(migration.sql);
     await client.query(
       `insert into _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count)
