@@ -229,10 +229,10 @@ describe('an erasure', () => {
     await createRecipient('ann', 'ann@example.com');
     await admin.query(
       `insert into notifications (tenant_id, id, recipient_id, category, channels, priority, total, payload, endpoint_id, type)
-       select $1, uuidv7(), 'endpoint', 'webhook', '{webhook}', 5, 1, jsonb_build_object('timestamp', '2026-01-01T00:00:00Z',
-              'data', jsonb_build_object('recipient_id', one)), $1, 'delivery.sent'
-       from unnest('{ann, bob, eve, dan}'::text[]) as one, generate_series(1, $2::int)`,
-      [tenantId, each],
+       select $1, id, 'endpoint', 'webhook', '{webhook}', 5, 1, jsonb_build_object('timestamp', '2026-01-01T00:00:00Z',
+              'data', jsonb_build_object('recipient_id', (array['ann', 'bob', 'eve', 'dan'])[1 + n % 4])), $1, 'delivery.sent'
+       from unnest($2::uuid[]) with ordinality as ids (id, n)`,
+      [tenantId, Array.from({ length: 4 * each }, newId)],
     );
     await admin.query('vacuum analyze notifications');
     // As long as it is open, each search reads the index entries of the erased ones again.
