@@ -74,6 +74,7 @@ const claimOf = (deliveryId: string): ClaimedDelivery => ({
   channel: 'email',
   claimId: CLAIM,
   claims: 1,
+  countedLater: false,
   attempt: 1,
   retries: 0,
   sending: false,

@@ -36,6 +36,7 @@ const delivery = (channel: Channel = 'email', messageKey = newId()): DeliveryCla
   claimId: newId(),
   attempt: 0,
   sending: false,
+  countedLater: false,
   messageKey,
 });
 

@@ -20,6 +20,8 @@ export interface DeliveryBatch<Delivery extends DeliveryReference> {
  * delay another, and `drain` waits for the deliveries in flight.
  */
 export interface DeliveryTransport<Delivery extends DeliveryReference> {
+  /** Whether a worker confirms the claim of a delivery before its work begins: it may lapse on the way there. */
+  readonly confirmsClaims: boolean;
   /** How many more deliveries may be published on the channel now. */
   capacity(channel: ChannelId): number;
   /** Deliveries in flight on the channel in this process, by tenant; empty where the transport does not know. */

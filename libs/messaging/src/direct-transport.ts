@@ -23,6 +23,7 @@ export class DirectTransport<Delivery extends DeliveryReference>
   extends Server
   implements CustomTransportStrategy, DeliveryTransport<Delivery>
 {
+  readonly confirmsClaims = false;
   private readonly inFlightByChannel = new Map<ChannelId, InFlight>(
     channelIds.map((channel) => [channel, { count: 0, byTenant: new Map() }]),
   );

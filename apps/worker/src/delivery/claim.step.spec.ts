@@ -12,6 +12,7 @@ const claimed = (changes: Partial<ClaimedDelivery> = {}): ClaimedDelivery => ({
   lane: 2,
   claimId: 'claim',
   claims: 1,
+  countedLater: false,
   attempt: 0,
   retries: 0,
   sending: false,

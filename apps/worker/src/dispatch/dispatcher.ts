@@ -146,6 +146,7 @@ export class Dispatcher {
       afterTenant: queue.rounds[lane].after,
       capacities,
       doubtSeconds: this.doubtSeconds(),
+      isConfirmed: this.transport.confirmsClaims,
     });
     queue.endClaim(lane, more, endedAt);
     queue.noteSkipped(lane, capacities, deliveries);

@@ -7,13 +7,15 @@ export interface DeliveryClaim extends DeliveryReference {
   readonly claimId: string;
   readonly attempt: number;
   readonly sending: boolean;
+  /** The claim counts when it is confirmed. */
+  readonly countedLater: boolean;
   /** Hash of the recipient or of the ordering key. Deliveries with the same key reach the same consumer in order. */
   readonly messageKey: string;
 }
 
 /** The claim that a message names. Only the database knows whether it is still valid. */
 export interface ClaimTicket
-  extends Pick<DeliveryClaim, 'tenantId' | 'deliveryId' | 'claimId' | 'attempt' | 'sending'> {
+  extends Pick<DeliveryClaim, 'tenantId' | 'deliveryId' | 'claimId' | 'attempt' | 'sending' | 'countedLater'> {
   readonly channel: ChannelId;
 }
 
@@ -34,6 +36,8 @@ const deliveryMessage = z.object({
   claim_id: z.uuid(),
   attempt: z.int().min(0),
   sending: z.boolean(),
+  // Older workers do not write it, and count each claim when they make it.
+  counted_later: z.boolean().default(false),
 });
 
 export function writeDeliveryMessage(delivery: DeliveryClaim): string {
@@ -44,6 +48,7 @@ export function writeDeliveryMessage(delivery: DeliveryClaim): string {
     claim_id: delivery.claimId,
     attempt: delivery.attempt,
     sending: delivery.sending,
+    counted_later: delivery.countedLater,
   };
   return JSON.stringify(message);
 }
@@ -69,5 +74,6 @@ export function parseDeliveryMessage(value: Buffer | null): Omit<ClaimTicket, 'c
     claimId: data.claim_id,
     attempt: data.attempt,
     sending: data.sending,
+    countedLater: data.counted_later,
   };
 }

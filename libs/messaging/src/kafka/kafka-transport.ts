@@ -60,6 +60,7 @@ export class KafkaTransport<Delivery extends DeliveryClaim>
   extends Server
   implements CustomTransportStrategy, DeliveryTransport<Delivery>
 {
+  readonly confirmsClaims = true;
   private readonly writer: TopicWriter;
   private readonly deadLetters: DeadLetterTopic;
   private readonly consumers = new Map<ChannelId, ChannelConsumer<Delivery>>();

@@ -26,6 +26,7 @@ export interface Release {
 interface ConfirmedRow extends ClaimRow {
   ord: number;
   seconds_left: number;
+  counted_claims: number;
 }
 
 const ticketColumns = columnList<ClaimTicket>({
@@ -34,6 +35,7 @@ const ticketColumns = columnList<ClaimTicket>({
   claim_id: ['uuid', ({ claimId }) => claimId],
   attempt: ['integer', ({ attempt }) => attempt],
   sending: ['boolean', ({ sending }) => sending],
+  counted_later: ['boolean', ({ countedLater }) => countedLater],
 });
 
 const intentColumns = columnList<Intent>({
@@ -75,6 +77,7 @@ export async function confirmClaims(
     deliveries[row.ord - 1] = {
       ...tickets[row.ord - 1]!,
       ...ofClaimRow(row),
+      claims: row.counted_claims,
       leaseEndsAt: startedAt + row.seconds_left * 1_000,
     };
   }
@@ -101,26 +104,28 @@ const LEASE_SECONDS = `$${ticketColumns.length + 1}::double precision`;
 
 /**
  * If another worker claims a row at the same moment, that worker wins: the renewal then finds another claim, and a
- * claim near its end is not confirmed without a renewal.
+ * claim near its end is not confirmed without a renewal. A claim that CLAIM did not count is renewed too, and counted.
  */
 const CONFIRM = `
 with tickets as materialized (
   select * from ${ticketColumns.numberedTable('t')}
 ), renewed as materialized (
-  update due_deliveries d set due_at = now() + make_interval(secs => ${LEASE_SECONDS})
+  update due_deliveries d
+  set due_at = now() + make_interval(secs => ${LEASE_SECONDS}), claims = d.claims + t.counted_later::integer
   from tickets t
   where d.tenant_id = t.tenant_id and d.delivery_id = t.delivery_id and d.claim_id = t.claim_id
     and d.attempt = t.attempt and d.sending = t.sending
-    and d.due_at < now() + make_interval(secs => ${LEASE_SECONDS} / 2)
-  returning t.ord, d.due_at
+    and (t.counted_later or d.due_at < now() + make_interval(secs => ${LEASE_SECONDS} / 2))
+  returning t.ord, d.due_at, d.claims
 )
 select t.ord::integer as ord, extract(epoch from coalesce(r.due_at, d.due_at) - now())::float8 as seconds_left,
-       ${CLAIM_ROW}
+       coalesce(r.claims, d.claims) as counted_claims, ${CLAIM_ROW}
 from tickets t
 join due_deliveries d on d.tenant_id = t.tenant_id and d.delivery_id = t.delivery_id and d.claim_id = t.claim_id
                      and d.attempt = t.attempt and d.sending = t.sending
 left join renewed r on r.ord = t.ord
-where r.ord is not null or d.due_at >= now() + make_interval(secs => ${LEASE_SECONDS} / 2)`;
+where r.ord is not null
+   or (not t.counted_later and d.due_at >= now() + make_interval(secs => ${LEASE_SECONDS} / 2))`;
 
 /**
  * If an earlier claim sent and left no outcome, records that attempt as unknown in the same commit: every extra send is

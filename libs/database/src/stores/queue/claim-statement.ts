@@ -39,6 +39,8 @@ from ${dueLaneColumns.numberedTable('l')} order by l.ord`;
  * - `laggingTenants`, `laggingDueAts`: the next lagging tenants after `afterTenant` in order of id, at most
  *   ${MAX_PROBES}, and their watermarks.
  * - `expiryTenants`: capped tenants whose expired deliveries are claimed all the same.
+ * - `isConfirmed`: whether CONFIRM runs before the work begins. Then it counts the claim of a delivery whose last claim
+ *   lapsed: that one may never have left the broker. A first claim is counted here, without a write of its own.
  */
 const parameters = parameterList(
   'channel',
@@ -54,6 +56,7 @@ const parameters = parameterList(
   'laggingTenants',
   'laggingDueAts',
   'expiryTenants',
+  'isConfirmed',
 );
 
 export const claimValues = parameters.values;
@@ -108,7 +111,7 @@ with recursive walk(tenant_id, due_at, lagging_at, capacity, has_capacity, serve
          as rows
 ), due as materialized (
   select d.*, t.turn from (select * from tenants_with_capacity order by turn) t cross join lateral (
-    select d.tenant_id, d.delivery_id, d.sending, d.due_at
+    select d.tenant_id, d.delivery_id, d.sending, d.due_at, d.claim_id
     from due_deliveries d
     where d.channel = ${p.channel} and d.lane = ${p.lane} and d.tenant_id = t.tenant_id
       and d.due_at >= t.due_at and d.due_at <= now() and d.due_at < 'infinity'
@@ -120,7 +123,7 @@ with recursive walk(tenant_id, due_at, lagging_at, capacity, has_capacity, serve
   ) d
   limit ${p.limit}
 ), expired as materialized (
-  select d.tenant_id, d.delivery_id, d.sending, d.due_at
+  select d.tenant_id, d.delivery_id, d.sending, d.due_at, d.claim_id
   from due_deliveries d
   where d.tenant_id = any (${p.expiryTenants}::uuid[]) and d.expires_at <= now() and not d.sending
     and d.due_at < 'infinity' and d.channel || '' = ${p.channel} and d.lane + 0 = ${p.lane}
@@ -130,10 +133,14 @@ with recursive walk(tenant_id, due_at, lagging_at, capacity, has_capacity, serve
 ), claimed as (
   update due_deliveries d
   set due_at = now() + make_interval(secs => ${p.leaseSeconds}::double precision), claim_id = ${p.claimId}::uuid,
-      claims = d.claims + 1
-  from (select tenant_id, delivery_id, due_at from due union all select tenant_id, delivery_id, due_at from expired) c
+      claims = d.claims + (not (${p.isConfirmed}::boolean and c.claim_id is not null))::integer
+  from (
+    select tenant_id, delivery_id, due_at, claim_id from due
+    union all select tenant_id, delivery_id, due_at, claim_id from expired
+  ) c
   where d.tenant_id = c.tenant_id and d.delivery_id = c.delivery_id
-  returning d.*, extract(epoch from now() - c.due_at)::float8 as waited
+  returning d.*, extract(epoch from now() - c.due_at)::float8 as waited,
+            ${p.isConfirmed}::boolean and c.claim_id is not null as counted_later
 ), walk_end as (
   select case
     when (select count(*) = ${p.limit} and max(turn) < (select count(*) from tenants_with_capacity) from due)
@@ -142,5 +149,6 @@ with recursive walk(tenant_id, due_at, lagging_at, capacity, has_capacity, serve
   end as tenant_id
   from walk w order by w.probes desc limit 1
 )
-select (select count(*) from tenants_with_capacity)::integer as ready, e.tenant_id as ended_at, d.waited, ${CLAIM_ROW}
+select (select count(*) from tenants_with_capacity)::integer as ready, e.tenant_id as ended_at, d.waited,
+       d.counted_later, ${CLAIM_ROW}
 from walk_end e left join claimed d on true`;

@@ -7,8 +7,13 @@ export interface ClaimedDelivery {
   channel: ChannelId;
   lane: LaneNumber;
   claimId: string;
-  /** Claims without an attempt, this one included. */
+  /**
+   * Claims without an attempt whose work began, this one included. Through a broker, the first claim counts even if its
+   * work never began.
+   */
   claims: number;
+  /** The claim counts when a worker confirms it, because the one before it lapsed, perhaps in the broker. */
+  countedLater: boolean;
   /** Attempts begun so far. */
   attempt: number;
   /** Retries used so far. */
@@ -43,7 +48,7 @@ export interface ClaimedDelivery {
 /** Identifies a claim in a message: its owner, and the progress of the delivery when the message was written. */
 export type ClaimTicket = Pick<
   ClaimedDelivery,
-  'tenantId' | 'deliveryId' | 'channel' | 'claimId' | 'attempt' | 'sending'
+  'tenantId' | 'deliveryId' | 'channel' | 'claimId' | 'attempt' | 'sending' | 'countedLater'
 >;
 
 export interface ClaimRow {
@@ -75,7 +80,9 @@ export const CLAIM_ROW = `
   d.ordering_key is not null as ordered, d.digest_id, d.reason, d.traceparent,
   coalesce(d.expires_at <= now(), false) as expired`;
 
-export function ofClaimRow(row: ClaimRow): Omit<ClaimedDelivery, 'channel' | 'claimId' | 'leaseEndsAt'> {
+type NotInRow = 'channel' | 'claimId' | 'leaseEndsAt' | 'countedLater';
+
+export function ofClaimRow(row: ClaimRow): Omit<ClaimedDelivery, NotInRow> {
   return {
     tenantId: row.tenant_id,
     deliveryId: row.delivery_id,

@@ -21,6 +21,8 @@ export interface ClaimRequest {
    * before it is claimed: 0 by default, Infinity to claim none.
    */
   doubtSeconds?: number;
+  /** Whether a worker confirms each claim before its work begins: false by default. */
+  isConfirmed?: boolean;
 }
 
 export interface Claim {
@@ -40,6 +42,7 @@ interface ClaimResultRow extends ClaimRow {
   ended_at: string | null;
   /** Seconds from its due time to this claim. */
   waited: number;
+  counted_later: boolean;
 }
 
 /** Longer than any delivery waits, and within the limits of an interval. */
@@ -117,6 +120,7 @@ export class DueDeliveriesStore {
         laggingTenants,
         laggingDueAts,
         expiryTenants: looksForExpired ? capped : [],
+        isConfirmed: request.isConfirmed ?? false,
       }),
     });
     if (looksForExpired && capped.length > 0) this.planExpiryLook(request, startedAt);
@@ -125,7 +129,8 @@ export class DueDeliveriesStore {
 
   /**
    * The claims that still hold, in the order of the tickets; null for one that was taken over, cancelled, recorded, or
-   * begun by another reader of the same message. Renews a claim with less than half a lease left.
+   * begun by another reader of the same message. Renews a claim with less than half a lease left, and counts one that
+   * was not counted when it was made.
    */
   async confirm(tickets: readonly ClaimTicket[], leaseSeconds: number): Promise<(ClaimedDelivery | null)[]> {
     return await confirmClaims(this.database.platform, tickets, leaseSeconds);
@@ -202,6 +207,7 @@ function toClaim(request: ClaimRequest, rows: readonly ClaimResultRow[], started
     ...ofClaimRow(row),
     channel: request.channel,
     claimId: request.claimId,
+    countedLater: row.counted_later,
     // From before the statement, on the monotonic clock: it ends before the lease in the database does.
     leaseEndsAt: startedAt + request.leaseSeconds * 1_000,
   }));
