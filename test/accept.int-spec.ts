@@ -109,6 +109,26 @@ describe('a batch that is committed', () => {
   });
 });
 
+describe('the message key', () => {
+  it('is one for a recipient or an ordering key, and another for each webhook delivery without an ordering key', async () => {
+    const keysOf = async (of: NewNotification[]): Promise<number> => {
+      expect(kinds(await store.acceptAll(of))).toEqual(of.map(() => 'accepted'));
+      const ids = of.flatMap(({ deliveries }) => deliveries.map(({ id }) => id));
+      const keys = 'select count(distinct message_key)::int as n from due_deliveries where delivery_id = any ($1)';
+      return (await admin.query(keys, [ids])).rows[0].n;
+    };
+    const event = (orderingKey: string | null): NewNotification => {
+      const endpointId = '0190a5f0-0000-7000-8000-000000000001';
+      const notification = { recipientId: endpointId, endpointId, channels: ['webhook' as const], orderingKey };
+      const deliveries = [{ id: newId(), channel: 'webhook' as const, address: null, addressFrom: null }];
+      return { ...newNotification(null, notification), deliveries };
+    };
+    expect(await keysOf([newNotification(null), newNotification(null)])).toBe(1);
+    expect(await keysOf([event('ann'), event('ann')])).toBe(1);
+    expect(await keysOf([event(null), event(null), event(null)])).toBe(3);
+  });
+});
+
 describe('a request that PostgreSQL rejects', () => {
   it('does not reject the others of its call', async () => {
     const batch = Array.from({ length: 9 }, () => newNotification(null));

@@ -62,7 +62,7 @@ with target as materialized (
   where l.id = $1 and (select count(*) from locked_delivery) = 1
   for update of l
 ), checked as materialized (
-  select t.*, d.state, d.channel, d.attempts, d.recipient_id, l.replayed_at, l.replay_job,
+  select t.*, t.delivery_id as id, d.state, d.channel, d.attempts, d.recipient_id, l.replayed_at, l.replay_job,
          coalesce(t.expires_at <= now(), false) as expired
   from target t, locked_delivery d, locked_letter l
 ), replayable as materialized (
