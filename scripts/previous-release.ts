@@ -80,9 +80,8 @@ async function main(name: string): Promise<void> {
   await traffic.prepare();
   vendor.reportTo([old + receipts]);
   await sendFor(PHASE_MS, traffic);
-  const migrated = migrate(current, environment);
-  await sendFor(PHASE_MS, traffic);
-  console.log(`applied beside the old processes: ${(await migrated).join(', ')}`);
+  const [applied] = await Promise.all([migrate(current, environment), sendFor(PHASE_MS, traffic)]);
+  console.log(`applied beside the old processes: ${applied.join(', ')}`);
   await start('worker', previous);
   const fresh = await start('api', current);
   await start('worker', current);
