@@ -225,8 +225,9 @@ async function fill(): Promise<{ tenantId: string; canaries: Map<string, string>
   );
   await excludeFromTopicSends(tenantId, topicNotification);
   await admin.query(
-    `insert into notifications (tenant_id, id, recipient_id, category, channels, priority, total, endpoint_id, type, payload)
-     values ($1, $2, 'endpoint', 'webhook', '{webhook}', 5, 1, $2, 'device.removed', $3)`,
+    `insert into notifications
+       (tenant_id, id, recipient_id, category, channels, priority, total, endpoint_id, type, payload, traceparent)
+     values ($1, $2, 'endpoint', 'webhook', '{webhook}', 5, 1, $2, 'device.removed', $3, 'canary trace of an event')`,
     [
       tenantId,
       event,
@@ -303,7 +304,7 @@ describe('every column with data of a recipient', () => {
     const [unused] = new ExpiredRowsStore(database).cleanUps.filter(({ table }) => table === 'shared_contents');
     await unused!.run(() => undefined);
     const kept = new Map([...canaries].map(([place, value]) => [value, place]));
-    const remaining = (await search([...canaries.values()])).filter((one) => {
+    const remaining = (await search([...canaries.values(), 'canary trace of an event'])).filter((one) => {
       const [at, value] = one.split(': ') as [string, string];
       return !(KEPT.includes(at) && kept.get(value) === at);
     });

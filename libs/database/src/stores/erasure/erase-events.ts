@@ -92,6 +92,6 @@ union all
  */
 export const ERASE_EVENT_NOTIFICATIONS = `
 update notifications set
-  ordering_key = case when strpos(ordering_key, $3) = 0 then ordering_key end,
+  ordering_key = case when strpos(ordering_key, $3) = 0 then ordering_key end, traceparent = null,
   payload = jsonb_set(payload, '{data}', ${erasedData("(payload->'data')")})
 where tenant_id = $1 and id = any ($2::uuid[])`;
