@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
@@ -54,6 +54,13 @@ describe('the settings of TLS', () => {
     expect(faults({ KAFKA_TLS_CA_FILE: file('empty'), KAFKA_TLS_KEY_FILE: file('one.crt') })).toEqual([
       expect.stringMatching(/^KAFKA_TLS_CA_FILE: must be a PEM file with certificates, got/),
       expect.stringMatching(/^KAFKA_TLS_KEY_FILE: must be a PEM file with a private key without a passphrase, got/),
+    ]);
+    const text = readFileSync(file('one.key'), 'utf8');
+    // The file of a certificate often has its key too.
+    const unnamed = faults({ KAFKA_TLS_CERT_FILE: text, KAFKA_TLS_KEY_FILE: Buffer.from(text).toString('base64') });
+    expect(unnamed).toEqual([
+      expect.stringMatching(/^KAFKA_TLS_CERT_FILE: cannot be read \(\w+\)$/),
+      expect.stringMatching(/^KAFKA_TLS_KEY_FILE: cannot be read \(\w+\)$/),
     ]);
     expect(faults({ KAFKA_TLS_CERT_FILE: file('one.crt') })).toEqual([
       'KAFKA_TLS_KEY_FILE: is needed with KAFKA_TLS_CERT_FILE',

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { channelIds } from '#domain';
 import {
@@ -175,10 +176,16 @@ function readSettings(environment: Environment): { settings?: Settings; faults: 
   if (parsed.success) return { settings: parsed.data, faults: renamed };
   const invalid = parsed.error.issues.map((issue) => {
     const name = issue.path[0] as SettingName;
-    const got = secretSettings.includes(name) ? '' : `, got ${JSON.stringify(given[name])}`;
+    const got = isShown(name, given[name]!) ? `, got ${JSON.stringify(given[name])}` : '';
     return `${name}: ${issue.message}${got}`;
   });
   return { faults: [...renamed, ...invalid] };
+}
+
+/** Whether a message may have the value. One that is not a file may be the text of a private key, set by mistake. */
+function isShown(name: SettingName, value: string): boolean {
+  if (secretSettings.includes(name)) return false;
+  return !/_TLS_(CERT|KEY)_FILE$/.test(name) || existsSync(value);
 }
 
 /** Names of an earlier release. Ignoring one would silently open the demo pages or close the egress. */
