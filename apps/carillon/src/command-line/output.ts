@@ -40,8 +40,10 @@ export class ProgressLine {
 
   show(text: string): void {
     if (!process.stderr.isTTY) return;
-    process.stderr.write(`\r${text.padEnd(this.shown.length)}`);
-    this.shown = text;
+    // Not `printable` alone, which keeps a line break.
+    const line = printable(text).replaceAll('\n', ' ');
+    process.stderr.write(`\r${line.padEnd(this.shown.length)}`);
+    this.shown = line;
   }
 
   end(): void {
