@@ -71,6 +71,24 @@ describe('a series that is no longer observed', () => {
     expect(await read()).toMatch(/^carillon_dead_letters\b.* 3$/m);
   });
 
+  it('of a gauge is in both of two scrapes at once', async () => {
+    const { meter, read } = makeReader();
+    const { gauge } = makeInstruments(meter, 0);
+    const slow = Promise.withResolvers<void>();
+    gauge('deadLetters', async () => [{ value: 3, labels: {} }]);
+    gauge('accounts', async () => {
+      await slow.promise;
+      return [{ value: 1, labels: { provider: 'smtp', state: 'open' } }];
+    });
+    const scrapes = [read(), read()];
+    await new Promise(setImmediate);
+    slow.resolve();
+    for (const text of await Promise.all(scrapes)) {
+      expect(text).toMatch(/^carillon_dead_letters\b.* 3$/m);
+      expect(text).toMatch(/^carillon_provider_accounts\b.* 1$/m);
+    }
+  });
+
   it('of a tenant that is no longer among the busiest is gone', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     try {

@@ -1,7 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Attributes, type Meter, metrics } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
-import { AggregationTemporality, InstrumentType, MeterProvider } from '@opentelemetry/sdk-metrics';
+import {
+  AggregationTemporality,
+  type CollectionResult,
+  InstrumentType,
+  MeterProvider,
+} from '@opentelemetry/sdk-metrics';
 import { gauges } from './gauge-list.js';
 import { counters, histograms, type MetricDefinition, tenantCounters } from './metric-list.js';
 import { TenantCounter } from './tenant-counter.js';
@@ -11,8 +16,17 @@ import { TenantCounter } from './tenant-counter.js';
  * last value of every series for as long as the process lives: a breaker that was open once would stay open.
  */
 export class CurrentSeriesExporter extends PrometheusExporter {
+  private collecting: Promise<unknown> = Promise.resolve();
+
   override selectAggregationTemporality(type: InstrumentType): AggregationTemporality {
     return type === InstrumentType.OBSERVABLE_GAUGE ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE;
+  }
+
+  /** One after the other: a second Prometheus would take what the first one is about to read. */
+  override async collect(...options: Parameters<PrometheusExporter['collect']>): Promise<CollectionResult> {
+    const collected = this.collecting.then(() => super.collect(...options));
+    this.collecting = collected.catch(() => undefined);
+    return await collected;
   }
 }
 
