@@ -32,6 +32,12 @@ describe('the configuration', () => {
     ]);
   });
 
+  it('refuses a single connection, with which a job would wait for itself', () => {
+    const [fault] = faults({ ...good, DATABASE_POOL_SIZE: '1' });
+    expect(fault).toMatch(/^DATABASE_POOL_SIZE: .*2/);
+    expect(loadConfig({ ...good, DATABASE_POOL_SIZE: '2' }).databasePoolSize).toBe(2);
+  });
+
   it('has a default for everything but the database', () => {
     const config = loadConfig(good);
     expect(config).toMatchObject({

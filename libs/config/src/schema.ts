@@ -55,10 +55,12 @@ export const settingsSchema = z.object({
     .optional()
     .describe('The same for the work of all tenants, a member of `carillon_platform` only.'),
   DATABASE_POOL_SIZE: positive
+    .min(2, 'must be at least 2')
     .max(500)
     .default(10)
     .describe(
-      'Connections that each process may open as a tenant, and again as the platform. Reads use up to four more.',
+      'Connections that each process may open as a tenant, and again as the platform. Reads use up to four more. At ' +
+        'least 2: a job keeps one while others store its parts.',
     ),
   ...connectionSettings,
   PORT: port.default(8080).describe('The port of the API.'),
@@ -190,7 +192,7 @@ export const settingsSchema = z.object({
     .describe('Days until an entry of the audit log is deleted.'),
   LEASE_SECONDS: z.coerce
     .number({ error: 'must be a number of seconds' })
-    .min(2)
+    .min(2, 'must be at least 2')
     .max(3_600)
     .default(30)
     .describe(
