@@ -49,13 +49,13 @@ order by id desc`;
 /** Index: dead_letters_pkey backwards, or dead_letters_open_idx if only unreplayed ones are counted. */
 export function countStatement(scope: LetterScope, filter: DeadLetterFilter): Statement {
   const { tenantId, unreplayed, ...others } = filter;
-  const examined = conditionsOf(scope, { tenantId, unreplayed });
-  const matching = conditionsOf(null, others, {}, examined.values);
+  const examined = conditionsOf(scope, { tenantId, ...(unreplayed && { unreplayed }) });
+  const matching = conditionsOf(null, unreplayed ? others : { ...others, unreplayed }, {}, examined.values);
   const text = `
     select least(count(*) filter (where ${matching.where}), ${MAX_EXAMINED})::float8 as count,
            count(*) <= ${MAX_EXAMINED} as "isComplete"
     from (
-      select channel, provider, reason, code, failed_at from dead_letters where ${examined.where}
+      select * from dead_letters where ${examined.where}
       order by tenant_id desc, id desc limit ${MAX_EXAMINED + 1}
     ) l`;
   return { text, values: matching.values };
