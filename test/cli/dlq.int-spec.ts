@@ -100,6 +100,8 @@ describe('carillon dlq', { timeout: 60_000 }, () => {
     ]);
     const shown = await run('dlq', 'replay', '--status', id);
     expect([shown.code, shown.stdout]).toEqual([0, `The replay ${id} is running: 1 of 3 done, 0 skipped, 0 failed.\n`]);
+    const dry = await run('dlq', 'replay', '--stop', id, '--dry-run', '--json');
+    expect([dry.code, dry.error().code]).toEqual([2, 'usage']);
     expect((await run('dlq', 'replay', '--stop', id, '--json')).json()).toMatchObject({ state: 'cancelled', done: 1 });
     const ended = await until('it has ended', async () => {
       const one = await run('dlq', 'replay', '--status', id, '--json');

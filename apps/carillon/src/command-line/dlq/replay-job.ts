@@ -93,7 +93,7 @@ function report(job: Job, options: JsonOption): void {
     [
       `Replayed ${count(job.done, 'dead letter')}${ofTotal(job)}.`,
       ...(job.skipped > 0 ? [`Skipped ${job.skipped}: replayed or settled by something else meanwhile.`] : []),
-      ...(job.failed > 0 ? [`Not replayed: ${job.failed}, expired or discarded.`] : []),
+      ...(job.failed > 0 ? [`Not replayed: ${job.failed}, expired, discarded, erased, or of a suspended tenant.`] : []),
       ...(job.state === 'finished' ? [] : [`The replay ${job.id} is ${job.state}${errorOf(job)}.`]),
     ].join('\n'),
   );

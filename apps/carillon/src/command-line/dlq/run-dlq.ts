@@ -65,6 +65,8 @@ export async function replayLetters(ids: string[], options: ReplayRun): Promise<
     throw usageError('Give ids, or filters, or --status, or --stop, not several of them.');
   if (job === undefined && ids.length === 0 && !isFiltered)
     throw usageError('Give ids, at least one filter, or --all for every dead letter.');
+  if (job !== undefined && options.dryRun)
+    throw usageError('--dry-run is for a new replay, not for --status or --stop.');
   const dlq = await connectDlq(options);
   if (options.status !== undefined) await showReplay(dlq, options.status, options);
   else if (options.stop !== undefined) await stopReplay(dlq, options.stop, options);
@@ -86,7 +88,9 @@ async function replayIds(dlq: DlqClient, ids: string[], options: ReplayRun): Pro
   printResult(options, result, () =>
     [
       `Replayed ${count(result.replayed, 'dead letter')} of ${ids.length}.`,
-      ...(result.skipped > 0 ? [`Skipped ${result.skipped}: replayed or settled before, or expired.`] : []),
+      ...(result.skipped > 0
+        ? [`Skipped ${result.skipped}: replayed or settled before, expired, erased, or of a suspended tenant.`]
+        : []),
       ...result.failures.map(({ id, message }) => `Not replayed: ${id}: ${message}`),
     ].join('\n'),
   );
