@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { Database, DeadLettersStore, type LockedJob } from '#database';
 import { newId } from '#domain';
+import { createLogger } from '#telemetry';
 import { cloneDatabase, connect } from '#testing';
 import { DeadLetterReplayKind } from '../apps/worker/src/jobs/dead-letter-replay.kind.js';
 
@@ -46,7 +47,8 @@ async function makeLetters(): Promise<string> {
 
 /** The chunks of a job until its end. */
 async function chunksOf(tenantId: string, reason: string, maxItems: number) {
-  const kind = new DeadLetterReplayKind('dead_letter_replay', new DeadLettersStore(database, () => undefined));
+  const letters = new DeadLettersStore(database, () => undefined);
+  const kind = new DeadLetterReplayKind('dead_letter_replay', letters, createLogger({ level: 'silent', role: 'test' }));
   const chunks = [];
   for (let cursor = {}, isLast = false; !isLast; ) {
     const job = { tenantId, id: newId(), createdAt: new Date(), input: { filter: { reason } }, cursor, maxItems };

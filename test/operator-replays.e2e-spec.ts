@@ -172,4 +172,39 @@ describe('a replay of the operator', () => {
       { job: second.id, count: 6, deliveries: 6 },
     ]);
   });
+
+  it('leaves the dead letters of suspended tenants for later, and those of erased recipients', async () => {
+    const [suspended, other] = [await tenantWith(2), await tenantWith(2)];
+    await app.operator('PATCH', `/internal/tenants/${suspended.id}`, { status: 'suspended' });
+    await other.call('DELETE', '/api/v1/recipients/user-0');
+    const [erased] = (await openOf(other)).filter(({ recipient_id: id }) => id === 'erased');
+    const [waiting] = await openOf(suspended);
+    for (const [letter, why] of [
+      [erased, `The recipient of delivery ${erased!.delivery_id} was erased.`],
+      [waiting, `Tenant ${suspended.id} is suspended: the delivery would be suppressed.`],
+    ] as const) {
+      const { status, body } = await app.operator('POST', `/internal/dlq/${letter!.id}/replay`);
+      expect([status, body.code, body.detail]).toEqual([409, 'conflict', why]);
+    }
+
+    const ofOne = await start({ filter: { tenant_id: suspended.id } });
+    expect(await ended(ofOne.id)).toMatchObject({ total: 2, done: 0, skipped: 0, failed: 2 });
+    const ofOther = await start({ filter: { tenant_id: other.id } });
+    expect(await ended(ofOther.id)).toMatchObject({ total: 2, done: 1, skipped: 0, failed: 1 });
+    await app.operator('PATCH', `/internal/tenants/${suspended.id}`, { status: 'active' });
+    const later = await start({ filter: { tenant_id: suspended.id } });
+    expect(await ended(later.id)).toMatchObject({ total: 2, done: 2, skipped: 0, failed: 0 });
+  });
+
+  it('goes on after a dead letter that the database refuses to replay', async () => {
+    const tenant = await tenantWith(3);
+    const [broken] = await openOf(tenant);
+    await app.sql.query(
+      `insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, attempt, message_key)
+       values ($1, $2, 'email', 0, now() + interval '1 hour', 0, 0)`,
+      [tenant.id, broken!.delivery_id],
+    );
+    const job = await start({ filter: { tenant_id: tenant.id } });
+    expect(await ended(job.id)).toMatchObject({ state: 'finished', done: 2, skipped: 0, failed: 1, error: null });
+  });
 });

@@ -82,6 +82,7 @@ export { AcceptStore, type StoreResult } from './stores/sending/accept.store.js'
 export {
   type DeadLetter,
   DeadLettersStore,
+  type JobReplay,
   type LetterCount,
 } from './stores/sending/dead-letters/dead-letters.store.js';
 export type { DeadLetterFilter } from './stores/sending/dead-letters/letter-conditions.js';

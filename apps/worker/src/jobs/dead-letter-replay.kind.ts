@@ -1,5 +1,13 @@
-import type { ChunkResult, DeadLetterFilter, DeadLettersStore, LockedJob } from '#database';
+import {
+  type ChunkResult,
+  type DeadLetterFilter,
+  type DeadLettersStore,
+  databaseFault,
+  type JobReplay,
+  type LockedJob,
+} from '#database';
 import { type JobKindName, NIL_ID, PLATFORM_TENANT_ID } from '#domain';
+import type { Logger } from '#telemetry';
 import type { JobKind } from './job-kind.js';
 
 /** Dead letters of a chunk: each is replayed by a statement of its own. */
@@ -29,6 +37,7 @@ export class DeadLetterReplayKind implements JobKind {
   constructor(
     readonly kind: Extract<JobKindName, 'dead_letter_replay' | 'operator_dead_letter_replay'>,
     private readonly letters: DeadLettersStore,
+    private readonly logger: Logger,
   ) {}
 
   async runChunk(job: LockedJob): Promise<ChunkResult> {
@@ -40,11 +49,22 @@ export class DeadLetterReplayKind implements JobKind {
     const ended = { done: page.repeated, skipped: page.skipped, failed: 0 };
     const replayNext = async (waiting: Iterator<string>): Promise<void> => {
       for (let next = waiting.next(); !next.done; next = waiting.next())
-        ended[await this.letters.replayForJob(scope, next.value, job.id)] += 1;
+        ended[await this.replay(job, scope, next.value)] += 1;
     };
     const waiting = page.ids.values();
     await Promise.all(Array.from({ length: AT_ONCE }, () => replayNext(waiting)));
     return { items: page.ids.length, ...ended, cursor: { after: page.last ?? after }, isLast: page.isLast };
+  }
+
+  /** A dead letter whose rows do not fit together does not stop the others. */
+  private async replay(job: LockedJob, scope: string | null, letter: string): Promise<JobReplay> {
+    try {
+      return await this.letters.replayForJob(scope, letter, job.id);
+    } catch (error) {
+      if (databaseFault(error) !== 'data') throw error;
+      this.logger.error({ err: error, job_id: job.id, dead_letter_id: letter }, 'a dead letter cannot be replayed');
+      return 'failed';
+    }
   }
 }
 

@@ -54,8 +54,8 @@ import { UploadKind } from './upload.kind.js';
           [
             topicSend(returnPlaces),
             upload,
-            new DeadLetterReplayKind('dead_letter_replay', letters),
-            new DeadLetterReplayKind('operator_dead_letter_replay', letters),
+            new DeadLetterReplayKind('dead_letter_replay', letters, logger),
+            new DeadLetterReplayKind('operator_dead_letter_replay', letters, logger),
           ],
           logger,
         ),

@@ -86,7 +86,8 @@ export class DeadLettersStore {
 
   /**
    * Puts the delivery back into the queue, once, with its retries counted from zero. Throws `not_found`,
-   * `already_replayed`, or `conflict` if the delivery is not failed any more or has expired.
+   * `already_replayed`, or `conflict` if the delivery is not failed any more or has expired, or its recipient was
+   * erased, or its tenant is suspended.
    */
   async replay(scope: LetterScope, id: string, audit: AuditNote | null): Promise<DeadLetter> {
     const letter = await this.tryReplay(scope, id, audit, null);
@@ -97,7 +98,7 @@ export class DeadLettersStore {
 
   /**
    * The same for a job: `done` also if this job has replayed it before; `skipped` if it needs no replay, because it was
-   * replayed otherwise or its delivery is not failed any more; `failed` if it has expired or was discarded.
+   * replayed otherwise or its delivery is not failed any more; `failed` for the other reasons, or if it was discarded.
    */
   async replayForJob(scope: LetterScope, id: string, job: string): Promise<JobReplay> {
     const letter = await this.tryReplay(scope, id, null, job);

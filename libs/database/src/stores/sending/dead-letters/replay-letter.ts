@@ -19,7 +19,9 @@ export interface ReplayedLetter {
   deliveryId: string;
   channel: ChannelId;
   state: string;
-  expired: boolean;
+  /** Why a failed delivery stays failed. */
+  obstacle: 'expired' | 'erased' | 'suspended' | null;
+  tenantId: string;
   priority: number;
   replayedAt: Date | null;
   /** The job that replayed it before. */
@@ -27,11 +29,15 @@ export interface ReplayedLetter {
   replayed: boolean;
 }
 
-export function refusalOf(id: string, { deliveryId, replayedAt, state }: ReplayedLetter): DomainError {
+export function refusalOf(id: string, letter: ReplayedLetter): DomainError {
+  const { deliveryId, tenantId, replayedAt, state, obstacle } = letter;
   if (replayedAt)
     return new DomainError('already_replayed', `Dead letter ${id} was replayed at ${replayedAt.toISOString()}.`);
   if (state !== 'failed')
     return new DomainError('conflict', `Delivery ${deliveryId} is ${state} by now; only a failed one can be replayed.`);
+  if (obstacle === 'erased') return new DomainError('conflict', `The recipient of delivery ${deliveryId} was erased.`);
+  if (obstacle === 'suspended')
+    return new DomainError('conflict', `Tenant ${tenantId} is suspended: the delivery would be suppressed.`);
   return new DomainError('conflict', `Delivery ${deliveryId} has expired; sending it now would be too late.`);
 }
 
@@ -48,8 +54,10 @@ export function replayValues(scope: LetterScope, id: string, audit: AuditNote | 
  */
 export const REPLAY = `
 with target as materialized (
-  select l.tenant_id, l.delivery_id, n.id as notification_id, n.priority, n.expires_at, n.ordering_key, n.traceparent
+  select l.tenant_id, l.delivery_id, n.id as notification_id, n.priority, n.expires_at, n.ordering_key, n.traceparent,
+         t.status
   from dead_letters l join notifications n on n.tenant_id = l.tenant_id and n.id = l.notification_id
+  join tenants t on t.id = l.tenant_id
   where l.id = $1 and ($8::uuid is null or l.tenant_id = $8)
 ), locked_delivery as materialized (
   select d.id, d.state, d.channel, d.attempts, d.recipient_id from deliveries d
@@ -63,11 +71,12 @@ with target as materialized (
   for update of l
 ), checked as materialized (
   select t.*, t.delivery_id as id, d.state, d.channel, d.attempts, d.recipient_id, l.replayed_at, l.replay_job,
-         coalesce(t.expires_at <= now(), false) as expired
+         case when d.recipient_id = 'erased' then 'erased' when t.expires_at <= now() then 'expired'
+              when t.status = 'suspended' then 'suspended' end as obstacle
   from target t, locked_delivery d, locked_letter l
 ), replayable as materialized (
   select * from checked
-  where replayed_at is null and ${guard(REPLAY_MOVES, 'state', "'waiting'")} and not expired
+  where replayed_at is null and ${guard(REPLAY_MOVES, 'state', "'waiting'")} and obstacle is null
 ), replayed_letters as (
   update dead_letters l set replayed_at = now(), replay_job = $9::uuid
   from replayable r where l.tenant_id = r.tenant_id and l.id = $1
@@ -88,7 +97,7 @@ with target as materialized (
 ), audit_entries as (
   ${auditInsert(3, `select tenant_id, $1::uuid::text, null::jsonb, ${AUDIT_FIELDS} from replayable`)}
 )
-select delivery_id as "deliveryId", channel, state, expired, priority, replayed_at as "replayedAt",
-       replay_job as "replayJob",
+select delivery_id as "deliveryId", tenant_id as "tenantId", channel, state, obstacle, priority,
+       replayed_at as "replayedAt", replay_job as "replayJob",
        exists (select from replayable) as replayed
 from checked`;
