@@ -134,11 +134,13 @@ describe('two APIs and three workers', () => {
     expect(await count(`select count(*) from deliveries where state = 'sent'`)).toBe(TOTAL);
     expect(await count('select count(distinct delivery_id) from mailbox_messages')).toBe(TOTAL);
     const extra = (await sends()) - TOTAL;
-    // Each of them was in flight in the killed worker and has a recorded unknown outcome.
-    const lost = await count(`select count(*) from attempts where outcome = 'unknown' and code = 'worker_lost'`);
-    console.log(`fleet: ${TOTAL} sent, ${extra} twice, ${lost} attempts lost in the gap of one SIGKILL`);
-    expect(extra).toBeLessThanOrEqual(lost);
-    expect(await count(`select count(*) from attempts where outcome = 'sent' and number > 1`)).toBe(lost);
+    // Each of them was in flight in the killed worker, or ran past its deadline on a slow machine, and has a recorded
+    // unknown outcome.
+    const unknown = await count(`select count(*) from attempts where outcome = 'unknown'`);
+    const repeated = await count(`select count(distinct delivery_id) from attempts where outcome = 'unknown'`);
+    console.log(`fleet: ${TOTAL} sent, ${extra} twice, ${unknown} attempts with an unknown outcome after one SIGKILL`);
+    expect(extra).toBeLessThanOrEqual(unknown);
+    expect(await count(`select count(*) from attempts where outcome = 'sent' and number > 1`)).toBe(repeated);
 
     const { rows } = await app.sql.query<{ disorder: string }>(`
       select count(*) as disorder from (
