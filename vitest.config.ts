@@ -33,14 +33,22 @@ for (const [name, why] of Object.entries(missing)) {
 const noCollector = collectorMissing(join(import.meta.dirname, '.services'));
 if (noCollector) console.warn(`SKIPPED: test/deployments/collector.int-spec.ts, because ${noCollector}`);
 
-const endToEnd = (profile: 'postgres' | 'redis' | 'scale', ...more: string[]) => ({
+const endToEnd = (profile: 'postgres' | 'redis' | 'scale', include: string[]) => ({
   extends: true as const,
-  test: { name: `e2e ${profile}`, include: ['test/*.e2e-spec.ts', ...more], provide: { profile } },
+  test: { name: `e2e ${profile}`, include, provide: { profile } },
 });
+
+const END_TO_END = 'test/*.e2e-spec.ts';
+/** What Redis takes part in: limits, caps, breakers, the live inbox; and what a lost process or store leaves behind. */
+const WITH_REDIS = [
+  'test/redis/*.e2e-spec.ts',
+  'test/{abuse-limits,access-ends,caps,caps-given-back,crash,explain-property,hanging-accounts,inbox}.e2e-spec.ts',
+  'test/{life-of-a-delivery,outage,production,providers,quiet-hours,resources,sending,shutdown,topics}.e2e-spec.ts',
+];
 
 /** Runs on version 14, which Carillon refuses. */
 const OLD_SERVER = 'test/old-server.int-spec.ts';
-/** What depends most on the server: migrations, rights, plans, locks, and a delivery from the request to the receipt. */
+/** What depends most on the server: migrations, rights, plans, locks; and a delivery from request to receipt. */
 const NEAR_THE_DATABASE = [
   'test/accept.int-spec.ts',
   'test/database-logins.int-spec.ts',
@@ -59,7 +67,7 @@ const NEAR_THE_DATABASE = [
   'test/topics.e2e-spec.ts',
 ];
 
-/** The version between two that run all of those. */
+/** The versions between the oldest one, which runs all of those, and the embedded one, which runs everything. */
 const FEW_NEAR_THE_DATABASE = [
   'test/database-logins.int-spec.ts',
   'test/partitions.int-spec.ts',
@@ -88,7 +96,8 @@ const onPostgres = (major: number, include: string[]) =>
 export default defineConfig({
   resolve: { alias },
   test: {
-    // The end-to-end tests run once in each profile: Postgres alone, with Redis, with Redis and Kafka.
+    // All end-to-end tests run with Postgres alone, and with Redis and Kafka. Those that Redis takes part in also run
+    // without Kafka.
     projects: [
       {
         extends: true,
@@ -105,13 +114,13 @@ export default defineConfig({
           provide: { profile: 'postgres' },
         },
       },
-      endToEnd('postgres'),
-      ...(noRedis ? [] : [endToEnd('redis', 'test/redis/*.e2e-spec.ts')]),
-      ...(noRedis || noKafka ? [] : [endToEnd('scale', 'test/kafka/*.e2e-spec.ts')]),
+      endToEnd('postgres', [END_TO_END]),
+      ...(noRedis ? [] : [endToEnd('redis', WITH_REDIS)]),
+      ...(noRedis || noKafka ? [] : [endToEnd('scale', [END_TO_END, 'test/kafka/*.e2e-spec.ts'])]),
       ...onPostgres(14, [OLD_SERVER]),
       ...onPostgres(15, [...NEAR_THE_DATABASE, 'test/cli/doctor.int-spec.ts', 'test/retention.int-spec.ts']),
       ...onPostgres(16, FEW_NEAR_THE_DATABASE),
-      ...onPostgres(17, NEAR_THE_DATABASE),
+      ...onPostgres(17, FEW_NEAR_THE_DATABASE),
     ],
     globalSetup: ['test/global-setup.ts'],
     setupFiles: ['test/setup.ts'],
