@@ -360,6 +360,25 @@ it('collects without a deadlock while notifications with other items of it are c
   }
 }, 60_000);
 
+it('collects items while the notifications of the same items are cancelled', async () => {
+  for (let round = 0; round < 20; round++) {
+    await admin.query('delete from due_deliveries');
+    await admin.query('delete from digests');
+    await accept(8, { recipientId: 'ann' });
+    const claimed = await claim();
+    const { rows: found } = await admin.query(
+      `select notification_id from deliveries where tenant_id = $1 and state = 'waiting'`,
+      [tenantId],
+    );
+    const [, cancelled] = await Promise.all([
+      Promise.all(claimed.map((delivery) => collect([delivery]))),
+      Promise.all(found.map(({ notification_id: id }) => cancel(id))),
+    ]);
+    expect(cancelled).toEqual(found.map(() => true));
+    expect(await openDigests()).toBe(0);
+  }
+}, 60_000);
+
 it('has a leader although the claim of its first item is lost while it is collected', async () => {
   await accept(3, { recipientId: 'ann' });
   const claimed = await claim();

@@ -166,3 +166,19 @@ function ofCode(code: unknown): DatabaseFault | null {
   if (DATA_STATES.test(code) || DATA_PRISMA.test(code)) return 'data';
   return null;
 }
+
+const MAX_CONFLICTS = 5;
+
+/**
+ * Runs one transaction, and runs it again at once after a conflict, such as a deadlock: it wrote nothing. Throws the
+ * error of the sixth run, and every other error.
+ */
+export async function repeatConflicts<T>(transaction: () => Promise<T>): Promise<T> {
+  for (let conflicts = 0; ; conflicts += 1) {
+    try {
+      return await transaction();
+    } catch (error) {
+      if (databaseFault(error) !== 'conflict' || conflicts === MAX_CONFLICTS) throw error;
+    }
+  }
+}

@@ -1,6 +1,6 @@
 import { NIL_ID, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../../database.js';
-import { databaseFault } from '../../outage.js';
+import { repeatConflicts } from '../../outage.js';
 import type { PlatformKeys } from '../../secrets/platform-keys.js';
 import type { SecretBox } from '../../secrets/secret-box.js';
 import type { Statement } from '../../statement.js';
@@ -46,7 +46,6 @@ interface Erasure {
 type Counts = Record<string, number>;
 
 /** The number of times that a batch runs again. */
-const MAX_CONFLICTS = 5;
 
 /**
  * Erases the personal data of recipients: profile, devices, preferences and inbox, and the id, address, content and
@@ -212,15 +211,9 @@ export class ErasuresStore {
     }
   }
 
-  /** Runs the statements again after a conflict, such as a deadlock with a record: they wrote nothing. */
-  private async run(tenantId: string, statements: Statement[], conflicts = 0): Promise<Counts> {
-    try {
-      const results = await this.database.pipelineForTenant<Counts[][]>(tenantId, statements);
-      return Object.assign({}, ...results.flat()) as Counts;
-    } catch (error) {
-      if (databaseFault(error) !== 'conflict' || conflicts === MAX_CONFLICTS) throw error;
-      return await this.run(tenantId, statements, conflicts + 1);
-    }
+  private async run(tenantId: string, statements: Statement[]): Promise<Counts> {
+    const results = await repeatConflicts(() => this.database.pipelineForTenant<Counts[][]>(tenantId, statements));
+    return Object.assign({}, ...results.flat()) as Counts;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { DeliveryState } from '#domain';
 import type { Database } from '../../database.js';
+import { repeatConflicts } from '../../outage.js';
 import { afterIdCursor, type Page, type PageRequest, toCursor, toPage } from '../../page.js';
 import type { DeliveryRow } from '../sending/notification.js';
 import { CANCEL, CANCEL_FAN_OUT, type Cancellation, type CancelledDelivery } from './cancel-notification.js';
@@ -156,13 +157,13 @@ export class NotificationsStore {
    * round trip, because accepts and records wait for the lock of an ordering key until its holder commits.
    */
   async cancel(tenantId: string, id: string): Promise<Cancellation | null> {
-    const [found, deliveries, jobs] = await this.database.pipelineForTenant<[object[], CancelledDelivery[], object[]]>(
-      tenantId,
-      [
+    // A delivery may become an item of a digest meanwhile, whose rows are then locked in another order.
+    const [found, deliveries, jobs] = await repeatConflicts(() =>
+      this.database.pipelineForTenant<[object[], CancelledDelivery[], object[]]>(tenantId, [
         { text: 'select 1 from notifications where tenant_id = $1 and id = $2', values: [tenantId, id] },
         { text: CANCEL, values: [tenantId, id] },
         { text: CANCEL_FAN_OUT, values: [tenantId, id] },
-      ],
+      ]),
     );
     return found.length === 0 ? null : { isCancelled: deliveries.length + jobs.length > 0, deliveries };
   }
