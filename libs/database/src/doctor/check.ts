@@ -134,10 +134,16 @@ function remaining(before: readonly Problem[], after: readonly Problem[]): Probl
   return before.filter((one) => still.has(keyOf(one)));
 }
 
+/** The condition of the rows of a page, of a table with the key tenant_id, id: see {@link PagedCheck.text}. */
+export const IN_RANGE = '(tenant_id, id) > ($1::uuid, $2::uuid) and (tenant_id, id) <= ($3::uuid, $4::uuid)';
+
+/** Of the rows of `problems`. */
+export const PROBLEM_LIST = `(select jsonb_agg(jsonb_build_object('problem', problem, 'tenantId', tenant_id, 'id', id)
+               order by problem, tenant_id, id) from problems) as problems`;
+
 /** The end of a statement with `page`, in the order of its key, and `problems`. */
 export const PAGE_RESULT = `
 select (select count(*)::integer from page) as examined,
        (select tenant_id from page order by tenant_id desc, id desc limit 1) as "lastTenant",
        (select id from page order by tenant_id desc, id desc limit 1) as "lastId",
-       (select jsonb_agg(jsonb_build_object('problem', problem, 'tenantId', tenant_id, 'id', id)
-               order by problem, tenant_id, id) from problems) as problems`;
+       ${PROBLEM_LIST}`;

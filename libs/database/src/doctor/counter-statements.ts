@@ -3,7 +3,7 @@
 import { counterOf, deliveryStates, isStored, notificationCounters } from '#domain';
 import { INBOX_COUNTS } from '../stores/inbox-item.js';
 import { stateList } from '../stores/sending/delivery-moves.js';
-import { PAGE_RESULT } from './check.js';
+import { IN_RANGE, PAGE_RESULT, PROBLEM_LIST } from './check.js';
 
 /** For each counter of a notification: the deliveries whose state counts in it. */
 const COUNTS = notificationCounters
@@ -12,8 +12,6 @@ const COUNTS = notificationCounters
     return `count(*) filter (where d.state in ${stateList(states)})::integer as ${counter}`;
   })
   .join(', ');
-
-const RANGE = '(tenant_id, id) > ($1::uuid, $2::uuid) and (tenant_id, id) <= ($3::uuid, $4::uuid)';
 
 /**
  * $6: days of retention of a tenant without its own. Notifications that old are left out: their deliveries are deleted
@@ -28,10 +26,10 @@ const RANGE = '(tenant_id, id) > ($1::uuid, $2::uuid) and (tenant_id, id) <= ($3
  */
 export const NOTIFICATIONS = `
 with some_deliveries as materialized (
-  select tenant_id, id, notification_id, state from deliveries where ${RANGE} order by tenant_id, id limit $5::integer
+  select tenant_id, id, notification_id, state from deliveries where ${IN_RANGE} order by tenant_id, id limit $5::integer
 ), some_notifications as materialized (
   select tenant_id, id, total, succeeded, failed, suppressed, cancelled from notifications
-  where ${RANGE} order by tenant_id, id limit $5::integer
+  where ${IN_RANGE} order by tenant_id, id limit $5::integer
 ), last as materialized (
   select tenant_id, id from (
     (select tenant_id, id from some_deliveries order by tenant_id, id offset $5::integer - 1)
@@ -72,8 +70,7 @@ with some_deliveries as materialized (
 select (select count(*)::integer from page) as examined,
        (select tenant_id from last) as "lastTenant",
        (select id from last) as "lastId",
-       (select jsonb_agg(jsonb_build_object('problem', problem, 'tenantId', tenant_id, 'id', id)
-               order by tenant_id, id) from problems) as problems`;
+       ${PROBLEM_LIST}`;
 
 /** In the order in which all statements lock notifications. Index: notifications_pkey. */
 export const LOCK_NOTIFICATIONS = `
@@ -138,7 +135,7 @@ export const TOPICS = `
 with read_rows as materialized (
   select tenant_id, id, subscribers, deleted_at,
          sum(subscribers) over (order by tenant_id, id) - subscribers as before
-  from (select * from topics where ${RANGE} order by tenant_id, id limit $5::integer) t
+  from (select * from topics where ${IN_RANGE} order by tenant_id, id limit $5::integer) t
 ), page as materialized (
   select * from read_rows where before < 20 * $5::bigint
 ), problems as materialized (
