@@ -167,6 +167,7 @@ function ofCode(code: unknown): DatabaseFault | null {
   return null;
 }
 
+/** The number of times that a transaction runs again. */
 const MAX_CONFLICTS = 5;
 
 /**

@@ -45,8 +45,6 @@ interface Erasure {
 
 type Counts = Record<string, number>;
 
-/** The number of times that a batch runs again. */
-
 /**
  * Erases the personal data of recipients: profile, devices, preferences and inbox, and the id, address, content and
  * vendors' texts of all notifications, which remain with their states (docs/erasure.md). Works in short transactions,
