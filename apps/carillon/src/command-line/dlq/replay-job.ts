@@ -19,12 +19,14 @@ interface Job {
 
 type DryRun = { dry_run: true; count: number; at_least?: true };
 
+type Filter = Record<string, string | undefined>;
+
 export interface JobRequest {
-  filter: Record<string, string | undefined>;
+  filter: Filter;
   pace: number;
 }
 
-export async function countReplay(dlq: DlqClient, { filter }: JobRequest, options: JsonOption): Promise<void> {
+export async function countReplay(dlq: DlqClient, filter: Filter, options: JsonOption): Promise<void> {
   const answer = await dlq.client.request<DryRun>('POST', `${dlq.path}/replay`, { body: { filter, dry_run: true } });
   const minimum = answer.at_least ? 'at least ' : '';
   const limit = answer.at_least ? ' There are more than a count examines (docs/dead-letters.md).' : '';

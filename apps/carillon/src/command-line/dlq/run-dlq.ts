@@ -71,7 +71,7 @@ export async function replayLetters(ids: string[], options: ReplayRun): Promise<
   if (options.status !== undefined) await showReplay(dlq, options.status, options);
   else if (options.stop !== undefined) await stopReplay(dlq, options.stop, options);
   else if (ids.length > 0) await replayIds(dlq, ids, options);
-  else if (options.dryRun) await countReplay(dlq, { filter, pace: options.pace }, options);
+  else if (options.dryRun) await countReplay(dlq, filter, options);
   else await replayInJob(dlq, { filter, pace: options.pace }, options);
 }
 
