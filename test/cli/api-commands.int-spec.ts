@@ -13,7 +13,7 @@ import {
   type Tenant,
   type TestEnvironment,
 } from '../test-environment.js';
-import { type CommandResult, carillon, startCarillon } from './run-carillon.js';
+import { accessTo, type CommandResult, carillon, startCarillon } from './run-carillon.js';
 
 let environment: TestEnvironment;
 let tenant: Tenant;
@@ -35,11 +35,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const own = (): Record<string, string> => ({
-  CARILLON_URL: environment.url,
-  CARILLON_API_KEY: tenant.apiKey,
-  CARILLON_ADMIN_TOKEN: environment.config.adminToken,
-});
+const own = (): Record<string, string> => accessTo(environment, tenant);
 const run = (...args: string[]): Promise<CommandResult> => carillon(args, own());
 
 describe('carillon send', { timeout: 60_000 }, () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '#testing';
 import { type Json, simulated, startTestEnvironment, type Tenant, type TestEnvironment } from '../test-environment.js';
-import { type CommandResult, carillon, startCarillon } from './run-carillon.js';
+import { accessTo, type CommandResult, carillon, startCarillon } from './run-carillon.js';
 
 let environment: TestEnvironment;
 let tenant: Tenant;
@@ -22,11 +22,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const own = (): Record<string, string> => ({
-  CARILLON_URL: environment.url,
-  CARILLON_API_KEY: tenant.apiKey,
-  CARILLON_ADMIN_TOKEN: environment.config.adminToken,
-});
+const own = (): Record<string, string> => accessTo(environment, tenant);
 const run = (...args: string[]): Promise<CommandResult> => carillon(args, own());
 
 /** An e-mail that the simulator refuses, once it is a dead letter. */

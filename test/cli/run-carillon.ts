@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { watchText } from '../canary/process-texts.js';
 import { watched } from '../canary/watched-values.js';
-import type { Json } from '../test-environment.js';
+import type { Json, Tenant, TestEnvironment } from '../test-environment.js';
 
 const CLI = join(import.meta.dirname, '../../dist/apps/carillon/src/cli.js');
 
@@ -72,6 +72,15 @@ export async function carillon(
   input = '',
 ): Promise<CommandResult> {
   return await startCarillon(args, environment, input).done;
+}
+
+/** The variables with which a command reaches the API of a test, as the tenant and as the operator. */
+export function accessTo(environment: TestEnvironment, tenant: Tenant): Record<string, string> {
+  return {
+    CARILLON_URL: environment.url,
+    CARILLON_API_KEY: tenant.apiKey,
+    CARILLON_ADMIN_TOKEN: environment.config.adminToken,
+  };
 }
 
 const SECRET_VARIABLE = /KEY|TOKEN|PASSWORD/;
