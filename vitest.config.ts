@@ -39,7 +39,7 @@ const endToEnd = (profile: 'postgres' | 'redis' | 'scale', include: string[]) =>
 });
 
 const END_TO_END = 'test/*.e2e-spec.ts';
-/** What Redis takes part in: limits, caps, breakers, the live inbox; and what a lost process or store leaves behind. */
+/** Tests of limits, caps, breakers, the live inbox, and the loss of a process or a store: Redis takes part in these. */
 const WITH_REDIS = [
   'test/redis/*.e2e-spec.ts',
   'test/{abuse-limits,access-ends,caps,caps-given-back,crash,explain-property,hanging-accounts,inbox}.e2e-spec.ts',
@@ -48,7 +48,7 @@ const WITH_REDIS = [
 
 /** Runs on version 14, which Carillon refuses. */
 const OLD_SERVER = 'test/old-server.int-spec.ts';
-/** What depends most on the server: migrations, rights, plans, locks; and a delivery from request to receipt. */
+/** Tests that depend most on the server: migrations, rights, plans, locks; and a delivery from request to receipt. */
 const NEAR_THE_DATABASE = [
   'test/accept.int-spec.ts',
   'test/database-logins.int-spec.ts',

@@ -1,4 +1,4 @@
-// What lists of dead letters read, of a tenant with very many of which few match the filter.
+// The rows that a list of dead letters reads when the tenant has very many and few match the filter.
 
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { counterChecks, Database, type Finding, queueChecks } from '#database';
 import type { TestEnvironment } from './test-environment.js';
 
-/** What `carillon doctor` finds in the tables of a test's deployment. */
+/** The findings of `carillon doctor` in the tables of a test's deployment. */
 export async function doctorFindings(databaseUrl: string): Promise<Finding[]> {
   const database = new Database({ url: databaseUrl, poolSize: 1 });
   try {

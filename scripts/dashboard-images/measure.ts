@@ -36,7 +36,7 @@ interface Deployment {
   killWorker(): Promise<void>;
 }
 
-/** What happens, by the seconds since the pictures begin. */
+/** Faults and their ends, in seconds since the pictures begin. */
 const FAULTS: readonly [second: number, what: string, run: (on: Deployment) => Promise<void> | void][] = [
   [50, 'Postmark answers 503', ({ vendors }) => vendors.postmark.fail(true)],
   [105, 'Postmark works again', ({ vendors }) => vendors.postmark.fail(false)],

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 
-/** What the pictures show, in seconds since 1970. */
+/** The time that the pictures show, in seconds since 1970. */
 export interface Period {
   start: number;
   end: number;

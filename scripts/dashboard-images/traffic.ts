@@ -13,7 +13,7 @@ const MEMBERS = 40;
 const BULK = { everySeconds: 10, recipients: 40 };
 const TOPIC_EVERY_SECONDS = 25;
 
-/** What a send is, and of how many sends in a hundred. */
+/** Kinds of sends: the share of each in percent, and its body. */
 const KINDS: readonly [share: number, body: (number: number) => object][] = [
   [42, (number) => ({ ...to(number, 'email', `user-${number}@example.com`), template_id: 'welcome', payload: NAME })],
   [

@@ -44,7 +44,7 @@ export class Traffic {
   }
 
   /**
-   * What a client does: accept, repeat, retries, schedule, cancel, preferences, recipients, templates,
+   * The requests of a client: accept, repeat, retries, schedule, cancel, preferences, recipients, templates,
    * bulk, the inbox.
    */
   async round(): Promise<void> {

@@ -1,5 +1,5 @@
-// What the processes of a test file have written: searched when the file ends (test/setup.ts), so that a process that a
-// test kills is searched too.
+// The output of the processes of a test file. It is searched when the file ends (test/setup.ts), so that the output of
+// a killed process is searched too.
 
 import { leaksInText } from './find-leaks.js';
 

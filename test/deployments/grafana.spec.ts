@@ -1,4 +1,4 @@
-// What the compose file gives to Grafana: data sources, their links to each other, and the dashboards.
+// The files that the compose file mounts into Grafana: data sources, their links to each other, and the dashboards.
 
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 export const ROOT = join(import.meta.dirname, '../..');
 
-/** What a reader follows. A new page needs no change here. */
+/** The pages whose shell blocks run. A new page needs no change here. */
 export const PAGES = globSync(['*.md', 'docs/**/*.md', 'deployments/**/*.md'], {
   cwd: ROOT,
   exclude: (path) => path.includes('node_modules'),

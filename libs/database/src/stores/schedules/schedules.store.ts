@@ -99,7 +99,7 @@ export class SchedulesStore {
   }
 }
 
-/** What the audit log shows: not the notification, which is about a recipient. */
+/** The fields of an audit entry. The notification is left out, because it is about a recipient. */
 function recordedFields({ rrule, exdates, timezone, startsAtLocal, misfire, state }: Schedule): object {
   return { rrule, exdates, timezone, startsAtLocal, misfire, state };
 }

@@ -8,7 +8,7 @@ import { MESSAGE_KEY } from '../message-key.js';
 /** The tenant whose dead letters a caller sees; null: those of all tenants, for the operator. */
 export type LetterScope = string | null;
 
-/** What an audit entry has about the delivery of a dead letter. */
+/** The fields of an audit entry: the delivery of the dead letter. */
 export const AUDIT_FIELDS = `jsonb_build_object('delivery_id', delivery_id, 'channel', channel)`;
 
 /** The priorities of notifications: 1 to 10. */
