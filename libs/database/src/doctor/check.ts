@@ -135,7 +135,7 @@ function remaining(before: readonly Problem[], after: readonly Problem[]): Probl
 }
 
 /** The condition of the rows of a page, of a table with the key tenant_id, id: see {@link PagedCheck.text}. */
-export const IN_RANGE = '(tenant_id, id) > ($1::uuid, $2::uuid) and (tenant_id, id) <= ($3::uuid, $4::uuid)';
+export const RANGE = '(tenant_id, id) > ($1::uuid, $2::uuid) and (tenant_id, id) <= ($3::uuid, $4::uuid)';
 
 /** Of the rows of `problems`. */
 export const PROBLEM_LIST = `(select jsonb_agg(jsonb_build_object('problem', problem, 'tenantId', tenant_id, 'id', id)

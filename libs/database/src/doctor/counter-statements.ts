@@ -3,7 +3,7 @@
 import { counterOf, deliveryStates, isStored, notificationCounters } from '#domain';
 import { INBOX_COUNTS } from '../stores/inbox-item.js';
 import { stateList } from '../stores/sending/delivery-moves.js';
-import { IN_RANGE, PAGE_RESULT, PROBLEM_LIST } from './check.js';
+import { PAGE_RESULT, PROBLEM_LIST, RANGE } from './check.js';
 
 /** For each counter of a notification: the deliveries whose state counts in it. */
 const COUNTS = notificationCounters
@@ -26,10 +26,10 @@ const COUNTS = notificationCounters
  */
 export const NOTIFICATIONS = `
 with some_deliveries as materialized (
-  select tenant_id, id, notification_id, state from deliveries where ${IN_RANGE} order by tenant_id, id limit $5::integer
+  select tenant_id, id, notification_id, state from deliveries where ${RANGE} order by tenant_id, id limit $5::integer
 ), some_notifications as materialized (
   select tenant_id, id, total, succeeded, failed, suppressed, cancelled from notifications
-  where ${IN_RANGE} order by tenant_id, id limit $5::integer
+  where ${RANGE} order by tenant_id, id limit $5::integer
 ), last as materialized (
   select tenant_id, id from (
     (select tenant_id, id from some_deliveries order by tenant_id, id offset $5::integer - 1)
@@ -135,7 +135,7 @@ export const TOPICS = `
 with read_rows as materialized (
   select tenant_id, id, subscribers, deleted_at,
          sum(subscribers) over (order by tenant_id, id) - subscribers as before
-  from (select * from topics where ${IN_RANGE} order by tenant_id, id limit $5::integer) t
+  from (select * from topics where ${RANGE} order by tenant_id, id limit $5::integer) t
 ), page as materialized (
   select * from read_rows where before < 20 * $5::bigint
 ), problems as materialized (

@@ -1,6 +1,6 @@
 import type { Database } from '../database.js';
 import { NOT_FINAL } from '../stores/sending/delivery-moves.js';
-import { type Check, eachPage, FIRST_UUID, Findings, IN_RANGE, PAGE_RESULT } from './check.js';
+import { type Check, eachPage, FIRST_UUID, Findings, PAGE_RESULT, RANGE } from './check.js';
 
 const REPORT = 'Report it with the ids.';
 const PROBLEMS = {
@@ -74,7 +74,7 @@ export function queueChecks(database: Database): Check[] {
 const DELIVERIES = `
 with page as materialized (
   select tenant_id, id, state from deliveries
-  where ${IN_RANGE}
+  where ${RANGE}
   order by tenant_id, id limit $5::integer
 ), problems as materialized (
   select 'delivery_without_due_row' as problem, d.tenant_id, d.id from page d
@@ -112,7 +112,7 @@ ${PAGE_RESULT}`;
 const JOBS = `
 with page as materialized (
   select tenant_id, id, kind, state, total, done, failed, due_at, finished_at from jobs
-  where ${IN_RANGE}
+  where ${RANGE}
   order by tenant_id, id limit $5::integer
 ), problems as materialized (
   select 'job_failed' as problem, tenant_id, id from page where state = 'failed'
