@@ -35,7 +35,13 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'inside',
-          include: ['apps/**/*.spec.ts', 'libs/**/*.spec.ts', 'test/**/*.spec.ts', 'test/**/*.int-spec.ts'],
+          include: [
+            'apps/**/*.spec.ts',
+            'libs/**/*.spec.ts',
+            'packages/*/test/*.spec.ts',
+            'test/**/*.spec.ts',
+            'test/**/*.int-spec.ts',
+          ],
           exclude: [
             ...(noRedis ? ['test/seams/{limiter,bus,redis}.*'] : []),
             ...(noKafka ? ['test/seams/transport.*'] : []),
@@ -44,7 +50,8 @@ export default defineConfig({
           provide: { profile: 'postgres' },
         },
       },
-      endToEnd('postgres'),
+      // The packages do not know the profile of the server.
+      endToEnd('postgres', 'packages/*/test/*.e2e-spec.ts'),
       ...(noRedis ? [] : [endToEnd('redis', 'test/redis/*.e2e-spec.ts')]),
       ...(noRedis || noKafka ? [] : [endToEnd('scale', 'test/kafka/*.e2e-spec.ts')]),
     ],
