@@ -1,7 +1,7 @@
 import { type Each, eachOf } from './each.js';
 import { type Client, createClient, createConfig } from './generated/client/index.js';
 import { Api } from './generated/sdk.gen.js';
-import { isRepeatable, type RetrySettings, retryingFetch } from './retrying-fetch.js';
+import { IDEMPOTENCY_KEY, type RetrySettings, retryingFetch } from './retrying-fetch.js';
 
 export interface CarillonOptions extends RetrySettings {
   /** Of the API, such as `https://carillon.example.com`. */
@@ -40,15 +40,17 @@ function clientOf(options: CarillonOptions): Client {
         scheme === 'bearer' ? recipientToken : name === 'X-Admin-Token' ? operatorToken : apiKey,
     }),
   );
-  client.interceptors.request.use((request, { body }) => {
-    if (needsIdempotencyKey(request, body)) request.headers.set('Idempotency-Key', crypto.randomUUID());
+  client.interceptors.request.use((request, { url: route, body }) => {
+    // The routes of the operator have no idempotency keys.
+    if (request.method === 'POST' && !route.startsWith('/internal/') && !request.headers.has(IDEMPOTENCY_KEY))
+      request.headers.set(IDEMPOTENCY_KEY, keyIn(body) ?? crypto.randomUUID());
     return request;
   });
   return client;
 }
 
-/** The header would replace a key in the body. The key is the same for all attempts of a call. */
-function needsIdempotencyKey(request: Request, body: unknown): boolean {
-  if (request.method !== 'POST' || !isRepeatable(request) || request.headers.has('Idempotency-Key')) return false;
-  return typeof body !== 'object' || body === null || !('idempotency_key' in body);
+/** The caller's own key, which the API also accepts in the body of a send. */
+function keyIn(body: unknown): string | undefined {
+  const key = typeof body === 'object' && body !== null && 'idempotency_key' in body ? body.idempotency_key : undefined;
+  return typeof key === 'string' && /^[\x20-\x7e]+$/.test(key) ? key : undefined;
 }

@@ -16,6 +16,8 @@ export interface RetrySettings {
 
 export type Fetch = (request: Request) => Promise<Response>;
 
+export const IDEMPOTENCY_KEY = 'Idempotency-Key';
+
 const METHODS = ['get', 'put', 'patch', 'delete', 'post'] as const;
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 8_000;
@@ -68,9 +70,9 @@ function retryOf(request: Request, error: unknown, leftMs: number): boolean | un
   return isHTTPError(error) && isProblem(error.data) && error.data.code === 'idempotency_in_flight' ? true : undefined;
 }
 
-/** The POSTs of the operator have no idempotency keys: a repeated one would create a second thing. */
-export function isRepeatable({ method, url }: Request): boolean {
-  return method !== 'POST' || !new URL(url).pathname.includes('/internal/');
+/** A POST without a key would take effect once for each attempt. */
+function isRepeatable({ method, headers }: Request): boolean {
+  return method !== 'POST' || headers.has(IDEMPOTENCY_KEY);
 }
 
 /** Reads the body too, so that an answer that breaks off is a failed attempt and is repeated. */
