@@ -24,7 +24,7 @@ module.exports = {
       name: 'carillon-imports-only-the-start-of-the-apps',
       severity: 'error',
       from: { path: '^apps/carillon/' },
-      to: { path: '^apps/(api|worker)/', pathNot: '/(start-(api|worker)|main)\\.ts$' },
+      to: { path: '^apps/(api|worker)/', pathNot: '/(start-(api|worker)|main|version)\\.ts$' },
     },
     { name: 'libs-do-not-import-apps', severity: 'error', from: { path: '^libs/' }, to: { path: '^apps/' } },
     {

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { collectorMissing } from './services/collector.ts';
 import { deploymentToolsMissing } from './services/deployment-tools.ts';
 import { kafkaMissing } from './services/kafka.ts';
+import { postgresMissing } from './services/postgres.ts';
 import { redisMissing } from './services/redis.ts';
 
 // The libs by their names, from the same list that TypeScript and Node read: the `imports` of package.json.
@@ -16,15 +18,72 @@ const alias = Object.entries(imports).map(([name, { source }]) => ({
 const noRedis = process.env.REDIS_URL ? null : redisMissing();
 const noKafka = process.env.KAFKA_BROKERS ? null : kafkaMissing(join(import.meta.dirname, '.services'));
 const noTools = deploymentToolsMissing(join(import.meta.dirname, '.services'));
-for (const [name, why] of Object.entries({ Redis: noRedis, Kafka: noKafka, 'Helm and kubeconform': noTools })) {
+const noPostgres = (major: number): [string, string | null] => [`PostgreSQL ${major}`, postgresMissing(major)];
+const missing = {
+  Redis: noRedis,
+  Kafka: noKafka,
+  'Helm and kubeconform': noTools,
+  ...Object.fromEntries([14, 15, 16, 17].map(noPostgres)),
+};
+for (const [name, why] of Object.entries(missing)) {
   if (why && process.env.CI) throw new Error(`CI runs everything, and ${name} is missing: ${why}`);
   if (why) console.warn(`SKIPPED: what needs ${name}, because there is ${why}. See CONTRIBUTING.md.`);
 }
+// Takes too long to build for CI; it is for those who change deployments/otel.
+const noCollector = collectorMissing(join(import.meta.dirname, '.services'));
+if (noCollector) console.warn(`SKIPPED: test/deployments/collector.int-spec.ts, because ${noCollector}`);
 
 const endToEnd = (profile: 'postgres' | 'redis' | 'scale', ...more: string[]) => ({
   extends: true as const,
   test: { name: `e2e ${profile}`, include: ['test/*.e2e-spec.ts', ...more], provide: { profile } },
 });
+
+/** Runs on version 14, which Carillon refuses. */
+const OLD_SERVER = 'test/old-server.int-spec.ts';
+/** What depends most on the server: migrations, rights, plans, locks, and a delivery from the request to the receipt. */
+const NEAR_THE_DATABASE = [
+  'test/accept.int-spec.ts',
+  'test/database-logins.int-spec.ts',
+  'test/dead-letter-replay.int-spec.ts',
+  'test/erasure.int-spec.ts',
+  'test/jobs.int-spec.ts',
+  'test/list-plans.int-spec.ts',
+  'test/partitions.int-spec.ts',
+  'test/plans.int-spec.ts',
+  'test/receipts.int-spec.ts',
+  'test/sql-texts.spec.ts',
+  'test/state-machine.int-spec.ts',
+  'test/tenant-isolation.int-spec.ts',
+  'test/idempotency.e2e-spec.ts',
+  'test/life-of-a-delivery.e2e-spec.ts',
+  'test/topics.e2e-spec.ts',
+];
+
+/** The version between two that run all of those. */
+const FEW_NEAR_THE_DATABASE = [
+  'test/database-logins.int-spec.ts',
+  'test/partitions.int-spec.ts',
+  'test/plans.int-spec.ts',
+  'test/sql-texts.spec.ts',
+  'test/tenant-isolation.int-spec.ts',
+  'test/life-of-a-delivery.e2e-spec.ts',
+];
+
+/** Tests that run on another version of PostgreSQL than the embedded one. */
+const onPostgres = (major: number, include: string[]) =>
+  postgresMissing(major)
+    ? []
+    : [
+        {
+          extends: true as const,
+          test: {
+            name: `postgres ${major}`,
+            include,
+            globalSetup: ['test/postgres-setup.ts'],
+            provide: { profile: 'postgres', postgresVersion: major } as const,
+          },
+        },
+      ];
 
 export default defineConfig({
   resolve: { alias },
@@ -43,9 +102,11 @@ export default defineConfig({
             'test/**/*.int-spec.ts',
           ],
           exclude: [
-            ...(noRedis ? ['test/seams/{limiter,bus,redis}.*'] : []),
+            ...(noRedis ? ['test/seams/{limiter,bus,redis,redis-tls}.*'] : []),
             ...(noKafka ? ['test/seams/transport.*'] : []),
+            ...(noCollector ? ['test/deployments/collector.*'] : []),
             ...(noTools ? ['test/deployments/{chart,compose}.*'] : []),
+            OLD_SERVER,
           ],
           provide: { profile: 'postgres' },
         },
@@ -54,8 +115,13 @@ export default defineConfig({
       endToEnd('postgres', 'packages/*/test/*.e2e-spec.ts'),
       ...(noRedis ? [] : [endToEnd('redis', 'test/redis/*.e2e-spec.ts')]),
       ...(noRedis || noKafka ? [] : [endToEnd('scale', 'test/kafka/*.e2e-spec.ts')]),
+      ...onPostgres(14, [OLD_SERVER]),
+      ...onPostgres(15, [...NEAR_THE_DATABASE, 'test/cli/doctor.int-spec.ts', 'test/retention.int-spec.ts']),
+      ...onPostgres(16, FEW_NEAR_THE_DATABASE),
+      ...onPostgres(17, NEAR_THE_DATABASE),
     ],
     globalSetup: ['test/global-setup.ts'],
+    setupFiles: ['test/setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,

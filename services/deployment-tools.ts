@@ -119,8 +119,8 @@ async function writeGoSchemas(folder: string): Promise<void> {
 }
 
 async function moduleFolder(folder: string, module: string): Promise<string> {
-  const said = await run('go', ['mod', 'download', '-json', module], { cwd: folder });
-  return (JSON.parse(said.slice(said.indexOf('{'))) as { Dir: string }).Dir;
+  const output = await run('go', ['mod', 'download', '-json', module], { cwd: folder });
+  return (JSON.parse(output.slice(output.indexOf('{'))) as { Dir: string }).Dir;
 }
 
 /** The same schema, which refuses properties that it does not name. */

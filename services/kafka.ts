@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import { fixTimer } from '../libs/messaging/src/kafka/fix-timer.ts';
+import type { MoreListeners } from './kafka-security.ts';
 import { freePort, onPath, run } from './programs.ts';
 
 export const KAFKA_VERSION = '4.2.1';
@@ -22,6 +23,14 @@ export interface KafkaService {
   stop(): Promise<void>;
 }
 
+interface KafkaServiceOptions {
+  directory: string;
+  jars: string;
+  port?: number;
+  /** Listeners beside the one of `brokers`. */
+  more?: MoreListeners;
+}
+
 /** The reason why Kafka cannot start on this machine, or null if it can. */
 export function kafkaMissing(jars: string): string | null {
   if (!onPath('java')) return 'no java on the PATH (Debian: apt-get install default-jre-headless)';
@@ -34,11 +43,13 @@ export function kafkaMissing(jars: string): string | null {
  * Starts Kafka on the loopback interface: one node that is broker and controller. Its jars come from Maven Central, downloaded
  * once into `jars`.
  */
-export async function startKafka(options: { directory: string; jars: string; port?: number }): Promise<KafkaService> {
+export async function startKafka(options: KafkaServiceOptions): Promise<KafkaService> {
   const jars = await fetchJars(options.jars);
   mkdirSync(options.directory, { recursive: true });
   const port = options.port ?? (await freePort());
   const controller = await freePort();
+  const { listeners = [], properties: moreProperties = [], storage = [] } = options.more ?? {};
+  const plain = `PLAINTEXT://127.0.0.1:${port}`;
   const properties = join(options.directory, 'server.properties');
   writeFileSync(
     properties,
@@ -46,8 +57,8 @@ export async function startKafka(options: { directory: string; jars: string; por
       'process.roles=broker,controller',
       'node.id=1',
       `controller.quorum.voters=1@127.0.0.1:${controller}`,
-      `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`,
-      `advertised.listeners=PLAINTEXT://127.0.0.1:${port}`,
+      `listeners=${[plain, ...listeners, `CONTROLLER://127.0.0.1:${controller}`].join(',')}`,
+      `advertised.listeners=${[plain, ...listeners].join(',')}`,
       'controller.listener.names=CONTROLLER',
       `log.dirs=${join(options.directory, 'data')}`,
       'auto.create.topics.enable=false',
@@ -58,6 +69,7 @@ export async function startKafka(options: { directory: string; jars: string; por
       'share.coordinator.state.topic.replication.factor=1',
       'group.initial.rebalance.delay.ms=0',
       'broker.session.timeout.ms=4000',
+      ...moreProperties,
       '',
     ].join('\n'),
   );
@@ -71,6 +83,7 @@ export async function startKafka(options: { directory: string; jars: string; por
     CLUSTER_ID,
     '-c',
     properties,
+    ...storage,
   ]);
 
   const brokers = `127.0.0.1:${port}`;

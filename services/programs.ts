@@ -9,25 +9,28 @@ export function onPath(program: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;
 }
 
-/** Runs a program until it ends. Throws an error with its output if it fails. */
+/** Runs a program until it ends. Returns its output, errors included; throws an error with it if the program fails. */
 export async function run(
   program: string,
   parameters: string[],
   options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
 ): Promise<string> {
   const child = spawn(program, parameters, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', resolve);
   });
-  if (code !== 0) throw new Error(`${program} ${parameters.join(' ')} ended with ${code}:\n${said.slice(-2_000)}`);
-  return said;
+  if (code !== 0) throw new Error(`${program} ${parameters.join(' ')} ended with ${code}:\n${output.slice(-2_000)}`);
+  return output;
 }
 
-/** Below the ephemeral ports (from 32,768 on Linux), so the system does not assign the port to another socket before it is used. */
+/**
+ * Below the ephemeral ports (from 32,768 on Linux), so the system does not assign the port to another socket before it
+ * is used.
+ */
 const PORTS = { from: 20_000, to: 32_000 };
 
 /** A free port of the loopback interface that is not ephemeral. */

@@ -18,6 +18,8 @@ export interface PrometheusOptions {
   jobs: Readonly<Record<string, readonly string[]>>;
   /** Files of rules in the directory. */
   rules?: readonly string[];
+  /** Between two scrapes of a target, and two evaluations of the rules. Default: 1. */
+  intervalSeconds?: number;
 }
 
 export interface PrometheusService {
@@ -54,19 +56,20 @@ export async function fetchPrometheus(directory: string): Promise<PrometheusProg
   return programs;
 }
 
-/** Starts Prometheus on the loopback interface. It scrapes every target, and evaluates the rules, once a second. */
+/** Starts Prometheus on the loopback interface. */
 export async function startPrometheus(
   { prometheus }: PrometheusPrograms,
-  { directory, jobs, rules = [] }: PrometheusOptions,
+  { directory, jobs, rules = [], intervalSeconds = 1 }: PrometheusOptions,
 ): Promise<PrometheusService> {
   mkdirSync(directory, { recursive: true });
   const scrapes = Object.entries(jobs).map(([name, targets]) => ({
     job_name: name,
     static_configs: [{ targets }],
   }));
+  const interval = `${intervalSeconds}s`;
   // JSON is YAML.
   const settings = {
-    global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
+    global: { scrape_interval: interval, scrape_timeout: interval, evaluation_interval: interval },
     rule_files: rules,
     scrape_configs: scrapes,
   };

@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import type { Certificate, PrivateCa } from './certificates.ts';
 import { freePort, onPath } from './programs.ts';
 
 export interface RedisService {
@@ -40,6 +43,44 @@ export async function startRedis(options: { directory: string; port?: number }):
   };
   await start();
   return { url, version: await redisVersion(url), kill: () => end('SIGKILL'), start, stop: () => end('SIGTERM') };
+}
+
+/** A Redis that only speaks TLS and knows only the user `ann` with the password `p@ss`. */
+export async function startSecureRedis(options: {
+  directory: string;
+  ca: PrivateCa;
+  certificate: Certificate;
+  /** Whether clients need a certificate of `ca`. */
+  mutual: boolean;
+}): Promise<{ port: number; stop(): Promise<void> }> {
+  const { directory, ca, certificate, mutual } = options;
+  const port = await freePort();
+  const files = ['--tls-cert-file', certificate.certFile, '--tls-key-file', certificate.keyFile];
+  const clients = ['--tls-ca-cert-file', ca.certFile, '--tls-auth-clients', mutual ? 'yes' : 'no'];
+  const users = ['--user', 'ann', 'on', '>p@ss', '~*', '&*', '+@all', '--user', 'default', 'off'];
+  const tls = ['--tls-port', String(port), '--port', '0', '--bind', '127.0.0.1', ...files, ...clients];
+  const child = spawn('redis-server', [...tls, ...users, '--save', '', '--dir', directory], { stdio: 'ignore' });
+  const until = performance.now() + 10_000;
+  while (!(await accepts(port))) {
+    if (performance.now() > until) throw new Error(`redis-server does not listen on ${port}`);
+    await delay(50);
+  }
+  return {
+    port,
+    stop: async () => {
+      if (child.kill()) await once(child, 'exit');
+    },
+  };
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1').on('error', () => resolve(false));
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
 }
 
 /** Waits until the server answers, and returns its version. */

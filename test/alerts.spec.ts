@@ -1,4 +1,5 @@
-// The alert rules: checked and tested by promtool, with a section in the runbook for each.
+// The alert rules: checked and tested by promtool, with a section in the runbook for each. The dashboards use metrics
+// that exist.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -48,8 +49,8 @@ describe('the alert rules', () => {
   });
 
   it('pass their tests', async () => {
-    const said = await run(programs.promtool, ['test', 'rules', 'alerts.test.yaml'], { cwd: PROMETHEUS });
-    expect(said).toContain('SUCCESS');
+    const output = await run(programs.promtool, ['test', 'rules', 'alerts.test.yaml'], { cwd: PROMETHEUS });
+    expect(output).toContain('SUCCESS');
   }, 60_000);
 
   it('have a test in which each fires and one in which it does not', () => {
@@ -97,7 +98,7 @@ describe('the dashboards', () => {
   const panels = Object.values(dashboards).flatMap(({ rows }) => rows.flatMap((row) => row.panels));
   const queries = panels.flatMap((panel) => panel.queries.map(({ expr }) => expr));
 
-  it('are the seven of the documentation, as JSON files', () => {
+  it('are seven, and their JSON files have the queries of the code', () => {
     expect(Object.keys(dashboards)).toEqual(['overview', 'pipeline', 'providers', 'tenants', 'inbox', 'stores', 'slo']);
     for (const name of Object.keys(dashboards)) {
       const { panels: made } = JSON.parse(read(`deployments/grafana/dashboards/${name}.json`)) as {
@@ -116,7 +117,7 @@ describe('the dashboards', () => {
     expect(queries.filter((expr) => !/\bcarillon[_:]|\bALERTS\b/.test(expr))).toEqual([]);
   });
 
-  it('or the alerts show every metric', () => {
+  it('show every metric that no alert uses', () => {
     const shown = new Set(
       [...queries, ...rules.map(({ expr }) => expr)].flatMap((expr) => expr.match(/\bcarillon_\w+/g) ?? []),
     );
@@ -125,7 +126,7 @@ describe('the dashboards', () => {
     expect(all.filter((name) => !isShown(name))).toEqual([]);
   });
 
-  it('say which panels are empty when all is well', () => {
+  it('say in each panel that is empty when all is well that it is', () => {
     const marked = panels.filter(({ isEmptyWhenHealthy }) => isEmptyWhenHealthy);
     const files = Object.keys(dashboards).map((name) => read(`deployments/grafana/dashboards/${name}.json`));
     expect(files.join('').split(EMPTY_WHEN_HEALTHY).length - 1).toBe(marked.length);

@@ -4,8 +4,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { until } from '#testing';
+import { watchMetrics, watchText } from './canary/process-texts.js';
 import { profileEnvironment } from './profiles.js';
 import { http, type Tenant, type TestEnvironment, tenantWith } from './test-environment.js';
+import { collector } from './tracing/collector.js';
 
 const MAIN = join(import.meta.dirname, '../dist/apps/carillon/src/main.js');
 
@@ -19,9 +21,11 @@ export interface AllInOne {
   curl: string;
   /** Milliseconds from the start of the process to "Carillon is ready". */
   readyMs: number;
+  /** Sends SIGTERM and resolves with the exit code. */
+  stop(): Promise<number | null>;
 }
 
-/** Starts the process without waiting, for starts that should fail. */
+/** Starts the process without waiting, for starts that should fail. Its output is searched like that of a role. */
 export function launch(
   home: string,
   environment: Record<string, string> = {},
@@ -32,7 +36,7 @@ export function launch(
       ...rest,
       NODE_ENV: 'development',
       CARILLON_HOME: home,
-      LOG_LEVEL: 'error',
+      LOG_LEVEL: 'debug',
       ...profileEnvironment(`postgresql://x/${basename(home)}`),
       ...environment,
     },
@@ -43,12 +47,24 @@ export function launch(
       output += chunk.toString();
     });
   }
+  watchText(
+    'the output of npm start',
+    () => output,
+    () => demoKeyIn(output),
+  );
   return { child, output: () => output };
 }
 
+/** The banner shows it. */
+function demoKeyIn(output: string): string[] {
+  return /car_live_\w+/.exec(/^ +API key +(\S+)$/m.exec(output)?.[1] ?? '') ?? [];
+}
+
+/** `environment` has METRICS_PORT. */
 export async function startAllInOne(home: string, environment: Record<string, string> = {}): Promise<AllInOne> {
+  const traces = await collector();
   const startedAt = performance.now();
-  const { child, output } = launch(home, environment);
+  const { child, output } = launch(home, { ...traces.environment, ...environment });
   await until(
     'Carillon is ready',
     () => {
@@ -70,6 +86,11 @@ export async function startAllInOne(home: string, environment: Record<string, st
     tenant: tenantWith(call, tenantId, apiKey),
     curl: /^curl .+$/m.exec(output())![0],
     readyMs,
+    stop: async () => {
+      await watchMetrics('the metrics of npm start', environment['METRICS_PORT']!);
+      child.kill('SIGTERM');
+      return await ended(child);
+    },
   };
 }
 

@@ -119,6 +119,7 @@ describe('restricted access', () => {
       'apps/worker/src/delivery/make-worker-limiter.ts', // the limiter, whose keys begin with the tenant
       'libs/database/src/database.ts',
       'libs/database/src/doctor/check.ts', // the operator's, every tenant's counters and queue
+      'libs/database/src/doctor/counter-checks.ts', // `carillon doctor --fix`, over all tenants
       'libs/database/src/doctor/platform-checks.ts', // migrations, no tenant's rows
       'libs/database/src/postgres-listener.ts', // NOTIFY, no table
       'libs/database/src/secrets/platform-keys.ts', // the platform's own

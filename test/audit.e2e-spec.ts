@@ -3,7 +3,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newId } from '#domain';
+import { newId, PLATFORM_TENANT_ID } from '#domain';
 import { until } from '#testing';
 import {
   CONTENT,
@@ -83,6 +83,16 @@ async function deadLetter(): Promise<string> {
   return id;
 }
 
+/** A replay of the operator that no worker begins. */
+async function replay(): Promise<string> {
+  const id = newId();
+  await app.sql.query(
+    `insert into jobs (tenant_id, id, kind, due_at) values ($1, $2, 'operator_dead_letter_replay', 'infinity')`,
+    [PLATFORM_TENANT_ID, id],
+  );
+  return id;
+}
+
 async function apiKey(): Promise<string> {
   return (await app.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, { name: 'k' })).body.id;
 }
@@ -124,6 +134,26 @@ const recipes: Record<string, () => Promise<Request>> = {
   }),
   'DELETE /internal/templates/{id}': async () => ({ path: `/internal/templates/${await platformTemplate()}` }),
   'POST /internal/dlq/{id}/replay': async () => ({ path: `/internal/dlq/${await deadLetter()}/replay`, body: {} }),
+  'POST /internal/dlq/replay': async () => ({
+    path: '/internal/dlq/replay',
+    body: { filter: { channel: 'chat' } },
+  }),
+  'PATCH /internal/dlq/replay/{id}': async () => ({
+    path: `/internal/dlq/replay/${await replay()}`,
+    body: { pace_per_second: 0.02 },
+  }),
+  'POST /internal/dlq/replay/{id}/pause': async () => ({
+    path: `/internal/dlq/replay/${await replay()}/pause`,
+    body: {},
+  }),
+  'POST /internal/dlq/replay/{id}/resume': async () => ({
+    path: `/internal/dlq/replay/${await replay()}/resume`,
+    body: {},
+  }),
+  'POST /internal/dlq/replay/{id}/stop': async () => ({
+    path: `/internal/dlq/replay/${await replay()}/stop`,
+    body: {},
+  }),
   'DELETE /internal/dlq/{id}': async () => ({ path: `/internal/dlq/${await deadLetter()}` }),
   'POST /api/v1/dead-letters/{id}/replay': async () => ({
     path: `/api/v1/dead-letters/${await deadLetter()}/replay`,
@@ -280,7 +310,15 @@ describe('every change of the operator, and every audited change with a key', ()
     await app.sql.query(`
       create function refuse_entry() returns trigger language plpgsql as $$ begin raise exception 'no entry'; end $$;
       create trigger refuse_entry before insert on audit_log for each row execute function refuse_entry()`);
-    const tables = ['tenants', 'api_keys', 'provider_accounts', 'dead_letters', 'webhook_endpoints', 'suppressions'];
+    const tables = [
+      'tenants',
+      'api_keys',
+      'provider_accounts',
+      'dead_letters',
+      'webhook_endpoints',
+      'suppressions',
+      'jobs',
+    ];
     const stored = async (): Promise<unknown[]> => {
       const found: unknown[] = [];
       for (const table of [...tables, 'recipients', 'categories', 'schedules', 'templates', 'template_versions']) {

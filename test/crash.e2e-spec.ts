@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSmtpSink, until } from '#testing';
+import { examineAndStop } from './doctor-findings.js';
 import { type RunningProcess, roleEnvironment, startRole } from './processes.js';
 import { CONTENT, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
@@ -22,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const worker of workers) await worker.kill();
-  await app?.stop();
+  await examineAndStop(app);
 });
 
 async function startWorkerProcess(): Promise<RunningProcess> {

@@ -46,10 +46,10 @@ async function makeLetters(): Promise<string> {
 
 /** The chunks of a job until its end. */
 async function chunksOf(tenantId: string, reason: string, maxItems: number) {
-  const kind = new DeadLetterReplayKind(new DeadLettersStore(database, () => undefined));
+  const kind = new DeadLetterReplayKind('dead_letter_replay', new DeadLettersStore(database, () => undefined));
   const chunks = [];
   for (let cursor = {}, isLast = false; !isLast; ) {
-    const job = { tenantId, createdAt: new Date(), input: { filter: { reason } }, cursor, maxItems };
+    const job = { tenantId, id: newId(), createdAt: new Date(), input: { filter: { reason } }, cursor, maxItems };
     const chunk = await kind.runChunk(job as unknown as LockedJob);
     chunks.push({ items: chunk.items, failed: chunk.failed, cursor: chunk.cursor });
     ({ cursor, isLast } = chunk);
@@ -57,7 +57,7 @@ async function chunksOf(tenantId: string, reason: string, maxItems: number) {
   return chunks;
 }
 
-it('examines a limited number of dead letters in a chunk, whether they match or not', async () => {
+it('a replay examines a limited number of dead letters in a chunk, whether they match or not', async () => {
   const tenant = await makeLetters();
   const none = { items: 0, failed: 0 };
   expect(await chunksOf(tenant, 'misconfigured', 1_000)).toEqual([
@@ -79,7 +79,7 @@ it('examines a limited number of dead letters in a chunk, whether they match or 
   expect(paced.reduce((sum, { items }) => sum + items, 0)).toBe(10);
 });
 
-it('reads the dead letters of a chunk by the primary key', async () => {
+it('a replay reads the dead letters of a chunk by the primary key', async () => {
   const tenant = await makeLetters();
   const plans: string[] = [];
   const explaining = new Proxy(database, {
@@ -92,7 +92,8 @@ it('reads the dead letters of a chunk by the primary key', async () => {
       };
     },
   });
-  const page = { filter: { reason: 'misconfigured' }, requestedAt: new Date(), after: idOf(0), limit: 200 };
+  const filter = { reason: 'misconfigured' };
+  const page = { filter, job: newId(), requestedAt: new Date(), after: idOf(0), limit: 200 };
   await new DeadLettersStore(explaining, () => undefined).toReplay(tenant, page);
   expect(plans).toEqual([expect.stringMatching(/Index Scan using dead_letters_pkey/)]);
   expect(plans[0]).not.toMatch(/Seq Scan/);

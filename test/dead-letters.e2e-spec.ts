@@ -111,7 +111,7 @@ describe("a tenant's dead letters", () => {
 });
 
 describe('a count of dead letters', () => {
-  it('examines 10,000: with more it is a minimum, and a replay has no total', async () => {
+  it('examines at most 10,000: of more, the count is a minimum, and a replay has no total', async () => {
     const tenant = await app.tenant();
     await fail(tenant, 1);
     const copy = (count: number) =>
@@ -172,7 +172,7 @@ describe('a replay of all dead letters that match', () => {
     ]);
   });
 
-  it('keeps its pace, and stops', async () => {
+  it('waits between dead letters for its pace, and can be stopped', async () => {
     const tenant = await app.tenant();
     await fail(tenant, 5);
     const { id } = await replay(tenant, { filter: {}, rate_per_second: 0.01 });

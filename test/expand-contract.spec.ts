@@ -47,7 +47,7 @@ describe('a migration', () => {
     expect(found).toEqual(Object.keys(ALLOWED));
   });
 
-  it('is recognised by the change that it makes', () => {
+  it('that breaks the previous release is found by its statements, and no other is', () => {
     for (const [sql, change] of [
       ['alter table due_deliveries rename column paced to pace_reserved;', 'renames something'],
       ['ALTER TABLE decisions\n RENAME TO delivery_log', 'renames something'],

@@ -30,8 +30,7 @@ beforeAll(async () => {
 afterAll(async () => {
   const last = running.at(-1);
   if (last && last.child.exitCode === null && last.child.signalCode === null) {
-    last.child.kill('SIGTERM');
-    await ended(last.child);
+    await last.stop();
   }
   // In that case the data are in another folder, behind a link.
   rmSync(realpathSync(join(home, 'postgres')), { recursive: true, force: true });
@@ -102,8 +101,7 @@ describe('the first start', { timeout: 120_000 }, () => {
 
   it('stops cleanly on SIGTERM, including the database, and starts again if its port is in use', async () => {
     const last = running.at(-1)!;
-    last.child.kill('SIGTERM');
-    expect(await ended(last.child)).toBe(0);
+    expect(await last.stop()).toBe(0);
     const place = join(home, 'postgres');
     expect(() => readFileSync(join(place, 'postmaster.pid'))).toThrow();
 
@@ -136,8 +134,7 @@ describe('the first start', { timeout: 120_000 }, () => {
 
   it('serves metrics, and logs no private data at any level', async () => {
     const last = running.at(-1)!;
-    last.child.kill('SIGTERM');
-    await ended(last.child);
+    await last.stop();
     const { masterKey } = JSON.parse(readFileSync(join(home, 'secrets.json'), 'utf8')) as { masterKey: string };
     const configured = {
       ADMIN_TOKEN: randomBytes(32).toString('hex'),
@@ -145,7 +142,7 @@ describe('the first start', { timeout: 120_000 }, () => {
       MASTER_KEY: randomBytes(32).toString('hex'),
       MASTER_KEY_PREVIOUS: masterKey,
     };
-    const loud = await start({ LOG_LEVEL: 'trace', ...configured });
+    const loud = await start({ LOG_LEVEL: 'trace', OTEL_EXPORTER_OTLP_ENDPOINT: '', ...configured });
     const marks = {
       address: 'canary-address@example.com',
       payload: 'canary-payload',

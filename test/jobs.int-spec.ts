@@ -3,7 +3,7 @@
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
 import { type ChunkResult, Database, JobsStore, type LockedJob, RunningJobsStore, type Sql } from '#database';
-import { DomainError, newId } from '#domain';
+import { DomainError, newId, PLATFORM_TENANT_ID } from '#domain';
 import { createLogger } from '#telemetry';
 import { cloneDatabase, connect, until } from '#testing';
 import { JobRunner } from '../apps/worker/src/jobs/job-runner.js';
@@ -87,6 +87,20 @@ it('jobs run to their end, one chunk for each transaction, in turn of the tenant
   expect((await jobs.list(many, {}, { limit: 9 })).rows.map(({ id }) => id)).toEqual(ids.toReversed());
   const { rows } = await admin.query('select from jobs where cursor <> $1 or input <> $1', ['{}']);
   expect(rows).toEqual([]);
+});
+
+it("jobs of the platform have a tenant's turn, and are unknown to tenants", async () => {
+  const tenants = [await makeTenant(), await makeTenant()];
+  const own = await Promise.all(tenants.map((tenant) => makeJob(tenant, 20)));
+  const ofPlatform = await makeJob(PLATFORM_TENANT_ID, 5);
+  for (const tenant of tenants) expect(await jobs.get(tenant, ofPlatform)).toBeNull();
+  const order: string[] = [];
+  start(async ({ tenantId }) => void order.push(tenantId));
+  for (const [at, id] of own.entries())
+    await until('it is finished', async () => (await jobs.get(tenants[at]!, id))?.state === 'finished');
+  expect(await jobs.get(PLATFORM_TENANT_ID, ofPlatform)).toMatchObject({ state: 'finished', done: 5 });
+  const turns = order.slice(0, 15).filter((tenant) => tenant === PLATFORM_TENANT_ID);
+  expect(turns).toHaveLength(5);
 });
 
 it('jobs are run by one worker at a time, and none is run twice', async () => {

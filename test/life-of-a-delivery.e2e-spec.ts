@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '#testing';
+import { examineAndStop } from './doctor-findings.js';
 import {
   CONTENT,
   type Json,
@@ -16,7 +17,7 @@ beforeAll(async () => {
   app = await startTestEnvironment({ environment: { LEASE_SECONDS: '3' } });
   tenant = await app.tenant({ retry_schedule_seconds: [0.05, 0.05] });
 });
-afterAll(() => app?.stop());
+afterAll(() => examineAndStop(app));
 
 const FINAL = ['sent', 'delivered', 'bounced', 'unknown', 'suppressed', 'expired', 'cancelled', 'failed'];
 const deliveryOf = (notification: Json): string => notification.deliveries[0].id;

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { startSmtpSink, startTcpProxy, type TcpProxy, until } from '#testing';
+import { examineAndStop } from './doctor-findings.js';
 import { CONTENT, simulated, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const LEASE_SECONDS = 6;
@@ -22,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   proxy?.pass();
-  await app?.stop();
+  await examineAndStop(app);
   await proxy?.close();
 });
 

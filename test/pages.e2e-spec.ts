@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Database, PlatformKeys, SecretBox } from '#database';
 import { signUnsubscription } from '#domain';
 import { freePort } from '../services/programs.ts';
-import { type AllInOne, ended, startAllInOne } from './all-in-one.js';
+import { type AllInOne, startAllInOne } from './all-in-one.js';
 import { http, tenantWith } from './test-environment.js';
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
@@ -38,8 +38,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => {
   await browser?.close();
-  carillon?.child.kill('SIGTERM');
-  if (carillon) await ended(carillon.child);
+  await carillon?.stop();
   rmSync(home, { recursive: true, force: true });
 });
 

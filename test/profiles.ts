@@ -7,6 +7,8 @@ export type Profile = 'postgres' | 'redis' | 'scale';
 declare module 'vitest' {
   export interface ProvidedContext {
     postgresUrl: string;
+    /** Undefined: the embedded version, or that of DATABASE_URL. */
+    postgresVersion?: number;
     profile: Profile;
     redisUrl: string;
     kafkaBrokers: string;

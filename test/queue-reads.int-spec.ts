@@ -73,7 +73,7 @@ async function pagesRead(store: object, run: () => Promise<unknown>): Promise<nu
     // A row for each of the three lanes of a poll; a claim reads the first.
     return Array.from({ length: 3 }, () => ({ due: false, ready: 0, ended_at: null, delivery_id: null }));
   };
-  seen.database = { platform: { query: explained } } as unknown as Database;
+  seen.database = { platform: { query: explained }, platformReads: { query: explained } } as unknown as Database;
   try {
     await run();
   } finally {

@@ -94,10 +94,6 @@ describe('texts of SQL', () => {
       'create-logins.ts visibleTo',
       // A number of milliseconds.
       'database.ts begin',
-      // Conditions with the numbers of their parameters.
-      'dead-letters.store.ts conditionsOf',
-      'dead-letters.store.ts count',
-      'dead-letters.store.ts toReplay',
       // Parts of one statement, which are constants.
       'delivery-context.ts contextsOf',
       'delivery-context.ts suppressionOf',
@@ -128,6 +124,10 @@ describe('texts of SQL', () => {
       // The change is a key of a table of constants.
       'inbox.store.ts changeItems',
       'inbox.store.ts list',
+      // Conditions with the numbers of their parameters.
+      'letter-pages.ts countStatement',
+      'letter-pages.ts listStatement',
+      'letter-pages.ts toReplayStatement',
       'notification-list.ts limits',
       'notification-list.ts listStatement',
       // `pending` or `active`.

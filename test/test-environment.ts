@@ -52,6 +52,8 @@ export interface TestEnvironment {
   operator(method: string, path: string, body?: unknown): Promise<Answer>;
   tenant(settings?: Record<string, unknown>, key?: Record<string, unknown>): Promise<Tenant>;
   startWorker(environment?: Record<string, string>): Promise<RunningWorker>;
+  /** The log lines so far, of all levels. */
+  logs(): string;
   /** Secrets, addresses and payloads of the tests where they must not be: logs, metrics, traces, problems, tables. */
   leaks(): Promise<string[]>;
   stop(): Promise<void>;
@@ -140,6 +142,7 @@ export async function startTestEnvironment(options: TestEnvironmentOptions = {})
       return tenantWith(call, created.body.id, made.body.api_key);
     },
     startWorker: run,
+    logs: () => logs.text(),
     leaks,
     stop: async () => {
       for (const worker of [...running]) await worker.stop();

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connect, until } from '#testing';
+import { examineAndStop } from './doctor-findings.js';
 import { type RunningProcess, roleEnvironment, startRole } from './processes.js';
 import { CONTENT, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
@@ -18,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const worker of workers) await worker.kill();
-  await app?.stop();
+  await examineAndStop(app);
 });
 
 async function startWorkerProcess(): Promise<RunningProcess> {

@@ -12,7 +12,7 @@ const CONTENT = {
 };
 
 export interface LoadClient {
-  /** Sends one notification and returns its id. Throws an error for every answer but 202. */
+  /** Sends one notification and returns its id. Throws an error if it is not accepted. */
   send(recipientId: string, channels: readonly string[], number: number): Promise<string>;
   statusOf(id: string): Promise<string>;
   /** Opens the inbox stream of a recipient. `onItem` gets the number of each send. */
@@ -21,6 +21,7 @@ export interface LoadClient {
 }
 
 type Answer = Record<string, unknown>;
+type Call = (method: 'GET' | 'POST', path: string, body?: object) => Promise<Answer>;
 
 /**
  * Creates a tenant without a practical request limit and a test key, with which no message leaves the sandbox.
@@ -28,37 +29,13 @@ type Answer = Record<string, unknown>;
  */
 export async function makeClient(url: string, internalUrl: string, adminToken: string): Promise<LoadClient> {
   const pool = new Pool(url, { connections: 64, keepAliveTimeout: 9_000 });
-  const call = async (
-    on: Pool,
-    method: 'GET' | 'POST',
-    path: string,
-    headers: object,
-    body?: object,
-  ): Promise<Answer> => {
-    const answer = await on.request({
-      method,
-      path,
-      headers: { ...headers, ...(body && { 'content-type': 'application/json' }) },
-      ...(body && { body: JSON.stringify(body) }),
-    });
-    const text = await answer.body.text();
-    if (answer.statusCode >= 300)
-      throw new Error(`${method} ${path} answered ${answer.statusCode}: ${text.slice(0, 1_000)}`);
-    return JSON.parse(text) as Answer;
-  };
-  const operator = new Pool(internalUrl, { connections: 1 });
-  const admin = { 'x-admin-token': adminToken };
-  const limit = { requests_per_minute: 10_000_000 };
-  const { id } = await call(operator, 'POST', '/internal/tenants', admin, { name: 'Load test', settings: limit });
-  const key = await call(operator, 'POST', `/internal/tenants/${id}/api-keys`, admin, { name: 'Load', mode: 'test' });
-  await operator.close();
-  const headers = { 'x-api-key': String(key['api_key']) };
+  const call = callerOf(pool, { 'x-api-key': await makeTestKey(internalUrl, adminToken) });
   for (const [channel, content] of Object.entries(CONTENT))
-    await call(pool, 'POST', '/api/v1/templates', headers, { key: TEMPLATE, channel, content });
+    await call('POST', '/api/v1/templates', { key: TEMPLATE, channel, content });
 
   return {
     send: async (recipientId, channels, number) => {
-      const sent = await call(pool, 'POST', '/api/v1/notifications', headers, {
+      const sent = await call('POST', '/api/v1/notifications', {
         recipient: { id: recipientId, email: ADDRESS },
         channels,
         template_id: TEMPLATE,
@@ -67,10 +44,9 @@ export async function makeClient(url: string, internalUrl: string, adminToken: s
       });
       return String(sent['id']);
     },
-    statusOf: async (notification) =>
-      String((await call(pool, 'GET', `/api/v1/notifications/${notification}`, headers))['status']),
+    statusOf: async (notification) => String((await call('GET', `/api/v1/notifications/${notification}`))['status']),
     openStream: async (recipientId, onItem) => {
-      const minted = await call(pool, 'POST', `/api/v1/recipients/${recipientId}/inbox-token`, headers, {});
+      const minted = await call('POST', `/api/v1/recipients/${recipientId}/inbox-token`, {});
       const address = `${url.replace(/^http/, 'ws')}/api/v1/inbox/stream`;
       const socket = new WebSocket(address, ['carillon.v1', String(minted['token'])], { perMessageDeflate: false });
       return await new Promise((resolve, reject) => {
@@ -84,5 +60,32 @@ export async function makeClient(url: string, internalUrl: string, adminToken: s
       });
     },
     close: () => pool.close(),
+  };
+}
+
+/** Creates the tenant and returns its key. */
+async function makeTestKey(internalUrl: string, adminToken: string): Promise<string> {
+  const pool = new Pool(internalUrl, { connections: 1 });
+  const call = callerOf(pool, { 'x-admin-token': adminToken });
+  const settings = { requests_per_minute: 10_000_000 };
+  const { id } = await call('POST', '/internal/tenants', { name: 'Load test', settings });
+  const key = await call('POST', `/internal/tenants/${id}/api-keys`, { name: 'Load', mode: 'test' });
+  await pool.close();
+  return String(key['api_key']);
+}
+
+/** Makes requests with these headers. Throws an error for an answer of 300 or above. */
+function callerOf(pool: Pool, headers: Record<string, string>): Call {
+  return async (method, path, body) => {
+    const answer = await pool.request({
+      method,
+      path,
+      headers: { ...headers, ...(body && { 'content-type': 'application/json' }) },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const text = await answer.body.text();
+    if (answer.statusCode >= 300)
+      throw new Error(`${method} ${path} answered ${answer.statusCode}: ${text.slice(0, 1_000)}`);
+    return JSON.parse(text) as Answer;
   };
 }

@@ -28,10 +28,11 @@ if (!Object.hasOwn(shapes, name) || adminToken === '') {
 }
 const shape: Shape = shapes[name as keyof typeof shapes];
 const client = await makeClient(values.url, values['internal-url'] ?? values.url, adminToken);
-/** When each request was due, and its latencies, in milliseconds. The time in which a request could not be sent counts. */
+/** When each request was due. Latencies are in milliseconds since then: the time in which it could not be sent counts. */
 const dueAt: number[] = [];
-const accepts: number[] = [];
-const arrivals = new Map<number, number>();
+const acceptLatencies: number[] = [];
+/** By the number of the request. */
+const endToEndLatencies = new Map<number, number>();
 const ids: string[] = [];
 const errors: string[] = [];
 
@@ -47,7 +48,7 @@ async function openStreams(): Promise<Awaited<ReturnType<LoadClient['openStream'
   while (opened.length < shape.sockets) {
     const batch = Array.from({ length: Math.min(OPEN_AT_ONCE, shape.sockets - opened.length) }, (_, index) =>
       client.openStream(`load-${opened.length + index}`, (number) => {
-        if (!arrivals.has(number)) arrivals.set(number, performance.now() - dueAt[number]!);
+        if (!endToEndLatencies.has(number)) endToEndLatencies.set(number, performance.now() - dueAt[number]!);
       }),
     );
     opened.push(...(await Promise.all(batch)));
@@ -68,7 +69,7 @@ async function sendAll(): Promise<void> {
     underWay.push(
       client.send(`load-${number % recipients}`, shape.channels, number).then(
         (id) => {
-          accepts.push(performance.now() - dueAt[number]!);
+          acceptLatencies.push(performance.now() - dueAt[number]!);
           ids.push(id);
         },
         (error: Error) => void errors.push(error.message),
@@ -86,13 +87,13 @@ async function settle(): Promise<void> {
   for (;;) {
     const statuses = await Promise.all(open.map((id) => client.statusOf(id)));
     open = open.filter((_, index) => statuses[index] !== 'sent');
-    if (open.length === 0 && (shape.sockets === 0 || arrivals.size === accepts.length)) return;
+    if (open.length === 0 && (shape.sockets === 0 || endToEndLatencies.size === acceptLatencies.length)) return;
     if (performance.now() > end) break;
     await delay(100);
   }
   if (open.length > 0) errors.push(`${open.length} of ${SAMPLE} notifications were not sent, such as ${open[0]}`);
-  if (shape.sockets > 0 && arrivals.size < accepts.length)
-    errors.push(`${accepts.length - arrivals.size} items did not arrive at their stream`);
+  if (shape.sockets > 0 && endToEndLatencies.size < acceptLatencies.length)
+    errors.push(`${acceptLatencies.length - endToEndLatencies.size} items did not arrive at their stream`);
 }
 
 function report(): boolean {
@@ -105,8 +106,8 @@ function report(): boolean {
   };
   console.log(`${name}: ${dueAt.length} requests, ${errors.length} errors`);
   for (const error of errors.slice(0, 5)) console.log(`  ${error}`);
-  const met = [line('accept', accepts, shape.limits.acceptP95)];
+  const met = [line('accept', acceptLatencies, shape.limits.acceptP95)];
   if (shape.limits.endToEndP95 !== undefined)
-    met.push(line('end to end', [...arrivals.values()], shape.limits.endToEndP95));
+    met.push(line('end to end', [...endToEndLatencies.values()], shape.limits.endToEndP95));
   return errors.length === 0 && met.every(Boolean);
 }

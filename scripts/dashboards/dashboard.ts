@@ -30,7 +30,9 @@ export const EMPTY_WHEN_HEALTHY = 'Empty when healthy.';
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana replaces it with the chosen data source
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
-const [PANEL_WIDTH, PANEL_HEIGHT, COLUMNS] = [8, 8, 3];
+/** Grafana's grid has 24 columns; a unit of height is 30 pixels. */
+const COLUMNS = 24;
+const LINES = { stat: { atMost: 6, height: 4 }, timeseries: { atMost: 3, height: 8 } } as const;
 
 export function timeseries(title: string, unit: Panel['unit'], ...queries: Query[]): Panel {
   return { title, type: 'timeseries', unit, queries };
@@ -83,13 +85,15 @@ export function toGrafana({ uid, title, description, variables = {}, rows }: Das
       type: 'row',
       title: row.title,
       collapsed: false,
-      gridPos: position(24, 1, 0, y),
+      gridPos: position(COLUMNS, 1, 0, y),
     });
     y += 1;
-    for (const [index, panel] of row.panels.entries()) {
-      const column = index % COLUMNS;
-      panels.push({ id: panels.length + 1, ...toGrafanaPanel(panel, position(PANEL_WIDTH, PANEL_HEIGHT, column, y)) });
-      if (column === COLUMNS - 1 || index === row.panels.length - 1) y += PANEL_HEIGHT;
+    for (const line of linesOf(row.panels)) {
+      const { height } = LINES[line[0]!.type];
+      const width = Math.floor(COLUMNS / line.length);
+      for (const [index, panel] of line.entries())
+        panels.push({ id: panels.length + 1, ...toGrafanaPanel(panel, position(width, height, index * width, y)) });
+      y += height;
     }
   }
   return {
@@ -128,7 +132,13 @@ function toGrafanaPanel(
     datasource: DATASOURCE,
     gridPos,
     fieldConfig: {
-      defaults: { unit, min: 0, custom: type === 'timeseries' ? { fillOpacity: 10, showPoints: 'never' } : {} },
+      defaults: {
+        unit,
+        min: 0,
+        // A share.
+        ...(unit === 'percentunit' && { max: 1 }),
+        custom: type === 'timeseries' ? { fillOpacity: 10, showPoints: 'never' } : {},
+      },
       overrides: [],
     },
     options:
@@ -144,8 +154,25 @@ function toGrafanaPanel(
   };
 }
 
-function position(w: number, h: number, column: number, y: number): object {
-  return { w, h, x: column * PANEL_WIDTH, y };
+/** Panels of one type that fill the width together. Of more than one line has, each line gets as many as the others. */
+function linesOf(panels: readonly Panel[]): Panel[][] {
+  const lines: Panel[][] = [];
+  for (let from = 0; from < panels.length; ) {
+    const { type } = panels[from]!;
+    const end = panels.findIndex((panel, index) => index > from && panel.type !== type);
+    const alike = panels.slice(from, end === -1 ? undefined : end);
+    const count = Math.ceil(alike.length / LINES[type].atMost);
+    for (let line = 0; line < count; line += 1) {
+      const [first, last] = [line, line + 1].map((place) => Math.ceil((place * alike.length) / count));
+      lines.push(alike.slice(first, last));
+    }
+    from += alike.length;
+  }
+  return lines;
+}
+
+function position(w: number, h: number, x: number, y: number): object {
+  return { w, h, x, y };
 }
 
 function datasourceVariable(): object {

@@ -1,4 +1,4 @@
-import { type Dashboard, emptyWhenHealthy, quantiles, query, rate, timeseries } from './dashboard.js';
+import { type Dashboard, described, emptyWhenHealthy, quantiles, query, rate, timeseries } from './dashboard.js';
 
 const PROVIDER = '{provider=~"$provider"}';
 
@@ -12,11 +12,15 @@ export const providersDashboard: Dashboard = {
       title: 'Attempts',
       panels: [
         timeseries('By provider', 'ops', rate('carillon_attempt_seconds_count', ['provider'], PROVIDER)),
-        timeseries('By outcome', 'ops', rate('carillon_attempt_seconds_count', ['provider', 'outcome'], PROVIDER)),
         timeseries(
-          'Response time',
+          'Not sent, by outcome',
+          'ops',
+          rate('carillon_attempt_seconds_count', ['provider', 'outcome'], '{provider=~"$provider", outcome!="sent"}'),
+        ),
+        timeseries(
+          'Response time, p95',
           's',
-          ...quantiles('carillon_attempt_seconds', ['provider'], { filter: PROVIDER, of: [0.5, 0.95] }),
+          ...quantiles('carillon_attempt_seconds', ['provider'], { filter: PROVIDER }),
         ),
         timeseries(
           'Share of attempts that failed',
@@ -44,10 +48,18 @@ export const providersDashboard: Dashboard = {
     {
       title: 'Accounts',
       panels: [
-        timeseries(
-          'Accounts by state of their breaker',
-          'short',
-          query(`max by (provider, state) (carillon_provider_accounts${PROVIDER})`, '{{provider}} {{state}}'),
+        described(
+          emptyWhenHealthy(
+            timeseries(
+              'Accounts whose breaker is not closed',
+              'short',
+              query(
+                'max by (provider, state) (carillon_provider_accounts{provider=~"$provider", state!="closed"})',
+                '{{provider}} {{state}}',
+              ),
+            ),
+          ),
+          'In the worker that has the most of them.',
         ),
         emptyWhenHealthy(
           timeseries(
@@ -70,9 +82,13 @@ export const providersDashboard: Dashboard = {
           'ops',
           rate('carillon_attempt_seconds_count', ['outcome'], '{provider="webhook"}'),
         ),
-        timeseries('Endpoints disabled', 'ops', rate('carillon_webhook_endpoints_disabled_total', ['job'])),
         timeseries('Events queued and published', 'ops', rate('carillon_events_published_total', ['to'])),
-        timeseries('Events set aside', 'ops', rate('carillon_events_set_aside_total', ['job'])),
+        timeseries(
+          'Endpoints disabled, events set aside',
+          'ops',
+          query('sum(rate(carillon_webhook_endpoints_disabled_total[$__rate_interval]))', 'endpoints disabled'),
+          query('sum(rate(carillon_events_set_aside_total[$__rate_interval]))', 'events set aside'),
+        ),
       ],
     },
   ],

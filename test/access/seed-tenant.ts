@@ -37,6 +37,8 @@ export interface OperatorExamples {
   tenant: string;
   apiKey: string;
   deadLetter: string;
+  /** A replay that has ended. */
+  operatorReplay: string;
   platformProviderAccount: string;
   platformTemplate: string;
 }
@@ -46,6 +48,24 @@ const PAUSE_MS = 50;
 
 /** Everything that is created has the mark in its text. */
 export async function seedTenant(call: Call, mark: string): Promise<TenantExamples> {
+  const settings = await seedSettings(call, mark);
+  return { ...settings, ...(await seedSends(call, mark, settings)) };
+}
+
+type TenantSettings = Pick<
+  TenantExamples,
+  | 'recipient'
+  | 'deviceToken'
+  | 'category'
+  | 'topic'
+  | 'template'
+  | 'providerAccount'
+  | 'schedule'
+  | 'suppression'
+  | 'webhook'
+>;
+
+async function seedSettings(call: Call, mark: string): Promise<TenantSettings> {
   const make = makerOf(call);
   const [recipient, deviceToken, category] = [`person-${mark}`, `device-${mark}`, `category-${mark}`];
   const profile = `/api/v1/recipients/${recipient}`;
@@ -79,26 +99,43 @@ export async function seedTenant(call: Call, mark: string): Promise<TenantExampl
     events: ['inbox.item_read'],
     description: mark,
   });
-  const email = { recipient_id: recipient, channel: 'email', template_id: template.id, metadata: { note: mark } };
+  const topic = `topic-${mark}`;
+  await make('PUT', `/api/v1/topics/${topic}`, { name: `Topic ${mark}` });
+  await make('PUT', `/api/v1/topics/${topic}/subscriptions/${recipient}`, {});
+  return {
+    recipient,
+    deviceToken,
+    category,
+    topic,
+    template: template.id,
+    providerAccount: account.id,
+    schedule: schedule.id,
+    suppression: suppression.id,
+    webhook: webhook.id,
+  };
+}
+
+async function seedSends(
+  call: Call,
+  mark: string,
+  { recipient, topic, template }: TenantSettings,
+): Promise<Omit<TenantExamples, keyof TenantSettings>> {
+  const make = makerOf(call);
+  const email = { recipient_id: recipient, channel: 'email', template_id: template, metadata: { note: mark } };
   await make('POST', '/api/v1/notifications', email);
   await make('POST', '/api/v1/notifications', {
     recipient_id: recipient,
     channel: 'in_app',
     content: { title: `Title ${mark}`, body: mark },
   });
+  const tomorrow = new Date(Date.now() + 24 * 3_600_000).toISOString();
   // It stays as it is, so that answers can be compared.
-  const notification = await make('POST', '/api/v1/notifications', {
-    ...email,
-    scheduled_at: new Date(Date.now() + 24 * 3_600_000).toISOString(),
-  });
-  const topic = `topic-${mark}`;
-  await make('PUT', `/api/v1/topics/${topic}`, { name: `Topic ${mark}` });
-  await make('PUT', `/api/v1/topics/${topic}/subscriptions/${recipient}`, {});
+  const notification = await make('POST', '/api/v1/notifications', { ...email, scheduled_at: tomorrow });
   const topicSend = await make('POST', '/api/v1/notifications', {
     topic,
     channel: 'email',
-    template_id: template.id,
-    scheduled_at: new Date(Date.now() + 24 * 3_600_000).toISOString(),
+    template_id: template,
+    scheduled_at: tomorrow,
   });
   await make('POST', '/api/v1/notifications', {
     recipient_id: `rejected-${mark}`,
@@ -110,16 +147,7 @@ export async function seedTenant(call: Call, mark: string): Promise<TenantExampl
   const replay = await make('POST', '/api/v1/dead-letters/replay', { filter: { channel: 'chat' } });
   await firstOf(call, '/api/v1/jobs?kind=dead_letter_replay&state=finished');
   return {
-    recipient,
-    deviceToken,
-    category,
-    topic,
     job: topicSend.id,
-    template: template.id,
-    providerAccount: account.id,
-    schedule: schedule.id,
-    suppression: suppression.id,
-    webhook: webhook.id,
     notification: notification.id,
     delivery: notification.deliveries[0].id,
     mailboxMessage: (await firstOf(call, '/api/v1/mailbox?channel=email')).id,
@@ -147,6 +175,7 @@ export async function seedOperator(operator: Call, call: Call, tenant: string): 
     content: { subject: 'Rejected', text: 'Rejected' },
   });
   const letter = await firstOf(operator, `/internal/dlq?channel=email&tenant_id=${tenant}`);
+  const replay = await make('POST', '/internal/dlq/replay', { filter: { channel: 'chat' } });
   const template = await make('POST', '/internal/templates', {
     key: 'platform-template',
     channel: 'email',
@@ -156,6 +185,7 @@ export async function seedOperator(operator: Call, call: Call, tenant: string): 
     tenant,
     apiKey: key.id,
     deadLetter: letter.id,
+    operatorReplay: replay.id,
     platformProviderAccount: account.id,
     platformTemplate: template.id,
   };

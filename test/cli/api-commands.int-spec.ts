@@ -42,15 +42,6 @@ const own = (): Record<string, string> => ({
 });
 const run = (...args: string[]): Promise<CommandResult> => carillon(args, own());
 
-/** An e-mail that the simulator refuses, once it is a dead letter. */
-async function deadLetter(recipient: string): Promise<Json> {
-  const sent = await tenant.send(simulated('rejected', recipient));
-  return await until('it is a dead letter', async () => {
-    const { body } = await environment.operator('GET', `/internal/dlq?tenant_id=${tenant.id}`);
-    return body.data.find((one: Json) => one.notification_id === sent.id);
-  });
-}
-
 describe('carillon send', { timeout: 60_000 }, () => {
   it('sends, waits, and prints the notification as text and as JSON', async () => {
     const args = ['send', '-r', 'ann', '-c', 'email', '-t', 'welcome', '-p', '{"name": "Ann"}', '--wait', '20'];
@@ -114,7 +105,10 @@ describe('carillon send', { timeout: 60_000 }, () => {
       [['send', '-r', 'a', '--url', 'ftp://x'], /^The address must be a URL like .* got "ftp:\/\/x"/],
       [['sned'], /unknown command 'sned'/],
       [['dlq', 'replay'], /^Give ids, at least one filter, or --all/],
-      [['dlq', 'replay', '--all', 'x'], /^Give ids, or filters, not both/],
+      [['dlq', 'replay', '--all', 'x'], /^Give ids, or filters, or --status, or --stop, not several/],
+      [['dlq', 'replay', '--stop', 'x', '--status', 'x'], /^Give ids, or filters, or --status, or --stop, not several/],
+      [['dlq', 'list', '--api-key', 'x', '--tenant', 'x'], /^--tenant needs the admin token/],
+      [['dlq', 'list', '--api-key', 'x', '--admin-token', 'x'], /^Give --api-key or --admin-token, not both/],
       [['keys', 'create', '--name', 'x'], /required option '--tenant <id>' not specified/],
       [['templates', 'push', '/does/not/exist'], /^There is no folder/],
     ];
@@ -204,48 +198,6 @@ describe('carillon tail', { timeout: 60_000 }, () => {
     const text = (await tail.done).stdout;
     expect(text).toContain(`${id}  email  tailed  waiting (scheduled) until`);
     expect(text).toMatch(/email {2}another {2}(sent|delivered)\n/);
-  });
-});
-
-describe('carillon dlq', { timeout: 60_000 }, () => {
-  it('lists, exports, shows and replays by filter, once', async () => {
-    const letters = [await deadLetter('l1'), await deadLetter('l2'), await deadLetter('l3')];
-    const filter = ['--tenant', tenant.id, '--reason', 'rejected', '--failed-after', letters[0].failed_at];
-    const listed = (await run('dlq', 'list', ...filter, '--json')).json().data.map((one: Json) => one.id);
-    expect(listed).toEqual(expect.arrayContaining(letters.slice(1).map(({ id }) => id)));
-    const text = await run('dlq', 'list', '--tenant', tenant.id, '--limit', '1');
-    expect(text.stdout).toMatch(/^id +failed at +channel .*\n\S+ +\S+ +email +sandbox +rejected +l3 +open\n$/);
-
-    const file = join(folder, 'letters.ndjson');
-    const exported = await run('dlq', 'export', ...filter, '--output', file, '--json');
-    expect(exported.json()).toEqual({ exported: listed.length, output: file });
-    const lines = readFileSync(file, 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => (JSON.parse(line) as Json).id);
-    expect(lines).toEqual(listed);
-    expect((await run('dlq', 'export', ...filter)).stdout).toBe(readFileSync(file, 'utf8'));
-    const twice = await run('dlq', 'export', ...filter, '--output', file);
-    expect([twice.code, twice.stderr]).toEqual([1, expect.stringMatching(/^--output: EEXIST/)]);
-
-    const dry = await run('dlq', 'replay', ...filter, '--dry-run', '--json');
-    expect(dry.json()).toMatchObject({ dry_run: true, found: listed.length });
-    expect((await environment.operator('GET', `/internal/dlq/${listed[0]}`)).body.replayed_at).toBeNull();
-    const startedAt = performance.now();
-    const replayed = await run('dlq', 'replay', ...filter, '--pace', '2', '--json');
-    expect(performance.now() - startedAt).toBeGreaterThan(((listed.length - 1) * 1_000) / 2);
-    expect(replayed.json()).toEqual({
-      dry_run: false,
-      found: listed.length,
-      replayed: listed.length,
-      skipped: 0,
-      failed: 0,
-      failures: [],
-    });
-    const again = await run('dlq', 'replay', ...listed);
-    expect([again.code, again.stdout]).toEqual([0, expect.stringContaining(`Skipped ${listed.length}:`)]);
-    const missing = await run('dlq', 'replay', tenant.id, '--json');
-    expect([missing.code, missing.json().failures[0].code]).toEqual([5, 'not_found']);
   });
 });
 

@@ -114,6 +114,8 @@ describe('carillon doctor', { timeout: 120_000 }, () => {
     const healthy = await doctor();
     expect(problemsOf(healthy)).toEqual([]);
     expect([healthy.code, healthy.stderr, healthy.json().healthy]).toEqual([0, '', true]);
+    const { host, pathname } = new URL(environment.databaseUrl);
+    expect(healthy.json().database).toBe(`the database ${pathname.slice(1)} on ${host}`);
     const examined = Object.fromEntries(healthy.json().checks.map((check: Json) => [check.check, check.examined]));
     expect(Object.keys(examined)).toEqual([
       'migrations',
@@ -132,6 +134,7 @@ describe('carillon doctor', { timeout: 120_000 }, () => {
     expect(examined['deliveries']).toBeGreaterThan(15);
     expect(examined['queue']).toBeGreaterThan(5);
     const text = await carillon(['doctor'], settings());
+    expect(text.stderr).toBe(`Examines ${healthy.json().database}.\n`);
     expect([text.code, text.stdout]).toEqual([
       0,
       expect.stringMatching(/^ok +migrations \(\d+ examined\)\n.*\n\nNothing to do\.\n$/s),

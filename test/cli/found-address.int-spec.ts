@@ -61,9 +61,10 @@ describe('an address found under CARILLON_HOME', { timeout: 60_000 }, () => {
     ]);
   });
 
-  it('is used with the credentials beside it', async () => {
+  it('is used with the credentials beside it, and named', async () => {
     writeHome({ url });
-    await carillon(SEND, { CARILLON_HOME: home });
+    const { stderr } = await carillon(SEND, { CARILLON_HOME: home });
+    expect(stderr).toContain(`Uses the Carillon on ${url}, found in ${home}.\n`);
     await carillon(['dlq', 'list'], { CARILLON_HOME: home });
     expect(received.map(({ headers }) => [headers['x-api-key'], headers['x-admin-token']])).toEqual([
       ['found-key', undefined],
@@ -88,10 +89,37 @@ describe('an address found under CARILLON_HOME', { timeout: 60_000 }, () => {
     }
   });
 
-  it('gives no path and no query', async () => {
+  it('is used without its path and query', async () => {
     writeHome({ url: `${url}/elsewhere?x=` });
     await carillon(SEND, { CARILLON_HOME: home });
     expect(received.map((one) => one.url)).toEqual(['/api/v1/notifications']);
+  });
+});
+
+describe('a database found under CARILLON_HOME', { timeout: 60_000 }, () => {
+  it.each([
+    { port: 1, password: 'x@attacker.invalid:5432/db?' },
+    { port: '1@attacker.invalid', password: 'found' },
+    { port: 1, password: '' },
+    { port: 1 },
+    'no object',
+  ])('is not used with another host, or without a password of its own: %j', async (address) => {
+    writeFileSync(join(home, 'postgres.json'), JSON.stringify(address));
+    const { code, stderr } = await carillon(['doctor'], { CARILLON_HOME: home, PGPASSWORD: 'own-password' });
+    rmSync(join(home, 'postgres.json'));
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^\S+postgres\.json has no valid port and password/)]);
+  });
+
+  it('is named before it is examined', async () => {
+    writeHome({ url }, {}, { masterKey: '01'.repeat(32) });
+    writeFileSync(join(home, 'postgres.json'), JSON.stringify({ port: 1, password: 'found-password' }));
+    const { code, stderr } = await carillon(['doctor'], { CARILLON_HOME: home });
+    rmSync(join(home, 'postgres.json'));
+    expect([code, stderr]).toEqual([
+      4,
+      expect.stringContaining(`Examines the database carillon on 127.0.0.1:1, found in ${home}.\n`),
+    ]);
+    expect(stderr).not.toContain('found-password');
   });
 });
 

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { cloneDatabase, until } from '#testing';
 import { commandLine } from '../../apps/carillon/src/command-line/command-line.js';
 import { freePort } from '../../services/programs.ts';
+import { blocksOf } from '../documentation/page-script.js';
 import { carillon, type StartedCommand, startCarillon } from './run-carillon.js';
 
 const HELP_LIMIT_MS = 300;
@@ -33,6 +34,20 @@ describe('carillon', { timeout: 60_000 }, () => {
     expect(Math.min(...times)).toBeLessThan(HELP_LIMIT_MS);
   });
 
+  it('prints its version, and refuses a Node that is too old with the version that it needs', async () => {
+    const { version, engines } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as {
+      version: string;
+      engines: { node: string };
+    };
+    expect(await carillon(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n` });
+    const old = encodeURIComponent("Object.defineProperty(process, 'versions', { value: { node: '20.20.2' } })");
+    const { code, stderr } = await carillon(['--version'], { NODE_OPTIONS: `--import=data:text/javascript,${old}` });
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining(`Carillon needs Node ${engines.node.slice(2)} or newer`),
+    ]);
+  });
+
   it('has examples and, except for roles, --json for every command; the guide has all of them', () => {
     const guide = readFileSync(join(import.meta.dirname, '../../docs/cli.md'), 'utf8');
     const commands = [...commandsIn(commandLine())];
@@ -48,8 +63,11 @@ describe('carillon', { timeout: 60_000 }, () => {
           },
         })
         .outputHelp();
-      expect(help, name).toMatch(/\nExamples:\n {2}\S/);
       const section = guide.split(`### \`carillon ${name}\`\n`)[1]!.split('\n### ')[0]!;
+      const [, examples = 'none'] = /\nExamples:\n((?: {2}\S.*\n?)+)/.exec(help) ?? [];
+      expect(blocksOf(section), name).toMatchObject([
+        { language: 'sh', text: examples.replaceAll(/^ {2}/gm, '').trimEnd() },
+      ]);
       const options = command.options.map(({ long }) => long!).sort();
       expect([...section.matchAll(/^\| `(?:-\w, )?(--[a-z-]+)/gm)].map(([, option]) => option!).sort(), name).toEqual(
         options,
@@ -58,7 +76,7 @@ describe('carillon', { timeout: 60_000 }, () => {
     }
   });
 
-  it('migrates a database, and says in JSON what it did', async () => {
+  it('reports a current database as migrated, in JSON and as text, and a missing DATABASE_URL with 2', async () => {
     const clone = await cloneDatabase(inject('postgresUrl'));
     const environment = { DATABASE_URL: clone.url };
     const current = await carillon(['migrate', '--json'], environment);
@@ -120,7 +138,7 @@ describe('an embedded Carillon', { timeout: 120_000 }, () => {
     expect([doctor.code, doctor.json().healthy]).toEqual([0, true]);
   });
 
-  it('keeps its credentials from an address that was given', async () => {
+  it('does not send its credentials to an address that was given', async () => {
     const given = { ...environment, CARILLON_URL: /ready on (\S+)/.exec(started.stdout())![1]! };
     for (const args of [['tail'], ['dlq', 'list']]) {
       const refused = await carillon(args, given);

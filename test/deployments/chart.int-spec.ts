@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { loadConfig, secretSettings, settingsSchema } from '#config';
@@ -167,7 +167,7 @@ describe('the chart', { timeout: 120_000 }, () => {
     expect(seconds).toBeGreaterThan(Number(lease) / 3 + 5);
   });
 
-  it('probes both roles where they answer, and keeps an API until no requests come', () => {
+  it('probes both roles on their metrics port, and waits 5 s before it stops an API', () => {
     const resources = render('minimal-values.yaml');
     for (const [role, port] of [
       ['api', 9090],
@@ -184,7 +184,7 @@ describe('the chart', { timeout: 120_000 }, () => {
     expect(api.terminationGracePeriodSeconds).toBe(30);
   });
 
-  it('keeps /internal away from the public Service, the Ingress and the network', () => {
+  it('keeps /internal off the public Service and the Ingress; opens allowed ports, not metadata addresses', () => {
     const resources = render('everything-values.yaml');
     const targets = (name: string): string[] => resources[name].spec.ports.map((port: Json) => port.targetPort);
     expect(targets('Service carillon')).toEqual(['http']);
@@ -200,12 +200,25 @@ describe('the chart', { timeout: 120_000 }, () => {
     expect(JSON.stringify(egress)).toMatch(/169\.254.*100\.100\.100\.200.*192\.0\.0\.192.*168\.63.*fd00:ec2::254/);
   });
 
-  it('migrates before the pods change, with the database and nothing else', () => {
+  it('migrates before the pods change, with the database URLs and no other setting', () => {
     const job = render('everything-values.yaml')['Job carillon-migration'];
     expect(job.metadata.annotations['helm.sh/hook']).toBe('pre-install,pre-upgrade');
     const names = environmentOf(podOf(job)).map((each: Json) => each.name);
     expect(names).toEqual(['DATABASE_URL', 'TENANT_DATABASE_URL', 'PLATFORM_DATABASE_URL']);
     expect(render('bare-values.yaml')['Job carillon-migration']).toBeUndefined();
+  });
+
+  it('mounts the Secret with the certificates where their settings expect them, not into the migration', () => {
+    const resources = render('tls-values.yaml');
+    for (const role of ['api', 'worker']) {
+      const pod = podOf(resources[`Deployment carillon-${role}`]);
+      const { name, mountPath } = pod.containers[0].volumeMounts.find(({ readOnly }: Json) => readOnly);
+      expect(pod.volumes).toContainEqual({ name, secret: { secretName: 'carillon-certificates', defaultMode: 0o440 } });
+      const files = environmentOf(pod).filter((each: Json) => each.name.endsWith('_FILE'));
+      expect(files.map(({ value }: Json) => dirname(value))).toEqual(Array.from({ length: 4 }, () => mountPath));
+    }
+    expect(JSON.stringify(resources['Job carillon-migration'])).not.toContain('certificates');
+    expect(JSON.stringify(render('minimal-values.yaml'))).not.toContain('certificates');
   });
 
   it('scales the API on processor time and workers on the age of the queue, a metric that exists', () => {

@@ -1,7 +1,7 @@
 // deployments/compose.yaml against the schema of the compose specification, our settings and our files.
 
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -48,6 +48,14 @@ function interpolate(given: Record<string, string>): string {
     if (operator === '?') throw new Error(`${name}: ${word}`);
     return operator === '-' ? word : '';
   });
+}
+
+/** The secrets that a service does not take from a variable. */
+function secretsWrittenIn({ environment = {} }: Service): string[] {
+  return Object.entries(environment)
+    .filter(([key]) => [...secretSettings, 'POSTGRES_PASSWORD'].some((secret) => secret === key))
+    .filter(([, value]) => !/\$\{\w+(:\?[^}]+)?\}/.test(String(value)) && !/^rediss?:\/\/[^@]+$/.test(String(value)))
+    .map(([key]) => key);
 }
 
 describe('the compose file', { timeout: 600_000 }, () => {
@@ -103,7 +111,7 @@ describe('the compose file', { timeout: 600_000 }, () => {
     }
   });
 
-  it('has one root, which reads the logs of Docker, receives nothing and reaches only Loki', () => {
+  it('has one container that runs as root: it reads the logs of Docker, receives nothing and reaches only Loki', () => {
     expect(services.filter(([, { user }]) => user?.startsWith('0')).map(([name]) => name)).toEqual(['log-collector']);
     const mounted = services.filter(([, { volumes }]) => volumes?.some((mount) => mount.startsWith('/')));
     expect(mounted.map(([name]) => name)).toEqual(['log-collector']);
@@ -166,14 +174,21 @@ describe('the compose file', { timeout: 600_000 }, () => {
       ADMIN_TOKEN: 'a-token',
     });
     // No setting that holds a secret has a value in the file, and neither has the database's password.
-    const written = services.flatMap(([name, { environment = {} }]) =>
-      Object.entries(environment)
-        .filter(([key]) => [...secretSettings, 'POSTGRES_PASSWORD'].some((secret) => secret === key))
-        .filter(
-          ([, value]) => !/\$\{\w+(:\?[^}]+)?\}/.test(String(value)) && !/^rediss?:\/\/[^@]+$/.test(String(value)),
-        )
-        .map(([key]) => `${name} ${key}`),
-    );
-    expect(written).toEqual([]);
+    expect(services.flatMap(([name, service]) => secretsWrittenIn(service).map((key) => [name, key]))).toEqual([]);
+  });
+
+  it('takes the override of docs/deployment.md for TLS: services of this file, settings that exist, no secrets', () => {
+    const docs = readFileSync(join(ROOT, 'docs/deployment.md'), 'utf8');
+    const override = parse(/```yaml\n(# deployments\/compose\.tls\.yaml\n.*?)```/s.exec(docs)![1]!, {
+      merge: true,
+    }) as typeof compose;
+    expect(Object.keys(override.services)).toEqual(['api', 'worker']);
+    for (const [name, service] of Object.entries(override.services)) {
+      expect(inProfile('minimal')).toContain(name);
+      const { KAFKA_TLS_CA_FILE, ...environment } = service.environment!;
+      expect(Object.keys(environment).filter((key) => !(key in settingsSchema.shape))).toEqual([]);
+      expect(secretsWrittenIn(service)).toEqual([]);
+      expect(service.volumes).toEqual([`./certificates:${dirname(String(KAFKA_TLS_CA_FILE))}:ro`]);
+    }
   });
 });

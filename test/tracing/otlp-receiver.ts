@@ -1,4 +1,4 @@
-// A collector: takes OTLP over HTTP, as JSON, and keeps the spans.
+// A collector: takes OTLP over HTTP, and keeps the requests and, of JSON, the spans.
 
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -15,6 +15,8 @@ export interface ReceivedSpan {
   startedAt: number;
   endedAt: number;
   attributes: Record<string, unknown>;
+  /** The first span of another trace that it links to. */
+  link: { traceId: string; spanId: string } | undefined;
   /** The message of a status of error. */
   error: string | undefined;
 }
@@ -23,7 +25,7 @@ export interface OtlpReceiver {
   url: string;
   spans: ReceivedSpan[];
   /** Every request as it came. */
-  requests: { contentType: string; body: string }[];
+  requests: { path: string; contentType: string; body: string }[];
   /** All requests, as text. */
   text(): string;
   /** The settings that make a process send its traces here at once. */
@@ -40,7 +42,7 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   const server = createServer(async (request, response) => {
     const body = await bodyOf(request);
     const contentType = String(request.headers['content-type']);
-    requests.push({ contentType, body: body.toString('latin1') });
+    requests.push({ path: String(request.url), contentType, body: body.toString('latin1') });
     if (hangs) return;
     if (contentType === 'application/json') spans.push(...spansIn(JSON.parse(body.toString())));
     response.setHeader('content-type', contentType).end(contentType === 'application/json' ? '{}' : '');
@@ -94,8 +96,10 @@ interface OtlpSpan {
   parentSpanId?: string;
   startTimeUnixNano: string;
   endTimeUnixNano: string;
-  attributes: Attribute[];
-  status: { code?: number; message?: string };
+  /** A collector leaves out what is empty. */
+  attributes?: Attribute[];
+  status?: { code?: number; message?: string };
+  links?: { traceId: string; spanId: string }[];
 }
 
 interface OtlpTraces {
@@ -104,7 +108,8 @@ interface OtlpTraces {
 
 const ERROR = 2;
 
-function spansIn({ resourceSpans }: OtlpTraces): ReceivedSpan[] {
+/** None of a request with logs. */
+function spansIn({ resourceSpans = [] }: Partial<OtlpTraces>): ReceivedSpan[] {
   return resourceSpans.flatMap(({ resource, scopeSpans }) =>
     scopeSpans.flatMap(({ spans }) =>
       spans.map((span) => ({
@@ -117,12 +122,13 @@ function spansIn({ resourceSpans }: OtlpTraces): ReceivedSpan[] {
         startedAt: Number(span.startTimeUnixNano) / 1e9,
         endedAt: Number(span.endTimeUnixNano) / 1e9,
         attributes: attributesOf(span.attributes),
-        error: span.status.code === ERROR ? (span.status.message ?? '') : undefined,
+        link: span.links?.[0],
+        error: span.status?.code === ERROR ? (span.status.message ?? '') : undefined,
       })),
     ),
   );
 }
 
-function attributesOf(attributes: readonly Attribute[]): Record<string, unknown> {
+function attributesOf(attributes: readonly Attribute[] = []): Record<string, unknown> {
   return Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
 }

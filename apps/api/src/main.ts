@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { ConfigError, loadConfig } from '#config';
-import { WrongMasterKey } from '#database';
+import { ServerTooOld, WrongMasterKey } from '#database';
 import { createLogger, startTracing, stopOnSignal } from '#telemetry';
 import { startApi } from './start-api.js';
 
@@ -20,6 +20,8 @@ try {
     (error) => logger.error({ err: error }, 'stopping failed'),
   );
 } catch (error) {
-  console.error(error instanceof ConfigError || error instanceof WrongMasterKey ? error.message : error);
+  // These errors have a message for the user; all others need their stack.
+  const isExplained = [ConfigError, ServerTooOld, WrongMasterKey].some((kind) => error instanceof kind);
+  console.error(isExplained ? (error as Error).message : error);
   process.exit(1);
 }

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { Config } from '#config';
+import { type Config, connectionAdvice } from '#config';
 import { makeKafka } from '#messaging';
 import { Redis } from '#redis';
 import { type Logger, NestLogger, startMetrics } from '#telemetry';
@@ -48,6 +48,7 @@ export interface StartOptions {
 export async function startApi(config: Config, options: StartOptions): Promise<RunningApi> {
   const { logger, migrationsDirectory } = options;
   startMetrics({ tenants: config.metricsTenants });
+  for (const warning of config.warnings) logger.warn(warning);
   if (config.previousAdminToken !== undefined)
     logger.warn('ADMIN_TOKEN_PREVIOUS is set: the previous admin token is accepted too; unset it when no one uses it');
   const redis = await makeRedis(config, logger);
@@ -88,6 +89,10 @@ async function makeRedis({ redis }: Config, logger: Logger): Promise<Redis | und
   if (!redis) return undefined;
   return await Redis.make({
     ...redis,
-    onFault: (error) => logger.warn({ err: error }, 'Redis is unavailable; inbox streams poll until it is back'),
+    onFault: (error) =>
+      logger.warn(
+        { err: error },
+        `Redis is unavailable; inbox streams poll until it is back${connectionAdvice('REDIS', error)}`,
+      ),
   });
 }

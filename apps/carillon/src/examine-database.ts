@@ -13,8 +13,8 @@ import {
   secretsCheck,
 } from '#database';
 import { embeddedPostgresUrl } from '#embedded-postgres';
-import { CommandError, exitCodes } from './command-line/exit-codes.js';
-import { count, type JsonOption, ProgressLine, printResult } from './command-line/output.js';
+import { CommandError, exitCodes, usageError } from './command-line/exit-codes.js';
+import { count, type JsonOption, ProgressLine, printNote, printResult } from './command-line/output.js';
 
 const MIGRATIONS = join(import.meta.dirname, '../../../../prisma/migrations');
 
@@ -32,6 +32,8 @@ interface CheckResult {
 /** `carillon doctor` */
 export async function examineDatabase(options: DoctorRun): Promise<void> {
   const config = loadSettings();
+  const examined = databaseName(config);
+  if (!options.json) printNote(`Examines ${examined}.`);
   const database = new Database({
     url: config.databaseUrl,
     logins: config.databaseLogins,
@@ -42,11 +44,18 @@ export async function examineDatabase(options: DoctorRun): Promise<void> {
   try {
     const results = await runChecks(database, config, options.fix ?? false);
     const open = results.flatMap(({ findings }) => findings).filter((finding) => finding.fixed < finding.count);
-    printResult(options, { healthy: open.length === 0, checks: results }, () => textOf(results));
+    printResult(options, { database: examined, healthy: open.length === 0, checks: results }, () => textOf(results));
     if (open.length > 0) process.exitCode = exitCodes.findings;
   } finally {
     await database.close();
   }
+}
+
+/** Without the user and the password. */
+function databaseName({ databaseUrl, databaseLogins, embedded, home }: Config): string {
+  const { host, pathname } = new URL(databaseLogins?.platform ?? databaseUrl);
+  const name = `the database ${decodeURIComponent(pathname.slice(1))} on ${host || 'the default host'}`;
+  return embedded && !databaseLogins ? `${name}, found in ${home}` : name;
 }
 
 /** Wrong settings are reported like those of a start; the exit code is that of a usage error. */
@@ -55,7 +64,7 @@ function loadSettings(): Config {
   if (!embedded) return loadConfig();
   const faults = settingFaults();
   if (faults.length > 0) throw new ConfigError(faults);
-  const url = embeddedPostgresUrl(join(home, 'postgres'), 'carillon');
+  const url = foundUrl(home);
   if (url === undefined)
     throw new CommandError(
       `No database: set DATABASE_URL. There is no embedded database in ${home}.`,
@@ -65,6 +74,14 @@ function loadSettings(): Config {
       },
     );
   return loadConfig(undefined, url);
+}
+
+function foundUrl(home: string): string | undefined {
+  try {
+    return embeddedPostgresUrl(join(home, 'postgres'), 'carillon');
+  } catch (error) {
+    throw usageError((error as Error).message);
+  }
 }
 
 async function runChecks(database: Database, config: Config, fix: boolean): Promise<CheckResult[]> {

@@ -11,7 +11,7 @@ import {
   settingFaults,
   writeLocalAddress,
 } from '#config';
-import { Database, LoginsNotCreated, migrate, PlatformKeys, SecretBox, WrongMasterKey } from '#database';
+import { Database, LoginsNotCreated, migrate, PlatformKeys, SecretBox, ServerTooOld, WrongMasterKey } from '#database';
 import { AlreadyRunning, type EmbeddedPostgres, startEmbeddedPostgres } from '#embedded-postgres';
 import { createLogger, type Logger, startTracing, stopOnSignal } from '#telemetry';
 import { startApi } from '../../api/src/start-api.js';
@@ -24,6 +24,9 @@ const MIGRATIONS = join(import.meta.dirname, '../../../../prisma/migrations');
 interface Stoppable {
   stop(): Promise<void>;
 }
+
+/** Errors that have a message for the user; all others need their stack. */
+const EXPLAINED = [ConfigError, AlreadyRunning, LoginsNotCreated, ServerTooOld, WrongMasterKey];
 
 /** In the order of their start. They stop in reverse order. */
 const running: Stoppable[] = [];
@@ -105,9 +108,7 @@ start().catch(async (error: NodeJS.ErrnoException) => {
       `Carillon cannot listen: ${error.message}. Another program uses that port; ` +
         'set PORT (or METRICS_PORT, INTERNAL_PORT) to a free one.',
     );
-  // These errors have a message for the user; all others need their stack.
-  else if ([ConfigError, AlreadyRunning, LoginsNotCreated, WrongMasterKey].some((kind) => error instanceof kind))
-    console.error(error.message);
+  else if (EXPLAINED.some((kind) => error instanceof kind)) console.error(error.message);
   else console.error(error);
   await stop().catch(() => undefined);
   process.exit(1);

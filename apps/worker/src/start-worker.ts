@@ -30,6 +30,7 @@ const DEFAULT_METRICS_PORT = 9_091;
 export async function startWorker(config: Config, options: StartOptions): Promise<RunningWorker> {
   const { logger } = options;
   startMetrics({ tenants: config.metricsTenants });
+  for (const warning of config.warnings) logger.warn(warning);
   const app = await NestFactory.createMicroservice<AsyncMicroserviceOptions>(
     WorkerModule.register({ config, ...options }),
     {

@@ -1,5 +1,13 @@
 import { resolve } from 'node:path';
 import { channelIds } from '#domain';
+import {
+  connectionFaults,
+  connectionWarnings,
+  type KafkaConfig,
+  kafkaOf,
+  type RedisConfig,
+  redisOf,
+} from './connection-settings.js';
 import { localSecrets, secretsFile } from './local-secrets.js';
 import { concurrencySetting, type SettingName, type Settings, secretSettings, settingsSchema } from './schema.js';
 import { type TracingConfig, tracingOf } from './tracing-settings.js';
@@ -7,13 +15,15 @@ import { isWeakSecret, tooRegular, weakTokenFault } from './weak-secret.js';
 
 export interface Config {
   readonly production: boolean;
+  /** Weak settings in production, for the log of the start. */
+  readonly warnings: readonly string[];
   readonly embedded: boolean;
   readonly databaseUrl: string;
   /** Undefined: the logins that migrations create. */
   readonly databaseLogins: { readonly tenant: string; readonly platform: string } | undefined;
   readonly databasePoolSize: number;
   /** Undefined: limits and hints use PostgreSQL. */
-  readonly redis: { readonly url: string; readonly prefix: string } | undefined;
+  readonly redis: RedisConfig | undefined;
   /** Undefined: a worker processes the deliveries that it claims, and events go only to webhook endpoints. */
   readonly kafka: KafkaConfig | undefined;
   readonly port: number;
@@ -51,18 +61,6 @@ export interface Config {
   readonly auditRetentionDays: number;
   readonly workerChannels: Settings['WORKER_CHANNELS'];
   readonly concurrency: Readonly<Record<Settings['WORKER_CHANNELS'][number], number>>;
-}
-
-export interface KafkaConfig {
-  readonly brokers: readonly string[];
-  readonly prefix: string;
-  readonly partitions: number;
-  readonly tls: boolean;
-  readonly sasl:
-    | { readonly mechanism: Settings['KAFKA_SASL_MECHANISM']; readonly username: string; readonly password: string }
-    | undefined;
-  /** Whether the API accepts sends from the topic of requests. */
-  readonly requests: boolean;
 }
 
 /** All errors of the environment, one line per variable. */
@@ -105,11 +103,12 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
   const each = settings.WORKER_CONCURRENCY;
   return Object.freeze({
     production,
+    warnings: Object.freeze(production ? connectionWarnings(settings) : []),
     embedded,
     databaseUrl: databaseUrl!,
     databaseLogins: databaseLoginsOf(settings),
     databasePoolSize: settings.DATABASE_POOL_SIZE,
-    redis: settings.REDIS_URL ? Object.freeze({ url: settings.REDIS_URL, prefix: settings.REDIS_PREFIX }) : undefined,
+    redis: redisOf(settings),
     kafka: kafkaOf(settings),
     port: settings.PORT,
     host: settings.HOST ?? (embedded ? '127.0.0.1' : '0.0.0.0'),
@@ -194,24 +193,6 @@ function databaseLoginsOf({ TENANT_DATABASE_URL, PLATFORM_DATABASE_URL }: Settin
   return Object.freeze({ tenant: TENANT_DATABASE_URL, platform: PLATFORM_DATABASE_URL });
 }
 
-function kafkaOf(settings: Settings): KafkaConfig | undefined {
-  if (!settings.KAFKA_BROKERS) return undefined;
-  return Object.freeze({
-    brokers: settings.KAFKA_BROKERS,
-    prefix: settings.KAFKA_PREFIX,
-    partitions: settings.KAFKA_PARTITIONS,
-    tls: settings.KAFKA_TLS,
-    sasl: settings.KAFKA_USERNAME
-      ? {
-          mechanism: settings.KAFKA_SASL_MECHANISM,
-          username: settings.KAFKA_USERNAME,
-          password: settings.KAFKA_PASSWORD!,
-        }
-      : undefined,
-    requests: settings.KAFKA_INTAKE_ENABLED,
-  });
-}
-
 /** Settings that need another one which is missing. */
 function missingCompanions(settings: Settings): string[] {
   const faults: string[] = [];
@@ -219,10 +200,7 @@ function missingCompanions(settings: Settings): string[] {
   const [missing] = logins.filter((name) => !settings[name]);
   if (missing && logins.some((name) => settings[name]))
     faults.push(`${missing}: is needed with the other one of the two`);
-  if (settings.KAFKA_USERNAME && !settings.KAFKA_PASSWORD) faults.push('KAFKA_PASSWORD: is needed with KAFKA_USERNAME');
-  if (settings.KAFKA_INTAKE_ENABLED && !settings.KAFKA_BROKERS)
-    faults.push('KAFKA_BROKERS: is needed with KAFKA_INTAKE_ENABLED');
-  return faults;
+  return [...faults, ...connectionFaults(settings)];
 }
 
 /** Without NODE_ENV everything is production but `npm start` on its embedded PostgreSQL. */

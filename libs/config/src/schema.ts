@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type ChannelId, channelIds } from '#domain';
+import { connectionSettings } from './connection-settings.js';
 import {
-  brokerList,
   channelList,
   cidrList,
   concurrency,
@@ -12,7 +12,6 @@ import {
   masterKeyList,
   port,
   positive,
-  prefix,
   tenantSeries,
 } from './setting-formats.js';
 import { tracingSettings } from './tracing-settings.js';
@@ -61,39 +60,7 @@ export const settingsSchema = z.object({
     .describe(
       'Connections that each process may open as a tenant, and again as the platform. Reads use up to four more.',
     ),
-  REDIS_URL: z
-    .url({ protocol: /^rediss?$/, error: 'must be a URL like redis://user:password@host:6379/0' })
-    .optional()
-    .describe('The Redis server (6.2 or newer) for limits and real-time hints between processes. Unset: PostgreSQL.'),
-  REDIS_PREFIX: prefix
-    .default('carillon')
-    .describe('Prefix of every Redis key and channel. Deployments that share a Redis server need different ones.'),
-  KAFKA_BROKERS: brokerList
-    .optional()
-    .describe(
-      'Kafka brokers (3.9 or newer) as host:port, comma-separated. Due deliveries and events are published there.' +
-        ' Unset: a worker processes the deliveries that it claims, and events go only to webhook endpoints.',
-    ),
-  KAFKA_PREFIX: prefix
-    .default('carillon')
-    .describe('Prefix of every topic and consumer group. Deployments that share brokers need different ones.'),
-  KAFKA_PARTITIONS: positive
-    .max(1_000)
-    .default(6)
-    .describe(
-      'Partitions of the topics that Carillon creates, at least the number of workers of a channel. Existing ' +
-        'topics stay unchanged.',
-    ),
-  KAFKA_TLS: flag.default(false).describe('`true` connects to the brokers with TLS.'),
-  KAFKA_SASL_MECHANISM: z
-    .enum(['plain', 'scram-sha-256', 'scram-sha-512'])
-    .default('scram-sha-512')
-    .describe('SASL mechanism for KAFKA_USERNAME and KAFKA_PASSWORD.'),
-  KAFKA_USERNAME: z.string().min(1).optional().describe('SASL user name. Unset: no authentication.'),
-  KAFKA_PASSWORD: z.string().min(1).optional().describe('SASL password, needed with KAFKA_USERNAME.'),
-  KAFKA_INTAKE_ENABLED: flag
-    .default(false)
-    .describe('`true` makes the API also accept sends from the topic `<KAFKA_PREFIX>.requests` (docs/kafka.md).'),
+  ...connectionSettings,
   PORT: port.default(8080).describe('The port of the API.'),
   HOST: z
     .string()

@@ -1,5 +1,7 @@
 // The formats of settings: which texts are valid, and the values they become.
 
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { channelIds, isIpRange } from '#domain';
 
@@ -59,3 +61,22 @@ export const days = z.coerce.number({ error: 'must be a number of days' }).int()
 
 /** Each tenant is a series of every metric by tenant. */
 export const tenantSeries = z.coerce.number({ error: 'must be a number of tenants' }).int().min(0).max(100).default(20);
+
+/** The text of a PEM file. `parse` throws for a text of another kind than `what`. */
+function pemFile(what: string, parse: (text: string) => unknown) {
+  return z.string().transform((path, context) => {
+    try {
+      const text = readFileSync(path, 'utf8');
+      parse(text);
+      return text;
+    } catch (error) {
+      const { syscall, code } = error as NodeJS.ErrnoException;
+      const message = syscall ? `cannot be read (${code})` : `must be a PEM file with ${what}`;
+      context.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    }
+  });
+}
+
+export const certificateFile = pemFile('certificates', (text) => new X509Certificate(text));
+export const keyFile = pemFile('a private key without a passphrase', createPrivateKey);

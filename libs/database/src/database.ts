@@ -12,6 +12,7 @@ import {
 import { type Prisma, PrismaClient } from './generated/client.js';
 import { derivedUrls, type LoginUrls, rightsFault } from './logins.js';
 import { isOutage, unavailableOf } from './outage.js';
+import { refuseOldServer, SERVER_VERSION, type ServerVersion } from './server-version.js';
 import type { Sql, Statement } from './statement.js';
 import { TenantQuery } from './tenant-query.js';
 
@@ -143,16 +144,17 @@ export class Database {
    * Raw SQL over all tenants in one transaction. Each statement may take 1.8 s, or `timeoutMs`; requests must not set
    * a longer time.
    */
-  async sqlAsPlatform<T>(work: (sql: Sql) => Promise<T>, timeoutMs?: number): Promise<T> {
+  async sqlAsPlatform<T>(work: (sql: Sql) => Promise<T>, timeoutMs?: number, isReadOnly = false): Promise<T> {
+    const pool = isReadOnly ? this.readingPool : this.platformPool;
     const begin = async (client: pg.PoolClient): Promise<void> => {
       await client.query('begin');
       if (timeoutMs !== undefined) await client.query(`set local statement_timeout = ${timeoutMs}`);
     };
-    if (timeoutMs === undefined) return await this.transaction(this.platformPool, begin, work);
+    if (timeoutMs === undefined) return await this.transaction(pool, begin, work);
     const withTimeout = (sql: Sql): Sql => ({
       query: (statement) => sql.query({ ...statement, query_timeout: timeoutMs } as Statement),
     });
-    return await this.transaction(this.platformPool, begin, (sql) => work(withTimeout(sql)));
+    return await this.transaction(pool, begin, (sql) => work(withTimeout(sql)));
   }
 
   /** One raw statement over all tenants in its own transaction: the hot path. */
@@ -167,9 +169,10 @@ export class Database {
       await outageAsUnavailable(async () => (await this.readingPool.query<Row>(statement)).rows),
   };
 
-  /** Throws if the server cannot be reached within 1.5 s, or does not admit the platform's login. */
+  /** Throws if the server cannot be reached within 1.5 s, does not admit the platform's login, or is too old. */
   async ping(): Promise<void> {
-    await this.healthPool.query('select 1');
+    const { rows } = await this.healthPool.query<ServerVersion>(SERVER_VERSION);
+    refuseOldServer(rows[0]!);
   }
 
   /**

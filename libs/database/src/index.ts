@@ -16,6 +16,7 @@ export { PlatformKeys } from './secrets/platform-keys.js';
 export { countSealed, type RewrapProgress, rewrapSecrets, type SealedCount } from './secrets/rewrap-secrets.js';
 export { sealedColumns } from './secrets/sealed-columns.js';
 export { SecretBox, type SecretPlace, WrongMasterKey } from './secrets/secret-box.js';
+export { ServerTooOld } from './server-version.js';
 export type { Sql, Statement } from './statement.js';
 export { type ApiKey, ApiKeysStore, type KeyHash, type KnownKey } from './stores/api-keys.store.js';
 export { type AuditEntry, type AuditFilter, AuditStore } from './stores/audit/audit.store.js';
@@ -80,10 +81,10 @@ export { SchedulesStore } from './stores/schedules/schedules.store.js';
 export { AcceptStore, type StoreResult } from './stores/sending/accept.store.js';
 export {
   type DeadLetter,
-  type DeadLetterFilter,
   DeadLettersStore,
   type LetterCount,
 } from './stores/sending/dead-letters/dead-letters.store.js';
+export type { DeadLetterFilter } from './stores/sending/dead-letters/letter-conditions.js';
 export { DeliveriesStore } from './stores/sending/deliveries.store.js';
 export type { DeliveryContext, RecipientProfile } from './stores/sending/delivery-context.js';
 export type { ClosedDigest } from './stores/sending/digests/digest-statements.js';
@@ -94,7 +95,7 @@ export {
   newEventNotification,
   wants,
 } from './stores/sending/event-notification.js';
-export { EVENTS_KEPT_DAYS, EventsStore, type StoredEvent } from './stores/sending/events.store.js';
+export { EVENTS_KEPT_DAYS, EventsStore, type StoredEvent, type TracedEvent } from './stores/sending/events.store.js';
 export { type FirstAnswer, FirstAnswersStore } from './stores/sending/first-answers.store.js';
 export { AccountPacesStore } from './stores/sending/limits/account-paces.store.js';
 export { type DeliveryLimits, deliveryLimits } from './stores/sending/limits/delivery-limits.js';

@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { IN_UTC } from './connection-pool.js';
 import { createLogins } from './create-logins.js';
+import { refuseOldServer, SERVER_VERSION, type ServerVersion } from './server-version.js';
 
 /** An arbitrary number: the key of the advisory lock that lets one process migrate at a time. */
 const MIGRATION_LOCK = 7_271_964_002;
@@ -45,7 +46,7 @@ export interface MigrateOptions {
  * Then creates the two logins of the API and the workers, unless they are as they should be.
  *
  * Returns the names of the migrations applied now. Throws if a migration fails, if an applied one was edited
- * afterwards, or if the logins cannot be created.
+ * afterwards, if the logins cannot be created, or if the server is too old.
  */
 export async function migrate(
   databaseUrl: string,
@@ -59,6 +60,8 @@ export async function migrate(
   });
   await client.connect();
   try {
+    const { rows } = await client.query<ServerVersion>(SERVER_VERSION);
+    refuseOldServer(rows[0]!);
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
     await client.query(MIGRATIONS_TABLE);
     const applied = await appliedMigrations(client);

@@ -13,7 +13,10 @@ export const auditActions = {
   'provider_account.removed': 'A provider account was removed.',
   'dead_letter.replayed': 'The operator or a tenant put a failed delivery back into the queue.',
   'dead_letter.discarded': 'The operator or a tenant deleted a dead letter.',
-  'dead_letters.replayed': 'A tenant started a replay of all dead letters that match a filter. The subject is the job.',
+  'dead_letters.replayed':
+    'The operator or a tenant started a replay of all dead letters that match a filter. The subject is the job.',
+  'dead_letters_replay.changed':
+    'The operator paused, resumed or stopped a replay, or set its pace. The subject is the job.',
   'webhook.created': 'A tenant created a webhook endpoint.',
   'webhook.changed': 'A tenant changed a webhook endpoint.',
   'webhook.removed': 'A tenant deleted a webhook endpoint.',

@@ -22,7 +22,7 @@ export {
   type KnownCategory,
   type PreferenceSources,
 } from './audience/effective-preferences.js';
-export { type JobKindName, type JobState, jobKinds, jobStates } from './audience/job.js';
+export { type JobKindName, type JobState, jobKinds, jobStates, operatorJobKinds } from './audience/job.js';
 export { atLocalTime, FIRST_ZONE, localTime, localTimeAt } from './audience/local-time.js';
 export {
   type Cap,

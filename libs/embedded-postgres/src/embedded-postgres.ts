@@ -5,7 +5,7 @@ import pg from 'pg';
 import { takeOwnership } from './owner-lock.js';
 import { type RunProgram, runProgram } from './run-program.js';
 import { freePort, portInPidFile, readAddress, removeForeignPidFile, writeAddress } from './server-address.js';
-import { dataDirectory, reachableServer, type ServerUser, serverUser } from './server-files.js';
+import { dataDirectory, installedServer, reachableServer, type ServerUser, serverUser } from './server-files.js';
 
 /** Crash recovery replays at most the write-ahead log of one checkpoint interval, normally within seconds. */
 const RECOVERY_LIMIT_MS = 120_000;
@@ -27,6 +27,8 @@ export interface EmbeddedOptions {
   database?: string;
   /** Extra `-c` settings. */
   settings?: Record<string, string>;
+  /** The folder with `bin/`, `lib/` and `share/` of another server than the one that npm installed. */
+  server?: string | undefined;
 }
 
 /**
@@ -43,7 +45,7 @@ export interface EmbeddedOptions {
  */
 export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const user = serverUser();
-  const programs = join(reachableServer(user), 'bin');
+  const programs = join(reachableServer(user, options.server ?? installedServer()), 'bin');
   const directory = dataDirectory(options.directory, user);
   const addressFile = `${options.directory}.json`;
   const address = readAddress(addressFile);

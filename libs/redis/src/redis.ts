@@ -1,12 +1,15 @@
 import { hash } from 'node:crypto';
 import type { Redis as Client } from 'ioredis';
+import { OutageReports, type TlsConfig } from '#config';
 
 export interface RedisOptions {
   /** `redis[s]://[[user]:password@]host:port[/number]` */
   url: string;
+  /** For a `rediss://` URL. Undefined: trusts the CAs of the system. */
+  tls?: TlsConfig | undefined;
   /** Prefix of every key and channel. */
   prefix: string;
-  /** Called once when the server becomes unavailable, not for every failed reconnection. */
+  /** Called when the server becomes unavailable, and for another cause, not for every failed reconnection. */
   onFault: (error: Error) => void;
 }
 
@@ -37,7 +40,7 @@ export class Redis {
   private readonly pings: NodeJS.Timeout;
   /** True from the moment a new connection has its subscriptions back until it closes. */
   private ready = false;
-  private faultReported = false;
+  private readonly reports = new OutageReports('REDIS');
   private closed = false;
 
   private constructor(
@@ -59,6 +62,7 @@ export class Redis {
     const { Redis: RedisClient } = await import('ioredis');
     const client = new RedisClient(options.url, {
       lazyConnect: true,
+      ...(options.tls && { tls: options.tls }),
       connectTimeout: CONNECT_TIMEOUT_MS,
       socketTimeout: SOCKET_TIMEOUT_MS,
       commandTimeout: COMMAND_TIMEOUT_MS,
@@ -153,8 +157,7 @@ export class Redis {
   }
 
   private reportFault(error: Error): void {
-    if (!this.faultReported && !this.closed) this.options.onFault(error);
-    this.faultReported = true;
+    if (!this.closed && this.reports.isNew(error)) this.options.onFault(error);
   }
 
   private async resume(): Promise<void> {
@@ -167,7 +170,7 @@ export class Redis {
     }
     if (this.client.status !== 'ready') return;
     this.ready = true;
-    this.faultReported = false;
+    this.reports.clear();
     for (const handler of this.readyHandlers) handler();
   }
 

@@ -64,7 +64,7 @@ export const gauges = {
   },
   deadLetters: {
     name: 'carillon_dead_letters',
-    help: 'Dead letters neither replayed nor resolved, counted up to 10,000',
+    help: 'Dead letters neither replayed nor settled by a receipt, counted up to 10,000',
     labels: [],
   },
   endpoints: {

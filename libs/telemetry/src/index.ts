@@ -6,7 +6,7 @@ export { observeStores } from './observe-stores.js';
 export { type OperationsServer, type Readiness, startOperationsServer } from './operations-server.js';
 export { stopOnSignal } from './stop-on-signal.js';
 export { OTHER_TENANTS } from './tenant-counter.js';
-export { type AcceptTrace, beginAccept, endAccept, noteReceipt } from './tracing/accept-trace.js';
+export { type AcceptTrace, beginAccept, beginFire, endAccept, noteReceipt } from './tracing/accept-trace.js';
 export {
   beginTrace,
   continueTrace,
@@ -14,6 +14,7 @@ export {
   deliveryFields,
   deliveryTraceId,
   noteClaims,
+  onwardTraceparent,
   traceHeaders,
   traceOf,
 } from './tracing/delivery-trace.js';

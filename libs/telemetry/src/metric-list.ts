@@ -47,7 +47,7 @@ export const counters = {
     help: 'Attempts without a known outcome, by channel and policy',
     labels: ['channel', 'policy'],
   },
-  fenced: {
+  claimsLost: {
     name: 'carillon_claims_lost',
     help: 'Pipeline runs that stopped because their claim was lost or the delivery was cancelled',
     labels: ['channel'],
@@ -57,12 +57,12 @@ export const counters = {
     help: 'Sends whose outcome could not be recorded, by channel; three in a row quarantine the delivery',
     labels: ['channel'],
   },
-  spoolAside: {
+  spoolUnreadable: {
     name: 'carillon_spool_unreadable',
     help: 'Spool files that could not be recorded and were moved aside',
     labels: [],
   },
-  returned: {
+  claimsReturned: {
     name: 'carillon_claims_returned',
     help: 'Claims released without an attempt, by channel and reason: stopping, outage, master_key',
     labels: ['channel', 'reason'],

@@ -1,11 +1,11 @@
-import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
+import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
-import { describe, expect, it } from 'vitest';
-import { makeInstruments } from './metrics.js';
+import { describe, expect, it, vi } from 'vitest';
+import { CurrentSeriesExporter, makeInstruments } from './metrics.js';
 import { TenantCounter } from './tenant-counter.js';
 
 function makeReader() {
-  const exporter = new PrometheusExporter({ preventServerStart: true });
+  const exporter = new CurrentSeriesExporter({ preventServerStart: true });
   const meter = new MeterProvider({ readers: [exporter] }).getMeter('test');
   const read = async (): Promise<string> =>
     new PrometheusSerializer().serialize((await exporter.collect()).resourceMetrics);
@@ -40,6 +40,55 @@ describe('the metrics of 10,000 tenants', () => {
     makeInstruments(meter, 0).tenants.accepted.add(3, 'tenant-1');
     expect(await read()).toContain('carillon_tenant_notifications_total{tenant="other"');
     expect(await read()).not.toContain('tenant-1');
+  });
+});
+
+describe('a series that is no longer observed', () => {
+  it('of a gauge is gone at the next scrape', async () => {
+    const { meter, read } = makeReader();
+    const { gauge } = makeInstruments(meter, 0);
+    let state = 'open';
+    gauge('accounts', async () => [{ value: 1, labels: { provider: 'smtp', state } }]);
+    expect(await read()).toMatch(/^carillon_provider_accounts\{provider="smtp",state="open".* 1$/m);
+    state = 'closed';
+    const later = await read();
+    expect(later).toMatch(/^carillon_provider_accounts\{provider="smtp",state="closed".* 1$/m);
+    expect(later).not.toContain('state="open"');
+  });
+
+  it('of a gauge whose read fails is missing, and back once it works', async () => {
+    const { meter, read } = makeReader();
+    const { gauge } = makeInstruments(meter, 0);
+    let isAway = false;
+    gauge('deadLetters', async () => {
+      if (isAway) throw new Error('the database is away');
+      return [{ value: 3, labels: {} }];
+    });
+    expect(await read()).toMatch(/^carillon_dead_letters\b.* 3$/m);
+    isAway = true;
+    expect(await read()).not.toMatch(/^carillon_dead_letters\b/m);
+    isAway = false;
+    expect(await read()).toMatch(/^carillon_dead_letters\b.* 3$/m);
+  });
+
+  it('of a tenant that is no longer among the busiest is gone', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      const { meter, read } = makeReader();
+      const { tenants } = makeInstruments(meter, 2);
+      for (let turn = 0; turn < 5; turn += 1) {
+        for (let place = 0; place < 3; place += 1) tenants.accepted.add(10 ** turn, `tenant-${turn}-${place}`);
+        await read();
+        vi.advanceTimersByTime(60_000);
+        await read();
+        for (let place = 0; place < 3; place += 1) tenants.accepted.add(1, `tenant-${turn}-${place}`);
+      }
+      const own = (await read()).match(/^carillon_tenant_notifications_total\{tenant="tenant-\d-\d"/gm) ?? [];
+      expect(own.length).toBeGreaterThan(0);
+      expect(own.length).toBeLessThanOrEqual(2);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 

@@ -1,10 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Attributes, type Meter, metrics } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
-import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import { AggregationTemporality, InstrumentType, MeterProvider } from '@opentelemetry/sdk-metrics';
 import { gauges } from './gauge-list.js';
 import { counters, histograms, type MetricDefinition, tenantCounters } from './metric-list.js';
 import { TenantCounter } from './tenant-counter.js';
+
+/**
+ * Leaves out the series of a gauge that a scrape has not observed. With cumulative temporality the SDK would repeat the
+ * last value of every series for as long as the process lives: a breaker that was open once would stay open.
+ */
+export class CurrentSeriesExporter extends PrometheusExporter {
+  override selectAggregationTemporality(type: InstrumentType): AggregationTemporality {
+    return type === InstrumentType.OBSERVABLE_GAUGE ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE;
+  }
+}
 
 let exporter: PrometheusExporter | undefined;
 let tenantSeries = 20;
@@ -16,7 +26,7 @@ let tenantSeries = 20;
 export function startMetrics({ tenants }: { tenants: number }): void {
   if (exporter) return;
   tenantSeries = tenants;
-  exporter = new PrometheusExporter({ preventServerStart: true });
+  exporter = new CurrentSeriesExporter({ preventServerStart: true });
   metrics.setGlobalMeterProvider(new MeterProvider({ readers: [exporter] }));
 }
 
@@ -86,7 +96,8 @@ export function makeInstruments(meter: Meter, tenants: number): Instruments {
     ),
     tenants: mapValues(tenantCounters, ({ name, help }) => {
       const counter = new TenantCounter(tenants);
-      meter.createObservableCounter(name, { description: help }).addCallback((result) => {
+      // A gauge, so that a tenant that is no longer among the busiest loses its series. `rate` takes it for a counter.
+      meter.createObservableGauge(`${name}_total`, { description: help }).addCallback((result) => {
         for (const { value, labels } of counter.read()) result.observe(value, labels);
       });
       return counter;

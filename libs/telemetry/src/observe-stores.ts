@@ -20,9 +20,9 @@ export interface Stores {
 
 /** Observes that the role runs, whether it reaches its stores, and its connections to the database. */
 export function observeStores(role: Role, { database, redis, kafka }: Stores): void {
-  const made = instruments();
-  made.gauge('info', async () => [{ value: 1, labels: { role } }]);
-  made.gauge('storeUp', async () => {
+  const { gauge } = instruments();
+  gauge('info', async () => [{ value: 1, labels: { role } }]);
+  gauge('storeUp', async () => {
     const isPostgresUp = await database.ping().then(
       () => true,
       () => false,
@@ -33,14 +33,14 @@ export function observeStores(role: Role, { database, redis, kafka }: Stores): v
       ...(kafka ? [{ value: Number(kafka.isReachable()), labels: { role, store: 'kafka' } }] : []),
     ];
   });
-  made.gauge('connections', async () =>
+  gauge('connections', async () =>
     database.connections().flatMap(({ pool, used, idle, waiting }) => [
       { value: used, labels: { role, pool, state: 'used' } },
       { value: idle, labels: { role, pool, state: 'idle' } },
       { value: waiting, labels: { role, pool, state: 'waiting' } },
     ]),
   );
-  made.gauge('connectionsMax', async () =>
+  gauge('connectionsMax', async () =>
     database.connections().map(({ pool, max }) => ({ value: max, labels: { role, pool } })),
   );
 }

@@ -1,5 +1,5 @@
 export { longestHold } from './longest-hold.js';
-export { cloneDatabase, connect, dropDatabase, startTestServer, type TestServer } from './postgres.js';
+export { cloneDatabase, connect, dropDatabase, startServer, startTestServer, type TestServer } from './postgres.js';
 export { parseMail, type SmtpSink, type SmtpStep, startSmtpSink } from './smtp-sink.js';
 export { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 export { until } from './until.js';

@@ -17,11 +17,11 @@ export interface TestServer {
 
 /**
  * The PostgreSQL server of a test run, with a migrated database that each test file clones. Uses the server of
- * `DATABASE_URL`, or starts an embedded one.
+ * `DATABASE_URL`, or starts an embedded one. `folder` is that of another server to start.
  */
-export async function startTestServer(): Promise<TestServer> {
+export async function startTestServer(folder?: string): Promise<TestServer> {
   const given = process.env.DATABASE_URL;
-  const server = given ? serverAt(given) : await embeddedServer();
+  const server = given && !folder ? serverAt(given) : await startServer(folder);
   const admin = await connect(server.url('postgres'));
   await admin.query(`drop database if exists ${TEMPLATE}`);
   await admin.query(`create database ${TEMPLATE}`);
@@ -72,13 +72,15 @@ function serverAt(given: string): TestServer {
   };
 }
 
-async function embeddedServer(): Promise<TestServer> {
+/** Without migrations. */
+export async function startServer(folder?: string): Promise<TestServer> {
   const directory = await mkdtemp(join(tmpdir(), 'carillon-test-'));
   // As root, the server runs as another user, which needs access.
   await chmod(directory, 0o755);
   const server = await startEmbeddedPostgres({
     directory: join(directory, 'postgres'),
     settings: { max_connections: '300', max_prepared_transactions: '0' },
+    server: folder,
   });
   return {
     url: (database) => server.url(database),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { DeadLetter, DeadLetterFilter, LetterCount } from '#database';
 import { channelIds, failedReasons } from '#domain';
+import { providers } from '#providers';
 import { filteredPage, flag, id, time } from '../http/schemas.js';
 
 const fields = {
@@ -24,8 +25,9 @@ export const letterView = z.object({ ...fields, tenant_id: id }).meta({ id: 'Dea
 
 const conditions = {
   channel: z.enum(channelIds).optional(),
-  provider: z.string().max(64).optional(),
+  provider: z.enum(Object.keys(providers)).optional(),
   reason: z.enum(failedReasons).optional(),
+  code: z.string().min(1).max(255).optional().meta({ description: "The vendor's code, as the dead letter has it" }),
   failed_after: time.optional(),
   failed_before: time.optional(),
 };
@@ -50,9 +52,9 @@ const atLeast = z
 
 export const countView = z.object({ count: z.int(), at_least: atLeast });
 
-export const replayBody = z
-  .strictObject({
-    filter: z.strictObject(conditions).meta({ description: 'An empty one matches all' }),
+function replayOf<Shape extends z.ZodRawShape>(filter: Shape) {
+  return z.strictObject({
+    filter: z.strictObject(filter).meta({ description: 'An empty one matches all' }),
     rate_per_second: z
       .number()
       .min(0.01)
@@ -61,9 +63,16 @@ export const replayBody = z
       .optional()
       .meta({ description: 'Dead letters a second; null: as fast as possible' }),
     dry_run: z.boolean().optional(),
-  })
-  .meta({ id: 'DeadLetterReplay' });
+  });
+}
+
+export const replayBody = replayOf(conditions).meta({ id: 'DeadLetterReplay' });
 export type ReplayBody = z.infer<typeof replayBody>;
+
+export const operatorReplayBody = replayOf({ tenant_id: id.optional(), ...conditions }).meta({
+  id: 'OperatorDeadLetterReplay',
+});
+export type OperatorReplayBody = z.infer<typeof operatorReplayBody>;
 
 export const dryRunView = z.object({
   dry_run: z.literal(true),
@@ -78,6 +87,7 @@ export function filterOf(given: Omit<CountQuery, 'tenant_id'> & { tenant_id?: st
     channel: given.channel,
     provider: given.provider,
     reason: given.reason,
+    code: given.code,
     failedAfter: given.failed_after === undefined ? undefined : new Date(given.failed_after),
     failedBefore: given.failed_before === undefined ? undefined : new Date(given.failed_before),
     unreplayed: given.unreplayed,

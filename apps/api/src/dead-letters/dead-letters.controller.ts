@@ -1,8 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type AuditNote, DeadLettersStore, type Job, JobsStore } from '#database';
-import { newId, notFound } from '#domain';
+import { type AuditNote, DeadLettersStore } from '#database';
+import { notFound } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
 import { Answers } from '../http/answers.js';
@@ -23,12 +23,11 @@ import {
   toCountView,
   toTenantLetterView,
 } from './dead-letter.schema.js';
+import { ReplayDeadLetters } from './replay-dead-letters.js';
 
 interface IdParam {
   id: string;
 }
-
-const KIND = 'dead_letter_replay';
 
 /** The failed deliveries of the tenant: shows, replays and discards them. */
 @ApiTags('Dead letters')
@@ -37,7 +36,7 @@ const KIND = 'dead_letter_replay';
 export class TenantDeadLettersController {
   constructor(
     private readonly letters: DeadLettersStore,
-    private readonly jobs: JobsStore,
+    private readonly replays: ReplayDeadLetters,
   ) {}
 
   @Get()
@@ -112,35 +111,24 @@ export class TenantDeadLettersController {
   })
   async replayAll(
     @CurrentCaller() { tenantId }: Caller,
-    @Body({ schema: replayBody }) { filter, rate_per_second: pace = null, dry_run: isDryRun }: ReplayBody,
+    @Body({ schema: replayBody }) body: ReplayBody,
     @CurrentAudit() note: AuditNote,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const count = await this.letters.count(tenantId, { ...filterOf(filter), unreplayed: true });
-    if (isDryRun) {
+    if (body.dry_run) {
       reply.status(200);
-      return { dry_run: true, ...toCountView(count) };
+      return { dry_run: true, ...toCountView(await this.replays.count(tenantId, body.filter)) };
     }
-    const total = count.isComplete ? count.count : null;
-    const job = {
-      id: newId(),
-      kind: KIND,
-      input: { filter },
-      total,
-      pacePerSecond: pace,
-      notificationId: null,
-      dueAt: null,
-    } as const;
-    const created = await this.jobs.create(tenantId, job, { note, after: { filter, total, rate_per_second: pace } });
+    const job = await this.replays.start(tenantId, body, note);
     reply.header('Location', `/api/v1/dead-letters/replay/${job.id}`);
-    return toJobView(created);
+    return toJobView(job);
   }
 
   @Get('replay/:id')
   @RequireApiKey('dead_letters:read')
   @Answers({ summary: 'Get a replay with its progress', status: 200, schema: jobView, errors: ['not_found'] })
   async progress(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: IdParam) {
-    return toJobView(await this.replayOf(tenantId, id));
+    return toJobView(await this.replays.get(tenantId, id));
   }
 
   @Post('replay/:id/stop')
@@ -153,15 +141,6 @@ export class TenantDeadLettersController {
     errors: ['not_found', 'too_late'],
   })
   async stop(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: IdParam) {
-    await this.replayOf(tenantId, id);
-    const stopped = await this.jobs.move(tenantId, id, 'cancelled');
-    if (!stopped) throw notFound('replay', id);
-    return toJobView(stopped);
-  }
-
-  private async replayOf(tenantId: string, id: string): Promise<Job> {
-    const job = await this.jobs.get(tenantId, id);
-    if (job?.kind !== KIND) throw notFound('replay', id);
-    return job;
+    return toJobView(await this.replays.move(tenantId, id, 'cancelled', null));
   }
 }

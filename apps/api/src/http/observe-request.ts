@@ -3,7 +3,7 @@ import { beginAccept, endAccept, instruments, type Logger, traceIdOf, traceparen
 import type { CarillonRequest } from '../access/access.js';
 import { routeConfigOf } from './route-config.js';
 
-/** Reads the caller's trace context. A request that creates notifications gets a span: their deliveries continue it. */
+/** Reads the caller's trace context. A request that creates notifications, or a schedule of them, gets a span. */
 export function beginRequestTrace(request: CarillonRequest): void {
   const given = traceparentOf(request.headers.traceparent);
   request.trace = routeConfigOf(request).accepts ? beginAccept(given) : undefined;
@@ -14,13 +14,16 @@ export function beginRequestTrace(request: CarillonRequest): void {
 function endTrace({ trace, caller, id, method }: CarillonRequest, reply: FastifyReply, route: string): void {
   if (!trace || !caller) return;
   const { statusCode } = reply;
+  const [, kind, created] =
+    /\/(notifications|schedules)\/([^/]+)$/.exec(String(reply.getHeader('location') ?? '')) ?? [];
   const attributes = {
     'http.request.method': method,
     'http.route': route,
     'http.response.status_code': statusCode,
     'carillon.request_id': id,
     'carillon.tenant_id': caller.tenantId,
-    'carillon.notification_id': /[^/]+$/.exec(String(reply.getHeader('location') ?? ''))?.[0],
+    'carillon.notification_id': kind === 'notifications' ? created : undefined,
+    'carillon.schedule_id': kind === 'schedules' ? created : undefined,
   };
   endAccept(trace, { kind: 'server', attributes, error: statusCode >= 500 ? String(statusCode) : undefined });
 }

@@ -50,5 +50,5 @@ export function routeConfigOf(request: FastifyRequest): CarillonRouteConfig {
 /** For a route with other limits than DEFAULT_BODY_LIMITS. */
 export const LimitedBody = (body: BodyLimits): MethodDecorator => routeConfig({ body });
 
-/** For a route that creates notifications. */
+/** For a route that creates notifications, or a schedule of them: it has a span. */
 export const AcceptsNotifications = (): MethodDecorator => routeConfig({ accepts: true });

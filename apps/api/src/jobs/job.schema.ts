@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Job, RejectedLine } from '#database';
-import { jobKinds, jobStates } from '#domain';
+import { jobKinds, jobStates, operatorJobKinds } from '#domain';
 import { fieldError, filteredPage, id, time } from '../http/schemas.js';
 
 const pace = z
@@ -19,10 +19,11 @@ export type JobsQuery = z.infer<typeof jobsQuery>;
 export const jobView = z
   .object({
     id,
-    kind: z.enum(jobKinds),
+    kind: z.enum([...jobKinds, ...operatorJobKinds]),
     state: z.enum(jobStates),
     total: z.int().nullable().meta({ description: 'null until it is known' }),
     done: z.int(),
+    skipped: z.int().meta({ description: 'Items that needed no work when their turn came' }),
     failed: z.int(),
     pace_per_second: z.number().nullable(),
     notification_id: id.nullable().meta({ description: 'Of a send to a topic' }),
@@ -55,6 +56,7 @@ export function toJobView(job: Job): z.infer<typeof jobView> {
     state: job.state,
     total: job.total,
     done: job.done,
+    skipped: job.skipped,
     failed: job.failed,
     pace_per_second: job.pacePerSecond,
     notification_id: job.notificationId,

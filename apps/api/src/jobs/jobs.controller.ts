@@ -21,7 +21,7 @@ interface IdParam {
   id: string;
 }
 
-/** Shows, pauses, resumes and cancels long-running work: sends to topics, uploads. */
+/** Shows, pauses, resumes and cancels long-running work: sends to topics, uploads, replays of dead letters. */
 @ApiTags('Jobs')
 @UseInterceptors(IdempotencyInterceptor)
 @Controller('api/v1/jobs')

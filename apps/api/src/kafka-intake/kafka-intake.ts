@@ -1,5 +1,5 @@
 import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import type { Config } from '#config';
+import { type Config, connectionAdvice } from '#config';
 import { PoisonMessagesStore } from '#database';
 import { type Kafka, RequestStream } from '#messaging';
 import type { Logger } from '#telemetry';
@@ -24,7 +24,7 @@ export class KafkaIntake implements OnApplicationBootstrap, BeforeApplicationShu
       partitions: settings!.partitions,
       handle: (request) => intake.handle(request),
       notePoison: (message) => poisonMessages.note(message),
-      onFault: (error, message) => logger.warn({ err: error }, message),
+      onFault: (error, message) => logger.warn({ err: error }, message + connectionAdvice('KAFKA', error)),
     });
   }
 

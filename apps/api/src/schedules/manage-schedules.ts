@@ -122,7 +122,8 @@ export class ManageSchedules {
     const errors = [...(await this.notificationErrors(caller, notification)), ...ruleErrors(rrule, next)];
     if (errors.length > 0) throw validationFailed(errors);
     const recipientId = notification.topic === undefined ? recipientIdOf(notification) : null;
-    return { ...recurrence, timezone, notification, recipientId, misfire, ...positionOf(next) };
+    const { traceparent } = caller;
+    return { ...recurrence, timezone, notification, recipientId, misfire, traceparent, ...positionOf(next) };
   }
 
   private async notificationErrors(caller: Caller, notification: RepeatedBody): Promise<FieldError[]> {

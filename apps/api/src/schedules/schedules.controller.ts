@@ -18,6 +18,7 @@ import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
+import { AcceptsNotifications } from '../http/route-config.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { ManageSchedules } from './manage-schedules.js';
 import {
@@ -45,6 +46,7 @@ export class SchedulesController {
   ) {}
 
   @Post()
+  @AcceptsNotifications()
   @RequireApiKey('schedules:write')
   @Audited('schedule.created')
   @Answers({
@@ -84,6 +86,7 @@ export class SchedulesController {
   }
 
   @Patch(':id')
+  @AcceptsNotifications()
   @RequireApiKey('schedules:write')
   @Audited('schedule.changed')
   @Answers({

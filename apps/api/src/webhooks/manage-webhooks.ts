@@ -5,7 +5,7 @@ import {
   AcceptStore,
   type AuditNote,
   newEventNotification,
-  type StoredEvent,
+  type TracedEvent,
   type WebhookEndpoint,
   WebhookEndpointsStore,
 } from '#database';
@@ -73,9 +73,9 @@ export class ManageWebhooks {
   }
 
   /** Sends a `webhook.test` event to this endpoint, whatever its event types. Returns the id of the delivery. */
-  async test(tenantId: string, id: string): Promise<string> {
+  async test(tenantId: string, id: string, traceparent: string | null): Promise<string> {
     const endpoint = await this.enabled(tenantId, id);
-    const event: StoredEvent = {
+    const event: TracedEvent = {
       tenantId,
       id: randomUUID(),
       seq: 0,
@@ -84,6 +84,7 @@ export class ManageWebhooks {
       subject: id,
       data: JSON.stringify({ webhook_id: id }),
       createdAt: new Date().toISOString(),
+      traceparent,
     };
     const newNotification = newEventNotification(event, { tenantId, ...endpoint });
     await this.accept.accept(newNotification);

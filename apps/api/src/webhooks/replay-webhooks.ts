@@ -7,7 +7,7 @@ import {
   eventNotificationId,
   NotificationsStore,
   newEventNotification,
-  type StoredEvent,
+  type TracedEvent,
   type WebhookEndpoint,
   wants,
 } from '#database';
@@ -70,8 +70,8 @@ export class ReplayWebhooks {
 
   private async replayMissing(tenantId: string, endpoint: WebhookEndpoint, since: Date): Promise<ReplayResult> {
     let replayed = 0;
-    for (let after: StoredEvent | null = null; ; ) {
-      const page: StoredEvent[] = await this.events.since(tenantId, since, after, PAGE);
+    for (let after: TracedEvent | null = null; ; ) {
+      const page: TracedEvent[] = await this.events.since(tenantId, since, after, PAGE);
       const missing = await this.missingOf(tenantId, endpoint, page);
       const capacity = REPLAY_LIMIT - replayed;
       const accepted = missing
@@ -90,8 +90,8 @@ export class ReplayWebhooks {
   private async missingOf(
     tenantId: string,
     endpoint: WebhookEndpoint,
-    events: readonly StoredEvent[],
-  ): Promise<StoredEvent[]> {
+    events: readonly TracedEvent[],
+  ): Promise<TracedEvent[]> {
     const wanted = events.filter(({ type }) => wants(endpoint, type));
     const existing = await this.notifications.existing(
       tenantId,

@@ -154,8 +154,8 @@ export class WebhooksController {
     schema: testView,
     errors: ['not_found', 'conflict'],
   })
-  async test(@CurrentCaller() { tenantId }: Caller, @Param({ schema: idParam }) { id }: IdParam) {
-    return { delivery_id: await this.webhooks.test(tenantId, id) };
+  async test(@CurrentCaller() { tenantId, traceparent }: Caller, @Param({ schema: idParam }) { id }: IdParam) {
+    return { delivery_id: await this.webhooks.test(tenantId, id, traceparent) };
   }
 
   @Get(':id/deliveries')

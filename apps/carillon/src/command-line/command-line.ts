@@ -1,7 +1,8 @@
 import { Command, CommanderError } from 'commander';
+import { oldestNode, version } from '../../../api/src/version.js';
 import { addDlqCommands } from './dlq/dlq.commands.js';
 import { addDoctorCommand } from './doctor.command.js';
-import { CommandError, exitCodes } from './exit-codes.js';
+import { CommandError, exitCodes, usageError } from './exit-codes.js';
 import { addExplainCommand } from './explain.command.js';
 import { addKeysCommands } from './keys.commands.js';
 import { jsonText, printable } from './output.js';
@@ -12,8 +13,8 @@ import { addTailCommand } from './tail.command.js';
 import { addTemplatesCommands } from './templates/templates.commands.js';
 
 const EXIT_CODES = `
-Exit codes: 0 done, 1 failed, 2 wrong command or setting, 3 refused by Carillon, 4 Carillon or the database is away,
-5 done with something to act on (findings, failed items). docs/cli.md has more.`;
+Exit codes: 0 done, 1 failed, 2 wrong command or setting, 3 refused by Carillon, 4 Carillon or the database is
+unreachable, 5 done with something to act on (findings, failed items). docs/cli.md has more.`;
 
 /**
  * All commands. They import what they need when they run, so that `carillon --help` does not load the product: it takes
@@ -22,6 +23,7 @@ Exit codes: 0 done, 1 failed, 2 wrong command or setting, 3 refused by Carillon,
 export function commandLine(isJson = false): Command {
   const program = new Command('carillon')
     .description('Operates Carillon: starts its processes, sends, inspects, repairs.')
+    .version(version, '-V, --version', 'print the version')
     .exitOverride()
     .showHelpAfterError(isJson ? false : 'Run it with --help for its options and examples.')
     .configureOutput({ outputError: (text, write) => write(isJson ? `${usageJson(text)}\n` : text) });
@@ -47,10 +49,22 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
   });
   const isJson = args.includes('--json');
   try {
+    requireNode();
     await commandLine(isJson).parseAsync(args, { from: 'user' });
   } catch (error) {
     process.exitCode = report(error, isJson);
   }
+}
+
+/** An older Node fails while it loads the product, with an error that does not name the cause. */
+function requireNode(): void {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const [wantedMajor = 0, wantedMinor = 0] = oldestNode.split('.').map(Number);
+  if (major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)) return;
+  throw usageError(
+    `Carillon needs Node ${oldestNode} or newer, and this is ${process.versions.node}. ` +
+      'In a clone, npm and npx use the Node that `npm ci` has installed.',
+  );
 }
 
 function report(error: unknown, isJson: boolean): number {
@@ -73,6 +87,7 @@ const NAMED_ERRORS: Readonly<Record<string, number>> = {
   ConfigError: exitCodes.usage,
   LoginsNotCreated: exitCodes.failed,
   MigrationFailed: exitCodes.failed,
+  ServerTooOld: exitCodes.usage,
   WrongMasterKey: exitCodes.usage,
 };
 

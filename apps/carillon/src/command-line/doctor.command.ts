@@ -6,7 +6,7 @@ const EXAMPLES = `
 Examples:
   carillon doctor
   DATABASE_URL=postgresql://… MASTER_KEY=… carillon doctor --json
-  carillon doctor --fix          also corrects counters
+  carillon doctor --fix          # also corrects counters
 
 Without DATABASE_URL it examines the embedded database under CARILLON_HOME, which must be running. It reads a page at a
 time and can run beside everything else. It ends with 5 if it has found something.`;

@@ -11,6 +11,8 @@ export const exitCodes = {
   unavailable: 4,
   /** The command ran, and reports something to act on: findings, failed items. */
   findings: 5,
+  /** Ctrl-C: 128 and the number of SIGINT. */
+  interrupted: 130,
 } as const;
 
 /** An error with a message for the user; all others are bugs and need their stack. */

@@ -5,8 +5,8 @@ import { addSendOptions } from './send-options.js';
 
 const EXAMPLES = `
 Examples:
-  carillon explain 01989c3e-5d2a-7c11-9d3f-0a1b2c3d4e5f          what happened to a delivery or a notification
-  carillon explain -r ann -c email -c sms -t reminder              what would become of a send; nothing is sent`;
+  carillon explain $DELIVERY_ID                                # what happened to a delivery or a notification
+  carillon explain -r user-123 -c email -c sms -t welcome      # what would become of a send; nothing is sent`;
 
 export function addExplainCommand(program: Command): void {
   const command = program

@@ -4,7 +4,7 @@ import type { CreateRun, ListRun, RotateRun } from './run-keys.js';
 
 const CREATE_EXAMPLES = `
 Examples:
-  carillon keys create --tenant 01989c3e-5d2a-7c11-9d3f-0a1b2c3d4e5f --name 'Order service'
+  carillon keys create --tenant $TENANT --name 'Order service'
   carillon keys create --tenant $TENANT --name CI --mode test --scopes notifications:write,notifications:read
   API_KEY=$(carillon keys create --tenant $TENANT --name Shop --json | jq -r .api_key)
 
@@ -12,8 +12,8 @@ The key is printed once and stored nowhere. Keep it.`;
 
 const ROTATE_EXAMPLES = `
 Examples:
-  carillon keys rotate $KEY_ID --tenant $TENANT                       the old key stays valid for a day
-  carillon keys rotate $KEY_ID --tenant $TENANT --overlap-seconds 0   the old key ends at once
+  carillon keys rotate $KEY_ID --tenant $TENANT                       # the old key stays valid for a day
+  carillon keys rotate $KEY_ID --tenant $TENANT --overlap-seconds 0   # the old key ends at once
 
 The id of a key is the first column of \`carillon keys list\`.`;
 

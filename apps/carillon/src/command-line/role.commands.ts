@@ -5,7 +5,7 @@ export function addRoleCommands(program: Command): void {
   program
     .command('start')
     .description('run everything in one process: embedded PostgreSQL without DATABASE_URL, migrations, API, worker')
-    .addHelpText('after', '\nExamples:\n  carillon start\n  PORT=9000 CARILLON_HOME=/var/lib/carillon carillon start')
+    .addHelpText('after', '\nExamples:\n  carillon start\n  PORT=9000 CARILLON_HOME=~/carillon carillon start')
     .action(async () => void (await import('../main.js')));
   program
     .command('api')

@@ -11,9 +11,11 @@ const MAX_NEW = 500;
 const MAX_READ_AGAIN = 20;
 /** Notifications that are followed at a time; the oldest are dropped. */
 const MAX_FOLLOWED = 5_000;
-
-/** Known ones in a row that end a poll: the clocks of APIs differ, so a new one may come after known ones. */
-const MAX_KNOWN = 20;
+/**
+ * A poll ends after so many known notifications in a row, not after the first: the clocks of APIs differ, so a new one
+ * may come after known ones.
+ */
+const KNOWN_IN_A_ROW = 20;
 
 export interface TailRun extends ConnectionOptions, JsonOption {
   recipient?: string;
@@ -39,7 +41,6 @@ class Tail {
   /** Printed states by delivery, for each notification; in the order in which they were last read. */
   private readonly followed = new Map<string, Map<string, string>>();
   private readonly ended = new Set<string>();
-
   /** Only notifications created later are read. */
   private after: string | undefined;
 
@@ -73,7 +74,7 @@ class Tail {
     for await (const one of this.client.list<NotificationAnswer>('/api/v1/notifications', query)) {
       const isKnown = this.followed.has(one.id) || this.ended.has(one.id);
       known = isKnown ? known + 1 : 0;
-      if (known === MAX_KNOWN) break;
+      if (known === KNOWN_IN_A_ROW) break;
       if (isKnown) continue;
       found.push(one);
       if (found.length === MAX_NEW) {

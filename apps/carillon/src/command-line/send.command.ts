@@ -6,9 +6,9 @@ import { addSendOptions } from './send-options.js';
 const EXAMPLES = `
 Examples:
   carillon send --recipient user-123 --channel email --template welcome --payload '{"name": "Alice"}'
-  carillon send -r user-123 -c in_app -c email -t welcome --wait 30
+  carillon send -r user-123 -c email -t welcome -p '{"name": "Alice"}' --wait 30
   carillon send -r ann -c email --to flaky@simulator.test --content '{"subject": "Hi", "text": "Hello"}' --json
-  carillon send --file send.json --idempotency-key signup-123
+  echo '{"recipient_id": "ann", "channel": "in_app", "content": {"title": "Hi", "body": "Hello"}}' | carillon send -f -
 
 With --wait it ends with 5 if a delivery was not sent.`;
 

@@ -4,9 +4,9 @@ import type { TailRun } from './run-tail.js';
 
 const EXAMPLES = `
 Examples:
-  carillon tail                                    follows all sends of the tenant from now on, until Ctrl+C
-  carillon tail --recipient ann --since 600        also those of the last ten minutes
-  carillon tail --seconds 60 --json | jq .state    one line of JSON for each change, for a minute`;
+  carillon tail                                    # follows all sends of the tenant from now on, until Ctrl+C
+  carillon tail --recipient ann --since 600        # also those of the last ten minutes
+  carillon tail --seconds 60 --json | jq .state    # one line of JSON for each change, for a minute`;
 
 export function addTailCommand(program: Command): void {
   program

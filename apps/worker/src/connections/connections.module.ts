@@ -1,6 +1,6 @@
 import { type DynamicModule, Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
-import type { Config } from '#config';
+import { type Config, connectionAdvice } from '#config';
 import {
   type ClaimedDelivery,
   Database,
@@ -105,7 +105,11 @@ async function makeRedis(config: Config, logger: Logger): Promise<Redis | null> 
   if (!config.redis) return null;
   return await Redis.make({
     ...config.redis,
-    onFault: (error) => logger.warn({ err: error }, 'Redis is unavailable; holding rate-limited deliveries'),
+    onFault: (error) =>
+      logger.warn(
+        { err: error },
+        `Redis is unavailable; holding rate-limited deliveries${connectionAdvice('REDIS', error)}`,
+      ),
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Config } from '#config';
+import { type Config, connectionAdvice } from '#config';
 import type { ClaimedDelivery, DueDeliveriesStore, PoisonMessagesStore } from '#database';
 import { DirectTransport, type Kafka, KafkaTransport } from '#messaging';
 import { continueTrace, type Logger, traceHeaders } from '#telemetry';
@@ -32,6 +32,6 @@ export function makeTransport({ config, kafka, due, poison, logger }: TransportP
     onReceived: continueTrace,
     confirm: (tickets) => due.confirm(tickets, config.leaseSeconds),
     notePoison: (message) => poison.note(message),
-    onFault: (error, message) => logger.warn({ err: error }, message),
+    onFault: (error, message) => logger.warn({ err: error }, message + connectionAdvice('KAFKA', error)),
   });
 }

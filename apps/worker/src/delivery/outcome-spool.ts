@@ -119,7 +119,7 @@ export class OutcomeSpool {
     try {
       await mkdir(aside, { recursive: true, mode: OWNER_ONLY });
       await rename(join(this.directory, name), join(aside, name));
-      instruments().spoolAside.add(1);
+      instruments().spoolUnreadable.add(1);
       this.logger.error(
         { file: join(aside, name), why },
         'a spooled outcome cannot be recorded; its file was moved aside',

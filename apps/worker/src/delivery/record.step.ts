@@ -25,12 +25,12 @@ export class RecordStep {
   /** Returns whether the outcome is in the database. */
   async run(delivery: ClaimedDelivery, outcome: Outcome): Promise<boolean> {
     if (outcome.kind === 'claim_lost') {
-      instruments().fenced.add(1, { channel: delivery.channel });
+      instruments().claimsLost.add(1, { channel: delivery.channel });
       return false;
     }
     const recorded = await this.write(delivery, outcome);
     if (recorded === false) {
-      instruments().fenced.add(1, { channel: delivery.channel });
+      instruments().claimsLost.add(1, { channel: delivery.channel });
       this.logger.warn(
         { ...deliveryFields(delivery), outcome: outcome.kind },
         'the claim was lost before the record; the outcome is not recorded',

@@ -45,7 +45,7 @@ export class ReleaseClaim {
       this.logger.error({ ...ids, err: error }, 'the pipeline failed; the delivery is due again when its lease ends');
       return;
     }
-    instruments().returned.add(1, { channel, reason });
+    instruments().claimsReturned.add(1, { channel, reason });
     if (reason === 'master_key') {
       if (this.locked.lock(tenantId, channel))
         this.logger.error({ ...ids, err: error }, 'the master key does not open the provider accounts');

@@ -7,7 +7,7 @@ import {
   type ListeningEndpoint,
   type NewNotification,
   newEventNotification,
-  type StoredEvent,
+  type TracedEvent,
   type WebhookEndpointsStore,
   wants,
 } from '#database';
@@ -33,7 +33,7 @@ interface Stores {
 
 /** An event with the deliveries to accept for it, one for each endpoint. */
 interface EventCopies {
-  event: StoredEvent;
+  event: TracedEvent;
   newNotifications: NewNotification[];
 }
 
@@ -78,7 +78,7 @@ export class WebhookFanOut {
   }
 
   /** Takes one event of each tenant, then another of each, until the turn is full. */
-  private fill(queues: StoredEvent[][], listening: ReadonlyMap<string, ListeningEndpoint[]>): EventCopies[] {
+  private fill(queues: TracedEvent[][], listening: ReadonlyMap<string, ListeningEndpoint[]>): EventCopies[] {
     const turn: EventCopies[] = [];
     let remaining = this.size;
     for (let round = 0; queues.some((events) => round < events.length); round += 1) {
@@ -141,7 +141,7 @@ export class WebhookFanOut {
    * Reports a delivery that cannot be accepted; the others continue. Its event is kept for a week and can be
    * replayed.
    */
-  private setAside(event: StoredEvent, { notification }: NewNotification, error: unknown): void {
+  private setAside(event: TracedEvent, { notification }: NewNotification, error: unknown): void {
     instruments().eventsSetAside.add(1);
     this.logger.error(
       {

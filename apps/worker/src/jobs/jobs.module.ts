@@ -34,21 +34,31 @@ import { UploadKind } from './upload.kind.js';
         new UploadKind(accept, sharedContents, logger),
     },
     {
-      provide: DeadLetterReplayKind,
+      provide: DeadLettersStore,
       inject: [Database, Dispatcher],
       useFactory: (database: Database, dispatcher: Dispatcher) =>
-        new DeadLetterReplayKind(new DeadLettersStore(database, (lanes) => dispatcher.wake(lanes))),
+        new DeadLettersStore(database, (lanes) => dispatcher.wake(lanes)),
     },
     {
       provide: JobRunner,
-      inject: [RunningJobsStore, ReturnPlaces, UploadKind, DeadLetterReplayKind, LOGGER],
+      inject: [RunningJobsStore, ReturnPlaces, UploadKind, DeadLettersStore, LOGGER],
       useFactory: (
         store: RunningJobsStore,
         returnPlaces: ReturnPlaces,
         upload: UploadKind,
-        replay: DeadLetterReplayKind,
+        letters: DeadLettersStore,
         logger: Logger,
-      ) => new JobRunner(store, [topicSend(returnPlaces), upload, replay], logger),
+      ) =>
+        new JobRunner(
+          store,
+          [
+            topicSend(returnPlaces),
+            upload,
+            new DeadLetterReplayKind('dead_letter_replay', letters),
+            new DeadLetterReplayKind('operator_dead_letter_replay', letters),
+          ],
+          logger,
+        ),
     },
   ],
 })

@@ -12,7 +12,7 @@ import {
   toTopicSend,
 } from '#database';
 import { channelsOf, DomainError, ruleFault } from '#domain';
-import { instruments, type Logger } from '#telemetry';
+import { type AcceptTrace, beginFire, endAccept, instruments, type Logger } from '#telemetry';
 import { decideSchedules } from './decide-schedules.js';
 import type { ScheduleDecision } from './next-position.js';
 
@@ -83,24 +83,26 @@ export class FireSchedules {
     const ready = due.filter((schedule) => !missing.has(schedule));
     for (const [schedule, message] of missing) results.set(schedule, { code: 'unknown_template', message });
     const [toTopics, toRecipients] = [ready.filter(isToTopic), ready.filter((schedule) => !isToTopic(schedule))];
-    const requests = toRecipients.map(requestOf);
+    const traces = new Map(ready.map((schedule) => [schedule, beginFire(schedule.traceparent)]));
+    const requests = toRecipients.map((schedule) => requestOf(schedule, traces.get(schedule)));
     const stored = await this.stores.accept.acceptAll(requests);
     for (const [index, schedule] of toRecipients.entries())
       results.set(schedule, this.resultOf(schedule, requests[index]!, stored[index]!));
     // In the order of `due`, which is in turn of the tenants.
     for (let from = 0; from < toTopics.length && (from === 0 || performance.now() < endsAt); from += TOPICS_AT_ONCE) {
       const send = async (schedule: DueSchedule & ToTopic): Promise<unknown> =>
-        results.set(schedule, await this.sendToTopic(schedule));
+        results.set(schedule, await this.sendToTopic(schedule, traces.get(schedule)));
       await Promise.all(toTopics.slice(from, from + TOPICS_AT_ONCE).map(send));
     }
+    for (const [schedule, trace] of traces) endFire(schedule, trace, results.get(schedule));
     return results;
   }
 
-  private async sendToTopic(schedule: DueSchedule & ToTopic): Promise<FireResult> {
+  private async sendToTopic(schedule: DueSchedule & ToTopic, trace: AcceptTrace | undefined): Promise<FireResult> {
     const { tenantId, notification, timezone, nextLocal } = schedule;
     const idempotency = keyOf(schedule);
     const body = timezone === 'recipient' ? { ...notification, scheduled_at_local: nextLocal } : notification;
-    const send = toTopicSend({ tenantId, traceparent: null }, body, idempotency);
+    const send = toTopicSend({ tenantId, traceparent: trace?.traceparent ?? null }, body, idempotency);
     const { kind } = await this.stores.topicSends.accept(send);
     if (kind === 'accepted') return { notificationId: send.id };
     if (kind === 'unknown_topic')
@@ -154,9 +156,21 @@ function isToTopic(schedule: DueSchedule): schedule is DueSchedule & ToTopic {
   return schedule.notification.topic !== undefined;
 }
 
-function requestOf(schedule: DueSchedule): NewNotification {
+function requestOf(schedule: DueSchedule, trace: AcceptTrace | undefined): NewNotification {
   const { tenantId, notification } = schedule;
-  return toNewNotification({ tenantId, traceparent: null }, notification, notification, keyOf(schedule));
+  const caller = { tenantId, traceparent: trace?.traceparent ?? null };
+  return toNewNotification(caller, notification, notification, keyOf(schedule));
+}
+
+/** Nothing for an occurrence that is tried again. */
+function endFire({ tenantId, id }: DueSchedule, trace: AcceptTrace | undefined, result: FireResult): void {
+  if (!result) return;
+  const attributes = {
+    'carillon.tenant_id': tenantId,
+    'carillon.schedule_id': id,
+    'carillon.notification_id': 'notificationId' in result ? result.notificationId : undefined,
+  };
+  endAccept(trace, { kind: 'producer', attributes, error: 'code' in result ? result.code : undefined });
 }
 
 /** Makes an occurrence unique, also for a worker that repeats it after the schedule was changed. */

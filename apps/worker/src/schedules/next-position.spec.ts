@@ -14,6 +14,7 @@ const due = (more: Partial<DueSchedule>): DueSchedule => ({
   recipientId: 'ann',
   misfire: 'fire_once',
   failures: 0,
+  traceparent: null,
   nextLocal: '2026-12-01T09:00:00',
   nextAt: new Date('2026-12-01T09:00:00Z'),
   recipientTimezone: null,

@@ -1,6 +1,5 @@
 import type { Database } from '../database.js';
-import type { Sql } from '../statement.js';
-import { type Check, eachPage, FIRST_TEXT, FIRST_UUID, Findings, type PageEnd, type PagePlace } from './check.js';
+import { type Check, eachPage, FIRST_TEXT, FIRST_UUID, Findings, type PagedCheck, type Problem } from './check.js';
 import {
   FIX_INBOXES,
   FIX_NOTIFICATIONS,
@@ -13,12 +12,10 @@ import {
   TOPICS,
 } from './counter-statements.js';
 
-interface Counted extends PageEnd {
-  wrong: { tenantId: string; id: string }[];
-}
+/** A recount of a whole page. */
+const FIX_TIMEOUT_MS = 20_000;
 
 interface CounterStatements {
-  read: string;
   lock: string;
   fix: string;
 }
@@ -49,55 +46,34 @@ const COUNTERS = {
  * committed by then is not in that snapshot, and adds itself afterwards, because it waits for the lock.
  */
 export function counterChecks(database: Database, fix: boolean, retentionDays: number): Check[] {
-  const check = (
-    problem: keyof typeof COUNTERS,
-    { first, statements, more }: { first: PagePlace; statements: CounterStatements; more: unknown[] },
-  ): Check => ({
+  const check = (problem: keyof typeof COUNTERS, paged: PagedCheck, statements: CounterStatements): Check => ({
     name: problem,
     run: async (onProgress) => {
       const findings = new Findings(COUNTERS);
-      const examined = await eachPage(
-        database,
-        first,
-        async (sql, place) => {
-          const page = await readPage(sql, statements.read, [...place, ...more]);
-          const fixed = fix ? await recount(sql, statements, page.wrong) : 0;
-          const names = page.wrong.map(({ tenantId, id }) => (first === FIRST_UUID ? id : `${tenantId} ${id}`));
-          findings.add(problem, names, fixed);
-          return page;
-        },
-        onProgress,
-      );
-      return { examined, findings: findings.list() };
+      const found = async (problems: Problem[]): Promise<void> => {
+        const fixed = fix ? await recount(database, statements, problems) : 0;
+        const names = problems.map(({ tenantId, id }) => (paged.first === FIRST_UUID ? id : `${tenantId} ${id}`));
+        findings.add(problem, names, fixed);
+      };
+      return { examined: await eachPage(database, paged, found, onProgress), findings: findings.list() };
     },
   });
   return [
-    check('notification_counters', {
-      first: FIRST_UUID,
-      statements: { read: NOTIFICATIONS, lock: LOCK_NOTIFICATIONS, fix: FIX_NOTIFICATIONS },
-      more: [retentionDays],
-    }),
-    check('inbox_counters', {
-      first: FIRST_TEXT,
-      statements: { read: INBOXES, lock: LOCK_INBOXES, fix: FIX_INBOXES },
-      more: [],
-    }),
-    check('topic_subscribers', {
-      first: FIRST_UUID,
-      statements: { read: TOPICS, lock: LOCK_TOPICS, fix: FIX_TOPICS },
-      more: [],
-    }),
+    check(
+      'notification_counters',
+      { first: FIRST_UUID, text: NOTIFICATIONS, more: [retentionDays] },
+      { lock: LOCK_NOTIFICATIONS, fix: FIX_NOTIFICATIONS },
+    ),
+    check('inbox_counters', { first: FIRST_TEXT, text: INBOXES }, { lock: LOCK_INBOXES, fix: FIX_INBOXES }),
+    check('topic_subscribers', { first: FIRST_UUID, text: TOPICS }, { lock: LOCK_TOPICS, fix: FIX_TOPICS }),
   ];
 }
 
-async function readPage(sql: Sql, text: string, values: unknown[]): Promise<Counted> {
-  const [row] = await sql.query<Omit<Counted, 'wrong'> & { wrong: Counted['wrong'] | null }>({ text, values });
-  return { ...row!, wrong: row!.wrong ?? [] };
-}
-
-async function recount(sql: Sql, { lock, fix }: CounterStatements, wrong: Counted['wrong']): Promise<number> {
-  if (wrong.length === 0) return 0;
-  const values = [wrong.map(({ tenantId }) => tenantId), wrong.map(({ id }) => id)];
-  await sql.query({ text: lock, values });
-  return (await sql.query({ text: fix, values })).length;
+async function recount(database: Database, { lock, fix }: CounterStatements, problems: Problem[]): Promise<number> {
+  if (problems.length === 0) return 0;
+  const values = [problems.map(({ tenantId }) => tenantId), problems.map(({ id }) => id)];
+  return await database.sqlAsPlatform(async (sql) => {
+    await sql.query({ text: lock, values });
+    return (await sql.query({ text: fix, values })).length;
+  }, FIX_TIMEOUT_MS);
 }

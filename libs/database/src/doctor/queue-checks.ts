@@ -1,10 +1,6 @@
 import type { Database } from '../database.js';
-import type { Sql } from '../statement.js';
 import { NOT_FINAL } from '../stores/sending/delivery-moves.js';
-import { type Check, eachPage, FIRST_UUID, Findings, type PageEnd, type PagePlace } from './check.js';
-
-/** Rows of a page. */
-const ROWS = 5_000;
+import { type Check, eachPage, FIRST_UUID, Findings, PAGE_RESULT } from './check.js';
 
 const REPORT = 'Report it with the ids.';
 const PROBLEMS = {
@@ -37,8 +33,10 @@ const PROBLEMS = {
   },
   job_failed: {
     severity: 'warning',
-    meaning: 'A job failed ten times in a row and has stopped. GET /api/v1/jobs/{id} shows the error.',
-    advice: 'Resume it with POST /api/v1/jobs/{id}/resume when the cause is gone, or cancel it with …/cancel.',
+    meaning:
+      'A job failed ten times in a row and has stopped. GET /api/v1/jobs/{id} shows the error, GET ' +
+      "/internal/dlq/replay/{id} that of an operator's replay.",
+    advice: 'When the cause is gone, resume it with POST …/resume of that path, or end it with …/cancel or …/stop.',
   },
   job_overdue: {
     severity: 'warning',
@@ -51,11 +49,6 @@ const PROBLEMS = {
     advice: REPORT,
   },
 } as const;
-type Problem = keyof typeof PROBLEMS;
-
-interface ProblemPage extends PageEnd {
-  problems: { problem: Problem; ids: string[] }[] | null;
-}
 
 /** Compares deliveries with the queue, and looks for queue rows and jobs that nothing works on. */
 export function queueChecks(database: Database): Check[] {
@@ -63,36 +56,32 @@ export function queueChecks(database: Database): Check[] {
     name,
     run: async (onProgress) => {
       const findings = new Findings(PROBLEMS);
-      const read = async (sql: Sql, place: PagePlace): Promise<ProblemPage> => {
-        const [page] = await sql.query<ProblemPage>({ text, values: [...place] });
-        for (const { problem, ids } of page!.problems ?? []) findings.add(problem, ids);
-        return page!;
-      };
-      return { examined: await eachPage(database, FIRST_UUID, read, onProgress), findings: findings.list() };
+      const examined = await eachPage(
+        database,
+        { first: FIRST_UUID, text },
+        async (problems) => {
+          for (const { problem, id } of problems) findings.add(problem, [id]);
+        },
+        onProgress,
+      );
+      return { examined, findings: findings.list() };
     },
   });
   return [check('deliveries', DELIVERIES), check('queue', QUEUE), check('jobs', JOBS)];
 }
 
-/** Each statement has `page`, in the order of its key, and `problems`, one row for each problem of a row. */
-const RESULT = `
-select (select count(*)::integer from page) as examined,
-       (select tenant_id from page order by tenant_id desc, id desc limit 1) as "lastTenant",
-       (select id from page order by tenant_id desc, id desc limit 1) as "lastId",
-       (select jsonb_agg(jsonb_build_object('problem', problem, 'ids', ids)) from (
-         select problem, array_agg(id order by id) as ids from problems group by problem) p) as problems`;
-
 /** Indexes: deliveries_pkey, due_deliveries_pkey. */
 const DELIVERIES = `
 with page as materialized (
-  select tenant_id, id, state from deliveries where (tenant_id, id) > ($1::uuid, $2::uuid)
-  order by tenant_id, id limit ${ROWS}
+  select tenant_id, id, state from deliveries
+  where (tenant_id, id) > ($1::uuid, $2::uuid) and (tenant_id, id) <= ($3::uuid, $4::uuid)
+  order by tenant_id, id limit $5::integer
 ), problems as materialized (
-  select 'delivery_without_due_row' as problem, d.id from page d
+  select 'delivery_without_due_row' as problem, d.tenant_id, d.id from page d
   where d.state in ${NOT_FINAL}
     and (select 1 from due_deliveries q where q.tenant_id = d.tenant_id and q.delivery_id = d.id) is null
 )
-${RESULT}`;
+${PAGE_RESULT}`;
 
 /**
  * Indexes: due_deliveries_pkey, deliveries_pkey, due_deliveries_head_idx, due_deliveries_leader_idx.
@@ -100,35 +89,39 @@ ${RESULT}`;
 const QUEUE = `
 with page as materialized (
   select tenant_id, delivery_id as id, due_at, claim_id, ordering_key, digest_id from due_deliveries
-  where (tenant_id, delivery_id) > ($1::uuid, $2::uuid) order by tenant_id, delivery_id limit ${ROWS}
+  where (tenant_id, delivery_id) > ($1::uuid, $2::uuid) and (tenant_id, delivery_id) <= ($3::uuid, $4::uuid)
+  order by tenant_id, delivery_id limit $5::integer
 ), problems as materialized (
-  select 'due_row_of_final_delivery' as problem, q.id from page q
+  select 'due_row_of_final_delivery' as problem, q.tenant_id, q.id from page q
   where coalesce((select d.state from deliveries d where d.tenant_id = q.tenant_id and d.id = q.id), 'none')
     not in ${NOT_FINAL}
   union all
-  select 'never_due', q.id from page q
+  select 'never_due', q.tenant_id, q.id from page q
   where q.due_at = 'infinity'
     and (select 1 from due_deliveries h
          where h.tenant_id = q.tenant_id and h.ordering_key = q.ordering_key and h.due_at < 'infinity') is null
     and (select 1 from due_deliveries l
          where l.tenant_id = q.tenant_id and l.digest_id = q.digest_id and l.due_at < 'infinity') is null
   union all
-  select case when q.claim_id is null then 'overdue' else 'overdue_claim' end, q.id from page q
+  select case when q.claim_id is null then 'overdue' else 'overdue_claim' end, q.tenant_id, q.id from page q
   where q.due_at < now() - interval '10 minutes'
 )
-${RESULT}`;
+${PAGE_RESULT}`;
 
 /** Index: jobs_pkey. */
 const JOBS = `
 with page as materialized (
-  select tenant_id, id, state, total, done, failed, due_at, finished_at from jobs
-  where (tenant_id, id) > ($1::uuid, $2::uuid) order by tenant_id, id limit ${ROWS}
+  select tenant_id, id, kind, state, total, done, failed, due_at, finished_at from jobs
+  where (tenant_id, id) > ($1::uuid, $2::uuid) and (tenant_id, id) <= ($3::uuid, $4::uuid)
+  order by tenant_id, id limit $5::integer
 ), problems as materialized (
-  select 'job_failed' as problem, id from page where state = 'failed'
+  select 'job_failed' as problem, tenant_id, id from page where state = 'failed'
   union all
-  select 'job_overdue', id from page
+  select 'job_overdue', tenant_id, id from page
   where finished_at is null and state in ('running', 'cancelled') and due_at < now() - interval '10 minutes'
   union all
-  select 'job_total', id from page where state = 'finished' and total <> done + failed
+  -- Dead letters that a replay has counted may be discarded before their turn.
+  select 'job_total', tenant_id, id from page
+  where state = 'finished' and kind not like '%dead_letter_replay' and total <> done + failed
 )
-${RESULT}`;
+${PAGE_RESULT}`;

@@ -1,7 +1,7 @@
 import type { Database } from '../database.js';
 
 export interface BacklogFigures {
-  /** Dead letters neither replayed nor resolved. */
+  /** Dead letters neither replayed nor settled by a receipt. */
   deadLetters: number;
   endpointsEnabled: number;
   /** Enabled, and their last attempts failed. */

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../database.js';
 import { isNotAdmitted } from '../logins.js';
 import { pendingMigrations } from '../migrate.js';
+import { ServerTooOld } from '../server-version.js';
 import { LOW_HORIZON_DAYS, PartitionsStore } from './clean-up/partitions.store.js';
 
 const READINESS_POLL_MS = 500;
@@ -51,7 +52,7 @@ export class OperationsStore {
   }
 
   /** Whether the server is reachable and has this program's migrations, with the result of each check. Never throws. */
-  async readiness(): Promise<{ ready: boolean; checks: Record<string, string> }> {
+  async readiness(): Promise<{ ready: boolean; checks: Record<string, string>; refusal?: ServerTooOld }> {
     try {
       await this.database.ping();
       const missing = (
@@ -73,15 +74,20 @@ export class OperationsStore {
         checks: { postgres: 'ok', migrations: 'current', partitions: horizonText(await this.partitions.horizonDays()) },
       };
     } catch (error) {
+      if (error instanceof ServerTooOld) return { ready: false, checks: { postgres: error.message }, refusal: error };
       if (isNotAdmitted(error)) return { ready: false, checks: { postgres: 'ok', logins: LOGINS_MISSING } };
       return { ready: false, checks: { postgres: 'away' } };
     }
   }
 
-  /** Resolves once {@link readiness} is true. Calls `onWait` each time that the checks have changed. */
+  /**
+   * Resolves once {@link readiness} is true. Calls `onWait` each time that the checks have changed. Throws
+   * {@link ServerTooOld} instead of waiting for a server that never becomes ready.
+   */
   async untilReady(onWait: (checks: Record<string, string>) => void): Promise<void> {
     for (let reported = ''; ; await delay(READINESS_POLL_MS)) {
-      const { ready, checks } = await this.readiness();
+      const { ready, checks, refusal } = await this.readiness();
+      if (refusal) throw refusal;
       if (ready) return;
       if (reported !== JSON.stringify(checks)) onWait(checks);
       reported = JSON.stringify(checks);

@@ -2,13 +2,15 @@
 
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { Admin, Kafka, PartitionerArgs, Producer, SASLOptions } from 'kafkajs';
+import type { TlsConfig } from '#config';
 import { fnv1a } from '#domain';
 import { fixTimer } from './fix-timer.js';
 
 export interface KafkaOptions {
   /** `host:port` of each broker. */
   brokers: readonly string[];
-  tls: boolean;
+  /** Undefined: without TLS. */
+  tls: TlsConfig | undefined;
   sasl: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string } | undefined;
   clientId: string;
   /** Log lines of the client, for debugging. Callers get failures as errors. */
@@ -33,7 +35,7 @@ export async function makeKafka(options: KafkaOptions): Promise<Kafka> {
   return new Client({
     clientId: options.clientId,
     brokers: [...options.brokers],
-    ssl: options.tls,
+    ssl: options.tls ?? false,
     ...(options.sasl && { sasl: options.sasl as SASLOptions }),
     connectionTimeout: 2_000,
     requestTimeout: 10_000,

@@ -67,6 +67,8 @@ export class KafkaTransport<Delivery extends DeliveryClaim>
   private readonly idleHandlers: (() => void)[] = [];
   private timer: NodeJS.Timeout | undefined;
   private connected = false;
+  /** Whether the last read of a lag succeeded. */
+  private isReachable = true;
   private draining = false;
 
   constructor(private readonly options: KafkaTransportOptions<Delivery>) {
@@ -127,7 +129,7 @@ export class KafkaTransport<Delivery extends DeliveryClaim>
 
   readiness(): { ready: boolean; status: string } {
     // Ready without brokers: deliveries wait in the database, and another worker could not send them either.
-    if (!this.connected) return { ready: true, status: 'away' };
+    if (!this.connected || !this.isReachable) return { ready: true, status: 'away' };
     const unassigned = [...this.consumers.values()].filter(
       ({ intake, uncommitted }) => !intake.consumer.hasPartitions && uncommitted !== 0,
     );
@@ -210,12 +212,14 @@ export class KafkaTransport<Delivery extends DeliveryClaim>
         this.writer.topics.workers(consumer.channel),
         this.writer.topics.lanesOf(consumer.channel),
       );
+      this.isReachable = true;
       consumer.uncommitted = Math.max(0, lag - consumer.intake.consumer.uncommitted);
       for (const handler of this.capacityHandlers) handler(consumer.channel);
     } catch (error) {
       if (consumer.uncommitted !== null)
         this.options.onFault(error as Error, `${consumer.channel}: reading the lag failed; claiming pauses`);
       consumer.uncommitted = null;
+      this.isReachable = false;
     } finally {
       consumer.readingLag = false;
     }

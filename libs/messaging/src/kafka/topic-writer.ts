@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Message } from 'kafkajs';
+import { OutageReports } from '#config';
 import { type Admin, type Kafka, makeProducer, type Producer, ZSTD } from './kafka-client.js';
 import { Topics } from './topics.js';
 
@@ -41,17 +42,17 @@ export class TopicWriter {
   }
 
   /**
-   * Keeps trying while the brokers are unavailable, and reports that once. Returns false when it was closed before it
-   * connected.
+   * Keeps trying while the brokers are unavailable, and reports that once, and again when another setting is the cause.
+   * Returns false when it was closed before it connected.
    */
   async connectWithRetries(onUnavailable: (error: Error) => void): Promise<boolean> {
-    for (let reported = false; !this.closed; ) {
+    const reports = new OutageReports('KAFKA');
+    while (!this.closed) {
       try {
         await this.connect();
         return !this.closed;
       } catch (error) {
-        if (!reported) onUnavailable(error as Error);
-        reported = true;
+        if (reports.isNew(error)) onUnavailable(error as Error);
         await delay(RETRY_MS);
       }
     }

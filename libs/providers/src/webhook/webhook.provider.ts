@@ -52,6 +52,7 @@ export const webhook = defineProvider({
             'webhook-id': id,
             'webhook-timestamp': String(Math.floor(now.getTime() / 1_000)),
             'webhook-signature': signers.map((signer) => signer.sign(id, now, body)).join(' '),
+            ...(message.traceparent && { traceparent: message.traceparent }),
           },
           body,
         });

@@ -53,6 +53,12 @@ export class DeliveryTrace {
     return this.claim.traceId;
   }
 
+  /** For a receiver that continues the trace. */
+  get traceparent(): string {
+    const { traceId, isSampled } = this.claim;
+    return writeTraceparent({ traceId, spanId: this.spanId, isSampled });
+  }
+
   /** Notes a span that has ended now. `parentName`: the step that it belongs to; undefined for the run. */
   note(
     name: string,
@@ -157,6 +163,11 @@ export function beginTrace(delivery: TracedDelivery): DeliveryTrace | undefined 
 /** The trace of the run that is under way. */
 export function traceOf(delivery: TracedDelivery): DeliveryTrace | undefined {
   return spanSink() === undefined ? undefined : traces.get(delivery);
+}
+
+/** For a receiver that continues the trace: of the run, or while traces are off, of the request that created it. */
+export function onwardTraceparent(delivery: TracedDelivery): string | null {
+  return traceOf(delivery)?.traceparent ?? delivery.traceparent;
 }
 
 /** Of the request that created the delivery. Its own one without such a request; undefined then if traces are off. */

@@ -78,12 +78,17 @@ export class OpenTelemetrySink implements SpanSink {
   }
 
   add(span: FinishedSpan): void {
-    const { traceId, parentId, name, startedAt, endedAt, attributes, error } = span;
+    const { traceId, parentId, name, startedAt, endedAt, attributes, link, error } = span;
     const parent = parentId && { traceId, spanId: parentId, traceFlags: TraceFlags.SAMPLED, isRemote: true };
     this.ids.next = span;
     const started = this.tracer.startSpan(
       name,
-      { kind: KINDS[span.kind], startTime: startedAt, attributes: withoutNulls(attributes) },
+      {
+        kind: KINDS[span.kind],
+        startTime: startedAt,
+        attributes: withoutNulls(attributes),
+        links: link ? [{ context: { ...link, traceFlags: TraceFlags.NONE } }] : [],
+      },
       parent ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT,
     );
     this.ids.next = undefined;

@@ -17,6 +17,8 @@ export interface FinishedSpan {
   startedAt: number;
   endedAt: number;
   attributes: SpanAttributes;
+  /** A span of another trace that led to this one. */
+  link?: Pick<TraceContext, 'traceId' | 'spanId'> | undefined;
   /** The code of the error. Undefined for a span that succeeded. */
   error?: string | undefined;
 }

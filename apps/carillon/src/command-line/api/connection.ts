@@ -1,7 +1,8 @@
 import { usageError } from '../exit-codes.js';
+import { type JsonOption, printNote } from '../output.js';
 import { ApiClient } from './api-client.js';
 
-export interface ConnectionOptions {
+export interface ConnectionOptions extends JsonOption {
   url?: string;
   apiKey?: string;
   adminToken?: string;
@@ -9,9 +10,25 @@ export interface ConnectionOptions {
 
 type Credential = 'api-key' | 'admin-token';
 
+/** For a command that takes both: `isApiKeyGiven` if the API key is an option and not a variable. */
+export interface EitherCredential extends ConnectionOptions {
+  isApiKeyGiven?: boolean;
+}
+
 const HEADERS = { 'api-key': 'X-API-Key', 'admin-token': 'X-Admin-Token' } as const;
 const NAMES = { 'api-key': 'API key', 'admin-token': 'admin token' } as const;
 const VARIABLES = { 'api-key': 'CARILLON_API_KEY', 'admin-token': 'CARILLON_ADMIN_TOKEN, ADMIN_TOKEN' } as const;
+
+/**
+ * For commands of operators that tenants may use too: the API key if it is an option, or without an admin token. So a
+ * variable never replaces what was written on the command line.
+ */
+export async function chosenCredential(options: EitherCredential): Promise<Credential> {
+  if (options.isApiKeyGiven) return 'api-key';
+  const { localAccess } = await import('#config');
+  const hasToken = Boolean(options.adminToken || localAccess().adminToken);
+  return hasToken || options.apiKey === undefined ? 'admin-token' : 'api-key';
+}
 
 /**
  * A client for the tenant's routes (`api-key`) or the operator's (`admin-token`). An address that was given gets the
@@ -40,7 +57,9 @@ export async function connect(options: ConnectionOptions, needed: Credential): P
     );
   const url = needed === 'admin-token' ? (local.operatorUrl ?? local.url) : local.url;
   const credential = needed === 'api-key' ? local.apiKey : local.adminToken;
-  return client(loopbackOrigin(url, home), needed, credential);
+  const origin = loopbackOrigin(url, home);
+  if (!options.json) printNote(`Uses the Carillon on ${origin}, found in ${home}.`);
+  return client(origin, needed, credential);
 }
 
 function client(url: string, needed: Credential, credential: string | undefined): ApiClient {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ApiClient } from '../api/api-client.js';
 import { CommandError, exitCodes } from '../exit-codes.js';
 import { ProgressLine } from '../output.js';
+import type { DlqClient } from './dlq-client.js';
 
 /** Requests at a time. A replay takes some milliseconds, so this allows several hundred a second. */
 const CONCURRENCY = 4;
@@ -18,7 +18,7 @@ interface ReplayResult {
 }
 
 /** Replays dead letters at most `pace` a second. Throws if Carillon is unreachable: the rest can be replayed later. */
-export async function replayEach(client: ApiClient, ids: readonly string[], pace: number): Promise<ReplayResult> {
+export async function replayEach(dlq: DlqClient, ids: readonly string[], pace: number): Promise<ReplayResult> {
   const result: ReplayResult = { replayed: 0, skipped: 0, failed: 0, failures: [] };
   const progress = new ProgressLine();
   const startedAt = performance.now();
@@ -28,7 +28,7 @@ export async function replayEach(client: ApiClient, ids: readonly string[], pace
       const index = next;
       next += 1;
       await delay(Math.max(0, startedAt + (index * 1_000) / pace - performance.now()));
-      await replay(client, ids[index]!, result);
+      await replay(dlq, ids[index]!, result);
       progress.show(`${result.replayed + result.skipped + result.failed} of ${ids.length}`);
     }
   };
@@ -46,9 +46,9 @@ export async function replayEach(client: ApiClient, ids: readonly string[], pace
   return result;
 }
 
-async function replay(client: ApiClient, id: string, result: ReplayResult): Promise<void> {
+async function replay({ client, path }: DlqClient, id: string, result: ReplayResult): Promise<void> {
   try {
-    await client.request('POST', `/internal/dlq/${encodeURIComponent(id)}/replay`);
+    await client.request('POST', `${path}/${encodeURIComponent(id)}/replay`);
     result.replayed += 1;
   } catch (error) {
     if (!(error instanceof CommandError) || error.exitCode !== exitCodes.refused) throw error;

@@ -1,15 +1,18 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { type ConnectionOptions, connect } from '../api/connection.js';
+import type { EitherCredential } from '../api/connection.js';
 import { CommandError, exitCodes, usageError } from '../exit-codes.js';
 import { count, type JsonOption, jsonText, ProgressLine, printNote, printResult, table } from '../output.js';
+import { connectDlq, type DlqClient } from './dlq-client.js';
 import { replayEach } from './replay-each.js';
+import { countReplay, replayInJob, showReplay, stopReplay } from './replay-job.js';
 
-interface FilterOptions extends ConnectionOptions, JsonOption {
+interface FilterOptions extends EitherCredential, JsonOption {
   tenant?: string;
   channel?: string;
   provider?: string;
   reason?: string;
+  code?: string;
   failedAfter?: string;
   failedBefore?: string;
 }
@@ -21,6 +24,8 @@ export interface ReplayRun extends FilterOptions {
   all?: boolean;
   dryRun?: boolean;
   pace: number;
+  status?: string;
+  stop?: string;
 }
 export interface ExportRun extends FilterOptions {
   output?: string;
@@ -28,7 +33,8 @@ export interface ExportRun extends FilterOptions {
 
 export interface DeadLetter {
   id: string;
-  tenant_id: string;
+  /** Only in answers to the operator. */
+  tenant_id?: string;
   delivery_id: string;
   channel: string;
   recipient_id: string;
@@ -41,46 +47,45 @@ export interface DeadLetter {
   settled_at: string | null;
 }
 
-const DLQ = '/internal/dlq';
 const PROGRESS_EVERY = 100;
 
 export async function listLetters(options: ListRun): Promise<void> {
-  const client = await connect(options, 'admin-token');
+  const { client, path } = await connectDlq(options);
   const query = { ...queryOf(options), unreplayed: options.unreplayed };
   const letters: DeadLetter[] = [];
-  for await (const letter of client.list<DeadLetter>(DLQ, query, options.limit)) letters.push(letter);
+  for await (const letter of client.list<DeadLetter>(path, query, options.limit)) letters.push(letter);
   printResult(options, { data: letters }, () => letterTable(letters));
 }
 
 export async function replayLetters(ids: string[], options: ReplayRun): Promise<void> {
-  const query = queryOf(options);
-  const isFiltered = Object.values(query).some((value) => value !== undefined);
-  if (ids.length > 0 && (isFiltered || options.all)) throw usageError('Give ids, or filters, not both.');
-  if (ids.length === 0 && !isFiltered && !options.all)
+  const filter = queryOf(options);
+  const isFiltered = options.all || Object.values(filter).some((value) => value !== undefined);
+  const job = options.status ?? options.stop;
+  if ([ids.length > 0, isFiltered, options.status !== undefined, options.stop !== undefined].filter(Boolean).length > 1)
+    throw usageError('Give ids, or filters, or --status, or --stop, not several of them.');
+  if (job === undefined && ids.length === 0 && !isFiltered)
     throw usageError('Give ids, at least one filter, or --all for every dead letter.');
-  const client = await connect(options, 'admin-token');
-  const found: string[] = [...ids];
-  const shown: DeadLetter[] = [];
-  const progress = new ProgressLine();
-  // The list is read before the first replay: replays would move the pages.
-  if (ids.length === 0)
-    for await (const letter of client.list<DeadLetter>(DLQ, { ...query, unreplayed: true })) {
-      found.push(letter.id);
-      if (shown.length < 20) shown.push(letter);
-      if (found.length % PROGRESS_EVERY === 0) progress.show(`found ${count(found.length, 'dead letter')}`);
-    }
-  progress.end();
+  const dlq = await connectDlq(options);
+  if (options.status !== undefined) await showReplay(dlq, options.status, options);
+  else if (options.stop !== undefined) await stopReplay(dlq, options.stop, options);
+  else if (ids.length > 0) await replayIds(dlq, ids, options);
+  else if (options.dryRun) await countReplay(dlq, { filter, pace: options.pace }, options);
+  else await replayInJob(dlq, { filter, pace: options.pace }, options);
+}
+
+async function replayIds(dlq: DlqClient, ids: string[], options: ReplayRun): Promise<void> {
   if (options.dryRun) {
-    const listed = shown.length === 0 ? found.join('\n') : `${letterTable(shown)}${found.length > 20 ? '\n…' : ''}`;
-    printResult(options, { dry_run: true, found: found.length, ids: found }, () =>
-      `${listed}\nWould replay ${count(found.length, 'dead letter')}. Nothing was changed.`.trimStart(),
+    printResult(
+      options,
+      { dry_run: true, count: ids.length },
+      () => `Would replay ${count(ids.length, 'dead letter')}. Nothing was changed.`,
     );
     return;
   }
-  const result = await replayEach(client, found, options.pace);
-  printResult(options, { dry_run: false, found: found.length, ...result }, () =>
+  const result = await replayEach(dlq, ids, options.pace);
+  printResult(options, result, () =>
     [
-      `Replayed ${count(result.replayed, 'dead letter')} of ${found.length}.`,
+      `Replayed ${count(result.replayed, 'dead letter')} of ${ids.length}.`,
       ...(result.skipped > 0 ? [`Skipped ${result.skipped}: replayed or settled before, or expired.`] : []),
       ...result.failures.map(({ id, message }) => `Not replayed: ${id}: ${message}`),
     ].join('\n'),
@@ -89,7 +94,7 @@ export async function replayLetters(ids: string[], options: ReplayRun): Promise<
 }
 
 export async function exportLetters(options: ExportRun): Promise<void> {
-  const client = await connect(options, 'admin-token');
+  const { client, path } = await connectDlq(options);
   const { output } = options;
   // wx: never overwrites a file.
   const out = output === undefined ? process.stdout : createWriteStream(output, { flags: 'wx', mode: 0o600 });
@@ -99,7 +104,7 @@ export async function exportLetters(options: ExportRun): Promise<void> {
   const progress = new ProgressLine();
   let written = 0;
   const write = async (): Promise<void> => {
-    for await (const letter of client.list<DeadLetter>(DLQ, queryOf(options))) {
+    for await (const letter of client.list<DeadLetter>(path, queryOf(options))) {
       if (!out.write(`${jsonText(letter)}\n`)) await once(out, 'drain');
       written += 1;
       if (written % PROGRESS_EVERY === 0) progress.show(`exported ${count(written, 'dead letter')}`);
@@ -139,6 +144,7 @@ function queryOf(options: FilterOptions) {
     channel: options.channel,
     provider: options.provider,
     reason: options.reason,
+    code: options.code,
     failed_after: options.failedAfter,
     failed_before: options.failedBefore,
   };

@@ -12,8 +12,8 @@ html.hbs. Changed files are overwritten; files of templates that Carillon does n
 
 const PUSH_EXAMPLES = `
 Examples:
-  carillon templates push ./templates --dry-run      shows the differences
-  carillon templates push ./templates                creates templates, and new versions of those that differ
+  carillon templates push ./templates --dry-run      # shows the differences
+  carillon templates push ./templates                # creates templates, and new versions of those that differ
 
 Never deletes: templates that are not in the folder are only named. It ends with 5 if some were refused.`;
 

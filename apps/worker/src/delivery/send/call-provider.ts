@@ -2,7 +2,7 @@
 
 import { type AddressFeedback, type Attempt, comparableAddress, ProviderError } from '#domain';
 import type { ProviderAcceptance, ProviderMessage } from '#providers';
-import { traceOf } from '#telemetry';
+import { onwardTraceparent, traceOf } from '#telemetry';
 import type { Addressed } from '../pipeline-context.js';
 
 /** Accepted or refused, and the feedback on the addresses. */
@@ -162,6 +162,7 @@ function messageTo(
     content: message,
     unsubscribe,
     eventId: endpointId && (metadata?.['event_id'] ?? null),
+    traceparent: endpointId && onwardTraceparent(delivery),
     ttlSeconds: expiresAt && Math.max(0, (expiresAt.getTime() - Date.now()) / 1_000),
   };
 }

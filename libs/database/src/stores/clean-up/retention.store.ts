@@ -134,7 +134,7 @@ function longestOf(limits: readonly Limit[]): Limit {
   return limits.reduce((longest, limit) => (limit.days > longest.days ? limit : longest));
 }
 
-/** Includes the operator's default, under the id of the platform, which has no rows of these tables. */
+/** Includes the operator's default, under the id of the platform, which has jobs. */
 const LIMITS = `
 select id as "tenantId", days, now() - make_interval(days => days) as before
 from (

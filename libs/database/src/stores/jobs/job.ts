@@ -5,8 +5,9 @@ export interface JobError {
   message: string;
 }
 
-/** A job as its tenant sees it. */
+/** A job as its tenant, or the operator, sees it. */
 export interface Job {
+  /** The nil UUID for a job of the operator. */
   tenantId: string;
   id: string;
   kind: JobKindName;
@@ -14,6 +15,8 @@ export interface Job {
   /** Null until it is known. */
   total: number | null;
   done: number;
+  /** Items that needed no work when their turn came. */
+  skipped: number;
   failed: number;
   pacePerSecond: number | null;
   notificationId: string | null;
@@ -41,6 +44,7 @@ export interface ChunkResult {
   /** Items that the pace counts. */
   items: number;
   done: number;
+  skipped?: number;
   failed: number;
   cursor: Record<string, unknown>;
   total?: number;
@@ -64,5 +68,6 @@ export interface NewJob {
 
 /** The columns of a {@link Job} as its fields, from the table `jobs`. */
 export const JOB_COLUMNS = `tenant_id as "tenantId", id, kind, state, total::float8 as total, done::float8 as done,
-       failed::float8 as failed, pace_per_second as "pacePerSecond", notification_id as "notificationId", error,
-       created_at as "createdAt", started_at as "startedAt", finished_at as "finishedAt"`;
+       skipped::float8 as skipped, failed::float8 as failed, pace_per_second as "pacePerSecond",
+       notification_id as "notificationId", error, created_at as "createdAt", started_at as "startedAt",
+       finished_at as "finishedAt"`;

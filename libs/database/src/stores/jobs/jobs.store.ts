@@ -2,7 +2,7 @@ import { DomainError, type JobKindName, type JobState } from '#domain';
 import type { Database } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../../page.js';
 import type { Statement } from '../../statement.js';
-import { type AuditNote, auditStatement } from '../audit/audit-entry.js';
+import { type AuditNote, auditInsert, auditStatement, noteValues } from '../audit/audit-entry.js';
 import { JOB_COLUMNS, type Job, type NewJob } from './job.js';
 
 export interface JobFilter {
@@ -17,7 +17,7 @@ const MOVES = {
   cancelled: { from: ['running', 'paused', 'failed', 'cancelled'], error: 'too_late' },
 } as const;
 
-/** Reads and changes the jobs of one tenant. RunningJobsStore runs them. */
+/** Reads and changes the jobs of one tenant, or of the platform under its id. RunningJobsStore runs them. */
 export class JobsStore {
   constructor(private readonly database: Database) {}
 
@@ -48,11 +48,16 @@ export class JobsStore {
    * Moves a job to another state; null if there is none. Waits for the chunk under way: after the answer, a paused job
    * does nothing. Throws `conflict` or `too_late` for a job that has ended.
    */
-  async move(tenantId: string, id: string, state: keyof typeof MOVES): Promise<Job | null> {
+  async move(
+    tenantId: string,
+    id: string,
+    state: keyof typeof MOVES,
+    audit: AuditNote | null = null,
+  ): Promise<Job | null> {
     const [changed] = await this.database.queryForTenant<Job>(tenantId, {
       name: 'move_job',
       text: MOVE,
-      values: [tenantId, id, state, MOVES[state].from],
+      values: [tenantId, id, state, MOVES[state].from, ...noteValues(audit)],
     });
     if (changed) return changed;
     const job = await this.get(tenantId, id);
@@ -61,12 +66,16 @@ export class JobsStore {
   }
 
   /** Null if there is no such job. Null as the pace: as fast as possible. Index: jobs_pkey. */
-  async setPace(tenantId: string, id: string, pacePerSecond: number | null): Promise<Job | null> {
+  async setPace(
+    tenantId: string,
+    id: string,
+    pacePerSecond: number | null,
+    audit: AuditNote | null = null,
+  ): Promise<Job | null> {
     const [job] = await this.database.queryForTenant<Job>(tenantId, {
       name: 'set_job_pace',
-      text: `update jobs set pace_per_second = $3, due_at = case when started_at is null then due_at else now() end
-             where tenant_id = $1 and id = $2 returning ${JOB_COLUMNS}`,
-      values: [tenantId, id, pacePerSecond],
+      text: SET_PACE,
+      values: [tenantId, id, pacePerSecond, ...noteValues(audit)],
     });
     return job ?? null;
   }
@@ -85,12 +94,40 @@ export class JobsStore {
  * what waits. Index: jobs_pkey.
  */
 const MOVE = `
-update jobs set
-  state = $3, failures = 0,
-  finished_at = case when state = $3 then finished_at end,
-  due_at = case when $3 = 'running' and started_at is null and state <> 'failed' then due_at else now() end
-where tenant_id = $1 and id = $2 and state = any ($4::text[])
-returning ${JOB_COLUMNS}`;
+with found as materialized (
+  select state from jobs where tenant_id = $1 and id = $2 and state = any ($4::text[]) for update
+), moved as (
+  update jobs j set
+    state = $3, failures = 0,
+    finished_at = case when f.state = $3 then j.finished_at end,
+    due_at = case when $3 = 'running' and j.started_at is null and f.state <> 'failed' then j.due_at else now() end
+  from found f where j.tenant_id = $1 and j.id = $2
+  returning j.*, f.state as state_before
+), audit_entries as (
+  ${auditInsert(
+    5,
+    `select tenant_id, id::text, jsonb_build_object('state', state_before), jsonb_build_object('state', state)
+     from moved`,
+  )}
+)
+select ${JOB_COLUMNS} from moved`;
+
+/** Index: jobs_pkey. */
+const SET_PACE = `
+with found as materialized (
+  select pace_per_second as pace from jobs where tenant_id = $1 and id = $2 for update
+), changed as (
+  update jobs j set pace_per_second = $3, due_at = case when j.started_at is null then j.due_at else now() end
+  from found f where j.tenant_id = $1 and j.id = $2
+  returning j.*, f.pace as pace_before
+), audit_entries as (
+  ${auditInsert(
+    4,
+    `select tenant_id, id::text, jsonb_build_object('pace_per_second', pace_before),
+            jsonb_build_object('pace_per_second', pace_per_second) from changed`,
+  )}
+)
+select ${JOB_COLUMNS} from changed`;
 
 function insertJob(tenantId: string, job: NewJob): Statement {
   return {

@@ -37,8 +37,8 @@ export class RunningJobsStore {
 
   /**
    * Runs one chunk of a due job of these kinds: of the next tenant after `afterTenant` that has one. The lock of the
-   * job's row is the lease: it ends with this transaction, whether the worker commits, fails or dies. `work` runs in
-   * the transaction that stores the cursor, so a chunk happens once or not at all. Null if no job is due.
+   * job's row is the lease: it ends with this transaction, whether the worker commits, fails or dies. `work` gets the
+   * transaction that stores the cursor: what it writes there is committed once or not at all. Null if no job is due.
    */
   async runNext(
     afterTenant: string,
@@ -90,9 +90,10 @@ function maxItemsOf(pacePerSecond: number | null): number {
   return pacePerSecond === null ? CHUNK_ITEMS : Math.min(CHUNK_ITEMS, Math.max(1, Math.round(pacePerSecond)));
 }
 
-function storeValues(job: LockedJob, { items, done, failed, cursor, total, isLast }: ChunkResult): unknown[] {
+function storeValues(job: LockedJob, result: ChunkResult): unknown[] {
+  const { items, done, skipped = 0, failed, cursor, total, isLast } = result;
   const delay = job.pacePerSecond === null || job.state === 'cancelled' ? 0 : items / job.pacePerSecond;
-  return [job.tenantId, job.id, JSON.stringify(cursor), done, failed, total ?? null, delay, isLast];
+  return [job.tenantId, job.id, JSON.stringify(cursor), done, failed, total ?? null, delay, isLast, skipped];
 }
 
 /**
@@ -109,8 +110,9 @@ for update skip locked`;
 /** A finished job keeps no cursor and no input, which may name recipients. Index: jobs_pkey. */
 const STORE = `
 update jobs set
-  done = done + $4, failed = failed + $5, total = coalesce($6, total), failures = 0, error = null,
-  started_at = coalesce(started_at, now()), due_at = clock_timestamp() + make_interval(secs => $7::double precision),
+  done = done + $4, failed = failed + $5, skipped = skipped + $9, total = coalesce($6, total),
+  failures = 0, error = null, started_at = coalesce(started_at, now()),
+  due_at = clock_timestamp() + make_interval(secs => $7::double precision),
   cursor = case when $8 then '{}' else $3::jsonb end, input = case when $8 then '{}' else input end,
   state = case when $8 and state = 'running' then 'finished' else state end,
   finished_at = case when $8 then clock_timestamp() end

@@ -14,7 +14,8 @@ type DueFields =
   | 'notification'
   | 'recipientId'
   | 'misfire'
-  | 'failures';
+  | 'failures'
+  | 'traceparent';
 
 export interface DueSchedule extends Pick<Schedule, DueFields> {
   tenantId: string;
@@ -57,7 +58,7 @@ with due as materialized (
   cross join lateral (
     select locked.*, row_number() over () as place from (
       select tenant_id, id, rrule, exdates, timezone, starts_at_local, last_local, notification, recipient_id, misfire,
-             failures, next_local, next_at
+             failures, next_local, next_at, traceparent
       from schedules where tenant_id = o.tenant_id and next_at <= now() order by next_at
       limit $2 for update skip locked
     ) as locked
@@ -66,7 +67,7 @@ with due as materialized (
 )
 select d.tenant_id as "tenantId", d.id, d.rrule, d.exdates, d.timezone, d.starts_at_local as "startsAtLocal",
        d.last_local as "lastLocal", d.notification, d.recipient_id as "recipientId", d.misfire, d.failures,
-       d.next_local as "nextLocal", d.next_at as "nextAt", r.timezone as "recipientTimezone",
+       d.next_local as "nextLocal", d.next_at as "nextAt", d.traceparent, r.timezone as "recipientTimezone",
        t.settings->>'timezone' as "tenantTimezone", now() as now
 from due d
 left join tenants t on d.timezone = 'recipient' and t.id = d.tenant_id

@@ -20,6 +20,8 @@ export interface ScheduleFields extends Recurrence {
   /** The recipient in `notification`; null for a topic. */
   recipientId: string | null;
   misfire: MisfirePolicy;
+  /** W3C trace context of the request that created it, or changed it last. */
+  traceparent: string | null;
 }
 
 /** The state of a schedule, and its next occurrence, which is null unless it is active. */

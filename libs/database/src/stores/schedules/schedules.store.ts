@@ -8,7 +8,7 @@ import type { Schedule, ScheduleFields, SchedulePosition } from './schedule.js';
 const COLUMNS = `id, rrule, exdates, timezone, starts_at_local as "startsAtLocal", last_local as "lastLocal",
   notification, recipient_id as "recipientId", misfire, state, next_local as "nextLocal", next_at as "nextAt",
   last_fired_at as "lastFiredAt", last_notification_id as "lastNotificationId", last_missed_at as "lastMissedAt",
-  failures, last_error as "lastError", created_at as "createdAt", updated_at as "updatedAt"`;
+  failures, last_error as "lastError", traceparent, created_at as "createdAt", updated_at as "updatedAt"`;
 
 /** The recurring sends of tenants. DueSchedulesStore fires them. */
 export class SchedulesStore {
@@ -26,10 +26,11 @@ export class SchedulesStore {
       await sql.query({ text: 'select from tenants where id = $1 for no key update', values: [tenantId] });
       const [created] = await sql.query<Schedule>({
         text: `insert into schedules (tenant_id, id, rrule, exdates, timezone, starts_at_local, last_local,
-                 notification, recipient_id, misfire, state, next_local, next_at, created_at, updated_at)
-               select $1::uuid, $2::uuid, $3, $4::text[], $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13::timestamptz,
+                 notification, recipient_id, misfire, traceparent, state, next_local, next_at, created_at, updated_at)
+               select $1::uuid, $2::uuid, $3, $4::text[], $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13,
+                 $14::timestamptz,
                  date_trunc('milliseconds', now()), date_trunc('milliseconds', now())
-               where (select count(*) from schedules where tenant_id = $1) < $14 returning ${COLUMNS}`,
+               where (select count(*) from schedules where tenant_id = $1) < $15 returning ${COLUMNS}`,
         values: [tenantId, newId(), ...valuesOf(fields), limit],
       });
       if (!created) return null;
@@ -71,8 +72,8 @@ export class SchedulesStore {
     return await this.database.sqlForTenant(tenantId, async (sql) => {
       const [row] = await sql.query<Schedule>({
         text: `update schedules set rrule = $4, exdates = $5::text[], timezone = $6, starts_at_local = $7,
-                 last_local = $8, notification = $9::jsonb, recipient_id = $10, misfire = $11, state = $12,
-                 next_local = $13, next_at = $14::timestamptz, failures = 0, last_error = null,
+                 last_local = $8, notification = $9::jsonb, recipient_id = $10, misfire = $11, traceparent = $12,
+                 state = $13, next_local = $14, next_at = $15::timestamptz, failures = 0, last_error = null,
                  updated_at = greatest(date_trunc('milliseconds', now()), updated_at + interval '1 millisecond')
                where tenant_id = $1 and id = $2 and updated_at = $3::timestamptz returning ${COLUMNS}`,
         values: [tenantId, id, updatedAt, ...valuesOf(fields)],
@@ -107,7 +108,7 @@ function recordedFields({ rrule, exdates, timezone, startsAtLocal, misfire, stat
 function valuesOf(fields: ScheduleFields & SchedulePosition): unknown[] {
   return [
     ...[fields.rrule, fields.exdates, fields.timezone, fields.startsAtLocal, fields.lastLocal],
-    ...[json(fields.notification), fields.recipientId, fields.misfire],
+    ...[json(fields.notification), fields.recipientId, fields.misfire, fields.traceparent],
     ...[fields.state, fields.nextLocal, fields.nextAt],
   ];
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { derivedId, type EventType, newId } from '#domain';
-import type { StoredEvent } from './events.store.js';
+import type { StoredEvent, TracedEvent } from './events.store.js';
 import type { NewNotification } from './new-notification.js';
 
 /** The normal lane: events do not delay urgent sends to people, and do not wait behind bulk sends. */
@@ -30,7 +30,7 @@ export function eventNotificationId(event: Pick<StoredEvent, 'id' | 'createdAt'>
  * The notification that sends an event to one endpoint; its delivery has retries, timeline and dead letter like any
  * other. Its idempotency key makes a repeat harmless, and differs from all keys of tenants, which are ASCII.
  */
-export function newEventNotification(event: StoredEvent, endpoint: EventEndpoint): NewNotification {
+export function newEventNotification(event: TracedEvent, endpoint: EventEndpoint): NewNotification {
   const body = {
     type: event.type,
     timestamp: event.createdAt,
@@ -58,7 +58,7 @@ export function newEventNotification(event: StoredEvent, endpoint: EventEndpoint
     deliveries: [{ id: newId(), channel: 'webhook', address: null, addressFrom: null }],
     recipient: null,
     idempotency: { key: `§event ${event.id} ${endpoint.id}`, bodyHash: '00' },
-    traceparent: null,
+    traceparent: event.traceparent,
   };
 }
 

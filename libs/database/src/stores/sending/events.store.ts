@@ -18,6 +18,11 @@ export interface StoredEvent {
   createdAt: string;
 }
 
+/** With the trace context of its notification, whose trace the deliveries to endpoints continue. */
+export interface TracedEvent extends StoredEvent {
+  traceparent: string | null;
+}
+
 /** For this time an endpoint can be sent again the events that it missed. */
 export const EVENTS_KEPT_DAYS = 7;
 
@@ -129,10 +134,10 @@ export class EventsStore {
 
   /**
    * Events that wait for endpoints: an equal share of the limit, at least one, for each of the next tenants that have
-   * some; the events of a tenant are in order. Index: events_webhooks_tenant_idx.
+   * some; the events of a tenant are in order. Indexes: events_webhooks_tenant_idx, notifications_pkey.
    */
-  async nextForEndpoints(turn: { afterTenant: string; tenants: number; limit: number }): Promise<StoredEvent[]> {
-    return await this.database.platform.query<StoredEvent>({
+  async nextForEndpoints(turn: { afterTenant: string; tenants: number; limit: number }): Promise<TracedEvent[]> {
+    return await this.database.platformReads.query<TracedEvent>({
       name: 'next_for_endpoints',
       text: NEXT_FOR_ENDPOINTS,
       values: [turn.afterTenant, turn.tenants, turn.limit, (this.watermarks ?? FIRST_EVENT).webhooks],
@@ -149,16 +154,19 @@ export class EventsStore {
     });
   }
 
-  /** A tenant's events since a time, oldest first, and after the given one. Index: events_kept_idx. */
+  /**
+   * A tenant's events since a time, oldest first, and after the given one. Indexes: events_kept_idx,
+   * notifications_pkey.
+   */
   async since(
     tenantId: string,
     since: Date,
     after: { createdAt: string; seq: number } | null,
     limit: number,
-  ): Promise<StoredEvent[]> {
+  ): Promise<TracedEvent[]> {
     return await this.database.sqlForTenant(tenantId, (sql) =>
-      sql.query<StoredEvent>({
-        text: `select ${EVENT} from events
+      sql.query<TracedEvent>({
+        text: `select ${EVENT}, ${TRACEPARENT} from events
                where tenant_id = $1 and kept and created_at >= $2
                  and ($3::timestamptz is null or (created_at, seq) > ($3, $4::bigint))
                order by created_at, seq limit $5`,
@@ -170,6 +178,9 @@ export class EventsStore {
 
 const EVENT = `tenant_id as "tenantId", id, seq, type, recipient_id as "recipientId", subject, data::text as data,
   to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "createdAt"`;
+
+const TRACEPARENT = `(select n.traceparent from notifications n
+  where n.tenant_id = events.tenant_id and n.id = (events.data->>'notification_id')::uuid) as traceparent`;
 
 /** Finds the tenants that have waiting events by a loose index scan, one probe each. */
 const NEXT_FOR_ENDPOINTS = `
@@ -188,7 +199,7 @@ with recursive walk(tenant_id) as (
   select tenant_id from walk where tenant_id is not null limit $2
 )
 select e.* from turn t cross join lateral (
-  select ${EVENT} from events where webhooks and tenant_id = t.tenant_id and seq >= $4 order by seq
+  select ${EVENT}, ${TRACEPARENT} from events where webhooks and tenant_id = t.tenant_id and seq >= $4 order by seq
   limit (select greatest(1, $3::bigint / greatest(1, count(*))) from turn)
 ) e`;
 

@@ -8,8 +8,8 @@ import { MESSAGE_KEY } from '../message-key.js';
 /** The tenant whose dead letters a caller sees; null: those of all tenants, for the operator. */
 export type LetterScope = string | null;
 
-/** The fields of an audit entry. */
-export const RECORDED = `jsonb_build_object('delivery_id', delivery_id, 'channel', channel)`;
+/** What an audit entry has about the delivery of a dead letter. */
+export const AUDIT_FIELDS = `jsonb_build_object('delivery_id', delivery_id, 'channel', channel)`;
 
 /** The priorities of notifications: 1 to 10. */
 const PRIORITIES = Array.from({ length: 10 }, (_, index) => index + 1);
@@ -22,6 +22,8 @@ export interface ReplayedLetter {
   expired: boolean;
   priority: number;
   replayedAt: Date | null;
+  /** The job that replayed it before. */
+  replayJob: string | null;
   replayed: boolean;
 }
 
@@ -33,8 +35,8 @@ export function refusalOf(id: string, { deliveryId, replayedAt, state }: Replaye
   return new DomainError('conflict', `Delivery ${deliveryId} has expired; sending it now would be too late.`);
 }
 
-export function replayValues(scope: LetterScope, id: string, audit: AuditNote | null): unknown[] {
-  return [id, PRIORITIES.map(laneOf), ...noteValues(audit), scope];
+export function replayValues(scope: LetterScope, id: string, audit: AuditNote | null, job: string | null): unknown[] {
+  return [id, PRIORITIES.map(laneOf), ...noteValues(audit), scope, job];
 }
 
 /**
@@ -46,7 +48,7 @@ export function replayValues(scope: LetterScope, id: string, audit: AuditNote | 
  */
 export const REPLAY = `
 with target as materialized (
-  select l.tenant_id, l.delivery_id, n.id as notification_id, n.priority, n.expires_at, n.ordering_key
+  select l.tenant_id, l.delivery_id, n.id as notification_id, n.priority, n.expires_at, n.ordering_key, n.traceparent
   from dead_letters l join notifications n on n.tenant_id = l.tenant_id and n.id = l.notification_id
   where l.id = $1 and ($8::uuid is null or l.tenant_id = $8)
 ), locked_delivery as materialized (
@@ -56,18 +58,19 @@ with target as materialized (
       select carillon_ordering_lock(tenant_id, ordering_key) from target where ordering_key is not null)))
   for update of d
 ), locked_letter as materialized (
-  select l.replayed_at from dead_letters l
+  select l.replayed_at, l.replay_job from dead_letters l
   where l.id = $1 and (select count(*) from locked_delivery) = 1
   for update of l
 ), checked as materialized (
-  select t.*, d.state, d.channel, d.attempts, d.recipient_id, l.replayed_at,
+  select t.*, d.state, d.channel, d.attempts, d.recipient_id, l.replayed_at, l.replay_job,
          coalesce(t.expires_at <= now(), false) as expired
   from target t, locked_delivery d, locked_letter l
 ), replayable as materialized (
   select * from checked
   where replayed_at is null and ${guard(REPLAY_MOVES, 'state', "'waiting'")} and not expired
 ), replayed_letters as (
-  update dead_letters l set replayed_at = now() from replayable r where l.tenant_id = r.tenant_id and l.id = $1
+  update dead_letters l set replayed_at = now(), replay_job = $9::uuid
+  from replayable r where l.tenant_id = r.tenant_id and l.id = $1
 ), changed_deliveries as (
   update deliveries d set state = 'waiting', reason = null
   from replayable r where d.tenant_id = r.tenant_id and d.id = r.delivery_id
@@ -78,13 +81,14 @@ with target as materialized (
   select tenant_id, delivery_id, gen_random_uuid(), 'replayed' from replayable
 ), due_rows as (
   insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, attempt, expires_at, ordering_key,
-                              message_key)
+                              message_key, traceparent)
   select tenant_id, delivery_id, channel, ($2::smallint[])[priority], now(), attempts, expires_at, ordering_key,
-         ${MESSAGE_KEY}
+         ${MESSAGE_KEY}, traceparent
   from replayable
 ), audit_entries as (
-  ${auditInsert(3, `select tenant_id, $1::uuid::text, null::jsonb, ${RECORDED} from replayable`)}
+  ${auditInsert(3, `select tenant_id, $1::uuid::text, null::jsonb, ${AUDIT_FIELDS} from replayable`)}
 )
 select delivery_id as "deliveryId", channel, state, expired, priority, replayed_at as "replayedAt",
+       replay_job as "replayJob",
        exists (select from replayable) as replayed
 from checked`;
