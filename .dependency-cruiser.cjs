@@ -60,8 +60,20 @@ module.exports = {
     {
       name: 'testing-is-for-tests',
       severity: 'error',
-      from: { pathNot: '(^test/|\\.spec\\.ts$|^libs/testing/)' },
+      from: { pathNot: '(^test/|^packages/[^/]+/test/|\\.spec\\.ts$|^libs/testing/)' },
       to: { path: '^libs/testing/' },
+    },
+    {
+      name: 'packages-import-nothing-of-the-server',
+      severity: 'error',
+      from: { path: '^packages/[^/]+/src/' },
+      to: { path: '^(apps|libs|test|node_modules/@types/node)/' },
+    },
+    {
+      name: 'the-inbox-is-small',
+      severity: 'error',
+      from: { path: '^packages/client/src/inbox/' },
+      to: { path: '^(packages/client/src/(?!inbox/|carillon-error\\.ts|generated/types)|node_modules/)' },
     },
     {
       name: 'embedded-postgres-is-for-carillon-and-tests',
@@ -102,14 +114,14 @@ module.exports = {
     ...Object.entries(VENDOR_CLIENTS).map(([folder, packages]) => ({
       name: `vendor-clients-of-${folder}-stay-in-its-folder`,
       severity: 'error',
-      from: { pathNot: `^(libs/providers/src/(${folder})/|libs/testing/|test/)` },
+      from: { pathNot: `^(libs/providers/src/(${folder})/|libs/testing/|test/|packages/)` },
       to: { path: `node_modules/(${packages})/` },
     })),
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '(^dist/|generated/)' },
+    exclude: { path: '(^dist/|^packages/[^/]+/dist/|generated/)' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {

@@ -103,7 +103,13 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'inside',
-          include: ['apps/**/*.spec.ts', 'libs/**/*.spec.ts', 'test/**/*.spec.ts', 'test/**/*.int-spec.ts'],
+          include: [
+            'apps/**/*.spec.ts',
+            'libs/**/*.spec.ts',
+            'packages/*/test/*.spec.ts',
+            'test/**/*.spec.ts',
+            'test/**/*.int-spec.ts',
+          ],
           exclude: [
             ...(noRedis ? ['test/seams/{limiter,bus,redis,redis-tls}.*'] : []),
             ...(noKafka ? ['test/seams/transport.*'] : []),
@@ -114,7 +120,8 @@ export default defineConfig({
           provide: { profile: 'postgres' },
         },
       },
-      endToEnd('postgres', [END_TO_END]),
+      // The packages do not know the profile of the server.
+      endToEnd('postgres', [END_TO_END, 'packages/*/test/*.e2e-spec.ts']),
       ...(noRedis ? [] : [endToEnd('redis', WITH_REDIS)]),
       ...(noRedis || noKafka ? [] : [endToEnd('scale', [END_TO_END, 'test/kafka/*.e2e-spec.ts'])]),
       ...onPostgres(14, [OLD_SERVER]),

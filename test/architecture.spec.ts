@@ -28,7 +28,8 @@ function files(directory: string, ending = '.ts'): string[] {
     .filter((path) => !path.includes('/generated/'));
 }
 
-const sources = [...files('apps'), ...files('libs')];
+const ofPackages = files('packages').filter((path) => /^packages\/[^/]+\/src\//.test(path));
+const sources = [...files('apps'), ...files('libs'), ...ofPackages];
 const product = sources.filter((path) => !path.endsWith('.spec.ts') && !path.startsWith('libs/testing/'));
 
 describe('names', () => {

@@ -5,7 +5,7 @@ import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '..');
-const PAGES = globSync(['*.md', 'docs/**/*.md', 'deployments/**/*.md', 'bench/**/*.md'], {
+const PAGES = globSync(['*.md', 'docs/**/*.md', 'deployments/**/*.md', 'bench/**/*.md', 'packages/*/*.md'], {
   cwd: ROOT,
   exclude: (path) => path.includes('node_modules'),
 });

@@ -8,6 +8,8 @@ export interface TcpProxy {
   reset(): void;
   /** Keeps connections open and accepts new ones, but forwards nothing. */
   blackhole(): void;
+  /** Forwards requests, and resets the connection instead of forwarding an answer. */
+  loseAnswers(): void;
   /**
    * Forwards the next message that contains this text to PostgreSQL, and resets the connection instead of forwarding
    * the complete response. Resolves after the reset.
@@ -21,7 +23,7 @@ const READY_FOR_QUERY = Buffer.from('Z\0\0\0\x05', 'latin1');
 
 /** Forwards connections to a server, and simulates network failures. */
 export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
-  let mode: 'pass' | 'reset' | 'blackhole' = 'pass';
+  let mode: 'pass' | 'reset' | 'blackhole' | 'lose answers' = 'pass';
   let lost: { text: string; done: () => void } | undefined;
   const pairs = new Set<[Socket, Socket]>();
   const server = createServer((client) => {
@@ -40,6 +42,7 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     for (const socket of pair) socket.on('error', end).on('close', end);
     let answerLost: (() => void) | undefined;
     client.on('data', (chunk) => {
+      if (mode === 'lose answers') upstream.write(chunk);
       if (mode !== 'pass') return;
       if (lost && chunk.includes(lost.text)) {
         answerLost = lost.done;
@@ -48,6 +51,7 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
       upstream.write(chunk);
     });
     upstream.on('data', (chunk) => {
+      if (mode === 'lose answers') client.resetAndDestroy();
       if (mode !== 'pass') return;
       if (!answerLost) return client.write(chunk);
       // Waits for the end of the response: a server that cannot send the start of a long one does not commit.
@@ -76,6 +80,9 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     },
     blackhole: () => {
       mode = 'blackhole';
+    },
+    loseAnswers: () => {
+      mode = 'lose answers';
     },
     loseAnswerTo: (text) =>
       new Promise((done) => {

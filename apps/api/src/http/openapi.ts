@@ -87,13 +87,14 @@ function errorsOfEvery(operation: Operation, isIdempotent: boolean): ErrorCode[]
   ];
 }
 
-/** A missing body is the same as an empty object, where all fields are optional. */
+/** A missing body is the same as an empty object, where all fields are optional and an empty object is valid. */
 function allowMissingBody({ requestBody }: Operation, document: OpenAPIObject): void {
   if (!requestBody || '$ref' in requestBody) return;
   const reference = requestBody.content['application/json']?.schema;
   const name = reference && '$ref' in reference ? reference.$ref.replace('#/components/schemas/', '') : '';
   const schema = document.components?.schemas?.[name];
-  if (schema && 'type' in schema && (schema.required ?? []).length === 0) requestBody.required = false;
+  if (!schema || !('type' in schema)) return;
+  if ((schema.required ?? []).length === 0 && !schema.minProperties) requestBody.required = false;
 }
 
 /** Adds the codes to the problems that are documented already. */

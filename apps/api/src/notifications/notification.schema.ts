@@ -156,6 +156,8 @@ export const sendBody = z
   .superRefine(checkSend)
   .meta({
     id: 'SendNotification',
+    // No field is required in every send, but an empty body is never valid.
+    minProperties: 1,
     examples: [{ recipient_id: 'user-123', channel: 'email', template_id: 'welcome', payload: { name: 'Alice' } }],
   });
 export type SendBody = z.infer<typeof sendBody>;

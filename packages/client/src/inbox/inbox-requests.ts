@@ -1,0 +1,81 @@
+import { CarillonError, errorOfAnswer, RETRIED_STATUSES } from '../carillon-error.js';
+import { backoffMs, delay } from './backoff.js';
+import { RecipientToken, type TokenSource } from './recipient-token.js';
+
+export interface InboxSettings {
+  /** Of the API, such as `https://carillon.example.com`. */
+  url: string;
+  /** A recipient token, or a function that gets one. The function is called again when a token has expired. */
+  token: TokenSource;
+  /** For one attempt. Default: 10,000. */
+  timeoutMs?: number;
+  /** Attempts after the first one. Default: 4. */
+  maxRetries?: number;
+}
+
+/** Requests to the routes of the inbox. All of them can be repeated. */
+export class InboxRequests {
+  readonly token: RecipientToken;
+  private readonly base: string;
+  private readonly timeoutMs: number;
+  private readonly maxRetries: number;
+
+  constructor({ url, token, timeoutMs = 10_000, maxRetries = 4 }: InboxSettings) {
+    this.token = new RecipientToken(token);
+    this.base = `${url.replace(/\/+$/, '')}/api/v1/inbox`;
+    this.timeoutMs = timeoutMs;
+    this.maxRetries = maxRetries;
+  }
+
+  /** The address of the stream. */
+  streamUrl(since: number | undefined): string {
+    return `${this.base.replace(/^http/, 'ws')}/stream${since === undefined ? '' : `?since=${since}`}`;
+  }
+
+  /** Returns the parsed answer; undefined for 204. */
+  async send(method: 'GET' | 'POST', path: string, maxRetries = this.maxRetries): Promise<unknown> {
+    let renewed = false;
+    for (let attempt = 0; ; attempt += 1) {
+      const token = await this.token.get();
+      try {
+        return await this.attempt(method, path, token);
+      } catch (error) {
+        if (!(error instanceof CarillonError)) throw error;
+        if (error.status === 401 && this.token.isRenewable && !renewed) {
+          renewed = true;
+          await this.token.drop(token);
+          continue;
+        }
+        const isRetried = error.status === undefined || RETRIED_STATUSES.has(error.status);
+        if (!isRetried || attempt >= maxRetries) throw error;
+        await delay(error.retryAfterSeconds === undefined ? backoffMs(attempt) : error.retryAfterSeconds * 1_000);
+      }
+    }
+  }
+
+  private async attempt(method: string, path: string, token: string): Promise<unknown> {
+    const signal = AbortSignal.timeout(this.timeoutMs);
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(this.base + path, { method, headers: { Authorization: `Bearer ${token}` }, signal });
+      text = await response.text();
+    } catch (cause) {
+      const detail = `${method} ${this.base}${path}`;
+      throw new CarillonError({ code: signal.aborted ? 'timeout' : 'network_error', detail, cause });
+    }
+    const data = parsed(text);
+    if (!response.ok) throw errorOfAnswer(response, data);
+    return data;
+  }
+}
+
+/** The text itself if it is not JSON. */
+function parsed(text: string): unknown {
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
