@@ -70,6 +70,18 @@ module.exports = {
       to: { path: '^(apps|libs|test|node_modules/@types/node)/' },
     },
     {
+      name: 'the-console-calls-the-api-by-the-client-only',
+      severity: 'error',
+      from: { path: '^apps/console/' },
+      to: { path: '^(apps|libs|test)/', pathNot: '^apps/console/' },
+    },
+    {
+      name: 'only-the-console-and-packages-import-react',
+      severity: 'error',
+      from: { pathNot: '^(apps/console|packages|test)/' },
+      to: { path: 'node_modules/(react|react-dom|@mantine|@tanstack|react-router)/' },
+    },
+    {
       name: 'the-inbox-is-small',
       severity: 'error',
       from: { path: '^packages/client/src/inbox/' },
@@ -127,7 +139,7 @@ module.exports = {
     enhancedResolveOptions: {
       conditionNames: ['source', 'import', 'node', 'default', 'types'],
       exportsFields: ['exports'],
-      extensions: ['.ts', '.js', '.mjs', '.json'],
+      extensions: ['.ts', '.tsx', '.js', '.mjs', '.json'],
     },
   },
 };

@@ -121,7 +121,7 @@ export default defineConfig({
         },
       },
       // The packages do not know the profile of the server.
-      endToEnd('postgres', [END_TO_END, 'packages/*/test/*.e2e-spec.ts']),
+      endToEnd('postgres', [END_TO_END, 'packages/*/test/*.e2e-spec.ts', 'test/console/*.e2e-spec.ts']),
       ...(noRedis ? [] : [endToEnd('redis', WITH_REDIS)]),
       ...(noRedis || noKafka ? [] : [endToEnd('scale', [END_TO_END, 'test/kafka/*.e2e-spec.ts'])]),
       ...onPostgres(14, [OLD_SERVER]),

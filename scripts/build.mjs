@@ -1,26 +1,53 @@
-// npm run build                compiles into dist/
-// npm run build -- --if-stale  compiles only if a source changed since the last build; `npm test` and CI build once this way
+// npm run build                builds everything into dist/ and packages/*/dist
+// npm run build -- --if-stale  builds only what has changed since its last build; `npm test` and CI build once this way
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
-const STAMP = 'dist/.sources';
-const GENERATED = 'libs/database/src/generated';
-const INPUTS = ['apps', 'libs', 'scripts', 'prisma/schema.prisma', 'prisma.config.ts'];
-const SETTINGS = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
+const GENERATED = ['libs/database/src/generated', 'packages/client/src/generated'];
+/** Read by every part: a change of a package or of a path is a change of all. */
+const SETTINGS = ['package.json', 'package-lock.json', 'scripts/build.mjs'];
 
-const before = fingerprint();
-if (process.argv.includes('--if-stale') && stampOf() === before) process.exit(0);
-run('scripts/generate-prisma.mjs');
-run('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json');
-writeFileSync(STAMP, before);
+/** In the order in which they need each other. The stamp of a part holds the fingerprint of its last build. */
+const parts = [
+  {
+    stamp: 'dist/.sources',
+    outputs: ['libs/database/src/generated'],
+    inputs: ['apps/api', 'apps/carillon', 'apps/worker', 'libs', 'scripts', 'prisma/schema.prisma', 'prisma.config.ts'],
+    settings: ['tsconfig.json', 'tsconfig.build.json'],
+    commands: [['scripts/generate-prisma.mjs'], ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json']],
+  },
+  {
+    stamp: 'packages/client/dist/.sources',
+    outputs: ['packages/client/dist/index.js', 'packages/client/src/generated'],
+    inputs: ['packages/client/src', 'docs/openapi.json', 'docs/asyncapi.yaml'],
+    settings: ['packages/client/package.json', 'packages/client/tsconfig.json', 'packages/client/openapi-ts.config.js'],
+    commands: [['packages/client/build.js']],
+  },
+  {
+    stamp: 'dist/apps/.console-sources',
+    outputs: ['dist/apps/console/index.html'],
+    inputs: ['apps/console/src', 'packages/client/dist'],
+    settings: ['apps/console/index.html', 'apps/console/vite.config.ts', 'apps/console/tsconfig.json'],
+    commands: [['node_modules/vite/bin/vite.js', 'build', '-c', 'apps/console/vite.config.ts', '--logLevel', 'warn']],
+  },
+];
 
-/** Names, sizes and modification times of every file that the build reads. */
-function fingerprint() {
+const onlyStale = process.argv.includes('--if-stale');
+for (const part of parts) {
+  const before = fingerprint(part);
+  if (onlyStale && stampOf(part) === before) continue;
+  for (const command of part.commands) run(...command);
+  mkdirSync(dirname(part.stamp), { recursive: true });
+  writeFileSync(part.stamp, before);
+}
+
+/** Names, sizes and modification times of every file that the build of the part reads. */
+function fingerprint({ inputs, settings }) {
   const hash = createHash('sha256');
-  for (const path of [...INPUTS.flatMap(filesIn), ...SETTINGS].sort()) {
+  for (const path of [...inputs.flatMap(filesIn), ...settings, ...SETTINGS].sort()) {
     const { size, mtimeMs } = statSync(path);
     hash.update(`${path} ${size} ${mtimeMs}\n`);
   }
@@ -32,12 +59,12 @@ function filesIn(path) {
   return readdirSync(path, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((file) => !file.startsWith(GENERATED));
+    .filter((file) => !GENERATED.some((folder) => file.startsWith(folder)) && !file.endsWith('.sources'));
 }
 
 /** Null if the last build failed or its output is gone. */
-function stampOf() {
-  return existsSync(STAMP) && existsSync(GENERATED) ? readFileSync(STAMP, 'utf8') : null;
+function stampOf({ stamp, outputs }) {
+  return [stamp, ...outputs].every((path) => existsSync(path)) ? readFileSync(stamp, 'utf8') : null;
 }
 
 function run(...command) {

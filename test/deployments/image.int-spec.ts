@@ -48,10 +48,16 @@ describe('the Dockerfile', () => {
     const kept = buildContext(ROOT, read('.dockerignore'));
     expect(kept).toContain('libs/database/src/index.ts');
     expect(kept).toContain('deployments/docker/healthcheck.mjs');
-    expect(kept.filter((path) => /\.spec\.ts$|^(?!apps|libs|prisma|scripts)[^/]+\/(?!docker\/)/.test(path))).toEqual(
-      [],
-    );
-    expect(kept.filter((path) => /(^|\/)\.|node_modules|generated|^dist|^docs|^test/.test(path))).toEqual([]);
+    expect(
+      kept.filter((path) =>
+        /\.spec\.ts$|^(?!apps|libs|packages|prisma|scripts)[^/]+\/(?!docker\/|openapi|asyncapi)/.test(path),
+      ),
+    ).toEqual([]);
+    expect(
+      kept.filter((path) =>
+        /(^|\/)\.|node_modules|generated|^dist|^docs\/(?!openapi|asyncapi)|(^|\/)test\//.test(path),
+      ),
+    ).toEqual([]);
   });
 });
 

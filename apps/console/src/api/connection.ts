@@ -1,0 +1,26 @@
+import { Carillon } from '#client';
+
+/** Tells the API that the cookie of this request was sent by the console, and not because of another site's page. */
+const FROM_CONSOLE = 'X-Carillon-Console';
+const TENANT = 'X-Carillon-Tenant';
+
+/**
+ * A client with the session's cookie. `tenantId` is the tenant whose data an operator looks at; null for the session of
+ * a tenant's key, which names its tenant, and for the operator's own routes.
+ */
+export function connect(tenantId: string | null): Carillon {
+  return new Carillon({
+    url: location.origin,
+    // People wait for these answers: a failure is shown soon, with a button to try again.
+    maxRetries: 1,
+    timeoutMs: 15_000,
+    fetch: (request) => fetch(withHeaders(request, tenantId)),
+  });
+}
+
+/** For answers that the client does not read, such as downloads. */
+export function withHeaders(request: Request, tenantId: string | null): Request {
+  request.headers.set(FROM_CONSOLE, '1');
+  if (tenantId !== null) request.headers.set(TENANT, tenantId);
+  return request;
+}

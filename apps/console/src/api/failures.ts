@@ -1,0 +1,54 @@
+import { CarillonError } from '#client';
+
+/** A failed read is tried again only if the same request may succeed. */
+export function retryRead(failures: number, error: unknown): boolean {
+  return failures < 2 && error instanceof CarillonError && (error.status === undefined || error.status >= 500);
+}
+
+/** What a person reads about a failed call. */
+export interface Failure {
+  title: string;
+  text: string;
+  /** The faults of the fields of a form, by JSON pointer: `/address`. */
+  fields: Record<string, string>;
+  requestId: string | undefined;
+}
+
+export function failureOf(error: unknown): Failure {
+  if (!(error instanceof CarillonError))
+    return { title: 'The console failed', text: messageOf(error), fields: {}, requestId: undefined };
+  const fields = Object.fromEntries(error.errors.map(({ pointer, message }) => [pointer, message]));
+  return { title: titleOf(error), text: textOf(error), fields, requestId: error.requestId };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function titleOf({ code, status }: CarillonError): string {
+  switch (code) {
+    case 'network_error':
+      return 'Carillon cannot be reached';
+    case 'timeout':
+      return 'Carillon did not answer in time';
+    case 'unauthenticated':
+      return 'You are signed out';
+    case 'forbidden':
+      return 'You may not do this';
+    case 'not_found':
+      return 'Not found';
+    case 'rate_limited':
+      return 'Too many requests';
+    case 'validation_failed':
+      return 'Some values are not valid';
+    default:
+      return status !== undefined && status >= 500 ? 'Carillon could not answer' : 'That did not work';
+  }
+}
+
+function textOf({ code, detail, errors, retryAfterSeconds }: CarillonError): string {
+  if (code === 'network_error') return 'Check your connection and that Carillon is running, then try again.';
+  const faults = errors.map(({ pointer, message }) => `${pointer.replace(/^\//, '')}: ${message}`);
+  const wait = retryAfterSeconds === undefined ? [] : [`Try again in ${retryAfterSeconds} s.`];
+  return [detail, ...faults, ...wait].join(' ');
+}

@@ -1,0 +1,94 @@
+import { keepPreviousData, type UseQueryResult, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { createContext, type ReactNode, useContext, useMemo } from 'react';
+import type { Carillon } from '#client';
+import { notifyDone, notifyFailure } from '../page/toasts';
+import { connect } from './connection';
+
+/** Whose data the views below show. */
+export interface Scope {
+  /** Null on the operator's own pages. */
+  tenantId: string | null;
+  carillon: Carillon;
+  /** The path of a view, such as `/deliveries`, as a link inside the console. */
+  linkTo(path: string): string;
+}
+
+const ScopeContext = createContext<Scope | null>(null);
+
+interface ScopeProps {
+  tenantId: string | null;
+  /** The session names the tenant itself, so no header may. */
+  isOwnTenant?: boolean;
+  children: ReactNode;
+}
+
+export function ScopeProvider({ tenantId, isOwnTenant = false, children }: ScopeProps) {
+  const scope = useMemo(() => {
+    const base = tenantId === null ? '/platform' : `/t/${tenantId}`;
+    const carillon = connect(isOwnTenant ? null : tenantId);
+    return { tenantId, carillon, linkTo: (path: string) => base + path };
+  }, [tenantId, isOwnTenant]);
+  return <ScopeContext value={scope}>{children}</ScopeContext>;
+}
+
+export function useScopeOfPage(): Scope {
+  const scope = useContext(ScopeContext);
+  if (!scope) throw new Error('useScopeOfPage is used outside ScopeProvider');
+  return scope;
+}
+
+interface ReadOptions {
+  /** Reads again after this time, while the page is visible. */
+  refreshMs?: number | false;
+  enabled?: boolean;
+  /** Shows the answer of the last key until the new one is there. */
+  keepPrevious?: boolean;
+}
+
+/**
+ * Reads for the page. `key` names what is read and with which parameters; the tenant is part of the key, so the data of
+ * one tenant is never shown for another.
+ */
+export function useRead<Answer>(
+  key: readonly unknown[],
+  read: (carillon: Carillon, signal: AbortSignal) => Promise<Answer>,
+  { refreshMs = false, enabled = true, keepPrevious = false }: ReadOptions = {},
+): UseQueryResult<Answer> {
+  const { tenantId, carillon } = useScopeOfPage();
+  return useQuery<Answer>({
+    queryKey: [tenantId, ...key],
+    queryFn: ({ signal }) => read(carillon, signal),
+    refetchInterval: refreshMs,
+    enabled,
+    ...(keepPrevious && { placeholderData: keepPreviousData }),
+  });
+}
+
+interface ActionOptions<Input, Answer> {
+  run: (carillon: Carillon, input: Input) => Promise<Answer>;
+  /** Shown when it is done, such as "The schedule is paused". */
+  done?: string | ((answer: Answer) => string);
+  /** The first elements of the keys that are read again. */
+  changes?: readonly string[];
+  onDone?: (answer: Answer, input: Input) => void;
+  /** Set to show failures in the form itself. By default a message shows them. */
+  quiet?: boolean;
+}
+
+/** Something that a person does: `action.mutate(input)`, `action.isPending`, `action.error`. */
+export function useAction<Input = void, Answer = unknown>(options: ActionOptions<Input, Answer>) {
+  const { tenantId, carillon } = useScopeOfPage();
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationFn: (input: Input) => options.run(carillon, input),
+    onSuccess: async (answer, input) => {
+      const { done, changes = [], onDone } = options;
+      if (done !== undefined) notifyDone(typeof done === 'string' ? done : done(answer));
+      onDone?.(answer, input);
+      await Promise.all(changes.map((name) => queryClient.invalidateQueries({ queryKey: [tenantId, name] })));
+    },
+    onError: (error) => {
+      if (!options.quiet) notifyFailure(error);
+    },
+  });
+}

@@ -1,0 +1,99 @@
+import { AppShell, Burger, Group, Loader, Text } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { Suspense, useEffect } from 'react';
+import { Navigate, Route, Routes, useLocation, useParams } from 'react-router';
+import { ScopeProvider } from '../api/scope';
+import { Empty } from '../page/empty';
+import { useSession } from '../session/session';
+import { AccountMenu } from './account-menu';
+import { platformViews, tenantViews, type View } from './navigation';
+import { NavigationLinks } from './navigation-links';
+import { TenantChoice } from './tenant-choice';
+
+/** The signed-in application: `/t/<tenant id>/…` for the data of a tenant, `/platform/…` for the operator. */
+export function Frame() {
+  const { tenant } = useSession();
+  return (
+    <Routes>
+      <Route path="/t/:tenantId/*" element={<TenantPages />} />
+      {!tenant && (
+        <Route
+          path="/platform/*"
+          element={
+            <ScopeProvider tenantId={null}>
+              <Pages views={platformViews} />
+            </ScopeProvider>
+          }
+        />
+      )}
+      <Route path="*" element={<Navigate to={tenant ? `/t/${tenant.id}` : '/platform'} replace />} />
+    </Routes>
+  );
+}
+
+function TenantPages() {
+  const { tenantId = '' } = useParams();
+  const { tenant, scopes } = useSession();
+  if (tenant && tenant.id !== tenantId) return <Navigate to={`/t/${tenant.id}`} replace />;
+  const views = tenantViews.filter(({ scope }) => scope === undefined || scopes.includes(scope));
+  return (
+    <ScopeProvider key={tenantId} tenantId={tenantId} isOwnTenant={tenant !== null}>
+      <Pages views={views} />
+    </ScopeProvider>
+  );
+}
+
+function Pages({ views }: { views: readonly View[] }) {
+  const [opened, { toggle, close }] = useDisclosure(false);
+  const { pathname } = useLocation();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the navigation closes whenever another page is shown.
+  useEffect(close, [pathname]);
+  return (
+    <AppShell
+      header={{ height: 56 }}
+      navbar={{ width: 220, breakpoint: 'sm', collapsed: { mobile: !opened } }}
+      padding="md"
+    >
+      <a href="#content" className="skip">
+        Skip to the content
+      </a>
+      <AppShell.Header>
+        <Group h="100%" px="md" justify="space-between" wrap="nowrap">
+          <Group gap="sm" wrap="nowrap">
+            <Burger
+              opened={opened}
+              onClick={toggle}
+              hiddenFrom="sm"
+              size="sm"
+              aria-label={opened ? 'Close the navigation' : 'Open the navigation'}
+            />
+            <Text fw={700}>Carillon</Text>
+            <TenantChoice />
+          </Group>
+          <AccountMenu />
+        </Group>
+      </AppShell.Header>
+      <AppShell.Navbar p="xs">
+        <NavigationLinks views={views} />
+      </AppShell.Navbar>
+      <AppShell.Main id="content" tabIndex={-1}>
+        <Suspense fallback={<Loader aria-label="Loading" />}>
+          <Routes>
+            {views.map(({ path, component: Component }) => (
+              <Route key={path} path={`${path}/*`} element={<Component />} />
+            ))}
+            <Route index element={<FirstView views={views} />} />
+            <Route path="*" element={<Empty title="There is no such page">Choose one from the navigation.</Empty>} />
+          </Routes>
+        </Suspense>
+      </AppShell.Main>
+    </AppShell>
+  );
+}
+
+function FirstView({ views }: { views: readonly View[] }) {
+  const { pathname } = useLocation();
+  const [first] = views;
+  if (first) return <Navigate to={pathname.replace(/\/$/, '') + first.path} replace />;
+  return <Empty title="Nothing to see">The scopes of this API key allow none of the pages.</Empty>;
+}

@@ -1,0 +1,35 @@
+import { NavLink, ScrollArea, Text } from '@mantine/core';
+import { Link, useLocation } from 'react-router';
+import { useScopeOfPage } from '../api/scope';
+import type { View } from './navigation';
+
+export function NavigationLinks({ views }: { views: readonly View[] }) {
+  const { linkTo } = useScopeOfPage();
+  const { pathname } = useLocation();
+  const groups = Map.groupBy(views, ({ group }) => group);
+  return (
+    <ScrollArea component="nav" aria-label="Views">
+      {[...groups].map(([group, inside]) => (
+        <div key={group}>
+          <Text size="xs" c="dimmed" fw={600} mt="sm" px="xs">
+            {group}
+          </Text>
+          {inside.map(({ path, label }) => {
+            const to = linkTo(path);
+            const isCurrent = pathname === to || pathname.startsWith(`${to}/`);
+            return (
+              <NavLink
+                key={path}
+                component={Link}
+                to={to}
+                label={label}
+                active={isCurrent}
+                aria-current={isCurrent ? 'page' : undefined}
+              />
+            );
+          })}
+        </div>
+      ))}
+    </ScrollArea>
+  );
+}

@@ -1,0 +1,35 @@
+import { type ComponentType, type LazyExoticComponent, lazy } from 'react';
+
+/** A page in the navigation, with the pages below it. */
+export interface View {
+  /** Below the scope: `/deliveries`. Pages below it, such as one delivery, are routes of the view itself. */
+  path: string;
+  label: string;
+  group: Group;
+  component: LazyExoticComponent<ComponentType>;
+  /** A tenant's view needs this scope; without it the view is hidden. */
+  scope?: string;
+}
+
+export type Group = 'Watch' | 'Audience' | 'Content' | 'Set-up' | 'Platform';
+
+/** Views of one tenant's data. */
+export const tenantViews: readonly View[] = [
+  {
+    path: '/notifications',
+    label: 'Notifications',
+    group: 'Watch',
+    scope: 'notifications:read',
+    component: lazy(() => import('../views/notifications/notifications')),
+  },
+];
+
+/** Views of the operator, over all tenants. */
+export const platformViews: readonly View[] = [
+  {
+    path: '/tenants',
+    label: 'Tenants',
+    group: 'Platform',
+    component: lazy(() => import('../views/tenants/tenants')),
+  },
+];

@@ -1,0 +1,93 @@
+import { Button, Group, Select, TextInput } from '@mantine/core';
+import { useDebouncedCallback } from '@mantine/hooks';
+import { useEffect, useState } from 'react';
+import { type Filter, instant, localTime } from './list-filters';
+
+const TYPING_MS = 350;
+
+interface FilterBarProps {
+  filters: readonly Filter[];
+  values: Record<string, string>;
+  /** Gets the changed values; an empty one takes the filter away. */
+  change: (values: Record<string, string>) => void;
+}
+
+export function FilterBar({ filters, values, change }: FilterBarProps) {
+  if (filters.length === 0) return null;
+  const isFiltered = filters.some(({ name }) => values[name] !== undefined);
+  return (
+    <Group align="flex-end" gap="xs" role="search">
+      {filters.map((filter) => (
+        <FilterField
+          key={filter.name}
+          filter={filter}
+          value={values[filter.name] ?? ''}
+          change={(value) => change({ [filter.name]: value })}
+        />
+      ))}
+      {isFiltered && (
+        <Button variant="subtle" onClick={() => change(Object.fromEntries(filters.map(({ name }) => [name, ''])))}>
+          Clear filters
+        </Button>
+      )}
+    </Group>
+  );
+}
+
+interface FieldProps {
+  filter: Filter;
+  value: string;
+  change: (value: string) => void;
+}
+
+function FilterField({ filter, value, change }: FieldProps) {
+  switch (filter.kind) {
+    case 'choice':
+      return (
+        <Select
+          label={filter.label}
+          data={[...filter.choices]}
+          value={value || null}
+          onChange={(chosen) => change(chosen ?? '')}
+          placeholder="All"
+          clearable
+          searchable={filter.choices.length > 10}
+          w={170}
+          size="xs"
+        />
+      );
+    case 'time':
+      return (
+        <TextInput
+          type="datetime-local"
+          step={1}
+          label={filter.label}
+          value={localTime(value)}
+          onChange={(event) => change(instant(event.currentTarget.value))}
+          size="xs"
+        />
+      );
+    case 'text':
+      return <TextFilter filter={filter} value={value} change={change} />;
+  }
+}
+
+/** Filters once typing stops. */
+function TextFilter({ filter, value, change }: FieldProps) {
+  const [typed, setTyped] = useState(value);
+  const changeSoon = useDebouncedCallback(change, TYPING_MS);
+  useEffect(() => setTyped(value), [value]);
+  return (
+    <TextInput
+      label={filter.label}
+      placeholder={filter.kind === 'text' ? filter.placeholder : undefined}
+      value={typed}
+      onChange={(event) => {
+        setTyped(event.currentTarget.value);
+        changeSoon(event.currentTarget.value);
+      }}
+      size="xs"
+      w={190}
+    />
+  );
+}

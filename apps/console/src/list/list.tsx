@@ -1,0 +1,243 @@
+import {
+  ActionIcon,
+  Anchor,
+  Button,
+  Group,
+  LoadingOverlay,
+  Paper,
+  Stack,
+  Table,
+  Text,
+  Tooltip,
+  VisuallyHidden,
+} from '@mantine/core';
+import { IconRefresh } from '@tabler/icons-react';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { tableFeatures, useTable } from '@tanstack/react-table';
+import { type ReactNode, useMemo } from 'react';
+import { Link, useLocation, useSearchParams } from 'react-router';
+import type { Carillon } from '#client';
+import { useScopeOfPage } from '../api/scope';
+import { Empty } from '../page/empty';
+import { LoadError } from '../page/load-error';
+import { Loaded } from '../page/page';
+import { FilterBar } from './filter-bar';
+import { type Filter, filterValues } from './list-filters';
+import { SavedFilters } from './saved-filters';
+
+const features = tableFeatures({});
+const PAGE_SIZE = 50;
+const NO_FILTERS: readonly Filter[] = [];
+
+export interface Column<Row> {
+  id: string;
+  label: string;
+  cell: (row: Row) => ReactNode;
+}
+
+export interface ListPage<Row> {
+  data: Row[];
+  next_cursor: string | null;
+}
+
+/** The query of a page: filters by name, `limit` and `cursor`. */
+export type ListQuery = Record<string, string> & { limit: number; cursor?: string };
+
+interface ListProps<Row> {
+  /** Names the list in keys and saved filters, such as `deliveries`. */
+  name: string;
+  columns: readonly Column<Row>[];
+  load: (carillon: Carillon, query: ListQuery, signal: AbortSignal) => Promise<ListPage<Row>>;
+  rowId: (row: Row) => string;
+  /** Where the first cell of a row leads. */
+  linkTo?: (row: Row) => string;
+  /** Buttons at the end of a row. */
+  rowActions?: (row: Row) => ReactNode;
+  filters?: readonly Filter[];
+  /** Parts of the query that the person cannot change. */
+  fixed?: Record<string, string>;
+  /** Shown if nothing is there and no filter is set. */
+  empty: { title: string; text?: ReactNode; action?: ReactNode };
+  refreshMs?: number;
+}
+
+/** A list with filters and pages. Pages follow cursors, so any number of rows may be behind it. */
+export function List<Row>(props: ListProps<Row>) {
+  const { name, load, filters = NO_FILTERS, fixed, empty, refreshMs } = props;
+  const { tenantId, carillon } = useScopeOfPage();
+  const [parameters, setParameters] = useSearchParams();
+  const values = filterValues(filters, parameters);
+  const cursor = parameters.get('cursor');
+  const query = { ...values, ...fixed, limit: PAGE_SIZE, ...(cursor && { cursor }) } as ListQuery;
+  const page = useQuery({
+    queryKey: [tenantId, name, query],
+    queryFn: ({ signal }) => load(carillon, query, signal),
+    placeholderData: keepPreviousData,
+    refetchInterval: refreshMs ?? false,
+  });
+  const isFiltered = Object.keys(values).length > 0;
+
+  function change(changed: Record<string, string>): void {
+    const next = new URLSearchParams(parameters);
+    next.delete('cursor');
+    for (const [filter, value] of Object.entries(changed)) {
+      if (value) next.set(filter, value);
+      else next.delete(filter);
+    }
+    setParameters(next);
+  }
+
+  return (
+    <Stack gap="sm">
+      <Group justify="space-between" align="flex-end">
+        <FilterBar filters={filters} values={values} change={change} />
+        <Group gap="xs">
+          {filters.length > 0 && <SavedFilters list={name} filters={filters} values={values} change={change} />}
+          <Tooltip label="Read again">
+            <ActionIcon
+              variant="default"
+              aria-label="Read again"
+              loading={page.isFetching}
+              onClick={() => void page.refetch()}
+            >
+              <IconRefresh size={16} aria-hidden />
+            </ActionIcon>
+          </Tooltip>
+        </Group>
+      </Group>
+      {page.error && page.data && <LoadError error={page.error} retry={() => void page.refetch()} />}
+      <Loaded query={page}>
+        {({ data, next_cursor }) => (
+          <>
+            {data.length > 0 ? (
+              <Rows {...props} rows={data} isOld={page.isPlaceholderData} />
+            ) : isFiltered || cursor || next_cursor ? (
+              <Empty title="Nothing matches">
+                {next_cursor
+                  ? 'Nothing on this page; the search goes on with the next one.'
+                  : 'Change or clear the filters to see more.'}
+              </Empty>
+            ) : (
+              <Empty title={empty.title} action={empty.action}>
+                {empty.text}
+              </Empty>
+            )}
+            <Pager isFirst={!cursor} next={next_cursor} rows={data.length} />
+          </>
+        )}
+      </Loaded>
+    </Stack>
+  );
+}
+
+function Rows<Row>({
+  rows,
+  columns,
+  rowId,
+  linkTo,
+  rowActions,
+  name,
+  isOld,
+}: ListProps<Row> & { rows: Row[]; isOld: boolean }) {
+  const table = useTable({
+    features,
+    data: rows as (Row & object)[],
+    columns: useMemo(() => columns.map(({ id, label }) => ({ id, header: label })), [columns]),
+    getRowId: (row) => rowId(row),
+  });
+  const byId = useMemo(() => new Map(columns.map((column) => [column.id, column])), [columns]);
+  const first = columns[0]?.id;
+  return (
+    <Paper withBorder pos="relative" style={{ overflowX: 'auto' }} tabIndex={0} role="region" aria-label={name}>
+      <LoadingOverlay visible={isOld} />
+      <Table className="list" highlightOnHover verticalSpacing="xs" aria-label={name.replaceAll('_', ' ')}>
+        <Table.Thead>
+          {table.getHeaderGroups().map((group) => (
+            <Table.Tr key={group.id}>
+              {group.headers.map((header) => (
+                <Table.Th key={header.id} scope="col">
+                  {byId.get(header.column.id)?.label}
+                </Table.Th>
+              ))}
+              {rowActions && (
+                <Table.Th scope="col">
+                  <VisuallyHidden>Actions</VisuallyHidden>
+                </Table.Th>
+              )}
+            </Table.Tr>
+          ))}
+        </Table.Thead>
+        <Table.Tbody>
+          {table.getRowModel().rows.map((row) => (
+            <Table.Tr key={row.id}>
+              {row.getAllCells().map(({ id, column }) => {
+                const { label, cell } = byId.get(column.id)!;
+                return (
+                  <Table.Td key={id} data-label={label}>
+                    {linkTo && column.id === first ? (
+                      <Anchor component={Link} to={linkTo(row.original)}>
+                        {cell(row.original)}
+                      </Anchor>
+                    ) : (
+                      cell(row.original)
+                    )}
+                  </Table.Td>
+                );
+              })}
+              {rowActions && (
+                <Table.Td data-label="">
+                  <Group gap="xs" justify="flex-end" wrap="nowrap">
+                    {rowActions(row.original)}
+                  </Group>
+                </Table.Td>
+              )}
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Paper>
+  );
+}
+
+/** Earlier pages are in the history of the browser; the state of each page says how many there are. */
+function Pager({ isFirst, next, rows }: { isFirst: boolean; next: string | null; rows: number }) {
+  const [parameters] = useSearchParams();
+  const { state } = useLocation() as { state: { page?: number } | null };
+  const page = state?.page ?? 1;
+  const linkWith = (cursor: string | null): string => {
+    const changed = new URLSearchParams(parameters);
+    if (cursor === null) changed.delete('cursor');
+    else changed.set('cursor', cursor);
+    return `?${changed}`;
+  };
+  if (isFirst && next === null)
+    return (
+      <Text size="xs" c="dimmed">
+        {rows === 1 ? '1 row' : `${rows} rows`}
+      </Text>
+    );
+  return (
+    <Group justify="space-between" component="nav" aria-label="Pages">
+      <Text size="xs" c="dimmed">
+        {isFirst ? 'Page 1' : page > 1 ? `Page ${page}` : 'A later page'}
+      </Text>
+      <Group gap="xs">
+        {!isFirst && (
+          <Button component={Link} to={linkWith(null)} variant="default" size="xs">
+            First page
+          </Button>
+        )}
+        {!isFirst && page > 1 && (
+          <Button variant="default" size="xs" onClick={() => history.back()}>
+            Previous
+          </Button>
+        )}
+        {next !== null && (
+          <Button component={Link} to={linkWith(next)} state={{ page: page + 1 }} variant="default" size="xs">
+            Next
+          </Button>
+        )}
+      </Group>
+    </Group>
+  );
+}

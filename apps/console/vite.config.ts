@@ -1,0 +1,22 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+// `npm run dev:console` serves the sources and passes calls to a Carillon that runs on this port.
+const api = `http://localhost:${process.env.PORT ?? 8080}`;
+
+export default defineConfig({
+  root: import.meta.dirname,
+  base: '/console/',
+  plugins: [react()],
+  build: {
+    outDir: '../../dist/apps/console',
+    emptyOutDir: true,
+    target: 'es2023',
+    // Files inside CSS or HTML would need `data:` in the Content-Security-Policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    // React and the component library in one file. test/console/figures checks the size that a browser loads.
+    chunkSizeWarningLimit: 800,
+  },
+  server: { proxy: { '/console/session': api, '/console/oidc': api, '/api': api, '/internal': api } },
+});
