@@ -27,6 +27,13 @@ const parts = [
     commands: [['packages/client/build.js']],
   },
   {
+    stamp: 'packages/nestjs/dist/.sources',
+    outputs: ['packages/nestjs/dist/index.js', 'packages/nestjs/node_modules/@carillon/client'],
+    inputs: ['packages/nestjs/src', 'packages/client/dist'],
+    settings: ['packages/nestjs/package.json', 'packages/nestjs/tsconfig.json', 'packages/nestjs/build.js'],
+    commands: [['packages/nestjs/build.js']],
+  },
+  {
     stamp: 'dist/apps/.console-sources',
     outputs: ['dist/apps/console/index.html'],
     inputs: ['apps/console/src', 'packages/client/dist'],
