@@ -58,7 +58,7 @@ export function buildContext(root: string, ignore: string): string[] {
   const kept = (path: string): boolean =>
     patterns.reduce((keep, line) => {
       const pattern = line.replace('!', '');
-      const matches = pattern === '*' || matchesGlob(path, pattern) || path.startsWith(`${pattern}/`);
+      const matches = pattern === '*' || matchesGlob(path, pattern) || matchesGlob(path, `${pattern}/**`);
       return matches ? line.startsWith('!') : keep;
     }, true);
   // Folders that no pattern includes are not read: node_modules has many files.
