@@ -149,6 +149,17 @@ describe('texts of SQL', () => {
       'rewrap-secrets.ts countSealed',
       'rewrap-secrets.ts readBatch',
       'rewrap-secrets.ts writeBatch',
+      // Numbers of parameters, names of tables and columns, codes of the timeline, which are constants.
+      'search-sources.ts address',
+      'search-sources.ts byId',
+      'search-sources.ts byKey',
+      'search-sources.ts notificationsOf',
+      'search-sources.ts reason',
+      'search-sources.ts topicDeliveriesOf',
+      // Conditions with the numbers of their parameters; names of common table expressions.
+      'search-statement.ts deliveryConditions',
+      'search-statement.ts notificationConditions',
+      'search-statement.ts searchStatement',
       // Parts of one statement, which are constants.
       'selected-templates.ts headsOfOwner',
     ]);

@@ -19,6 +19,7 @@ import { RunningJobsStore } from './stores/jobs/running-jobs.store.js';
 import { MailboxStore } from './stores/mailbox.store.js';
 import { NotificationsStore } from './stores/notifications/notifications.store.js';
 import { PlannedDeliveriesStore } from './stores/notifications/planned-deliveries.store.js';
+import { DeliverySearchStore } from './stores/notifications/search/delivery-search.store.js';
 import { OperationsStore } from './stores/operations.store.js';
 import { OverviewStore } from './stores/overview.store.js';
 import { PreferenceRulesStore } from './stores/preferences/preference-rules.store.js';
@@ -108,6 +109,7 @@ const plainStores = [
   JobsStore,
   MailboxStore,
   NotificationsStore,
+  DeliverySearchStore,
   OverviewStore,
   PartitionsStore,
   PoisonMessagesStore,

@@ -51,6 +51,9 @@ export type { NotificationFilter } from './stores/notifications/notification-lis
 export type { NotificationWithDeliveries } from './stores/notifications/notification-select.js';
 export { NotificationsStore, type TimelineEntry } from './stores/notifications/notifications.store.js';
 export { PlannedDeliveriesStore } from './stores/notifications/planned-deliveries.store.js';
+export type { DeliveryFilter } from './stores/notifications/search/delivery-filter.js';
+export { DeliverySearchStore, type SearchPage } from './stores/notifications/search/delivery-search.store.js';
+export type { FoundDelivery } from './stores/notifications/search/search-statement.js';
 export { OperationsStore } from './stores/operations.store.js';
 export { OverviewStore } from './stores/overview.store.js';
 export { type PreferenceRules, PreferenceRulesStore } from './stores/preferences/preference-rules.store.js';

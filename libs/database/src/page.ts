@@ -46,6 +46,15 @@ export function afterIdCursor(cursor: string | undefined): string | null {
   return id;
 }
 
+/** The same for a pair of ids. Throws `validation_failed` for any other text. */
+export function afterIdsCursor(cursor: string | undefined): [string, string] | null {
+  const text = afterCursor(cursor);
+  if (text === null) return null;
+  const [first, second, ...more] = text.split(':');
+  if (!isId(first!) || !isId(second ?? '') || more.length > 0) throw badCursor(cursor);
+  return [first!, second!];
+}
+
 function badCursor(cursor: string | undefined): DomainError {
   const message = `must be a next_cursor of an earlier response, got ${JSON.stringify(cursor)}`;
   return new DomainError('validation_failed', message, { errors: [{ pointer: '?cursor', code: 'invalid', message }] });

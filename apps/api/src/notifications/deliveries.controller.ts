@@ -1,14 +1,15 @@
-import { Body, Controller, Get, HttpCode, Param, Post, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { NotificationsStore, ReceiptsStore } from '#database';
+import { type DeliveryFilter, DeliverySearchStore, NotificationsStore, ReceiptsStore } from '#database';
 import { DomainError, notFound } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
-import { idParam } from '../http/schemas.js';
-import { type TimelineView, toTimelineView } from './notification-view.js';
-import { timelineView } from './notification-view.schema.js';
+import { idParam, listView } from '../http/schemas.js';
+import { type SearchQuery, searchQuery } from './notification-query.schema.js';
+import { type TimelineView, toFoundDeliveryView, toTimelineView } from './notification-view.js';
+import { foundDeliveriesView, timelineView } from './notification-view.schema.js';
 
 const settleBody = z
   .strictObject({
@@ -27,7 +28,24 @@ export class DeliveriesController {
   constructor(
     private readonly notifications: NotificationsStore,
     private readonly receipts: ReceiptsStore,
+    private readonly searches: DeliverySearchStore,
   ) {}
+
+  @Get()
+  @RequireApiKey('notifications:read')
+  @Answers({
+    summary: 'Search deliveries, newest first',
+    status: 200,
+    schema: foundDeliveriesView,
+    errors: ['validation_failed'],
+  })
+  async list(@CurrentCaller() caller: Caller, @Query({ schema: searchQuery }) query: SearchQuery) {
+    const page = await this.searches.search(caller.tenantId, filterOf(query), query);
+    return {
+      ...listView(page, toFoundDeliveryView),
+      searched_until: page.searchedUntil?.toISOString() ?? null,
+    };
+  }
 
   @Get(':id')
   @RequireApiKey('notifications:read')
@@ -61,4 +79,20 @@ export class DeliveriesController {
       throw new DomainError('conflict', `Only a delivery in state unknown can be settled; this one is ${before}.`);
     return await this.get(caller, { id });
   }
+}
+
+function filterOf(query: SearchQuery): DeliveryFilter {
+  return {
+    recipientId: query.recipient_id,
+    address: query.address,
+    channel: query.channel,
+    states: query.state,
+    reason: query.reason,
+    category: query.category,
+    notificationId: query.notification_id,
+    template: query.template,
+    providerAccountId: query.provider_account_id,
+    createdFrom: query.created_from === undefined ? undefined : new Date(query.created_from),
+    createdTo: query.created_to === undefined ? undefined : new Date(query.created_to),
+  };
 }

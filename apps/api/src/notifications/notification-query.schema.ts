@@ -1,6 +1,14 @@
 import { z } from 'zod';
-import { channelIds, deliveryStates, notificationStatuses } from '#domain';
-import { filteredPage, flag, recipientId, time, topicKey } from '../http/schemas.js';
+import {
+  channelIds,
+  type DeliveryState,
+  deliveryStates,
+  failedReasons,
+  notificationStatuses,
+  suppressedReasons,
+  waitingReasons,
+} from '#domain';
+import { filteredPage, flag, id, recipientId, time, topicKey } from '../http/schemas.js';
 
 const channel = z.enum(channelIds, { error: `must be one of ${channelIds.join(', ')}` });
 const label = z.string().min(1).max(255);
@@ -56,3 +64,35 @@ export const listQuery = filteredPage({
 export type ListQuery = z.infer<typeof listQuery>;
 
 export const deliveriesQuery = filteredPage({ state: z.enum(deliveryStates).optional() });
+
+const anyState = deliveryStates.join('|');
+const reasons = [...new Set([...waitingReasons, ...suppressedReasons, ...failedReasons])];
+
+export const searchQuery = filteredPage({
+  recipient_id: recipientId.optional(),
+  address: z
+    .string()
+    .min(1)
+    .max(320)
+    .optional()
+    .meta({
+      description:
+        'An e-mail address, a phone number or another address, exactly or in lower case: one that the send named, or ' +
+        'the one that the profile has now. Tokens of devices are not searched',
+    }),
+  channel: channel.optional(),
+  state: z
+    .string()
+    .regex(new RegExp(`^(${anyState})(,(${anyState}))*$`), `must be one or more of ${deliveryStates.join(', ')}`)
+    .transform((text) => text.split(',') as DeliveryState[])
+    .optional()
+    .meta({ description: 'One or several, separated by commas', examples: ['failed,bounced'] }),
+  reason: z.enum(reasons).optional(),
+  category: label.optional(),
+  notification_id: id.optional(),
+  template: label.optional().meta({ description: 'The id or the key of a template' }),
+  provider_account_id: id.optional(),
+  created_from: time.optional().meta({ description: 'Inclusive. The time in the id of a delivery counts' }),
+  created_to: time.optional().meta({ description: 'Exclusive' }),
+});
+export type SearchQuery = z.infer<typeof searchQuery>;

@@ -25,6 +25,26 @@ export const deliveryView = z
   })
   .meta({ id: 'Delivery' });
 
+export const foundDeliveryView = deliveryView
+  .extend({
+    notification_id: id,
+    category: z.string(),
+    type: z.string().nullable(),
+    template_id: z.string().nullable().meta({ description: 'The id or the key, as the send named it' }),
+    subject: z.string().nullable().meta({ description: 'Of inline content' }),
+  })
+  .meta({ id: 'FoundDelivery' });
+
+export const foundDeliveriesView = z.object({
+  data: z.array(foundDeliveryView),
+  next_cursor: z.string().nullable(),
+  searched_until: at.meta({
+    description:
+      'Set if the page is short because a search examines a limited number of deliveries. All later ones were ' +
+      'searched; next_cursor continues with the earlier ones',
+  }),
+});
+
 export const notificationView = z
   .object({
     id,

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import type { DeliveryRow, FirstAnswer, NotificationRow, TimelineEntry } from '#database';
+import type { DeliveryRow, FirstAnswer, FoundDelivery, NotificationRow, TimelineEntry } from '#database';
 import type { NotificationCounter } from '#domain';
-import type { deliveryView, notificationView, timelineView } from './notification-view.schema.js';
+import type { deliveryView, foundDeliveryView, notificationView, timelineView } from './notification-view.schema.js';
 
 export type NotificationView = z.infer<typeof notificationView>;
 export type DeliveryView = z.infer<typeof deliveryView>;
@@ -100,6 +100,17 @@ export function toDeliveryView(delivery: DeliveryRow): DeliveryView {
     delivered_at: text(delivery.deliveredAt),
     complained_at: text(delivery.complainedAt),
     opened_at: text(delivery.openedAt),
+  };
+}
+
+export function toFoundDeliveryView(delivery: FoundDelivery): z.infer<typeof foundDeliveryView> {
+  return {
+    ...toDeliveryView(delivery),
+    notification_id: delivery.notificationId,
+    category: delivery.category,
+    type: delivery.type,
+    template_id: delivery.templateId,
+    subject: delivery.subject,
   };
 }
 

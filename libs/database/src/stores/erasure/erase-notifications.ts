@@ -49,6 +49,9 @@ with ${lockedDigests(deliveryIds(of))}, deleted_due_rows as materialized (
 ), changed_deliveries as (
   select tenant_id, notification_id, state from erased_deliveries where is_changed
 ), updated_notifications as (${updateCounters(ERASE_MOVES)}
+), log_entries as (
+  insert into delivery_log (tenant_id, delivery_id, id, code)
+  select tenant_id, id, gen_random_uuid(), state from erased_deliveries where is_changed
 ), noted as (
   update erasures e set
     addresses = array(
