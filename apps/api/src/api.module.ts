@@ -12,6 +12,7 @@ import { KafkaIntakeModule } from './kafka-intake/kafka-intake.module.js';
 import { MailboxModule } from './mailbox/mailbox.module.js';
 import { NotificationsModule } from './notifications/notifications.module.js';
 import { OperatorModule } from './operator/operator.module.js';
+import { OwnApiKeyModule } from './own-api-key/own-api-key.module.js';
 import { PreferencesModule } from './preferences/preferences.module.js';
 import { ProviderAccountsModule } from './provider-accounts/provider-accounts.module.js';
 import { QuotaModule } from './quota/quota.module.js';
@@ -42,6 +43,7 @@ export class ApiModule {
         ProviderAccountsModule,
         CategoriesModule,
         QuotaModule,
+        OwnApiKeyModule,
         PreferencesModule,
         SuppressionsModule,
         TopicsModule,

@@ -18,7 +18,7 @@ export { sealedColumns } from './secrets/sealed-columns.js';
 export { SecretBox, type SecretPlace, WrongMasterKey } from './secrets/secret-box.js';
 export { ServerTooOld } from './server-version.js';
 export type { Sql, Statement } from './statement.js';
-export { type ApiKey, ApiKeysStore, type KeyHash, type KnownKey } from './stores/api-keys.store.js';
+export { type ApiKey, ApiKeysStore, type DescribedKey, type KeyHash, type KnownKey } from './stores/api-keys.store.js';
 export { type AuditEntry, type AuditFilter, AuditStore } from './stores/audit/audit.store.js';
 export type { AuditNote } from './stores/audit/audit-entry.js';
 export { type BacklogFigures, BacklogFiguresStore } from './stores/backlog-figures.store.js';

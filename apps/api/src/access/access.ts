@@ -13,6 +13,9 @@ export const Public = (): MethodDecorator => access({ kind: 'public' });
 /** A tenant's API key with this scope. The OpenAPI document names the scope too. */
 export const RequireApiKey = (scope: Scope): MethodDecorator =>
   access({ kind: 'tenant', scope }, ApiSecurity('tenant', [scope]));
+/** Any API key, whatever its scopes. */
+export const RequireAnyApiKey = (): MethodDecorator =>
+  access({ kind: 'tenant', scope: null }, ApiSecurity('tenant', []));
 /** The operator's token. */
 export const RequireOperator = (): MethodDecorator => access({ kind: 'operator' }, ApiSecurity('operator'));
 /** A recipient's token, or a tenant's key and X-Recipient-ID. */

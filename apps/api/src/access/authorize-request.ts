@@ -60,7 +60,7 @@ export class AuthorizeRequest {
   private async tenant(
     request: CarillonRequest,
     reply: FastifyReply,
-    scope: string,
+    scope: string | null,
     recipientId: string | null,
   ): Promise<void> {
     const key = await this.authenticator.authenticate(apiKeyOf(request), request.ip);
@@ -177,9 +177,10 @@ export function checkAddress({ allowedIps }: KnownKey, address: string | null): 
 }
 
 /** Throws `forbidden` for a suspended tenant or a missing scope. */
-export function checkKey(key: KnownKey, scope: string): void {
+export function checkKey(key: KnownKey, scope: string | null): void {
   if (key.tenantStatus === 'suspended') throw new DomainError('forbidden', 'This tenant is suspended.');
-  if (!key.scopes.has(scope)) throw new DomainError('forbidden', `This API key lacks the scope ${scope}.`);
+  if (scope !== null && !key.scopes.has(scope))
+    throw new DomainError('forbidden', `This API key lacks the scope ${scope}.`);
 }
 
 /** Throws `rate_limited` if the request was not granted. */

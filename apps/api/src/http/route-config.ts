@@ -10,7 +10,8 @@ import type { BodyLimits } from './body-shape.js';
 /** The access rule of a route. Required: AccessGuard rejects routes without one. */
 export type Access =
   | { kind: 'public' }
-  | { kind: 'tenant'; scope: Scope }
+  /** Null: every key may use it. */
+  | { kind: 'tenant'; scope: Scope | null }
   | { kind: 'operator' }
   /** A recipient token, or an API key with X-Recipient-ID. */
   | { kind: 'recipient'; scope: Scope };

@@ -34,6 +34,10 @@ export interface KnownKey {
   settings: TenantSettings;
 }
 
+export interface DescribedKey extends Pick<ApiKey, 'tenantId' | 'name' | 'mode' | 'scopes' | 'expiresAt'> {
+  tenantName: string;
+}
+
 /** The random parts of a key as they are stored. */
 export interface KeyHash {
   keyId: string;
@@ -149,6 +153,18 @@ export class ApiKeysStore {
       values: [keyIds],
     });
     return new Map(rows.map((row) => [row.key_id, toKnownKey(row)]));
+  }
+
+  /** A key as its owner may see it; null if it was revoked meanwhile. Index: api_keys_key_id_key. */
+  async describe(keyId: string): Promise<DescribedKey | null> {
+    const [row] = await this.database.platform.query<DescribedKey>({
+      name: 'describe_api_key',
+      text: `select coalesce(t.test_of, t.id) as "tenantId", t.name as "tenantName", k.name, k.mode, k.scopes,
+                    k.expires_at as "expiresAt"
+             from api_keys k join tenants t on t.id = k.tenant_id where k.key_id = $1 and k.revoked_at is null`,
+      values: [keyId],
+    });
+    return row ?? null;
   }
 
   /** Sets the time of last use. Index: api_keys_key_id_key. */
