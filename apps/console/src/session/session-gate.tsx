@@ -13,21 +13,22 @@ const KEY = ['session'];
 export function SessionGate({ children }: { children: ReactNode }) {
   const queryClient = useQueryClient();
   const { data, error, refetch } = useQuery({ queryKey: KEY, queryFn: readSession, staleTime: 60_000 });
-  const actions = useMemo<SessionActions>(
-    () => ({
+  const actions = useMemo<SessionActions>(() => {
+    // The session itself stays in the cache: this component would not see the change of a query that was removed.
+    const forget = () => queryClient.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== KEY[0] });
+    return {
       signIn: async (credentials) => {
         const session = await signIn(credentials);
-        queryClient.clear();
+        forget();
         queryClient.setQueryData(KEY, session);
       },
       signOut: async () => {
         await signOut();
-        queryClient.clear();
         await queryClient.invalidateQueries({ queryKey: KEY });
+        forget();
       },
-    }),
-    [queryClient],
-  );
+    };
+  }, [queryClient]);
 
   useEffect(
     () =>
