@@ -8,7 +8,11 @@ import { Audited, CurrentAudit } from '../audit/audited.js';
 import { Answers } from '../http/answers.js';
 import { listOf, listView } from '../http/schemas.js';
 import { ManageTemplates } from '../templates/manage-templates.js';
+import { PreviewTemplate } from '../templates/preview-template.js';
 import {
+  type DraftBody,
+  draftBody,
+  draftView,
   platformTemplatesQuery,
   rollbackBody,
   selectorQuery,
@@ -33,6 +37,7 @@ export class PlatformTemplatesController {
   constructor(
     private readonly templates: TemplatesStore,
     private readonly manage: ManageTemplates,
+    private readonly preview: PreviewTemplate,
   ) {}
 
   @Post()
@@ -52,6 +57,20 @@ export class PlatformTemplatesController {
     const created = await this.manage.create(PLATFORM_TENANT_ID, body, { audit, defaultLocale: null });
     reply.header('Location', `/internal/templates/${created.id}`);
     return toTemplateView(created);
+  }
+
+  @Post('preview')
+  @HttpCode(200)
+  @RequireOperator()
+  @Answers({
+    summary: 'Render a version of a template of the platform that is not stored',
+    operationId: 'PlatformTemplates_previewDraft',
+    status: 200,
+    schema: draftView,
+    errors: ['validation_failed', 'render_error'],
+  })
+  async previewDraft(@Body({ schema: draftBody }) body: DraftBody) {
+    return await this.preview.draft(PLATFORM_TENANT_ID, body, null);
   }
 
   @Get()

@@ -27,7 +27,7 @@ export class CheckTemplate {
     // Reported together with the others.
     const { key, channel, locale, kind } = place;
     const including = { key, channel, locale, kind, layout: version.layout, uses };
-    throw validationFailed([...errors, ...(await this.templates.includeErrors(owner, including, write))]);
+    throw validationFailed([...errors, ...(await this.templates.included(owner, including, write)).faults]);
   }
 
   private async schemaErrors(owner: string, version: Omit<NewVersion, 'uses'>): Promise<FieldError[]> {

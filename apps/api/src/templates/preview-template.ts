@@ -14,6 +14,9 @@ import {
 } from '#domain';
 import { Composed, TemplateFault, TemplateRenderer } from '#templates';
 import type { Caller } from '../access/access.js';
+import { validationFailed } from '../http/request-schema.pipe.js';
+import { CheckContent } from './check-content.js';
+import type { DraftBody } from './template.schema.js';
 
 export interface PreviewRequest {
   idOrKey: string;
@@ -25,11 +28,14 @@ export interface PreviewRequest {
   payload: Record<string, unknown>;
 }
 
+type Renderable = Pick<Template, 'channel' | 'locale' | 'kind' | 'content' | 'includes'>;
+
 /** Renders a template as a send would, without sending. */
 @Injectable()
 export class PreviewTemplate {
   constructor(
     private readonly templates: TemplatesStore,
+    private readonly contentChecks: CheckContent,
     private readonly renderer: TemplateRenderer,
   ) {}
 
@@ -38,14 +44,44 @@ export class PreviewTemplate {
     const template = await this.find(caller, request);
     const { channel, locale, version, samplePayload } = template;
     const payload = Object.keys(request.payload).length > 0 ? request.payload : (samplePayload ?? {});
+    return { version, ...(await this.render(caller.tenantId, { ...template, channel, locale }, payload)) };
+  }
+
+  /** Renders what is not stored. Throws `validation_failed` with all errors of the sources, and `render_error`. */
+  async draft(owner: string, draft: DraftBody, defaultLocale: string | null) {
+    const { key = '', channel, locale, kind, content, layout = null, payload } = draft;
+    const { errors, uses } = await this.contentChecks.stored(owner, draft, content);
+    const including = { key, channel, locale, kind, layout, uses };
+    const { includes, faults } = await this.templates.included(owner, including, { defaultLocale });
+    const schemaErrors = this.schemaErrors(draft);
+    if (errors.length + faults.length + schemaErrors.length > 0)
+      throw validationFailed([...errors, ...faults, ...schemaErrors]);
+    const rendered = await this.render(owner, { channel, locale, kind, content, includes }, payload);
+    return { ...rendered, payload_errors: await this.payloadErrors(owner, draft) };
+  }
+
+  private schemaErrors({ payload_schema: schema }: DraftBody): FieldError[] {
+    if (!schema) return [];
+    const faults = this.renderer.payloads.schemaFaults(schema);
+    const code = 'payload_schema';
+    return faults.map(({ pointer, message }) => ({ pointer: `/payload_schema${pointer}`, code, message }));
+  }
+
+  private async payloadErrors(owner: string, { payload_schema: schema, payload }: DraftBody): Promise<FieldError[]> {
+    if (!schema) return [];
+    const faults = await this.renderer.payloads.faults(owner, [JSON.stringify(schema)], payload);
+    return faults.map((fault) => ({ ...fault, pointer: `/payload${fault.pointer}` }));
+  }
+
+  private async render(owner: string, version: Renderable, payload: Record<string, unknown>) {
+    const { channel, locale } = version;
     try {
-      const composed = composedOf(template);
-      const message = await this.renderer.render(channelOf(channel), composed, [payload], caller.tenantId);
+      const message = await this.renderer.render(channelOf(channel), composedOf(version), [payload], owner);
       // The limit of every tenant. Checked first because counting the segments of a longer text takes too long.
       const tooLong = messageFaultOf(channelOf(channel), message, { smsMaxSegments: MOST_SMS_SEGMENTS });
       if (tooLong) throw new TemplateFault(tooLong);
       const sms = channel === 'sms' ? { sms: smsSegments(String(message['text'])) } : {};
-      return { channel, locale, version, message, ...sms };
+      return { channel, locale, message, ...sms };
     } catch (error) {
       throw error instanceof TemplateFault ? renderError(error) : error;
     }
@@ -72,7 +108,7 @@ export class PreviewTemplate {
 }
 
 /** A layout is shown around a placeholder. */
-function composedOf({ kind, content, includes }: Template): Composed {
+function composedOf({ kind, content, includes }: Renderable): Composed {
   if (kind !== 'layout') return new Composed(content, includes);
   const sources = content as Record<string, string>;
   const placeholders = Object.fromEntries(Object.keys(sources).map((field) => [field, '[content]']));

@@ -89,21 +89,45 @@ export const rollbackBody = z
   .strictObject({ version: z.int().min(1).max(2_147_483_647).meta({ description: 'The version to go back to' }) })
   .meta({ id: 'RollbackBody', examples: [{ version: 3 }] });
 
+export const draftBody = z
+  .strictObject({
+    key: key.optional().meta({ description: 'Of a partial: one that includes itself is refused' }),
+    channel,
+    locale: localeTag.default('en'),
+    kind: kind.default('template'),
+    content,
+    payload_schema: versionFields.payload_schema,
+    layout: versionFields.layout,
+    payload: jsonObject.default({}),
+  })
+  .meta({
+    id: 'TemplateDraft',
+    description: 'A version that is not stored, and the payload to render it with',
+    examples: [{ channel: 'sms', content: { text: 'Hello {{name}}' }, payload: { name: 'Alice' } }],
+  });
+export type DraftBody = z.infer<typeof draftBody>;
+
 export const previewBody = z
   .strictObject({ payload: jsonObject.default({}), locale: localeTag.optional() })
   .meta({ id: 'PreviewBody' });
-export const previewView = z
+const rendered = {
+  channel,
+  locale: z.string(),
+  message: jsonObject,
+  sms: z
+    .object({ encoding: z.enum(['gsm7', 'ucs2']), segments: z.int(), units: z.int() })
+    .optional()
+    .meta({ description: 'The segments of the SMS, each of which the vendor charges for' }),
+};
+export const previewView = z.object({ version: z.int(), ...rendered }).meta({ id: 'Preview' });
+export const draftView = z
   .object({
-    channel,
-    locale: z.string(),
-    version: z.int(),
-    message: jsonObject,
-    sms: z
-      .object({ encoding: z.enum(['gsm7', 'ucs2']), segments: z.int(), units: z.int() })
-      .optional()
-      .meta({ description: 'The segments of the SMS, each of which the vendor charges for' }),
+    ...rendered,
+    payload_errors: z
+      .array(z.object({ pointer: z.string(), code: z.string(), message: z.string() }))
+      .meta({ description: 'Why a send with this payload would be refused by the payload schema' }),
   })
-  .meta({ id: 'Preview' });
+  .meta({ id: 'DraftPreview' });
 
 export const templateParam = z.object({ id: z.string().min(1).max(255) });
 const selectorFields = { channel: channel.optional(), locale: localeTag.optional() };

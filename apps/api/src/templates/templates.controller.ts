@@ -11,6 +11,9 @@ import { listOf, listView } from '../http/schemas.js';
 import { ManageTemplates } from './manage-templates.js';
 import { PreviewTemplate } from './preview-template.js';
 import {
+  type DraftBody,
+  draftBody,
+  draftView,
   previewBody,
   previewView,
   rollbackBody,
@@ -62,6 +65,20 @@ export class TemplatesController {
     const created = await this.manage.create(caller.tenantId, body, writeOf(caller, audit));
     reply.header('Location', `/api/v1/templates/${created.id}`);
     return toTemplateView(created);
+  }
+
+  @Post('preview')
+  @HttpCode(200)
+  @RequireApiKey('templates:read')
+  @Answers({
+    summary: 'Render a version that is not stored',
+    operationId: 'Templates_previewDraft',
+    status: 200,
+    schema: draftView,
+    errors: ['validation_failed', 'render_error'],
+  })
+  async previewDraft(@CurrentCaller() { tenantId, settings }: Caller, @Body({ schema: draftBody }) body: DraftBody) {
+    return await this.previewTemplate.draft(tenantId, body, settings.locale ?? null);
   }
 
   @Get()

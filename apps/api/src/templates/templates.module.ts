@@ -23,7 +23,7 @@ import { TemplatesController } from './templates.controller.js';
     { provide: TemplateRenderer, inject: [CONFIG], useFactory: makeRenderer },
     { provide: KnownTemplates, inject: [TemplatesStore, BUS], useFactory: makeKnownTemplates },
   ],
-  exports: [CheckContent, CheckPayload, KnownTemplates, ManageTemplates, TemplateRenderer],
+  exports: [CheckContent, CheckPayload, KnownTemplates, ManageTemplates, PreviewTemplate, TemplateRenderer],
 })
 export class TemplatesModule implements OnApplicationShutdown {
   constructor(private readonly renderer: TemplateRenderer) {}

@@ -1,9 +1,9 @@
-import { type ChannelId, DomainError, type FieldError, type Includes, newId, PLATFORM_TENANT_ID } from '#domain';
+import { type ChannelId, DomainError, type Includes, newId, PLATFORM_TENANT_ID } from '#domain';
 import type { Database, PrismaScope } from '../../database.js';
 import { Prisma } from '../../generated/client.js';
 import { newestFirst, type Page, type PageRequest, toPage } from '../../page.js';
 import { type AuditNote, writeAudit } from '../audit/audit-entry.js';
-import { gatherIncludes, type Including } from './gather-includes.js';
+import { type Gathered, gatherIncludes, type Including } from './gather-includes.js';
 import { StoredParts } from './stored-parts.js';
 import type { NewVersion, Template, TemplatePlace, TemplateSelector, TemplateVersion, VersionKey } from './template.js';
 import { checkUnused, republishDependents } from './template-dependents.js';
@@ -153,15 +153,15 @@ export class TemplatesStore {
     });
   }
 
-  /** The errors of what a new version includes, which writing it would throw. */
-  async includeErrors(
+  /** What a new version would include, with the errors that writing it would throw. */
+  async included(
     tenantId: string,
     including: Including,
     { defaultLocale }: Pick<TemplateWrite, 'defaultLocale'>,
-  ): Promise<FieldError[]> {
+  ): Promise<Gathered> {
     return await this.database.forTenant(tenantId, async (prisma) => {
       const parts = new StoredParts(prisma, { tenantId, channel: including.channel, defaultLocale });
-      return (await gatherIncludes(parts, including)).faults;
+      return await gatherIncludes(parts, including);
     });
   }
 
