@@ -1,4 +1,4 @@
-import { Carillon } from '#client';
+import { Carillon, CarillonError, type Problem } from '#client';
 
 /** Tells the API that the cookie of this request was sent by the console, and not because of another site's page. */
 const FROM_CONSOLE = 'X-Carillon-Console';
@@ -16,6 +16,19 @@ export function connect(tenantId: string | null): Carillon {
     timeoutMs: 15_000,
     fetch: (request) => fetch(withHeaders(request, tenantId)),
   });
+}
+
+/** Throws `CarillonError`, as the client does. */
+export async function requestWithoutLimit(request: Request, tenantId: string | null): Promise<Response> {
+  const response = await fetch(withHeaders(request, tenantId)).catch((error: Error) => {
+    if (request.signal.aborted) throw error;
+    throw new CarillonError({ code: 'network_error', detail: error.message, cause: error });
+  });
+  if (response.ok) return response;
+  const { status } = response;
+  const problem = (await response.json().catch(() => ({}))) as Partial<Problem>;
+  const { code = 'unexpected_answer', detail = `status ${status}`, errors, request_id: requestId } = problem;
+  throw new CarillonError({ code, detail, status, errors, requestId });
 }
 
 /** For answers that the client does not read, such as downloads. */

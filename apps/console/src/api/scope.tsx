@@ -2,13 +2,15 @@ import { keepPreviousData, type UseQueryResult, useMutation, useQuery, useQueryC
 import { createContext, type ReactNode, useContext, useMemo } from 'react';
 import type { Carillon } from '#client';
 import { notifyDone, notifyFailure } from '../page/toasts';
-import { connect } from './connection';
+import { connect, requestWithoutLimit } from './connection';
 
 /** Whose data the views below show. */
 export interface Scope {
   /** Null on the operator's own pages. */
   tenantId: string | null;
   carillon: Carillon;
+  /** For downloads, and for calls that may take minutes: has no time limit. Throws `CarillonError`. */
+  request(path: string, init?: RequestInit): Promise<Response>;
   /** The path of a view, such as `/deliveries`, as a link inside the console. */
   linkTo(path: string): string;
 }
@@ -25,8 +27,13 @@ interface ScopeProps {
 export function ScopeProvider({ tenantId, isOwnTenant = false, children }: ScopeProps) {
   const scope = useMemo(() => {
     const base = tenantId === null ? '/platform' : `/t/${tenantId}`;
-    const carillon = connect(isOwnTenant ? null : tenantId);
-    return { tenantId, carillon, linkTo: (path: string) => base + path };
+    const named = isOwnTenant ? null : tenantId;
+    return {
+      tenantId,
+      carillon: connect(named),
+      request: (path: string, init: RequestInit = {}) => requestWithoutLimit(new Request(path, init), named),
+      linkTo: (path: string) => base + path,
+    };
   }, [tenantId, isOwnTenant]);
   return <ScopeContext value={scope}>{children}</ScopeContext>;
 }

@@ -22,6 +22,13 @@ export const tenantViews: readonly View[] = [
     scope: 'notifications:read',
     component: lazy(() => import('../views/notifications/notifications')),
   },
+  {
+    path: '/recipients',
+    label: 'Recipients',
+    group: 'Audience',
+    scope: 'recipients:read',
+    component: lazy(() => import('../views/recipients/recipients')),
+  },
 ];
 
 /** Views of the operator, over all tenants. */

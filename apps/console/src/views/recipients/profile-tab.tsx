@@ -1,0 +1,138 @@
+import { Alert, Autocomplete, Button, Group, Paper, SimpleGrid, Stack, TextInput } from '@mantine/core';
+import { type FormEvent, useState } from 'react';
+import type { RecipientsGetResponse } from '#client';
+import { failureOf } from '../../api/failures';
+import { useAction } from '../../api/scope';
+import { Fields } from '../../page/fields';
+import { JsonField, parseObject, toJsonText } from '../../page/json-field';
+import { LoadError } from '../../page/load-error';
+import { Loaded } from '../../page/page';
+import { Time } from '../../page/time';
+import { UnsavedChanges } from '../../page/unsaved-changes';
+import { useScope } from '../../session/session';
+import { changeOf, formOf, type ProfileForm } from './profile-change';
+import { useProfile } from './read-profile';
+
+const LOCALES = ['ar', 'de', 'en', 'en-GB', 'es', 'fr', 'fr-CA', 'it', 'ja', 'nl', 'pl', 'pt', 'pt-BR', 'zh'];
+const ZONES = ['UTC', ...Intl.supportedValuesOf('timeZone')];
+
+const FIELDS: { name: keyof ProfileForm; label: string; description: string; choices?: string[] }[] = [
+  { name: 'email', label: 'E-mail', description: 'Where e-mails go' },
+  { name: 'phone', label: 'Phone', description: 'E.164, such as +15005550000' },
+  { name: 'locale', label: 'Locale', description: 'The language of templates, such as fr-CA', choices: LOCALES },
+  { name: 'timezone', label: 'Time zone', description: 'For quiet hours and digests', choices: ZONES },
+];
+
+export function ProfileTab({ id }: { id: string }) {
+  const profile = useProfile(id);
+  return (
+    <Loaded query={profile}>
+      {(data) => (
+        <Stack>
+          {data === null && (
+            <Alert color="blue" title="No profile is stored" maw={720}>
+              In-app messages and preferences need none. E-mails and text messages need an address.
+            </Alert>
+          )}
+          <ProfileEditor key={data?.updated_at ?? 'new'} id={id} profile={data} />
+        </Stack>
+      )}
+    </Loaded>
+  );
+}
+
+function ProfileEditor({ id, profile }: { id: string; profile: RecipientsGetResponse | null }) {
+  const mayWrite = useScope('recipients:write');
+  const [form, setForm] = useState(() => formOf(profile));
+  const [text, setText] = useState(() => toJsonText(profile?.attributes ?? {}));
+  const attributes = parseObject(text);
+  const isValid = typeof attributes !== 'string';
+  const change = changeOf(profile, form, isValid ? attributes : {});
+  const isChanged = Object.keys(change).length > 0 || !isValid;
+  const save = useAction<void, unknown>({
+    run: (carillon) =>
+      profile === null
+        ? carillon.recipients.put({ path: { id }, body: change })
+        : carillon.recipients.patch({ path: { id }, body: change }),
+    done: profile === null ? 'The profile is created' : 'The profile is saved',
+    changes: ['recipients'],
+    quiet: true,
+  });
+  const faults = save.error ? failureOf(save.error).fields : {};
+  const rest = Object.keys(faults).length === 0;
+
+  function submit(event: FormEvent): void {
+    event.preventDefault();
+    if (isValid) save.mutate();
+  }
+
+  return (
+    <form onSubmit={submit} aria-label="Profile">
+      <UnsavedChanges when={isChanged && !save.isPending && !save.isSuccess} />
+      <Stack maw={860}>
+        <Paper withBorder p="md">
+          <SimpleGrid cols={{ base: 1, sm: 2 }}>
+            {FIELDS.map(({ name, label, description, choices }) => {
+              const props = {
+                label,
+                description,
+                value: form[name],
+                readOnly: !mayWrite,
+                error: faults[`/${name}`],
+              };
+              const change = (value: string): void => setForm({ ...form, [name]: value });
+              return choices ? (
+                <Autocomplete key={name} {...props} data={choices} limit={20} onChange={change} />
+              ) : (
+                <TextInput key={name} {...props} onChange={(event) => change(event.currentTarget.value)} />
+              );
+            })}
+          </SimpleGrid>
+          <Stack mt="md">
+            <JsonField
+              label="Attributes"
+              description="Your own values as JSON. Templates read them as {{recipient.name}}."
+              value={text}
+              onChange={setText}
+              readOnly={!mayWrite}
+              error={faultAt(faults, '/attributes')}
+            />
+          </Stack>
+        </Paper>
+        {save.error && rest && <LoadError error={save.error} />}
+        {profile && (
+          <Fields
+            fields={[
+              ['Created', <Time key="created" value={profile.created_at} />],
+              ['Changed', <Time key="changed" value={profile.updated_at} />],
+            ]}
+          />
+        )}
+        {mayWrite && (
+          <Group>
+            <Button type="submit" loading={save.isPending} disabled={!isValid || (!isChanged && profile !== null)}>
+              {profile === null ? 'Create the profile' : 'Save'}
+            </Button>
+            {isChanged && profile !== null && (
+              <Button
+                variant="default"
+                onClick={() => {
+                  setForm(formOf(profile));
+                  setText(toJsonText(profile.attributes));
+                }}
+              >
+                Discard changes
+              </Button>
+            )}
+          </Group>
+        )}
+      </Stack>
+    </form>
+  );
+}
+
+/** The fault of the field or of something inside it. */
+function faultAt(faults: Record<string, string>, pointer: string): string | undefined {
+  const found = Object.entries(faults).find(([at]) => at === pointer || at.startsWith(`${pointer}/`));
+  return found && `${found[0].slice(pointer.length + 1)} ${found[1]}`.trim();
+}
