@@ -53,8 +53,8 @@ export function EraseRecipient({ id }: { id: string }) {
             leftSection={<IconTrash size={16} aria-hidden />}
             title={`Erase ${id}?`}
             text={
-              'All personal data of this recipient is deleted now. It cannot be undone. It takes about 20 seconds for ' +
-              '100,000 deliveries; if this page is closed, a worker completes what has begun.'
+              'All personal data of this recipient is deleted now. It cannot be undone. It takes about 20 seconds ' +
+              'for 100,000 deliveries; if this page is closed, a worker completes what has begun.'
             }
             confirm="Erase"
             typed={id}

@@ -10,7 +10,7 @@ export function formOf(profile: RecipientsGetResponse | null): ProfileForm {
   return { email: email!, phone: phone!, locale: locale!, timezone: timezone! };
 }
 
-/** What a PATCH needs to bring the stored profile to the form: only what was changed here, so that others' changes stay. */
+/** The body of a PATCH: only what was changed in the form, so that changes of others stay. */
 export function changeOf(
   profile: RecipientsGetResponse | null,
   form: ProfileForm,

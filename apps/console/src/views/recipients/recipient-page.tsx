@@ -7,7 +7,7 @@ import { Page } from '../../page/page';
 import { useSession } from '../../session/session';
 import { AddressesTab } from './addresses-tab';
 import { InboxTab } from './inbox-tab';
-import { PreferencesTab } from './preferences-tab';
+import { PreferencesTab } from './preferences/preferences-tab';
 import { PrivacyTab } from './privacy-tab';
 import { ProfileTab } from './profile-tab';
 import { recipientPath } from './recipient-path';

@@ -1,11 +1,11 @@
 import { Button, Group, Stack, Text, Title } from '@mantine/core';
 import { useState } from 'react';
 import type { Preferences, RecipientPreferencesEffectiveResponse } from '#client';
-import { useAction, useRead } from '../../api/scope';
-import { LoadError } from '../../page/load-error';
-import { Loaded } from '../../page/page';
-import { UnsavedChanges } from '../../page/unsaved-changes';
-import { useScope } from '../../session/session';
+import { useAction, useRead } from '../../../api/scope';
+import { LoadError } from '../../../page/load-error';
+import { Loaded } from '../../../page/page';
+import { UnsavedChanges } from '../../../page/unsaved-changes';
+import { useScope } from '../../../session/session';
 import { PreferenceLink } from './preference-link';
 import { PreferenceMatrix } from './preference-matrix';
 import { QuietHoursEditor } from './quiet-hours-editor';

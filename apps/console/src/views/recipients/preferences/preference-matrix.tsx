@@ -1,7 +1,7 @@
 import { Box, Group, NativeSelect, Paper, Table, Text, Tooltip } from '@mantine/core';
 import { IconCheck, IconLock, IconX } from '@tabler/icons-react';
 import type { Preferences, RecipientPreferencesEffectiveResponse } from '#client';
-import { inWords } from '../../page/state-badge';
+import { inWords } from '../../../page/state-badge';
 import { type Choice, choiceAt, type Place, withChoice } from './preference-choices';
 
 type Category = RecipientPreferencesEffectiveResponse['categories'][number];

@@ -2,10 +2,10 @@ import { Anchor, Button, Modal, Stack, Text } from '@mantine/core';
 import { IconExternalLink } from '@tabler/icons-react';
 import { useState } from 'react';
 import type { RecipientPreferencesLinkResponse } from '#client';
-import { useAction } from '../../api/scope';
-import { Identifier } from '../../page/identifier';
-import { wholeTime } from '../../page/time';
-import { useScope } from '../../session/session';
+import { useAction } from '../../../api/scope';
+import { Identifier } from '../../../page/identifier';
+import { wholeTime } from '../../../page/time';
+import { useScope } from '../../../session/session';
 
 /** A day: it is for looking at the page, not for a message. */
 const TTL_SECONDS = 86_400;
