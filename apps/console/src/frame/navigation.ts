@@ -29,10 +29,23 @@ export const tenantViews: readonly View[] = [
     scope: 'recipients:read',
     component: lazy(() => import('../views/recipients/recipients')),
   },
+  {
+    path: '/dead-letters',
+    label: 'Dead letters',
+    group: 'Watch',
+    scope: 'dead_letters:read',
+    component: lazy(() => import('../views/dead-letters/dead-letters')),
+  },
 ];
 
 /** Views of the operator, over all tenants. */
 export const platformViews: readonly View[] = [
+  {
+    path: '/dead-letters',
+    label: 'Dead letters',
+    group: 'Watch',
+    component: lazy(() => import('../views/platform-dead-letters/platform-dead-letters')),
+  },
   {
     path: '/tenants',
     label: 'Tenants',
