@@ -1,4 +1,4 @@
-import { createTheme } from '@mantine/core';
+import { createTheme, ModalHeader } from '@mantine/core';
 
 /** White on shade 7, for buttons, has a contrast of at least 4.5 (WCAG 2.2, 1.4.3). */
 export const theme = createTheme({
@@ -9,4 +9,8 @@ export const theme = createTheme({
   cursorType: 'pointer',
   fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',
   respectReducedMotion: true,
+  components: {
+    // A `header` in a dialog counts as a second banner of the page.
+    ModalHeader: ModalHeader.extend({ defaultProps: { component: 'div' } as object }),
+  },
 });

@@ -1,5 +1,6 @@
 import { Button, Group, Select, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
+import { useDebouncedCallback, useDisclosure, useMediaQuery } from '@mantine/hooks';
+import { IconFilter } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
 import { type Filter, instant, localTime } from './list-filters';
 
@@ -12,11 +13,28 @@ interface FilterBarProps {
   change: (values: Record<string, string>) => void;
 }
 
+/** On a phone the fields are behind a button, so that the list is on the first screen. */
 export function FilterBar({ filters, values, change }: FilterBarProps) {
+  const isPhone = useMediaQuery('(max-width: 48em)');
+  const [opened, { toggle }] = useDisclosure(false);
   if (filters.length === 0) return null;
-  const isFiltered = filters.some(({ name }) => values[name] !== undefined);
+  const set = filters.filter(({ name }) => values[name] !== undefined).length;
+  const isFiltered = set > 0;
+  const button = (
+    <Button
+      variant="default"
+      size="xs"
+      leftSection={<IconFilter size={14} aria-hidden />}
+      aria-expanded={opened}
+      onClick={toggle}
+    >
+      {isFiltered ? `Filters (${set})` : 'Filters'}
+    </Button>
+  );
+  if (isPhone && !opened) return button;
   return (
-    <Group align="flex-end" gap="xs" role="search">
+    <Group align="flex-end" gap="xs" role="search" flex={1}>
+      {isPhone && button}
       {filters.map((filter) => (
         <FilterField
           key={filter.name}

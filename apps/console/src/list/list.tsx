@@ -89,9 +89,9 @@ export function List<Row>(props: ListProps<Row>) {
 
   return (
     <Stack gap="sm">
-      <Group justify="space-between" align="flex-end">
+      <Group justify="space-between" align="flex-end" wrap="nowrap">
         <FilterBar filters={filters} values={values} change={change} />
-        <Group gap="xs">
+        <Group gap="xs" ml="auto">
           {filters.length > 0 && <SavedFilters list={name} filters={filters} values={values} change={change} />}
           <Tooltip label="Read again">
             <ActionIcon
