@@ -11,6 +11,6 @@ export const theme = createTheme({
   respectReducedMotion: true,
   components: {
     // A `header` in a dialog counts as a second banner of the page.
-    ModalHeader: ModalHeader.extend({ defaultProps: { component: 'div' } as object }),
+    ModalHeader: ModalHeader.extend({ defaultProps: { component: 'div' } as Record<string, string> }),
   },
 });

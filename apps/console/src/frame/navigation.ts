@@ -36,6 +36,13 @@ export const tenantViews: readonly View[] = [
     scope: 'dead_letters:read',
     component: lazy(() => import('../views/dead-letters/dead-letters')),
   },
+  {
+    path: '/webhooks',
+    label: 'Webhooks',
+    group: 'Set-up',
+    scope: 'webhooks:read',
+    component: lazy(() => import('../views/webhooks/webhooks')),
+  },
 ];
 
 /** Views of the operator, over all tenants. */

@@ -1,0 +1,110 @@
+import { Button, Group } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { IconEdit, IconKey } from '@tabler/icons-react';
+import { useState } from 'react';
+import { useNavigate } from 'react-router';
+import { useAction, useScopeOfPage } from '../../api/scope';
+import { ConfirmButton } from '../../page/confirm-button';
+import { SecretDialog } from '../../page/secret-dialog';
+import { wholeTime } from '../../page/time';
+import { EndpointForm } from './endpoint-form';
+import type { Endpoint } from './endpoint-list';
+
+export function EndpointActions({ endpoint }: { endpoint: Endpoint }) {
+  const { id, enabled } = endpoint;
+  const { linkTo } = useScopeOfPage();
+  const navigate = useNavigate();
+  const changes = ['webhooks'];
+  const enable = useAction({
+    run: (carillon, wanted: boolean) => carillon.webhooks.update({ path: { id }, body: { enabled: wanted } }),
+    done: (answer) => (answer.enabled ? 'The endpoint is enabled' : 'The endpoint is disabled'),
+    changes,
+  });
+  const remove = useAction({
+    run: (carillon) => carillon.webhooks.delete({ path: { id } }),
+    done: 'The endpoint is deleted',
+    changes,
+    onDone: () => navigate(linkTo('/webhooks'), { replace: true }),
+  });
+  return (
+    <Group gap="xs">
+      <EditButton endpoint={endpoint} />
+      <RotateButton id={id} />
+      {enabled ? (
+        <ConfirmButton
+          title="Disable this endpoint?"
+          text="It gets no events until it is enabled again. You can send it the missing ones then, for seven days."
+          run={() => enable.mutateAsync(false)}
+        >
+          Disable
+        </ConfirmButton>
+      ) : (
+        <Button loading={enable.isPending} onClick={() => enable.mutate(true)}>
+          Enable
+        </Button>
+      )}
+      <ConfirmButton
+        title="Delete this endpoint?"
+        text="Its waiting deliveries fail. This cannot be undone."
+        typed="delete"
+        run={() => remove.mutateAsync()}
+      >
+        Delete
+      </ConfirmButton>
+    </Group>
+  );
+}
+
+function EditButton({ endpoint }: { endpoint: Endpoint }) {
+  const [opened, { open, close }] = useDisclosure(false);
+  const update = useAction({
+    run: (carillon, body: NonNullable<Parameters<typeof carillon.webhooks.update>[0]['body']>) =>
+      carillon.webhooks.update({ path: { id: endpoint.id }, body }),
+    done: 'The endpoint is changed',
+    changes: ['webhooks'],
+    quiet: true,
+  });
+  return (
+    <>
+      <Button variant="default" leftSection={<IconEdit size={16} aria-hidden />} onClick={open}>
+        Edit
+      </Button>
+      <EndpointForm
+        title="Change the endpoint"
+        confirm="Save"
+        opened={opened}
+        close={close}
+        endpoint={endpoint}
+        save={(body) => update.mutateAsync(body)}
+      />
+    </>
+  );
+}
+
+function RotateButton({ id }: { id: string }) {
+  const [made, setMade] = useState<{ secret: string; old_secret_valid_until: string } | null>(null);
+  const rotate = useAction({
+    run: (carillon) => carillon.webhooks.rotate({ path: { id } }),
+    onDone: setMade,
+  });
+  return (
+    <>
+      <ConfirmButton
+        title="Create a new secret?"
+        text="Calls are signed with the old one too for a day, so that your endpoint can change over."
+        confirm="Create a new secret"
+        color="indigo"
+        leftSection={<IconKey size={16} aria-hidden />}
+        run={() => rotate.mutateAsync()}
+      >
+        Rotate the secret
+      </ConfirmButton>
+      <SecretDialog
+        title="The new secret"
+        secret={made?.secret ?? null}
+        text={made ? `Calls are also signed with the old one until ${wholeTime(made.old_secret_valid_until)}.` : ''}
+        close={() => setMade(null)}
+      />
+    </>
+  );
+}

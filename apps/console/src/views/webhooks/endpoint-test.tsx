@@ -1,0 +1,119 @@
+import { Alert, Anchor, Button, Group, Loader, Stack, Table, Text } from '@mantine/core';
+import { IconSend } from '@tabler/icons-react';
+import { useState } from 'react';
+import { Link } from 'react-router';
+import type { DeliveriesGetResponse } from '#client';
+import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { Loaded } from '../../page/page';
+import { inWords } from '../../page/state-badge';
+import { Time } from '../../page/time';
+import { useScope } from '../../session/session';
+import type { Endpoint } from './endpoint-list';
+
+const LIVE_MS = 700;
+
+/** Sends a test event and shows its attempts until it has ended. */
+export function EndpointTest({ endpoint }: { endpoint: Endpoint }) {
+  const [sent, setSent] = useState<string | null>(null);
+  const mayRead = useScope('notifications:read');
+  const test = useAction({
+    run: (carillon) => carillon.webhooks.test({ path: { id: endpoint.id } }),
+    done: 'A test event is on its way',
+    changes: [`webhook_deliveries ${endpoint.id}`],
+    onDone: ({ delivery_id }) => setSent(delivery_id),
+  });
+  return (
+    <Stack align="flex-start">
+      <Text size="sm">An event of the type webhook.test is sent to {endpoint.url}, signed like any other.</Text>
+      <Button
+        leftSection={<IconSend size={16} aria-hidden />}
+        loading={test.isPending}
+        disabled={!endpoint.enabled}
+        onClick={() => test.mutate()}
+      >
+        Send a test event
+      </Button>
+      {!endpoint.enabled && <Text size="sm">Enable the endpoint first.</Text>}
+      {sent && mayRead && <Result key={sent} id={sent} />}
+    </Stack>
+  );
+}
+
+function Result({ id }: { id: string }) {
+  const { linkTo } = useScopeOfPage();
+  const query = useRead(['deliveries', 'one', id], (carillon) => carillon.deliveries.get({ path: { id } }), {
+    refreshMs: LIVE_MS,
+  });
+  return (
+    <Loaded query={query}>
+      {(delivery) => (
+        <Stack w="100%" role="status">
+          <Verdict delivery={delivery} />
+          <Attempts delivery={delivery} />
+          <Anchor component={Link} to={linkTo(`/deliveries/${id}`)} size="sm">
+            Timeline of this delivery
+          </Anchor>
+        </Stack>
+      )}
+    </Loaded>
+  );
+}
+
+function Verdict({ delivery: { state, reason, attempts } }: { delivery: DeliveriesGetResponse }) {
+  if (state === 'sent' || state === 'delivered')
+    return (
+      <Alert color="green" title="The endpoint has accepted it">
+        It answered with a status from 200 to 299.
+      </Alert>
+    );
+  if (state === 'failed' || state === 'cancelled' || state === 'expired' || state === 'unknown')
+    return (
+      <Alert color="red" title="The endpoint has not accepted it">
+        The delivery is {state}
+        {reason && `: ${inWords(reason)}`}.
+      </Alert>
+    );
+  if (attempts > 0)
+    return (
+      <Alert color="orange" title="The endpoint has not accepted it yet">
+        Carillon tries again. The last attempt below says why it failed.
+      </Alert>
+    );
+  return (
+    <Group gap="xs">
+      <Loader size="xs" aria-hidden />
+      <Text size="sm">Waiting for the answer</Text>
+    </Group>
+  );
+}
+
+function Attempts({ delivery }: { delivery: DeliveriesGetResponse }) {
+  const attempts = delivery.timeline.filter(({ attempt, outcome }) => attempt !== null && outcome !== null);
+  if (attempts.length === 0) return null;
+  return (
+    <Table className="list" withTableBorder>
+      <Table.Thead>
+        <Table.Tr>
+          {['Attempt', 'Outcome', 'Answer', 'Took', 'At'].map((label) => (
+            <Table.Th key={label} scope="col">
+              {label}
+            </Table.Th>
+          ))}
+        </Table.Tr>
+      </Table.Thead>
+      <Table.Tbody>
+        {attempts.map(({ at, attempt, outcome, provider_code, detail, duration_ms }) => (
+          <Table.Tr key={at}>
+            <Table.Td data-label="Attempt">{attempt}</Table.Td>
+            <Table.Td data-label="Outcome">{inWords(outcome ?? '')}</Table.Td>
+            <Table.Td data-label="Answer">{[provider_code, detail].filter(Boolean).join(': ') || '–'}</Table.Td>
+            <Table.Td data-label="Took">{duration_ms === null ? '–' : `${duration_ms} ms`}</Table.Td>
+            <Table.Td data-label="At">
+              <Time value={at} />
+            </Table.Td>
+          </Table.Tr>
+        ))}
+      </Table.Tbody>
+    </Table>
+  );
+}
