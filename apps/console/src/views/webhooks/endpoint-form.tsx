@@ -2,7 +2,7 @@ import { Checkbox, SimpleGrid, Switch, Textarea, TextInput } from '@mantine/core
 import { useEffect, useState } from 'react';
 import { FormDialog } from '../../page/form-dialog';
 import type { Endpoint } from './endpoint-list';
-import { type EventType, eventTypes } from './event-types';
+import { type EventType, eventTypes } from './webhook-events';
 
 interface Values {
   url: string;

@@ -3,12 +3,13 @@ import { CodeBlock } from '../../page/code-block';
 
 const CODE = `import { verifyWebhook } from '@carillon/client';
 import { createServer } from 'node:http';
+import { env } from 'node:process';
 import { text } from 'node:stream/consumers';
 
 createServer(async (request, response) => {
   const body = await text(request); // as it arrived: a parsed body has another signature
   try {
-    const event = verifyWebhook(process.env.CARILLON_WEBHOOK_SECRET, request.headers, body);
+    const event = verifyWebhook(env.CARILLON_WEBHOOK_SECRET, request.headers, body);
     console.log(event.type, event.data);
     response.writeHead(204).end();
   } catch {
