@@ -118,6 +118,11 @@ it('a recipient reads and replaces the own preferences with a token that has the
   expect((await app.call('GET', '/api/v1/preferences', { headers: own })).body).toEqual(put.body);
   expect((await tenant.call('GET', '/api/v1/recipients/ann/preferences')).body).toEqual(put.body);
   expect(decisionOf(await send('news'))).toEqual(['suppressed', 'unsubscribed', 'recipient.preferences']);
+  const { body: ownEffective } = await app.call('GET', '/api/v1/preferences/effective', { headers: own });
+  expect(ownEffective).toEqual((await tenant.call('GET', '/api/v1/recipients/ann/preferences/effective')).body);
+  expect(ownEffective.categories.find(({ key }: Json) => key === 'news').channels.email).toMatchObject({
+    enabled: false,
+  });
   const wrong = await app.call('PUT', '/api/v1/preferences', { headers: own, body: { channels: { fax: true } } });
   expect(wrong.status).toBe(422);
 
@@ -130,6 +135,7 @@ it('a recipient reads and replaces the own preferences with a token that has the
     });
     expect([refused.status, refused.body.code], method).toEqual([403, 'forbidden']);
   }
+  expect((await app.call('GET', '/api/v1/preferences/effective', { headers: usual })).status).toBe(403);
   expect((await app.call('GET', '/api/v1/inbox', { headers: own })).status).toBe(403);
   const bob = await app.call('GET', '/api/v1/preferences', { headers: await tokenOf('bob', ['preferences:write']) });
   expect(bob.body).toEqual({ channels: {}, categories: {}, quiet_hours: null, caps: [] });

@@ -13,7 +13,13 @@ export interface InboxSettings {
   maxRetries?: number;
 }
 
-/** Requests to the routes of the inbox. All of them can be repeated. */
+interface RequestOptions {
+  body?: unknown;
+  /** Default: that of the settings. */
+  maxRetries?: number;
+}
+
+/** Requests to the routes that take a recipient token. All of them can be repeated. */
 export class InboxRequests {
   readonly token: RecipientToken;
   private readonly base: string;
@@ -22,23 +28,24 @@ export class InboxRequests {
 
   constructor({ url, token, timeoutMs = 10_000, maxRetries = 4 }: InboxSettings) {
     this.token = new RecipientToken(token);
-    this.base = `${url.replace(/\/+$/, '')}/api/v1/inbox`;
+    this.base = `${url.replace(/\/+$/, '')}/api/v1`;
     this.timeoutMs = timeoutMs;
     this.maxRetries = maxRetries;
   }
 
   /** The address of the stream. */
   streamUrl(since: number | undefined): string {
-    return `${this.base.replace(/^http/, 'ws')}/stream${since === undefined ? '' : `?since=${since}`}`;
+    return `${this.base.replace(/^http/, 'ws')}/inbox/stream${since === undefined ? '' : `?since=${since}`}`;
   }
 
   /** Returns the parsed answer; undefined for 204. */
-  async send(method: 'GET' | 'POST', path: string, maxRetries = this.maxRetries): Promise<unknown> {
+  async send(method: 'GET' | 'POST' | 'PUT', path: string, options: RequestOptions = {}): Promise<unknown> {
+    const { body, maxRetries = this.maxRetries } = options;
     let renewed = false;
     for (let attempt = 0; ; attempt += 1) {
       const token = await this.token.get();
       try {
-        return await this.attempt(method, path, token);
+        return await this.attempt(path, token, { method, ...(body !== undefined && { body: JSON.stringify(body) }) });
       } catch (error) {
         if (!(error instanceof CarillonError)) throw error;
         if (error.status === 401 && this.token.isRenewable && !renewed) {
@@ -53,15 +60,20 @@ export class InboxRequests {
     }
   }
 
-  private async attempt(method: string, path: string, token: string): Promise<unknown> {
+  private async attempt(path: string, token: string, init: { method: string; body?: string }): Promise<unknown> {
+    const headers = {
+      Authorization: `Bearer ${token}`,
+      ...(init.body !== undefined && { 'Content-Type': 'application/json' }),
+    };
     const signal = AbortSignal.timeout(this.timeoutMs);
     let response: Response;
     let text: string;
     try {
-      response = await fetch(this.base + path, { method, headers: { Authorization: `Bearer ${token}` }, signal });
+      // `keepalive`: a change is sent although the reader leaves the page, as with the link of an item.
+      response = await fetch(this.base + path, { ...init, headers, signal, keepalive: init.method !== 'GET' });
       text = await response.text();
     } catch (cause) {
-      const detail = `${method} ${this.base}${path}`;
+      const detail = `${init.method} ${this.base}${path}`;
       throw new CarillonError({ code: signal.aborted ? 'timeout' : 'network_error', detail, cause });
     }
     const data = parsed(text);

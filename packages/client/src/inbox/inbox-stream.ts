@@ -156,7 +156,7 @@ export class InboxStream {
   private async findReason(): Promise<void> {
     this.enter('waiting');
     try {
-      await this.requests.send('GET', '/counts', 0);
+      await this.requests.send('GET', '/inbox/counts', { maxRetries: 0 });
     } catch (error) {
       const status = error instanceof CarillonError ? error.status : undefined;
       if (status === 401 || status === 403) return this.end(error);

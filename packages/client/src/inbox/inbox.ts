@@ -1,6 +1,12 @@
 // The inbox of one recipient, for browsers and Node. Without ky, which is larger than all of this.
 
-import type { InboxCounts, InboxItem, InboxListData } from '../generated/types.gen.js';
+import type {
+  EffectivePreferences,
+  InboxCounts,
+  InboxItem,
+  InboxListData,
+  Preferences,
+} from '../generated/types.gen.js';
 import { InboxRequests, type InboxSettings } from './inbox-requests.js';
 import { InboxStream, type StreamHandlers } from './inbox-stream.js';
 
@@ -24,11 +30,11 @@ export class Inbox {
     const entries = Object.entries(query).flatMap(([name, value]) =>
       value === undefined ? [] : [[name, String(value)]],
     );
-    return (await this.requests.send('GET', `?${new URLSearchParams(entries)}`)) as InboxPage;
+    return (await this.requests.send('GET', `/inbox?${new URLSearchParams(entries)}`)) as InboxPage;
   }
 
   async counts(): Promise<InboxCounts> {
-    return (await this.requests.send('GET', '/counts')) as InboxCounts;
+    return (await this.requests.send('GET', '/inbox/counts')) as InboxCounts;
   }
 
   async markRead(id: string): Promise<void> {
@@ -52,11 +58,26 @@ export class Inbox {
   }
 
   async markAllRead(): Promise<void> {
-    await this.requests.send('POST', '/read-all');
+    await this.requests.send('POST', '/inbox/read-all');
   }
 
   async markAllSeen(): Promise<void> {
-    await this.requests.send('POST', '/seen-all');
+    await this.requests.send('POST', '/inbox/seen-all');
+  }
+
+  /** What the recipient has chosen. Needs a token with the scope `preferences:write`, as the next two. */
+  async preferences(): Promise<Preferences> {
+    return (await this.requests.send('GET', '/preferences')) as Preferences;
+  }
+
+  /** What follows from the choices and the rules of the tenant, for each category and channel. */
+  async effectivePreferences(): Promise<EffectivePreferences> {
+    return (await this.requests.send('GET', '/preferences/effective')) as EffectivePreferences;
+  }
+
+  /** Replaces the whole set. */
+  async putPreferences(body: Preferences): Promise<Preferences> {
+    return (await this.requests.send('PUT', '/preferences', { body })) as Preferences;
   }
 
   /**
@@ -68,6 +89,6 @@ export class Inbox {
   }
 
   private async mark(id: string, action: string): Promise<void> {
-    await this.requests.send('POST', `/${encodeURIComponent(id)}/${action}`);
+    await this.requests.send('POST', `/inbox/${encodeURIComponent(id)}/${action}`);
   }
 }
