@@ -88,6 +88,12 @@ module.exports = {
       to: { path: '^(packages/client/src/(?!inbox/|carillon-error\\.ts|generated/types)|node_modules/)' },
     },
     {
+      name: 'the-inbox-component-imports-lit-and-the-inbox-of-the-client',
+      severity: 'error',
+      from: { path: '^packages/inbox/src/', pathNot: '/(react|vue)\\.ts$' },
+      to: { path: '^(packages/(?!inbox/|client/src/inbox/)|node_modules/(?!lit(-html|-element)?/))' },
+    },
+    {
       name: 'embedded-postgres-is-for-carillon-and-tests',
       severity: 'error',
       from: { pathNot: '^(apps/carillon/|libs/(embedded-postgres|testing)/|test/|bench/)' },

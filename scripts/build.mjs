@@ -34,6 +34,13 @@ const parts = [
     commands: [['packages/nestjs/build.js']],
   },
   {
+    stamp: 'packages/inbox/dist/.sources',
+    outputs: ['packages/inbox/dist/inbox.js', 'dist/apps/inbox/inbox.js'],
+    inputs: ['packages/inbox/src', 'packages/client/src', 'docs/openapi.json'],
+    settings: ['packages/inbox/package.json', 'packages/inbox/tsconfig.json', 'packages/inbox/build.js'],
+    commands: [['packages/inbox/build.js']],
+  },
+  {
     stamp: 'dist/apps/.console-sources',
     outputs: ['dist/apps/console/index.html'],
     inputs: ['apps/console/src', 'packages/client/dist'],

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '#domain';
@@ -10,11 +11,14 @@ import { startPage } from './start.page.js';
 
 const contentSecurityPolicy = pagePolicy([
   "style-src 'unsafe-inline'",
-  "script-src 'unsafe-inline'",
+  "script-src 'unsafe-inline' 'self'",
   "connect-src 'self' ws: wss:",
   "frame-src 'self'",
   'img-src data:',
 ]);
+
+/** The bundle of packages/inbox, which the build copies into dist/apps. */
+const INBOX = new URL('../../../inbox/inbox.js', import.meta.url);
 
 /**
  * `/`, `/mailbox` and `/demo`. They contain the demo tenant's API key, so they are served for the names of this machine
@@ -33,4 +37,8 @@ export function servePages(app: NestFastifyApplication, demo: DemoTenant): void 
   page('/', startPage());
   page('/mailbox', mailboxPage(demo));
   page('/demo', demoPage(demo));
+  fastify.get('/demo/inbox.js', async (_request, reply) => {
+    void reply.type('text/javascript; charset=utf-8').header('Cache-Control', 'no-cache');
+    return await readFile(INBOX);
+  });
 }
