@@ -20,12 +20,15 @@ interface Route {
 }
 
 const NOBODY = '01900000-0000-7000-8000-000000000000';
-// Vendors prove who they are by a signature, mail clients by the token in the path.
+// Vendors prove who they are by a signature, mail clients by the token in the path, the console by its cookie.
 const PUBLIC = [
+  'DELETE /console/session',
+  'GET /console/session',
   'GET /livez',
   'GET /preferences/{token}',
   'GET /readyz',
   'GET /unsubscribe/{token}',
+  'POST /console/session',
   'POST /preferences/{token}',
   'POST /receipts/{provider}/{account_id}',
   'POST /unsubscribe/{token}',

@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId, PLATFORM_TENANT_ID } from '#domain';
 import { until } from '#testing';
+import { signIn } from './console/sign-in.ts';
 import {
   CONTENT,
   http,
@@ -30,6 +31,7 @@ afterAll(() => app?.stop());
 interface Request {
   path: string;
   body?: unknown;
+  headers?: Record<string, string>;
 }
 
 const SECRET = 'canary-secret-0123456789';
@@ -99,6 +101,11 @@ async function apiKey(): Promise<string> {
 
 /** A request that succeeds, for each route that changes something for the operator or is audited. */
 const recipes: Record<string, () => Promise<Request>> = {
+  'POST /console/session': async () => ({ path: '/console/session', body: { api_key: tenant.apiKey } }),
+  'DELETE /console/session': async () => {
+    const { cookie } = await signIn(app.url, { api_key: tenant.apiKey });
+    return { path: '/console/session', headers: { Cookie: cookie, 'X-Carillon-Console': '1' } };
+  },
   'POST /internal/tenants': async () => ({ path: '/internal/tenants', body: { name: 'New' } }),
   'PATCH /internal/tenants/{id}': async () => ({ path: `/internal/tenants/${tenant.id}`, body: { name: newId() } }),
   'POST /internal/tenants/{id}/api-keys': async () => ({
@@ -247,11 +254,11 @@ function auditedRoutes(): Route[] {
     .filter(({ method, action, isOperator }) => method !== 'GET' && (isOperator || action !== undefined));
 }
 
-async function call({ method, isOperator }: Route, { path, body }: Request, requestId: string): Promise<number> {
+async function call({ method, isOperator }: Route, { path, body, headers: more }: Request, requestId: string): Promise<number> {
   const credentials: Record<string, string> = isOperator
     ? { 'X-Admin-Token': app.config.adminToken }
     : { 'X-API-Key': tenant.apiKey };
-  const headers = { ...credentials, 'X-Request-Id': requestId };
+  const headers = { ...credentials, 'X-Request-Id': requestId, ...more };
   return (await http(app.url, method, path, { headers, body })).status;
 }
 
@@ -318,6 +325,7 @@ describe('every change of the operator, and every audited change with a key', ()
       'webhook_endpoints',
       'suppressions',
       'jobs',
+      'console_sessions',
     ];
     const stored = async (): Promise<unknown[]> => {
       const found: unknown[] = [];

@@ -20,6 +20,7 @@ const OTHERS = [
   'audit_log',
   'categories',
   'claim_watermarks',
+  'console_sessions',
   'erasures',
   'idempotency_keys',
   'platform_keys',

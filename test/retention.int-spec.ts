@@ -442,6 +442,7 @@ describe('clean-ups', () => {
       poison_messages: 500,
       used_tokens: 500,
       token_revocations: 500,
+      console_sessions: 500,
       rate_windows: 500,
     });
     // Tenants and the catalog are small, so sequential scans are fine.
@@ -527,7 +528,7 @@ async function fill(): Promise<void> {
   const tenant = await makeTenant(5);
   await makeTenant();
   await admin.query(
-    'truncate topics, subscriptions, jobs, job_lines, shared_contents, idempotency_keys, poison_messages, used_tokens, token_revocations, rate_windows',
+    'truncate topics, subscriptions, jobs, job_lines, shared_contents, idempotency_keys, poison_messages, used_tokens, token_revocations, console_sessions, rate_windows',
   );
   const id = (salt: string): string =>
     `(lpad(to_hex((extract(epoch from case when n <= 500 then now() - interval '6 days' else now() - interval '1 day' end) * 1000)::bigint + n), 12, '0') || '7000' || lpad(to_hex(n), 4, '8') || '${salt}')::uuid`;
@@ -549,6 +550,7 @@ async function fill(): Promise<void> {
     `insert into poison_messages (topic, "partition", "offset", reason, created_at) select 't', 0, n, 'x', ${long} ${rows}`,
     `insert into used_tokens (tenant_id, jti, expires_at) select '${tenant}', 't' || n, ${long} + interval '2 hours' ${rows}`,
     `insert into token_revocations (tenant_id, recipient_hash, revoked_at) select '${tenant}', 'h' || n, ${long} ${rows}`,
+    `insert into console_sessions (tenant_id, id, token_hash, kind, name, key_id, expires_at) select '${tenant}', ${id('000000000008')}, 't' || n, 'api_key', 'k', 'k', ${long} + interval '2 hours' ${rows}`,
     `insert into topics (tenant_id, id, key, name, deleted_at) select '${tenant}', ${id('000000000006')}, 'k' || n, 'T', case when n <= 500 then now() end ${rows}`,
     `insert into subscriptions (tenant_id, topic_id, recipient_id) select tenant_id, id, 'r' from topics`,
     `insert into jobs (tenant_id, id, kind, finished_at, state) select '${tenant}', ${id('000000000007')}, 'upload', case when n > 100 then now() end, 'finished' ${rows}`,

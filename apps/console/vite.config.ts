@@ -2,7 +2,9 @@ import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
 // `npm run dev:console` serves the sources and passes calls to a Carillon that runs on this port.
-const api = `http://localhost:${process.env.PORT ?? 8080}`;
+const target = `http://localhost:${process.env.PORT ?? 8080}`;
+/** The API compares the origin of the page with the host that it is asked for, so the host stays. */
+const api = { target, changeOrigin: false };
 
 export default defineConfig({
   root: import.meta.dirname,

@@ -3,7 +3,7 @@
 import type { Route } from './openapi-routes.js';
 import type { OperatorExamples, TenantExamples } from './seed-tenant.ts';
 
-export type Examples = TenantExamples & OperatorExamples & { unsubscribeToken: string; preferencesToken: string };
+export type Examples = TenantExamples & OperatorExamples & { unsubscribeToken: string; preferencesToken: string; consoleKey: string };
 
 /** A request without credentials. */
 export interface ExampleRequest {
@@ -108,6 +108,7 @@ const BODIES: Record<string, (examples: Examples) => unknown> = {
   'POST /api/v1/webhooks': () => ({ url: 'https://example.com/made', events: ['inbox.item_read'] }),
   'PATCH /api/v1/webhooks/{id}': () => ({ description: 'Changed' }),
   'POST /api/v1/webhooks/{id}/replay': () => ({ since: new Date().toISOString(), only: 'failed' }),
+  'POST /console/session': ({ consoleKey }) => ({ api_key: consoleKey }),
   'POST /internal/tenants': () => ({ name: 'Made' }),
   'PATCH /internal/tenants/{id}': () => ({ name: 'Changed' }),
   'POST /internal/tenants/{id}/api-keys': () => ({ name: 'Made' }),

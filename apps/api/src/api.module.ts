@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { AccessModule } from './access/access.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { CategoriesModule } from './categories/categories.module.js';
+import { ConsoleModule } from './console/console.module.js';
 import { DeadLettersModule } from './dead-letters/dead-letters.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HttpModule } from './http/http.module.js';
@@ -58,6 +59,7 @@ export class ApiModule {
         OperatorModule,
         AuditModule,
         HealthModule,
+        ...(options.config.console.enabled ? [ConsoleModule] : []),
         ...(options.kafka ? [KafkaIntakeModule] : []),
       ],
     };

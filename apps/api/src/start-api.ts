@@ -1,18 +1,21 @@
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
 import { type Config, connectionAdvice } from '#config';
 import { makeKafka } from '#messaging';
 import { Redis } from '#redis';
 import { type Logger, NestLogger, startMetrics } from '#telemetry';
 import { AuthorizeRequest } from './access/authorize-request.js';
 import { ApiModule } from './api.module.js';
+import { serveConsole } from './console/serve-console.js';
 import { OperationsListener } from './health/operations-listener.js';
 import { HttpListeners } from './http/http-listeners.js';
 import { createAdapter, prepareServer } from './http/http-server.js';
 import { UpgradeAdapter } from './inbox/upgrade.adapter.js';
 import type { DemoTenant } from './pages/demo-tenant.js';
 import { servePages } from './pages/serve-pages.js';
+import { CONSOLE_DIRECTORY } from './version.js';
 
 export interface RunningApi {
   /** `http://host:port` */
@@ -66,6 +69,8 @@ export async function startApi(config: Config, options: StartOptions): Promise<R
   );
   app.useWebSocketAdapter(new UpgradeAdapter(app.getHttpServer(), logger));
   prepareServer(app, { config, logger, authorize: app.get(AuthorizeRequest) });
+  if (config.console.enabled)
+    serveConsole(app.getHttpAdapter().getInstance() as unknown as FastifyInstance, CONSOLE_DIRECTORY);
   if (config.pages && options.demo) servePages(app, options.demo);
   // Before `app.listen()`, whose hooks may wait for the database: probes are answered meanwhile.
   const operationsPort = await app.get(OperationsListener).start(options.metricsFallback);

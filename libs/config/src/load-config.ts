@@ -9,6 +9,7 @@ import {
   type RedisConfig,
   redisOf,
 } from './connection-settings.js';
+import { type ConsoleConfig, consoleFaults, consoleOf } from './console-settings.js';
 import { localSecrets, secretsFile } from './local-secrets.js';
 import { concurrencySetting, type SettingName, type Settings, secretSettings, settingsSchema } from './schema.js';
 import { type TracingConfig, tracingOf } from './tracing-settings.js';
@@ -52,6 +53,7 @@ export interface Config {
   readonly logLevel: Settings['LOG_LEVEL'];
   /** Undefined: no traces. The exporter reads its own OTEL_* variables. */
   readonly tracing: TracingConfig | undefined;
+  readonly console: ConsoleConfig;
   readonly pages: boolean;
   readonly sandboxFallback: boolean;
   readonly leaseSeconds: number;
@@ -129,6 +131,7 @@ export function loadConfig(environment: Environment = process.env, embeddedDatab
     home,
     logLevel: settings.LOG_LEVEL,
     tracing: tracingOf(settings, environment),
+    console: consoleOf(settings),
     pages: settings.DEMO_PAGES_ENABLED ?? embedded,
     sandboxFallback: settings.SANDBOX_FALLBACK ?? embedded,
     leaseSeconds: settings.LEASE_SECONDS,
@@ -207,7 +210,7 @@ function missingCompanions(settings: Settings): string[] {
   const [missing] = logins.filter((name) => !settings[name]);
   if (missing && logins.some((name) => settings[name]))
     faults.push(`${missing}: is needed with the other one of the two`);
-  return [...faults, ...connectionFaults(settings)];
+  return [...faults, ...connectionFaults(settings), ...consoleFaults(settings, isProduction(settings))];
 }
 
 /** Without NODE_ENV everything is production but `npm start` on its embedded PostgreSQL. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type ChannelId, channelIds } from '#domain';
 import { connectionSettings } from './connection-settings.js';
+import { consoleSettings } from './console-settings.js';
 import {
   channelList,
   cidrList,
@@ -142,6 +143,7 @@ export const settingsSchema = z.object({
       'Lowest level that is logged, as JSON lines on standard output. Successful requests are logged at `debug`.',
     ),
   ...tracingSettings,
+  ...consoleSettings,
   DEMO_PAGES_ENABLED: flag
     .optional()
     .describe(
@@ -215,4 +217,5 @@ export const secretSettings: readonly SettingName[] = [
   'ADMIN_TOKEN_PREVIOUS',
   'MASTER_KEY',
   'MASTER_KEY_PREVIOUS',
+  'OIDC_CLIENT_SECRET',
 ];

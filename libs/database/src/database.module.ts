@@ -9,6 +9,7 @@ import { BacklogFiguresStore } from './stores/backlog-figures.store.js';
 import { CategoriesStore } from './stores/categories.store.js';
 import { ExpiredRowsStore } from './stores/clean-up/expired-rows.store.js';
 import { PartitionsStore } from './stores/clean-up/partitions.store.js';
+import { ConsoleSessionsStore } from './stores/console/console-sessions.store.js';
 import { ErasuresStore } from './stores/erasure/erasures.store.js';
 import { RecipientExportStore } from './stores/export/recipient-export.store.js';
 import { IdempotencyStore } from './stores/idempotency.store.js';
@@ -98,6 +99,7 @@ const plainStores = [
   ApiKeysStore,
   AuditStore,
   CategoriesStore,
+  ConsoleSessionsStore,
   DigestsStore,
   DueDeliveriesStore,
   DueSchedulesStore,

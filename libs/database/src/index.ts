@@ -29,6 +29,12 @@ export { ExpiredRowsStore } from './stores/clean-up/expired-rows.store.js';
 export { PartitionsStore } from './stores/clean-up/partitions.store.js';
 export { RetentionStore } from './stores/clean-up/retention.store.js';
 export { COMPARABLE_ADDRESS } from './stores/comparable-address.js';
+export {
+  ConsoleSessionsStore,
+  type KnownSession,
+  type NewSession,
+  SESSION_HOURS,
+} from './stores/console/console-sessions.store.js';
 export { ErasuresStore } from './stores/erasure/erasures.store.js';
 export { RecipientExportStore } from './stores/export/recipient-export.store.js';
 export { IdempotencyStore, type StoredResponse } from './stores/idempotency.store.js';

@@ -31,6 +31,8 @@ export const auditActions = {
   'schedule.created': 'A tenant created a schedule.',
   'schedule.changed': 'A tenant changed, paused or resumed a schedule.',
   'schedule.removed': 'A tenant deleted a schedule.',
+  'console.signed_in': 'Someone signed in to the console. The subject is the session.',
+  'console.signed_out': 'Someone signed out of the console. The subject is the session.',
   'template.created': 'A template was created, by a tenant or on the platform.',
   'template.changed': 'A new version of a template was created.',
   'template.removed': 'A template was deleted.',

@@ -1,6 +1,7 @@
 export { apiKeyText, hashSecret, newApiKey, newKeyParts, type ParsedKey, parseApiKey } from './access/api-key.js';
 export { IpRanges, isIpAddress, isIpRange } from './access/ip-ranges.js';
 export { type PreferenceLink, readPreferenceLink, signPreferenceLink } from './access/preference-link.js';
+export { hasRole, type Role, roleFor, roles, scopesOf } from './access/roles.js';
 export { SECURITY_HEADERS } from './access/security-headers.js';
 export { readUnsubscription, signUnsubscription, type Unsubscription } from './access/unsubscribe-token.js';
 export { type DecidingRule, decidingRules } from './audience/deciding-rules.js';

@@ -22,7 +22,7 @@ beforeAll(async () => {
   document = (await app.call('GET', '/openapi.json')).body;
   const ofTenant = await seedTenant(tenant.call, 'sdk');
   const ofOperator = await seedOperator(app.operator, tenant.call, tenant.id);
-  examples = { ...ofTenant, ...ofOperator, unsubscribeToken: '', preferencesToken: '' };
+  examples = { ...ofTenant, ...ofOperator, unsubscribeToken: '', preferencesToken: '', consoleKey: tenant.apiKey };
   carillon = new Carillon({ url: app.url, apiKey: tenant.apiKey, operatorToken: app.config.adminToken });
 });
 afterAll(() => app?.stop());

@@ -7,9 +7,12 @@ import { LOGGER, REDIS, REQUEST_ALLOWANCES } from '../tokens.js';
 import { AccessGuard } from './access.guard.js';
 import { Authenticator } from './authenticator.js';
 import { AuthorizeRequest } from './authorize-request.js';
+import { ConsoleSessions } from './console-sessions.js';
 import { InboxTokens } from './inbox-tokens.js';
 import { KnownTenants } from './known-tenants.js';
+import { OperatorAccess } from './operator-access.js';
 import { RecipientAccess } from './recipient-access.js';
+import { SessionAccess } from './session-access.js';
 import { TokenRevocations } from './token-revocations.js';
 
 /** Authenticates callers and decides what they may do. */
@@ -18,6 +21,9 @@ import { TokenRevocations } from './token-revocations.js';
     { provide: APP_GUARD, useClass: AccessGuard },
     AuthorizeRequest,
     Authenticator,
+    OperatorAccess,
+    ConsoleSessions,
+    SessionAccess,
     InboxTokens,
     KnownTenants,
     TokenRevocations,
@@ -33,6 +39,6 @@ import { TokenRevocations } from './token-revocations.js';
           : new RequestLimit(),
     },
   ],
-  exports: [Authenticator, AuthorizeRequest, RecipientAccess, TokenRevocations],
+  exports: [Authenticator, AuthorizeRequest, ConsoleSessions, OperatorAccess, RecipientAccess, TokenRevocations],
 })
 export class AccessModule {}

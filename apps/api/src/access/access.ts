@@ -1,9 +1,10 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
 import { ApiHeader, ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import type { Scope, TenantSettings } from '#domain';
+import type { Role, Scope, TenantSettings } from '#domain';
 import type { AcceptTrace } from '#telemetry';
 import { type Access, routeConfig } from '../http/route-config.js';
+import type { ConsoleSession } from './console-sessions.js';
 import type { InboxIdentity } from './inbox-tokens.js';
 
 export const ACCESS = 'carillon:access';
@@ -16,8 +17,14 @@ export const RequireApiKey = (scope: Scope): MethodDecorator =>
 /** Any API key, whatever its scopes. */
 export const RequireAnyApiKey = (): MethodDecorator =>
   access({ kind: 'tenant', scope: null }, ApiSecurity('tenant', []));
-/** The operator's token. */
-export const RequireOperator = (): MethodDecorator => access({ kind: 'operator' }, ApiSecurity('operator'));
+/**
+ * The operator's token, or a session of an operator with this role: by default a viewer's for a GET, and an admin's
+ * for other methods.
+ */
+export const RequireOperator = ({ role }: { role?: Role } = {}): MethodDecorator =>
+  access({ kind: 'operator', role }, ApiSecurity('operator'));
+/** A route of the console itself, which works without a session too. */
+export const ForConsole = (): MethodDecorator => access({ kind: 'console' });
 /** A recipient's token, or a tenant's key and X-Recipient-ID. */
 export const RequireRecipient = (scope: Scope): MethodDecorator =>
   access(
@@ -34,6 +41,7 @@ function access(rule: Access, ...documented: MethodDecorator[]): MethodDecorator
 /** The authenticated tenant, and how it authenticated. */
 export interface Caller {
   tenantId: string;
+  /** Null for a recipient token, and for an operator. */
   keyId: string | null;
   settings: TenantSettings;
   /** Of the API key or the recipient token. */
@@ -50,6 +58,8 @@ export interface CarillonRequest extends FastifyRequest {
   /** The access rule that the request has passed. */
   authorized?: Access;
   caller?: Caller;
+  /** Of a request of the console with a valid session. */
+  consoleSession?: ConsoleSession | null;
   traceparent?: string | null;
   /** Of a request that creates notifications, while traces are on. */
   trace?: AcceptTrace | undefined;

@@ -77,7 +77,14 @@ export class Authenticator implements OnApplicationBootstrap, OnApplicationShutd
     return key && isCurrent(key) ? key : null;
   }
 
-  /** The same without waiting: undefined if it is not known yet. At most 4 s old while the database is available. */
+  /** The key of a request with a session of the console: null if it is revoked or has expired. */
+  async ofSession(keyId: string): Promise<KnownKey | null> {
+    const key = await this.current(keyId);
+    if (key) this.used.add(keyId);
+    return key;
+  }
+
+  /** {@link current} without waiting: undefined if it is not known yet. At most 4 s old while the database is available. */
   latest(keyId: string): KnownKey | null | undefined {
     const key = this.known.latest(keyId);
     return key && !isCurrent(key) ? null : key;

@@ -1,23 +1,20 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import type { Config } from '#config';
 import type { KnownKey } from '#database';
-import { DomainError } from '#domain';
-import { type Allowance, RequestLimit } from '#rate-limit';
-import { instruments, type Logger, traceIdOf } from '#telemetry';
+import { DomainError, type Role } from '#domain';
+import type { Allowance } from '#rate-limit';
 import { allowOrigin, denyOrigins } from '../http/browser/cors.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
 import type { Access } from '../http/route-config.js';
 import { recipientId as recipientIdSchema } from '../http/schemas.js';
-import { CONFIG, LOGGER } from '../tokens.js';
 import type { CarillonRequest } from './access.js';
 import { Authenticator } from './authenticator.js';
-import { FailureLimit, sourceOf } from './failure-limit.js';
+import { type ConsoleSession, ConsoleSessions } from './console-sessions.js';
+import { OperatorAccess } from './operator-access.js';
 import { RecipientAccess } from './recipient-access.js';
-
-const OPERATOR_REQUESTS_PER_MINUTE = 6_000;
+import { checkNoTenant, SessionAccess } from './session-access.js';
+import { isFromConsole } from './session-cookie.js';
 
 /**
  * Authenticates a request from its headers and checks the scope and the request limit of its route. Runs before the
@@ -25,27 +22,24 @@ const OPERATOR_REQUESTS_PER_MINUTE = 6_000;
  */
 @Injectable()
 export class AuthorizeRequest {
-  /** The current token, and the previous one during a rotation. */
-  private readonly adminTokens: readonly Buffer[];
-  private readonly operatorRequests = new RequestLimit();
-  private readonly operatorFailures = new FailureLimit('wrong tokens');
-
   constructor(
     private readonly authenticator: Authenticator,
     private readonly recipientAccess: RecipientAccess,
-    @Inject(CONFIG) { adminToken, previousAdminToken }: Config,
-    @Inject(LOGGER) private readonly logger: Logger,
-  ) {
-    this.adminTokens = [adminToken, ...(previousAdminToken ? [previousAdminToken] : [])].map(digest);
-  }
+    private readonly operators: OperatorAccess,
+    private readonly sessions: ConsoleSessions,
+    private readonly sessionAccess: SessionAccess,
+  ) {}
 
   /** Throws `unauthenticated`, `forbidden`, `rate_limited`, `unavailable`. */
   async run(request: CarillonRequest, reply: FastifyReply, access: Access): Promise<void> {
     switch (access.kind) {
       case 'public':
         break;
+      case 'console':
+        request.consoleSession = await this.sessions.of(request);
+        break;
       case 'operator':
-        this.operator(request);
+        await this.operator(request, access.role ?? (isRead(request) ? 'viewer' : 'admin'));
         break;
       case 'tenant':
         await this.tenant(request, reply, access.scope, null);
@@ -63,7 +57,10 @@ export class AuthorizeRequest {
     scope: string | null,
     recipientId: string | null,
   ): Promise<void> {
-    const key = await this.authenticator.authenticate(apiKeyOf(request), request.ip);
+    const session = this.sessionAccess.decides(request) ? await this.sessionAccess.require(request) : null;
+    if (session && !session.key) return await this.operatorForTenant(request, session, scope, recipientId);
+    if (session) checkNoTenant(request);
+    const key = session?.key ?? (await this.authenticator.authenticate(apiKeyOf(request), request.ip));
     // Before the allowance, so that requests from other addresses do not use it up.
     checkAddress(key, request.ip);
     const allowance = await this.authenticator.allowance(key);
@@ -81,10 +78,21 @@ export class AuthorizeRequest {
     };
   }
 
+  private async operatorForTenant(
+    request: CarillonRequest,
+    session: ConsoleSession,
+    scope: string | null,
+    recipientId: string | null,
+  ): Promise<void> {
+    const caller = await this.sessionAccess.callerOf(request, session, scope);
+    request.caller = { ...caller, keyId: null, recipientId, token: null, traceparent: request.traceparent ?? null };
+  }
+
   private async recipient(request: CarillonRequest, reply: FastifyReply, scope: string): Promise<void> {
     reply.header('Vary', 'Origin');
     const bearer = bearerOf(request);
-    if (request.headers['x-api-key'] !== undefined || bearer?.startsWith('car_')) {
+    const hasKey = request.headers['x-api-key'] !== undefined || bearer?.startsWith('car_');
+    if (hasKey || this.sessionAccess.decides(request)) {
       await this.tenant(request, reply, scope, namedRecipient(request));
       if (!request.caller!.recipientId) {
         throw validationFailed([
@@ -124,41 +132,11 @@ export class AuthorizeRequest {
     };
   }
 
-  private operator(request: CarillonRequest): void {
+  private async operator(request: CarillonRequest, needed: Role): Promise<void> {
     const given = request.headers['x-admin-token'];
-    if (typeof given === 'string' && this.isAdminToken(given)) {
-      const allowance = this.operatorRequests.take('operator', OPERATOR_REQUESTS_PER_MINUTE);
-      if (allowance.granted) return;
-      throw new DomainError('rate_limited', 'Too many operator requests.', {
-        retryAfterSeconds: allowance.resetSeconds,
-      });
-    }
-    const refusal = new DomainError(
-      'unauthenticated',
-      given ? 'The admin token is not valid.' : "Send the operator's token in the X-Admin-Token header.",
-    );
-    const error = this.operatorFailures.count(sourceOf(request.ip), refusal);
-    this.noteRefusal(request, error === refusal ? 'unauthenticated' : 'rate_limited');
-    throw error;
-  }
-
-  /** Not in the audit log, which anonymous callers could fill. */
-  private noteRefusal(request: CarillonRequest, result: 'unauthenticated' | 'rate_limited'): void {
-    instruments().operatorRefused.add(1, { result });
-    if (result === 'rate_limited') return;
-    const fields = {
-      request_id: request.id,
-      trace_id: traceIdOf(request.traceparent),
-      source_address: request.ip,
-      route: request.routeOptions.url,
-    };
-    this.logger.warn(fields, 'an operator request had no valid token');
-  }
-
-  /** Compares fixed-length digests, so timing does not leak the token's length. */
-  private isAdminToken(given: string): boolean {
-    const asked = digest(given);
-    return this.adminTokens.some((token) => timingSafeEqual(asked, token));
+    if (given === undefined && isFromConsole(request)) return await this.sessionAccess.operator(request, needed);
+    this.operators.checkToken(request, given);
+    this.operators.takeRequest('operator');
   }
 }
 
@@ -176,11 +154,20 @@ export function checkAddress({ allowedIps }: KnownKey, address: string | null): 
   );
 }
 
+/** Throws `forbidden` for a suspended tenant. */
+export function checkTenant({ tenantStatus }: KnownKey): void {
+  if (tenantStatus === 'suspended') throw new DomainError('forbidden', 'This tenant is suspended.');
+}
+
 /** Throws `forbidden` for a suspended tenant or a missing scope. */
 export function checkKey(key: KnownKey, scope: string | null): void {
-  if (key.tenantStatus === 'suspended') throw new DomainError('forbidden', 'This tenant is suspended.');
+  checkTenant(key);
   if (scope !== null && !key.scopes.has(scope))
     throw new DomainError('forbidden', `This API key lacks the scope ${scope}.`);
+}
+
+function isRead({ method }: CarillonRequest): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 /** Throws `rate_limited` if the request was not granted. */
@@ -213,8 +200,4 @@ function namedRecipient(request: CarillonRequest): string | null {
   const parsed = recipientIdSchema.safeParse(given);
   if (parsed.success) return given;
   throw validationFailed([{ pointer: 'X-Recipient-ID', code: 'invalid', message: parsed.error.issues[0]!.message }]);
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

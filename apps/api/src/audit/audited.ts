@@ -3,6 +3,7 @@ import { ApiExtension } from '@nestjs/swagger';
 import type { AuditNote } from '#database';
 import type { AuditAction } from '#domain';
 import type { CarillonRequest } from '../access/access.js';
+import { actorOf } from '../access/console-sessions.js';
 import { routeConfig, routeConfigOf } from '../http/route-config.js';
 
 /**
@@ -16,14 +17,23 @@ export const Audited = (action: AuditAction): MethodDecorator =>
 /** The note with which a store writes the audit entry of this request. Only on routes with {@link Audited}. */
 export const CurrentAudit = createParamDecorator((_: unknown, context: ExecutionContext): AuditNote => {
   const request = context.switchToHttp().getRequest<CarillonRequest>();
-  const { audited, access } = routeConfigOf(request);
+  const { audited } = routeConfigOf(request);
   if (!audited) throw new Error(`the route ${request.method} ${request.routeOptions.url} has no @Audited()`);
-  const keyId = request.caller?.keyId;
-  if (access?.kind !== 'operator' && !keyId) throw new Error('a change without an API key has no actor');
   return {
     action: audited,
-    actor: keyId ? `key:${keyId}` : 'operator',
+    actor: actorOfRequest(request),
     sourceAddress: request.ip,
     requestId: String(request.id),
   };
 });
+
+function actorOfRequest(request: CarillonRequest): string {
+  const { caller, consoleSession } = request;
+  if (consoleSession) return actorOf(consoleSession.known);
+  if (caller?.keyId) return `key:${caller.keyId}`;
+  const kind = routeConfigOf(request).access?.kind;
+  if (kind === 'operator') return 'operator';
+  // A sign-in: its actor is known when it has succeeded.
+  if (kind === 'console') return 'nobody';
+  throw new Error('a change without an API key has no actor');
+}

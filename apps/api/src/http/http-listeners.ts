@@ -13,6 +13,10 @@ const DRAIN_MS = 10_000;
 /** A request that the operator's listener has received. */
 export class OperatorMessage extends IncomingMessage {}
 
+export function isOnOperatorListener(request: { raw: IncomingMessage }): boolean {
+  return request.raw instanceof OperatorMessage;
+}
+
 /** The operator's listener on INTERNAL_PORT, and the deadline for open requests at shutdown. */
 @Injectable()
 export class HttpListeners implements BeforeApplicationShutdown, OnApplicationShutdown {

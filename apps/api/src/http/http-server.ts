@@ -7,11 +7,12 @@ import type { Config } from '#config';
 import { DomainError, type FieldError, newId, SECURITY_HEADERS } from '#domain';
 import type { Logger } from '#telemetry';
 import type { AuthorizeRequest } from '../access/authorize-request.js';
+import { isFromConsole } from '../access/session-cookie.js';
 import { checkJsonText, DEFAULT_BODY_LIMITS, shapeErrors, textError } from './body-shape.js';
 import { answerPreflights } from './browser/cors.js';
 import { pagePolicy } from './browser/page-policy.js';
 import { answerClientError } from './client-error.js';
-import { OperatorMessage, TIMEOUT_MS } from './http-listeners.js';
+import { isOnOperatorListener, TIMEOUT_MS } from './http-listeners.js';
 import { beginRequestTrace, observe } from './observe-request.js';
 import { openApiDocument } from './openapi.js';
 import { noSuchRoute, sendProblem } from './problem.filter.js';
@@ -99,13 +100,15 @@ export function prepareServer(app: NestFastifyApplication, { config, logger, aut
 }
 
 /**
- * With INTERNAL_PORT, operator routes exist on that port only, and other routes do not exist there. The access rule of
- * the matched route decides, so the spelling of the path has no effect.
+ * With INTERNAL_PORT, operator routes exist on that port only, and other routes do not exist there, except for the
+ * console and its requests: operators read the data of tenants there. The access rule of the matched route decides, so
+ * the spelling of the path has no effect.
  */
-function isOnWrongPort(request: FastifyRequest, access: Access | undefined, { internalPort }: Config): boolean {
-  if (internalPort === undefined) return false;
-  const isOnOperatorListener = request.raw instanceof OperatorMessage;
-  return (access?.kind === 'operator') !== isOnOperatorListener;
+function isOnWrongPort(request: FastifyRequest, access: Access | undefined, config: Config): boolean {
+  if (config.internalPort === undefined || access?.kind === 'console') return false;
+  const isForTenants = access?.kind === 'tenant' || access?.kind === 'recipient';
+  if (isForTenants && config.console.enabled && isFromConsole(request)) return false;
+  return (access?.kind === 'operator') !== isOnOperatorListener(request);
 }
 
 /** Fastify measures bodies without a Content-Length while it reads them. */

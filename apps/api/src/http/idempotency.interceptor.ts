@@ -16,7 +16,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const request = context.switchToHttp().getRequest<CarillonRequest>();
-    if (request.method !== 'POST' || !request.caller?.keyId) return next.handle();
+    // Recipients have no idempotency keys; operators have those of the tenant.
+    if (request.method !== 'POST' || !request.caller || request.caller.token) return next.handle();
     const key = idempotencyKeyOf(request);
     if (key === null) return next.handle();
     const reply = context.switchToHttp().getResponse<FastifyReply>();

@@ -42,6 +42,7 @@ export function observe(request: CarillonRequest, reply: FastifyReply, logger: L
     span_id: trace?.spanId,
     tenant_id: caller?.tenantId,
     key_id: caller?.keyId ?? undefined,
+    session_id: request.consoleSession?.known.id,
     method: request.method,
     route,
     status: reply.statusCode,

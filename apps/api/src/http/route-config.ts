@@ -4,7 +4,7 @@
 import { SetMetadata } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
-import type { AuditAction, Scope } from '#domain';
+import type { AuditAction, Role, Scope } from '#domain';
 import type { BodyLimits } from './body-shape.js';
 
 /** The access rule of a route. Required: AccessGuard rejects routes without one. */
@@ -12,7 +12,10 @@ export type Access =
   | { kind: 'public' }
   /** Null: every key may use it. */
   | { kind: 'tenant'; scope: Scope | null }
-  | { kind: 'operator' }
+  /** The operator's token, or a session of an operator. Default of `role`: viewer to read, admin to change. */
+  | { kind: 'operator'; role?: Role | undefined }
+  /** The console itself: without a session too, and on both listeners. */
+  | { kind: 'console' }
   /** A recipient token, or an API key with X-Recipient-ID. */
   | { kind: 'recipient'; scope: Scope };
 

@@ -6,6 +6,7 @@ import { type InboxChange, type InboxItem, InboxStore } from '#database';
 import { notFound } from '#domain';
 import type { RealtimeBus } from '#realtime';
 import { type Caller, type CarillonRequest, CurrentCaller, RequireRecipient } from '../access/access.js';
+import { refuseSession } from '../access/session-access.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
 import { idParam, listOf, listView } from '../http/schemas.js';
@@ -63,6 +64,7 @@ export class InboxController {
     @Req() request: CarillonRequest,
     @Res() reply: FastifyReply,
   ): void {
+    refuseSession(request);
     const { tenantId, recipientId, keyId, token } = caller;
     const owner = { tenantId, recipientId: recipientId!, keyId, token };
     this.hub.checkCapacity(owner);

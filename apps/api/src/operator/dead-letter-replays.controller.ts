@@ -32,7 +32,7 @@ export class DeadLetterReplaysController {
 
   @Post()
   @HttpCode(202)
-  @RequireOperator()
+  @RequireOperator({ role: 'operator' })
   @Audited('dead_letters.replayed')
   @Answers({
     summary: 'Replay all dead letters that match a filter, in a job',
@@ -84,7 +84,7 @@ export class DeadLetterReplaysController {
   }
 
   @Patch(':id')
-  @RequireOperator()
+  @RequireOperator({ role: 'operator' })
   @Audited('dead_letters_replay.changed')
   @Answers({
     summary: 'Set the pace of a replay',
@@ -102,7 +102,7 @@ export class DeadLetterReplaysController {
 
   @Post(':id/pause')
   @HttpCode(200)
-  @RequireOperator()
+  @RequireOperator({ role: 'operator' })
   @Audited('dead_letters_replay.changed')
   @Answers({ summary: 'Pause a replay', status: 200, schema: jobView, errors: ['not_found', 'conflict'] })
   async pause(@Param({ schema: idParam }) { id }: IdParam, @CurrentAudit() note: AuditNote) {
@@ -111,7 +111,7 @@ export class DeadLetterReplaysController {
 
   @Post(':id/resume')
   @HttpCode(200)
-  @RequireOperator()
+  @RequireOperator({ role: 'operator' })
   @Audited('dead_letters_replay.changed')
   @Answers({
     summary: 'Resume a paused replay, or one that has failed',
@@ -125,7 +125,7 @@ export class DeadLetterReplaysController {
 
   @Post(':id/stop')
   @HttpCode(200)
-  @RequireOperator()
+  @RequireOperator({ role: 'operator' })
   @Audited('dead_letters_replay.changed')
   @Answers({
     summary: 'Stop a replay. What it has put back into the queue stays there',

@@ -53,7 +53,7 @@ export class DeadLettersController {
 
   @Post(':id/replay')
   @HttpCode(202)
-  @RequireOperator()
+  @RequireOperator({ role: 'operator' })
   @Audited('dead_letter.replayed')
   @Answers({
     summary: 'Replay a dead letter. Possible once',
@@ -67,7 +67,7 @@ export class DeadLettersController {
 
   @Delete(':id')
   @HttpCode(204)
-  @RequireOperator()
+  @RequireOperator({ role: 'operator' })
   @Audited('dead_letter.discarded')
   @Answers({ summary: 'Discard a dead letter', status: 204, errors: ['not_found'] })
   async delete(

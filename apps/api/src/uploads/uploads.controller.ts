@@ -3,6 +3,7 @@ import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type Caller, type CarillonRequest, CurrentCaller, RequireApiKey } from '../access/access.js';
+import { refuseSession } from '../access/session-access.js';
 import { Answers } from '../http/answers.js';
 import { idempotencyKeyOf } from '../http/idempotency.js';
 import { AcceptsNotifications } from '../http/route-config.js';
@@ -36,6 +37,7 @@ export class UploadsController {
     @Req() request: CarillonRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
+    refuseSession(request);
     // A rejected upload is not read to its end.
     reply.header('Connection', 'close');
     const { answer, isReplay } = await this.acceptUpload.run(caller, {

@@ -25,6 +25,7 @@ export interface KnownKey {
   /** The tenant whose data it reads and writes: for a test key, the test tenant. */
   tenantId: string;
   keyId: string;
+  name: string;
   secretHash: Buffer;
   scopes: ReadonlySet<string>;
   /** Null for all addresses. */
@@ -148,7 +149,7 @@ export class ApiKeysStore {
   async find(keyIds: string[]): Promise<Map<string, KnownKey>> {
     const rows = await this.database.platform.query<KnownKeyRow>({
       name: 'find_api_keys',
-      text: `select k.tenant_id, k.key_id, k.secret_hash, k.scopes, k.allowed_ips, k.expires_at, t.status, t.settings
+      text: `select k.tenant_id, k.key_id, k.name, k.secret_hash, k.scopes, k.allowed_ips, k.expires_at, t.status, t.settings
              from api_keys k join tenants t on t.id = k.tenant_id where k.key_id = any ($1) and k.revoked_at is null`,
       values: [keyIds],
     });
@@ -186,6 +187,7 @@ function recordedFields({ lastUsedAt: _lastUsedAt, id: _id, tenantId: _tenantId,
 interface KnownKeyRow {
   tenant_id: string;
   key_id: string;
+  name: string;
   secret_hash: Buffer;
   scopes: string[];
   allowed_ips: string[];
@@ -198,6 +200,7 @@ function toKnownKey(row: KnownKeyRow): KnownKey {
   return {
     tenantId: row.tenant_id,
     keyId: row.key_id,
+    name: row.name,
     secretHash: row.secret_hash,
     scopes: new Set(row.scopes),
     allowedIps: row.allowed_ips.length > 0 ? new IpRanges(row.allowed_ips) : null,

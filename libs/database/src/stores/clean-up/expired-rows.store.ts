@@ -5,8 +5,8 @@ import { type Batch, CleanUp } from './clean-up.js';
 
 /**
  * Deletes rows that expire after the same time for all tenants: idempotency keys, used tokens, revocations of tokens,
- * rate limiter windows, poison messages, unpublished events, shared contents without a notification, lines
- * of uploads without a job, and the subscriptions of deleted topics.
+ * sessions of the console, rate limiter windows, poison messages, unpublished events, shared contents without a
+ * notification, lines of uploads without a job, and the subscriptions of deleted topics.
  */
 export class ExpiredRowsStore {
   readonly cleanUps: readonly CleanUp[];
@@ -22,6 +22,7 @@ export class ExpiredRowsStore {
       new CleanUp('poison_messages', () => once(this.deleting(POISON_MESSAGES))),
       new CleanUp('used_tokens', () => once(this.deleting(USED_TOKENS))),
       new CleanUp('token_revocations', () => once(this.deleting(TOKEN_REVOCATIONS))),
+      new CleanUp('console_sessions', () => once(this.deleting(CONSOLE_SESSIONS))),
       new CleanUp('rate_windows', () => once(windows)),
       new CleanUp('shared_contents', () => once(sharedContents)),
       new CleanUp('job_lines', () => once(lines)),
@@ -81,6 +82,9 @@ const TOKEN_REVOCATIONS = deleteFrom(
   'token_revocations',
   `revoked_at < now() - interval '2 hours' order by revoked_at`,
 );
+
+/** Index: console_sessions_expires_at_idx. */
+const CONSOLE_SESSIONS = deleteFrom('console_sessions', 'expires_at < now() order by expires_at');
 
 /**
  * Events for a broker that is no longer configured. Index: events_broker_idx, in which the oldest come first, so that a
