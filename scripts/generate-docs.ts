@@ -54,6 +54,7 @@ async function openApi(): Promise<object> {
     adminToken: 'x',
     egressAllowedCidrs: [],
     trustedProxies: [],
+    console: { enabled: true },
   };
   const logger = createLogger({ level: 'silent', role: 'docs' });
   const module = ApiModule.register({

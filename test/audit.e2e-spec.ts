@@ -254,7 +254,11 @@ function auditedRoutes(): Route[] {
     .filter(({ method, action, isOperator }) => method !== 'GET' && (isOperator || action !== undefined));
 }
 
-async function call({ method, isOperator }: Route, { path, body, headers: more }: Request, requestId: string): Promise<number> {
+async function call(
+  { method, isOperator }: Route,
+  { path, body, headers: more }: Request,
+  requestId: string,
+): Promise<number> {
   const credentials: Record<string, string> = isOperator
     ? { 'X-Admin-Token': app.config.adminToken }
     : { 'X-API-Key': tenant.apiKey };

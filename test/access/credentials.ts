@@ -155,7 +155,10 @@ async function makeVictim(app: TestEnvironment, tenant: Tenant, mark: string): P
     profileCreatedAt: Date.parse(linked.body.created_at),
     expiresAt: Math.floor(Date.now() / 1_000) + 3_600,
   });
-  return { mark, examples: { ...ofTenant, ...ofOperator, unsubscribeToken, preferencesToken, consoleKey: tenant.apiKey } };
+  return {
+    mark,
+    examples: { ...ofTenant, ...ofOperator, unsubscribeToken, preferencesToken, consoleKey: tenant.apiKey },
+  };
 }
 
 const keysOf =

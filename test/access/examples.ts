@@ -3,7 +3,8 @@
 import type { Route } from './openapi-routes.js';
 import type { OperatorExamples, TenantExamples } from './seed-tenant.ts';
 
-export type Examples = TenantExamples & OperatorExamples & { unsubscribeToken: string; preferencesToken: string; consoleKey: string };
+export type Examples = TenantExamples &
+  OperatorExamples & { unsubscribeToken: string; preferencesToken: string; consoleKey: string };
 
 /** A request without credentials. */
 export interface ExampleRequest {

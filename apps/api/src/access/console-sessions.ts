@@ -119,7 +119,7 @@ export class ConsoleSessions implements OnApplicationBootstrap, OnApplicationShu
     this.bus.publish([{ kind: 'stale', tenantId: known.tenantId, what: 'tenant' }]);
   }
 
-  /** Whether operators may sign in on the listener of the request. Their sessions count for nothing on the other one. */
+  /** Whether operators may sign in on the listener of the request. On the other one, their sessions do not count. */
   admitsOperators(request: CarillonRequest): boolean {
     return this.config.internalPort === undefined || isOnOperatorListener(request);
   }

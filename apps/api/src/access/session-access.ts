@@ -8,7 +8,7 @@ import { KnownTenants } from './known-tenants.js';
 import { OperatorAccess } from './operator-access.js';
 import { isFromConsole } from './session-cookie.js';
 
-/** What a session of the console may do: that of a tenant has the rights of its API key, an operator's those of a role. */
+/** The rights of a session of the console: those of its API key, or of the operator's role. */
 @Injectable()
 export class SessionAccess {
   constructor(

@@ -46,7 +46,7 @@ resources:
 - name: {{ . }}
   valueFrom: { secretKeyRef: { name: {{ $secret }}, key: {{ . }} } }
 {{- end }}
-{{- $optional := list "MASTER_KEY_PREVIOUS" "ADMIN_TOKEN_PREVIOUS" "REDIS_URL" "KAFKA_PASSWORD" }}
+{{- $optional := list "MASTER_KEY_PREVIOUS" "ADMIN_TOKEN_PREVIOUS" "REDIS_URL" "KAFKA_PASSWORD" "OIDC_CLIENT_SECRET" }}
 {{- range concat $optional (list "OTEL_EXPORTER_OTLP_HEADERS" "OTEL_EXPORTER_OTLP_TRACES_HEADERS") }}
 - name: {{ . }}
   valueFrom: { secretKeyRef: { name: {{ $secret }}, key: {{ . }}, optional: true } }

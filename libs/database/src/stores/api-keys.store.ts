@@ -149,7 +149,8 @@ export class ApiKeysStore {
   async find(keyIds: string[]): Promise<Map<string, KnownKey>> {
     const rows = await this.database.platform.query<KnownKeyRow>({
       name: 'find_api_keys',
-      text: `select k.tenant_id, k.key_id, k.name, k.secret_hash, k.scopes, k.allowed_ips, k.expires_at, t.status, t.settings
+      text: `select k.tenant_id, k.key_id, k.name, k.secret_hash, k.scopes, k.allowed_ips, k.expires_at, t.status,
+                    t.settings
              from api_keys k join tenants t on t.id = k.tenant_id where k.key_id = any ($1) and k.revoked_at is null`,
       values: [keyIds],
     });
