@@ -302,7 +302,7 @@ describe('roles', () => {
   };
   const neededFor = ({ name, method, access, scope }: Route): Role => {
     if (access !== 'operator') return roles.find((role) => SCOPES[role].test(scope!))!;
-    if (method === 'GET') return 'viewer';
+    if (method === 'GET' || name === 'POST /internal/templates/preview') return 'viewer';
     return OPERATOR_ROUTES.includes(name) ? 'operator' : 'admin';
   };
 

@@ -61,7 +61,7 @@ export class PlatformTemplatesController {
 
   @Post('preview')
   @HttpCode(200)
-  @RequireOperator()
+  @RequireOperator({ role: 'viewer' })
   @Answers({
     summary: 'Render a version of a template of the platform that is not stored',
     operationId: 'PlatformTemplates_previewDraft',
