@@ -133,6 +133,11 @@ describe('the trace of a notification', { timeout: 60_000 }, () => {
     const { receipt } = await spansOf(caller, [...names, 'receipt']);
     expect(receipt).toMatchObject({ service: 'carillon-api', parentSpanId: accept!.spanId });
     expect(receipt!.attributes).toMatchObject({ 'carillon.delivery_id': id, 'carillon.receipt': 'delivered' });
+    expect(await tenant.delivery(id)).toMatchObject({
+      address: 'canary-of-traces@example.com',
+      provider_account_id: account.id,
+      trace_id: caller.traceId,
+    });
 
     const texts = collector.text();
     for (const value of ['canary', 'Hello', tenant.apiKey, ...vendors['resend']!.secrets])

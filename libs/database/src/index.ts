@@ -55,7 +55,7 @@ export { type Deposit, type MailboxMessage, MailboxStore } from './stores/mailbo
 export type { Cancellation, CancelledDelivery } from './stores/notifications/cancel-notification.js';
 export type { NotificationFilter } from './stores/notifications/notification-list.js';
 export type { NotificationWithDeliveries } from './stores/notifications/notification-select.js';
-export { NotificationsStore, type TimelineEntry } from './stores/notifications/notifications.store.js';
+export { type DeliveryWithTimeline, NotificationsStore } from './stores/notifications/notifications.store.js';
 export { PlannedDeliveriesStore } from './stores/notifications/planned-deliveries.store.js';
 export type { DeliveryFilter } from './stores/notifications/search/delivery-filter.js';
 export { DeliverySearchStore, type SearchPage } from './stores/notifications/search/delivery-search.store.js';

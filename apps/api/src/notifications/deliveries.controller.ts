@@ -56,7 +56,7 @@ export class DeliveriesController {
   ): Promise<TimelineView> {
     const found = await this.notifications.delivery(caller.tenantId, id);
     if (!found) throw notFound('delivery', id);
-    return toTimelineView(found.delivery, found.timeline);
+    return toTimelineView(found);
   }
 
   @Post(':id/settle')

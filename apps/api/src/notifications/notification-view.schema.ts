@@ -76,6 +76,9 @@ export const notificationView = z
 export const timelineView = deliveryView
   .extend({
     notification_id: id,
+    address: z.string().nullable().meta({ description: 'That the send named; null if it uses the profile' }),
+    provider_account_id: id.nullable().meta({ description: 'Of the last attempt; null for the sandbox' }),
+    trace_id: z.string().nullable().meta({ description: 'Of the request that sent it, if traces are on' }),
     timeline: z.array(
       z.object({
         at: time,

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { DeliveryRow, FirstAnswer, FoundDelivery, NotificationRow, TimelineEntry } from '#database';
+import type { DeliveryRow, DeliveryWithTimeline, FirstAnswer, FoundDelivery, NotificationRow } from '#database';
 import type { NotificationCounter } from '#domain';
 import type { deliveryView, foundDeliveryView, notificationView, timelineView } from './notification-view.schema.js';
 
@@ -114,10 +114,13 @@ export function toFoundDeliveryView(delivery: FoundDelivery): z.infer<typeof fou
   };
 }
 
-export function toTimelineView(delivery: DeliveryRow, timeline: TimelineEntry[]): TimelineView {
+export function toTimelineView({ delivery, timeline, origin }: DeliveryWithTimeline): TimelineView {
   return {
     ...toDeliveryView(delivery),
     notification_id: delivery.notificationId,
+    address: delivery.address,
+    provider_account_id: origin.providerAccountId,
+    trace_id: origin.traceId,
     timeline: timeline.map((entry) => ({
       at: entry.at.toISOString(),
       code: entry.code,

@@ -40,6 +40,19 @@ export interface TimelineEntry {
   until: Date | null;
 }
 
+/** What finds a delivery in other places: the provider account that has it, and the trace of its request. */
+export interface DeliveryOrigin {
+  providerAccountId: string | null;
+  /** 32 hexadecimal digits; null if the request was not traced. */
+  traceId: string | null;
+}
+
+export interface DeliveryWithTimeline {
+  delivery: DeliveryRow;
+  timeline: TimelineEntry[];
+  origin: DeliveryOrigin;
+}
+
 /** Reads and cancels notifications of one tenant. */
 export class NotificationsStore {
   constructor(private readonly database: Database) {}
@@ -143,12 +156,16 @@ export class NotificationsStore {
     return new Set(rows.map(({ id }) => id));
   }
 
-  async delivery(tenantId: string, id: string): Promise<{ delivery: DeliveryRow; timeline: TimelineEntry[] } | null> {
-    const [[delivery], timeline] = await this.database.pipelineForTenant<[DeliveryRow[], TimelineEntry[]]>(tenantId, [
-      { name: 'delivery', text: `${DELIVERIES} where d.tenant_id = $1 and d.id = $2`, values: [tenantId, id] },
-      { name: 'timeline', text: TIMELINE, values: [tenantId, id] },
+  async delivery(tenantId: string, id: string): Promise<DeliveryWithTimeline | null> {
+    const values = [tenantId, id];
+    const [[delivery], timeline, [origin]] = await this.database.pipelineForTenant<
+      [DeliveryRow[], TimelineEntry[], DeliveryOrigin[]]
+    >(tenantId, [
+      { name: 'delivery', text: `${DELIVERIES} where d.tenant_id = $1 and d.id = $2`, values },
+      { name: 'timeline', text: TIMELINE, values },
+      { name: 'origin_of_delivery', text: ORIGIN, values },
     ]);
-    return delivery ? { delivery, timeline } : null;
+    return delivery && origin ? { delivery, timeline, origin } : null;
   }
 
   /**
@@ -178,6 +195,12 @@ select * from (
   ${DELIVERIES} where d.tenant_id = $1 and d.notification_id = $2 and ${bounds} and ($3::uuid is null or d.id > $3)
 ) x
 where $4::text is null or x.state = $4 order by x.id limit $5`;
+
+/** `traceparent` is `00-<trace id>-<span id>-<flags>`. Indexes: the primary keys of deliveries and notifications. */
+const ORIGIN = `
+select d.provider_account_id as "providerAccountId", split_part(n.traceparent, '-', 2) as "traceId"
+from deliveries d join notifications n on n.tenant_id = d.tenant_id and n.id = d.notification_id
+where d.tenant_id = $1 and d.id = $2`;
 
 /** Indexes: the primary keys of deliveries, notifications, attempts and delivery_log. */
 const TIMELINE = `
