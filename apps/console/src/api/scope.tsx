@@ -13,6 +13,8 @@ export interface Scope {
   request(path: string, init?: RequestInit): Promise<Response>;
   /** The path of a view, such as `/deliveries`, as a link inside the console. */
   linkTo(path: string): string;
+  /** Whether the session may open the page with this path, such as `/deliveries/…?tab=json`. */
+  hasView(path: string): boolean;
 }
 
 const ScopeContext = createContext<Scope | null>(null);
@@ -21,10 +23,12 @@ interface ScopeProps {
   tenantId: string | null;
   /** The session names the tenant itself, so no header may. */
   isOwnTenant?: boolean;
+  /** The views of the session, by their paths. */
+  views: readonly { path: string }[];
   children: ReactNode;
 }
 
-export function ScopeProvider({ tenantId, isOwnTenant = false, children }: ScopeProps) {
+export function ScopeProvider({ tenantId, isOwnTenant = false, views, children }: ScopeProps) {
   const scope = useMemo(() => {
     const base = tenantId === null ? '/platform' : `/t/${tenantId}`;
     const named = isOwnTenant ? null : tenantId;
@@ -33,8 +37,9 @@ export function ScopeProvider({ tenantId, isOwnTenant = false, children }: Scope
       carillon: connect(named),
       request: (path: string, init: RequestInit = {}) => requestWithoutLimit(new Request(path, init), named),
       linkTo: (path: string) => base + path,
+      hasView: (path: string) => views.some((view) => view.path === /^\/[^/?]*/.exec(path)?.[0]),
     };
-  }, [tenantId, isOwnTenant]);
+  }, [tenantId, isOwnTenant, views]);
   return <ScopeContext value={scope}>{children}</ScopeContext>;
 }
 

@@ -1,6 +1,6 @@
 import { AppShell, Burger, Group, Loader, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { Suspense, useEffect } from 'react';
+import { Suspense, useEffect, useMemo } from 'react';
 import { Navigate, Route, Routes, useLocation, useParams } from 'react-router';
 import { ScopeProvider } from '../api/scope';
 import { Empty } from '../page/empty';
@@ -8,6 +8,7 @@ import { useSession } from '../session/session';
 import { AccountMenu } from './account-menu';
 import { platformViews, tenantViews, type View } from './navigation';
 import { NavigationLinks } from './navigation-links';
+import { SearchBox } from './search-box';
 import { TenantChoice } from './tenant-choice';
 
 /** The signed-in application: `/t/<tenant id>/…` for the data of a tenant, `/platform/…` for the operator. */
@@ -20,7 +21,7 @@ export function Frame() {
         <Route
           path="/platform/*"
           element={
-            <ScopeProvider tenantId={null}>
+            <ScopeProvider tenantId={null} views={platformViews}>
               <Pages views={platformViews} />
             </ScopeProvider>
           }
@@ -34,10 +35,13 @@ export function Frame() {
 function TenantPages() {
   const { tenantId = '' } = useParams();
   const { tenant, scopes } = useSession();
+  const views = useMemo(
+    () => tenantViews.filter(({ scope }) => scope === undefined || scopes.includes(scope)),
+    [scopes],
+  );
   if (tenant && tenant.id !== tenantId) return <Navigate to={`/t/${tenant.id}`} replace />;
-  const views = tenantViews.filter(({ scope }) => scope === undefined || scopes.includes(scope));
   return (
-    <ScopeProvider key={tenantId} tenantId={tenantId} isOwnTenant={tenant !== null}>
+    <ScopeProvider key={tenantId} tenantId={tenantId} isOwnTenant={tenant !== null} views={views}>
       <Pages views={views} />
     </ScopeProvider>
   );
@@ -70,10 +74,12 @@ function Pages({ views }: { views: readonly View[] }) {
             <Text fw={700}>Carillon</Text>
             <TenantChoice />
           </Group>
+          <SearchBox visibleFrom="sm" />
           <AccountMenu />
         </Group>
       </AppShell.Header>
       <AppShell.Navbar p="xs">
+        <SearchBox hiddenFrom="sm" />
         <NavigationLinks views={views} />
       </AppShell.Navbar>
       <AppShell.Main id="content" tabIndex={-1}>

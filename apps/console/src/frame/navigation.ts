@@ -16,11 +16,25 @@ export type Group = 'Watch' | 'Audience' | 'Content' | 'Set-up' | 'Platform';
 /** Views of one tenant's data. */
 export const tenantViews: readonly View[] = [
   {
+    path: '/deliveries',
+    label: 'Deliveries',
+    group: 'Watch',
+    scope: 'notifications:read',
+    component: lazy(() => import('../views/deliveries/deliveries')),
+  },
+  {
     path: '/notifications',
     label: 'Notifications',
     group: 'Watch',
     scope: 'notifications:read',
     component: lazy(() => import('../views/notifications/notifications')),
+  },
+  {
+    path: '/explain',
+    label: 'Explain',
+    group: 'Watch',
+    scope: 'notifications:write',
+    component: lazy(() => import('../views/explain/explain')),
   },
   {
     path: '/recipients',
@@ -47,6 +61,12 @@ export const tenantViews: readonly View[] = [
 
 /** Views of the operator, over all tenants. */
 export const platformViews: readonly View[] = [
+  {
+    path: '/overview',
+    label: 'Overview',
+    group: 'Watch',
+    component: lazy(() => import('../views/platform-overview/platform-overview')),
+  },
   {
     path: '/dead-letters',
     label: 'Dead letters',

@@ -5,6 +5,10 @@ import { useEffect, useState } from 'react';
 import { type Filter, instant, localTime } from './list-filters';
 
 const TYPING_MS = 350;
+/** Further filters are shown on demand, or when they are set. */
+const SHOWN = 5;
+/** Two beside each other on a phone. */
+const WIDTH = { base: 'calc(50% - 5px)', xs: 180 };
 
 interface FilterBarProps {
   filters: readonly Filter[];
@@ -17,9 +21,13 @@ interface FilterBarProps {
 export function FilterBar({ filters, values, change }: FilterBarProps) {
   const isPhone = useMediaQuery('(max-width: 48em)');
   const [opened, { toggle }] = useDisclosure(false);
+  const [areAllShown, setAllShown] = useState(false);
   if (filters.length === 0) return null;
   const set = filters.filter(({ name }) => values[name] !== undefined).length;
   const isFiltered = set > 0;
+  const shown = filters.filter(
+    ({ name }, index) => isPhone || areAllShown || index < SHOWN || values[name] !== undefined,
+  );
   const button = (
     <Button
       variant="default"
@@ -35,7 +43,7 @@ export function FilterBar({ filters, values, change }: FilterBarProps) {
   return (
     <Group align="flex-end" gap="xs" role="search" flex={1}>
       {isPhone && button}
-      {filters.map((filter) => (
+      {shown.map((filter) => (
         <FilterField
           key={filter.name}
           filter={filter}
@@ -43,8 +51,17 @@ export function FilterBar({ filters, values, change }: FilterBarProps) {
           change={(value) => change({ [filter.name]: value })}
         />
       ))}
+      {!isPhone && (areAllShown || shown.length < filters.length) && (
+        <Button variant="subtle" size="xs" aria-expanded={areAllShown} onClick={() => setAllShown(!areAllShown)}>
+          {areAllShown ? 'Fewer filters' : 'More filters'}
+        </Button>
+      )}
       {isFiltered && (
-        <Button variant="subtle" onClick={() => change(Object.fromEntries(filters.map(({ name }) => [name, ''])))}>
+        <Button
+          variant="subtle"
+          size="xs"
+          onClick={() => change(Object.fromEntries(filters.map(({ name }) => [name, ''])))}
+        >
           Clear filters
         </Button>
       )}
@@ -70,7 +87,7 @@ function FilterField({ filter, value, change }: FieldProps) {
           placeholder="All"
           clearable
           searchable={filter.choices.length > 10}
-          w={170}
+          w={WIDTH}
           size="xs"
         />
       );
@@ -83,6 +100,7 @@ function FilterField({ filter, value, change }: FieldProps) {
           value={localTime(value)}
           onChange={(event) => change(instant(event.currentTarget.value))}
           size="xs"
+          w={{ base: '100%', xs: 'auto' }}
         />
       );
     case 'text':
@@ -105,7 +123,7 @@ function TextFilter({ filter, value, change }: FieldProps) {
         changeSoon(event.currentTarget.value);
       }}
       size="xs"
-      w={190}
+      w={WIDTH}
     />
   );
 }

@@ -21,6 +21,7 @@ import { useScopeOfPage } from '../api/scope';
 import { Empty } from '../page/empty';
 import { LoadError } from '../page/load-error';
 import { Loaded } from '../page/page';
+import { wholeTime } from '../page/time';
 import { FilterBar } from './filter-bar';
 import { type Filter, filterValues } from './list-filters';
 import { SavedFilters } from './saved-filters';
@@ -38,6 +39,8 @@ export interface Column<Row> {
 export interface ListPage<Row> {
   data: Row[];
   next_cursor: string | null;
+  /** Set if a search ended early: what is older than this is on the next pages. */
+  searched_until?: string | null;
 }
 
 /** The query of a page: filters by name, `limit` and `cursor`. */
@@ -46,6 +49,8 @@ export type ListQuery = Record<string, string> & { limit: number; cursor?: strin
 interface ListProps<Row> {
   /** Names the list in keys and saved filters, such as `deliveries`. */
   name: string;
+  /** The thing whose list it is, such as the id of a notification for its deliveries. */
+  of?: string;
   columns: readonly Column<Row>[];
   load: (carillon: Carillon, query: ListQuery, signal: AbortSignal) => Promise<ListPage<Row>>;
   rowId: (row: Row) => string;
@@ -63,14 +68,14 @@ interface ListProps<Row> {
 
 /** A list with filters and pages. Pages follow cursors, so any number of rows may be behind it. */
 export function List<Row>(props: ListProps<Row>) {
-  const { name, load, filters = NO_FILTERS, fixed, empty, refreshMs } = props;
+  const { name, of, load, filters = NO_FILTERS, fixed, empty, refreshMs } = props;
   const { tenantId, carillon } = useScopeOfPage();
   const [parameters, setParameters] = useSearchParams();
   const values = filterValues(filters, parameters);
   const cursor = parameters.get('cursor');
   const query = { ...values, ...fixed, limit: PAGE_SIZE, ...(cursor && { cursor }) } as ListQuery;
   const page = useQuery({
-    queryKey: [tenantId, name, query],
+    queryKey: [tenantId, name, ...(of === undefined ? [] : ['of', of]), query],
     queryFn: ({ signal }) => load(carillon, query, signal),
     placeholderData: keepPreviousData,
     refetchInterval: refreshMs ?? false,
@@ -92,7 +97,9 @@ export function List<Row>(props: ListProps<Row>) {
       <Group justify="space-between" align="flex-end" wrap="nowrap">
         <FilterBar filters={filters} values={values} change={change} />
         <Group gap="xs" ml="auto">
-          {filters.length > 0 && <SavedFilters list={name} filters={filters} values={values} change={change} />}
+          {filters.length > 0 && of === undefined && (
+            <SavedFilters list={name} filters={filters} values={values} change={change} />
+          )}
           <Tooltip label="Read again">
             <ActionIcon
               variant="default"
@@ -107,7 +114,7 @@ export function List<Row>(props: ListProps<Row>) {
       </Group>
       {page.error && page.data && <LoadError error={page.error} retry={() => void page.refetch()} />}
       <Loaded query={page}>
-        {({ data, next_cursor }) => (
+        {({ data, next_cursor, searched_until }) => (
           <>
             {data.length > 0 ? (
               <Rows {...props} rows={data} isOld={page.isPlaceholderData} />
@@ -121,6 +128,11 @@ export function List<Row>(props: ListProps<Row>) {
               <Empty title={empty.title} action={empty.action}>
                 {empty.text}
               </Empty>
+            )}
+            {searched_until && (
+              <Text size="xs" c="dimmed" role="status">
+                Searched back to {wholeTime(searched_until)}. Older ones are on the next page.
+              </Text>
             )}
             <Pager isFirst={!cursor} next={next_cursor} rows={data.length} />
           </>
@@ -175,7 +187,7 @@ function Rows<Row>({
                 return (
                   <Table.Td key={id} data-label={label}>
                     {linkTo && column.id === first ? (
-                      <Anchor component={Link} to={linkTo(row.original)}>
+                      <Anchor component={Link} to={linkTo(row.original)} size="sm">
                         {cell(row.original)}
                       </Anchor>
                     ) : (

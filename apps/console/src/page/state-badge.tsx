@@ -25,7 +25,14 @@ const COLOURS: Record<string, string> = {
 
 export function StateBadge({ state }: { state: string }) {
   return (
-    <Badge variant="light" color={COLOURS[state] ?? 'gray'} tt="none" autoContrast={false} className="state">
+    <Badge
+      variant="light"
+      color={COLOURS[state] ?? 'gray'}
+      tt="none"
+      autoContrast={false}
+      className="state"
+      miw="max-content"
+    >
       {inWords(state)}
     </Badge>
   );

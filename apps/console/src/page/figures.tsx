@@ -1,0 +1,42 @@
+import { Anchor, Paper, SimpleGrid, Text } from '@mantine/core';
+import { Link } from 'react-router';
+import { useScopeOfPage } from '../api/scope';
+
+export interface Figure {
+  label: string;
+  value: string;
+  /** Below the scope: where the things behind the figure are listed. */
+  to?: string;
+  isBad?: boolean;
+}
+
+/** A row of numbers, each with its name. */
+export function Figures({ figures, name }: { figures: readonly Figure[]; name: string }) {
+  const { linkTo, hasView } = useScopeOfPage();
+  return (
+    <SimpleGrid cols={{ base: 2, sm: 3, lg: Math.min(figures.length, 6) }} spacing="sm" role="list" aria-label={name}>
+      {figures.map(({ label, value, to, isBad = false }) => (
+        <Paper key={label} withBorder p="sm" role="listitem">
+          <Text size="xs" c="dimmed">
+            {label}
+          </Text>
+          <Text size="xl" fw={600} c={isBad ? 'red' : undefined}>
+            {to !== undefined && hasView(to) ? (
+              <Anchor component={Link} to={linkTo(to)} inherit aria-label={`${label}: ${value}`}>
+                {value}
+              </Anchor>
+            ) : (
+              value
+            )}
+          </Text>
+        </Paper>
+      ))}
+    </SimpleGrid>
+  );
+}
+
+/** Seconds as "12 s", "3 min" or "2 h". */
+export function secondsInWords(seconds: number): string {
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
+}

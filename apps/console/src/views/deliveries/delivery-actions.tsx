@@ -1,0 +1,97 @@
+import { Button, Text, TextInput } from '@mantine/core';
+import { useState } from 'react';
+import type { DeliveryWithTimeline } from '#client';
+import { useAction, useRead } from '../../api/scope';
+import { ConfirmButton } from '../../page/confirm-button';
+import { useScope } from '../../session/session';
+
+/** Changes of the delivery itself: its replay from the dead letters, and the settling of an unknown outcome. */
+export function DeliveryActions({ delivery }: { delivery: DeliveryWithTimeline }) {
+  const mayFind = useScope('dead_letters:read');
+  const mayReplay = useScope('dead_letters:write');
+  const maySettle = useScope('notifications:write');
+  if (delivery.state === 'failed' && mayFind && mayReplay) return <ReplayButton delivery={delivery} />;
+  if (delivery.state === 'unknown' && maySettle) return <SettleButtons id={delivery.id} />;
+  return null;
+}
+
+const CHANGES = ['deliveries', 'notifications', 'dead_letters'];
+/** The dead letter is written in the same transaction as the entry of the timeline. */
+const CLOCK_MS = 1_000;
+
+function ReplayButton({ delivery }: { delivery: DeliveryWithTimeline }) {
+  const failedAt = Date.parse(delivery.timeline.findLast(({ code }) => code === 'failed' || code === 'settled')!.at);
+  const letter = useRead(['dead_letters', 'of', delivery.id], async (carillon) => {
+    const letters = carillon.each.tenantDeadLetters.list({
+      query: {
+        channel: delivery.channel,
+        failed_after: new Date(failedAt - CLOCK_MS).toISOString(),
+        failed_before: new Date(failedAt + CLOCK_MS).toISOString(),
+        unreplayed: 'true',
+        limit: 200,
+      },
+    });
+    for await (const found of letters) if (found.delivery_id === delivery.id) return found.id;
+    return null;
+  });
+  const replay = useAction({
+    run: (carillon, id: string) => carillon.tenantDeadLetters.replay({ path: { id } }),
+    done: 'The delivery is back in the queue',
+    changes: CHANGES,
+  });
+  const id = letter.data;
+  if (!id) return null;
+  return (
+    <Button size="xs" loading={replay.isPending} onClick={() => replay.mutate(id)}>
+      Replay
+    </Button>
+  );
+}
+
+function SettleButtons({ id }: { id: string }) {
+  const [note, setNote] = useState('');
+  const settle = useAction({
+    run: (carillon, state: 'sent' | 'failed') =>
+      carillon.deliveries.settle({ path: { id }, body: { state, ...(note.trim() && { note: note.trim() }) } }),
+    done: 'The outcome is settled',
+    changes: CHANGES,
+  });
+  const text = (
+    <>
+      <Text span size="sm">
+        This cannot be undone. A delivery that was not sent goes to the dead letters, from which it can be replayed.
+      </Text>
+      <TextInput
+        label="How you know"
+        description="Shown in the timeline"
+        mt="sm"
+        maxLength={1_000}
+        value={note}
+        onChange={(event) => setNote(event.currentTarget.value)}
+      />
+    </>
+  );
+  return (
+    <>
+      <ConfirmButton
+        size="xs"
+        color="teal"
+        title="Settle as sent?"
+        text={text}
+        confirm="Settle as sent"
+        run={() => settle.mutateAsync('sent')}
+      >
+        The recipient has it
+      </ConfirmButton>
+      <ConfirmButton
+        size="xs"
+        title="Settle as not sent?"
+        text={text}
+        confirm="Settle as not sent"
+        run={() => settle.mutateAsync('failed')}
+      >
+        The recipient does not have it
+      </ConfirmButton>
+    </>
+  );
+}

@@ -1,0 +1,60 @@
+import type { FoundDelivery } from '#client';
+import { useScopeOfPage } from '../../api/scope';
+import { type Column, List } from '../../list/list';
+import { choicesOf, type Filter } from '../../list/list-filters';
+import { Page } from '../../page/page';
+import { StateBadge } from '../../page/state-badge';
+import { Time } from '../../page/time';
+import { channelNames, stateSentences } from '../../words/delivery-states';
+import { reasonTexts } from '../../words/reasons';
+import { WhyShort } from '../../words/why-short';
+
+const columns: readonly Column<FoundDelivery>[] = [
+  { id: 'message', label: 'Message', cell: messageOf },
+  { id: 'recipient', label: 'Recipient', cell: ({ recipient_id }) => recipient_id },
+  { id: 'channel', label: 'Channel', cell: ({ channel }) => channelNames[channel] },
+  { id: 'state', label: 'State', cell: ({ state }) => <StateBadge state={state} /> },
+  { id: 'why', label: 'Why', cell: (delivery) => <WhyShort delivery={delivery} /> },
+  { id: 'created_at', label: 'Accepted', cell: ({ created_at }) => <Time value={created_at} /> },
+];
+
+function messageOf({ subject, type, template_id }: FoundDelivery): string {
+  return subject ?? type ?? template_id ?? 'Without a subject';
+}
+
+const reasons = [...new Set(Object.values(reasonTexts).flatMap(Object.keys))];
+
+const filters: readonly Filter[] = [
+  { name: 'recipient_id', label: 'Recipient', kind: 'text', placeholder: 'user-17' },
+  { name: 'address', label: 'Address', kind: 'text', placeholder: 'ann@example.com' },
+  { name: 'state', label: 'State', kind: 'choice', choices: choicesOf(Object.keys(stateSentences)) },
+  { name: 'reason', label: 'Reason', kind: 'choice', choices: choicesOf(reasons) },
+  {
+    name: 'channel',
+    label: 'Channel',
+    kind: 'choice',
+    choices: Object.entries(channelNames).map(([value, label]) => ({ value, label })),
+  },
+  { name: 'category', label: 'Category', kind: 'text' },
+  { name: 'template', label: 'Template', kind: 'text' },
+  { name: 'created_from', label: 'From', kind: 'time' },
+  { name: 'created_to', label: 'Until', kind: 'time' },
+];
+
+/** The deliveries of a tenant, newest first, by what a person knows of them. */
+export function DeliverySearch() {
+  const { linkTo } = useScopeOfPage();
+  return (
+    <Page title="Deliveries" about="Every message to one recipient on one channel, newest first: where it is, and why.">
+      <List<FoundDelivery>
+        name="deliveries"
+        columns={columns}
+        load={(carillon, query) => carillon.deliveries.list({ query })}
+        rowId={({ id }) => id}
+        linkTo={({ id }) => linkTo(`/deliveries/${id}`)}
+        filters={filters}
+        empty={{ title: 'No deliveries yet', text: 'They appear as soon as you send a notification.' }}
+      />
+    </Page>
+  );
+}

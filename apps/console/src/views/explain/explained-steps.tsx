@@ -1,0 +1,141 @@
+import { Code, List, Table, Text, ThemeIcon } from '@mantine/core';
+import { IconCheck, IconClock, IconMinus } from '@tabler/icons-react';
+import type { ReactNode } from 'react';
+import type { DeliveryExplanation } from '#client';
+import { Time } from '../../page/time';
+import { toneOf } from '../../words/delivery-states';
+import { meaningOfRule } from '../../words/rules';
+import { toneColours, toneIcons } from '../../words/tones';
+import { Words } from '../../words/words';
+import { type ExplainedStep, stepsOf } from './explain-steps';
+
+/** Every decision of the sender in its order, with the rule that decided. */
+export function ExplainedSteps({ delivery }: { delivery: DeliveryExplanation }) {
+  return (
+    <List type="ordered" listStyleType="none" spacing="sm" aria-label="Steps" withPadding={false}>
+      {stepsOf(delivery).map((step) => (
+        <List.Item key={step.name} icon={<Icon step={step} delivery={delivery} />}>
+          <Text size="sm">
+            <b>{step.name}.</b> <Result step={step} delivery={delivery} />
+          </Text>
+          <Facts step={step} delivery={delivery} />
+        </List.Item>
+      ))}
+    </List>
+  );
+}
+
+interface StepProps {
+  step: ExplainedStep;
+  delivery: DeliveryExplanation;
+}
+
+function Icon({ step: { result }, delivery: { state } }: StepProps) {
+  if (result === 'passed')
+    return (
+      <ThemeIcon size={22} radius="xl" color="teal" variant="light">
+        <IconCheck size={14} aria-hidden />
+      </ThemeIcon>
+    );
+  if (result === 'later')
+    return (
+      <ThemeIcon size={22} radius="xl" color="gray" variant="light">
+        {state === 'waiting' ? <IconClock size={14} aria-hidden /> : <IconMinus size={14} aria-hidden />}
+      </ThemeIcon>
+    );
+  const Decided = toneIcons[toneOf(state)];
+  return (
+    <ThemeIcon size={22} radius="xl" color={toneColours[toneOf(state)]}>
+      <Decided size={14} aria-hidden />
+    </ThemeIcon>
+  );
+}
+
+function Result({ step: { result, passed }, delivery: { state, rule, detail } }: StepProps) {
+  if (result === 'passed') return `${passed}.`;
+  if (result === 'later')
+    return (
+      <Text span c="dimmed">
+        {state === 'waiting' ? 'After that.' : 'Not reached.'}
+      </Text>
+    );
+  return (
+    <>
+      <Words text={detail ?? (rule ? meaningOfRule(rule) : '')} isSentence />
+      {rule && (
+        <>
+          {' '}
+          Rule <Code>{rule}</Code>.
+        </>
+      )}
+    </>
+  );
+}
+
+/** The figures behind a step: places in limits, provider accounts in their order, faults of the content. */
+function Facts({ step: { name }, delivery }: StepProps) {
+  const { caps, provider_order, errors } = delivery;
+  if (name === 'Limits' && caps.length > 0)
+    return (
+      <Figures
+        caption="Limits that count it"
+        head={['Rule', 'Limit', 'Left', 'Next one']}
+        rows={caps.map(({ rule, limit, remaining, resets_at }) => [
+          meaningOfRule(rule),
+          limit.toLocaleString(),
+          remaining.toLocaleString(),
+          <Time key="resets" value={resets_at} none="now" />,
+        ])}
+      />
+    );
+  if (name === 'Provider' && provider_order.length > 0)
+    return (
+      <Figures
+        caption="Accounts in the order in which they are tried"
+        head={['Account', 'Provider', 'Health', 'Takes it']}
+        rows={provider_order.map(({ name: account, provider, owner, health, permitted, detail }) => [
+          account ?? `of the ${owner}`,
+          provider,
+          HEALTH[health],
+          permitted ? 'yes' : `no${detail ? `: ${detail}` : ''}`,
+        ])}
+      />
+    );
+  if (name === 'Content' && errors.length > 0)
+    return errors.map(({ pointer, message }) => (
+      <Text key={pointer} size="sm" c="red">
+        <Code>{pointer}</Code> {message}
+      </Text>
+    ));
+  return null;
+}
+
+const HEALTH = { closed: 'works', half_open: 'is tried again', open: 'does not work' };
+
+function Figures({ caption, head, rows }: { caption: string; head: string[]; rows: ReactNode[][] }) {
+  return (
+    <Table.ScrollContainer minWidth={320} mt={4}>
+      <Table captionSide="top" fz="xs" withTableBorder aria-label={caption}>
+        <Table.Thead>
+          <Table.Tr>
+            {head.map((label) => (
+              <Table.Th key={label} scope="col">
+                {label}
+              </Table.Th>
+            ))}
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {rows.map((cells, row) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: the rows of one answer do not change.
+            <Table.Tr key={row}>
+              {cells.map((cell, column) => (
+                <Table.Td key={head[column]}>{cell}</Table.Td>
+              ))}
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Table.ScrollContainer>
+  );
+}
