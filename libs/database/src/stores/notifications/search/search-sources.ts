@@ -6,14 +6,17 @@ import { nearby } from '../notification-select.js';
 import { type DeliveryFilter, possibleStates } from './delivery-filter.js';
 import type { Parameters } from './parameters.js';
 
-/** A page examines at most this many candidates of each source: some ten milliseconds. */
-export const MAX_EXAMINED = 5_000;
+/** A page examines at most this many positions of each source: some ten milliseconds. */
+const MAX_EXAMINED = 5_000;
+/** The same where each position is a notification whose deliveries are to be found. */
+const MAX_NOTIFICATIONS = 1_000;
 /** Recipients with the address of a search. */
 const MAX_PEOPLE = 20;
 
 export interface Source {
-  /** The positions, newest first: a query with the column `key`, an id, of at most MAX_EXAMINED rows. */
+  /** The positions, newest first: a query with the column `key`, an id, of at most `limit` rows. */
   keys: string;
+  limit: number;
   /** The deliveries of the positions: a query with the columns `key` and `id` of the common table expression. */
   deliveries: (keys: string) => string;
 }
@@ -121,6 +124,7 @@ class SourceReader {
     where l.reason = r.reason and ${ENDS} and l.tenant_id = $1${this.bounds('l.delivery_id')}
     order by delivery_id desc limit ${MAX_EXAMINED}
   ) x order by x.key desc limit ${MAX_EXAMINED}`,
+      limit: MAX_EXAMINED,
       deliveries: byKey,
     };
   }
@@ -135,8 +139,9 @@ class SourceReader {
   select x.key from ${people} cross join lateral (
     select n.id as key from notifications n
     where n.recipient_id = p.id and n.tenant_id = $1${this.bounds('n.id')}
-    order by n.id desc limit ${MAX_EXAMINED}
-  ) x order by x.key desc limit ${MAX_EXAMINED}`,
+    order by n.id desc limit ${MAX_NOTIFICATIONS}
+  ) x order by x.key desc limit ${MAX_NOTIFICATIONS}`,
+      limit: MAX_NOTIFICATIONS,
       deliveries: (keys) => `
   select k.key, d.id from ${keys} k
   join deliveries d on d.tenant_id = $1 and d.notification_id = k.key and ${nearby('k.key')}`,
@@ -152,6 +157,7 @@ class SourceReader {
     where d.recipient_id = p.id and d.tenant_id = $1 and d.of_topic${this.bounds('d.id')}
     order by d.id desc limit ${MAX_EXAMINED}
   ) x order by x.key desc limit ${MAX_EXAMINED}`,
+      limit: MAX_EXAMINED,
       deliveries: byKey,
     };
   }
@@ -172,6 +178,7 @@ class SourceReader {
     where d.address = f.form and length(d.address) <= 320 and d.tenant_id = $1${this.bounds('d.id')}
     order by d.id desc limit ${MAX_EXAMINED}
   ) x order by x.key desc limit ${MAX_EXAMINED}`,
+      limit: MAX_EXAMINED,
       deliveries: byKey,
     };
     return [named, this.notificationsOf(people), this.topicDeliveriesOf(people)];
@@ -182,6 +189,7 @@ class SourceReader {
       keys: `
   select ${column} as key from ${table}
   where tenant_id = $1 and ${condition}${this.bounds(column)} order by ${column} desc limit ${MAX_EXAMINED}`,
+      limit: MAX_EXAMINED,
       deliveries: byKey,
     };
   }

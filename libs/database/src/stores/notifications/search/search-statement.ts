@@ -5,7 +5,7 @@ import type { DeliveryRow } from '../../sending/notification.js';
 import { DELIVERIES } from '../notification-select.js';
 import { type DeliveryFilter, possibleStates } from './delivery-filter.js';
 import { Parameters } from './parameters.js';
-import { formsOf, MAX_EXAMINED, sourcesOf } from './search-sources.js';
+import { formsOf, sourcesOf } from './search-sources.js';
 
 export interface FoundDelivery extends DeliveryRow {
   category: string;
@@ -22,8 +22,9 @@ export type SearchRow = FoundDelivery & { key: string; frontier: string | null }
 /**
  * One page, newest first, as one statement; null if nothing can match. Each source is read up to a limit. The frontier
  * is the position down to which all of them were read, null if they were read to their ends. Deliveries beyond it are
- * left to the next page, so that none is lost or repeated. Indexes: those of the sources (search-sources.ts), and the
- * primary keys of deliveries, notifications, due_deliveries and recipients.
+ * left to the next page, so that none is lost or repeated. The candidates are in order before they are joined, so that
+ * rows are looked up only until the page is full. Indexes: those of the sources (search-sources.ts), and the primary
+ * keys of deliveries, notifications, due_deliveries and recipients.
  */
 export function searchStatement(tenantId: string, filter: DeliveryFilter, page: PageRequest): Statement | null {
   const parameters = new Parameters();
@@ -32,7 +33,7 @@ export function searchStatement(tenantId: string, filter: DeliveryFilter, page: 
   const sources = sourcesOf(filter, { parameters, after: after?.[0] ?? null });
   if (sources.length === 0) return null;
   const matching = [...deliveryConditions(filter, parameters), ...notificationConditions(filter, parameters)];
-  if (after) matching.push(`(c.key, c.id) < (${parameters.add(after[0])}::uuid, ${parameters.add(after[1])}::uuid)`);
+  const place = after ? ` and (key, id) < (${parameters.add(after[0])}::uuid, ${parameters.add(after[1])}::uuid)` : '';
   const limit = parameters.add(page.limit + 1);
   const named = sources.map((source, index) => ({ name: `source_${index}`, ...source }));
   const text = `
@@ -40,17 +41,21 @@ with ${named.map(({ name, keys }) => `${name} as materialized (${keys}\n)`).join
   ${named.map(({ name, deliveries }) => deliveries(name)).join('\n  union\n  ')}
 ), frontier as materialized (
   select max(last::text)::uuid as key from (
-    ${named.map(({ name }) => lastOf(name)).join('\n    union all\n    ')}
+    ${named.map(({ name, limit: most }) => lastOf(name, most)).join('\n    union all\n    ')}
   ) lasts
 ), page as materialized (
   select c.key, x.*, n.category, n.type, n.template_id as "templateId", n.content->>'subject' as subject
-  from candidates c
+  from (
+    select * from candidates
+    where (select f.key is null or candidates.key >= f.key from frontier f)${place}
+    order by key desc, id desc
+  ) c
   cross join lateral (select * from deliveries d where d.tenant_id = $1 and d.id = c.id limit 1) d
   cross join lateral (
     select * from notifications n where n.tenant_id = $1 and n.id = d.notification_id limit 1
   ) n
   cross join lateral (${DELIVERIES} where d.tenant_id = $1 and d.id = c.id limit 1) x
-  where ${matching.join(' and ')} and (select key is null or c.key >= key from frontier)
+  where ${matching.join(' and ')}
   order by c.key desc, c.id desc limit ${limit}
 )
 select f.key as frontier, p.* from frontier f left join page p on true order by p.key desc, p.id desc`;
@@ -58,8 +63,8 @@ select f.key as frontier, p.* from frontier f left join page p on true order by 
 }
 
 /** The last position of a source that was not read to its end; no row if it was. */
-const lastOf = (source: string): string =>
-  `(select key as last from ${source} order by key desc offset ${MAX_EXAMINED - 1} limit 1)`;
+const lastOf = (source: string, limit: number): string =>
+  `(select key as last from ${source} order by key desc offset ${limit - 1} limit 1)`;
 
 /** Of the delivery `d`, and of its state in `x`. */
 function deliveryConditions(filter: DeliveryFilter, parameters: Parameters): string[] {
