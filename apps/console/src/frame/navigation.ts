@@ -57,6 +57,48 @@ export const tenantViews: readonly View[] = [
     scope: 'webhooks:read',
     component: lazy(() => import('../views/webhooks/webhooks')),
   },
+  {
+    path: '/topics',
+    label: 'Topics',
+    group: 'Audience',
+    scope: 'topics:read',
+    component: lazy(() => import('../views/topics/topics')),
+  },
+  {
+    path: '/jobs',
+    label: 'Jobs',
+    group: 'Watch',
+    scope: 'notifications:read',
+    component: lazy(() => import('../views/jobs/jobs')),
+  },
+  {
+    path: '/categories',
+    label: 'Categories',
+    group: 'Content',
+    scope: 'categories:read',
+    component: lazy(() => import('../views/categories/categories')),
+  },
+  {
+    path: '/suppressions',
+    label: 'Suppressions',
+    group: 'Audience',
+    scope: 'suppressions:read',
+    component: lazy(() => import('../views/suppressions/suppressions')),
+  },
+  {
+    path: '/mailbox',
+    label: 'Mailbox',
+    group: 'Watch',
+    scope: 'mailbox:read',
+    component: lazy(() => import('../views/mailbox/mailbox')),
+  },
+  {
+    path: '/schedules',
+    label: 'Schedules',
+    group: 'Content',
+    scope: 'schedules:read',
+    component: lazy(() => import('../views/schedules/schedules')),
+  },
 ];
 
 /** Views of the operator, over all tenants. */
@@ -78,5 +120,11 @@ export const platformViews: readonly View[] = [
     label: 'Tenants',
     group: 'Platform',
     component: lazy(() => import('../views/tenants/tenants')),
+  },
+  {
+    path: '/audit',
+    label: 'Audit log',
+    group: 'Platform',
+    component: lazy(() => import('../views/audit/audit')),
   },
 ];

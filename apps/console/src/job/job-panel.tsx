@@ -16,7 +16,7 @@ interface JobPanelProps {
   /** Pause, resume and pace are allowed. */
   mayChange: boolean;
   mayStop: boolean;
-  /** What is done to an item, such as "replayed". */
+  /** Of the number of items that are done. */
   done: string;
   children?: (job: Job) => ReactNode;
 }
@@ -42,7 +42,7 @@ export function JobPanel({ id, calls, mayChange, mayStop, done, children }: JobP
               </Group>
               <JobBar job={job} />
               <SimpleGrid cols={{ base: 2, sm: 4 }}>
-                <Figure label={done[0]!.toUpperCase() + done.slice(1)} value={job.done.toLocaleString('en')} />
+                <Figure label={done} value={job.done.toLocaleString('en')} />
                 <Figure label="Skipped" value={job.skipped.toLocaleString('en')} />
                 <Figure label="Failed" value={job.failed.toLocaleString('en')} />
                 <Figure label="Rate" value={rate === null ? '–' : `${rateInWords(rate)} a second`} />

@@ -48,7 +48,7 @@ export function ConfirmButton(props: ConfirmButtonProps) {
               Cancel
             </Button>
             <Button
-              color={button.color ?? 'red'}
+              color={button.color ?? 'red.9'}
               loading={busy}
               disabled={typed !== undefined && entered !== typed}
               onClick={() => void act()}

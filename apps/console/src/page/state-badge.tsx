@@ -5,6 +5,7 @@ const COLOURS: Record<string, string> = {
   sent: 'teal',
   delivered: 'green',
   completed: 'green',
+  finished: 'green',
   active: 'teal',
   healthy: 'green',
   waiting: 'blue',

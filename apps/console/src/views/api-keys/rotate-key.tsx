@@ -1,0 +1,60 @@
+import { Button, Select, Text } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { useState } from 'react';
+import { useAction } from '../../api/scope';
+import { FormDialog } from '../../page/form-dialog';
+import type { ApiKey } from './api-keys';
+
+const OVERLAPS = [
+  { value: '0', label: 'it ends at once' },
+  { value: '3600', label: 'an hour' },
+  { value: '86400', label: 'a day' },
+  { value: '604800', label: 'a week' },
+  { value: '2592000', label: '30 days' },
+];
+
+export function RotateKey({ apiKey, made }: { apiKey: ApiKey; made: (secret: string) => void }) {
+  const [opened, { open, close }] = useDisclosure(false);
+  const [overlap, setOverlap] = useState('86400');
+  const rotate = useAction({
+    run: (carillon) =>
+      carillon.apiKeys.rotate({
+        path: { id: apiKey.tenant_id, keyId: apiKey.id },
+        body: { overlap_seconds: Number(overlap) },
+      }),
+    changes: [`api_keys ${apiKey.tenant_id}`],
+    onDone: ({ api_key }) => made(api_key),
+    quiet: true,
+  });
+  return (
+    <>
+      <Button size="xs" variant="default" onClick={open}>
+        Rotate
+      </Button>
+      <FormDialog
+        title={`Rotate ${apiKey.name}`}
+        confirm="Create the new key"
+        opened={opened}
+        close={close}
+        run={() => rotate.mutateAsync()}
+      >
+        {(faultOf) => (
+          <>
+            <Text size="sm">
+              A new key with the same name, mode, scopes and addresses is created. “Last used” of both shows when all
+              programs use the new one.
+            </Text>
+            <Select
+              label="The old key works for"
+              data={OVERLAPS}
+              value={overlap}
+              onChange={(value) => setOverlap(value ?? '86400')}
+              allowDeselect={false}
+              error={faultOf('overlap_seconds')}
+            />
+          </>
+        )}
+      </FormDialog>
+    </>
+  );
+}

@@ -1,0 +1,76 @@
+// Loaded with the calendar only: the library of recurrence rules is larger than the rest of the view.
+// The server decides when a schedule fires (docs/schedules.md); this shows the same times, by the same rules.
+
+import { RRuleTemporal } from 'rrule-temporal';
+import { Temporal } from 'temporal-polyfill';
+import type { Schedule } from './schedule-list';
+
+/** The calendar shows this many of a month. A rule that fires each minute has 44,640. */
+const MAX_OCCURRENCES = 2_000;
+
+export interface Occurrence {
+  /** The time that the rule names: `2026-12-24T09:00:00`. */
+  local: string;
+  /** What clocks of the zone show when it fires; null in the zone of the recipient. */
+  shown: string | null;
+  /** Why `shown` or the time since the last occurrence is unusual. */
+  note: string | null;
+}
+
+/** Occurrences of the month `2026-12`, in the local time of the schedule. Throws if the rule cannot be read. */
+export function occurrencesOf(schedule: Schedule, month: string): { found: Occurrence[]; isCut: boolean } {
+  const start = Temporal.PlainDateTime.from(schedule.starts_at_local);
+  const rule = new RRuleTemporal({ rruleString: schedule.rrule, dtstart: start.toZonedDateTime('UTC'), cache: false });
+  const first = Temporal.PlainDate.from(`${month}-01`).toZonedDateTime('UTC');
+  const end = first.add({ months: 1 }).subtract({ seconds: 1 });
+  const found: Occurrence[] = [];
+  let before = first.subtract({ seconds: 1 });
+  while (found.length < MAX_OCCURRENCES) {
+    const next = rule.next(before.toInstant().toZonedDateTimeISO('UTC'));
+    if (!next || Temporal.ZonedDateTime.compare(next, end) > 0) return { found, isCut: false };
+    before = next;
+    const local = next.toPlainDateTime();
+    const text = local.toString({ smallestUnit: 'second' });
+    if (schedule.exdates.some((left) => text === left || text.slice(0, 10) === left)) continue;
+    found.push(shownIn(local, schedule.timezone));
+  }
+  return { found, isCut: true };
+}
+
+function shownIn(local: Temporal.PlainDateTime, zone: string): Occurrence {
+  const text = local.toString({ smallestUnit: 'second' });
+  if (zone === 'recipient') return { local: text, shown: null, note: null };
+  const [earlier, later] = (['earlier', 'later'] as const).map((disambiguation) =>
+    local.toZonedDateTime(zone, { disambiguation }),
+  ) as [Temporal.ZonedDateTime, Temporal.ZonedDateTime];
+  const fires = local.toZonedDateTime(zone);
+  const shown = fires.toPlainDateTime().toString({ smallestUnit: 'second' });
+  if (shown !== text) return { local: text, shown, note: `Clocks skip ${text.slice(11, 16)} on this day.` };
+  if (!earlier.equals(later))
+    return {
+      local: text,
+      shown,
+      note: `Clocks show ${text.slice(11, 16)} twice on this day: it fires the first time.`,
+    };
+  return { local: text, shown, note: null };
+}
+
+/** `29 March: clocks go forward by 1 hour`, for the changes in the month. */
+export function clockChanges(zone: string, month: string): string[] {
+  if (zone === 'recipient') return [];
+  const first = Temporal.PlainDate.from(`${month}-01`).toZonedDateTime(zone);
+  const end = first.add({ months: 1 });
+  const changes: string[] = [];
+  let at = first.getTimeZoneTransition('next');
+  while (at && Temporal.ZonedDateTime.compare(at, end) < 0) {
+    const minutes = (at.offsetNanoseconds - at.subtract({ seconds: 1 }).offsetNanoseconds) / 60e9;
+    const size = Math.abs(minutes) === 60 ? 'an hour' : `${Math.abs(minutes)} minutes`;
+    const day = at.toPlainDate().toLocaleString(undefined, { day: 'numeric', month: 'long' });
+    changes.push(
+      `On ${day} clocks go ${minutes > 0 ? 'forward' : 'back'} by ${size}. The schedule keeps its local time, ` +
+        `so the time between two occurrences is ${size} ${minutes > 0 ? 'shorter' : 'longer'} there.`,
+    );
+    at = at.getTimeZoneTransition('next');
+  }
+  return changes;
+}

@@ -1,0 +1,136 @@
+import { Alert, Button, Fieldset, Group, NumberInput, SimpleGrid, Stack, TagsInput, Textarea, TextInput } from '@mantine/core';
+import { useState } from 'react';
+import { failureOf } from '../../api/failures';
+import { useAction } from '../../api/scope';
+import { useRole } from '../../session/session';
+import { changedSettings, type FieldValue, fieldValues, type SettingField, settingGroups } from './settings-values';
+import type { OneTenant } from './tenant-page';
+
+/** An empty field is the default of the platform. Only what is changed is sent. */
+export function TenantSettings({ tenant }: { tenant: OneTenant }) {
+  const mayWrite = useRole('admin');
+  const [before] = useState(() => fieldValues(tenant.settings));
+  const [values, setValues] = useState(before);
+  const [name, setName] = useState(tenant.name);
+  const save = useAction({
+    run: (carillon) => {
+      const settings = changedSettings(before, values);
+      return carillon.tenants.update({
+        path: { id: tenant.id },
+        body: { ...(name !== tenant.name && { name }), settings },
+      });
+    },
+    done: 'The settings are saved. They apply within five seconds',
+    changes: ['tenants'],
+    quiet: true,
+  });
+  const failure = save.error ? failureOf(save.error) : null;
+  const isChanged = name !== tenant.name || JSON.stringify(before) !== JSON.stringify(values);
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        save.mutate();
+      }}
+    >
+      <Stack maw={840}>
+        <TextInput
+          label="Name"
+          value={name}
+          onChange={(event) => setName(event.currentTarget.value)}
+          error={failure?.fields['/name']}
+          readOnly={!mayWrite}
+          maxLength={200}
+          required
+        />
+        {settingGroups.map(({ title, fields }) => (
+          <Fieldset key={title} legend={title} disabled={!mayWrite}>
+            <SimpleGrid cols={{ base: 1, sm: 2 }}>
+              {fields.map((field) => (
+                <Setting
+                  key={field.name}
+                  field={field}
+                  value={values[field.name] ?? ''}
+                  change={(value) => setValues({ ...values, [field.name]: value })}
+                  error={faultOf(failure?.fields, field.name)}
+                />
+              ))}
+            </SimpleGrid>
+          </Fieldset>
+        ))}
+        {failure && (
+          <Alert color="red" role="alert" title={failure.title}>
+            {failure.text}
+          </Alert>
+        )}
+        {mayWrite && (
+          <Group>
+            <Button type="submit" disabled={!isChanged} loading={save.isPending}>
+              Save
+            </Button>
+            <Button variant="default" disabled={!isChanged} onClick={() => setValues(before)}>
+              Discard changes
+            </Button>
+          </Group>
+        )}
+      </Stack>
+    </form>
+  );
+}
+
+/** A fault inside a setting, such as `/settings/caps/0/limit`, is shown at the setting. */
+function faultOf(faults: Record<string, string> | undefined, name: string): string | undefined {
+  const prefix = `/settings/${name}`;
+  return Object.entries(faults ?? {}).find(([pointer]) => pointer === prefix || pointer.startsWith(`${prefix}/`))?.[1];
+}
+
+interface SettingProps {
+  field: SettingField;
+  value: FieldValue;
+  change: (value: FieldValue) => void;
+  error: string | undefined;
+}
+
+function Setting({ field: { kind, name: _, ...texts }, value, change, error }: SettingProps) {
+  switch (kind) {
+    case 'number':
+      return (
+        <NumberInput
+          {...texts}
+          placeholder="Default"
+          value={value as number | string}
+          onChange={change}
+          min={0}
+          allowDecimal={false}
+          thousandSeparator=","
+          error={error}
+        />
+      );
+    case 'list':
+    case 'numbers':
+      return <TagsInput {...texts} value={value as string[]} onChange={change} error={error} />;
+    case 'json':
+    case 'rows':
+      return (
+        <Textarea
+          {...texts}
+          value={value as string}
+          onChange={(event) => change(event.currentTarget.value)}
+          error={error}
+          autosize
+          minRows={2}
+          maxRows={12}
+          styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
+        />
+      );
+    case 'text':
+      return (
+        <TextInput
+          {...texts}
+          value={value as string}
+          onChange={(event) => change(event.currentTarget.value)}
+          error={error}
+        />
+      );
+  }
+}

@@ -1,0 +1,79 @@
+import { Textarea, TextInput } from '@mantine/core';
+import { useEffect, useState } from 'react';
+import { useNavigate } from 'react-router';
+import { useAction, useScopeOfPage } from '../../api/scope';
+import { FormDialog } from '../../page/form-dialog';
+import type { Topic } from './topic-list';
+
+interface TopicFormProps {
+  opened: boolean;
+  close: () => void;
+  /** The topic to change. */
+  topic?: Topic;
+}
+
+const EMPTY = { key: '', name: '', description: '' };
+
+export function TopicForm({ opened, close, topic }: TopicFormProps) {
+  const [values, setValues] = useState(EMPTY);
+  const navigate = useNavigate();
+  const { linkTo } = useScopeOfPage();
+  useEffect(() => {
+    if (opened) setValues(topic ? { ...topic, description: topic.description ?? '' } : EMPTY);
+  }, [opened, topic]);
+  const save = useAction({
+    run: (carillon) => {
+      const { key, name, description } = values;
+      return carillon.topics.put({ path: { key }, body: { name, description: description || null } });
+    },
+    done: ({ name }) => `The topic ${name} is saved`,
+    changes: ['topics'],
+    onDone: ({ key }) => topic ?? navigate(linkTo(`/topics/${encodeURIComponent(key)}`)),
+    quiet: true,
+  });
+  return (
+    <FormDialog
+      title={topic ? 'Change the topic' : 'Create a topic'}
+      confirm={topic ? 'Save' : 'Create'}
+      opened={opened}
+      close={close}
+      run={() => save.mutateAsync()}
+    >
+      {(faultOf) => (
+        <>
+          {!topic && (
+            <TextInput
+              label="Key"
+              description="Sends name the topic by it. It cannot be changed later."
+              placeholder="orders/eu"
+              value={values.key}
+              onChange={(event) => setValues({ ...values, key: event.currentTarget.value })}
+              error={faultOf('key')}
+              maxLength={255}
+              required
+              data-autofocus
+            />
+          )}
+          <TextInput
+            label="Name"
+            placeholder="Orders in Europe"
+            value={values.name}
+            onChange={(event) => setValues({ ...values, name: event.currentTarget.value })}
+            error={faultOf('name')}
+            maxLength={100}
+            required
+          />
+          <Textarea
+            label="Description"
+            value={values.description}
+            onChange={(event) => setValues({ ...values, description: event.currentTarget.value })}
+            error={faultOf('description')}
+            maxLength={1000}
+            autosize
+            minRows={2}
+          />
+        </>
+      )}
+    </FormDialog>
+  );
+}
