@@ -24,7 +24,13 @@ export const settingGroups: readonly SettingGroup[] = [
   {
     title: 'Recipients',
     fields: [
-      { name: 'timezone', label: 'Time zone', description: 'Of recipients without one.', kind: 'text', placeholder: 'UTC' },
+      {
+        name: 'timezone',
+        label: 'Time zone',
+        description: 'Of recipients without one.',
+        kind: 'text',
+        placeholder: 'UTC',
+      },
       { name: 'locale', label: 'Language', description: 'Of recipients without one.', kind: 'text', placeholder: 'en' },
       { name: 'brand', label: 'Brand', description: 'Of the pages that recipients see: name and color.', kind: 'json' },
       {
