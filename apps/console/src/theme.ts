@@ -5,6 +5,8 @@ export const theme = createTheme({
   primaryColor: 'indigo',
   primaryShade: 7,
   autoContrast: true,
+  // Brighter colours get black text: either has a contrast of at least 4.5 at this luminance.
+  luminanceThreshold: 0.18,
   defaultRadius: 'md',
   cursorType: 'pointer',
   fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',

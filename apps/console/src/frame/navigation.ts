@@ -16,6 +16,13 @@ export type Group = 'Watch' | 'Audience' | 'Content' | 'Set-up' | 'Platform';
 /** Views of one tenant's data. */
 export const tenantViews: readonly View[] = [
   {
+    path: '/overview',
+    label: 'Overview',
+    group: 'Watch',
+    scope: 'notifications:read',
+    component: lazy(() => import('../views/overview/overview')),
+  },
+  {
     path: '/deliveries',
     label: 'Deliveries',
     group: 'Watch',

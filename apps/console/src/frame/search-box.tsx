@@ -48,7 +48,7 @@ export function SearchBox(place: { visibleFrom?: MantineBreakpoint; hiddenFrom?:
           ref={field}
           w={{ base: '100%', sm: 240, md: 360 }}
           size="xs"
-          aria-label="Find a recipient, an address or an id"
+          aria-label="Find anything"
           placeholder="Recipient, address or id"
           leftSection={<IconSearch size={14} aria-hidden />}
           rightSection={<Kbd size="xs">/</Kbd>}

@@ -20,7 +20,7 @@ export function Figures({ figures, name }: { figures: readonly Figure[]; name: s
           <Text size="xs" c="dimmed">
             {label}
           </Text>
-          <Text size="xl" fw={600} c={isBad ? 'red' : undefined}>
+          <Text size="xl" fw={600} c={isBad ? 'var(--mantine-color-error)' : undefined}>
             {to !== undefined && hasView(to) ? (
               <Anchor component={Link} to={linkTo(to)} inherit aria-label={`${label}: ${value}`}>
                 {value}

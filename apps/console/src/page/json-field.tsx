@@ -20,7 +20,6 @@ export function JsonField({ minRows = 4, error, ...props }: JsonFieldProps) {
       autosize
       minRows={minRows}
       maxRows={24}
-      formatOnBlur
       styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
     />
   );

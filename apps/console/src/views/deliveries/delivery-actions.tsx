@@ -75,7 +75,7 @@ function SettleButtons({ id }: { id: string }) {
     <>
       <ConfirmButton
         size="xs"
-        color="teal"
+        color="teal.9"
         title="Settle as sent?"
         text={text}
         confirm="Settle as sent"

@@ -7,6 +7,7 @@ import { RawJson } from '../../page/raw-json';
 import { useScope } from '../../session/session';
 import { channelNames, isFinal } from '../../words/delivery-states';
 import { verdictOf } from '../../words/verdict';
+import { CapturedMessage } from './captured-message';
 import { DeliveryActions } from './delivery-actions';
 import { DeliveryFields } from './delivery-fields';
 import { Timeline } from './timeline';
@@ -99,6 +100,7 @@ function Content({ delivery, notification }: ContentProps) {
           <DeliveryFields delivery={delivery} notification={notification} />
         </Grid.Col>
       </Grid>
+      <CapturedMessage delivery={delivery} />
       <RawJson value={delivery} path={`/api/v1/deliveries/${delivery.id}`} />
     </Stack>
   );

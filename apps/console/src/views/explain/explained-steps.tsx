@@ -1,4 +1,4 @@
-import { Code, List, Table, Text, ThemeIcon } from '@mantine/core';
+import { Code, Group, Stack, Table, Text, ThemeIcon } from '@mantine/core';
 import { IconCheck, IconClock, IconMinus } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import type { DeliveryExplanation } from '#client';
@@ -12,16 +12,19 @@ import { type ExplainedStep, stepsOf } from './explain-steps';
 /** Every decision of the sender in its order, with the rule that decided. */
 export function ExplainedSteps({ delivery }: { delivery: DeliveryExplanation }) {
   return (
-    <List type="ordered" listStyleType="none" spacing="sm" aria-label="Steps" withPadding={false}>
+    <Stack component="ol" gap="sm" m={0} p={0} aria-label="Steps" style={{ listStyle: 'none' }}>
       {stepsOf(delivery).map((step) => (
-        <List.Item key={step.name} icon={<Icon step={step} delivery={delivery} />}>
-          <Text size="sm">
-            <b>{step.name}.</b> <Result step={step} delivery={delivery} />
-          </Text>
-          <Facts step={step} delivery={delivery} />
-        </List.Item>
+        <Group component="li" key={step.name} gap="sm" align="flex-start" wrap="nowrap">
+          <Icon step={step} delivery={delivery} />
+          <div style={{ minWidth: 0 }}>
+            <Text size="sm">
+              <b>{step.name}.</b> <Result step={step} delivery={delivery} />
+            </Text>
+            {(step.result !== 'later' || delivery.state === 'waiting') && <Facts step={step} delivery={delivery} />}
+          </div>
+        </Group>
       ))}
-    </List>
+    </Stack>
   );
 }
 
@@ -103,7 +106,7 @@ function Facts({ step: { name }, delivery }: StepProps) {
     );
   if (name === 'Content' && errors.length > 0)
     return errors.map(({ pointer, message }) => (
-      <Text key={pointer} size="sm" c="red">
+      <Text key={pointer} size="sm" c="var(--mantine-color-error)">
         <Code>{pointer}</Code> {message}
       </Text>
     ));
