@@ -15,7 +15,10 @@ export interface StepFacts {
   providerAccountId: string | null;
 }
 
-type Pages = Record<'suppressions' | 'preferences' | 'profile' | 'accounts' | 'template' | 'category', NextStep | null>;
+type Pages = Record<
+  'suppressions' | 'preferences' | 'profile' | 'accounts' | 'template' | 'categories' | 'rules' | 'limits',
+  NextStep | null
+>;
 
 /** Where the reason of a delivery is corrected, most useful first. Retries, replays and settling are buttons. */
 export function nextSteps(delivery: DeliveryWithTimeline, facts: StepFacts): NextStep[] {
@@ -41,7 +44,9 @@ function pagesOf({ recipient_id }: DeliveryWithTimeline, facts: StepFacts): Page
       templateId === null
         ? null
         : { label: `Template ${templateId}`, to: `/templates/${encodeURIComponent(templateId)}` },
-    category: category === null ? null : { label: `Category ${category}`, to: `/categories/${category}` },
+    categories: { label: category === null ? 'Categories' : `Category ${category}`, to: '/categories' },
+    rules: { label: 'Preference rules', to: '/categories/rules' },
+    limits: { label: 'Quota and caps', to: '/categories/limits' },
   };
 }
 
@@ -53,11 +58,15 @@ function pagesFor({ state, reason }: DeliveryWithTimeline, pages: Pages): (NextS
     case 'unsubscribed':
       return [pages.preferences];
     case 'tenant_rule':
+      return [pages.rules];
     case 'digest':
-      return [pages.category];
+      return [pages.categories];
     case 'quiet_hours':
+      return [pages.categories, pages.preferences];
     case 'frequency_cap':
-      return [pages.category, pages.preferences];
+      return [pages.categories, pages.limits];
+    case 'quota':
+      return [pages.limits];
     case 'no_address':
       return [pages.profile];
     case 'bad_address':
