@@ -5,6 +5,7 @@ import { addDoctorCommand } from './doctor.command.js';
 import { CommandError, exitCodes, usageError } from './exit-codes.js';
 import { addExplainCommand } from './explain.command.js';
 import { addKeysCommands } from './keys.commands.js';
+import { addMcpCommand } from './mcp/mcp.command.js';
 import { jsonText, printable } from './output.js';
 import { addRoleCommands } from './role.commands.js';
 import { addSecretsCommands } from './secrets.commands.js';
@@ -36,6 +37,7 @@ export function commandLine(isJson = false): Command {
   addDlqCommands(program);
   addTemplatesCommands(program);
   addKeysCommands(program);
+  addMcpCommand(program);
   program.addHelpText('after', EXIT_CODES);
   return program;
 }

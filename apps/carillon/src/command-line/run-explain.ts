@@ -21,7 +21,7 @@ interface TimelineEntry {
   until: string | null;
 }
 
-interface DeliveryWithTimeline extends DeliveryAnswer {
+export interface DeliveryWithTimeline extends DeliveryAnswer {
   notification_id: string;
   timeline: TimelineEntry[];
 }
@@ -34,7 +34,7 @@ interface Verdict {
   due_at: string | null;
 }
 
-interface DeliveryExplanation extends Verdict {
+export interface DeliveryExplanation extends Verdict {
   channel: string;
   recipient_id: string;
   when_due: Verdict | null;
@@ -62,7 +62,7 @@ export async function runExplain(id: string | undefined, options: ExplainRun): P
 }
 
 /** Of a delivery's id that delivery, of a notification's id its first 20. */
-async function deliveriesOf(client: ApiClient, id: string): Promise<DeliveryWithTimeline[]> {
+export async function deliveriesOf(client: ApiClient, id: string): Promise<DeliveryWithTimeline[]> {
   const path = `/api/v1/deliveries/${encodeURIComponent(id)}`;
   try {
     return [await client.request('GET', path)];
@@ -85,11 +85,16 @@ async function deliveriesOf(client: ApiClient, id: string): Promise<DeliveryWith
 
 function timelineText(delivery: DeliveryWithTimeline): string {
   const { id, channel, recipient_id: recipient, notification_id: notification, timeline } = delivery;
-  const rows = timeline.map((entry) => [entry.at, entry.code, entryText(entry)]);
+  const rows = timelineRows(timeline);
   return (
     `delivery ${id} of notification ${notification}\n${channel} to ${recipient}: ${stateText(delivery)}\n` +
     table(['at', 'what', 'details'], rows)
   );
+}
+
+/** Time, code and details of each entry. */
+export function timelineRows(timeline: readonly TimelineEntry[]): [string, string, string][] {
+  return timeline.map((entry) => [entry.at, entry.code, entryText(entry)]);
 }
 
 function entryText(entry: TimelineEntry): string {

@@ -19,6 +19,8 @@ export interface RequestOptions {
   query?: Record<string, string | number | boolean | undefined>;
   body?: unknown;
   headers?: Record<string, string>;
+  /** Gets the headers of a success. */
+  onHeaders?: (headers: Headers) => void;
 }
 
 /** Requests to a running Carillon. Throws CommandError: refused, or unavailable. */
@@ -36,10 +38,13 @@ export class ApiClient {
     for (let tries = 1; ; tries += 1) {
       const response = await this.fetch(method, path, options);
       const text = await response.text();
-      if (response.ok) return parsed(text, this.origin) as T;
+      if (response.ok) {
+        options.onHeaders?.(response.headers);
+        return parsed(text, this.origin) as T;
+      }
       const waitSeconds = Number(response.headers.get('retry-after') ?? '1');
-      // A 429 has done nothing, whatever the method; a 503 of a POST may have.
-      const repeatable = response.status === 429 || (response.status === 503 && method === 'GET');
+      // A 429 has done nothing, whatever the method; a 503 of a POST may have. The other methods may be repeated.
+      const repeatable = response.status === 429 || (response.status === 503 && method !== 'POST');
       if (!repeatable || tries === MAX_TRIES || !(waitSeconds <= MAX_WAIT_SECONDS))
         throw refusal(response.status, text, `${method} ${path}`);
       await delay(waitSeconds * 1_000);
