@@ -4,6 +4,7 @@ import { addDlqCommands } from './dlq/dlq.commands.js';
 import { addDoctorCommand } from './doctor.command.js';
 import { CommandError, exitCodes, usageError } from './exit-codes.js';
 import { addExplainCommand } from './explain.command.js';
+import { addImportCommands } from './import/import.commands.js';
 import { addKeysCommands } from './keys.commands.js';
 import { addMcpCommand } from './mcp/mcp.command.js';
 import { jsonText, printable } from './output.js';
@@ -38,6 +39,7 @@ export function commandLine(isJson = false): Command {
   addTemplatesCommands(program);
   addKeysCommands(program);
   addMcpCommand(program);
+  addImportCommands(program);
   program.addHelpText('after', EXIT_CODES);
   return program;
 }

@@ -10,12 +10,12 @@ export interface TemplatesRun extends ConnectionOptions, JsonOption {
   dryRun?: boolean;
 }
 
-interface Failure {
+export interface Failure {
   name: string;
   message: string;
 }
 
-interface StoredTemplate extends TemplateSource {
+export interface StoredTemplate extends TemplateSource {
   id: string;
 }
 
@@ -42,18 +42,27 @@ export async function pushTemplates(folder: string, options: TemplatesRun): Prom
   const files = readTemplates(folder);
   const client = await connect(options, 'api-key');
   const stored = await storedTemplates(client);
+  const { differences, failures } = await pushSources(client, stored, { files, dryRun: options.dryRun ?? false });
+  const unmatched = [...stored.keys()].filter((name) => !files.has(name));
+  report(options, { differences, failures, unmatched, where: 'Only in Carillon' });
+  if (failures.length > 0) process.exitCode = exitCodes.findings;
+}
+
+/** Creates and changes the templates that differ from `stored`; with `dryRun` it only compares. */
+export async function pushSources(
+  client: ApiClient,
+  stored: ReadonlyMap<string, StoredTemplate>,
+  { files, dryRun }: { files: ReadonlyMap<string, TemplateSource>; dryRun: boolean },
+): Promise<{ differences: Difference[]; failures: Failure[] }> {
   const changes = [...files].flatMap(([name, source]) => {
     const found = stored.get(name);
     const { id, ...before } = found ?? { id: undefined };
     const difference = differenceOf(name, found && (before as TemplateSource), source);
     return difference ? [{ difference, source, id }] : [];
   });
-  const failures = options.dryRun ? [] : await pushEach(client, changes);
+  const failures = dryRun ? [] : await pushEach(client, changes);
   const failed = new Set(failures.map(({ name }) => name));
-  const differences = changes.map(({ difference }) => difference).filter(({ name }) => !failed.has(name));
-  const unmatched = [...stored.keys()].filter((name) => !files.has(name));
-  report(options, { differences, failures, unmatched, where: 'Only in Carillon' });
-  if (failures.length > 0) process.exitCode = exitCodes.findings;
+  return { differences: changes.map(({ difference }) => difference).filter(({ name }) => !failed.has(name)), failures };
 }
 
 interface Change {
@@ -101,7 +110,7 @@ async function push(client: ApiClient, { source, id }: Change): Promise<string |
 }
 
 /** The templates of the tenant, by name, without those of the platform. */
-async function storedTemplates(client: ApiClient): Promise<Map<string, StoredTemplate>> {
+export async function storedTemplates(client: ApiClient): Promise<Map<string, StoredTemplate>> {
   const found = new Map<string, StoredTemplate>();
   for await (const one of client.list<StoredTemplate>(TEMPLATES, {})) {
     const { id, key, channel, locale, kind, content, sample_payload, payload_schema, layout } = one;
@@ -118,7 +127,7 @@ interface Report {
   where: string;
 }
 
-function report(options: TemplatesRun, { differences, failures, unmatched, where }: Report): void {
+export function report(options: TemplatesRun, { differences, failures, unmatched, where }: Report): void {
   const value = { dry_run: options.dryRun ?? false, differences, failures, unmatched };
   printResult(options, value, () => {
     const of = (change: Difference['change']): number => differences.filter((one) => one.change === change).length;

@@ -1,0 +1,85 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { count, jsonText } from '../output.js';
+import type { Result } from './write-recipient.js';
+
+/** Shown at the end. All of them are in the file of --refused. */
+const MAX_SHOWN = 100;
+/** Names of fields come from the file, which may have a new one in each row. */
+const MAX_NAMES = 200;
+
+export interface RefusedRow {
+  line: number;
+  id?: string;
+  reason: string;
+}
+
+/** Counts of an import, in bounded memory. */
+export class ImportReport {
+  rows = 0;
+  private readonly results: Record<Result, number> = { created: 0, changed: 0, unchanged: 0 };
+  private readonly shown: RefusedRow[] = [];
+  private readonly notImported = new Map<string, number>();
+  private readonly file: number | null;
+  private refused = 0;
+
+  constructor(refusedFile: string | undefined) {
+    this.file = refusedFile === undefined ? null : openSync(refusedFile, 'w');
+  }
+
+  done(result: Result): void {
+    this.results[result] += 1;
+  }
+
+  refuse(row: RefusedRow): void {
+    this.refused += 1;
+    if (this.shown.length < MAX_SHOWN) this.shown.push(row);
+    if (this.file !== null) writeSync(this.file, `${jsonText(row)}\n`);
+  }
+
+  /** Counts each of the names once for a row. */
+  leaveOut(names: readonly string[]): void {
+    for (const name of new Set(names)) {
+      const isKnown = this.notImported.has(name) || this.notImported.size < MAX_NAMES;
+      const key = isKnown ? name : 'others';
+      this.notImported.set(key, (this.notImported.get(key) ?? 0) + 1);
+    }
+  }
+
+  get hasRefused(): boolean {
+    return this.refused > 0;
+  }
+
+  progress(): string {
+    return `${count(this.rows, 'row')}, ${this.results.created} new, ${this.results.changed} changed, ${this.refused} refused`;
+  }
+
+  close(): void {
+    if (this.file !== null) closeSync(this.file);
+  }
+
+  value(dryRun: boolean): object {
+    return {
+      dry_run: dryRun,
+      rows: this.rows,
+      ...this.results,
+      refused: this.refused,
+      refused_rows: this.shown,
+      not_imported: Object.fromEntries(this.notImported),
+    };
+  }
+
+  text(dryRun: boolean): string {
+    const { created, changed, unchanged } = this.results;
+    const hidden = this.refused - this.shown.length;
+    return [
+      ...this.shown.map(
+        ({ line, id, reason }) => `Refused: line ${line}${id === undefined ? '' : `, ${id}`}: ${reason}`,
+      ),
+      ...(hidden > 0 ? [`Refused: ${count(hidden, 'more row')}; --refused writes all of them to a file.`] : []),
+      ...[...this.notImported].map(([name, rows]) => `Not imported: ${name} (${count(rows, 'row')})`),
+      `${count(this.rows, 'row')}. ${dryRun ? 'Would be' : 'Were'} created: ${created}, changed: ${changed}. ` +
+        `Unchanged: ${unchanged}. Refused: ${this.refused}.`,
+      ...(dryRun ? ['Nothing was written: add --yes.'] : []),
+    ].join('\n');
+  }
+}

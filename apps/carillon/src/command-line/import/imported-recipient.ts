@@ -1,0 +1,108 @@
+// A recipient as the exports of other products describe it, in Carillon's words.
+
+import { z } from 'zod';
+import { type ChannelId, emailAddress, localeTag, timezone } from '#domain';
+import { isObject } from './read-rows.js';
+
+export interface Choice {
+  enabled?: boolean;
+  channels?: Partial<Record<ChannelId, boolean>>;
+}
+
+export interface Choices {
+  channels: Partial<Record<ChannelId, boolean>>;
+  categories: Record<string, Choice>;
+}
+
+export interface Device {
+  token: string;
+  platform: 'ios' | 'android' | 'web';
+}
+
+export interface ImportedRecipient {
+  id: string;
+  /** Null for a row that has only preferences. Only the fields that the row has. */
+  profile: Record<string, unknown> | null;
+  choices: Choices | null;
+  devices: Device[];
+  /** What the row has and Carillon does not take, such as `field isOnline`. */
+  notImported: string[];
+}
+
+export interface MappingOptions {
+  /** Of devices whose row does not say it. */
+  devicePlatform?: Device['platform'];
+}
+
+/** Turns a row into a recipient. Throws `RowFault`. */
+export type Mapping = (row: Record<string, unknown>, options: MappingOptions) => ImportedRecipient;
+
+export class RowFault extends Error {}
+
+const profileSchema = z.object({
+  email: emailAddress.optional(),
+  phone: z
+    .string()
+    .regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000')
+    .optional(),
+  locale: localeTag.optional(),
+  timezone: timezone.optional(),
+});
+
+/** The fields of a profile that are given. Throws `RowFault` for those that the API would refuse. */
+export function profileOf(
+  fields: Record<string, unknown>,
+  attributes: Record<string, unknown>,
+): Record<string, unknown> {
+  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => isGiven(value)));
+  const { error } = profileSchema.safeParse(given);
+  if (error) throw new RowFault(error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('; '));
+  const own = Object.fromEntries(Object.entries(attributes).filter(([, value]) => isGiven(value)));
+  return { ...given, ...(Object.keys(own).length > 0 && { attributes: own }) };
+}
+
+/** Null and an empty text are how exports show that there is nothing. */
+export function isGiven(value: unknown): boolean {
+  return value !== null && value !== undefined && value !== '';
+}
+
+export function idOf(row: Record<string, unknown>, name: string): string {
+  const id = typeof row[name] === 'number' ? String(row[name]) : row[name];
+  if (typeof id !== 'string' || id === '') throw new RowFault(`has no ${name}`);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the API refuses them
+  if (id.length > 255 || /[\u0000-\u001f\u007f-\u009f]/.test(id))
+    throw new RowFault(`${name} must be 1 to 255 printable characters`);
+  return id;
+}
+
+/** Tags such as `en_US` become `en-US`. */
+export function localeOf(value: unknown): unknown {
+  return typeof value === 'string' ? value.replaceAll('_', '-') : value;
+}
+
+const CHANNELS: Record<string, ChannelId> = {
+  email: 'email',
+  sms: 'sms',
+  push: 'push',
+  chat: 'chat',
+  in_app: 'in_app',
+  in_app_feed: 'in_app',
+  http: 'webhook',
+};
+
+/** `{email: true, in_app_feed: false}` by Carillon's channels. Notes what it does not know. */
+export function channelsOf(value: unknown, notImported: string[]): Partial<Record<ChannelId, boolean>> {
+  const channels: Partial<Record<ChannelId, boolean>> = {};
+  for (const [name, choice] of Object.entries(isObject(value) ? value : {})) {
+    const channel = CHANNELS[name];
+    if (channel && typeof choice === 'boolean') channels[channel] = choice;
+    else if (choice !== null) notImported.push(`preference for ${channel ? `${name} with conditions` : name}`);
+  }
+  return channels;
+}
+
+/** Notes the fields of the row that no one reads. */
+export function noteFields(row: Record<string, unknown>, known: ReadonlySet<string>, notImported: string[]): void {
+  for (const [name, value] of Object.entries(row))
+    if (!known.has(name) && isGiven(value)) notImported.push(`field ${name}`);
+}
