@@ -320,6 +320,18 @@ describe('a hostile file', { timeout: 120_000 }, () => {
       expect((await run('empty.json', content, '--from', 'novu')).json()).toMatchObject({ rows, created: 0 });
   });
 
+  it('of CSV with a record that is too long keeps the rows before it, and says that the rest was not read', async () => {
+    const csv = `id,name\nc1,a\nc2,"${'x'.repeat(5 * 1024 * 1024)}\nc3,c\n`;
+    const done = await run('huge.csv', csv, '--from', 'knock', '--yes');
+    expect([done.code, done.json()]).toMatchObject([
+      5,
+      {
+        created: 1,
+        refused_rows: [{ line: 3, reason: expect.stringMatching(/Max Record Size.*; the rest was not read/) }],
+      },
+    ]);
+  });
+
   it('that is stopped in the middle is run again, and what is done does not change', async () => {
     const rows = Array.from({ length: 1_000 }, (_, at) => ({
       subscriberId: `many-${at}`,

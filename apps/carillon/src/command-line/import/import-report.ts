@@ -50,7 +50,8 @@ export class ImportReport {
   }
 
   progress(): string {
-    return `${count(this.rows, 'row')}, ${this.results.created} new, ${this.results.changed} changed, ${this.refused} refused`;
+    const { created, changed } = this.results;
+    return `${count(this.rows, 'row')}, ${created} new, ${changed} changed, ${this.refused} refused`;
   }
 
   close(): void {

@@ -116,7 +116,7 @@ function checkExpressions(source: string, html: string): void {
     counted.set(text, seen);
     if (seen > (left.get(text) ?? 0))
       throw new FileFault(
-        `line ${lineAt(source, index)}: MJML drops ${shortened(text)}: put it inside <mj-raw>, <mj-text> or an attribute`,
+        `line ${lineAt(source, index)}: MJML drops ${shortened(text)}: put it inside <mj-raw> or <mj-text>`,
       );
   }
 }

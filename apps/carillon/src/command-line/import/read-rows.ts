@@ -1,8 +1,8 @@
-// Reads the rows of an export: one JSON value per line, a JSON array, or CSV. Holds one row in memory, whatever the size
-// of the file, and goes on after a row that is broken.
+// Reads the rows of an export: one JSON value per line, a JSON array, or CSV. Holds one row in memory, whatever the
+// size of the file, and goes on after a row that is broken.
 
 import { createReadStream } from 'node:fs';
-import { parse } from 'csv-parse';
+import { CsvError, parse } from 'csv-parse';
 import { elementsOf, linesOf, type RawRow } from './split-json.js';
 
 /** A page of a list may be one row of the file. */
@@ -83,17 +83,24 @@ async function* csvRows(source: AsyncIterable<Buffer> & NodeJS.ReadableStream): 
     skip_empty_lines: true,
     skip_records_with_error: true,
     onSkip: (error) => {
+      // A quote that is not closed takes the rest of the file.
+      if (error?.code === 'CSV_MAX_RECORD_SIZE') throw error;
       faults.push({ line: Number(error?.['lines'] ?? 0), fault: `is not CSV: ${error?.message}` });
       return undefined;
     },
   });
   source.on('error', (error) => parser.destroy(error)).pipe(parser);
-  for await (const { record, info } of parser as AsyncIterable<CsvRecord>) {
-    yield* faults.splice(0);
-    const cells = Object.entries(record).filter(([, cell]) => cell !== '');
-    // csv-parse replaces bytes that are not UTF-8.
-    if (cells.some(([, cell]) => cell.includes('\ufffd'))) yield { line: info.lines, fault: 'is not UTF-8' };
-    else yield { line: info.lines, value: Object.fromEntries(cells) };
+  try {
+    for await (const { record, info } of parser as AsyncIterable<CsvRecord>) {
+      yield* faults.splice(0);
+      const cells = Object.entries(record).filter(([, cell]) => cell !== '');
+      // csv-parse replaces bytes that are not UTF-8.
+      if (cells.some(([, cell]) => cell.includes('\ufffd'))) yield { line: info.lines, fault: 'is not UTF-8' };
+      else yield { line: info.lines, value: Object.fromEntries(cells) };
+    }
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    faults.push({ line: Number(error['lines'] ?? 0), fault: `is not CSV: ${error.message}; the rest was not read` });
   }
   yield* faults;
 }

@@ -53,8 +53,8 @@ const sendNotification = tool({
   name: 'send_notification',
   title: 'Send a notification',
   description:
-    'Sends a notification to one recipient. It cannot be taken back. The same arguments send only once in 48 hours: to ' +
-    'send the same again on purpose, give another idempotency_key. The result has the first state of each delivery; ' +
+    'Sends a notification to one recipient. It cannot be taken back. The same arguments send only once in 48 hours: ' +
+    'to send the same again on purpose, give another idempotency_key. The result has the first state of each delivery; ' +
     'get_delivery shows what became of it.',
   scopes: ['notifications:write'],
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
