@@ -82,6 +82,8 @@ interface ActionOptions<Input, Answer> {
   done?: string | ((answer: Answer) => string);
   /** The first elements of the keys that are read again. */
   changes?: readonly string[];
+  /** The key of what is deleted: a page that still shows it does not read it again. */
+  removes?: readonly string[];
   onDone?: (answer: Answer, input: Input) => void;
   /** Set to show failures in the form itself. By default a message shows them. */
   quiet?: boolean;
@@ -94,10 +96,14 @@ export function useAction<Input = void, Answer = unknown>(options: ActionOptions
   return useMutation({
     mutationFn: (input: Input) => options.run(carillon, input),
     onSuccess: async (answer, input) => {
-      const { done, changes = [], onDone } = options;
+      const { done, changes = [], removes, onDone } = options;
       if (done !== undefined) notifyDone(typeof done === 'string' ? done : done(answer));
       onDone?.(answer, input);
-      await Promise.all(changes.map((name) => queryClient.invalidateQueries({ queryKey: [tenantId, name] })));
+      const isThere = ({ queryKey }: { queryKey: readonly unknown[] }): boolean =>
+        removes === undefined || removes.some((part, index) => part !== queryKey[index + 1]);
+      await Promise.all(
+        changes.map((name) => queryClient.invalidateQueries({ queryKey: [tenantId, name], predicate: isThere })),
+      );
     },
     onError: (error) => {
       if (!options.quiet) notifyFailure(error);

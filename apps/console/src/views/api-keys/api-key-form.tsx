@@ -66,7 +66,7 @@ export function ApiKeyForm({ tenantId, opened, close, made }: ApiKeyFormProps) {
       } as Body;
       return carillon.apiKeys.create({ path: { id: tenantId }, body });
     },
-    changes: [`api_keys ${tenantId}`],
+    changes: ['api_keys'],
     onDone: ({ api_key }) => made(api_key),
     quiet: true,
   });

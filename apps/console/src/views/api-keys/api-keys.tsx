@@ -83,7 +83,8 @@ export function ApiKeys({ tenantId }: { tenantId: string }) {
         </Group>
       )}
       <List<ApiKey>
-        name={`api_keys ${tenantId}`}
+        name="api_keys"
+        of={tenantId}
         columns={columns}
         load={(carillon, query) => carillon.apiKeys.list({ path: { id: tenantId }, query })}
         rowId={({ id }) => id}
@@ -113,7 +114,7 @@ function RevokeButton({ apiKey: { id, tenant_id, name, key_id } }: { apiKey: Api
   const revoke = useAction({
     run: (carillon) => carillon.apiKeys.revoke({ path: { id: tenant_id, keyId: id } }),
     done: `The key ${name} is revoked`,
-    changes: [`api_keys ${tenant_id}`],
+    changes: ['api_keys'],
   });
   return (
     <ConfirmButton

@@ -22,7 +22,7 @@ export function RotateKey({ apiKey, made }: { apiKey: ApiKey; made: (secret: str
         path: { id: apiKey.tenant_id, keyId: apiKey.id },
         body: { overlap_seconds: Number(overlap) },
       }),
-    changes: [`api_keys ${apiKey.tenant_id}`],
+    changes: ['api_keys'],
     onDone: ({ api_key }) => made(api_key),
     quiet: true,
   });

@@ -7,7 +7,8 @@ import { type Filter, filterValues } from '../../list/list-filters';
 import { Page } from '../../page/page';
 import { StateBadge } from '../../page/state-badge';
 import { Time } from '../../page/time';
-import { CHANNEL_CHOICES, channelName } from '../../words/choices';
+import { CHANNEL_CHOICES } from '../../words/choices';
+import { channelNames } from '../../words/delivery-states';
 import { failedReasons } from '../../words/failed-reasons';
 import { BulkReplay } from './bulk-replay';
 import type { DeadLetter } from './dead-letter-calls';
@@ -16,8 +17,8 @@ import { ReasonGroups } from './reason-groups';
 
 const columns: readonly Column<DeadLetter>[] = [
   { id: 'recipient', label: 'Recipient', cell: ({ recipient_id }) => recipient_id },
-  { id: 'reason', label: 'Why', cell: ({ reason }) => failedReasons[reason].title },
-  { id: 'channel', label: 'Channel', cell: ({ channel }) => channelName(channel) },
+  { id: 'reason', label: 'Why', cell: ({ reason }) => failedReasons[reason] },
+  { id: 'channel', label: 'Channel', cell: ({ channel }) => channelNames[channel] },
   {
     id: 'provider',
     label: 'Provider',
@@ -33,7 +34,7 @@ const filters: readonly Filter[] = [
     name: 'reason',
     label: 'Why',
     kind: 'choice',
-    choices: Object.entries(failedReasons).map(([value, { title }]) => ({ value, label: title })),
+    choices: Object.entries(failedReasons).map(([value, label]) => ({ value, label })),
   },
   { name: 'channel', label: 'Channel', kind: 'choice', choices: CHANNEL_CHOICES },
   { name: 'provider', label: 'Provider', kind: 'text', placeholder: 'twilio' },

@@ -1,5 +1,6 @@
 import { Alert, Anchor, Button, Code, Group, Stack, Text } from '@mantine/core';
 import { IconRefresh } from '@tabler/icons-react';
+import type { ReactNode } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 import { useAction, useRead, useScopeOfPage } from '../../api/scope';
 import { ConfirmButton } from '../../page/confirm-button';
@@ -8,8 +9,11 @@ import { Identifier } from '../../page/identifier';
 import { Loaded, Page } from '../../page/page';
 import { StateBadge } from '../../page/state-badge';
 import { Time } from '../../page/time';
-import { channelName } from '../../words/choices';
+import { ViewLink } from '../../page/view-link';
+import { channelNames } from '../../words/delivery-states';
 import { failedReasons } from '../../words/failed-reasons';
+import { reasonText } from '../../words/reasons';
+import { Words } from '../../words/words';
 import type { DeadLetter } from './dead-letter-calls';
 import { stateOf } from './dead-letter-list';
 import type { DeadLetterPagesProps } from './dead-letter-pages';
@@ -42,6 +46,7 @@ function Actions({ letter, calls }: DeadLetterPagesProps & { letter: DeadLetter 
     run: (carillon) => calls.discard(carillon, letter.id),
     done: 'The dead letter is discarded',
     changes,
+    removes: ['dead_letters', 'one', letter.id],
     onDone: () => navigate(linkTo('/dead-letters'), { replace: true }),
   });
   return (
@@ -67,13 +72,15 @@ function Actions({ letter, calls }: DeadLetterPagesProps & { letter: DeadLetter 
 }
 
 function Details({ letter }: { letter: DeadLetter }) {
-  const { linkTo } = useScopeOfPage();
-  const { title, meaning, advice } = failedReasons[letter.reason];
-  const linkOfTenant = (path: string): string => (letter.tenant_id ? `/t/${letter.tenant_id}${path}` : linkTo(path));
+  const text = reasonText(letter.reason, false);
   return (
     <Stack>
-      <Alert color={stateOf(letter) === 'open' ? 'red' : 'gray'} title={title}>
-        {meaning} {advice}
+      <Alert color={stateOf(letter) === 'open' ? 'red' : 'gray'} title={failedReasons[letter.reason]}>
+        {text && (
+          <>
+            <Words text={text.meaning} isSentence /> <Words text={text.advice} isSentence />
+          </>
+        )}
       </Alert>
       {letter.detail && (
         <div>
@@ -91,31 +98,36 @@ function Details({ letter }: { letter: DeadLetter }) {
           ['Failed', <Time key="failed" value={letter.failed_at} />],
           ['Replayed', letter.replayed_at && <Time value={letter.replayed_at} />],
           ['Settled', letter.settled_at && <Time value={letter.settled_at} />],
-          ['Channel', channelName(letter.channel)],
+          ['Channel', channelNames[letter.channel]],
           ['Provider', letter.provider],
           ["Provider's code", letter.code],
           ['Attempts', String(letter.attempts)],
           [
             'Delivery',
-            <Anchor key="delivery" component={Link} to={linkOfTenant(`/deliveries/${letter.delivery_id}`)} size="sm">
+            <TenantLink key="delivery" letter={letter} to={`/deliveries/${letter.delivery_id}`}>
               Timeline of the delivery
-            </Anchor>,
+            </TenantLink>,
           ],
           [
             'Recipient',
-            <Anchor
-              key="recipient"
-              component={Link}
-              to={linkOfTenant(`/recipients/${encodeURIComponent(letter.recipient_id)}`)}
-              size="sm"
-            >
+            <TenantLink key="recipient" letter={letter} to={`/recipients/${encodeURIComponent(letter.recipient_id)}`}>
               {letter.recipient_id}
-            </Anchor>,
+            </TenantLink>,
           ],
           ['Notification', <Identifier key="notification" value={letter.notification_id} what="notification's id" />],
           ['Tenant', letter.tenant_id && <Identifier value={letter.tenant_id} what="tenant's id" />],
         ]}
       />
     </Stack>
+  );
+}
+
+/** To a view of the letter's tenant, also from the operator's pages. */
+function TenantLink({ letter, to, children }: { letter: DeadLetter; to: string; children: ReactNode }) {
+  if (!letter.tenant_id) return <ViewLink to={to}>{children}</ViewLink>;
+  return (
+    <Anchor component={Link} to={`/t/${letter.tenant_id}${to}`} size="sm">
+      {children}
+    </Anchor>
   );
 }

@@ -43,7 +43,7 @@ export function ReasonGroups({ calls, filter }: { calls: DeadLetterCalls; filter
           >
             <Text fw={700}>{countInWords(count)}</Text>
             <Text size="xs" c="dimmed">
-              {failedReasons[reason].title}
+              {failedReasons[reason]}
             </Text>
           </Paper>
         </UnstyledButton>

@@ -59,7 +59,8 @@ function RejectedLines({ job }: { job: Job }) {
         Rejected lines
       </Title>
       <List<RejectedLine>
-        name={`job_errors ${job.id}`}
+        name="rejected_lines"
+        of={job.id}
         columns={columns}
         load={(carillon, query) => carillon.jobs.errors({ path: { id: job.id }, query })}
         rowId={({ line }) => String(line)}

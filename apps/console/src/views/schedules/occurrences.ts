@@ -3,10 +3,18 @@
 
 import { RRuleTemporal } from 'rrule-temporal';
 import { Temporal } from 'temporal-polyfill';
-import type { Schedule } from './schedule-list';
 
 /** The calendar shows this many of a month. A rule that fires each minute has 44,640. */
 const MAX_OCCURRENCES = 2_000;
+
+/** What decides when a schedule fires. */
+export interface Recurrence {
+  rrule: string;
+  starts_at_local: string;
+  exdates: readonly string[];
+  /** An IANA zone, or `recipient`. */
+  timezone: string;
+}
 
 export interface Occurrence {
   /** The time that the rule names: `2026-12-24T09:00:00`. */
@@ -18,7 +26,7 @@ export interface Occurrence {
 }
 
 /** Occurrences of the month `2026-12`, in the local time of the schedule. Throws if the rule cannot be read. */
-export function occurrencesOf(schedule: Schedule, month: string): { found: Occurrence[]; isCut: boolean } {
+export function occurrencesOf(schedule: Recurrence, month: string): { found: Occurrence[]; isCut: boolean } {
   const start = Temporal.PlainDateTime.from(schedule.starts_at_local);
   const rule = new RRuleTemporal({ rruleString: schedule.rrule, dtstart: start.toZonedDateTime('UTC'), cache: false });
   const first = Temporal.PlainDate.from(`${month}-01`).toZonedDateTime('UTC');

@@ -54,6 +54,7 @@ function Actions({ schedule: { id, state }, schedule }: { schedule: Schedule }) 
     run: (carillon) => carillon.schedules.delete({ path: { id } }),
     done: 'The schedule is deleted',
     changes,
+    removes: ['schedules', 'one', id],
     onDone: () => navigate(linkTo('/schedules'), { replace: true }),
   });
   return (

@@ -12,7 +12,8 @@ import { FormDialog } from '../../page/form-dialog';
 import { Page } from '../../page/page';
 import { Time } from '../../page/time';
 import { useScope } from '../../session/session';
-import { CHANNEL_CHOICES, channelName } from '../../words/choices';
+import { CHANNEL_CHOICES } from '../../words/choices';
+import { channelNames } from '../../words/delivery-states';
 
 type Suppression = SuppressionsListResponse['data'][number];
 
@@ -70,7 +71,7 @@ function useColumns(): readonly Column<Suppression>[] {
   const mayRead = useScope('notifications:read');
   return [
     { id: 'address', label: 'Address', cell: ({ address }) => address },
-    { id: 'channel', label: 'Channel', cell: ({ channel }) => channelName(channel) },
+    { id: 'channel', label: 'Channel', cell: ({ channel }) => channelNames[channel] },
     {
       id: 'reason',
       label: 'Why',
@@ -101,7 +102,7 @@ function RemoveButton({ suppression: { id, address, channel, reason } }: { suppr
       title={`Send to ${address} again?`}
       text={
         <Alert color="orange" title={REASONS[reason]}>
-          {WARNINGS[reason]} After this, sends by {channelName(channel)} reach it again.
+          {WARNINGS[reason]} After this, sends by {channelNames[channel]} reach it again.
         </Alert>
       }
       confirm="Remove the suppression"

@@ -38,7 +38,7 @@ export function AddSubscriptions({ topic, opened, close }: AddSubscriptionsProps
     },
     done: ({ subscribed, already }) =>
       `${counted(subscribed, 'recipient')} subscribed${already ? `, ${already.toLocaleString('en')} already were` : ''}`,
-    changes: ['topics', `subscriptions ${topic}`],
+    changes: ['topics', 'subscriptions'],
     onDone: () => setText(''),
     quiet: true,
   });

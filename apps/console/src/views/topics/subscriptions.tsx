@@ -8,7 +8,7 @@ import type { Filter } from '../../list/list-filters';
 import { ConfirmButton } from '../../page/confirm-button';
 import { Time } from '../../page/time';
 import { useScope } from '../../session/session';
-import { channelName } from '../../words/choices';
+import { channelNames } from '../../words/delivery-states';
 import { AddSubscriptions } from './add-subscriptions';
 
 type Subscription = SubscriptionsOfTopicResponse['data'][number];
@@ -18,7 +18,8 @@ const columns: readonly Column<Subscription>[] = [
   {
     id: 'channels',
     label: 'Channels',
-    cell: ({ channels }) => (channels === null ? 'all' : channels.map(channelName).join(', ') || 'none'),
+    cell: ({ channels }) =>
+      channels === null ? 'all' : channels.map((channel) => channelNames[channel]).join(', ') || 'none',
   },
   { id: 'created_at', label: 'Subscribed', cell: ({ created_at }) => <Time value={created_at} /> },
 ];
@@ -44,7 +45,8 @@ export function Subscriptions({ topic }: { topic: string }) {
         )}
       </Group>
       <List<Subscription>
-        name={`subscriptions ${topic}`}
+        name="subscriptions"
+        of={topic}
         columns={columns}
         load={(carillon, query) => load(carillon, topic, query)}
         rowId={({ recipient_id }) => recipient_id}
@@ -85,7 +87,7 @@ function RemoveButton({ subscription: { topic, recipient_id } }: { subscription:
   const remove = useAction({
     run: (carillon) => carillon.subscriptions.delete({ path: { key: topic, recipient_id } }),
     done: `${recipient_id} is unsubscribed`,
-    changes: ['topics', `subscriptions ${topic}`],
+    changes: ['topics', 'subscriptions'],
   });
   return (
     <ConfirmButton

@@ -52,6 +52,7 @@ function Actions({ topic }: { topic: Topic }) {
     run: (carillon) => carillon.topics.delete({ path: { key: topic.key } }),
     done: 'The topic is deleted',
     changes: ['topics'],
+    removes: ['topics', 'one', topic.key],
     onDone: () => navigate(linkTo('/topics'), { replace: true }),
   });
   return (

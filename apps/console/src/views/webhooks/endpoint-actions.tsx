@@ -24,6 +24,7 @@ export function EndpointActions({ endpoint }: { endpoint: Endpoint }) {
     run: (carillon) => carillon.webhooks.delete({ path: { id } }),
     done: 'The endpoint is deleted',
     changes,
+    removes: ['webhooks', 'one', id],
     onDone: () => navigate(linkTo('/webhooks'), { replace: true }),
   });
   return (

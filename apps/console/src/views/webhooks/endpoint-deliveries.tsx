@@ -40,7 +40,8 @@ export function EndpointDeliveries({ id }: { id: string }) {
         </Text>
       )}
       <List<EndpointDelivery>
-        name={`webhook_deliveries ${id}`}
+        name="webhook_deliveries"
+        of={id}
         columns={columns}
         load={(carillon, query) => carillon.webhooks.deliveries({ path: { id }, query })}
         rowId={(row) => row.id}

@@ -33,7 +33,7 @@ export function EndpointReplay({ endpoint }: { endpoint: Endpoint }) {
       return total;
     },
     done: (total) => `${counted(total, 'event')} put into the queue`,
-    changes: [`webhook_deliveries ${endpoint.id}`, 'dead_letters'],
+    changes: ['webhook_deliveries', 'dead_letters'],
   });
   const fault = failureOf(replay.error).fields;
   return (

@@ -19,7 +19,7 @@ export function EndpointTest({ endpoint }: { endpoint: Endpoint }) {
   const test = useAction({
     run: (carillon) => carillon.webhooks.test({ path: { id: endpoint.id } }),
     done: 'A test event is on its way',
-    changes: [`webhook_deliveries ${endpoint.id}`],
+    changes: ['webhook_deliveries'],
     onDone: ({ delivery_id }) => setSent(delivery_id),
   });
   return (
