@@ -329,7 +329,7 @@ describe('roles', () => {
         else if (isRefused && !answer.detail.includes(`role ${needed}`)) wrong.push([name, answer.detail]);
       }
       expect(wrong).toEqual([]);
-    expect(problem(await session.call('GET', '/api/v1/api-key', undefined, of))).toEqual([403, 'forbidden']);
+      expect(problem(await session.call('GET', '/api/v1/api-key', undefined, of))).toEqual([403, 'forbidden']);
     },
     60_000,
   );

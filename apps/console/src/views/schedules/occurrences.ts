@@ -27,22 +27,39 @@ export interface Occurrence {
 
 /** Occurrences of the month `2026-12`, in the local time of the schedule. Throws if the rule cannot be read. */
 export function occurrencesOf(schedule: Recurrence, month: string): { found: Occurrence[]; isCut: boolean } {
-  const start = Temporal.PlainDateTime.from(schedule.starts_at_local);
-  const rule = new RRuleTemporal({ rruleString: schedule.rrule, dtstart: start.toZonedDateTime('UTC'), cache: false });
+  const { rrule, starts_at_local, exdates, timezone } = schedule;
+  const end = /;?UNTIL=(\d{8})(?:T(\d{6})(Z?))?/.exec(rrule);
+  const rule = new RRuleTemporal({
+    // The library takes an end in UTC only; the rules of Carillon may have a local one.
+    rruleString: rrule.replace(end?.[0] ?? '', '').replace(/^;/, ''),
+    dtstart: Temporal.PlainDateTime.from(starts_at_local).toZonedDateTime('UTC'),
+    cache: false,
+  });
   const first = Temporal.PlainDate.from(`${month}-01`).toZonedDateTime('UTC');
-  const end = first.add({ months: 1 }).subtract({ seconds: 1 });
+  const lastMs = first.add({ months: 1 }).epochMilliseconds - 1;
   const found: Occurrence[] = [];
-  let before = first.subtract({ seconds: 1 });
+  let beforeMs = first.epochMilliseconds - 1;
   while (found.length < MAX_OCCURRENCES) {
-    const next = rule.next(before.toInstant().toZonedDateTimeISO('UTC'));
-    if (!next || Temporal.ZonedDateTime.compare(next, end) > 0) return { found, isCut: false };
-    before = next;
-    const local = next.toPlainDateTime();
-    const text = local.toString({ smallestUnit: 'second' });
-    if (schedule.exdates.some((left) => text === left || text.slice(0, 10) === left)) continue;
-    found.push(shownIn(local, schedule.timezone));
+    const next = rule.next(new Date(beforeMs));
+    if (!next || next.epochMilliseconds > lastMs) return { found, isCut: false };
+    beforeMs = next.epochMilliseconds;
+    const text = new Date(beforeMs).toISOString().slice(0, 19);
+    if (end && isAfter(text, end, timezone)) return { found, isCut: false };
+    if (exdates.some((left) => text === left || text.slice(0, 10) === left)) continue;
+    found.push(shownIn(Temporal.PlainDateTime.from(text), timezone));
   }
   return { found, isCut: true };
+}
+
+/** Of an UNTIL: a day, a local time, or an instant if it ends with Z. */
+function isAfter(local: string, [, day = '', time = '235959', z]: RegExpExecArray, zone: string): boolean {
+  const at = z && zone !== 'recipient' ? instantOf(local, zone) : local;
+  return at.replaceAll(/[-:]/g, '') > `${day}T${time}`;
+}
+
+function instantOf(local: string, zone: string): string {
+  const at = Temporal.PlainDateTime.from(local).toZonedDateTime(zone).epochMilliseconds;
+  return new Date(at).toISOString().slice(0, 19);
 }
 
 function shownIn(local: Temporal.PlainDateTime, zone: string): Occurrence {
