@@ -9,6 +9,8 @@ import { Answers } from '../http/answers.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { ManageProviderAccounts } from '../provider-accounts/manage-provider-accounts.js';
+import { providerView, verifyView } from '../provider-accounts/provider-account.schema.js';
+import { providersView } from '../provider-accounts/provider-account-view.js';
 import {
   type PlatformAccountBody,
   type PlatformAccountPatch,
@@ -60,6 +62,13 @@ export class PlatformProviderAccountsController {
     return listView(await this.accounts.list(PLATFORM_TENANT_ID, page), (account) => this.view(account));
   }
 
+  @Get('providers')
+  @RequireOperator()
+  @Answers({ summary: 'List providers, for platform accounts', status: 200, schema: listOf(providerView) })
+  providers() {
+    return providersView();
+  }
+
   @Get(':id')
   @RequireOperator()
   @Answers({ summary: 'Get a platform account', status: 200, schema: platformAccountView, errors: ['not_found'] })
@@ -93,6 +102,19 @@ export class PlatformProviderAccountsController {
   @Answers({ summary: 'Delete a platform account', status: 204, errors: ['not_found'] })
   async delete(@Param({ schema: idParam }) { id }: { id: string }, @CurrentAudit() audit: AuditNote): Promise<void> {
     await this.accounts.delete(PLATFORM_TENANT_ID, id, audit);
+  }
+
+  @Post(':id/verify')
+  @HttpCode(200)
+  @RequireOperator()
+  @Answers({
+    summary: 'Ask the vendor whether it accepts the credentials of a platform account',
+    status: 200,
+    schema: verifyView,
+    errors: ['not_found'],
+  })
+  async verify(@Param({ schema: idParam }) { id }: { id: string }) {
+    return await this.accounts.verify(PLATFORM_TENANT_ID, id);
   }
 
   private view(account: ProviderAccount) {

@@ -12,6 +12,7 @@ import { ConnectionFactory, isChoiceEntry, maskCredentials, type Provider, provi
 import type { RealtimeBus } from '#realtime';
 import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { BUS } from '../tokens.js';
+import { withKeptSecrets } from './kept-secrets.js';
 import type { AccountBody, AccountPatch } from './provider-account.schema.js';
 import { toAccountView } from './provider-account-view.js';
 
@@ -74,11 +75,12 @@ export class ManageProviderAccounts {
     audit: AuditNote,
     allowed: Allowances = {},
   ): Promise<ProviderAccount> {
-    const { provider: providerId } = await this.get(owner, id);
+    const { provider: providerId, credentials: shown } = await this.get(owner, id);
     const { credentials: given, pace_per_second: pacePerSecond, name, order, enabled } = patch;
     const provider = providers[providerId]!;
     checkAllowances(provider, allowed);
-    const credentials = given && this.checkCredentials(provider, given);
+    const stored = given && (await this.store.opened(owner, id))?.credentials;
+    const credentials = given && this.checkCredentials(provider, withKeptSecrets(given, shown, stored ?? {}));
     const change = {
       name,
       order,

@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import type { ProviderAccount } from '#database';
+import { providers } from '#providers';
 
 /** `receiptsUrl`: the URL that the vendor sends receipts to, or null. */
 export function toAccountView(account: ProviderAccount, receiptsUrl: string | null) {
@@ -13,4 +15,15 @@ export function toAccountView(account: ProviderAccount, receiptsUrl: string | nu
     created_at: createdAt.toISOString(),
     updated_at: updatedAt.toISOString(),
   };
+}
+
+/** Every provider with the JSON Schema of its credentials. */
+export function providersView() {
+  const rows = Object.values(providers).map(({ id, name, channels, credentials }) => ({
+    id,
+    name,
+    channels,
+    credentials: z.toJSONSchema(credentials, { io: 'input' }),
+  }));
+  return { data: rows, next_cursor: null };
 }

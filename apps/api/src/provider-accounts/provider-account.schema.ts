@@ -30,7 +30,9 @@ export type AccountBody = z.infer<typeof accountBody>;
 export const accountPatch = z
   .strictObject({
     name: name.optional(),
-    credentials: credentials.optional(),
+    credentials: jsonObject.optional().meta({
+      description: 'All of them. A secret that comes back as it was shown, masked, keeps its value',
+    }),
     order: order.optional(),
     enabled: z.boolean().optional(),
     pace_per_second: pace.optional(),

@@ -13,9 +13,7 @@ import {
 } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { z } from 'zod';
 import type { AuditNote } from '#database';
-import { providers } from '#providers';
 import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
 import { Answers } from '../http/answers.js';
@@ -31,6 +29,7 @@ import {
   providerView,
   verifyView,
 } from './provider-account.schema.js';
+import { providersView } from './provider-account-view.js';
 
 @ApiTags('Providers')
 @UseInterceptors(IdempotencyInterceptor)
@@ -42,13 +41,7 @@ export class ProviderAccountsController {
   @RequireApiKey('provider_accounts:read')
   @Answers({ summary: 'List providers', status: 200, schema: listOf(providerView) })
   providers() {
-    const rows = Object.values(providers).map(({ id, name, channels, credentials }) => ({
-      id,
-      name,
-      channels,
-      credentials: z.toJSONSchema(credentials, { io: 'input' }),
-    }));
-    return { data: rows, next_cursor: null };
+    return providersView();
   }
 
   @Post('provider-accounts')
