@@ -106,6 +106,20 @@ export const tenantViews: readonly View[] = [
     scope: 'schedules:read',
     component: lazy(() => import('../views/schedules/schedules')),
   },
+  {
+    path: '/templates',
+    label: 'Templates',
+    group: 'Content',
+    scope: 'templates:read',
+    component: lazy(() => import('../views/templates/templates')),
+  },
+  {
+    path: '/provider-accounts',
+    label: 'Provider accounts',
+    group: 'Set-up',
+    scope: 'provider_accounts:read',
+    component: lazy(() => import('../views/provider-accounts/provider-accounts')),
+  },
 ];
 
 /** Views of the operator, over all tenants. */
@@ -133,5 +147,17 @@ export const platformViews: readonly View[] = [
     label: 'Audit log',
     group: 'Platform',
     component: lazy(() => import('../views/audit/audit')),
+  },
+  {
+    path: '/templates',
+    label: 'Templates',
+    group: 'Platform',
+    component: lazy(() => import('../views/templates/templates')),
+  },
+  {
+    path: '/provider-accounts',
+    label: 'Provider accounts',
+    group: 'Platform',
+    component: lazy(() => import('../views/provider-accounts/provider-accounts')),
   },
 ];

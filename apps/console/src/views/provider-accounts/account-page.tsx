@@ -1,0 +1,155 @@
+import { Group, Paper, Stack, Text, Title } from '@mantine/core';
+import { useNavigate, useParams } from 'react-router';
+import type { Provider } from '#client';
+import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { ConfirmButton } from '../../page/confirm-button';
+import { Fields } from '../../page/fields';
+import { Identifier } from '../../page/identifier';
+import { LoadError } from '../../page/load-error';
+import { Loaded, Page } from '../../page/page';
+import { inWords } from '../../page/state-badge';
+import { Time } from '../../page/time';
+import { AccountFormFields } from './account-form';
+import { AccountHealth } from './account-health';
+import { type Account, accountRoutes, useMayWriteAccounts, useProviders } from './account-routes';
+import { type AccountForm, formOf, patchOf } from './account-values';
+import { ProviderSteps } from './provider-steps';
+import { useVerify, VerifyAnswer, VerifyButton } from './verify-account';
+
+export function AccountPage() {
+  const { accountId = '' } = useParams();
+  const { tenantId } = useScopeOfPage();
+  const account = useRead(['provider_accounts', accountId], (carillon, signal) =>
+    accountRoutes(carillon, tenantId === null).get(accountId, signal),
+  );
+  const providers = useProviders();
+  return (
+    <Loaded query={account}>
+      {(data) => (
+        <Loaded query={providers}>
+          {(all) => <OneAccount account={data} provider={all.find(({ id }) => id === data.provider)} />}
+        </Loaded>
+      )}
+    </Loaded>
+  );
+}
+
+function OneAccount({ account, provider }: { account: Account; provider: Provider | undefined }) {
+  const { id, name, channel, updated_at, created_at, receipts_url } = account;
+  const { tenantId, linkTo } = useScopeOfPage();
+  const mayWrite = useMayWriteAccounts();
+  const verify = useVerify(id, tenantId === null);
+  return (
+    <Page
+      title={name}
+      about={`${provider?.name ?? account.provider}, for ${inWords(channel)}`}
+      parent={{ title: 'Provider accounts', to: linkTo('/provider-accounts') }}
+      actions={
+        mayWrite && (
+          <>
+            <VerifyButton verify={verify} />
+            <DeleteAccount account={account} />
+          </>
+        )
+      }
+    >
+      <VerifyAnswer verify={verify} />
+      <Stack maw={720}>
+        <Fields
+          fields={[
+            ['Health', <AccountHealth key="health" account={account} />],
+            ['Order', `${account.order}; the lowest of the channel is tried first`],
+            ['Id', <Identifier key="id" value={id} />],
+            ['Created', <Time key="created" value={created_at} />],
+            ['Changed', <Time key="changed" value={updated_at} />],
+          ]}
+        />
+        {provider && <Receipts url={receipts_url} provider={provider} />}
+      </Stack>
+      {provider ? (
+        <EditForm key={updated_at} account={account} provider={provider} mayWrite={mayWrite} />
+      ) : (
+        <LoadError error={new Error(`This installation has no provider ${account.provider}.`)} />
+      )}
+    </Page>
+  );
+}
+
+function Receipts({ url, provider }: { url: string | null; provider: Provider }) {
+  return (
+    <Paper withBorder p="md">
+      <Stack gap="xs">
+        <Title order={2} size="h5">
+          Receipts
+        </Title>
+        {url === null ? (
+          <Text size="sm">
+            This vendor sends none, or PUBLIC_URL is not set. “Sent” then means that the vendor accepted the message.
+          </Text>
+        ) : (
+          <>
+            <Text size="sm">The vendor reports deliveries, bounces and complaints to this address:</Text>
+            <Identifier value={url} what="address for receipts" />
+          </>
+        )}
+        <ProviderSteps provider={provider} />
+      </Stack>
+    </Paper>
+  );
+}
+
+interface EditProps {
+  account: Account;
+  provider: Provider;
+  mayWrite: boolean;
+}
+
+function EditForm({ account, provider, mayWrite }: EditProps) {
+  const { tenantId } = useScopeOfPage();
+  const isPlatform = tenantId === null;
+  const save = useAction<AccountForm, Account>({
+    run: (carillon, form) =>
+      accountRoutes(carillon, isPlatform).update(account.id, patchOf(account, provider, form, isPlatform)),
+    done: 'The account is saved',
+    changes: ['provider_accounts'],
+    quiet: true,
+  });
+  return (
+    <AccountFormFields
+      provider={provider}
+      first={formOf(account, provider)}
+      stored={account}
+      save={mayWrite ? save : undefined}
+      saveLabel="Save"
+    />
+  );
+}
+
+function DeleteAccount({ account: { id, name, channel } }: { account: Account }) {
+  const { tenantId, linkTo } = useScopeOfPage();
+  const navigate = useNavigate();
+  const isPlatform = tenantId === null;
+  const remove = useAction({
+    run: (carillon) => accountRoutes(carillon, isPlatform).remove(id),
+    done: `${name} is deleted`,
+    changes: ['provider_accounts'],
+  });
+  return (
+    <ConfirmButton
+      title={`Delete ${name}?`}
+      text={
+        `Deliveries that wait use the next account for ${inWords(channel)}` +
+        `${isPlatform ? '' : ', or those of the platform'}; if there is none, they fail with the reason “no provider” ` +
+        'and can be replayed. Receipts of messages that were sent through it are refused. Switch it off to keep both.'
+      }
+      typed={name}
+      confirm="Delete"
+      run={async () => {
+        await remove.mutateAsync();
+        void navigate(linkTo('/provider-accounts'));
+      }}
+    >
+      Delete
+    </ConfirmButton>
+  );
+}

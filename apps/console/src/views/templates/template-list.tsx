@@ -1,0 +1,73 @@
+import { Badge, Group } from '@mantine/core';
+import type { Template, TemplatesListData } from '#client';
+import { useScopeOfPage } from '../../api/scope';
+import { type Column, List } from '../../list/list';
+import { choicesOf, type Filter } from '../../list/list-filters';
+import { Page } from '../../page/page';
+import { inWords } from '../../page/state-badge';
+import { Time } from '../../page/time';
+import { StartTemplate } from './start-template';
+import { CHANNELS } from './template-fields';
+import { templateRoutes } from './template-routes';
+import { useMayWriteTemplates } from './template-rights';
+
+const columns: readonly Column<Template>[] = [
+  { id: 'key', label: 'Key', cell: ({ key }) => key },
+  { id: 'kind', label: 'Kind', cell: (template) => <KindOf template={template} /> },
+  { id: 'channel', label: 'Channel', cell: ({ channel }) => inWords(channel) },
+  { id: 'locale', label: 'Locale', cell: ({ locale }) => locale },
+  { id: 'version', label: 'Version', cell: ({ version }) => version },
+  { id: 'updated_at', label: 'Changed', cell: ({ updated_at }) => <Time value={updated_at} /> },
+];
+
+const filters: readonly Filter[] = [
+  { name: 'key', label: 'Key', kind: 'text', placeholder: 'The whole key' },
+  { name: 'channel', label: 'Channel', kind: 'choice', choices: choicesOf(CHANNELS) },
+  { name: 'kind', label: 'Kind', kind: 'choice', choices: choicesOf(['template', 'partial', 'layout']) },
+];
+
+export function TemplateList() {
+  const { tenantId, linkTo } = useScopeOfPage();
+  const mayWrite = useMayWriteTemplates();
+  const isPlatform = tenantId === null;
+  const about = isPlatform
+    ? 'Used by tenants that have no template of the same key and channel.'
+    : 'The content of your notifications. Those of the platform are used where you have none of the same key.';
+  return (
+    <Page
+      title={isPlatform ? 'Templates of the platform' : 'Templates'}
+      about={about}
+      actions={mayWrite && <StartTemplate />}
+    >
+      <List<Template>
+        name="templates"
+        columns={columns}
+        fixed={{ include: 'platform' }}
+        load={(carillon, query, signal) =>
+          templateRoutes(carillon, isPlatform).list(query as TemplatesListData['query'] & object, signal)
+        }
+        rowId={({ id }) => id}
+        linkTo={({ id }) => linkTo(`/templates/${id}`)}
+        filters={filters}
+        empty={{
+          title: 'No templates yet',
+          text: 'A template is content with a key, for a channel and a locale. Sends name the key.',
+        }}
+      />
+    </Page>
+  );
+}
+
+export function KindOf({ template: { kind, platform } }: { template: Template }) {
+  const { tenantId } = useScopeOfPage();
+  return (
+    <Group gap={4} display="inline-flex">
+      {inWords(kind)}
+      {platform && tenantId !== null && (
+        <Badge variant="light" color="grape" tt="none" size="sm">
+          platform
+        </Badge>
+      )}
+    </Group>
+  );
+}

@@ -1,0 +1,157 @@
+import { Alert, Badge, Button, Group, Paper, Select, Skeleton, Stack, Table, Text, Title } from '@mantine/core';
+import { lazy, Suspense, useState } from 'react';
+import { useNavigate, useParams } from 'react-router';
+import type { Template, TemplateVersion } from '#client';
+import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { ConfirmButton } from '../../page/confirm-button';
+import { Loaded, Page } from '../../page/page';
+import { Time } from '../../page/time';
+import { useMayWriteTemplates } from './template-rights';
+import { templateRoutes, type TemplateRoutes } from './template-routes';
+import { versionText } from './version-text';
+
+const VersionDiff = lazy(() => import('../../editor/version-diff'));
+/** Pages of 50. Older versions are reached through the API. */
+const MOST_PAGES = 4;
+
+export function TemplateVersions() {
+  const { templateId = '' } = useParams();
+  const { tenantId } = useScopeOfPage();
+  const template = useRead(['templates', 'one', templateId], (carillon, signal) =>
+    templateRoutes(carillon, tenantId === null).get(templateId, signal),
+  );
+  const versions = useRead(['template_versions', templateId], (carillon, signal) =>
+    readVersions(templateRoutes(carillon, tenantId === null), templateId, signal),
+  );
+  return (
+    <Loaded query={template}>
+      {(head) => <Loaded query={versions}>{(rows) => <Versions template={head} versions={rows} />}</Loaded>}
+    </Loaded>
+  );
+}
+
+async function readVersions(routes: TemplateRoutes, id: string, signal: AbortSignal): Promise<TemplateVersion[]> {
+  const versions: TemplateVersion[] = [];
+  let cursor: string | undefined;
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const { data, next_cursor } = await routes.versions(id, cursor, signal);
+    versions.push(...data);
+    if (next_cursor === null) break;
+    cursor = next_cursor;
+  }
+  return versions;
+}
+
+function Versions({ template, versions }: { template: Template; versions: TemplateVersion[] }) {
+  const { linkTo, tenantId } = useScopeOfPage();
+  const navigate = useNavigate();
+  const mayWrite = useMayWriteTemplates() && (tenantId === null || !template.platform);
+  const newest = versions[0]!;
+  const [before, setBefore] = useState(String(versions[1]?.version ?? newest.version));
+  const [after, setAfter] = useState(String(newest.version));
+  const rollback = useAction<number, Template>({
+    run: (carillon, version) => templateRoutes(carillon, tenantId === null).rollback(template.id, version),
+    done: (saved) => `Version ${saved.version} has the content of the earlier one`,
+    changes: ['templates', 'template_versions'],
+    onDone: () => void navigate(linkTo(`/templates/${template.id}`)),
+  });
+  const choices = versions.map(({ version }) => ({ value: String(version), label: `Version ${version}` }));
+  const textOf = (chosen: string): string => {
+    const found = versions.find(({ version }) => String(version) === chosen);
+    return found ? versionText(found) : '';
+  };
+  return (
+    <Page
+      title={`Versions of ${template.key}`}
+      about={`${template.channel}, ${template.locale}. Versions never change; a delivery shows the one it was rendered with.`}
+      parent={{ title: template.key, to: linkTo(`/templates/${template.id}`) }}
+    >
+      <Stack>
+        <Table className="list" aria-label="Versions">
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th scope="col">Version</Table.Th>
+              <Table.Th scope="col">Written</Table.Th>
+              <Table.Th scope="col">Layout</Table.Th>
+              <Table.Th scope="col">Actions</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {versions.map(({ version, created_at, layout }) => (
+              <Table.Tr key={version}>
+                <Table.Td data-label="Version">
+                  <Group gap="xs">
+                    {version}
+                    {version === newest.version && <Badge tt="none">current</Badge>}
+                  </Group>
+                </Table.Td>
+                <Table.Td data-label="Written">
+                  <Time value={created_at} />
+                </Table.Td>
+                <Table.Td data-label="Layout">{layout ?? '–'}</Table.Td>
+                <Table.Td data-label="">
+                  <Group gap="xs">
+                    {version !== newest.version && (
+                      <Button
+                        size="xs"
+                        variant="default"
+                        aria-label={`Compare version ${version} with the current one`}
+                        onClick={() => {
+                          setBefore(String(version));
+                          setAfter(String(newest.version));
+                        }}
+                      >
+                        Compare
+                      </Button>
+                    )}
+                    {mayWrite && version !== newest.version && (
+                      <ConfirmButton
+                        size="xs"
+                        color="indigo"
+                        aria-label={`Go back to version ${version}`}
+                        title={`Go back to version ${version}?`}
+                        text={
+                          `It writes version ${newest.version + 1} with the content of version ${version} and the ` +
+                          'partials of today. Deliveries that wait use it too.'
+                        }
+                        confirm="Go back"
+                        run={() => rollback.mutateAsync(version)}
+                      >
+                        Go back to it
+                      </ConfirmButton>
+                    )}
+                  </Group>
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+        <Paper withBorder p="md" component="section" aria-label="Differences">
+          <Group align="flex-end" mb="md">
+            <Title order={2} size="h5" w="100%">
+              Differences
+            </Title>
+            <Select label="From" data={choices} value={before} onChange={(one) => one && setBefore(one)} />
+            <Select label="To" data={choices} value={after} onChange={(one) => one && setAfter(one)} />
+          </Group>
+          {textOf(before) === textOf(after) ? (
+            <Alert color="gray">
+              <Text size="sm">
+                {versions.length === 1 ? 'There is only one version.' : 'The sources, sample and schema are the same.'}
+              </Text>
+            </Alert>
+          ) : (
+            <Suspense fallback={<Skeleton h={300} />}>
+              <VersionDiff
+                before={textOf(before)}
+                after={textOf(after)}
+                beforeLabel={`Version ${before}`}
+                afterLabel={`Version ${after}`}
+              />
+            </Suspense>
+          )}
+        </Paper>
+      </Stack>
+    </Page>
+  );
+}
