@@ -31,10 +31,7 @@ it('a secret that comes back masked keeps its value, but never for another serve
   };
   const [status, changed] = await change({ ...account.credentials, from: 'bob@example.com' });
   // A stored mask would be shown as four dots, because it is short.
-  expect([status, changed.credentials]).toEqual([
-    200,
-    { ...SMTP, from: 'bob@example.com', password: '••••1234' },
-  ]);
+  expect([status, changed.credentials]).toEqual([200, { ...SMTP, from: 'bob@example.com', password: '••••1234' }]);
   const [refused, problem] = await change({ ...account.credentials, host: 'evil.example' });
   expect([refused, problem.errors]).toEqual([
     422,

@@ -18,7 +18,12 @@ describe('a change of credentials', () => {
   });
 
   it('sends no kept secret to another place', () => {
-    for (const change of [{ host: 'evil.example' }, { port: 25 }, { tls: 'none' }, { endpoint: 'https://evil.example' }])
+    for (const change of [
+      { host: 'evil.example' },
+      { port: 25 },
+      { tls: 'none' },
+      { endpoint: 'https://evil.example' },
+    ])
       expect(() => withKeptSecrets({ ...shown, ...change }, shown, stored)).toThrow(DomainError);
     const moved = { ...shown, host: 'evil.example', password: 'entered again' };
     expect(withKeptSecrets(moved, shown, stored)).toEqual(moved);

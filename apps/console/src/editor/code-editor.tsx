@@ -4,9 +4,9 @@ import { lintGutter, setDiagnostics } from '@codemirror/lint';
 import { EditorState, type Extension } from '@codemirror/state';
 import { EditorView } from '@codemirror/view';
 import { useEffect, useRef } from 'react';
+import { editorSetup } from './editor-setup';
 import { handlebarsTags } from './handlebars-tags';
 import { type Fault, toDiagnostics } from './template-faults';
-import { editorSetup } from './editor-setup';
 
 interface CodeEditorProps {
   label: string;

@@ -35,6 +35,11 @@ const look = EditorView.theme({
     backgroundColor: 'var(--mantine-primary-color-light-hover)',
   },
   '.cm-handlebars': { color: 'var(--mantine-color-red-text)', fontWeight: 600 },
+  '.cm-collapsedLines': {
+    color: 'var(--mantine-color-dimmed)',
+    background: 'var(--mantine-color-default-hover)',
+    '&:before, &:after': { content: '""' },
+  },
   '.cm-tooltip, .cm-panels': {
     color: 'var(--mantine-color-text)',
     backgroundColor: 'var(--mantine-color-body)',

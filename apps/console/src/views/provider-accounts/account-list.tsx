@@ -6,8 +6,8 @@ import { Empty } from '../../page/empty';
 import { Loaded, Page } from '../../page/page';
 import { inWords } from '../../page/state-badge';
 import { AccountHealth } from './account-health';
-import { type Account, accountRoutes, useMayWriteAccounts } from './account-routes';
 import { inOrder, movesOf } from './account-order';
+import { type Account, accountRoutes, useMayWriteAccounts } from './account-routes';
 
 const REFRESH_MS = 10_000;
 

@@ -1,4 +1,4 @@
-import { Group, Paper, Stack, Text, Title } from '@mantine/core';
+import { Paper, Stack, Text, Title } from '@mantine/core';
 import { useNavigate, useParams } from 'react-router';
 import type { Provider } from '#client';
 import { useAction, useRead, useScopeOfPage } from '../../api/scope';

@@ -71,7 +71,9 @@ function entered(credentials: Record<string, unknown>): Record<string, unknown> 
   return Object.fromEntries(Object.entries(credentials).filter(([, value]) => value !== undefined));
 }
 
-function listsOf({ allowed }: AccountForm): Pick<AccountPatch, 'allowed_tenants' | 'allowed_from' | 'allowed_channels'> {
+function listsOf({
+  allowed,
+}: AccountForm): Pick<AccountPatch, 'allowed_tenants' | 'allowed_from' | 'allowed_channels'> {
   const orNull = (entries: string[]): string[] | null => (entries.length > 0 ? entries : null);
   return {
     allowed_tenants: orNull(allowed.tenants),

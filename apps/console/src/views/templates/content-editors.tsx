@@ -1,8 +1,8 @@
 import { Skeleton, Stack, Tabs, Text, TextInput } from '@mantine/core';
 import { lazy, Suspense, useMemo } from 'react';
 import { faultOf } from '../../editor/template-faults';
-import { type ContentField, fieldsOf } from './template-fields';
 import type { TemplatePlace } from './template-draft';
+import { type ContentField, fieldsOf } from './template-fields';
 
 const CodeEditor = lazy(() => import('../../editor/code-editor'));
 

@@ -10,7 +10,15 @@ import { ContentEditors } from './content-editors';
 import { FaultList } from './fault-list';
 import { PayloadPanel } from './payload-panel';
 import { PreviewPanel } from './preview/preview-panel';
-import { type Draft, type DraftBody, sourcesOf, type TemplatePlace, toBody, toDraft, toPreviewBody } from './template-draft';
+import {
+  type Draft,
+  type DraftBody,
+  sourcesOf,
+  type TemplatePlace,
+  toBody,
+  toDraft,
+  toPreviewBody,
+} from './template-draft';
 import { templateRoutes } from './template-routes';
 import { usePreview } from './use-preview';
 

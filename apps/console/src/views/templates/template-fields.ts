@@ -73,7 +73,8 @@ export function starterOf(channel: Channel, kind: Kind): { content: Record<strin
   if (kind === 'template') return { content: STARTERS[channel], sample: SAMPLES[channel] };
   const field = fieldsOf(channel, kind).find((one) => one.kind === 'html') ?? fieldsOf(channel, kind)[0]!;
   const isHtml = field.kind === 'html';
-  if (kind === 'partial') return { content: { [field.name]: isHtml ? '<p>{{company}}</p>' : '{{company}}' }, sample: {} };
+  if (kind === 'partial')
+    return { content: { [field.name]: isHtml ? '<p>{{company}}</p>' : '{{company}}' }, sample: {} };
   const content = isHtml ? '<main>\n  {{> @content}}\n</main>\n' : '{{> @content}}';
   return { content: { [field.name]: content }, sample: {} };
 }

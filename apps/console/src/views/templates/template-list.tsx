@@ -8,8 +8,8 @@ import { inWords } from '../../page/state-badge';
 import { Time } from '../../page/time';
 import { StartTemplate } from './start-template';
 import { CHANNELS } from './template-fields';
-import { templateRoutes } from './template-routes';
 import { useMayWriteTemplates } from './template-rights';
+import { templateRoutes } from './template-routes';
 
 const columns: readonly Column<Template>[] = [
   { id: 'key', label: 'Key', cell: ({ key }) => key },

@@ -16,7 +16,11 @@ export interface TemplateRoutes {
   list(query: NonNullable<TemplatesListData['query']>, signal?: AbortSignal): Promise<TemplatesListResponse>;
   get(id: string, signal?: AbortSignal): Promise<Template>;
   create(body: TemplateBody): Promise<Template>;
-  put(id: string, body: TemplateVersionBody, selector?: { channel: Template['channel']; locale: string }): Promise<Template>;
+  put(
+    id: string,
+    body: TemplateVersionBody,
+    selector?: { channel: Template['channel']; locale: string },
+  ): Promise<Template>;
   remove(id: string): Promise<unknown>;
   versions(id: string, cursor: string | undefined, signal?: AbortSignal): Promise<TemplatesVersionsResponse>;
   rollback(id: string, version: number): Promise<Template>;

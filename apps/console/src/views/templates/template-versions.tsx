@@ -7,7 +7,7 @@ import { ConfirmButton } from '../../page/confirm-button';
 import { Loaded, Page } from '../../page/page';
 import { Time } from '../../page/time';
 import { useMayWriteTemplates } from './template-rights';
-import { templateRoutes, type TemplateRoutes } from './template-routes';
+import { type TemplateRoutes, templateRoutes } from './template-routes';
 import { versionText } from './version-text';
 
 const VersionDiff = lazy(() => import('../../editor/version-diff'));

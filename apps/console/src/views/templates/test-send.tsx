@@ -9,7 +9,10 @@ import { useAction, useScopeOfPage } from '../../api/scope';
 import { JsonField, parseObject, toJsonText } from '../../page/json-field';
 import { LoadError } from '../../page/load-error';
 
-const NEEDS_ADDRESS = { email: 'An e-mail address', sms: 'A phone number such as +15005550000' } as Record<string, string>;
+const NEEDS_ADDRESS = { email: 'An e-mail address', sms: 'A phone number such as +15005550000' } as Record<
+  string,
+  string
+>;
 
 /** Sends the saved version to one recipient, as a program would. */
 export function TestSend({ template }: { template: Template }) {
@@ -68,8 +71,8 @@ export function TestSend({ template }: { template: Template }) {
           >
             <Stack>
               <Text size="sm">
-                Version {version}, as it is saved, through the provider accounts of this tenant. Preferences and limits of
-                the recipient hold.
+                Version {version}, as it is saved, through the provider accounts of this tenant. Preferences and limits
+                of the recipient hold.
               </Text>
               <TextInput
                 label="Recipient"

@@ -30,7 +30,10 @@ export function missingVariables(names: Names, payload: unknown, before: Path = 
 }
 
 /** The payload with a placeholder for each missing name. */
-export function withPlaceholders(payload: Record<string, unknown>, missing: readonly string[]): Record<string, unknown> {
+export function withPlaceholders(
+  payload: Record<string, unknown>,
+  missing: readonly string[],
+): Record<string, unknown> {
   const next = structuredClone(payload);
   for (const path of missing) {
     const parts = path.split('.');
@@ -64,7 +67,8 @@ function parsed(source: string): hbs.AST.Program | null {
 function visit(node: hbs.AST.Node | undefined, frames: readonly Names[]): void {
   if (!node) return;
   if (node.type === 'Program') for (const child of (node as hbs.AST.Program).body) visit(child, frames);
-  else if (node.type === 'MustacheStatement' || node.type === 'SubExpression') call(node as hbs.AST.SubExpression, frames);
+  else if (node.type === 'MustacheStatement' || node.type === 'SubExpression')
+    call(node as hbs.AST.SubExpression, frames);
   else if (node.type === 'BlockStatement') block(node as hbs.AST.BlockStatement, frames);
   else if (node.type === 'PathExpression') note(node as hbs.AST.PathExpression, frames);
 }
@@ -83,7 +87,8 @@ function block({ path, params, program, inverse }: hbs.AST.BlockStatement, frame
   const opensContext = name === 'each' || name === 'with';
   // `if` and `unless` ask whether a variable is there.
   if (value && value.type === 'SubExpression') visit(value, frames);
-  const inside = opensContext && value?.type === 'PathExpression' ? note(value as hbs.AST.PathExpression, frames) : null;
+  const inside =
+    opensContext && value?.type === 'PathExpression' ? note(value as hbs.AST.PathExpression, frames) : null;
   visit(program, inside ? [inside, ...frames] : frames);
   visit(inverse, frames);
 }

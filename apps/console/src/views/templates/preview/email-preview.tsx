@@ -22,8 +22,8 @@ export function EmailPreview({ message }: { message: Record<string, unknown> }) 
   const { subject, html, text, from, reply_to } = message as Record<string, string | undefined>;
   const [part, setPart] = useState('html');
   const [width, setWidth] = useState('desktop');
-  const console_ = useComputedColorScheme('light');
-  const [scheme, setScheme] = useState<string>(console_);
+  const own = useComputedColorScheme('light', { getInitialValueInEffect: false });
+  const [scheme, setScheme] = useState<string>(own);
   const isHtml = part === 'html' && html !== undefined;
   return (
     <Stack gap="sm">

@@ -1,4 +1,4 @@
-import { Box, Loader, Paper, Stack, Text, Title, Group } from '@mantine/core';
+import { Box, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core';
 import { LoadError } from '../../../page/load-error';
 import type { TemplatePlace } from '../template-draft';
 import type { PreviewState } from '../use-preview';
