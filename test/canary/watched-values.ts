@@ -29,7 +29,8 @@ export class WatchedValues {
 
   /** Watches a secret that has no form of its own. */
   watchSecret(value: string): void {
-    if (value.length >= MIN_LENGTH) this.secrets.add(value);
+    // A mask comes back in a change that keeps the secret.
+    if (value.length >= MIN_LENGTH && !value.startsWith('••••')) this.secrets.add(value);
   }
 
   /** Watches the payloads and credentials in the body of a request. */

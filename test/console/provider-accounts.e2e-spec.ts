@@ -15,7 +15,7 @@ it('a person adds an account by the form of the vendor, and changes it without e
   await page.getByRole('option', { name: 'SMTP' }).click();
   await page.getByRole('textbox', { name: 'Name' }).fill('Our mail server');
   await page.getByRole('textbox', { name: 'host' }).fill('smtp.example.com');
-  await page.getByLabel('password').fill('a very long password-1234');
+  await page.getByLabel('password', { exact: true }).fill('a very long password-1234');
   await page.getByRole('textbox', { name: 'from' }).fill('not a sender');
   await stories.inspect(page, 'provider-account-new');
   stories.expectFault(/status of 422/);
@@ -44,7 +44,7 @@ it('orders accounts, switches one off, verifies one and deletes it', async () =>
   const page = await stories.signIn(tenant.apiKey, '/provider-accounts');
   await page.getByRole('button', { name: 'Move Second up' }).click();
   await page.getByText('The order is changed').waitFor();
-  await page.getByRole('switch', { name: 'First is used' }).setChecked(false, { force: true });
+  await page.getByRole('switch', { name: 'First is used' }).click({ force: true });
   await page.getByText('switched off').waitFor();
   await stories.inspect(page, 'provider-accounts');
   const { data } = (await tenant.call('GET', '/api/v1/provider-accounts')).body;
@@ -68,7 +68,7 @@ it('the operator adds an account of the platform and says who may use it', async
   await page.getByRole('combobox', { name: 'Provider' }).click();
   await page.getByRole('option', { name: 'Sandbox' }).click();
   await page.getByRole('textbox', { name: 'Name' }).fill('For all');
-  await page.getByLabel('Senders of e-mails').fill('@example.com');
+  await page.getByRole('textbox', { name: 'Senders of e-mails' }).fill('@example.com');
   await page.keyboard.press('Enter');
   await page.getByRole('button', { name: 'Create' }).click();
   await page.getByRole('heading', { name: 'For all' }).waitFor();

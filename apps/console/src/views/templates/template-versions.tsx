@@ -117,7 +117,7 @@ function Versions({ template, versions }: { template: Template; versions: Templa
                         confirm="Go back"
                         run={() => rollback.mutateAsync(version)}
                       >
-                        Go back to it
+                        Go back
                       </ConfirmButton>
                     )}
                   </Group>
