@@ -5,6 +5,8 @@ import type { Json } from '../test-environment.js';
 import { startStories } from './browser.js';
 
 const stories = startStories();
+/** Each of them looks at several pages in two schemes and two sizes. */
+const STORY_MS = 90_000;
 
 it('a person adds an account by the form of the vendor, and changes it without entering the secret again', async () => {
   const tenant = await stories.environment.tenant();
@@ -33,7 +35,7 @@ it('a person adds an account by the form of the vendor, and changes it without e
   await page.getByRole('textbox', { name: 'host' }).fill('evil.example');
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByText('must be entered again, because host changes').first().waitFor();
-});
+}, STORY_MS);
 
 it('orders accounts, switches one off, verifies one and deletes it', async () => {
   const tenant = await stories.environment.tenant();
@@ -60,7 +62,7 @@ it('orders accounts, switches one off, verifies one and deletes it', async () =>
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await page.getByText('Second is deleted').waitFor();
   await page.getByRole('link', { name: 'First' }).waitFor();
-});
+}, STORY_MS);
 
 it('the operator adds an account of the platform and says who may use it', async () => {
   const { environment } = stories;
@@ -68,7 +70,7 @@ it('the operator adds an account of the platform and says who may use it', async
   await page.getByRole('combobox', { name: 'Provider' }).click();
   await page.getByRole('option', { name: 'Sandbox' }).click();
   await page.getByRole('textbox', { name: 'Name' }).fill('For all');
-  await page.getByRole('textbox', { name: 'Senders of e-mails' }).fill('@example.com');
+  await page.getByRole('combobox', { name: 'Senders of e-mails' }).fill('@example.com');
   await page.keyboard.press('Enter');
   await page.getByRole('button', { name: 'Create' }).click();
   await page.getByRole('heading', { name: 'For all' }).waitFor();
@@ -76,4 +78,4 @@ it('the operator adds an account of the platform and says who may use it', async
   await page.getByText('The vendor accepts the credentials').waitFor();
   const { data } = (await environment.operator('GET', '/internal/provider-accounts')).body;
   expect(data.map((one: Json) => [one.name, one.allowed_from])).toEqual([['For all', ['@example.com']]]);
-});
+}, STORY_MS);

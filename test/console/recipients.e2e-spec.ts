@@ -7,6 +7,8 @@ import type { Json, Tenant } from '../test-environment.js';
 import { startStories } from './browser.js';
 
 const stories = startStories();
+/** Each of them looks at several pages in two schemes and two sizes. */
+const STORY_MS = 90_000;
 
 async function tenantWithAnn(): Promise<Tenant> {
   const tenant = await stories.environment.tenant();
@@ -56,7 +58,7 @@ it('a person finds a recipient, changes the profile and sees the faults beside t
   await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
   await page.getByText('No devices').waitFor();
   await stories.inspect(page, 'recipient-addresses');
-});
+}, STORY_MS);
 
 it('sees which rule decides what they get, and changes it', async () => {
   const tenant = await tenantWithAnn();
@@ -79,7 +81,7 @@ it('sees which rule decides what they get, and changes it', async () => {
   const link = page.getByRole('link', { name: 'Open the page' });
   const href = await link.getAttribute('href');
   expect((await fetch(stories.environment.url + href)).status).toBe(200);
-});
+}, STORY_MS);
 
 it('sees the inbox, downloads everything that is stored, and erases the recipient', async () => {
   const tenant = await tenantWithAnn();
@@ -115,4 +117,4 @@ it('sees the inbox, downloads everything that is stored, and erases the recipien
   await page.getByText('ann is erased').waitFor();
   expect((await tenant.call('GET', '/api/v1/recipients/ann')).status).toBe(404);
   expect((await counts()).status).toBe(401);
-});
+}, STORY_MS);

@@ -6,6 +6,8 @@ import type { Json } from '../test-environment.js';
 import { startStories } from './browser.js';
 
 const stories = startStories();
+/** Each of them looks at several pages in two schemes and two sizes. */
+const STORY_MS = 90_000;
 
 /** Replaces the text of an editor. */
 async function write(page: Page, label: string, text: string): Promise<void> {
@@ -38,12 +40,12 @@ it('a person writes an e-mail, sees it as it will look, corrects a fault, and se
   await mail.getByText('from town').waitFor();
   await stories.inspect(page, 'template');
   await page.getByRole('button', { name: 'Test send' }).click();
-  await page.getByRole('textbox', { name: 'Recipient' }).fill('ann');
+  await page.getByRole('dialog').getByRole('textbox', { name: 'Recipient' }).fill('ann');
   await page.getByRole('dialog').getByRole('button', { name: 'Send' }).click();
   await page.getByRole('link', { name: 'Watch the delivery' }).waitFor();
   const { data } = (await tenant.call('GET', '/api/v1/notifications')).body;
   expect(data.map((one: Json) => [one.recipient_id, one.type])).toEqual([['ann', 'console.test']]);
-});
+}, STORY_MS);
 
 it('sees the segments of an SMS, saves a second version, compares it with the first and goes back', async () => {
   const tenant = await stories.environment.tenant();
@@ -66,7 +68,7 @@ it('sees the segments of an SMS, saves a second version, compares it with the fi
   await page.getByText('1 segment, GSM-7, 9 of 160 characters').waitFor();
   const { body: now } = await tenant.call('GET', `/api/v1/templates/${template.id}`);
   expect([now.version, now.content]).toEqual([3, content]);
-});
+}, STORY_MS);
 
 it('uses a template of the platform until it saves its own', async () => {
   const { environment } = stories;
@@ -89,4 +91,4 @@ it('uses a template of the platform until it saves its own', async () => {
   const operator = await stories.signIn(environment.config.adminToken, '/platform/templates');
   await operator.getByRole('link', { name: key }).click();
   await operator.getByRole('region', { name: 'Preview' }).getByText('B').waitFor();
-});
+}, STORY_MS);

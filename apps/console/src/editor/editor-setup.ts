@@ -3,12 +3,16 @@ import { EditorView } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 import { basicSetup } from 'codemirror';
 
-/** Colours of the component library, which change with the scheme. */
+/** A contrast of at least 4.5 in both schemes, also on the active line. */
+function colour(light: string, dark: string): string {
+  return `light-dark(var(--mantine-color-${light}), var(--mantine-color-${dark}))`;
+}
+
 const colours = HighlightStyle.define([
-  { tag: [tags.tagName, tags.angleBracket, tags.keyword], color: 'var(--mantine-color-blue-text)' },
-  { tag: [tags.attributeName, tags.propertyName], color: 'var(--mantine-color-grape-text)' },
-  { tag: [tags.string, tags.attributeValue], color: 'var(--mantine-color-teal-text)' },
-  { tag: [tags.number, tags.bool, tags.null], color: 'var(--mantine-color-orange-text)' },
+  { tag: [tags.tagName, tags.angleBracket, tags.keyword], color: colour('blue-9', 'blue-3') },
+  { tag: [tags.attributeName, tags.propertyName], color: colour('grape-9', 'grape-3') },
+  { tag: [tags.string, tags.attributeValue], color: colour('teal-9', 'teal-3') },
+  { tag: [tags.number, tags.bool, tags.null], color: colour('pink-9', 'orange-3') },
   { tag: tags.comment, color: 'var(--mantine-color-dimmed)' },
 ]);
 
@@ -34,7 +38,7 @@ const look = EditorView.theme({
   '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground': {
     backgroundColor: 'var(--mantine-primary-color-light-hover)',
   },
-  '.cm-handlebars': { color: 'var(--mantine-color-red-text)', fontWeight: 600 },
+  '.cm-handlebars': { color: colour('red-9', 'red-4'), fontWeight: 600 },
   '.cm-collapsedLines': {
     color: 'var(--mantine-color-dimmed)',
     background: 'var(--mantine-color-default-hover)',

@@ -63,7 +63,7 @@ interface ChannelProps {
 }
 
 function ChannelAccounts({ channel, accounts, mayWrite }: ChannelProps) {
-  const { tenantId, linkTo } = useScopeOfPage();
+  const { tenantId } = useScopeOfPage();
   const isPlatform = tenantId === null;
   const move = useAction<{ id: string; by: number }>({
     run: async (carillon, { id, by }) => {
@@ -71,12 +71,12 @@ function ChannelAccounts({ channel, accounts, mayWrite }: ChannelProps) {
         await accountRoutes(carillon, isPlatform).update(moved, { order });
     },
     done: 'The order is changed',
-    changes: ['provider_accounts'],
+    changes: ['provider_accounts', 'provider_account'],
   });
   const enable = useAction<{ id: string; enabled: boolean }>({
     run: (carillon, { id, enabled }) => accountRoutes(carillon, isPlatform).update(id, { enabled }),
     done: 'The account is changed',
-    changes: ['provider_accounts'],
+    changes: ['provider_accounts', 'provider_account'],
   });
   return (
     <Stack gap="xs" component="section" aria-label={inWords(channel)}>
@@ -99,61 +99,88 @@ function ChannelAccounts({ channel, accounts, mayWrite }: ChannelProps) {
           </Table.Thead>
           <Table.Tbody>
             {accounts.map((account, index) => (
-              <Table.Tr key={account.id}>
-                <Table.Td data-label="Order">
-                  <Group gap={4} wrap="nowrap">
-                    <Text size="sm" w={20}>
-                      {index + 1}.
-                    </Text>
-                    {mayWrite && accounts.length > 1 && (
-                      <>
-                        <ActionIcon
-                          variant="subtle"
-                          color="gray"
-                          aria-label={`Move ${account.name} up`}
-                          disabled={index === 0 || move.isPending}
-                          onClick={() => move.mutate({ id: account.id, by: -1 })}
-                        >
-                          <IconArrowUp size={16} aria-hidden />
-                        </ActionIcon>
-                        <ActionIcon
-                          variant="subtle"
-                          color="gray"
-                          aria-label={`Move ${account.name} down`}
-                          disabled={index === accounts.length - 1 || move.isPending}
-                          onClick={() => move.mutate({ id: account.id, by: 1 })}
-                        >
-                          <IconArrowDown size={16} aria-hidden />
-                        </ActionIcon>
-                      </>
-                    )}
-                  </Group>
-                </Table.Td>
-                <Table.Td data-label="Account">
-                  <Anchor component={Link} to={linkTo(`/provider-accounts/${account.id}`)}>
-                    {account.name}
-                  </Anchor>
-                </Table.Td>
-                <Table.Td data-label="Provider">{account.provider}</Table.Td>
-                <Table.Td data-label="Health">
-                  <AccountHealth account={account} />
-                </Table.Td>
-                <Table.Td data-label="Pace">
-                  {account.pace_per_second === null ? 'of the vendor' : `${account.pace_per_second} a second`}
-                </Table.Td>
-                <Table.Td data-label="On">
-                  <Switch
-                    aria-label={`${account.name} is used`}
-                    checked={account.enabled}
-                    disabled={!mayWrite || enable.isPending}
-                    onChange={(event) => enable.mutate({ id: account.id, enabled: event.currentTarget.checked })}
-                  />
-                </Table.Td>
-              </Table.Tr>
+              <AccountRow
+                key={account.id}
+                account={account}
+                place={index}
+                of={accounts.length}
+                isBusy={move.isPending || enable.isPending}
+                {...(mayWrite && {
+                  move: (by: number) => move.mutate({ id: account.id, by }),
+                  enable: (enabled: boolean) => enable.mutate({ id: account.id, enabled }),
+                })}
+              />
             ))}
           </Table.Tbody>
         </Table>
       </Paper>
     </Stack>
+  );
+}
+
+interface RowProps {
+  account: Account;
+  /** Among the accounts of the channel, from 0. */
+  place: number;
+  of: number;
+  isBusy: boolean;
+  /** Undefined if it may not be changed. */
+  move?: (by: number) => void;
+  enable?: (enabled: boolean) => void;
+}
+
+function AccountRow({ account, place, of, isBusy, move, enable }: RowProps) {
+  const { linkTo } = useScopeOfPage();
+  const { id, name, provider, enabled, pace_per_second: pace } = account;
+  return (
+    <Table.Tr>
+      <Table.Td data-label="Order">
+        <Group gap={4} wrap="nowrap">
+          <Text size="sm" w={20}>
+            {place + 1}.
+          </Text>
+          {move && of > 1 && (
+            <>
+              <ActionIcon
+                variant="subtle"
+                color="gray"
+                aria-label={`Move ${name} up`}
+                disabled={place === 0 || isBusy}
+                onClick={() => move(-1)}
+              >
+                <IconArrowUp size={16} aria-hidden />
+              </ActionIcon>
+              <ActionIcon
+                variant="subtle"
+                color="gray"
+                aria-label={`Move ${name} down`}
+                disabled={place === of - 1 || isBusy}
+                onClick={() => move(1)}
+              >
+                <IconArrowDown size={16} aria-hidden />
+              </ActionIcon>
+            </>
+          )}
+        </Group>
+      </Table.Td>
+      <Table.Td data-label="Account">
+        <Anchor component={Link} to={linkTo(`/provider-accounts/${id}`)}>
+          {name}
+        </Anchor>
+      </Table.Td>
+      <Table.Td data-label="Provider">{provider}</Table.Td>
+      <Table.Td data-label="Health">
+        <AccountHealth account={account} />
+      </Table.Td>
+      <Table.Td data-label="Pace">{pace === null ? 'of the vendor' : `${pace} a second`}</Table.Td>
+      <Table.Td data-label="On">
+        <Switch
+          aria-label={`${name} is used`}
+          checked={enabled}
+          disabled={!enable || isBusy}
+          onChange={(event) => enable?.(event.currentTarget.checked)}
+        />
+      </Table.Td>
+    </Table.Tr>
   );
 }

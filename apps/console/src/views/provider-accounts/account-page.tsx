@@ -19,7 +19,7 @@ import { useVerify, VerifyAnswer, VerifyButton } from './verify-account';
 export function AccountPage() {
   const { accountId = '' } = useParams();
   const { tenantId } = useScopeOfPage();
-  const account = useRead(['provider_accounts', accountId], (carillon, signal) =>
+  const account = useRead(['provider_account', accountId], (carillon, signal) =>
     accountRoutes(carillon, tenantId === null).get(accountId, signal),
   );
   const providers = useProviders();
@@ -111,7 +111,7 @@ function EditForm({ account, provider, mayWrite }: EditProps) {
     run: (carillon, form) =>
       accountRoutes(carillon, isPlatform).update(account.id, patchOf(account, provider, form, isPlatform)),
     done: 'The account is saved',
-    changes: ['provider_accounts'],
+    changes: ['provider_accounts', 'provider_account'],
     quiet: true,
   });
   return (

@@ -71,23 +71,7 @@ function ProfileEditor({ id, profile }: { id: string; profile: RecipientsGetResp
       <UnsavedChanges when={isChanged && !save.isPending && !save.isSuccess} />
       <Stack maw={860}>
         <Paper withBorder p="md">
-          <SimpleGrid cols={{ base: 1, sm: 2 }}>
-            {FIELDS.map(({ name, label, description, choices }) => {
-              const props = {
-                label,
-                description,
-                value: form[name],
-                readOnly: !mayWrite,
-                error: faults[`/${name}`],
-              };
-              const change = (value: string): void => setForm({ ...form, [name]: value });
-              return choices ? (
-                <Autocomplete key={name} {...props} data={choices} limit={20} onChange={change} />
-              ) : (
-                <TextInput key={name} {...props} onChange={(event) => change(event.currentTarget.value)} />
-              );
-            })}
-          </SimpleGrid>
+          <ProfileFields form={form} change={mayWrite ? setForm : undefined} faults={faults} />
           <Stack mt="md">
             <JsonField
               label="Attributes"
@@ -128,6 +112,30 @@ function ProfileEditor({ id, profile }: { id: string; profile: RecipientsGetResp
         )}
       </Stack>
     </form>
+  );
+}
+
+interface FieldsProps {
+  form: ProfileForm;
+  /** Undefined if it may not be changed. */
+  change: ((form: ProfileForm) => void) | undefined;
+  faults: Record<string, string>;
+}
+
+function ProfileFields({ form, change, faults }: FieldsProps) {
+  return (
+    <SimpleGrid cols={{ base: 1, sm: 2 }}>
+      {FIELDS.map(({ name, label, description, choices }) => {
+        const value = form[name];
+        const field = { label, description, value, readOnly: !change, error: faults[`/${name}`] };
+        const enter = (text: string): void => change?.({ ...form, [name]: text });
+        return choices ? (
+          <Autocomplete key={name} {...field} data={choices} limit={20} onChange={enter} />
+        ) : (
+          <TextInput key={name} {...field} onChange={(event) => enter(event.currentTarget.value)} />
+        );
+      })}
+    </SimpleGrid>
   );
 }
 

@@ -16,7 +16,7 @@ import { TestSend } from './test-send';
 export function EditTemplate() {
   const { templateId = '' } = useParams();
   const { tenantId } = useScopeOfPage();
-  const template = useRead(['templates', 'one', templateId], (carillon, signal) =>
+  const template = useRead(['template', templateId], (carillon, signal) =>
     templateRoutes(carillon, tenantId === null).get(templateId, signal),
   );
   return <Loaded query={template}>{(data) => <TemplatePage template={data} />}</Loaded>;
@@ -34,7 +34,7 @@ function TemplatePage({ template }: { template: Template }) {
     run: (carillon, body) =>
       templateRoutes(carillon, tenantId === null).put(isForeign ? key : id, body, { channel, locale }),
     done: (saved) => `Version ${saved.version} is saved`,
-    changes: ['templates', 'template_versions'],
+    changes: ['templates', 'template', 'template_versions'],
     onDone: (saved) => saved.id !== id && void navigate(linkTo(`/templates/${saved.id}`), { replace: true }),
     quiet: true,
   });

@@ -14,7 +14,7 @@ export function NewTemplate() {
   const copied = parameters.get('copy');
   const place = placeOf(parameters);
   const source = useRead(
-    ['templates', 'one', copied],
+    ['template', copied],
     (carillon, signal) => templateRoutes(carillon, tenantId === null).get(copied!, signal),
     { enabled: copied !== null },
   );

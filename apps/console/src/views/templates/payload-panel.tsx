@@ -40,25 +40,11 @@ export function PayloadPanel(props: PanelProps) {
             </Button>
           )}
         </Group>
-        {missing && missing.names.length > 0 && (
-          <Alert color="yellow" title="The payload lacks variables">
-            <Text size="sm">The template uses them: {missing.names.join(', ')}.</Text>
-            <Button size="compact-xs" variant="default" mt="xs" onClick={() => setValues(missing.filled())}>
-              Add them
-            </Button>
-          </Alert>
-        )}
-        {payloadErrors.length > 0 && (
-          <Alert color="orange" title="A send with this payload would be refused">
-            <List size="sm">
-              {payloadErrors.map(({ pointer, message }) => (
-                <List.Item key={pointer}>
-                  {pointer.replace('/payload/', '').replaceAll('/', '.')}: {message}
-                </List.Item>
-              ))}
-            </List>
-          </Alert>
-        )}
+        <PayloadNotes
+          missing={missing?.names ?? []}
+          fill={() => setValues(missing?.filled())}
+          payloadErrors={payloadErrors}
+        />
         <Tabs value={hasForm || tab !== 'form' ? tab : 'payload'} onChange={setTab} keepMounted={false}>
           <Tabs.List aria-label="Payload and schema">
             {hasForm && <Tabs.Tab value="form">Form</Tabs.Tab>}
@@ -95,6 +81,38 @@ export function PayloadPanel(props: PanelProps) {
         </Tabs>
       </Stack>
     </Paper>
+  );
+}
+
+interface NotesProps {
+  missing: readonly string[];
+  fill: () => void;
+  payloadErrors: DraftPreview['payload_errors'];
+}
+
+function PayloadNotes({ missing, fill, payloadErrors }: NotesProps) {
+  return (
+    <>
+      {missing.length > 0 && (
+        <Alert color="yellow" title="The payload lacks variables">
+          <Text size="sm">The template uses them: {missing.join(', ')}.</Text>
+          <Button size="compact-xs" variant="default" mt="xs" onClick={fill}>
+            Add them
+          </Button>
+        </Alert>
+      )}
+      {payloadErrors.length > 0 && (
+        <Alert color="orange" title="A send with this payload would be refused">
+          <List size="sm">
+            {payloadErrors.map(({ pointer, message }) => (
+              <List.Item key={pointer}>
+                {pointer.replace('/payload/', '').replaceAll('/', '.')}: {message}
+              </List.Item>
+            ))}
+          </List>
+        </Alert>
+      )}
+    </>
   );
 }
 

@@ -17,7 +17,7 @@ const MOST_PAGES = 4;
 export function TemplateVersions() {
   const { templateId = '' } = useParams();
   const { tenantId } = useScopeOfPage();
-  const template = useRead(['templates', 'one', templateId], (carillon, signal) =>
+  const template = useRead(['template', templateId], (carillon, signal) =>
     templateRoutes(carillon, tenantId === null).get(templateId, signal),
   );
   const versions = useRead(['template_versions', templateId], (carillon, signal) =>
@@ -52,14 +52,9 @@ function Versions({ template, versions }: { template: Template; versions: Templa
   const rollback = useAction<number, Template>({
     run: (carillon, version) => templateRoutes(carillon, tenantId === null).rollback(template.id, version),
     done: (saved) => `Version ${saved.version} has the content of the earlier one`,
-    changes: ['templates', 'template_versions'],
+    changes: ['templates', 'template', 'template_versions'],
     onDone: () => void navigate(linkTo(`/templates/${template.id}`)),
   });
-  const choices = versions.map(({ version }) => ({ value: String(version), label: `Version ${version}` }));
-  const textOf = (chosen: string): string => {
-    const found = versions.find(({ version }) => String(version) === chosen);
-    return found ? versionText(found) : '';
-  };
   return (
     <Page
       title={`Versions of ${template.key}`}
@@ -67,91 +62,138 @@ function Versions({ template, versions }: { template: Template; versions: Templa
       parent={{ title: template.key, to: linkTo(`/templates/${template.id}`) }}
     >
       <Stack>
-        <Table className="list" aria-label="Versions">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th scope="col">Version</Table.Th>
-              <Table.Th scope="col">Written</Table.Th>
-              <Table.Th scope="col">Layout</Table.Th>
-              <Table.Th scope="col">Actions</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {versions.map(({ version, created_at, layout }) => (
-              <Table.Tr key={version}>
-                <Table.Td data-label="Version">
-                  <Group gap="xs">
-                    {version}
-                    {version === newest.version && <Badge tt="none">current</Badge>}
-                  </Group>
-                </Table.Td>
-                <Table.Td data-label="Written">
-                  <Time value={created_at} />
-                </Table.Td>
-                <Table.Td data-label="Layout">{layout ?? '–'}</Table.Td>
-                <Table.Td data-label="">
-                  <Group gap="xs">
-                    {version !== newest.version && (
-                      <Button
-                        size="xs"
-                        variant="default"
-                        aria-label={`Compare version ${version} with the current one`}
-                        onClick={() => {
-                          setBefore(String(version));
-                          setAfter(String(newest.version));
-                        }}
-                      >
-                        Compare
-                      </Button>
-                    )}
-                    {mayWrite && version !== newest.version && (
-                      <ConfirmButton
-                        size="xs"
-                        color="indigo"
-                        aria-label={`Go back to version ${version}`}
-                        title={`Go back to version ${version}?`}
-                        text={
-                          `It writes version ${newest.version + 1} with the content of version ${version} and the ` +
-                          'partials of today. Deliveries that wait use it too.'
-                        }
-                        confirm="Go back"
-                        run={() => rollback.mutateAsync(version)}
-                      >
-                        Go back
-                      </ConfirmButton>
-                    )}
-                  </Group>
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-        <Paper withBorder p="md" component="section" aria-label="Differences">
-          <Group align="flex-end" mb="md">
-            <Title order={2} size="h5" w="100%">
-              Differences
-            </Title>
-            <Select label="From" data={choices} value={before} onChange={(one) => one && setBefore(one)} />
-            <Select label="To" data={choices} value={after} onChange={(one) => one && setAfter(one)} />
-          </Group>
-          {textOf(before) === textOf(after) ? (
-            <Alert color="gray">
-              <Text size="sm">
-                {versions.length === 1 ? 'There is only one version.' : 'The sources, sample and schema are the same.'}
-              </Text>
-            </Alert>
-          ) : (
-            <Suspense fallback={<Skeleton h={300} />}>
-              <VersionDiff
-                before={textOf(before)}
-                after={textOf(after)}
-                beforeLabel={`Version ${before}`}
-                afterLabel={`Version ${after}`}
-              />
-            </Suspense>
-          )}
-        </Paper>
+        <VersionTable
+          versions={versions}
+          compare={(version) => {
+            setBefore(String(version));
+            setAfter(String(newest.version));
+          }}
+          rollback={mayWrite ? (version) => rollback.mutateAsync(version) : undefined}
+        />
+        <Differences versions={versions} before={before} after={after} setBefore={setBefore} setAfter={setAfter} />
       </Stack>
     </Page>
+  );
+}
+
+interface TableProps {
+  versions: TemplateVersion[];
+  compare: (version: number) => void;
+  rollback: ((version: number) => Promise<unknown>) | undefined;
+}
+
+function VersionTable({ versions, compare, rollback }: TableProps) {
+  const newest = versions[0]!.version;
+  return (
+    <Table className="list" aria-label="Versions">
+      <Table.Thead>
+        <Table.Tr>
+          <Table.Th scope="col">Version</Table.Th>
+          <Table.Th scope="col">Written</Table.Th>
+          <Table.Th scope="col">Layout</Table.Th>
+          <Table.Th scope="col">Actions</Table.Th>
+        </Table.Tr>
+      </Table.Thead>
+      <Table.Tbody>
+        {versions.map(({ version, created_at, layout }) => (
+          <Table.Tr key={version}>
+            <Table.Td data-label="Version">
+              <Group gap="xs">
+                {version}
+                {version === newest && <Badge tt="none">current</Badge>}
+              </Group>
+            </Table.Td>
+            <Table.Td data-label="Written">
+              <Time value={created_at} />
+            </Table.Td>
+            <Table.Td data-label="Layout">{layout ?? '–'}</Table.Td>
+            <Table.Td data-label="">
+              {version !== newest && (
+                <VersionActions version={version} newest={newest} compare={compare} rollback={rollback} />
+              )}
+            </Table.Td>
+          </Table.Tr>
+        ))}
+      </Table.Tbody>
+    </Table>
+  );
+}
+
+interface ActionsProps extends Pick<TableProps, 'compare' | 'rollback'> {
+  version: number;
+  newest: number;
+}
+
+function VersionActions({ version, newest, compare, rollback }: ActionsProps) {
+  return (
+    <Group gap="xs">
+      <Button
+        size="xs"
+        variant="default"
+        aria-label={`Compare version ${version} with the current one`}
+        onClick={() => compare(version)}
+      >
+        Compare
+      </Button>
+      {rollback && (
+        <ConfirmButton
+          size="xs"
+          color="indigo"
+          aria-label={`Go back to version ${version}`}
+          title={`Go back to version ${version}?`}
+          text={
+            `It writes version ${newest + 1} with the content of version ${version} and the partials of today. ` +
+            'Deliveries that wait use it too.'
+          }
+          confirm="Go back"
+          run={() => rollback(version)}
+        >
+          Go back
+        </ConfirmButton>
+      )}
+    </Group>
+  );
+}
+
+interface DifferencesProps {
+  versions: TemplateVersion[];
+  before: string;
+  after: string;
+  setBefore: (version: string) => void;
+  setAfter: (version: string) => void;
+}
+
+function Differences({ versions, before, after, setBefore, setAfter }: DifferencesProps) {
+  const choices = versions.map(({ version }) => ({ value: String(version), label: `Version ${version}` }));
+  const [one, other] = [before, after].map((chosen) => {
+    const found = versions.find(({ version }) => String(version) === chosen);
+    return found ? versionText(found) : '';
+  });
+  return (
+    <Paper withBorder p="md" component="section" aria-label="Differences">
+      <Group align="flex-end" mb="md">
+        <Title order={2} size="h5" w="100%">
+          Differences
+        </Title>
+        <Select label="From" data={choices} value={before} onChange={(chosen) => chosen && setBefore(chosen)} />
+        <Select label="To" data={choices} value={after} onChange={(chosen) => chosen && setAfter(chosen)} />
+      </Group>
+      {one === other ? (
+        <Alert color="gray">
+          <Text size="sm">
+            {versions.length === 1 ? 'There is only one version.' : 'The sources, sample and schema are the same.'}
+          </Text>
+        </Alert>
+      ) : (
+        <Suspense fallback={<Skeleton h={300} />}>
+          <VersionDiff
+            before={one!}
+            after={other!}
+            beforeLabel={`Version ${before}`}
+            afterLabel={`Version ${after}`}
+          />
+        </Suspense>
+      )}
+    </Paper>
   );
 }

@@ -9,101 +9,95 @@ import { useAction, useScopeOfPage } from '../../api/scope';
 import { JsonField, parseObject, toJsonText } from '../../page/json-field';
 import { LoadError } from '../../page/load-error';
 
-const NEEDS_ADDRESS = { email: 'An e-mail address', sms: 'A phone number such as +15005550000' } as Record<
-  string,
-  string
->;
+/** An example for the channels whose address can be given. */
+const ADDRESSES: Record<string, string> = { email: 'ann@example.com', sms: '+15005550000' };
 
 /** Sends the saved version to one recipient, as a program would. */
 export function TestSend({ template }: { template: Template }) {
-  const { id, channel, version, sample_payload } = template;
-  const { linkTo } = useScopeOfPage();
   const [opened, { open, close }] = useDisclosure(false);
+  return (
+    <>
+      <Button variant="default" leftSection={<IconSend size={16} aria-hidden />} onClick={open}>
+        Test send
+      </Button>
+      <Modal opened={opened} onClose={close} title="Test send" closeButtonProps={{ 'aria-label': 'Close' }}>
+        <SendForm template={template} />
+      </Modal>
+    </>
+  );
+}
+
+function SendForm({ template }: { template: Template }) {
+  const { id, channel, version, sample_payload } = template;
   const [recipient, setRecipient] = useState('');
   const [address, setAddress] = useState('');
   const [payload, setPayload] = useState(() => toJsonText(sample_payload ?? {}));
   const values = parseObject(payload);
-  const send = useAction<void, Notification>({
-    run: (carillon) =>
-      carillon.notifications.send({
-        body: {
-          recipient_id: recipient.trim(),
-          channel,
-          template_id: id,
-          payload: typeof values === 'string' ? {} : values,
-          type: 'console.test',
-          ...(address.trim() && { recipient_address: address.trim() }),
-        },
-      }),
+  const send = useAction<Record<string, unknown>, Notification>({
+    run: (carillon, given) => {
+      const to = address.trim() && { recipient_address: address.trim() };
+      const named = { recipient_id: recipient.trim(), channel, template_id: id, type: 'console.test' };
+      return carillon.notifications.send({ body: { ...named, payload: given, ...to } });
+    },
     changes: ['notifications', 'deliveries'],
     quiet: true,
   });
-  const failure = send.error ? failureOf(send.error) : null;
-  const delivery = send.data?.deliveries[0];
+  const faults = send.error ? failureOf(send.error).fields : {};
+  if (send.data) return <Accepted notification={send.data} />;
   return (
-    <>
-      <Button
-        variant="default"
-        leftSection={<IconSend size={16} aria-hidden />}
-        onClick={() => {
-          send.reset();
-          open();
-        }}
-      >
-        Test send
-      </Button>
-      <Modal opened={opened} onClose={close} title="Test send" closeButtonProps={{ 'aria-label': 'Close' }}>
-        {send.data ? (
-          <Alert color="teal" role="status" title="Accepted">
-            <Text size="sm">The delivery shows each step, and the answer of the provider.</Text>
-            {delivery && (
-              <Anchor component={Link} to={linkTo(`/deliveries/${delivery.id}`)}>
-                Watch the delivery
-              </Anchor>
-            )}
-          </Alert>
-        ) : (
-          <form
-            onSubmit={(event) => {
-              event.preventDefault();
-              if (typeof values !== 'string') send.mutate();
-            }}
-          >
-            <Stack>
-              <Text size="sm">
-                Version {version}, as it is saved, through the provider accounts of this tenant. Preferences and limits
-                of the recipient hold.
-              </Text>
-              <TextInput
-                label="Recipient"
-                placeholder="user-17"
-                value={recipient}
-                onChange={(event) => setRecipient(event.currentTarget.value)}
-                error={failure?.fields['/recipient_id']}
-                required
-                data-autofocus
-              />
-              {NEEDS_ADDRESS[channel] && (
-                <TextInput
-                  label="Address"
-                  description="Empty: the one of the recipient"
-                  placeholder={NEEDS_ADDRESS[channel]}
-                  value={address}
-                  onChange={(event) => setAddress(event.currentTarget.value)}
-                  error={failure?.fields['/recipient_address']}
-                />
-              )}
-              <JsonField label="Payload" value={payload} onChange={setPayload} error={failure?.fields['/payload']} />
-              {send.error && <LoadError error={send.error} />}
-              <Group justify="flex-end">
-                <Button type="submit" loading={send.isPending}>
-                  Send
-                </Button>
-              </Group>
-            </Stack>
-          </form>
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (typeof values !== 'string') send.mutate(values);
+      }}
+    >
+      <Stack>
+        <Text size="sm">
+          Version {version}, as it is saved, through the provider accounts of this tenant. Preferences and limits of the
+          recipient hold.
+        </Text>
+        <TextInput
+          label="Recipient"
+          placeholder="user-17"
+          value={recipient}
+          onChange={(event) => setRecipient(event.currentTarget.value)}
+          error={faults['/recipient_id']}
+          required
+          data-autofocus
+        />
+        {ADDRESSES[channel] && (
+          <TextInput
+            label="Address"
+            description="Empty: the one of the recipient"
+            placeholder={ADDRESSES[channel]}
+            value={address}
+            onChange={(event) => setAddress(event.currentTarget.value)}
+            error={faults['/recipient_address']}
+          />
         )}
-      </Modal>
-    </>
+        <JsonField label="Payload" value={payload} onChange={setPayload} error={faults['/payload']} />
+        {send.error && <LoadError error={send.error} />}
+        <Group justify="flex-end">
+          <Button type="submit" loading={send.isPending}>
+            Send
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  );
+}
+
+function Accepted({ notification: { deliveries } }: { notification: Notification }) {
+  const { linkTo } = useScopeOfPage();
+  const [delivery] = deliveries;
+  return (
+    <Alert color="teal" role="status" title="Accepted">
+      <Text size="sm">The delivery shows each step, and the answer of the provider.</Text>
+      {delivery && (
+        <Anchor component={Link} to={linkTo(`/deliveries/${delivery.id}`)}>
+          Watch the delivery
+        </Anchor>
+      )}
+    </Alert>
   );
 }
