@@ -32,89 +32,101 @@ async function tenantWithAnn(): Promise<Tenant> {
   return tenant;
 }
 
-it('a person finds a recipient, changes the profile and sees the faults beside the fields', async () => {
-  const tenant = await tenantWithAnn();
-  const page = await stories.signIn(tenant.apiKey, '/recipients');
-  await page.getByRole('table').getByRole('link', { name: 'ann' }).waitFor();
-  await stories.inspect(page, 'recipients');
-  await page.getByRole('link', { name: 'ann' }).click();
-  const email = page.getByRole('textbox', { name: 'E-mail' });
-  await email.waitFor();
-  await stories.inspect(page, 'recipient-profile');
-  stories.expectFault(/status of 422/);
-  await email.fill('not an address');
-  await page.getByRole('button', { name: 'Save' }).click();
-  await page.getByText('must be one e-mail address').waitFor();
-  await page.getByRole('tab', { name: 'Preferences' }).click();
-  await page.getByRole('dialog', { name: 'Leave without saving?' }).getByRole('button', { name: 'Stay' }).click();
-  await email.fill('ann@example.org');
-  await page.getByRole('textbox', { name: 'Attributes' }).fill('{"name": "Ann"}');
-  await page.getByRole('button', { name: 'Save' }).click();
-  await page.getByText('The profile is saved').waitFor();
-  const { body } = await tenant.call('GET', '/api/v1/recipients/ann');
-  expect([body.email, body.attributes, body.timezone]).toEqual(['ann@example.org', { name: 'Ann' }, 'Europe/Paris']);
-  await page.getByRole('tab', { name: 'Addresses and devices' }).click();
-  await page.getByRole('button', { name: 'Remove' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
-  await page.getByText('No devices').waitFor();
-  await stories.inspect(page, 'recipient-addresses');
-}, STORY_MS);
+it(
+  'a person finds a recipient, changes the profile and sees the faults beside the fields',
+  async () => {
+    const tenant = await tenantWithAnn();
+    const page = await stories.signIn(tenant.apiKey, '/recipients');
+    await page.getByRole('table').getByRole('link', { name: 'ann' }).waitFor();
+    await stories.inspect(page, 'recipients');
+    await page.getByRole('link', { name: 'ann' }).click();
+    const email = page.getByRole('textbox', { name: 'E-mail' });
+    await email.waitFor();
+    await stories.inspect(page, 'recipient-profile');
+    stories.expectFault(/status of 422/);
+    await email.fill('not an address');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('must be one e-mail address').waitFor();
+    await page.getByRole('tab', { name: 'Preferences' }).click();
+    await page.getByRole('dialog', { name: 'Leave without saving?' }).getByRole('button', { name: 'Stay' }).click();
+    await email.fill('ann@example.org');
+    await page.getByRole('textbox', { name: 'Attributes' }).fill('{"name": "Ann"}');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('The profile is saved').waitFor();
+    const { body } = await tenant.call('GET', '/api/v1/recipients/ann');
+    expect([body.email, body.attributes, body.timezone]).toEqual(['ann@example.org', { name: 'Ann' }, 'Europe/Paris']);
+    await page.getByRole('tab', { name: 'Addresses and devices' }).click();
+    await page.getByRole('button', { name: 'Remove' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+    await page.getByText('No devices').waitFor();
+    await stories.inspect(page, 'recipient-addresses');
+  },
+  STORY_MS,
+);
 
-it('sees which rule decides what they get, and changes it', async () => {
-  const tenant = await tenantWithAnn();
-  const page = await stories.signIn(tenant.apiKey, '/recipients/ann/preferences');
-  const row = page.getByRole('row', { name: /Product news/ });
-  await row.getByText('default of the category').first().waitFor();
-  await page
-    .getByRole('row', { name: /Security/ })
-    .getByText('mandatory category')
-    .first()
-    .waitFor();
-  await stories.inspect(page, 'recipient-preferences');
-  await page.getByRole('combobox', { name: 'Product news, sms' }).selectOption('off');
-  await page.getByRole('button', { name: 'Save preferences' }).click();
-  await row.getByText('Not sent').waitFor();
-  await row.getByText('their own choice').waitFor();
-  const { body } = await tenant.call('GET', '/api/v1/recipients/ann/preferences');
-  expect(body.categories).toEqual({ news: { channels: { sms: false } } });
-  await page.getByRole('button', { name: 'Link to their page' }).click();
-  const link = page.getByRole('link', { name: 'Open the page' });
-  const href = await link.getAttribute('href');
-  expect((await fetch(stories.environment.url + href)).status).toBe(200);
-}, STORY_MS);
+it(
+  'sees which rule decides what they get, and changes it',
+  async () => {
+    const tenant = await tenantWithAnn();
+    const page = await stories.signIn(tenant.apiKey, '/recipients/ann/preferences');
+    const row = page.getByRole('row', { name: /Product news/ });
+    await row.getByText('default of the category').first().waitFor();
+    await page
+      .getByRole('row', { name: /Security/ })
+      .getByText('mandatory category')
+      .first()
+      .waitFor();
+    await stories.inspect(page, 'recipient-preferences');
+    await page.getByRole('combobox', { name: 'Product news, sms' }).selectOption('off');
+    await page.getByRole('button', { name: 'Save preferences' }).click();
+    await row.getByText('Not sent').waitFor();
+    await row.getByText('their own choice').waitFor();
+    const { body } = await tenant.call('GET', '/api/v1/recipients/ann/preferences');
+    expect(body.categories).toEqual({ news: { channels: { sms: false } } });
+    await page.getByRole('button', { name: 'Link to their page' }).click();
+    const link = page.getByRole('link', { name: 'Open the page' });
+    const href = await link.getAttribute('href');
+    expect((await fetch(stories.environment.url + href)).status).toBe(200);
+  },
+  STORY_MS,
+);
 
-it('sees the inbox, downloads everything that is stored, and erases the recipient', async () => {
-  const tenant = await tenantWithAnn();
-  const page = await stories.signIn(tenant.apiKey, '/recipients/ann/inbox');
-  await page.getByText('Your invoice is ready').waitFor();
-  await page.getByText('1 unread').waitFor();
-  await stories.inspect(page, 'recipient-inbox');
-  await page.getByRole('button', { name: 'Mint an inbox token' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Mint' }).click();
-  const token = await page.getByRole('dialog').locator('code').innerText();
-  const headers = { Authorization: `Bearer ${token}` };
-  const counts = async () => await fetch(`${stories.environment.url}/api/v1/inbox/counts`, { headers });
-  expect((await (await counts()).json()) as Json).toMatchObject({ unread: 1 });
-  await page.keyboard.press('Escape');
-  await page.getByRole('tab', { name: 'Subscriptions' }).click();
-  await page.getByRole('link', { name: 'orders' }).waitFor();
-  await page.getByRole('tab', { name: 'Export and erase' }).click();
-  const saved = page.waitForEvent('download');
-  await page.getByRole('button', { name: 'Download the export' }).click();
-  const file = await (await saved).path();
-  const lines = (await readFile(file, 'utf8')).trim().split('\n');
-  expect(lines.map((line) => (JSON.parse(line) as Json).kind)).toEqual(
-    expect.arrayContaining(['export', 'profile', 'device', 'inbox_item', 'delivery', 'end']),
-  );
-  await page.getByText(`Saved: ${lines.length} lines`).waitFor();
-  await stories.inspect(page, 'recipient-privacy');
-  await page.getByRole('button', { name: 'Erase this recipient' }).click();
-  const dialog = page.getByRole('dialog', { name: 'Erase ann?' });
-  const erase = dialog.getByRole('button', { name: 'Erase' });
-  expect(await erase.isDisabled()).toBe(true);
-  await dialog.getByRole('textbox').fill('ann');
-  await erase.click();
-  await page.getByText('ann is erased').waitFor();
-  expect((await tenant.call('GET', '/api/v1/recipients/ann')).status).toBe(404);
-  expect((await counts()).status).toBe(401);
-}, STORY_MS);
+it(
+  'sees the inbox, downloads everything that is stored, and erases the recipient',
+  async () => {
+    const tenant = await tenantWithAnn();
+    const page = await stories.signIn(tenant.apiKey, '/recipients/ann/inbox');
+    await page.getByText('Your invoice is ready').waitFor();
+    await page.getByText('1 unread').waitFor();
+    await stories.inspect(page, 'recipient-inbox');
+    await page.getByRole('button', { name: 'Mint an inbox token' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Mint' }).click();
+    const token = await page.getByRole('dialog').locator('code').innerText();
+    const headers = { Authorization: `Bearer ${token}` };
+    const counts = async () => await fetch(`${stories.environment.url}/api/v1/inbox/counts`, { headers });
+    expect((await (await counts()).json()) as Json).toMatchObject({ unread: 1 });
+    await page.keyboard.press('Escape');
+    await page.getByRole('tab', { name: 'Subscriptions' }).click();
+    await page.getByRole('link', { name: 'orders' }).waitFor();
+    await page.getByRole('tab', { name: 'Export and erase' }).click();
+    const saved = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Download the export' }).click();
+    const file = await (await saved).path();
+    const lines = (await readFile(file, 'utf8')).trim().split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as Json).kind)).toEqual(
+      expect.arrayContaining(['export', 'profile', 'device', 'inbox_item', 'delivery', 'end']),
+    );
+    await page.getByText(`Saved: ${lines.length} lines`).waitFor();
+    await stories.inspect(page, 'recipient-privacy');
+    await page.getByRole('button', { name: 'Erase this recipient' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Erase ann?' });
+    const erase = dialog.getByRole('button', { name: 'Erase' });
+    expect(await erase.isDisabled()).toBe(true);
+    await dialog.getByRole('textbox').fill('ann');
+    await erase.click();
+    await page.getByText('ann is erased').waitFor();
+    expect((await tenant.call('GET', '/api/v1/recipients/ann')).status).toBe(404);
+    expect((await counts()).status).toBe(401);
+  },
+  STORY_MS,
+);

@@ -186,12 +186,7 @@ function Differences({ versions, before, after, setBefore, setAfter }: Differenc
         </Alert>
       ) : (
         <Suspense fallback={<Skeleton h={300} />}>
-          <VersionDiff
-            before={one!}
-            after={other!}
-            beforeLabel={`Version ${before}`}
-            afterLabel={`Version ${after}`}
-          />
+          <VersionDiff before={one!} after={other!} beforeLabel={`Version ${before}`} afterLabel={`Version ${after}`} />
         </Suspense>
       )}
     </Paper>
