@@ -43,34 +43,38 @@ it(
   TIMEOUT_MS,
 );
 
-it('a tenant follows an upload, and reads which lines were rejected', async () => {
-  const tenant = await story.environment.tenant();
-  const page = await story.signIn(tenant.apiKey, '/jobs');
-  await page.getByRole('link', { name: 'Upload recipients' }).click();
-  await page.getByText('/api/v1/notifications/stream').waitFor();
-  await story.inspect(page, 'upload');
-  const lines = [
-    { channel: 'in_app', content: { title: 'Hello', body: 'There' } },
-    { recipient_id: 'ann' },
-    { recipient_id: '' },
-    { recipient_id: 'bob' },
-  ];
-  const answer = await fetch(`${story.environment.url}/api/v1/notifications/stream`, {
-    method: 'POST',
-    body: lines.map((line) => JSON.stringify(line)).join('\n'),
-    headers: { 'X-API-Key': tenant.apiKey, 'Content-Type': 'application/x-ndjson' },
-  });
-  expect(answer.status).toBe(202);
-  await page.getByRole('link', { name: 'Jobs' }).first().click();
-  await page.getByRole('link', { name: 'Upload', exact: true }).click();
-  await page.getByText('3 of 3 items').waitFor();
-  await page.getByRole('button', { name: 'Read again' }).click();
-  await page.getByRole('table').getByText('recipient_id').first().waitFor();
-  await story.inspect(page, 'job');
-  await page.getByRole('link', { name: 'Jobs' }).first().click();
-  await page.getByRole('link', { name: 'Upload', exact: true }).waitFor();
-  await story.inspect(page, 'jobs');
-}, TIMEOUT_MS);
+it(
+  'a tenant follows an upload, and reads which lines were rejected',
+  async () => {
+    const tenant = await story.environment.tenant();
+    const page = await story.signIn(tenant.apiKey, '/jobs');
+    await page.getByRole('link', { name: 'Upload recipients' }).click();
+    await page.getByText('/api/v1/notifications/stream').waitFor();
+    await story.inspect(page, 'upload');
+    const lines = [
+      { channel: 'in_app', content: { title: 'Hello', body: 'There' } },
+      { recipient_id: 'ann' },
+      { recipient_id: '' },
+      { recipient_id: 'bob' },
+    ];
+    const answer = await fetch(`${story.environment.url}/api/v1/notifications/stream`, {
+      method: 'POST',
+      body: lines.map((line) => JSON.stringify(line)).join('\n'),
+      headers: { 'X-API-Key': tenant.apiKey, 'Content-Type': 'application/x-ndjson' },
+    });
+    expect(answer.status).toBe(202);
+    await page.getByRole('link', { name: 'Jobs' }).first().click();
+    await page.getByRole('link', { name: 'Upload', exact: true }).click();
+    await page.getByText('3 of 3 items').waitFor();
+    await page.getByRole('button', { name: 'Read again' }).click();
+    await page.getByRole('table').getByText('recipient_id').first().waitFor();
+    await story.inspect(page, 'job');
+    await page.getByRole('link', { name: 'Jobs' }).first().click();
+    await page.getByRole('link', { name: 'Upload', exact: true }).waitFor();
+    await story.inspect(page, 'jobs');
+  },
+  TIMEOUT_MS,
+);
 
 it(
   'a tenant suppresses an address, finds it, and removes it after a warning',
