@@ -9,16 +9,25 @@ let app: TestEnvironment;
 let tenant: Tenant;
 let proxy: TcpProxy;
 const streams: InboxStream[] = [];
+/** The frames of a stream to which nothing happens. */
+const quietFrames: string[] = [];
+let quiet: WebSocket;
 
 beforeAll(async () => {
   app = await startTestEnvironment();
   tenant = await app.tenant({ recipient_limits: { in_app: { limit: 100_000, window_seconds: 60 } } });
   proxy = await startTcpProxy({ host: '127.0.0.1', port: Number(new URL(app.url).port) });
+  quiet = new WebSocket(`${app.url.replace('http', 'ws')}/api/v1/inbox/stream`, [
+    'carillon.v1',
+    await tokenOf('quiet'),
+  ]);
+  quiet.onmessage = ({ data }) => quietFrames.push(JSON.parse(String(data)).type);
 });
 afterEach(() => {
   for (const stream of streams.splice(0)) stream.close();
 });
 afterAll(async () => {
+  quiet?.close();
   await proxy?.close();
   await app?.stop();
 });
@@ -44,8 +53,9 @@ function watch(
   recipientId: string,
   since?: number,
   token: () => Promise<string> = () => tokenOf(recipientId),
+  silenceMs = 60_000,
 ): Watched {
-  const inbox = new Inbox({ url: `http://127.0.0.1:${proxy.port}`, token });
+  const inbox = new Inbox({ url: `http://127.0.0.1:${proxy.port}`, token, silenceMs });
   const watched: Omit<Watched, 'stream'> = { inbox, items: [], states: [], errors: [], resets: 0 };
   const stream = inbox.stream(
     {
@@ -198,4 +208,21 @@ describe('a stream', () => {
     expect(changes[0]).toMatchObject({ id, seq: 1, read_at: expect.any(String) });
     await until('the counts have come', () => JSON.stringify(counts.at(-1)) === '{"total":1,"unread":0,"unseen":0}');
   });
+
+  it('connects again after a silence, as of a connection that has died without a close event', async () => {
+    const watched = watch('mute', undefined, () => tokenOf('mute'), 1_000);
+    await until('it is live', () => isLive(watched));
+    proxy.blackhole();
+    await sendTo('mute', ['unheard']);
+    await until('it gives the connection up', () => watched.states.includes('waiting'));
+    proxy.reset();
+    proxy.pass();
+    await until('the item is here', () => watched.items.length === 1, 20_000);
+    expect(watched.items.map(({ title }) => title)).toEqual(['unheard']);
+  }, 30_000);
+
+  it('gets a heartbeat from the server while nothing happens', async () => {
+    await until('there is one', () => quietFrames.includes('heartbeat'), 27_000);
+    expect(quietFrames).toEqual(['ready', 'heartbeat']);
+  }, 30_000);
 });

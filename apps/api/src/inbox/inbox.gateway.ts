@@ -26,6 +26,8 @@ const PATH = '/api/v1/inbox/stream';
 const PROTOCOL = 'carillon.v1';
 const PING_SECONDS = 25;
 const MAX_MISSED_PONGS = 2;
+/** Sent with each ping, which browsers hide from pages: without a frame for a while, a client connects again. */
+const HEARTBEAT = JSON.stringify({ type: 'heartbeat' });
 const MAX_PAYLOAD = 64 * 1024;
 /** Clients have no reason to send messages; more than this closes the connection. */
 const MESSAGES_PER_PING = 100;
@@ -146,6 +148,7 @@ export class InboxGateway
         open.missed += 1;
         open.messages = 0;
         webSocket.ping();
+        webSocket.send(HEARTBEAT);
       }
     }
   }

@@ -11,6 +11,11 @@ export interface InboxSettings {
   timeoutMs?: number;
   /** Attempts after the first one. Default: 4. */
   maxRetries?: number;
+  /**
+   * A stream without a frame for this long connects again: a dead connection may send no close event. The server sends
+   * a heartbeat every 25 s. Default: 60,000.
+   */
+  silenceMs?: number;
 }
 
 interface RequestOptions {
@@ -22,15 +27,17 @@ interface RequestOptions {
 /** Requests to the routes that take a recipient token. All of them can be repeated. */
 export class InboxRequests {
   readonly token: RecipientToken;
+  readonly silenceMs: number;
   private readonly base: string;
   private readonly timeoutMs: number;
   private readonly maxRetries: number;
 
-  constructor({ url, token, timeoutMs = 10_000, maxRetries = 4 }: InboxSettings) {
+  constructor({ url, token, timeoutMs = 10_000, maxRetries = 4, silenceMs = 60_000 }: InboxSettings) {
     this.token = new RecipientToken(token);
     this.base = `${url.replace(/\/+$/, '')}/api/v1`;
     this.timeoutMs = timeoutMs;
     this.maxRetries = maxRetries;
+    this.silenceMs = silenceMs;
   }
 
   /** The address of the stream. */

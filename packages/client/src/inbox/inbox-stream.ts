@@ -38,7 +38,8 @@ type Frame =
   | { type: 'ready'; last_seq: number; counts: InboxCounts }
   | { type: 'item'; item: InboxItem }
   | { type: 'counts'; counts: InboxCounts }
-  | ({ type: 'item_changed' } & ItemChange);
+  | ({ type: 'item_changed' } & ItemChange)
+  | { type: 'heartbeat' };
 
 const PROTOCOL = 'carillon.v1';
 /** From the start of a connection to its first frame. */
@@ -99,14 +100,16 @@ export class InboxStream {
     this.socket = socket;
     this.timer = setTimeout(() => this.afterClose(socket, token, 0), OPEN_TIMEOUT_MS);
     socket.onmessage = ({ data }) => {
-      if (this.socket === socket) this.take(JSON.parse(String(data)) as Frame);
+      if (this.socket !== socket) return;
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.connectIn(0), this.requests.silenceMs);
+      this.take(JSON.parse(String(data)) as Frame);
     };
     socket.onclose = ({ code }) => this.afterClose(socket, token, code);
   }
 
   private take(frame: Frame): void {
     if (frame.type === 'ready') {
-      clearTimeout(this.timer);
       this.attempt = 0;
       if (this.since !== undefined && frame.last_seq < this.since) this.startAgain();
       else this.begin(frame.last_seq, frame.counts);
@@ -114,7 +117,7 @@ export class InboxStream {
     else if (frame.type === 'item_changed') {
       const { type: _type, ...change } = frame;
       this.handlers.onChange?.(change);
-    } else if (frame.item.seq > (this.since ?? 0)) {
+    } else if (frame.type === 'item' && frame.item.seq > (this.since ?? 0)) {
       this.since = frame.item.seq;
       this.handlers.onItem?.(frame.item);
     }
