@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { expect } from 'vitest';
 import { startTcpProxy, type TcpProxy } from '../../../libs/testing/src/index.js';
 import { startTestEnvironment, type Tenant, type TestEnvironment } from '../../../test/test-environment.js';
 
@@ -13,6 +14,11 @@ const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
   existsSync(path),
 );
 const SCOPES = ['inbox:read', 'inbox:write', 'preferences:write'];
+
+interface PageOptions {
+  /** Nothing is added to the HTML. */
+  isWholePage?: boolean;
+}
 
 export interface InboxPages {
   app: TestEnvironment;
@@ -26,7 +32,7 @@ export interface InboxPages {
   token(recipientId: string, body?: Record<string, unknown>): Promise<string>;
   send(recipientId: string, title: string, content?: Record<string, unknown>, more?: object): Promise<void>;
   /** Opens a page with this HTML, and with a function `newToken` that gets tokens of the recipient. */
-  open(recipientId: string, html: string, options?: BrowserContextOptions): Promise<Page>;
+  open(recipientId: string, html: string, options?: BrowserContextOptions, page?: PageOptions): Promise<Page>;
   /** Another page of the same browser, as another tab. */
   openBeside(page: Page, html: string): Promise<Page>;
   /** Serves further files by path. */
@@ -34,15 +40,25 @@ export interface InboxPages {
   stop(): Promise<void>;
 }
 
-const page = (html: string): string => `<!doctype html><html lang="en"><meta charset="utf-8">
+const pageWith = (html: string): string => `<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>A page</title><link rel="icon" href="data:,"><main><h1>A page</h1>${html}</main></html>`;
 
+/** The state of the stream is in the attribute `data-state` of the page's body. */
 export const element = (url: string, attributes = ''): string => `
   <carillon-inbox url="${url}" ${attributes}></carillon-inbox>
   <script type="module">
     import '/inbox.js';
-    document.querySelector('carillon-inbox').tokenProvider = () => newToken();
+    const inbox = document.querySelector('carillon-inbox');
+    inbox.addEventListener('carillon-state', ({ detail }) => { document.body.dataset.state = detail.state; });
+    inbox.tokenProvider = () => newToken();
   </script>`;
+
+/** `expect.poll` with the patience that browsers on a busy machine need. */
+export const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 15_000 });
+
+export async function isLive(page: Page): Promise<void> {
+  await page.locator('body[data-state=live]').waitFor();
+}
 
 export async function startInboxPages(): Promise<InboxPages> {
   const files = new Map<string, string>();
@@ -73,12 +89,12 @@ export async function startInboxPages(): Promise<InboxPages> {
         ...more,
       });
     },
-    open: async (recipientId, html, options = {}) => {
+    open: async (recipientId, html, options = {}, { isWholePage = false } = {}) => {
       const context = await browser.newContext(options);
       await context.exposeFunction('newToken', () => pages.token(recipientId));
-      return await goto(await context.newPage(), html);
+      return await goto(await context.newPage(), isWholePage ? html : pageWith(html));
     },
-    openBeside: async (other, html) => await goto(await other.context().newPage(), html),
+    openBeside: async (other, html) => await goto(await other.context().newPage(), pageWith(html)),
     stop: async () => {
       await browser.close();
       server.close();
@@ -89,7 +105,7 @@ export async function startInboxPages(): Promise<InboxPages> {
   let count = 0;
   async function goto(opened: Page, html: string): Promise<Page> {
     count += 1;
-    files.set(`/${count}`, page(html));
+    files.set(`/${count}`, html);
     opened.on('pageerror', (error) => faults.push(error.message));
     opened.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
     await opened.goto(`${origin}/${count}`);
@@ -112,7 +128,9 @@ async function serve(files: Map<string, string>): Promise<Server> {
     const file = files.get(url);
     const isScript = url.endsWith('.js');
     response.setHeader('Content-Type', isScript ? 'text/javascript' : 'text/html; charset=utf-8');
-    if (file === undefined && !(isScript && existsSync(path))) response.statusCode = 404;
+    // Browsers ask for it by themselves.
+    if (url === '/favicon.ico') response.statusCode = 204;
+    else if (file === undefined && !(isScript && existsSync(path))) response.statusCode = 404;
     response.end(file ?? (isScript && existsSync(path) ? readFileSync(path) : ''));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -108,6 +108,7 @@ export class CarillonInbox extends LitElement implements InboxProperties {
         popover=${isPopover ? 'auto' : nothing}
         role=${isPopover ? 'dialog' : 'region'}
         aria-labelledby="title"
+        @beforetoggle=${this.popoverPanel.onBeforeToggle}
         @toggle=${this.popoverPanel.onToggle}
         @keydown=${this.focusOfList.onKey}
         @focusin=${this.focusOfList.onFocus}
@@ -117,7 +118,7 @@ export class CarillonInbox extends LitElement implements InboxProperties {
         ${this.hasFailedAction ? failedAction(texts.actionFailed) : nothing}
         ${choices ? preferencesView(choices, texts) : this.list()}
       </section>
-      ${this.toasts.render(this.itemContext())}
+      ${this.toasts.render(this.itemContext(), (id) => this.session?.lists.get(id)?.read_at === null)}
       <div class="hidden" role="status">${this.announcement}</div>
     </div>`;
   }
@@ -215,7 +216,6 @@ export class CarillonInbox extends LitElement implements InboxProperties {
 
   private onItem(item: InboxItem): void {
     const { texts } = this.language;
-    this.page.tick();
     if (this.isShown || this.noToasts) this.announcement = `${texts.newItem}: ${item.title}`;
     else if (document.visibilityState === 'visible') this.toasts.add(item);
     this.emit('carillon-item', { item });

@@ -26,7 +26,8 @@ export class ListFocus implements ReactiveController {
     const ids = this.neighbours;
     this.neighbours = undefined;
     if (!ids || this.root.activeElement) return;
-    const row = this.rows().find((one) => ids.includes(idOf(one)));
+    const rows = this.rows();
+    const row = ids.map((id) => rows.find((one) => id !== undefined && idOf(one) === id)).find((found) => found);
     if (row) open(row)?.focus();
     else this.focusTab();
   }

@@ -5,7 +5,7 @@ const CLOCK_MS = 60_000;
 
 /** Events of the window: its size, its connection, its visibility; and the minutes. */
 export class PageWatch implements ReactiveController {
-  /** Milliseconds; changes once a minute, and when something arrives. */
+  /** Milliseconds; changes once a minute: each change draws all items again. */
   now = Date.now();
   private clock: ReturnType<typeof setInterval> | undefined;
 

@@ -11,10 +11,13 @@ interface Host extends LitElement {
 }
 
 /**
- * The panel as a popover of the browser: it is above the page, closes with Escape or a click beside it, and gives the
- * focus back.
+ * The panel as a popover of the browser: it is above the page, and closes with Escape or a click beside it.
+ * The bell gets the focus back.
  */
 export class PanelPopover {
+  /** Whether the focus was in the panel when it began to close. */
+  private hadFocus = false;
+
   constructor(
     private readonly host: Host,
     private readonly onOpen: () => void,
@@ -28,8 +31,16 @@ export class PanelPopover {
     this.place();
   }
 
+  readonly onBeforeToggle = (event: ToggleEvent): void => {
+    const { activeElement } = this.host.renderRoot as ShadowRoot;
+    if (event.newState === 'closed') this.hadFocus = this.panel?.contains(activeElement) === true;
+  };
+
   readonly onToggle = (event: ToggleEvent): void => {
     this.host.open = event.newState === 'open';
+    // Not if a click elsewhere has moved it.
+    const isLost = document.activeElement === document.body || document.activeElement === this.host;
+    if (!this.host.open && this.hadFocus && isLost) this.bell?.focus();
     if (!this.host.open) return;
     this.place();
     this.onOpen();
@@ -37,8 +48,7 @@ export class PanelPopover {
 
   /** At the bell, inside the window. CSS anchors are not in all browsers yet. */
   place(): void {
-    const bell = this.host.renderRoot.querySelector<HTMLElement>('.bell');
-    const { panel } = this;
+    const { bell, panel } = this;
     if (!bell || !panel || !this.host.open) return;
     const at = bell.getBoundingClientRect();
     const { clientWidth, clientHeight } = document.documentElement;
@@ -51,6 +61,10 @@ export class PanelPopover {
     const left = Math.min(Math.max(wanted, GAP), Math.max(clientWidth - width - GAP, GAP));
     panel.style.setProperty('--left', `${left}px`);
     panel.style.setProperty('--top', `${isAbove ? at.top - GAP - panel.offsetHeight : at.bottom + GAP}px`);
+  }
+
+  private get bell(): HTMLElement | null {
+    return this.host.renderRoot.querySelector<HTMLElement>('.bell');
   }
 
   private get panel(): HTMLElement | null {

@@ -26,9 +26,7 @@ export class Toasts implements ReactiveController {
     this.host.requestUpdate();
   }
 
-  /** An item that was opened, here or elsewhere, needs no notice. */
-  remove(id: string): void {
-    if (!this.items.some((item) => item.id === id)) return;
+  private remove(id: string): void {
     this.items = this.items.filter((item) => item.id !== id);
     this.host.requestUpdate();
   }
@@ -46,8 +44,11 @@ export class Toasts implements ReactiveController {
 
   private readonly hold = (): void => clearTimeout(this.timer);
 
-  /** The region stays in the page, so that screen readers know it before it has content. */
-  render(context: ItemContext): TemplateResult {
+  /**
+   * The region stays in the page, so that screen readers know it before it has content. An item that was read, here or
+   * elsewhere, needs no notice.
+   */
+  render(context: ItemContext, isUnread: (id: string) => boolean): TemplateResult {
     return html`<div
       class="toasts"
       role="status"
@@ -57,7 +58,7 @@ export class Toasts implements ReactiveController {
       @focusout=${this.wait}
     >
       ${repeat(
-        this.items,
+        this.items.filter(({ id }) => isUnread(id)),
         ({ id }) => id,
         (item) => this.toast(item, context),
       )}

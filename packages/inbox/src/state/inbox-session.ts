@@ -62,7 +62,10 @@ export class InboxSession {
   /** The tab that is on the screen, if any. It is loaded after the stream has begun, so that no item is missed. */
   show(tab: Tab | undefined): void {
     this.shown = tab;
-    if (tab && this.state !== 'connecting' && !this.tabs.stateOf(tab).isCurrent) void this.tabs.refresh(tab);
+    if (!tab || this.state === 'connecting') return;
+    const { isCurrent, failed } = this.tabs.stateOf(tab);
+    // After a failure the reader decides, or the next connection.
+    if (!isCurrent && !failed) void this.tabs.refresh(tab);
   }
 
   run(action: ItemAction, item: InboxItem): void {
@@ -122,14 +125,8 @@ export class InboxSession {
     this.listeners.onState(state);
     if (error !== undefined) this.listeners.onError(error, false);
     if (state === 'live') void this.catchUp();
-    else if (state !== 'connecting') this.showFirst();
+    else this.show(this.shown);
     this.listeners.onUpdate();
-  }
-
-  /** A proxy may allow requests and no stream. */
-  private showFirst(): void {
-    const { shown } = this;
-    if (shown && this.lists.of(shown).length === 0 && !this.tabs.stateOf(shown).failed) this.show(shown);
   }
 
   /** Changes of items during a break are not in the stream. */

@@ -41,7 +41,7 @@ export class TabLoader {
 
   /** Every tab is loaded again when it is shown. */
   outdate(): void {
-    for (const [id, state] of this.states) this.states.set(id, { ...state, isCurrent: false });
+    for (const [id, state] of this.states) this.states.set(id, { ...state, isCurrent: false, failed: false });
   }
 
   /** Answers of running requests count for nothing: the inbox was emptied. */
