@@ -9,7 +9,10 @@ const filters = {
   action: z.enum(actions).optional(),
   actor: z
     .string()
-    .regex(/^(operator|key:[0-9A-Za-z]{8})$/, 'must be operator, or key: and the id of an API key')
+    .regex(
+      /^(operator|operator:.{1,200}|key:[0-9A-Za-z]{8})$/,
+      'must be operator, operator: and a name, or key: and the id of an API key',
+    )
     .optional(),
   since: time.optional(),
   created_after: time.optional(),
@@ -26,7 +29,11 @@ export const auditEntryView = z
     id,
     created_at: time,
     action: z.string(),
-    actor: z.string().meta({ description: '`operator`, or `key:` and the id of an API key' }),
+    actor: z
+      .string()
+      .meta({
+        description: '`operator`, `operator:` and the name of one with OIDC, or `key:` and the id of an API key',
+      }),
     source_address: z.string().nullable(),
     request_id: z.string().nullable(),
     tenant_id: id.nullable().meta({ description: "null for the platform's own data" }),

@@ -31,19 +31,22 @@ const MISSING = 'This build has no console: the folder dist/apps/console is miss
  */
 export function serveConsole(fastify: FastifyInstance, directory: string): void {
   const files = filesIn(directory);
-  void fastify.register(async (scope) => {
-    await scope.register(fastifyStatic, { root: directory, serve: false, preCompressed: true, cacheControl: false });
-    const answer = (request: FastifyRequest, reply: FastifyReply): void => {
-      const path = (request.params as { '*'?: string })['*'] ?? '';
-      if (!files.has('index.html')) return sendProblem(reply, request, new DomainError('not_found', MISSING));
-      if (path.startsWith(HASHED) && !files.has(path)) return sendProblem(reply, request, noSuchRoute(request));
+  const answer = (request: FastifyRequest, reply: FastifyReply): void => {
+    const path = (request.params as { '*'?: string })['*'] ?? '';
+    const isHashed = path.startsWith(HASHED);
+    if (!files.has('index.html')) sendProblem(reply, request, new DomainError('not_found', MISSING));
+    else if (isHashed && !files.has(path)) sendProblem(reply, request, noSuchRoute(request));
+    else {
       reply.header('Vary', 'Accept-Encoding');
-      const isHashed = path.startsWith(HASHED);
       reply.header('Cache-Control', isHashed ? 'public, max-age=31536000, immutable' : 'no-cache');
       void reply.sendFile(files.has(path) ? path : 'index.html');
-    };
+    }
+  };
+  void fastify.register((scope, _options, done) => {
+    void scope.register(fastifyStatic, { root: directory, serve: false, preCompressed: true, cacheControl: false });
     scope.get('/console', { config }, answer);
     scope.get('/console/*', { config }, answer);
+    done();
   });
 }
 

@@ -8,7 +8,7 @@ import { recipientHash } from '../recipient.js';
 /** The request that makes a change. */
 export interface AuditNote {
   action: AuditAction;
-  /** `operator`, or `key:` and the id of an API key. */
+  /** `operator`, `operator:` and the name of one who signed in with OIDC, or `key:` and the id of an API key. */
   actor: string;
   sourceAddress: string;
   requestId: string;
