@@ -23,8 +23,11 @@ const HOLD_PERSONAL_DATA: Record<string, string[]> = {
   events: ['data'],
   // The id of a recipient, which may be the address.
   rate_windows: ['key', 'recipient_id'],
-  // The senders of provider accounts. test/audit.e2e-spec.ts checks that it has no data of recipients.
-  audit_log: ['before', 'after'],
+  // The senders of provider accounts, and the names of operators. test/audit.e2e-spec.ts checks that it has no data of
+  // recipients.
+  audit_log: ['actor', 'before', 'after'],
+  // The name of an operator.
+  console_sessions: ['name'],
   // The request itself, so that its producer can be found and it can be sent again.
   poison_messages: ['key', 'value'],
 };

@@ -10,7 +10,6 @@ import { freePort } from '../../services/programs.ts';
 import { type Route, routesOf } from '../access/openapi-routes.js';
 import {
   type Answer,
-  http,
   MIGRATIONS,
   startTestEnvironment,
   type Tenant,
