@@ -5,8 +5,8 @@ import { SecretBox } from '#database';
 import { PLATFORM_TENANT_ID } from '#domain';
 import { freePort } from '../../services/programs.ts';
 import { http, startTestEnvironment, type TestEnvironment } from '../test-environment.js';
-import { Browser, type Page } from './browser.ts';
 import { CLIENT, type OidcIssuer, startIssuer } from './oidc-issuer.ts';
+import { Browser, type Page } from './redirects.ts';
 import { type Console, callerWith } from './sign-in.ts';
 
 let issuer: OidcIssuer;

@@ -34,7 +34,7 @@ export class OidcSignIn {
     private readonly box: SecretBox,
   ) {}
 
-  /** Returns the address of the provider, and the value of the cookie. Throws `not_found`, `forbidden`, `unavailable`. */
+  /** Returns the address of the provider, and the value of the cookie. Throws `forbidden`, `unavailable` and others. */
   async start(request: CarillonRequest, returnTo: unknown): Promise<{ address: string; cookie: string }> {
     this.checkPossible(request);
     const secrets = { state: randomState(), nonce: randomNonce(), codeVerifier: randomPKCECodeVerifier() };
@@ -44,7 +44,7 @@ export class OidcSignIn {
     return { address, cookie: this.box.seal(JSON.stringify(pending), PLACE) };
   }
 
-  /** Begins the session and returns the path of the console to show. Throws `unauthenticated`, `forbidden` and others. */
+  /** Begins the session. Returns the path of the console to show. Throws `unauthenticated`, `forbidden` and others. */
   async finish(request: CarillonRequest, reply: FastifyReply, audit: AuditNote): Promise<string> {
     this.checkPossible(request);
     const source = sourceOf(request.ip);
@@ -74,8 +74,8 @@ export class OidcSignIn {
     if (role === null)
       throw new DomainError(
         'forbidden',
-        `${person} may not use the console: ${name} gives no role. Ask your operator for a value of ${roleClaim} that ` +
-          'OIDC_VIEWER, OIDC_OPERATOR or OIDC_ADMIN names.',
+        `${person} may not use the console: ${name} gives no role. Ask your operator for a value of ${roleClaim} ` +
+          'that OIDC_VIEWER, OIDC_OPERATOR or OIDC_ADMIN names.',
       );
     const session = {
       kind: 'oidc',

@@ -72,6 +72,6 @@ export class OidcController {
 }
 
 function failurePage(message: string): string {
-  const text = `<div class="card"><p role="alert">${escaped(message)}</p><p><a href="/console/">Sign in again</a></p></div>`;
-  return page('Sign-in failed · Carillon', '<h1>Sign-in failed</h1>', `<main>${text}</main>`);
+  const text = `<p role="alert">${escaped(message)}</p>\n<p><a href="/console/">Sign in again</a></p>`;
+  return page('Sign-in failed · Carillon', '<h1>Sign-in failed</h1>', `<main><div class="card">${text}</div></main>`);
 }
