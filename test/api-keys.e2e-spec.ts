@@ -198,6 +198,7 @@ describe('scopes', () => {
     deliveries: 'notifications',
     jobs: 'notifications',
     quota: 'notifications',
+    statistics: 'notifications',
     'preference-rules': 'categories',
     providers: 'provider_accounts',
   };

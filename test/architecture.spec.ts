@@ -159,6 +159,8 @@ describe('restricted access', () => {
       'libs/database/src/stores/sending/limits/recent-sends.store.ts', // one batch asks for many tenants
       'libs/database/src/stores/sending/poison-messages.store.ts', // a poison message may have no tenant
       'libs/database/src/stores/sending/receipts.store.ts', // receipts of a platform account concern all tenants
+      'libs/database/src/stores/statistics/count-deliveries.store.ts', // workers count the deliveries of all tenants
+      'libs/database/src/stores/statistics/statistics.store.ts', // the operator's; how far the count has come
       'libs/database/src/stores/templates/template-heads.ts', // templates of many tenants in one statement
       'libs/database/src/stores/tenants.store.ts', // the operator's
       'libs/database/src/stores/token-revocations.store.ts', // one query for the tokens of many recipients

@@ -72,6 +72,7 @@ describe('a row is looked up', () => {
     expect(others.sort()).toEqual([
       'audit_log: audit_log_id_idx', // begins with an id
       'dead_letters: dead_letters_id_idx', // begins with an id
+      'delivery_statistics: delivery_statistics_at_idx', // has the counts of one moment
       'inbox_items: inbox_items_tenant_id_id_key', // never looked up by recipient and number alone
       'parked_receipts: parked_receipts_try_at_idx', // a few thousand rows at the most, for some seconds
       'provider_accounts: provider_accounts_id_key', // begins with an id

@@ -6,6 +6,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import {
   AuditRetentionStore,
+  CountDeliveriesStore,
   Database,
   DeliveriesStore,
   DueDeliveriesStore,
@@ -443,6 +444,7 @@ describe('clean-ups', () => {
       used_tokens: 500,
       token_revocations: 500,
       console_sessions: 500,
+      delivery_statistics: 500,
       rate_windows: 500,
     });
     // Tenants and the catalog are small, so sequential scans are fine.
@@ -461,6 +463,7 @@ describe('clean-ups', () => {
     const housekeeper = new Housekeeper(
       {
         erasures: new ErasuresStore(database, new SecretBox(Buffer.alloc(32)), { addressKey: Buffer.alloc(32) }),
+        counts: new CountDeliveriesStore(database),
         due: new DueDeliveriesStore(database),
         events: new EventsStore(database),
         operations: new OperationsStore(database, MIGRATIONS),
@@ -528,7 +531,7 @@ async function fill(): Promise<void> {
   const tenant = await makeTenant(5);
   await makeTenant();
   await admin.query(
-    'truncate topics, subscriptions, jobs, job_lines, shared_contents, idempotency_keys, poison_messages, used_tokens, token_revocations, console_sessions, rate_windows',
+    'truncate topics, subscriptions, jobs, job_lines, shared_contents, idempotency_keys, poison_messages, used_tokens, token_revocations, console_sessions, rate_windows, delivery_statistics',
   );
   const id = (salt: string): string =>
     `(lpad(to_hex((extract(epoch from case when n <= 500 then now() - interval '6 days' else now() - interval '1 day' end) * 1000)::bigint + n), 12, '0') || '7000' || lpad(to_hex(n), 4, '8') || '${salt}')::uuid`;
@@ -551,6 +554,7 @@ async function fill(): Promise<void> {
     `insert into used_tokens (tenant_id, jti, expires_at) select '${tenant}', 't' || n, ${long} + interval '2 hours' ${rows}`,
     `insert into token_revocations (tenant_id, recipient_hash, revoked_at) select '${tenant}', 'h' || n, ${long} ${rows}`,
     `insert into console_sessions (tenant_id, id, token_hash, kind, name, key_id, expires_at) select '${tenant}', ${id('000000000008')}, 't' || n, 'api_key', 'k', 'k', ${long} + interval '2 hours' ${rows}`,
+    `insert into delivery_statistics (tenant_id, span, at, channel, state, reason, latency, count) select '${tenant}', 1, ${long}, 'email', 'sent', n, 0, 1 ${rows}`,
     `insert into topics (tenant_id, id, key, name, deleted_at) select '${tenant}', ${id('000000000006')}, 'k' || n, 'T', case when n <= 500 then now() end ${rows}`,
     `insert into subscriptions (tenant_id, topic_id, recipient_id) select tenant_id, id, 'r' from topics`,
     `insert into jobs (tenant_id, id, kind, finished_at, state) select '${tenant}', ${id('000000000007')}, 'upload', case when n > 100 then now() end, 'finished' ${rows}`,

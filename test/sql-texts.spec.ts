@@ -128,10 +128,9 @@ describe('texts of SQL', () => {
       'letter-pages.ts countStatement',
       'letter-pages.ts listStatement',
       'letter-pages.ts toReplayStatement',
+      'notification-list.ts examinedPage',
       'notification-list.ts limits',
       'notification-list.ts listStatement',
-      // `pending` or `active`.
-      'notification-list.ts openPage',
       // One of two conditions, which are constants.
       'notifications.store.ts deliveriesWithin',
       // Tables and columns of sealedColumns, which are constants.

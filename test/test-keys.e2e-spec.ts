@@ -86,12 +86,12 @@ async function fill(tenant: Tenant, email: string): Promise<Record<string, strin
   };
 }
 
-/** Every row of a tenant in every table, apart from its keys, whose time of use changes by itself. */
+/** Every row of a tenant in every table, apart from its keys and counts, which change by themselves. */
 async function rowsOf(tenantId: string): Promise<Record<string, unknown[]>> {
   const { rows: tables } = await app.sql.query<{ name: string }>(`
     select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
-      and c.relname not in ('api_keys', 'queue_figures') order by 1`);
+      and c.relname not in ('api_keys', 'queue_figures', 'delivery_statistics') order by 1`);
   expect(tables.length).toBeGreaterThan(20);
   const found: Record<string, unknown[]> = {};
   for (const { name } of tables) {

@@ -20,6 +20,7 @@ import { QuotaModule } from './quota/quota.module.js';
 import { ReceiptsModule } from './receipts/receipts.module.js';
 import { RecipientsModule } from './recipients/recipients.module.js';
 import { SchedulesModule } from './schedules/schedules.module.js';
+import { StatisticsModule } from './statistics/statistics.module.js';
 import { SuppressionsModule } from './suppressions/suppressions.module.js';
 import { TemplatesModule } from './templates/templates.module.js';
 import { TopicsModule } from './topics/topics.module.js';
@@ -44,6 +45,7 @@ export class ApiModule {
         ProviderAccountsModule,
         CategoriesModule,
         QuotaModule,
+        StatisticsModule,
         OwnApiKeyModule,
         PreferencesModule,
         SuppressionsModule,

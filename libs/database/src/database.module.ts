@@ -39,6 +39,8 @@ import { QuotasStore } from './stores/sending/limits/quotas.store.js';
 import { PoisonMessagesStore } from './stores/sending/poison-messages.store.js';
 import { ReceiptsStore } from './stores/sending/receipts.store.js';
 import { SharedContentsStore } from './stores/sending/shared-contents.store.js';
+import { CountDeliveriesStore } from './stores/statistics/count-deliveries.store.js';
+import { StatisticsStore } from './stores/statistics/statistics.store.js';
 import { SuppressionsStore } from './stores/suppressions.store.js';
 import { TemplateVersionsStore } from './stores/templates/template-versions.store.js';
 import { TemplatesStore } from './stores/templates/templates.store.js';
@@ -100,6 +102,7 @@ const plainStores = [
   AuditStore,
   CategoriesStore,
   ConsoleSessionsStore,
+  CountDeliveriesStore,
   DigestsStore,
   DueDeliveriesStore,
   DueSchedulesStore,
@@ -126,6 +129,7 @@ const plainStores = [
   RunningJobsStore,
   SchedulesStore,
   SharedContentsStore,
+  StatisticsStore,
   SubscriptionsStore,
   TemplatesStore,
   TemplateVersionsStore,

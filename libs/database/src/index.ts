@@ -122,6 +122,15 @@ export {
   SharedContentsStore,
   type StoredSharedContent,
 } from './stores/sending/shared-contents.store.js';
+export { CountDeliveriesStore } from './stores/statistics/count-deliveries.store.js';
+export { percentile } from './stores/statistics/latency-classes.js';
+export {
+  type Statistics,
+  type StatisticsQuery,
+  type StatisticsRow,
+  StatisticsStore,
+  statisticsIntervals,
+} from './stores/statistics/statistics.store.js';
 export { type Suppression, type SuppressionFilter, SuppressionsStore } from './stores/suppressions.store.js';
 export { KnownTemplates } from './stores/templates/known-templates.js';
 export {

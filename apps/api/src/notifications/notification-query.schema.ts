@@ -20,8 +20,8 @@ export const listQuery = filteredPage({
     .optional()
     .meta({
       description:
-        '`pending` and `active` are computed. Such a page examines 1,000 notifications, ' +
-        'so it may be short or empty and still have a next_cursor',
+        '`pending` and `active` are computed. Such a page examines 1,000 notifications, and one by channel, ' +
+        'category, type, time, metadata or deleted 10,000: it may be short or empty and still have a next_cursor',
     }),
   recipient_id: recipientId.optional(),
   channel: channel.optional(),

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import {
   AuditRetentionStore,
+  CountDeliveriesStore,
   DueDeliveriesStore,
   ErasuresStore,
   EventsStore,
@@ -29,6 +30,7 @@ export class HousekeepingStores {
   @Inject() readonly receipts!: ReceiptsStore;
   @Inject() readonly retention!: RetentionStore;
   @Inject() readonly auditRetention!: AuditRetentionStore;
+  @Inject() readonly counts!: CountDeliveriesStore;
   @Inject() readonly expired!: ExpiredRowsStore;
   @Inject() readonly spool!: OutcomeSpool;
 }

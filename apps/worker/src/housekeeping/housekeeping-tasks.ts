@@ -23,10 +23,12 @@ const MAX_DUTY_CYCLE = 0.05;
 
 /** Tasks that any number of workers may run at once. */
 export function timedTasks(
-  { due, erasures, events, operations, partitions, queue, policyChanges, mailbox, receipts, spool }: HousekeepingStores,
+  stores: HousekeepingStores,
   { workerChannels: channels, leaseSeconds }: Pick<Config, 'workerChannels' | 'leaseSeconds'>,
   logger: Logger,
 ): TimedTask[] {
+  const { counts, due, erasures, events, operations, partitions, queue, policyChanges, mailbox, receipts, spool } =
+    stores;
   return [
     // Every minute, because an attempt that does not get its lock is given up.
     { name: 'make partitions', everyMs: 60 * SECOND, run: () => partitions.make() },
@@ -50,6 +52,7 @@ export function timedTasks(
     { name: 'expect rows in queues', everyMs: SECOND, run: () => operations.expectRows() },
     // The store skips most runs: it counts only as often as that is cheap.
     { name: 'count the queue', everyMs: SECOND, run: () => queue.keep() },
+    { name: 'count deliveries', everyMs: 5 * SECOND, run: withDutyCycle(() => counts.run()) },
     { name: 'record spooled outcomes', everyMs: SECOND, run: () => spool.replay() },
     { name: 'finish erasures', everyMs: 10 * SECOND, run: withoutOverlap(() => erasures.finishDue()) },
     {

@@ -23,6 +23,8 @@ export class ExpiredRowsStore {
       new CleanUp('used_tokens', () => once(this.deleting(USED_TOKENS))),
       new CleanUp('token_revocations', () => once(this.deleting(TOKEN_REVOCATIONS))),
       new CleanUp('console_sessions', () => once(this.deleting(CONSOLE_SESSIONS))),
+      new CleanUp('delivery_statistics', () => once(this.deleting(MINUTES))),
+      new CleanUp('delivery_statistics', () => once(this.deleting(HOURS))),
       new CleanUp('rate_windows', () => once(windows)),
       new CleanUp('shared_contents', () => once(sharedContents)),
       new CleanUp('job_lines', () => once(lines)),
@@ -73,6 +75,10 @@ const IDEMPOTENCY_KEYS = deleteFrom('idempotency_keys', `created_at < now() - in
 
 /** Index: poison_messages_created_at_idx. */
 const POISON_MESSAGES = deleteFrom('poison_messages', `created_at < now() - interval '30 days' order by created_at`);
+
+/** Minutes are kept for a day, hours for a year. Index: delivery_statistics_at_idx. */
+const MINUTES = deleteFrom('delivery_statistics', `span = 1 and at < now() - interval '26 hours' order by at`);
+const HOURS = deleteFrom('delivery_statistics', `span = 60 and at < now() - interval '400 days' order by at`);
 
 /** Index: used_tokens_expires_at_idx. */
 const USED_TOKENS = deleteFrom('used_tokens', 'expires_at < now() order by expires_at');

@@ -4,13 +4,7 @@ import { repeatConflicts } from '../../outage.js';
 import { afterIdCursor, type Page, type PageRequest, toCursor, toPage } from '../../page.js';
 import type { DeliveryRow } from '../sending/notification.js';
 import { CANCEL, CANCEL_FAN_OUT, type Cancellation, type CancelledDelivery } from './cancel-notification.js';
-import {
-  type ListRow,
-  listStatement,
-  MAX_EXAMINED,
-  type NotificationFilter,
-  type NotificationPage,
-} from './notification-list.js';
+import { type ListRow, listStatement, type NotificationFilter, type NotificationPage } from './notification-list.js';
 import {
   DELIVERIES,
   type FoundRow,
@@ -65,7 +59,7 @@ export class NotificationsStore {
     return withDeliveries({ ...row, deliveries });
   }
 
-  /** Newest first. A page of the status `pending` or `active` may be short or empty although more pages follow. */
+  /** Newest first. A page with filters that no index serves may be short or empty although more pages follow. */
   async list(
     tenantId: string,
     filter: NotificationFilter,
@@ -77,9 +71,8 @@ export class NotificationsStore {
       page.limit,
       ({ notification }) => notification.id,
     );
-    const [{ examined, examinedTo } = { examined: 0, examinedTo: null }] = rows;
-    if (found.nextCursor !== null || examined !== MAX_EXAMINED) return found;
-    return { ...found, nextCursor: toCursor(examinedTo!) };
+    if (found.nextCursor !== null || !rows[0]?.isCut) return found;
+    return { ...found, nextCursor: toCursor(rows[0].examinedTo!) };
   }
 
   /**

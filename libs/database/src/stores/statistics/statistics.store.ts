@@ -1,0 +1,78 @@
+import { type ChannelId, type DeliveryState, PLATFORM_TENANT_ID } from '#domain';
+import type { Database } from '../../database.js';
+import { FIRST_HOURLY_PASS } from './count-deliveries.store.js';
+
+export const statisticsIntervals = ['minute', 'hour', 'day'] as const;
+export type StatisticsInterval = (typeof statisticsIntervals)[number];
+
+export interface StatisticsQuery {
+  from: Date;
+  /** Exclusive. */
+  to: Date;
+  interval: StatisticsInterval;
+}
+
+/** Deliveries that were accepted in the interval that begins at `at`, by what became of them. */
+export interface StatisticsRow {
+  at: Date;
+  channel: ChannelId;
+  state: DeliveryState;
+  /** Empty if there is none. */
+  reason: string;
+  /** The class of the time from accept to send; -1 for a delivery that is not sent. */
+  latency: number;
+  count: number;
+}
+
+export interface Statistics {
+  rows: StatisticsRow[];
+  /** Deliveries that were accepted later are not counted yet; null if none was counted. */
+  countedUntil: Date | null;
+}
+
+/** The counts of one tenant, or the sums of all. */
+export class StatisticsStore {
+  constructor(private readonly database: Database) {}
+
+  async ofTenant(tenantId: string, query: StatisticsQuery): Promise<Statistics> {
+    const passes = await this.database.platform.query<Position>({ name: 'statistics_passes', text: POSITIONS });
+    const statement = { text: READ, values: valuesOf(tenantId, query, passes) };
+    const rows = await this.database.queryForTenant<StatisticsRow>(tenantId, statement);
+    return { rows, countedUntil: positionOf(passes, 0) };
+  }
+
+  async ofAll(query: StatisticsQuery): Promise<Statistics> {
+    const passes = await this.database.platform.query<Position>({ name: 'statistics_passes', text: POSITIONS });
+    const values = valuesOf(PLATFORM_TENANT_ID, query, passes);
+    const rows = await this.database.platform.query<StatisticsRow>({ text: READ, values });
+    return { rows, countedUntil: positionOf(passes, 0) };
+  }
+}
+
+interface Position {
+  pass: number;
+  countedUntil: Date;
+}
+
+/** Index: statistics_passes_pkey. */
+const POSITIONS = `
+select pass, counted_until as "countedUntil" from statistics_passes where tenant_id = '${PLATFORM_TENANT_ID}'`;
+
+const positionOf = (passes: readonly Position[], wanted: number): Date | null =>
+  passes.find(({ pass }) => pass === wanted)?.countedUntil ?? null;
+
+/** Hours are counted up to `$5`. For minutes it is before all of them. */
+function valuesOf(tenantId: string, { from, to, interval }: StatisticsQuery, passes: readonly Position[]): unknown[] {
+  const hourly = interval === 'minute' ? null : positionOf(passes, FIRST_HOURLY_PASS);
+  return [tenantId, interval, from, to, hourly ?? '-infinity'];
+}
+
+/** Index: delivery_statistics_pkey. */
+const READ = `
+select date_trunc($2, at, 'UTC') as at, channel, state, reason, latency, sum(count)::bigint as count
+from (
+  select * from delivery_statistics where tenant_id = $1 and span = 60 and at >= $3 and at < $4 and at < $5
+  union all
+  select * from delivery_statistics where tenant_id = $1 and span = 1 and at >= $3 and at < $4 and at >= $5
+) s
+group by 1, 2, 3, 4, 5 order by 1`;
