@@ -1,12 +1,32 @@
 // The first pages of a tenant and of the operator.
 
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { CountDeliveriesStore, Database } from '#database';
 import { until } from '#testing';
-import { simulated } from '../test-environment.js';
+import { simulated, type Tenant } from '../test-environment.js';
 import { startStories } from './browser.js';
+import { seedConsole } from './seed-console.ts';
 
-const story = startStories();
+const story = startStories({ worker: false });
+let seeded: Tenant;
+
+beforeAll(async () => {
+  const { environment } = story;
+  seeded = await environment.tenant();
+  await seedConsole({ databaseUrl: environment.databaseUrl, tenantId: seeded.id, deliveries: 3_000 });
+  const database = new Database({ url: environment.databaseUrl, poolSize: 2 });
+  // A worker counts a month of an existing installation over some minutes.
+  const counts = new CountDeliveriesStore(database);
+  for (let days = 0; days < 28; days = await countedDays()) await counts.run();
+  await database.close();
+  await environment.startWorker();
+}, 120_000);
+
+async function countedDays(): Promise<number> {
+  const from = new Date(Date.now() - 30 * 86_400_000).toISOString();
+  return (await seeded.call('GET', `/api/v1/statistics?interval=day&from=${from}`)).body.data.length;
+}
 
 const section = (page: Page, name: string) => page.getByRole('region', { name, exact: true });
 
@@ -21,6 +41,23 @@ describe('the overview of a tenant', { timeout: 60_000 }, () => {
     const [, body] = /-d '(.+)'$/s.exec(command)!;
     await tenant.send(JSON.parse(body!));
     await first.waitFor({ state: 'detached', timeout: 15_000 });
+  });
+
+  it('draws a month of deliveries, as lines and as a table, and leads to those that failed', async () => {
+    const page = await story.signIn(seeded.apiKey, '/overview');
+    await page.getByRole('radiogroup', { name: 'Time shown' }).getByText('30 days').click();
+    await page.waitForURL(/range=30d/);
+    const chart = section(page, 'Deliveries');
+    await chart.getByRole('img', { name: /^Deliveries\. Accepted: at most \d/ }).waitFor();
+    await chart.locator('canvas').waitFor();
+    await story.inspect(page, 'overview');
+    await chart.getByRole('button', { name: 'Show as table' }).click();
+    const rows = await chart.getByRole('table', { name: 'Deliveries' }).getByRole('row').count();
+    expect(rows - 1).toBeGreaterThanOrEqual(28);
+    await page.getByRole('link', { name: /^Failed, bounced or unknown: [1-9]/ }).click();
+    await page.getByRole('heading', { level: 1, name: 'Deliveries' }).waitFor();
+    await page.waitForURL(/state=failed%2Cbounced%2Cunknown|state=failed,bounced,unknown/);
+    await page.getByRole('table', { name: 'deliveries' }).getByRole('row').nth(1).waitFor();
   });
 
   it('lists what needs attention, with links to the pages where it is done', async () => {

@@ -27,7 +27,17 @@ const reasons = [...new Set(Object.values(reasonTexts).flatMap(Object.keys))];
 const filters: readonly Filter[] = [
   { name: 'recipient_id', label: 'Recipient', kind: 'text', placeholder: 'user-17' },
   { name: 'address', label: 'Address', kind: 'text', placeholder: 'ann@example.com' },
-  { name: 'state', label: 'State', kind: 'choice', choices: choicesOf(Object.keys(stateSentences)) },
+  {
+    name: 'state',
+    label: 'State',
+    kind: 'choice',
+    choices: [
+      ...choicesOf(Object.keys(stateSentences)),
+      // The overview leads to these.
+      { value: 'failed,bounced,unknown', label: 'failed, bounced or unknown' },
+      { value: 'suppressed,expired', label: 'suppressed or expired' },
+    ],
+  },
   { name: 'reason', label: 'Reason', kind: 'choice', choices: choicesOf(reasons) },
   {
     name: 'channel',

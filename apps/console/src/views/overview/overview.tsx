@@ -4,6 +4,7 @@ import { Page } from '../../page/page';
 import { Attention } from './attention';
 import { FirstNotification } from './first-notification';
 import { QuotaUse } from './quota-use';
+import { TenantCharts } from './tenant-charts';
 import { Waiting } from './waiting';
 
 /** The first page of a tenant: whether its notifications arrive, and what needs attention. */
@@ -23,6 +24,7 @@ export default function Overview() {
           {!isEmpty && <Waiting />}
           <QuotaUse />
         </SimpleGrid>
+        {!isEmpty && <TenantCharts />}
       </Stack>
     </Page>
   );

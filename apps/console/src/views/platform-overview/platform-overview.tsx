@@ -4,6 +4,7 @@ import { useRead } from '../../api/scope';
 import { type Figure, Figures, secondsInWords } from '../../page/figures';
 import { Loaded, Page } from '../../page/page';
 import { Breakers } from './breakers';
+import { PlatformCharts } from './platform-charts';
 import { PoisonMessages } from './poison-messages';
 import { Channels, DueTenants } from './queues';
 
@@ -33,6 +34,7 @@ export default function PlatformOverview() {
           </Stack>
         )}
       </Loaded>
+      <PlatformCharts />
     </Page>
   );
 }
