@@ -8,22 +8,14 @@
 //     await story.inspect(page, 'deliveries');
 //   });
 
-import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { AxeResults, RunOptions } from 'axe-core';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { startTestEnvironment, type TestEnvironment, type TestEnvironmentOptions } from '../test-environment.js';
+import { checkAxe, checkPhone, launchChromium, SIZES, useColours } from './page-checks.js';
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
-  existsSync(path),
-);
-const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'];
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const IMAGES = join(import.meta.dirname, '../../docs/console');
-const SIZES = { desk: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
 
 type Size = keyof typeof SIZES;
 
@@ -32,7 +24,7 @@ export function startStories(options: TestEnvironmentOptions = {}): Stories {
   const stories = new Stories();
   beforeAll(async () => {
     stories.environment = await startTestEnvironment(options);
-    stories.browser = await chromium.launch({ executablePath: CHROMIUM ?? '/usr/bin/chromium', args: ARGUMENTS });
+    stories.browser = await launchChromium();
   }, 120_000);
   afterEach(async ({ task }) => await stories.endOfTest(task.result?.state === 'fail'));
   afterAll(async () => {
@@ -118,34 +110,25 @@ class Stories {
   async inspect(page: Page, name: string): Promise<void> {
     await this.axe(page);
     for (const scheme of ['light', 'dark'] as const) {
-      await colours(page, scheme);
+      await useColours(page, scheme);
       await this.screenshot(page, `${name}-${scheme}`, 'desk');
     }
     await this.phone(page, async () => {
       for (const scheme of ['dark', 'light'] as const) {
-        await colours(page, scheme);
+        await useColours(page, scheme);
         await this.screenshot(page, `${name}-${scheme}`, 'phone');
       }
     });
   }
 
-  /** Fails for a violation of the WCAG 2.2, levels A and AA, and for contrast in the dark as well. */
+  /** See `checkAxe`. */
   async axe(page: Page): Promise<void> {
-    // Playwright evaluates through the debugger, so the Content-Security-Policy of the page stays as it is.
-    await page.evaluate(AXE);
-    const found = await violations(page, {});
-    await colours(page, 'dark');
-    found.push(...(await violations(page, { runOnly: ['color-contrast'] })).map((text) => `dark: ${text}`));
-    await colours(page, 'light');
-    expect(found).toEqual([]);
+    await checkAxe(page);
   }
 
-  /** Fails if the page scrolls sideways at the width of a phone. `look` runs at that width. */
-  async phone(page: Page, look: () => Promise<void> = async () => {}): Promise<void> {
-    await page.setViewportSize(SIZES.phone);
-    await expect.poll(() => page.evaluate(TOO_WIDE), { timeout: 3_000 }).toEqual([]);
-    await look();
-    await page.setViewportSize(SIZES.desk);
+  /** See `checkPhone`. */
+  async phone(page: Page, look?: () => Promise<void>): Promise<void> {
+    await checkPhone(page, look);
   }
 
   /** Writes docs/console/<name>-<size>.webp if `npm run console-images` runs the test. */
@@ -174,32 +157,4 @@ class Stories {
 async function describePage(page: Page): Promise<void> {
   const text = await page.locator('body').innerText({ timeout: 1_000 }).catch(String);
   console.log(`The page ${page.url()} showed:\n${text.slice(0, 2_000)}`);
-}
-
-/** What sticks out of the page at the right. Empty if the page does not scroll sideways. */
-const TOO_WIDE = `(() => {
-  const page = document.documentElement;
-  if (page.scrollWidth <= innerWidth) return [];
-  const wide = [...document.querySelectorAll('body *')].filter((node) => node.getBoundingClientRect().right > innerWidth);
-  return [page.scrollWidth + ' px', ...wide.slice(0, 8).map((node) => node.outerHTML.slice(0, 150))];
-})()`;
-
-/** For pages whose colours follow those of the system. Contrast is that of the colours after their transition. */
-async function colours(page: Page, colorScheme: 'light' | 'dark'): Promise<void> {
-  await page.emulateMedia({ colorScheme });
-  await page.evaluate(`new Promise(requestAnimationFrame).then(() => {
-    const transitions = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
-    return Promise.allSettled(transitions.map(({ finished }) => finished)).then(() => undefined);
-  })`);
-}
-
-async function violations(page: Page, options: RunOptions): Promise<string[]> {
-  // Tooltips, menus and messages are drawn at the end of the body, outside the landmarks.
-  const rules = { region: { enabled: false } };
-  const run = `axe.run(document, ${JSON.stringify({ resultTypes: ['violations'], rules, ...options })})`;
-  const results = (await page.evaluate(run)) as AxeResults;
-  return results.violations.map(({ id, help, nodes }) => {
-    const where = nodes.slice(0, 3).map(({ html, any }) => `${html.slice(0, 200)} ${any[0]?.message ?? ''}`);
-    return `${id}: ${help}: ${where.join(' | ')}`;
-  });
 }

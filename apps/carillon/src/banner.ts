@@ -11,7 +11,12 @@ interface BannerParts {
 /** The text after `npm start`: the URLs, the credentials, and a command that sends a first notification. */
 export function banner({ config, api, demo, database }: BannerParts): string {
   const { url, operationsPort } = api;
-  const lines = ['', '  Carillon', '', `  API        ${url}/api/v1      (all routes: ${url}/docs)`];
+  const lines = ['', '  Carillon', ''];
+  if (demo) lines.push(`  Start      ${url}/            your first minute, step by step`);
+  lines.push(
+    `  Console    ${url}/console     sign in with the API key below`,
+    `  API        ${url}/api/v1      all routes: ${url}/docs`,
+  );
   if (demo)
     lines.push(
       `  Mailbox    ${url}/mailbox     messages captured by the sandbox`,

@@ -39,10 +39,15 @@ iframe {
 `;
 
 /** A page with navigation. Works on phones, in dark mode, with a keyboard and with a screen reader. */
-export function layout(title: string, body: string, script: string): string {
+export function layout(title: string, body: string, script: string, options: PageOptions = {}): string {
   const nav =
-    '<nav aria-label="Pages"><a href="/mailbox">Mailbox</a><a href="/demo">Inbox</a><a href="/docs">API</a></nav>';
-  return page(`${title} · Carillon`, `<h1>${title}</h1>${nav}`, `<main>${body}</main>\n<script>${script}</script>`);
+    '<nav aria-label="Pages"><a href="/">Start</a><a href="/mailbox">Mailbox</a><a href="/demo">Inbox</a><a href="/docs">API</a></nav>';
+  return page(
+    `${title} · Carillon`,
+    `<h1>${title}</h1>${nav}`,
+    `<main>${body}</main>\n<script>${script}</script>`,
+    options,
+  );
 }
 
 interface PageOptions {

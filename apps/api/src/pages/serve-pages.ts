@@ -34,7 +34,7 @@ export function servePages(app: NestFastifyApplication, demo: DemoTenant): void 
       void reply.type('text/html; charset=utf-8').header('Cache-Control', 'no-store').send(html);
     });
   };
-  page('/', startPage());
+  page('/', startPage(demo));
   page('/mailbox', mailboxPage(demo));
   page('/demo', demoPage(demo));
   fastify.get('/demo/inbox.js', async (_request, reply) => {

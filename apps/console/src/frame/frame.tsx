@@ -78,9 +78,9 @@ function Pages({ views }: { views: readonly View[] }) {
           <AccountMenu />
         </Group>
       </AppShell.Header>
-      <AppShell.Navbar p="xs">
+      <AppShell.Navbar p="xs" className={opened ? '' : 'closed-navigation'}>
         <SearchBox hiddenFrom="sm" />
-        <NavigationLinks views={views} />
+        <NavigationLinks views={views} onClick={close} />
       </AppShell.Navbar>
       <AppShell.Main id="content" tabIndex={-1}>
         <Suspense fallback={<Loader aria-label="Loading" />}>

@@ -3,7 +3,7 @@ import { Link, useLocation } from 'react-router';
 import { useScopeOfPage } from '../api/scope';
 import type { View } from './navigation';
 
-export function NavigationLinks({ views }: { views: readonly View[] }) {
+export function NavigationLinks({ views, onClick }: { views: readonly View[]; onClick: () => void }) {
   const { linkTo } = useScopeOfPage();
   const { pathname } = useLocation();
   const groups = Map.groupBy(views, ({ group }) => group);
@@ -22,6 +22,7 @@ export function NavigationLinks({ views }: { views: readonly View[] }) {
                 key={path}
                 component={Link}
                 to={to}
+                onClick={onClick}
                 label={label}
                 active={isCurrent}
                 aria-current={isCurrent ? 'page' : undefined}
