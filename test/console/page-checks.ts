@@ -50,7 +50,8 @@ export async function useColours(page: Page, colorScheme: 'light' | 'dark'): Pro
 const TOO_WIDE = `(() => {
   const page = document.documentElement;
   if (page.scrollWidth <= innerWidth) return [];
-  const wide = [...document.querySelectorAll('body *')].filter((node) => node.getBoundingClientRect().right > innerWidth);
+  const nodes = [...document.querySelectorAll('body *')];
+  const wide = nodes.filter((node) => node.getBoundingClientRect().right > innerWidth);
   return [page.scrollWidth + ' px', ...wide.slice(0, 8).map((node) => node.outerHTML.slice(0, 150))];
 })()`;
 

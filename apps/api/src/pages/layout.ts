@@ -40,8 +40,9 @@ iframe {
 
 /** A page with navigation. Works on phones, in dark mode, with a keyboard and with a screen reader. */
 export function layout(title: string, body: string, script: string, options: PageOptions = {}): string {
-  const nav =
-    '<nav aria-label="Pages"><a href="/">Start</a><a href="/mailbox">Mailbox</a><a href="/demo">Inbox</a><a href="/docs">API</a></nav>';
+  const links = { '/': 'Start', '/mailbox': 'Mailbox', '/demo': 'Inbox', '/docs': 'API' };
+  const anchors = Object.entries(links).map(([path, label]) => `<a href="${path}">${label}</a>`);
+  const nav = `<nav aria-label="Pages">${anchors.join('')}</nav>`;
   return page(
     `${title} · Carillon`,
     `<h1>${title}</h1>${nav}`,

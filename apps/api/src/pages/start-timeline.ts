@@ -9,10 +9,10 @@ const element = (name, text, className) => {
 const words = (code) => code.replaceAll('_', ' ');
 /** Why a delivery ended as it did, and what to do. By the state, then by the reason. */
 const WHY = {
-  bounced: 'The provider accepted the mail and then reported that the mailbox does not exist. The address of a real '
-    + 'bounce is put on the suppression list, and no more mail is sent to it.',
-  rejected: 'The provider refused the content. Another attempt would be refused as well, so the delivery is in the dead '
-    + 'letters: correct the cause, then replay it from there.',
+  bounced: 'The provider accepted the mail and then reported that the mailbox does not exist. The address of a '
+    + 'real bounce is put on the suppression list, and no more mail is sent to it.',
+  rejected: 'The provider refused the content. Another attempt would be refused as well, so the delivery is in the '
+    + 'dead letters: correct the cause, then replay it from there.',
   recipient_limit: 'It waits, because the recipient has had as many messages as the limit allows.',
   retry: 'It waits for the next attempt.',
   provider_limit: 'It waits, because the provider asked for it. It is sent as soon as the time has passed.',
@@ -33,7 +33,8 @@ function linesOf({ timeline, channel, template_version }) {
     const isFirst = (code === 'attempt' && attempt === 1) || (code === 'sent' && channel === 'in_app');
     if (isFirst) {
       lines.push([started, 'Decided', 'preferences, suppression list, quiet hours and caps allow it']);
-      lines.push([started, 'Rendered', 'the template welcome' + (template_version ? ', version ' + template_version : '')]);
+      const version = template_version ? ', version ' + template_version : '';
+      lines.push([started, 'Rendered', 'the template welcome' + version]);
     }
     if (code === 'accepted') lines.push([at, 'Accepted', 'stored before the answer 202']);
     else if (code === 'attempt') {

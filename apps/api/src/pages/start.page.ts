@@ -27,7 +27,8 @@ ${choices('channel', { email: 'E-mail', in_app: 'In-app', sms: 'SMS' })}
     step(
       'watch',
       'Watch it go through',
-      `<p>A 202 means that the notification is stored. A worker takes it from there, and the timeline keeps every step.</p>
+      `<p>A 202 means that the notification is stored. A worker takes the delivery from there, and its timeline
+keeps every step.</p>
 <ol class="timeline" id="watched" aria-label="Steps of the delivery"></ol>
 <h3 id="message-title" hidden>The message</h3><div id="message"></div>`,
     ),
@@ -84,7 +85,8 @@ const NEXT = `<li class="card"><h2>Go on</h2>
 <div class="row"><button type="button" id="console">Open the console</button></div>
 <p role="status" class="soft" id="console-status"></p>
 <ul class="next">
-<li><a href="/docs">The API</a>: all routes with their fields; the document is at <a href="/openapi.json">/openapi.json</a></li>
+<li><a href="/docs">The API</a>: all routes with their fields. The document is at
+<a href="/openapi.json">/openapi.json</a></li>
 <li><a href="/mailbox">The mailbox</a>: all messages captured by the sandbox</li>
 <li><a href="/demo">The inbox</a> as a bell with unread items and preferences</li>
 <li>Real messages: add your provider under “Provider accounts” in the console</li>
