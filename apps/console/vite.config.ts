@@ -1,8 +1,8 @@
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vite';
+import { defineConfig, loadEnv } from 'vite';
 
 // `npm run dev:console` serves the sources and passes calls to a Carillon that runs on this port.
-const target = `http://localhost:${process.env.PORT ?? 8080}`;
+const target = `http://localhost:${loadEnv('development', import.meta.dirname, 'PORT')['PORT'] ?? 8080}`;
 /** The API compares the origin of the page with the host that it is asked for, so the host stays. */
 const api = { target, changeOrigin: false };
 

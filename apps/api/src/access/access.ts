@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Role, Scope, TenantSettings } from '#domain';
 import type { AcceptTrace } from '#telemetry';
 import { type Access, routeConfig } from '../http/route-config.js';
-import type { ConsoleSession } from './console-sessions.js';
+import type { ConsoleSession } from './console-session.js';
 import type { InboxIdentity } from './inbox-tokens.js';
 
 export const ACCESS = 'carillon:access';

@@ -11,6 +11,7 @@ import { isOnOperatorListener } from '../http/http-listeners.js';
 import { BUS, CONFIG, LOGGER } from '../tokens.js';
 import type { CarillonRequest } from './access.js';
 import { Authenticator } from './authenticator.js';
+import type { ConsoleSession } from './console-session.js';
 import { FailureLimit, sourceOf } from './failure-limit.js';
 import { FreshCache } from './fresh-cache.js';
 import { OperatorAccess } from './operator-access.js';
@@ -22,12 +23,6 @@ const TOUCH_MS = 60_000;
 const SIGN_INS_PER_MINUTE = 120;
 const TOKEN_BYTES = 32;
 const TOKEN = /^[\w-]{43}$/;
-
-/** The session of a request. `key`: its API key, null for an operator. */
-export interface ConsoleSession {
-  known: KnownSession;
-  key: KnownKey | null;
-}
 
 /** The sessions of the console. Their data is at most 4 s old in every process, like that of API keys. */
 @Injectable()

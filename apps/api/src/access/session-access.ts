@@ -3,7 +3,8 @@ import { DomainError, hasRole, isId, notFound, PLATFORM_TENANT_ID, type Role, ro
 import { isOnOperatorListener } from '../http/http-listeners.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
 import type { Caller, CarillonRequest } from './access.js';
-import { type ConsoleSession, ConsoleSessions } from './console-sessions.js';
+import type { ConsoleSession } from './console-session.js';
+import { ConsoleSessions } from './console-sessions.js';
 import { KnownTenants } from './known-tenants.js';
 import { OperatorAccess } from './operator-access.js';
 import { isFromConsole } from './session-cookie.js';

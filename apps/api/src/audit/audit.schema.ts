@@ -29,11 +29,9 @@ export const auditEntryView = z
     id,
     created_at: time,
     action: z.string(),
-    actor: z
-      .string()
-      .meta({
-        description: '`operator`, `operator:` and the name of one with OIDC, or `key:` and the id of an API key',
-      }),
+    actor: z.string().meta({
+      description: '`operator`, `operator:` and the name of one with OIDC, or `key:` and the id of an API key',
+    }),
     source_address: z.string().nullable(),
     request_id: z.string().nullable(),
     tenant_id: id.nullable().meta({ description: "null for the platform's own data" }),

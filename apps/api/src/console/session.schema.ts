@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { KnownSession, Tenant } from '#database';
 import { type Role, roles, scopesOf } from '#domain';
-import type { ConsoleSession } from '../access/console-sessions.js';
+import type { ConsoleSession } from '../access/console-session.js';
 import { id, time } from '../http/schemas.js';
 
 const secret = z.string().min(1).max(500);

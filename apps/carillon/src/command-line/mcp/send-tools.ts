@@ -54,8 +54,8 @@ const sendNotification = tool({
   title: 'Send a notification',
   description:
     'Sends a notification to one recipient. It cannot be taken back. The same arguments send only once in 48 hours: ' +
-    'to send the same again on purpose, give another idempotency_key. The result has the first state of each delivery; ' +
-    'get_delivery shows what became of it.',
+    'to send the same again on purpose, give another idempotency_key. The result has the first state of each ' +
+    'delivery; get_delivery shows what became of it.',
   scopes: ['notifications:write'],
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({ ...send, idempotency_key: z.string().min(1).max(255).optional() }),
