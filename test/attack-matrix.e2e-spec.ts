@@ -53,6 +53,16 @@ function comparable({ status, contentType, text }: Received, asked: readonly str
   return `${status} ${contentType} ${body}`;
 }
 
+/**
+ * Shows the categories of the tenant to each of its recipients, and those that callers have created under the key of
+ * the victim's to these. What the victim has chosen stays a leak.
+ */
+function categoriesShown({ name }: Route, column: Column): string[] {
+  if (name !== 'GET /api/v1/preferences/effective') return [];
+  const { examples, mark } = column.victim;
+  return [examples.category, ...(column.name === 'a token of another recipient' ? [`Category ${mark}`] : [])];
+}
+
 /** Data of the victim in an answer, other than the ids that the request itself named. */
 function leaksIn(text: string, { examples, mark }: Column['victim'], asked: readonly string[]): string[] {
   const rest = asked.reduce((left, id) => left.replaceAll(id, ''), text);
@@ -80,7 +90,7 @@ async function check(column: Column, route: Route): Promise<string | null> {
     const hasWorked = answer.status < 300 || answer.status === 409;
     return hasWorked && isFull(route, answer, victim.mark) ? null : wrong('does not work');
   }
-  const leaks = leaksIn(answer.text, victim, ids);
+  const leaks = leaksIn(answer.text, victim, [...ids, ...categoriesShown(route, column)]);
   if (leaks.length > 0) return wrong(`shows ${leaks.join()}`);
   if (expected === 'as missing') return await differenceToMissing();
   const status = expected === 'forbidden' ? 403 : 401;

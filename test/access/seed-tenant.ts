@@ -71,7 +71,9 @@ async function seedSettings(call: Call, mark: string): Promise<TenantSettings> {
   const profile = `/api/v1/recipients/${recipient}`;
   await make('PUT', profile, { email: `${mark}@example.com`, attributes: { note: mark } });
   await make('POST', `${profile}/devices`, { token: deviceToken, platform: 'ios' });
-  await make('PUT', `${profile}/preferences`, { categories: { [category]: { enabled: true } } });
+  // A category of the tenant, and one that only this recipient has chosen: no other recipient may see it.
+  const chosen = { [category]: { enabled: true }, [`chosen-${mark}`]: { enabled: true } };
+  await make('PUT', `${profile}/preferences`, { categories: chosen });
   await make('PUT', `/api/v1/categories/${category}`, { name: `Category ${mark}` });
   const template = await make('POST', '/api/v1/templates', {
     key: `template-${mark}`,
