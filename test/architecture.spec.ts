@@ -1,7 +1,7 @@
 // Structural rules, checked by reading the sources.
 
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { basename, join, parse as parsePath, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { settingsSchema } from '#config';
@@ -29,7 +29,7 @@ function files(directory: string, ending = '.ts'): string[] {
 }
 
 const ofPackages = files('packages').filter((path) => /^packages\/[^/]+\/src\//.test(path));
-const sources = [...files('apps'), ...files('libs'), ...ofPackages];
+const sources = [...files('apps'), ...files('apps', '.tsx'), ...files('libs'), ...ofPackages];
 const product = sources.filter((path) => !path.endsWith('.spec.ts') && !path.startsWith('libs/testing/'));
 
 describe('names', () => {
@@ -38,7 +38,7 @@ describe('names', () => {
       /(^|[-.])(utils?|helpers?|common|shared|base|core|manager|generic|misc|types|interfaces|constants)([-.]|$)/;
     // The table of the common content of a bulk send.
     const allowed = ['shared-contents.store'];
-    expect(sources.map((path) => basename(path, '.ts')).filter((name) => forbidden.test(name))).toEqual(allowed);
+    expect(sources.map((path) => parsePath(path).name).filter((name) => forbidden.test(name))).toEqual(allowed);
     expect(sources.filter((path) => /[A-Z_]/.test(basename(path)))).toEqual([]);
     const classes = product.flatMap((path) =>
       [...read(path).matchAll(/(?:class|interface) (\w+)/g)].map(([, name]) => name!),

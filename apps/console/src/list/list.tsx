@@ -1,7 +1,6 @@
 import {
   ActionIcon,
   Anchor,
-  Button,
   Group,
   LoadingOverlay,
   Paper,
@@ -15,7 +14,7 @@ import { IconRefresh } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { tableFeatures, useTable } from '@tanstack/react-table';
 import { type ReactNode, useMemo } from 'react';
-import { Link, useLocation, useSearchParams } from 'react-router';
+import { Link, useSearchParams } from 'react-router';
 import type { Carillon } from '#client';
 import { useScopeOfPage } from '../api/scope';
 import { Empty } from '../page/empty';
@@ -24,6 +23,7 @@ import { Loaded } from '../page/page';
 import { wholeTime } from '../page/time';
 import { FilterBar } from './filter-bar';
 import { type Filter, filterValues } from './list-filters';
+import { Pager } from './pager';
 import { SavedFilters } from './saved-filters';
 
 const features = tableFeatures({});
@@ -208,48 +208,5 @@ function Rows<Row>({
         </Table.Tbody>
       </Table>
     </Paper>
-  );
-}
-
-/** Earlier pages are in the history of the browser; the state of each page says how many there are. */
-function Pager({ isFirst, next, rows }: { isFirst: boolean; next: string | null; rows: number }) {
-  const [parameters] = useSearchParams();
-  const { state } = useLocation() as { state: { page?: number } | null };
-  const page = state?.page ?? 1;
-  const linkWith = (cursor: string | null): string => {
-    const changed = new URLSearchParams(parameters);
-    if (cursor === null) changed.delete('cursor');
-    else changed.set('cursor', cursor);
-    return `?${changed}`;
-  };
-  if (isFirst && next === null)
-    return (
-      <Text size="xs" c="dimmed">
-        {rows === 1 ? '1 row' : `${rows} rows`}
-      </Text>
-    );
-  return (
-    <Group justify="space-between" component="nav" aria-label="Pages">
-      <Text size="xs" c="dimmed">
-        {isFirst ? 'Page 1' : page > 1 ? `Page ${page}` : 'A later page'}
-      </Text>
-      <Group gap="xs">
-        {!isFirst && (
-          <Button component={Link} to={linkWith(null)} variant="default" size="xs">
-            First page
-          </Button>
-        )}
-        {!isFirst && page > 1 && (
-          <Button variant="default" size="xs" onClick={() => history.back()}>
-            Previous
-          </Button>
-        )}
-        {next !== null && (
-          <Button component={Link} to={linkWith(next)} state={{ page: page + 1 }} variant="default" size="xs">
-            Next
-          </Button>
-        )}
-      </Group>
-    </Group>
   );
 }

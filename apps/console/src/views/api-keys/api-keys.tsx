@@ -2,17 +2,15 @@ import { Badge, Button, Code, Group, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
-import type { ApiKeysListResponse } from '#client';
 import { useAction } from '../../api/scope';
 import { type Column, List } from '../../list/list';
 import { ConfirmButton } from '../../page/confirm-button';
 import { SecretDialog } from '../../page/secret-dialog';
 import { Time } from '../../page/time';
 import { useRole } from '../../session/session';
+import type { ApiKey } from './api-key';
 import { ApiKeyForm } from './api-key-form';
 import { RotateKey } from './rotate-key';
-
-export type ApiKey = ApiKeysListResponse['data'][number];
 
 const columns: readonly Column<ApiKey>[] = [
   {

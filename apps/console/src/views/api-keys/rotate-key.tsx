@@ -3,7 +3,7 @@ import { useDisclosure } from '@mantine/hooks';
 import { useState } from 'react';
 import { useAction } from '../../api/scope';
 import { FormDialog } from '../../page/form-dialog';
-import type { ApiKey } from './api-keys';
+import type { ApiKey } from './api-key';
 
 const OVERLAPS = [
   { value: '0', label: 'it ends at once' },

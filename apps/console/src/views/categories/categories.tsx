@@ -14,7 +14,10 @@ export default function Categories() {
   return (
     <Page
       title="Categories"
-      about="Kinds of messages that recipients choose from, what applies while they have not chosen, and what limits you."
+      about={
+        'Kinds of messages that recipients choose from, what applies while they have not chosen, ' +
+        'and what limits you.'
+      }
     >
       <Tabs
         value={tab}

@@ -4,7 +4,7 @@ import type { CategoriesPutData } from '#client';
 import { useAction } from '../../api/scope';
 import { FormDialog } from '../../page/form-dialog';
 import { JsonField, parseObject, toJsonText } from '../../page/json-field';
-import { CAP_CHOICES, type Category, HOLD_CHOICES } from './category-list';
+import { CAP_CHOICES, type Category, HOLD_CHOICES } from './category';
 
 type Body = CategoriesPutData['body'];
 
@@ -75,8 +75,8 @@ export function CategoryForm({ opened, close, category }: CategoryFormProps) {
           <JsonField
             label="Digest"
             description={
-              'Collects the messages of a recipient and sends one: {"window_seconds": 3600, "template_id": "digest"}, ' +
-              'or with "at_local": "08:00". Empty: none.'
+              'Collects the messages of a recipient and sends one: {"window_seconds": 3600, "template_id": "digest"}' +
+              ', or with "at_local": "08:00". Empty: none.'
             }
             minRows={2}
             value={values.digest}

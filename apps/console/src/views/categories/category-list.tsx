@@ -2,14 +2,12 @@ import { Badge, Button, Group } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
-import type { CategoriesGetResponse } from '#client';
 import { useAction } from '../../api/scope';
 import { type Column, List } from '../../list/list';
 import { ConfirmButton } from '../../page/confirm-button';
 import { useScope } from '../../session/session';
+import { CAP_CHOICES, type Category, HOLD_CHOICES } from './category';
 import { CategoryForm } from './category-form';
-
-export type Category = CategoriesGetResponse;
 
 const columns: readonly Column<Category>[] = [
   { id: 'key', label: 'Key', cell: ({ key }) => key },
@@ -27,15 +25,6 @@ const columns: readonly Column<Category>[] = [
     cell: ({ on_cap }) => CAP_CHOICES.find((c) => c.value === on_cap)?.label ?? 'as the cap says',
   },
 ];
-
-export const HOLD_CHOICES = [
-  { value: 'hold', label: 'wait' },
-  { value: 'combine', label: 'wait, then combine' },
-  { value: 'downgrade', label: 'move to the inbox' },
-  { value: 'drop', label: 'drop' },
-];
-
-export const CAP_CHOICES = HOLD_CHOICES.filter(({ value }) => value !== 'combine');
 
 export function CategoryList() {
   const mayWrite = useScope('categories:write');

@@ -12,7 +12,7 @@ import { channelNames } from '../../words/delivery-states';
 import { failedReasons } from '../../words/failed-reasons';
 import { BulkReplay } from './bulk-replay';
 import type { DeadLetter } from './dead-letter-calls';
-import type { DeadLetterPagesProps } from './dead-letter-pages';
+import type { DeadLetterPagesProps } from './dead-letter-rights';
 import { ReasonGroups } from './reason-groups';
 
 const columns: readonly Column<DeadLetter>[] = [
@@ -61,7 +61,10 @@ export function DeadLetterList({ calls, rights }: DeadLetterPagesProps) {
   return (
     <Page
       title="Dead letters"
-      about="Deliveries that failed for good. Correct the cause, then replay them: they go back into the queue with all their retries."
+      about={
+        'Deliveries that failed for good. Correct the cause, then replay them: ' +
+        'they go back into the queue with all their retries.'
+      }
       actions={
         <Group gap="xs">
           {rights.maySeeReplays && (

@@ -16,7 +16,7 @@ import { reasonText } from '../../words/reasons';
 import { Words } from '../../words/words';
 import type { DeadLetter } from './dead-letter-calls';
 import { stateOf } from './dead-letter-list';
-import type { DeadLetterPagesProps } from './dead-letter-pages';
+import type { DeadLetterPagesProps } from './dead-letter-rights';
 
 export function DeadLetterPage({ calls, rights }: DeadLetterPagesProps) {
   const { id = '' } = useParams();

@@ -2,23 +2,10 @@ import { Route, Routes, useParams } from 'react-router';
 import { useScopeOfPage } from '../../api/scope';
 import { JobPanel } from '../../job/job-panel';
 import { Page } from '../../page/page';
-import type { DeadLetterCalls } from './dead-letter-calls';
 import { DeadLetterList } from './dead-letter-list';
 import { DeadLetterPage } from './dead-letter-page';
+import type { DeadLetterPagesProps } from './dead-letter-rights';
 import { ReplayList } from './replay-list';
-
-export interface Rights {
-  /** Replay and discard. */
-  mayWrite: boolean;
-  /** Pause and resume a replay, and set its pace. */
-  mayChangeJobs: boolean;
-  maySeeReplays: boolean;
-}
-
-export interface DeadLetterPagesProps {
-  calls: DeadLetterCalls;
-  rights: Rights;
-}
 
 /** The pages of a tenant, and with other routes those of the operator. */
 export function DeadLetterPages(props: DeadLetterPagesProps) {
@@ -41,7 +28,10 @@ function ReplayPage({ calls, rights }: DeadLetterPagesProps) {
   return (
     <Page
       title="Replay of dead letters"
-      about="A replayed delivery goes through all its steps again. What this replay has put back into the queue stays there."
+      about={
+        'A replayed delivery goes through all its steps again. ' +
+        'What this replay has put back into the queue stays there.'
+      }
       parent={parent}
     >
       <JobPanel

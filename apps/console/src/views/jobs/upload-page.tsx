@@ -17,7 +17,10 @@ export function UploadPage() {
   return (
     <Page
       title="Upload recipients"
-      about="Sends to up to a million recipients. A job sends to them in the background; it can be paused and cancelled."
+      about={
+        'Sends to up to a million recipients. ' +
+        'A job sends to them in the background; it can be paused and cancelled.'
+      }
       parent={{ title: 'Jobs', to: linkTo('/jobs') }}
     >
       <Stack maw={840}>

@@ -111,8 +111,9 @@ function FanOut({ fanOut: { total, expanded, state } }: { fanOut: NonNullable<No
     <div>
       <Text size="sm" mb={4}>
         {total === null
-          ? `${expanded.toLocaleString()} members of the topic have their deliveries; ${inWords(state)}.`
-          : `${expanded.toLocaleString()} of ${total.toLocaleString()} members have their deliveries; ${inWords(state)}.`}
+          ? `${expanded.toLocaleString()} members of the topic`
+          : `${expanded.toLocaleString()} of ${total.toLocaleString()} members`}{' '}
+        have their deliveries; {inWords(state)}.
       </Text>
       {total !== null && total > 0 && <Progress value={percent} aria-label="Members with deliveries" />}
     </div>

@@ -1,19 +1,30 @@
 import { Anchor, Code, Text } from '@mantine/core';
 import { Link } from 'react-router';
 import type { Overview } from '#client';
+import { useScopeOfPage } from '../../api/scope';
 import { StateBadge } from '../../page/state-badge';
 import { Time } from '../../page/time';
 import { channelNames } from '../../words/delivery-states';
 import { SectionTable } from './section-table';
 
-/** Provider accounts that do not work at the moment. Accounts of the platform belong to no tenant's pages. */
+/** The tenant id of the platform's own accounts: no tenant has it. */
+const PLATFORM_TENANT_ID = '00000000-0000-0000-0000-000000000000';
+
+/** Provider accounts that do not work at the moment: of tenants and of the platform. */
 export function Breakers({ breakers }: { breakers: Overview['breakers'] }) {
+  const { linkTo } = useScopeOfPage();
   const rows = breakers.map((breaker) => {
     const { account_id, tenant_id, name, provider, channel, code, detail, since } = breaker;
+    const path = `/provider-accounts/${account_id}`;
     return {
       id: `${tenant_id} ${account_id}`,
       cells: [
-        <Anchor key="name" component={Link} to={`/t/${tenant_id}/provider-accounts/${account_id}`} size="sm">
+        <Anchor
+          key="name"
+          component={Link}
+          to={tenant_id === PLATFORM_TENANT_ID ? linkTo(path) : `/t/${tenant_id}${path}`}
+          size="sm"
+        >
           {name}
         </Anchor>,
         `${provider}, ${channelNames[channel]}`,

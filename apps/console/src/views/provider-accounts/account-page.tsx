@@ -139,8 +139,8 @@ function DeleteAccount({ account: { id, name, channel } }: { account: Account })
       title={`Delete ${name}?`}
       text={
         `Deliveries that wait use the next account for ${inWords(channel)}` +
-        `${isPlatform ? '' : ', or those of the platform'}; if there is none, they fail with the reason “no provider” ` +
-        'and can be replayed. Receipts of messages that were sent through it are refused. Switch it off to keep both.'
+        `${isPlatform ? '' : ', or those of the platform'}; if there is none, they fail with the reason “no provider”` +
+        ' and can be replayed. Receipts of messages that were sent through it are refused. Switch it off to keep both.'
       }
       typed={name}
       confirm="Delete"

@@ -19,8 +19,8 @@ const STEPS: Record<string, readonly string[]> = {
   ],
   mailgun: [
     'Verify the domain.',
-    'Add webhooks with the address for receipts for delivered, permanent failure, spam complaints and opens, and copy ' +
-      'the signing key.',
+    'Add webhooks with the address for receipts for delivered, permanent failure, spam complaints and opens, and ' +
+      'copy the signing key.',
   ],
   brevo: [
     'Verify the domain. If the account restricts IP addresses, allow those of your workers.',

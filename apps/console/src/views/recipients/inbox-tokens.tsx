@@ -43,8 +43,8 @@ export function InboxTokens({ id }: { id: string }) {
         {mint.data ? (
           <Stack>
             <Text size="sm">
-              It is shown once and expires in {Math.round(mint.data.expires_in / 60)} minutes. It opens the inbox of{' '}
-              {id} and nothing else.
+              {`It is shown once and expires in ${Math.round(mint.data.expires_in / 60)} minutes. `}
+              {`It opens the inbox of ${id} and nothing else.`}
             </Text>
             <Identifier value={mint.data.token} what="token" />
           </Stack>

@@ -3,7 +3,7 @@ import { Calendar } from '@mantine/dates';
 import { useMemo, useState } from 'react';
 import { counted } from '../../job/job-progress';
 import { clockChanges, type Occurrence, occurrencesOf } from './occurrences';
-import type { Schedule } from './schedule-list';
+import type { Schedule } from './schedule';
 import { localInWords } from './schedule-times';
 
 const SHOWN_TIMES = 12;

@@ -6,7 +6,7 @@ import { useAction, useScopeOfPage } from '../../api/scope';
 import { FormDialog } from '../../page/form-dialog';
 import { JsonField, parseObject, toJsonText } from '../../page/json-field';
 import { RuleFields } from './rule-fields';
-import type { Schedule } from './schedule-list';
+import type { Schedule } from './schedule';
 import { ZONES } from './schedule-times';
 
 type Body = SchedulesCreateData['body'];

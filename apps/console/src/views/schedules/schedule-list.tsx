@@ -1,17 +1,15 @@
 import { Button } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
-import type { SchedulesGetResponse } from '#client';
 import { useScopeOfPage } from '../../api/scope';
 import { type Column, List } from '../../list/list';
 import { Page } from '../../page/page';
 import { StateBadge } from '../../page/state-badge';
 import { useScope } from '../../session/session';
 import { ruleInWords } from './recurrence';
+import type { Schedule } from './schedule';
 import { ScheduleForm } from './schedule-form';
 import { nextInWords } from './schedule-times';
-
-export type Schedule = SchedulesGetResponse;
 
 const columns: readonly Column<Schedule>[] = [
   { id: 'send', label: 'Send', cell: ({ notification }) => sendInWords(notification) },

@@ -12,8 +12,9 @@ import { StateBadge } from '../../page/state-badge';
 import { Time } from '../../page/time';
 import { useScope } from '../../session/session';
 import { ruleInWords } from './recurrence';
+import type { Schedule } from './schedule';
 import { ScheduleForm } from './schedule-form';
-import { type Schedule, sendInWords } from './schedule-list';
+import { sendInWords } from './schedule-list';
 import { localInWords, nextInWords } from './schedule-times';
 
 const MonthCalendar = lazy(() => import('./month-calendar'));

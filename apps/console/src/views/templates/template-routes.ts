@@ -9,7 +9,6 @@ import type {
   TemplatesVersionsResponse,
   TemplateVersionBody,
 } from '#client';
-import { useScopeOfPage } from '../../api/scope';
 
 /** The routes of a tenant's templates, or of the platform's, which have the same bodies and answers. */
 export interface TemplateRoutes {
@@ -44,9 +43,4 @@ export function templateRoutes(carillon: Carillon, isPlatform: boolean): Templat
     rollback: (id, version) => routes.rollback({ ...of(id), body: { version } }),
     previewDraft: (body, signal) => routes.previewDraft({ body, ...(signal && { signal }) }),
   };
-}
-
-export function useTemplateRoutes(): TemplateRoutes {
-  const { carillon, tenantId } = useScopeOfPage();
-  return templateRoutes(carillon, tenantId === null);
 }

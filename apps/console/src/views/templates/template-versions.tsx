@@ -58,7 +58,10 @@ function Versions({ template, versions }: { template: Template; versions: Templa
   return (
     <Page
       title={`Versions of ${template.key}`}
-      about={`${template.channel}, ${template.locale}. Versions never change; a delivery shows the one it was rendered with.`}
+      about={
+        `${template.channel}, ${template.locale}. Versions never change; ` +
+        'a delivery shows the one it was rendered with.'
+      }
       parent={{ title: template.key, to: linkTo(`/templates/${template.id}`) }}
     >
       <Stack>

@@ -1,6 +1,6 @@
 import type { TenantsUpdateData } from '#client';
 import { parseObject, toJsonText } from '../../page/json-field';
-import type { OneTenant } from './tenant-page';
+import type { OneTenant } from './one-tenant';
 
 type Settings = OneTenant['settings'];
 type Name = keyof Settings;

@@ -1,6 +1,5 @@
 import { Alert, Anchor, Button, Group, Stack, Tabs } from '@mantine/core';
 import { Link, useNavigate, useParams } from 'react-router';
-import type { TenantsGetResponse } from '#client';
 import { useAction, useRead, useScopeOfPage } from '../../api/scope';
 import { ConfirmButton } from '../../page/confirm-button';
 import { Fields } from '../../page/fields';
@@ -11,9 +10,8 @@ import { Time } from '../../page/time';
 import { useRole } from '../../session/session';
 import { ApiKeys } from '../api-keys/api-keys';
 import { QuotaBars } from '../categories/quota-use';
+import type { OneTenant } from './one-tenant';
 import { TenantSettings } from './tenant-settings';
-
-export type OneTenant = TenantsGetResponse;
 
 export function TenantPage() {
   const { id = '', tab = 'overview' } = useParams();
@@ -72,7 +70,10 @@ function Actions({ tenant, mayWrite }: { tenant: OneTenant; mayWrite: boolean })
         <ConfirmButton
           color="red.9"
           title={`Suspend ${tenant.name}?`}
-          text="Its keys are refused within five seconds, and its waiting deliveries are suppressed when they are due. Those are not sent after it is active again."
+          text={
+            'Its keys are refused within five seconds, and its waiting deliveries are suppressed when they are due. ' +
+            'Those are not sent after it is active again.'
+          }
           confirm="Suspend the tenant"
           typed={tenant.name}
           run={() => setStatus.mutateAsync('suspended')}

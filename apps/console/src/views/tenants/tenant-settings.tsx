@@ -14,8 +14,8 @@ import { useState } from 'react';
 import { failureOf } from '../../api/failures';
 import { useAction } from '../../api/scope';
 import { useRole } from '../../session/session';
+import type { OneTenant } from './one-tenant';
 import { changedSettings, type FieldValue, fieldValues, type SettingField, settingGroups } from './settings-values';
-import type { OneTenant } from './tenant-page';
 
 /** An empty field is the default of the platform. Only what is changed is sent. */
 export function TenantSettings({ tenant }: { tenant: OneTenant }) {

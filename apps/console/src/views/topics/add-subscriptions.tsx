@@ -36,8 +36,10 @@ export function AddSubscriptions({ topic, opened, close }: AddSubscriptionsProps
       }
       return { subscribed, already };
     },
-    done: ({ subscribed, already }) =>
-      `${counted(subscribed, 'recipient')} subscribed${already ? `, ${already.toLocaleString('en')} already were` : ''}`,
+    done: ({ subscribed, already }) => {
+      const others = already ? `, ${already.toLocaleString('en')} already were` : '';
+      return `${counted(subscribed, 'recipient')} subscribed${others}`;
+    },
     changes: ['topics', 'subscriptions'],
     onDone: () => setText(''),
     quiet: true,

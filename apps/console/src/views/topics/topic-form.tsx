@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react';
 import { useNavigate } from 'react-router';
 import { useAction, useScopeOfPage } from '../../api/scope';
 import { FormDialog } from '../../page/form-dialog';
-import type { Topic } from './topic-list';
+import type { Topic } from './topic';
 
 interface TopicFormProps {
   opened: boolean;

@@ -1,15 +1,13 @@
 import { Button } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
-import type { TopicsGetResponse } from '#client';
 import { useScopeOfPage } from '../../api/scope';
 import { type Column, List } from '../../list/list';
 import { Page } from '../../page/page';
 import { Time } from '../../page/time';
 import { useScope } from '../../session/session';
+import type { Topic } from './topic';
 import { TopicForm } from './topic-form';
-
-export type Topic = TopicsGetResponse;
 
 const columns: readonly Column<Topic>[] = [
   { id: 'key', label: 'Key', cell: ({ key }) => key },

@@ -11,8 +11,8 @@ import { Loaded, Page } from '../../page/page';
 import { Time } from '../../page/time';
 import { useScope } from '../../session/session';
 import { Subscriptions } from './subscriptions';
+import type { Topic } from './topic';
 import { TopicForm } from './topic-form';
-import type { Topic } from './topic-list';
 
 export function TopicPage() {
   const { key = '' } = useParams();

@@ -7,8 +7,8 @@ import { useAction, useScopeOfPage } from '../../api/scope';
 import { ConfirmButton } from '../../page/confirm-button';
 import { SecretDialog } from '../../page/secret-dialog';
 import { wholeTime } from '../../page/time';
+import type { Endpoint } from './endpoint';
 import { EndpointForm } from './endpoint-form';
-import type { Endpoint } from './endpoint-list';
 
 export function EndpointActions({ endpoint }: { endpoint: Endpoint }) {
   const { id, enabled } = endpoint;

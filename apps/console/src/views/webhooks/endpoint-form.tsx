@@ -1,7 +1,7 @@
 import { Checkbox, SimpleGrid, Switch, Textarea, TextInput } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { FormDialog } from '../../page/form-dialog';
-import type { Endpoint } from './endpoint-list';
+import type { Endpoint } from './endpoint';
 import { type EventType, eventTypes } from './webhook-events';
 
 interface Values {

@@ -1,6 +1,6 @@
 import { Badge, Group, Text } from '@mantine/core';
 import { Time } from '../../page/time';
-import type { Endpoint } from './endpoint-list';
+import type { Endpoint } from './endpoint';
 
 const DISABLED = {
   gone: 'it answered 410 Gone',

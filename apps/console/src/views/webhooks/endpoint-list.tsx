@@ -2,17 +2,15 @@ import { Button } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
-import type { WebhooksGetResponse } from '#client';
 import { useAction, useScopeOfPage } from '../../api/scope';
 import { type Column, List } from '../../list/list';
 import { Page } from '../../page/page';
 import { SecretDialog } from '../../page/secret-dialog';
 import { Time } from '../../page/time';
 import { useScope } from '../../session/session';
+import type { Endpoint } from './endpoint';
 import { EndpointForm } from './endpoint-form';
 import { EndpointHealth } from './endpoint-health';
-
-export type Endpoint = WebhooksGetResponse;
 
 const columns: readonly Column<Endpoint>[] = [
   { id: 'url', label: 'URL', cell: ({ url }) => url },

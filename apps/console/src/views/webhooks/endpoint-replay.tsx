@@ -4,7 +4,7 @@ import { failureOf } from '../../api/failures';
 import { useAction } from '../../api/scope';
 import { counted } from '../../job/job-progress';
 import { instant, localTime } from '../../list/list-filters';
-import type { Endpoint } from './endpoint-list';
+import type { Endpoint } from './endpoint';
 
 const DAY_MS = 86_400_000;
 /** Events are kept for a week. */

@@ -8,7 +8,7 @@ import { Loaded } from '../../page/page';
 import { inWords } from '../../page/state-badge';
 import { Time } from '../../page/time';
 import { useScope } from '../../session/session';
-import type { Endpoint } from './endpoint-list';
+import type { Endpoint } from './endpoint';
 
 const LIVE_MS = 700;
 

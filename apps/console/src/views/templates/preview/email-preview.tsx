@@ -72,5 +72,6 @@ export function EmailPreview({ message }: { message: Record<string, unknown> }) 
 /** The scheme of a mail program: the colours of a mail that sets none. */
 function documentOf(html: string, scheme: string): string {
   const colours = scheme === 'dark' ? 'background:#1a1a1a;color:#e8e8e8' : 'background:#fff;color:#111';
-  return `<!doctype html><meta name="color-scheme" content="${scheme}"><style>:root{color-scheme:${scheme};${colours}}</style>${html}`;
+  const style = `<style>:root{color-scheme:${scheme};${colours}}</style>`;
+  return `<!doctype html><meta name="color-scheme" content="${scheme}">${style}${html}`;
 }

@@ -16,8 +16,9 @@ export function SmsPreview({ preview: { message, sms } }: { preview: DraftPrevie
       </Paper>
       {sms && (
         <Text size="sm" role="status">
-          <b>{sms.segments === 1 ? '1 segment' : `${sms.segments} segments`}</b>, {ENCODING[sms.encoding]}, {sms.units}{' '}
-          of {sms.segments * SEGMENT[sms.encoding][sms.segments === 1 ? 0 : 1]} characters
+          <b>{sms.segments === 1 ? '1 segment' : `${sms.segments} segments`}</b>
+          {`, ${ENCODING[sms.encoding]}, ${sms.units} of `}
+          {sms.segments * SEGMENT[sms.encoding][sms.segments === 1 ? 0 : 1]} characters
           {sms.encoding === 'ucs2' && '. A character outside the GSM alphabet makes each segment shorter'}
         </Text>
       )}

@@ -1,0 +1,3 @@
+import type { ApiKeysListResponse } from '#client';
+
+export type ApiKey = ApiKeysListResponse['data'][number];

@@ -1,0 +1,3 @@
+import type { SchedulesGetResponse } from '#client';
+
+export type Schedule = SchedulesGetResponse;

@@ -1,0 +1,3 @@
+import type { TenantsGetResponse } from '#client';
+
+export type OneTenant = TenantsGetResponse;

@@ -1,0 +1,3 @@
+import type { TopicsGetResponse } from '#client';
+
+export type Topic = TopicsGetResponse;

@@ -1,0 +1,3 @@
+import type { WebhooksGetResponse } from '#client';
+
+export type Endpoint = WebhooksGetResponse;
