@@ -86,4 +86,26 @@ describe('the overview of the operator', { timeout: 60_000 }, () => {
     await page.getByRole('link', { name: /^Dead letters: [1-9]/ }).click();
     await page.getByRole('heading', { level: 1, name: 'Dead letters' }).waitFor();
   });
+
+  it("leads from an account that does not work to its page: among the platform's own, or of its tenant", async () => {
+    const { environment } = story;
+    const tenant = await environment.tenant();
+    // Not used, so that the sandbox sends.
+    const account = { provider: 'sandbox', channel: 'email', credentials: {}, enabled: false };
+    await environment.operator('POST', '/internal/provider-accounts', { ...account, name: 'Of the platform' });
+    await tenant.call('POST', '/api/v1/provider-accounts', { ...account, name: 'Of a tenant' });
+    await environment.sql.query(
+      `insert into provider_account_health (tenant_id, account_id, breaker)
+       select tenant_id, id, 'open' from provider_accounts where name in ('Of the platform', 'Of a tenant')`,
+    );
+    const page = await story.signIn(environment.config.adminToken, '/platform/overview');
+    const failing = section(page, 'Provider accounts that do not work');
+    await failing.getByRole('link', { name: 'Of the platform' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Of the platform' }).waitFor();
+    expect(new URL(page.url()).pathname).toMatch(/^\/console\/platform\/provider-accounts\//);
+    await page.goBack();
+    await failing.getByRole('link', { name: 'Of a tenant' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Of a tenant' }).waitFor();
+    expect(new URL(page.url()).pathname).toMatch(`/console/t/${tenant.id}/provider-accounts/`);
+  });
 });
