@@ -2,7 +2,7 @@ import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type { Config } from '#config';
-import { type AuditNote, ConsoleSessionsStore, type KnownKey, type KnownSession, type NewSession } from '#database';
+import { type AuditNote, ConsoleSessionsStore, type KnownSession, type NewSession } from '#database';
 import { DomainError } from '#domain';
 import { RequestLimit } from '#rate-limit';
 import type { RealtimeBus } from '#realtime';
