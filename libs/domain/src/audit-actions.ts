@@ -36,6 +36,8 @@ export const auditActions = {
   'template.created': 'A template was created, by a tenant or on the platform.',
   'template.changed': 'A new version of a template was created.',
   'template.removed': 'A template was deleted.',
+  'tenant_data.changed':
+    "An operator in the console requested another change of a tenant's data or a send. The fields have its route.",
 } as const satisfies Readonly<Record<string, string>>;
 
 export type AuditAction = keyof typeof auditActions;

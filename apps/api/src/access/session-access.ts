@@ -1,10 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import { AuditStore } from '#database';
 import { DomainError, hasRole, isId, notFound, PLATFORM_TENANT_ID, type Role, roleFor, scopesOf } from '#domain';
 import { isOnOperatorListener } from '../http/http-listeners.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
+import { routeConfigOf } from '../http/route-config.js';
 import type { Caller, CarillonRequest } from './access.js';
 import type { ConsoleSession } from './console-session.js';
-import { ConsoleSessions } from './console-sessions.js';
+import { actorOf, ConsoleSessions } from './console-sessions.js';
 import { KnownTenants } from './known-tenants.js';
 import { OperatorAccess } from './operator-access.js';
 import { isFromConsole } from './session-cookie.js';
@@ -16,6 +18,7 @@ export class SessionAccess {
     private readonly sessions: ConsoleSessions,
     private readonly operators: OperatorAccess,
     private readonly tenants: KnownTenants,
+    private readonly audit: AuditStore,
   ) {}
 
   /** Whether the session decides, and not an API key. The operator's listener takes no API keys. */
@@ -60,7 +63,28 @@ export class SessionAccess {
       );
     if (tenant.status === 'suspended' && !scope.endsWith(':read'))
       throw new DomainError('forbidden', 'This tenant is suspended, so it can only be read.');
+    if (request.method !== 'GET' && !scope.endsWith(':read')) await this.record(request, session, tenant.id);
     return { tenantId: tenant.id, settings: tenant.settings, scopes };
+  }
+
+  /**
+   * Writes the entry of a change that has no action of its own, before the change. Paths and bodies have personal data,
+   * so the entry has the route and the id only, and a recipient as a hash.
+   */
+  private async record(request: CarillonRequest, { known }: ConsoleSession, tenantId: string): Promise<void> {
+    const { audited, access } = routeConfigOf(request);
+    if (audited) return;
+    const { method, ip, routeOptions, params, headers } = request;
+    const action = 'tenant_data.changed';
+    const note = { action, actor: actorOf(known), sourceAddress: ip, requestId: String(request.id) } as const;
+    const route = routeOptions.url ?? '';
+    const { id, key, recipient_id: subscriber } = params as Record<string, string | undefined>;
+    const named = access?.kind === 'recipient' ? String(headers['x-recipient-id'] ?? '') : subscriber;
+    const recipientId = route.startsWith('/api/v1/recipients/') ? id : named;
+    // The path has not been checked yet.
+    const subject = [id, key].find((text) => text !== undefined && /^[\w.:-]{1,255}$/.test(text));
+    const change = { tenantId, subject: subject ?? tenantId, after: { method, route } };
+    await this.audit.write(note, change, recipientId);
   }
 
   private roleOf({ known }: ConsoleSession): Role {

@@ -1,6 +1,7 @@
 import { lowestId } from '#domain';
 import type { Database } from '../../database.js';
 import { afterIdCursor, type Page, type PageRequest, toPage } from '../../page.js';
+import { type AuditedChange, type AuditNote, auditStatement, recipientSubject } from './audit-entry.js';
 
 export interface AuditEntry {
   id: string;
@@ -30,9 +31,16 @@ const CHUNK = 1_000;
 /** Ids have the clock of the API, `created_at` that of the database. They differ by less. */
 const MAX_SKEW_MS = 3_600_000;
 
-/** Reads the audit log, for the operator. */
+/** Reads the audit log, for the operator, and writes the entries that no other store writes. */
 export class AuditStore {
   constructor(private readonly database: Database) {}
+
+  /** An entry on its own, about the recipient if there is one. */
+  async write(note: AuditNote, change: AuditedChange, recipientId: string | undefined): Promise<void> {
+    const { tenantId } = change;
+    const subject = recipientId === undefined ? change.subject : recipientSubject(tenantId, recipientId);
+    await this.database.queryForTenant(tenantId, auditStatement(note, { ...change, subject }));
+  }
 
   /** Newest first. Indexes, read backwards: audit_log_id_idx, or that of the tenant, the action or the actor. */
   async list(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEntry>> {
