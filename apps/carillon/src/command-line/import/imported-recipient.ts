@@ -72,6 +72,8 @@ export function idOf(row: Record<string, unknown>, name: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the API refuses them
   if (id.length > 255 || /[\u0000-\u001f\u007f-\u009f]/.test(id))
     throw new RowFault(`${name} must be 1 to 255 printable characters`);
+  // In the path of a request they would name another route.
+  if (id === '.' || id === '..') throw new RowFault(`${name} must not be ${id}`);
   return id;
 }
 
@@ -94,7 +96,7 @@ const CHANNELS: Record<string, ChannelId> = {
 export function channelsOf(value: unknown, notImported: string[]): Partial<Record<ChannelId, boolean>> {
   const channels: Partial<Record<ChannelId, boolean>> = {};
   for (const [name, choice] of Object.entries(isObject(value) ? value : {})) {
-    const channel = CHANNELS[name];
+    const channel = Object.hasOwn(CHANNELS, name) ? CHANNELS[name] : undefined;
     if (channel && typeof choice === 'boolean') channels[channel] = choice;
     else if (choice !== null) notImported.push(`preference for ${channel ? `${name} with conditions` : name}`);
   }

@@ -54,7 +54,8 @@ function devicesOf(value: unknown, platform: Device['platform'] | undefined, not
     const provider = String(channel['providerId']);
     const credentials = isObject(channel['credentials']) ? channel['credentials'] : {};
     const tokens = Array.isArray(credentials['deviceTokens']) ? credentials['deviceTokens'] : [];
-    const known = provider === 'fcm' ? (platform ?? PLATFORMS[provider]) : PLATFORMS[provider];
+    const own = Object.hasOwn(PLATFORMS, provider) ? PLATFORMS[provider] : undefined;
+    const known = provider === 'fcm' ? (platform ?? own) : own;
     if (known) for (const token of tokens) devices.push({ token: String(token), platform: known });
     if (!known || tokens.length === 0) notImported.push(`credentials of ${provider}`);
   }

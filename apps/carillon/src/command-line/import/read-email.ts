@@ -26,7 +26,7 @@ export async function readEmail(path: string, folder: string, defaultLocale: str
   const source = sourceOf(path, folder);
   refuseLiquid(source);
   const html = extname(path) === '.mjml' ? await compiled(source, path, folder) : source;
-  const title = /<title[^>]*>([\s\S]*?)<\/title>/i.exec(html)?.[1] ?? '';
+  const title = /<title(?:\s[^>]{0,500})?>([\s\S]{0,2000}?)<\/title>/i.exec(html)?.[1] ?? '';
   const subject = convert(title, { wordwrap: false }).replaceAll(/\s+/g, ' ').trim();
   if (subject === '') throw new FileFault('has no <title> (MJML: <mj-title>), which becomes the subject');
   return { key, locale, subject, html };
@@ -55,8 +55,11 @@ function sourceOf(path: string, folder: string): string {
   }
 }
 
-/** Tags of Liquid, and its filters. A block of Handlebars may have a pipe: `{{#each items as |item|}}`. */
-const LIQUID = /\{%[\s\S]*?%\}|\{\{(?!\{?[~#])[^{}]*\|[^{}]*\}\}/;
+/**
+ * Tags of Liquid, and its filters. A block of Handlebars may have a pipe: `{{#each items as |item|}}`. Without the
+ * limits, a file of brackets would take minutes.
+ */
+const LIQUID = /\{%[\s\S]{0,300}?%\}|\{\{(?!\{?[~#])[^{}|]{0,1000}\|[^{}]{0,1000}\}\}/;
 
 function refuseLiquid(source: string): void {
   const found = LIQUID.exec(source);
@@ -69,8 +72,13 @@ type Mjml = (
   options: object,
 ) => Promise<{ html: string; errors: { line: number; message: string; tagName: string }[] }>;
 
-/** Loaded for this only: it takes a third of a second, and the image does not have its 34 MB. */
+/**
+ * Loaded for this only: it takes a third of a second, and the image does not have its 34 MB. When it is loaded, it runs
+ * the code that a .mjmlconfig in the working directory names, which may be a folder with files of others.
+ */
 async function loadMjml(): Promise<Mjml> {
+  const directory = process.cwd();
+  process.chdir(import.meta.dirname);
   try {
     // @ts-expect-error: has no types
     return ((await import('mjml')) as { default: Mjml }).default;
@@ -78,6 +86,8 @@ async function loadMjml(): Promise<Mjml> {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
     const how = 'MJML is not installed here: run the command in a clone after `npm ci`, or `npm install mjml@5`.';
     throw new CommandError(how, exitCodes.failed, { code: 'mjml_missing' });
+  } finally {
+    process.chdir(directory);
   }
 }
 
@@ -121,7 +131,7 @@ function checkExpressions(source: string, html: string): void {
   }
 }
 
-const EXPRESSION = /\{\{\{?[\s\S]*?\}?\}\}/g;
+const EXPRESSION = /\{\{\{?[\s\S]{0,2000}?\}?\}\}/g;
 
 function countOf(text: string): Map<string, number> {
   const counts = new Map<string, number>();
