@@ -1,5 +1,7 @@
 // Sign-in of operators with OpenID Connect, against a real provider.
 
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SecretBox } from '#database';
 import { PLATFORM_TENANT_ID } from '#domain';
@@ -237,6 +239,26 @@ describe('an issuer that is away', () => {
       expect([failed[0], failed.at(-1)]).toEqual([401, 429]);
     } finally {
       await own.stop();
+    }
+  });
+
+  it('gets one request for all sign-ins that begin at the same time', async () => {
+    let asked = 0;
+    const slow = createServer((_request, response) => {
+      asked += 1;
+      setTimeout(() => response.writeHead(503).end(), 1_000);
+    });
+    await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve));
+    const { port } = slow.address() as AddressInfo;
+    const OIDC_ISSUER = `http://127.0.0.1:${port}`;
+    const own = await startTestEnvironment({ worker: false, environment: { ...settings, OIDC_ISSUER } });
+    try {
+      const begun = Array.from({ length: 20 }, () => new Browser().get(`${own.url}/console/oidc/start`));
+      expect((await Promise.all(begun)).map(({ status }) => status)).toEqual(begun.map(() => 503));
+      expect(asked).toBe(1);
+    } finally {
+      await own.stop();
+      slow.close();
     }
   });
 

@@ -33,6 +33,8 @@ export type Claims = Readonly<Record<string, unknown>> & { readonly sub: string 
 @Injectable()
 export class OidcProvider {
   private known: { configuration: Configuration; readAt: number } | undefined;
+  /** Anyone may begin sign-ins; those at the same time share one request to the issuer. */
+  private reading: Promise<Configuration> | undefined;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -86,6 +88,13 @@ export class OidcProvider {
 
   private async configuration(): Promise<Configuration> {
     if (this.known && performance.now() - this.known.readAt < KNOWN_MS) return this.known.configuration;
+    this.reading ??= this.read().finally(() => {
+      this.reading = undefined;
+    });
+    return await this.reading;
+  }
+
+  private async read(): Promise<Configuration> {
     const { issuer, clientId, clientSecret } = this.settings;
     const isInsecure = issuer.startsWith('http:');
     try {
