@@ -242,16 +242,20 @@ interface Route {
 
 /** The routes that must write to the audit log: those of the operator that change something, and those that say so. */
 function auditedRoutes(): Route[] {
-  return Object.entries<Record<string, Json>>(document.paths)
-    .flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, operation]) => ({
-        method: method.toUpperCase(),
-        name: `${method.toUpperCase()} ${path}`,
-        action: operation['x-audit-action'] as string | undefined,
-        isOperator: (operation.security ?? []).some((rule: object) => 'operator' in rule),
-      })),
-    )
-    .filter(({ method, action, isOperator }) => method !== 'GET' && (isOperator || action !== undefined));
+  return (
+    Object.entries<Record<string, Json>>(document.paths)
+      .flatMap(([path, methods]) =>
+        Object.entries(methods).map(([method, operation]) => ({
+          method: method.toUpperCase(),
+          name: `${method.toUpperCase()} ${path}`,
+          action: operation['x-audit-action'] as string | undefined,
+          isOperator: (operation.security ?? []).some((rule: object) => 'operator' in rule),
+        })),
+      )
+      .filter(({ method, action, isOperator }) => method !== 'GET' && (isOperator || action !== undefined))
+      // They store nothing.
+      .filter(({ name }) => !/^POST \/internal\/(templates\/preview|provider-accounts\/\{id\}\/verify)$/.test(name))
+  );
 }
 
 async function call(
