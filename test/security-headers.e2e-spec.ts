@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signUnsubscription } from '#domain';
 import { freePort } from '../services/programs.ts';
+import { signIn } from './console/sign-in.ts';
 import { startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const ORIGIN = 'https://app.example.com';
@@ -64,6 +65,31 @@ describe('every answer says how a browser may use it', () => {
     ];
     expect(answers.map(({ status }) => status)).toEqual([200, 400, 422, 415]);
     for (const { headers } of answers) expectSafe(headers, 'notifications');
+  });
+
+  it('reads of a tenant and of the operator stay in no cache: what they show depends on the credentials', async () => {
+    const read = async (path: string, headers: Record<string, string>) => {
+      const answer = await app.call('GET', path, { headers });
+      return [path, answer.status, answer.headers.get('cache-control')];
+    };
+    const key = { 'X-API-Key': tenant.apiKey };
+    const session = await signIn(app.url, { operator_token: app.config.adminToken });
+    const own = { Cookie: session.cookie, 'X-Carillon-Console': '1', 'X-Carillon-Tenant': tenant.id };
+    expect([
+      await read('/api/v1/notifications', key),
+      await read('/api/v1/notifications', own),
+      await read('/api/v1/templates/missing', key),
+      await read('/api/v1/inbox', { ...key, 'X-Recipient-ID': 'ann' }),
+      await read('/internal/tenants', { 'X-Admin-Token': app.config.adminToken }),
+      await read('/internal/tenants', {}),
+    ]).toEqual([
+      ['/api/v1/notifications', 200, 'no-store'],
+      ['/api/v1/notifications', 200, 'no-store'],
+      ['/api/v1/templates/missing', 404, 'no-store'],
+      ['/api/v1/inbox', 200, 'no-store'],
+      ['/internal/tenants', 200, 'no-store'],
+      ['/internal/tenants', 401, 'no-store'],
+    ]);
   });
 
   it('the unsubscribe pages allow their own form only', async () => {

@@ -87,6 +87,8 @@ export function prepareServer(app: NestFastifyApplication, { config, logger, aut
   // Authorizes and checks Content-Length from the headers, so a rejected request never causes body parsing.
   fastify.addHook('onRequest', async (request, reply) => {
     const { access } = routeConfigOf(request);
+    // The same address shows another tenant with another key, cookie or X-Carillon-Tenant. Only a GET can be cached.
+    if (request.method === 'GET' && isOfCaller(access)) reply.header('Cache-Control', 'no-store');
     if (access) await authorize.run(request, reply, access);
     checkMediaType(request);
     checkLength(request);
@@ -97,6 +99,10 @@ export function prepareServer(app: NestFastifyApplication, { config, logger, aut
     done();
   });
   serveDocumentation(app, fastify);
+}
+
+function isOfCaller(access: Access | undefined): boolean {
+  return access?.kind === 'tenant' || access?.kind === 'recipient' || access?.kind === 'operator';
 }
 
 /**
