@@ -13,6 +13,8 @@ export default defineConfig({
   build: {
     outDir: '../../dist/apps/console',
     emptyOutDir: true,
+    // For the test of what a browser loads.
+    manifest: true,
     target: 'es2023',
     // Files inside CSS or HTML would need `data:` in the Content-Security-Policy.
     assetsInlineLimit: 0,
