@@ -1,3 +1,4 @@
+import '@mantine/dates/styles.css';
 import { Alert, Grid, Indicator, List, Paper, Stack, Text } from '@mantine/core';
 import { Calendar } from '@mantine/dates';
 import { useMemo, useState } from 'react';
