@@ -147,6 +147,19 @@ function isEmpty(body: unknown): boolean {
   return Object.values(body).every(isEmpty);
 }
 
+/** The vendors that Carillon knows, and the key of the request itself. */
+const OF_NO_SET = ['/api/v1/providers', '/api/v1/api-key'];
+
+/** The part of an answer that may hold data of a set. */
+function ofSet(path: string, body: Json): unknown {
+  // The time until which all sets are counted.
+  if (path === '/api/v1/statistics') return body.data;
+  // Every set has the category `default`.
+  if (path === '/api/v1/preferences/effective')
+    return { ...body, categories: body.categories.filter(({ key }: Json) => key !== 'default') };
+  return body;
+}
+
 describe.each(['test', 'live'] as const)('a %s key', (actor) => {
   const names = actor === 'test' ? (['live', 'test'] as const) : (['test', 'live'] as const);
   let victim: Tenant;
@@ -165,8 +178,8 @@ describe.each(['test', 'live'] as const)('a %s key', (actor) => {
     let lists = 0;
     for (const { path } of (await routes()).filter((route) => route.method === 'GET' && !route.path.includes('{'))) {
       const { status, body } = await other.call('GET', path, undefined, PERSON);
-      if (path === '/api/v1/providers') continue;
-      if (status !== 200 || !isEmpty(body)) leaks.push(`${path}: ${status} ${JSON.stringify(body)}`);
+      if (OF_NO_SET.includes(path)) continue;
+      if (status !== 200 || !isEmpty(ofSet(path, body))) leaks.push(`${path}: ${status} ${JSON.stringify(body)}`);
       lists += 1;
     }
     expect(leaks).toEqual([]);
