@@ -139,6 +139,7 @@ describe('a delivery', { timeout: 60_000 }, () => {
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel the notification' }).click();
     await page.getByText('What had not been sent is cancelled').waitFor();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
     await page.getByRole('button', { name: 'Cancel' }).waitFor({ state: 'detached' });
     expect((await tenant.delivery(sent.deliveries[0].id)).state).toBe('cancelled');
   });

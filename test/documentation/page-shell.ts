@@ -55,6 +55,7 @@ export async function startReaders(): Promise<Readers> {
       const script = scriptOf(page, listed, startsOwn ? ownPort : port);
       const variables: Record<string, string> = { ...more, MASTER_KEY: secrets['masterKey']! };
       variables['ADMIN_TOKEN'] = secrets['adminToken']!;
+      variables['OIDC_CLIENT_SECRET'] = 'given by the provider';
       if (!startsOwn) {
         const pageHome = join(place, '.carillon');
         mkdirSync(pageHome);
