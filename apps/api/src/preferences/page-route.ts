@@ -8,7 +8,8 @@ import { routeConfig } from '../http/route-config.js';
 
 export const HTML = 'text/html; charset=utf-8';
 
-export const linkTokenParam = z.object({ token: z.string().min(1).max(4_096) });
+/** Tokens are ASCII. Node refuses a longer address than 16 KB before a route is known. */
+export const linkTokenParam = z.object({ token: z.string().min(1).max(4_096).meta({ pattern: '^[!-~]+$' }) });
 
 /** No scripts. Its forms may be sent to this origin only. */
 export const RecipientPagePolicy = routeConfig({
