@@ -1,27 +1,9 @@
 import { createContext, useContext } from 'react';
+import type { ConsoleSession, NoConsoleSession } from '#client';
 
-/** Who is signed in: the answer of `GET /console/session`. */
-export interface Session {
-  signed_in: true;
-  kind: 'api_key' | 'operator_token' | 'oidc';
-  /** Of the API key, or of the person. */
-  name: string;
-  /** Null for the session of a tenant's key. */
-  role: 'viewer' | 'operator' | 'admin' | null;
-  /** Null for an operator, who sees all tenants. */
-  tenant: { id: string; name: string; mode: 'live' | 'test' } | null;
-  /** Of the API key; for an operator, in each tenant. */
-  scopes: string[];
-  expires_at: string;
-}
-
-export interface SignedOut {
-  signed_in: false;
-  /** The name on the button, if an OIDC provider is configured. */
-  oidc: { name: string } | null;
-  /** Operators may sign in at this address. */
-  operator: boolean;
-}
+/** Who is signed in: the answer of `GET /console/session`. For an operator, `scopes` hold in each tenant. */
+export type Session = ConsoleSession;
+export type SignedOut = NoConsoleSession;
 
 export interface SessionActions {
   signIn(credentials: { api_key: string } | { operator_token: string }): Promise<void>;
