@@ -38,6 +38,8 @@ export function sendProblem(reply: FastifyReply, request: Pick<CarillonRequest, 
   if (error.retryAfterSeconds !== undefined) reply.header('Retry-After', String(Math.ceil(error.retryAfterSeconds)));
   void reply
     .status(error.status)
+    // RFC 9111 allows caches to keep a 404 or 410 that says nothing.
+    .header('Cache-Control', 'no-store')
     .type('application/problem+json')
     .send(problemOf(error, String(request.id)));
 }
