@@ -71,7 +71,6 @@ it(
     await story.inspect(page, 'job');
     await page.getByRole('link', { name: 'Jobs' }).first().click();
     await page.getByRole('link', { name: 'Upload', exact: true }).waitFor();
-    await story.inspect(page, 'jobs');
   },
   TIMEOUT_MS,
 );
@@ -87,7 +86,6 @@ it(
     await page.getByText('ann@example.com gets nothing more').waitFor();
     await page.getByLabel('Address', { exact: true }).fill('ann@example.com');
     await page.getByRole('table').getByText('Added by hand').waitFor();
-    await story.inspect(page, 'suppressions');
     await page.getByRole('button', { name: 'Remove', exact: true }).click();
     await page.getByText('Somebody has added it by hand').waitFor();
     await story.axe(page);
@@ -110,7 +108,6 @@ it(
     await story.axe(page);
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText('The category Security is saved').waitFor();
-    await story.inspect(page, 'categories');
     await page.getByRole('tab', { name: 'Preference rules' }).click();
     const chat = page.getByRole('radiogroup', { name: 'Enforced: all categories, Chat' });
     await chat.getByText('off').click();

@@ -13,8 +13,12 @@ import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { startTestEnvironment, type TestEnvironment, type TestEnvironmentOptions } from '../test-environment.js';
-import { checkAxe, checkPhone, launchChromium, SIZES, useColours } from './page-checks.js';
+import { launchChromium } from './chromium.js';
+import { checkAxe, checkPhone, SIZES, useColours } from './page-checks.js';
+import { seedConsole } from './seed-console.ts';
 
+/** `npm run console-stories`: deliveries of another tenant in the database of each test file. */
+const OTHER_DELIVERIES = Number(process.env.CONSOLE_DELIVERIES ?? 0);
 const IMAGES = join(import.meta.dirname, '../../docs/console');
 
 type Size = keyof typeof SIZES;
@@ -24,8 +28,12 @@ export function startStories(options: TestEnvironmentOptions = {}): Stories {
   const stories = new Stories();
   beforeAll(async () => {
     stories.environment = await startTestEnvironment(options);
+    if (OTHER_DELIVERIES > 0) {
+      const { databaseUrl, tenant } = stories.environment;
+      await seedConsole({ databaseUrl, tenantId: (await tenant()).id, deliveries: OTHER_DELIVERIES });
+    }
     stories.browser = await launchChromium();
-  }, 120_000);
+  }, 600_000);
   afterEach(async ({ task }) => await stories.endOfTest(task.result?.state === 'fail'));
   afterAll(async () => {
     await stories.browser?.close();
@@ -137,9 +145,11 @@ class Stories {
     // Moves the pointer and the focus away, and waits for charts and editors to draw themselves.
     await page.mouse.move(0, 0);
     await page.waitForTimeout(500);
+    await showMessages(page, false);
     const debug = await page.context().newCDPSession(page);
     const { data } = (await debug.send('Page.captureScreenshot', { format: 'webp', quality: 75 })) as { data: string };
     await debug.detach();
+    await showMessages(page, true);
     await mkdir(IMAGES, { recursive: true });
     await writeFile(join(IMAGES, `${name}-${size}.webp`), Buffer.from(data, 'base64'));
   }
@@ -157,4 +167,10 @@ class Stories {
 async function describePage(page: Page): Promise<void> {
   const text = await page.locator('body').innerText({ timeout: 1_000 }).catch(String);
   console.log(`The page ${page.url()} showed:\n${text.slice(0, 2_000)}`);
+}
+
+/** A message such as "The profile is saved" would cover a part of the page in a screenshot. */
+async function showMessages(page: Page, shown: boolean): Promise<void> {
+  await page.evaluate(`document.querySelectorAll('.mantine-Notifications-root')
+    .forEach((messages) => { messages.style.visibility = '${shown ? '' : 'hidden'}'; })`);
 }

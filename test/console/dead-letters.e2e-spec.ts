@@ -31,7 +31,6 @@ it(
     const page = await story.signIn(tenant.apiKey, '/dead-letters');
     await page.getByRole('button', { name: '4 Rejected' }).click();
     await page.getByRole('link', { name: 'ann' }).waitFor();
-    await story.inspect(page, 'dead-letters');
 
     await page.getByRole('link', { name: 'ann' }).click();
     await page.getByText('Simulated: the content is refused').waitFor();
@@ -78,7 +77,6 @@ it(
     const path = `/platform/dead-letters?tenant_id=${tenant.id}`;
     const page = await story.signIn(story.environment.config.adminToken, path);
     await page.getByRole('button', { name: '5 Rejected' }).waitFor();
-    await story.inspect(page, 'platform-dead-letters');
     await page.getByRole('button', { name: 'Replay all…' }).click();
     await page.getByText('Dry run: 5 match').waitFor();
     await page.getByLabel('Items a second').fill('0.5');

@@ -38,7 +38,6 @@ describe('why did user-17 not get the invoice?', { timeout: 60_000 }, () => {
     await page.keyboard.press('Enter');
     await page.getByRole('link', { name: 'Your invoice' }).waitFor();
     expect(await page.getByRole('link', { name: 'Your invoice' }).count()).toBe(1);
-    await story.inspect(page, 'deliveries');
     await page.getByRole('link', { name: 'Your invoice' }).click();
     await heading(page, 'E-mail to user-17');
     const answer = verdict(page, 'Not sent, on purpose');

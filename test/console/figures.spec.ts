@@ -1,6 +1,7 @@
 // What a browser loads for the first view of the console, from the manifest of its build.
 
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -41,6 +42,21 @@ describe('the build of the console', () => {
     console.log(`${files.size} files, ${bytes} bytes`);
     expect(bytes).toBeGreaterThan(100_000);
     expect(bytes).toBeLessThan(FIRST_LOAD_BYTES);
+  });
+
+  it('has the styles of every component that it shows', () => {
+    const require = createRequire(import.meta.url);
+    const built = (extension: string): string =>
+      readdirSync(join(DIST, 'assets'))
+        .filter((file) => file.endsWith(extension))
+        .map((file) => readFileSync(join(DIST, 'assets', file), 'utf8'))
+        .join();
+    const [scripts, styles] = [built('.js'), built('.css')];
+    const all = readFileSync(require.resolve('@mantine/core/styles.css'), 'utf8');
+    const classes = [...new Set([...all.matchAll(/\.(m_[0-9a-f]+)/g)].map(([, name]) => name!))];
+    const shown = classes.filter((name) => scripts.includes(name));
+    expect(shown.length).toBeGreaterThan(100);
+    expect(shown.filter((name) => !styles.includes(name))).toEqual([]);
   });
 
   it('has no file that is larger than the limit for what is loaded on demand', () => {

@@ -7,7 +7,8 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { freePort } from '../../services/programs.ts';
 import { type AllInOne, startAllInOne } from '../all-in-one.js';
-import { checkAxe, checkPhone, launchChromium, SIZES } from './page-checks.js';
+import { launchChromium } from './chromium.js';
+import { checkAxe, checkPhone, SIZES } from './page-checks.js';
 
 let home: string;
 let carillon: AllInOne;

@@ -130,7 +130,7 @@ const lists: Record<string, string[]> = {
   '/api/v1/topics/topic-1/subscriptions': [''],
   '/api/v1/jobs': ['', 'state=failed', 'kind=upload'],
   [`/api/v1/jobs/${uploads[0]?.['id']}/errors`]: [''],
-  '/api/v1/schedules': ['', 'state=paused'],
+  '/api/v1/schedules': [''],
   '/api/v1/categories': [''],
   '/api/v1/webhooks': [''],
   [`/api/v1/webhooks/${webhook}/deliveries`]: [''],

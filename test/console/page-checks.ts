@@ -1,22 +1,14 @@
 // Checks of what a page looks like, for any page in Chromium.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { AxeResults, RunOptions } from 'axe-core';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
-  existsSync(path),
-);
-const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'];
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export const SIZES = { desk: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
-
-export async function launchChromium(): Promise<Browser> {
-  return await chromium.launch({ executablePath: CHROMIUM ?? '/usr/bin/chromium', args: ARGUMENTS });
-}
 
 /** Fails for a violation of the WCAG 2.2, levels A and AA, and for contrast in the dark as well. */
 export async function checkAxe(page: Page): Promise<void> {

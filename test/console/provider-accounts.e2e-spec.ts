@@ -21,7 +21,6 @@ it(
     await page.getByText('The order is changed').waitFor();
     await page.getByRole('switch', { name: 'First is used' }).click({ force: true });
     await page.getByText('switched off').waitFor();
-    await stories.inspect(page, 'provider-accounts');
     const { data } = (await tenant.call('GET', '/api/v1/provider-accounts')).body;
     expect(data.map((one: Json) => [one.name, one.order, one.enabled]).sort()).toEqual([
       ['First', 1, false],

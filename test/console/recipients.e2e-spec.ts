@@ -38,7 +38,6 @@ it(
     const tenant = await tenantWithAnn();
     const page = await stories.signIn(tenant.apiKey, '/recipients');
     await page.getByRole('table').getByRole('link', { name: 'ann' }).waitFor();
-    await stories.inspect(page, 'recipients');
     await page.getByRole('link', { name: 'ann' }).click();
     const email = page.getByRole('textbox', { name: 'E-mail' });
     await email.waitFor();

@@ -91,7 +91,6 @@ it(
     });
     const page = await stories.signIn(tenant.apiKey, `/templates?key=${key}`);
     await page.getByText('platform', { exact: true }).waitFor();
-    await stories.inspect(page, 'templates');
     await page.getByRole('link', { name: key }).click();
     await page.getByRole('textbox', { name: 'Title' }).fill('Ours');
     await page.getByRole('button', { name: 'Save as your own' }).click();

@@ -78,7 +78,6 @@ it(
     await page.getByText('After', { exact: true }).last().waitFor();
     await story.axe(page);
     await page.getByRole('button', { name: 'Close' }).click();
-    await story.inspect(page, 'audit');
     const download = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Export' }).click();
     expect((await download).suggestedFilename()).toBe('audit.ndjson');

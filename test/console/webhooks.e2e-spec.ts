@@ -45,7 +45,6 @@ it(
     await story.axe(page);
     await page.getByRole('button', { name: 'I have stored it' }).click();
     await page.getByRole('link', { name: url }).waitFor();
-    await story.inspect(page, 'webhooks');
 
     await page.getByRole('link', { name: url }).click();
     await page.getByRole('tab', { name: 'Test' }).click();
