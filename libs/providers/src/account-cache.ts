@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '#domain';
 import type { Account } from './sender.js';
 
 /** A change is announced to all processes at once; this covers an announcement that is lost. */
@@ -13,7 +14,7 @@ interface CachedAccounts {
 
 /** Caches the opened accounts of a tenant's channels and endpoints. Concurrent reads share one load. */
 export class AccountCache {
-  private readonly entries = new LRUCache<string, CachedAccounts>({ max: MAX_ENTRIES, ttl: TTL_MS });
+  private readonly entries = new LRUCache<string, CachedAccounts>({ ...atMost(MAX_ENTRIES), ttl: TTL_MS });
 
   /** `onLoad` is called with each list that was loaded. */
   constructor(private readonly onLoad: (accounts: readonly Account[]) => void) {}

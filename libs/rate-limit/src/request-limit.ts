@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '#domain';
 import { type Scripts, TOKEN_BUCKET } from './scripts.js';
 
 export interface Allowance {
@@ -21,7 +22,7 @@ export interface RequestAllowances {
 
 /** The token buckets of this process. */
 export class RequestLimit implements RequestAllowances {
-  private readonly buckets = new LRUCache<string, Bucket>({ max: 100_000 });
+  private readonly buckets = new LRUCache<string, Bucket>(atMost(100_000));
 
   take(key: string, perMinute: number): Allowance {
     const now = performance.now();

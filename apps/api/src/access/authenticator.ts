@@ -2,7 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { ApiKeysStore, type KnownKey, PlatformKeys } from '#database';
-import { DEFAULT_REQUESTS_PER_MINUTE, DomainError, hashSecret, parseApiKey } from '#domain';
+import { atMost, DEFAULT_REQUESTS_PER_MINUTE, DomainError, hashSecret, parseApiKey } from '#domain';
 import type { Allowance, RequestAllowances } from '#rate-limit';
 import type { RealtimeBus } from '#realtime';
 import type { Logger } from '#telemetry';
@@ -19,7 +19,7 @@ const MAX_KEYS = 50_000;
 export class Authenticator implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly known: FreshCache<KnownKey>;
   /** Key ids by digest of the whole key. Checking the HMAC would take a tenth of the time of a request. */
-  private readonly verified = new LRUCache<string, string>({ max: MAX_KEYS });
+  private readonly verified = new LRUCache<string, string>(atMost(MAX_KEYS));
   private readonly used = new Set<string>();
   private readonly failures = new FailureLimit('wrong keys');
   private timer: NodeJS.Timeout | undefined;

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '#domain';
 import type { RealtimeBus } from '#realtime';
 
 /** A value that is older than this is read again before it is used. */
@@ -41,7 +42,7 @@ export class FreshCache<Value> {
 
   constructor(private readonly options: FreshCacheOptions<Value>) {
     const { max, bus, tenantOf } = options;
-    this.entries = new LRUCache({ max });
+    this.entries = new LRUCache(atMost(max));
     bus.subscribe((hint) => {
       if (hint.kind === 'stale' && hint.what === 'tenant')
         this.invalidate((value) => tenantOf(value) === hint.tenantId);

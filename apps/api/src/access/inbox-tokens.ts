@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { PlatformKeys, revocationKey } from '#database';
-import { DomainError, newId, type Scope } from '#domain';
+import { atMost, DomainError, newId, type Scope } from '#domain';
 
 export interface InboxIdentity {
   tenantId: string;
@@ -46,7 +46,7 @@ const MAX_VERIFIED = 50_000;
 @Injectable()
 export class InboxTokens {
   /** By digest of the token. */
-  private readonly verified = new LRUCache<string, VerifiedToken>({ max: MAX_VERIFIED });
+  private readonly verified = new LRUCache<string, VerifiedToken>(atMost(MAX_VERIFIED));
 
   constructor(private readonly keys: PlatformKeys) {}
 

@@ -1,6 +1,7 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { type AuditNote, revocationKey, TokenRevocationsStore } from '#database';
+import { atMost } from '#domain';
 import type { RealtimeBus } from '#realtime';
 import type { Logger } from '#telemetry';
 import { BUS, LOGGER } from '../tokens.js';
@@ -16,7 +17,7 @@ export type KnownRevocation = Pick<InboxIdentity, 'recipientKey' | 'revocation'>
 @Injectable()
 export class TokenRevocations implements OnApplicationBootstrap, OnApplicationShutdown {
   /** The time of the last revocation by recipient, 0 for none. */
-  private readonly known = new LRUCache<string, number>({ max: 100_000 });
+  private readonly known = new LRUCache<string, number>(atMost(100_000));
   private since: string | null = null;
   /** When the last complete poll began. */
   private polledAt = Number.NEGATIVE_INFINITY;

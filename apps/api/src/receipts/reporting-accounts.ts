@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { ProviderAccountsStore } from '#database';
-import { notFound } from '#domain';
+import { atMost, notFound } from '#domain';
 import { ConnectionFactory, type Receipt, type ReceiptCall } from '#providers';
 import type { RealtimeBus } from '#realtime';
 import { FailureLimit } from '../access/failure-limit.js';
@@ -24,12 +24,12 @@ const MISSING_TTL_MS = 4_000;
 export class ReportingAccounts {
   /** Promises, so that simultaneous calls share one query. */
   private readonly accounts = new LRUCache<string, Promise<ReportingAccount | null>>({
-    max: 10_000,
+    ...atMost(10_000),
     ttl: ACCOUNT_TTL_MS,
   });
   /** Accounts that were found before. They are read again without a limit, so that no valid receipt is refused. */
-  private readonly found = new LRUCache<string, true>({ max: 50_000 });
-  private readonly missing = new LRUCache<string, true>({ max: 10_000, ttl: MISSING_TTL_MS });
+  private readonly found = new LRUCache<string, true>(atMost(50_000));
+  private readonly missing = new LRUCache<string, true>({ ...atMost(10_000), ttl: MISSING_TTL_MS });
   private readonly failures = new FailureLimit('calls for unknown accounts');
 
   constructor(

@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { Config } from '#config';
 import { type DeliveryReceipt, type ReceiptResult, ReceiptsStore } from '#database';
-import { DomainError, PLATFORM_TENANT_ID } from '#domain';
+import { atMost, DomainError, PLATFORM_TENANT_ID } from '#domain';
 import { type Receipt, ReceiptRefused } from '#providers';
 import { deliveryTraceId, instruments, type Logger, noteReceipt, spanSink } from '#telemetry';
 import { FailureLimit, sourceOf } from '../access/failure-limit.js';
@@ -42,7 +42,7 @@ export class TakeReceipts {
   private readonly shares = new TenantShares();
   private readonly wrongSignatures = new FailureLimit('wrong signatures');
   /** Accounts with the addresses that sent valid receipts for them. These are never refused for wrong signatures. */
-  private readonly validSenders = new LRUCache<string, true>({ max: 50_000, ttl: VALID_SENDER_TTL_MS });
+  private readonly validSenders = new LRUCache<string, true>({ ...atMost(50_000), ttl: VALID_SENDER_TTL_MS });
 
   constructor(
     private readonly accounts: ReportingAccounts,

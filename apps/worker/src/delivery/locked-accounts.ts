@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { ChannelId } from '#domain';
+import { atMost } from '#domain';
 import type { Capacity } from '#providers';
 
 /** After a failure, this worker claims nothing for the tenant and channel for so long; then it tries again. */
@@ -19,7 +20,7 @@ const NONE: Capacity = { total: 0, available: 0 };
 @Injectable()
 export class LockedAccounts {
   /** When this worker tries a pair again, on this process's monotonic clock. */
-  private readonly entries = new LRUCache<string, number>({ max: MAX_ENTRIES, ttl: REPORTED_MS });
+  private readonly entries = new LRUCache<string, number>({ ...atMost(MAX_ENTRIES), ttl: REPORTED_MS });
 
   /** Returns whether the pair was not locked before. */
   lock(tenantId: string, channel: ChannelId): boolean {

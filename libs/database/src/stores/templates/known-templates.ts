@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { type ChannelId, PLATFORM_TENANT_ID } from '#domain';
+import { atMost, type ChannelId, PLATFORM_TENANT_ID } from '#domain';
 import type { TemplatesStore } from './templates.store.js';
 
 /** How long a template that exists is not looked up again. */
@@ -22,7 +22,7 @@ export class KnownTemplates {
     ttl: TTL_MS,
   });
   /** When templates of a tenant changed. */
-  private readonly changedAt = new LRUCache<string, number>({ max: 10_000, ttl: TTL_MS });
+  private readonly changedAt = new LRUCache<string, number>({ ...atMost(10_000), ttl: TTL_MS });
 
   constructor(private readonly templates: TemplatesStore) {}
 
