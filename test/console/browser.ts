@@ -38,7 +38,7 @@ export function startStories(options: TestEnvironmentOptions = {}): Stories {
   afterAll(async () => {
     await stories.browser?.close();
     await stories.environment?.stop();
-  });
+  }, 600_000);
   return stories;
 }
 

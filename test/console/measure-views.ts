@@ -34,7 +34,11 @@ interface Times {
   bytes: number;
 }
 
-async function load(browser: Browser, path: string, state: BrowserContextOptions['storageState']): Promise<Times> {
+async function load(
+  browser: Browser,
+  path: string,
+  state: NonNullable<BrowserContextOptions['storageState']>,
+): Promise<Times> {
   const context = await browser.newContext({ storageState: state, viewport: { width: 1280, height: 800 } });
   const page = await context.newPage();
   await page.goto(url + path, { waitUntil: 'commit' });
