@@ -103,6 +103,23 @@ describe('the cookie', () => {
     expect(await flags({})).not.toContain('Secure');
   });
 
+  it('has a name that only this host can set where the browser uses https, and no other counts', async () => {
+    const Origin = `https://${new URL(app.url).host}`;
+    const [cookie = '', token] = (await post({ Origin })).headers.get('set-cookie')!.split(/[=;]/);
+    expect(cookie).toBe('__Host-carillon_console');
+    const status = async (Cookie: string): Promise<number> => {
+      const headers = { Cookie, Origin, 'X-Carillon-Console': '1' };
+      return (await app.call('GET', '/api/v1/templates', { headers })).status;
+    };
+    expect(await status(`${cookie}=${token}`)).toBe(200);
+    expect(await status(`carillon_console=${token}`)).toBe(401);
+    const planted = `carillon_console=${(await asOperator()).cookie.split('=')[1]}`;
+    expect(await status(`${planted}; ${cookie}=${token}`)).toBe(200);
+    const session = callerWith(app.url, `${cookie}=${token}`);
+    const { headers } = await session.call('DELETE', '/console/session', undefined, { Origin });
+    expect(headers.get('set-cookie')).toMatch(/^__Host-carillon_console=; Path=\/; Max-Age=0; .*; Secure$/);
+  });
+
   it('is removed at the sign-out', async () => {
     const session = await asTenant();
     const { headers } = await session.call('DELETE', '/console/session');
@@ -122,9 +139,21 @@ describe('the cookie', () => {
   });
 
   it('of an earlier session ends with the next sign-in of the browser', async () => {
-    const first = await asTenant();
-    await post({ Cookie: first.cookie, 'X-Carillon-Console': '1' });
-    await until('the first has ended', async () => (await first.call('GET', '/api/v1/templates')).status === 401);
+    const of = { 'X-Carillon-Tenant': tenant.id };
+    for (const body of [{ api_key: tenant.apiKey }, { operator_token: app.config.adminToken }]) {
+      const [ofKey, ofOperator] = [await asTenant(), await asOperator()];
+      for (const [session, headers] of [
+        [ofKey, {}],
+        [ofOperator, of],
+      ] as const) {
+        const status = async () => (await session.call('GET', '/api/v1/templates', undefined, headers)).status;
+        const from = { Cookie: session.cookie, 'X-Carillon-Console': '1' };
+        expect((await post(from, { api_key: 'wrong' })).status).toBe(401);
+        expect(await status()).toBe(200);
+        expect((await post(from, body)).status).toBe(201);
+        await until('it has ended', async () => (await status()) === 401);
+      }
+    }
   });
 
   it('gives nothing to requests with an API key or a token of their own', async () => {

@@ -69,7 +69,7 @@ export class ConsoleSessions implements OnApplicationBootstrap, OnApplicationShu
   async of(request: CarillonRequest): Promise<ConsoleSession | null> {
     if (!this.config.console.enabled || !isFromConsole(request)) return null;
     checkOrigin(request, this.config.console.url);
-    const token = cookieOf(request, SESSION_COOKIE);
+    const token = this.tokenOf(request);
     if (token === undefined) return null;
     const tokenHash = hashOf(token);
     const source = sourceOf(request.ip);
@@ -85,7 +85,7 @@ export class ConsoleSessions implements OnApplicationBootstrap, OnApplicationShu
     return session;
   }
 
-  /** Creates a session and sets its cookie. Throws `rate_limited`. */
+  /** Creates a session, sets its cookie and ends the session that the request has. Throws `rate_limited`. */
   async begin(
     request: CarillonRequest,
     reply: FastifyReply,
@@ -94,18 +94,27 @@ export class ConsoleSessions implements OnApplicationBootstrap, OnApplicationShu
   ): Promise<KnownSession> {
     const { granted, resetSeconds } = this.signIns.take(actorOf(session), SIGN_INS_PER_MINUTE);
     if (!granted) throw new DomainError('rate_limited', 'Too many sign-ins.', { retryAfterSeconds: resetSeconds });
-    // The token is always new, and an earlier session of this browser ends: nobody else can know the token.
-    if (request.consoleSession)
-      await this.end(request.consoleSession.known, { ...audit, action: 'console.signed_out' });
     const token = randomBytes(TOKEN_BYTES).toString('base64url');
     const known = await this.store.create(hashOf(token), session, { ...audit, actor: actorOf(session) });
+    await this.endEarlier(this.tokenHashOf(request), audit);
     setCookie(reply, SESSION_COOKIE, token, {
-      path: '/',
       maxAgeSeconds: Math.ceil((known.expiresAt.getTime() - Date.now()) / 1_000),
       sameSite: 'Strict',
       isSecure: isSecure(request, this.config.console.url),
     });
     return known;
+  }
+
+  /** The hash of the token in the cookie, whose session may have ended. Null without a token. */
+  tokenHashOf(request: CarillonRequest): string | null {
+    const token = this.tokenOf(request);
+    return token !== undefined && TOKEN.test(token) ? hashOf(token) : null;
+  }
+
+  /** Ends the session that a browser had before it signed in again: nobody else knows its token. */
+  async endEarlier(tokenHash: string | null, audit: AuditNote): Promise<void> {
+    const known = tokenHash && (await this.known.get(tokenHash));
+    if (known) await this.end(known, { ...audit, action: 'console.signed_out' });
   }
 
   /** Ends a session in every process. */
@@ -117,6 +126,10 @@ export class ConsoleSessions implements OnApplicationBootstrap, OnApplicationShu
   /** Whether operators may sign in on the listener of the request. On the other one, their sessions do not count. */
   admitsOperators(request: CarillonRequest): boolean {
     return this.config.internalPort === undefined || isOnOperatorListener(request);
+  }
+
+  private tokenOf(request: CarillonRequest): string | undefined {
+    return cookieOf(request, SESSION_COOKIE, this.config.console.url);
   }
 
   private async validated(known: KnownSession, request: CarillonRequest): Promise<ConsoleSession | null> {

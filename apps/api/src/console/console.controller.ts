@@ -7,7 +7,7 @@ import { DomainError } from '#domain';
 import { type CarillonRequest, ForConsole } from '../access/access.js';
 import type { ConsoleSession } from '../access/console-session.js';
 import { ConsoleSessions } from '../access/console-sessions.js';
-import { checkOrigin, cookieOf, isSecure, SESSION_COOKIE, setCookie } from '../access/session-cookie.js';
+import { checkOrigin, isSecure, SESSION_COOKIE, setCookie } from '../access/session-cookie.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
 import { Answers } from '../http/answers.js';
 import { CONFIG } from '../tokens.js';
@@ -77,10 +77,10 @@ export class ConsoleController {
   ): Promise<void> {
     const { consoleSession } = request;
     if (consoleSession) await this.sessions.end(consoleSession.known, audit);
-    else if (request.headers['x-carillon-console'] !== '1' && cookieOf(request, SESSION_COOKIE) !== undefined)
+    else if (request.headers['x-carillon-console'] !== '1' && this.sessions.tokenHashOf(request) !== null)
       throw new DomainError('forbidden', 'The session counts only with the header X-Carillon-Console: 1.');
     const secure = isSecure(request, this.config.console.url);
-    setCookie(reply, SESSION_COOKIE, '', { path: '/', maxAgeSeconds: 0, sameSite: 'Strict', isSecure: secure });
+    setCookie(reply, SESSION_COOKIE, '', { maxAgeSeconds: 0, sameSite: 'Strict', isSecure: secure });
   }
 
   private async view(session: ConsoleSession) {

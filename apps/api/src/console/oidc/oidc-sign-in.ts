@@ -1,12 +1,14 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { randomNonce, randomPKCECodeVerifier, randomState } from 'openid-client';
+import type { Config } from '#config';
 import { type AuditNote, SecretBox } from '#database';
 import { cleanText, DomainError, PLATFORM_TENANT_ID, type Role, roles } from '#domain';
 import type { CarillonRequest } from '../../access/access.js';
 import { ConsoleSessions } from '../../access/console-sessions.js';
 import { FailureLimit, sourceOf } from '../../access/failure-limit.js';
 import { cookieOf } from '../../access/session-cookie.js';
+import { CONFIG } from '../../tokens.js';
 import { SignIn } from '../sign-in.js';
 import { type Claims, OidcProvider, type SignInSecrets, valuesOf } from './oidc-provider.js';
 import { returnPath } from './return-path.js';
@@ -18,6 +20,11 @@ const PLACE = { tenantId: PLATFORM_TENANT_ID, table: 'console_sessions', id: SIG
 
 interface Pending extends SignInSecrets {
   returnTo: string;
+  /**
+   * The hash of the token of the session that the browser has. It does not send its cookie, which is Strict, when it
+   * comes back from the site of the provider.
+   */
+  earlierSession: string | null;
   /** Milliseconds since 1970. */
   expiresAt: number;
 }
@@ -32,6 +39,7 @@ export class OidcSignIn {
     private readonly signIns: SignIn,
     private readonly sessions: ConsoleSessions,
     private readonly box: SecretBox,
+    @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   /** Returns the address of the provider, and the value of the cookie. Throws `forbidden`, `unavailable` and others. */
@@ -40,7 +48,8 @@ export class OidcSignIn {
     const secrets = { state: randomState(), nonce: randomNonce(), codeVerifier: randomPKCECodeVerifier() };
     const address = await this.provider.signInAddress(secrets);
     const expiresAt = Date.now() + SIGN_IN_SECONDS * 1_000;
-    const pending: Pending = { ...secrets, returnTo: returnPath(returnTo), expiresAt };
+    const earlierSession = this.sessions.tokenHashOf(request);
+    const pending: Pending = { ...secrets, returnTo: returnPath(returnTo), earlierSession, expiresAt };
     return { address, cookie: this.box.seal(JSON.stringify(pending), PLACE) };
   }
 
@@ -54,6 +63,7 @@ export class OidcSignIn {
       const query = request.url.includes('?') ? request.url.slice(request.url.indexOf('?')) : '';
       const claims = await this.provider.claimsOf(query, pending);
       await this.begin(request, reply, claims, audit);
+      await this.sessions.endEarlier(pending.earlierSession, audit);
       return pending.returnTo;
     } catch (error) {
       const isRefusal = error instanceof DomainError && (error.status === 401 || error.status === 403);
@@ -96,7 +106,7 @@ export class OidcSignIn {
   }
 
   private pendingOf(request: CarillonRequest): Pending {
-    const pending = this.opened(cookieOf(request, SIGN_IN_COOKIE));
+    const pending = this.opened(cookieOf(request, SIGN_IN_COOKIE, this.config.console.url));
     if (pending && pending.expiresAt > Date.now()) return pending;
     throw new DomainError(
       'unauthenticated',

@@ -13,7 +13,6 @@ import { escaped, page } from '../../pages/layout.js';
 import { CONFIG } from '../../tokens.js';
 import { OidcSignIn, SIGN_IN_COOKIE, SIGN_IN_SECONDS } from './oidc-sign-in.js';
 
-const PATH = '/console/oidc';
 const contentSecurityPolicy = pagePolicy(["style-src 'unsafe-inline'", 'img-src data:']);
 
 /** Browsers come here, to and from the OpenID Connect provider. Failures are pages. */
@@ -53,7 +52,7 @@ export class OidcController {
   private setCookie(request: CarillonRequest, reply: FastifyReply, value: string, maxAgeSeconds: number): void {
     const secure = isSecure(request, this.config.console.url);
     // Lax: the browser comes back from the site of the provider.
-    setCookie(reply, SIGN_IN_COOKIE, value, { path: PATH, maxAgeSeconds, sameSite: 'Lax', isSecure: secure });
+    setCookie(reply, SIGN_IN_COOKIE, value, { maxAgeSeconds, sameSite: 'Lax', isSecure: secure });
   }
 
   /** Redirects to the address, or shows why there is none. */
