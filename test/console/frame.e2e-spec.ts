@@ -44,6 +44,37 @@ describe('signing in', { timeout: 60_000 }, () => {
     await heading(other, 'Sign in to Carillon');
   });
 
+  it('keeps saved filters for the same person only, and no longer than until the sign-out', async () => {
+    const tenant = await story.environment.tenant();
+    const page = await story.signIn(tenant.apiKey, '/notifications?status=failed');
+    const saved = page.getByRole('button', { name: 'Saved filters' });
+    const stored = async () => await page.evaluate('JSON.stringify({ ...localStorage })');
+    const save = async (): Promise<void> => {
+      await page.getByRole('button', { name: 'Save filters' }).click();
+      await page.getByRole('textbox', { name: 'Name' }).fill('About Ann');
+      await page.getByRole('button', { name: 'Save', exact: true }).click();
+      await saved.waitFor();
+      expect(await stored()).toContain('About Ann');
+    };
+    const signInAgain = async (secret: string): Promise<void> => {
+      await page.context().clearCookies();
+      await page.reload();
+      await heading(page, 'Sign in to Carillon');
+      await story.fillSignIn(page, secret);
+      await heading(page, 'Notifications');
+    };
+    await save();
+    await signInAgain(tenant.apiKey);
+    await saved.waitFor();
+    await signInAgain(story.environment.config.adminToken);
+    await page.getByRole('button', { name: 'Save filters' }).waitFor();
+    expect(await saved.count()).toBe(0);
+    expect(await stored()).not.toContain('About Ann');
+    await save();
+    await signOut(page);
+    expect(await stored()).not.toContain('About Ann');
+  });
+
   it('ends with the key', async () => {
     const { environment } = story;
     const tenant = await environment.tenant();
@@ -168,7 +199,7 @@ describe('who sees what', { timeout: 60_000 }, () => {
     const page = await story.signIn(environment.config.adminToken, `/t/${tenants[0]!.id}/notifications`);
     await page.getByText(sent[0]!).waitFor();
     const choice = page.getByRole('combobox', { name: 'Tenant' });
-    expect(await choice.inputValue()).toBe('Northwind');
+    await expect.poll(() => choice.inputValue()).toBe('Northwind');
     await choice.click();
     await page.getByRole('option', { name: 'Contoso' }).click();
     await page.waitForURL(new RegExp(`/console/t/${tenants[1]!.id}/`));

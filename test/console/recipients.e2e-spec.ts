@@ -26,7 +26,7 @@ async function tenantWithAnn(): Promise<Tenant> {
   await made('PUT', '/categories/security', { name: 'Security', mandatory: true });
   await made('PUT', '/topics/orders', { name: 'Orders' });
   await made('PUT', '/topics/orders/subscriptions/ann', {});
-  const content = { title: 'Your invoice is ready', body: 'For November' };
+  const content = { title: 'Your invoice is ready', body: 'For November', action_url: '/invoices/7' };
   const sent = await tenant.send({ recipient_id: 'ann', channel: 'in_app', content });
   await until('the item is in the inbox', async () => (await tenant.delivery(sent.deliveries[0].id)).state === 'sent');
   return tenant;
@@ -97,6 +97,9 @@ it(
     const page = await stories.signIn(tenant.apiKey, '/recipients/ann/inbox');
     await page.getByText('Your invoice is ready').waitFor();
     await page.getByText('1 unread').waitFor();
+    // The path is one of the app of the tenant, and not of the console.
+    await page.getByText('/invoices/7', { exact: true }).waitFor();
+    expect(await page.getByRole('link', { name: '/invoices/7' }).count()).toBe(0);
     await stories.inspect(page, 'recipient-inbox');
     await page.getByRole('button', { name: 'Mint an inbox token' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Mint' }).click();
@@ -105,6 +108,12 @@ it(
     const counts = async () => await fetch(`${stories.environment.url}/api/v1/inbox/counts`, { headers });
     expect((await (await counts()).json()) as Json).toMatchObject({ unread: 1 });
     await page.keyboard.press('Escape');
+    const content = { title: 'Paid', body: 'Thank you', action_url: 'https://shop.example/invoices/7' };
+    await tenant.send({ recipient_id: 'ann', channel: 'in_app', content });
+    await until('it is in the inbox', async () => ((await (await counts()).json()) as Json).unread === 2);
+    await page.getByRole('button', { name: 'Read again' }).click();
+    const link = page.getByRole('link', { name: content.action_url });
+    expect(await link.getAttribute('href')).toBe(content.action_url);
     await page.getByRole('tab', { name: 'Subscriptions' }).click();
     await page.getByRole('link', { name: 'orders' }).waitFor();
     await page.getByRole('tab', { name: 'Export and erase' }).click();

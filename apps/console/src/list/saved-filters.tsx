@@ -3,6 +3,7 @@ import { useDisclosure, useLocalStorage } from '@mantine/hooks';
 import { IconBookmark, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useScopeOfPage } from '../api/scope';
+import { storageKey } from './filter-storage';
 import type { Filter } from './list-filters';
 
 interface Saved {
@@ -17,11 +18,11 @@ interface SavedFiltersProps {
   change: (values: Record<string, string>) => void;
 }
 
-/** Sets of filters with a name, kept in this browser for each tenant and list. */
+/** Sets of filters with a name, kept in this browser for each tenant and list, until the sign-out. */
 export function SavedFilters({ list, filters, values, change }: SavedFiltersProps) {
   const { tenantId } = useScopeOfPage();
   const [saved, setSaved] = useLocalStorage<Saved[]>({
-    key: `carillon-filters:${tenantId ?? 'platform'}:${list}`,
+    key: storageKey(tenantId, list),
     defaultValue: [],
   });
   const isFiltered = Object.keys(values).length > 0;

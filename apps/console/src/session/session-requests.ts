@@ -1,17 +1,23 @@
 import { withHeaders } from '../api/connection';
+import { keepFiltersOf, removeFilters } from '../list/filter-storage';
 import type { Session, SignedOut } from './session';
 
 export async function readSession(): Promise<Session | SignedOut> {
-  return (await call('GET')) as Session | SignedOut;
+  const session = (await call('GET')) as Session | SignedOut;
+  if (session.signed_in) keepFiltersOf(session);
+  return session;
 }
 
 /** Throws an `Error` whose message is for the person who signs in. */
 export async function signIn(credentials: object): Promise<Session> {
-  return (await call('POST', credentials)) as Session;
+  const session = (await call('POST', credentials)) as Session;
+  keepFiltersOf(session);
+  return session;
 }
 
 export async function signOut(): Promise<void> {
   await call('DELETE');
+  removeFilters();
 }
 
 async function call(method: string, body?: object): Promise<unknown> {

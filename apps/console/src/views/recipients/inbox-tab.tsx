@@ -90,11 +90,17 @@ function Message({ item: { title, body, action_url, read_at, archived_at } }: { 
       <Text size="sm" c="dimmed" style={{ whiteSpace: 'pre-line' }}>
         {body}
       </Text>
-      {action_url && (
-        <Anchor href={action_url} size="xs" target="_blank" rel="noreferrer noopener">
-          {action_url}
-        </Anchor>
-      )}
+      {action_url && <ActionUrl url={action_url} />}
     </div>
+  );
+}
+
+/** A path belongs to the app of the tenant, whose address the console does not know. */
+function ActionUrl({ url }: { url: string }) {
+  if (!/^https?:\/\//i.test(url)) return <Text size="xs">{url}</Text>;
+  return (
+    <Anchor href={url} size="xs" target="_blank" rel="noreferrer noopener">
+      {url}
+    </Anchor>
   );
 }
