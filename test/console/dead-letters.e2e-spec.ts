@@ -51,9 +51,10 @@ it(
     await page.getByRole('button', { name: 'Replay all…' }).click();
     await page.getByText('Dry run: 3 match').waitFor();
     await story.axe(page);
-    await page.getByLabel('Items a second').fill('1');
+    // So slow that it cannot end before it is stopped.
+    await page.getByLabel('Items a second').fill('0.05');
     await page.getByRole('button', { name: 'Start the replay' }).click();
-    await page.getByText('Pace: 1 a second').waitFor();
+    await page.getByText('Pace: 0.05 a second').waitFor();
     await story.axe(page);
     await page.getByRole('button', { name: 'Stop', exact: true }).click();
     await page.getByRole('button', { name: 'Stop the job' }).click();
@@ -79,7 +80,7 @@ it(
     await page.getByRole('button', { name: '5 Rejected' }).waitFor();
     await page.getByRole('button', { name: 'Replay all…' }).click();
     await page.getByText('Dry run: 5 match').waitFor();
-    await page.getByLabel('Items a second').fill('0.5');
+    await page.getByLabel('Items a second').fill('0.2');
     await page.getByRole('button', { name: 'Start the replay' }).click();
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByText('The job is paused').waitFor();

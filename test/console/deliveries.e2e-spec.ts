@@ -131,9 +131,8 @@ describe('a delivery', { timeout: 60_000 }, () => {
     await page.getByText('Show JSON').click();
     await page.getByRole('region', { name: 'JSON' }).getByText(scheduled_at).waitFor();
     await page.getByRole('button', { name: 'Copy as curl' }).click();
-    expect(await page.evaluate('navigator.clipboard.readText()')).toContain(
-      `/api/v1/deliveries/${sent.deliveries[0].id}`,
-    );
+    const copied = () => page.evaluate('navigator.clipboard.readText()');
+    await expect.poll(copied).toContain(`/api/v1/deliveries/${sent.deliveries[0].id}`);
     await page.goBack();
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel the notification' }).click();

@@ -28,7 +28,8 @@ describe('explain', { timeout: 60_000 }, () => {
     expect(await steps(page).getByRole('listitem').count()).toBe(8);
     await answer.getByText('"subject": "Hello Ann"').waitFor();
     await page.getByRole('button', { name: 'Copy as curl' }).click();
-    expect(await page.evaluate('navigator.clipboard.readText()')).toContain('/api/v1/notifications/explain');
+    const copied = () => page.evaluate('navigator.clipboard.readText()');
+    await expect.poll(copied).toContain('/api/v1/notifications/explain');
     await story.inspect(page, 'explain');
     expect((await tenant.call('GET', '/api/v1/notifications')).body.data).toEqual([]);
   });

@@ -52,9 +52,9 @@ it('the first minute: send, watch, see the inbox, see what goes wrong, explain, 
   await page.keyboard.press('Enter');
   await page.getByText('202 Accepted').waitFor();
   await page.getByText('Welcome, Alice!', { exact: true }).waitFor();
-  const copied = (await page.evaluate('navigator.clipboard.readText()')) as string;
-  expect(copied).toBe(await command.innerText());
-  expect(copied).toContain('"channel": "sms"');
+  const copied = () => page.evaluate('navigator.clipboard.readText()');
+  await expect.poll(copied).toBe(await command.innerText());
+  expect(await copied()).toContain('"channel": "sms"');
 
   // The e-mail, from the request to the mailbox.
   await page.getByRole('radio', { name: 'E-mail' }).check();
@@ -79,7 +79,7 @@ it('the first minute: send, watch, see the inbox, see what goes wrong, explain, 
     await page.getByRole('radio', { name: choice }).check();
     await page.getByRole('button', { name: 'Send it' }).last().click();
     await page.getByText(why).waitFor();
-    expect((await steps(page, 'Steps of the delivery that goes wrong')).at(-1)).toBe(last);
+    await expect.poll(async () => (await steps(page, 'Steps of the delivery that goes wrong')).at(-1)).toBe(last);
   }
 
   await page.getByRole('button', { name: 'Explain a send to Alice' }).click();

@@ -36,10 +36,11 @@ describe('the overview of a tenant', { timeout: 60_000 }, () => {
     const page = await story.signIn(tenant.apiKey);
     const first = section(page, 'Send your first notification');
     await first.getByRole('button', { name: 'Copy the command' }).click();
-    const command = await page.evaluate<string>('navigator.clipboard.readText()');
+    const copiedBody = async (): Promise<string> =>
+      /-d '(.+)'$/s.exec(await page.evaluate('navigator.clipboard.readText()'))?.[1] ?? '';
+    await expect.poll(copiedBody).not.toBe('');
     await story.inspect(page, 'overview-empty');
-    const [, body] = /-d '(.+)'$/s.exec(command)!;
-    await tenant.send(JSON.parse(body!));
+    await tenant.send(JSON.parse(await copiedBody()));
     await first.waitFor({ state: 'detached', timeout: 15_000 });
   });
 

@@ -47,16 +47,19 @@ it(
   'the calendar has the days of the server, and explains what a change of the clocks does',
   async () => {
     const tenant = await story.environment.tenant();
+    const year = new Date().getUTCFullYear() + 1;
+    // The last Sunday of March.
+    const day = 31 - new Date(Date.UTC(year, 2, 31)).getUTCDay();
     const { body: schedule } = await tenant.call('POST', '/api/v1/schedules', {
       rrule: 'FREQ=DAILY;BYHOUR=2;BYMINUTE=30',
-      starts_at_local: '2027-03-01T00:00:00',
+      starts_at_local: `${year}-03-01T00:00:00`,
       timezone: 'Europe/Paris',
       notification: { recipient_id: 'ann', channel: 'in_app', content: { title: 'Night', body: 'Report' } },
     });
     const page = await story.signIn(tenant.apiKey, `/schedules/${schedule.id}`);
     await page.getByText('31 occurrences in this month').waitFor();
-    await page.getByText('On March 28 clocks go forward by an hour').waitFor();
-    await page.getByRole('button', { name: 'Sunday, March 28, 1 occurrence' }).click();
+    await page.getByText(`On March ${day} clocks go forward by an hour`).waitFor();
+    await page.getByRole('button', { name: `Sunday, March ${day}, 1 occurrence` }).click();
     await page.getByText('Clocks skip 02:30 on this day.').waitFor();
     await page.getByText('03:30 AM').first().waitFor();
     await story.inspect(page, 'schedule-clocks');

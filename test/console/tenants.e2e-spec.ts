@@ -1,6 +1,8 @@
 // Tenants, their keys and the audit log in the console, for operators.
 
+import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
+import type { Json } from '../test-environment.js';
 import { startStories } from './browser.js';
 
 const story = startStories();
@@ -80,7 +82,11 @@ it(
     await page.getByRole('button', { name: 'Close' }).click();
     const download = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Export' }).click();
-    expect((await download).suggestedFilename()).toBe('audit.ndjson');
+    const file = await download;
+    expect(file.suggestedFilename()).toBe('audit.ndjson');
+    const lines = (await readFile(await file.path(), 'utf8')).trim().split('\n');
+    const entries = lines.map((line) => JSON.parse(line) as Json);
+    expect(entries.map(({ action, tenant_id }) => [action, tenant_id])).toEqual([['api_key.created', tenant.id]]);
   },
   TIMEOUT_MS,
 );

@@ -41,7 +41,7 @@ it(
     const secret = await page.getByRole('textbox', { name: 'Secret' }).inputValue();
     expect(secret).toMatch(/^whsec_/);
     await page.getByRole('button', { name: 'Copy', exact: true }).click();
-    expect(await page.evaluate('navigator.clipboard.readText()')).toBe(secret);
+    await expect.poll(() => page.evaluate('navigator.clipboard.readText()')).toBe(secret);
     await story.axe(page);
     await page.getByRole('button', { name: 'I have stored it' }).click();
     await page.getByRole('link', { name: url }).waitFor();

@@ -223,6 +223,7 @@ describe('a stream', () => {
 
   it('gets a heartbeat from the server while nothing happens', async () => {
     await until('there is one', () => quietFrames.includes('heartbeat'), 27_000);
-    expect(quietFrames).toEqual(['ready', 'heartbeat']);
+    // There are two if the tests before it took longer than the time between them.
+    expect([quietFrames[0], ...new Set(quietFrames.slice(1))]).toEqual(['ready', 'heartbeat']);
   }, 30_000);
 });

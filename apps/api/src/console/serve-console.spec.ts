@@ -9,12 +9,16 @@ import { serveConsole } from './serve-console.js';
 
 const INDEX = '<!doctype html><title>Console</title>';
 const SCRIPT = 'console.log(1);';
+const OUTSIDE = 'a file beside the folder';
+let temporary: string;
 let directory: string;
 let server: FastifyInstance;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'carillon-console-'));
-  await mkdir(join(directory, 'assets'));
+  temporary = await mkdtemp(join(tmpdir(), 'carillon-console-'));
+  directory = join(temporary, 'console');
+  await mkdir(join(directory, 'assets'), { recursive: true });
+  await writeFile(join(temporary, 'outside.txt'), OUTSIDE);
   await writeFile(join(directory, 'index.html'), INDEX);
   await writeFile(join(directory, 'icon.svg'), '<svg/>');
   await writeFile(join(directory, 'assets/index-1a2b.js'), SCRIPT);
@@ -24,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await server?.close();
-  await rm(directory, { recursive: true, force: true });
+  await rm(temporary, { recursive: true, force: true });
 });
 
 function serverOf(from: string): FastifyInstance {
@@ -84,11 +88,12 @@ describe('the files of the console', () => {
   it('do not answer for a missing asset, nor with a file outside of the folder', async () => {
     expect((await get('/console/assets/index-old.js')).statusCode).toBe(404);
     for (const url of [
-      '/console/..%2f..%2fpackage.json',
-      '/console/%2e%2e/%2e%2e/etc/passwd',
-      '/console/assets/..%2f..%2fx',
+      '/console/..%2foutside.txt',
+      '/console/%2e%2e/outside.txt',
+      '/console/..%5coutside.txt',
+      '/console/assets/..%2f..%2foutside.txt',
     ])
-      expect([url, (await get(url)).body.includes('root:')]).toEqual([url, false]);
+      expect([url, (await get(url)).body.includes(OUTSIDE)]).toEqual([url, false]);
   });
 
   it('say how to build them when they are missing', async () => {

@@ -23,6 +23,7 @@ describe('a change of credentials', () => {
       { port: 25 },
       { tls: 'none' },
       { endpoint: 'https://evil.example' },
+      { url: 'https://evil.example' },
     ])
       expect(() => withKeptSecrets({ ...shown, ...change }, shown, stored)).toThrow(DomainError);
     const moved = { ...shown, host: 'evil.example', password: 'entered again' };
