@@ -120,6 +120,7 @@ export class ConsoleSessions implements OnApplicationBootstrap, OnApplicationShu
   /** Ends a session in every process. */
   async end(known: KnownSession, audit: AuditNote): Promise<void> {
     await this.store.end(known, { ...audit, actor: actorOf(known) });
+    this.known.invalidateTenant(known.tenantId);
     this.bus.publish([{ kind: 'stale', tenantId: known.tenantId, what: 'tenant' }]);
   }
 

@@ -41,11 +41,10 @@ export class FreshCache<Value> {
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: FreshCacheOptions<Value>) {
-    const { max, bus, tenantOf } = options;
+    const { max, bus } = options;
     this.entries = new LRUCache(atMost(max));
     bus.subscribe((hint) => {
-      if (hint.kind === 'stale' && hint.what === 'tenant')
-        this.invalidate((value) => tenantOf(value) === hint.tenantId);
+      if (hint.kind === 'stale' && hint.what === 'tenant') this.invalidateTenant(hint.tenantId);
     });
     bus.onGap(() => this.invalidate(() => true));
   }
@@ -108,6 +107,11 @@ export class FreshCache<Value> {
       else if (!entry && value !== null) this.entries.set(key, { value, readAt, usedAt: beganAt });
     }
     return found;
+  }
+
+  /** For a change of this process, which is in effect here before its hint is back. */
+  invalidateTenant(tenantId: string): void {
+    this.invalidate((value) => this.options.tenantOf(value) === tenantId);
   }
 
   private async refresh(): Promise<void> {
