@@ -146,10 +146,13 @@ describe('a delivery', { timeout: 60_000 }, () => {
     const tenant = await story.environment.tenant();
     const id = await inState(tenant, await tenant.send(simulated('rejected')), 'failed');
     const keys = `/internal/tenants/${tenant.id}/api-keys`;
-    const reader = await story.environment.operator('POST', keys, { name: 'reader', scopes: ['notifications:read'] });
+    const scopes = ['notifications:read', 'dead_letters:read'];
+    const reader = await story.environment.operator('POST', keys, { name: 'reader', scopes });
     const page = await story.signIn(reader.body.api_key, `/deliveries/${id}`);
     await verdict(page, 'Not sent: it failed').getByText('What to do:').waitFor();
     await page.getByRole('button', { name: 'Show JSON' }).waitFor();
+    // A button to replay would come with the dead letter.
+    await page.waitForLoadState('networkidle');
     expect(await page.getByRole('button', { name: 'Replay' }).count()).toBe(0);
     expect(await page.getByRole('link', { name: 'Explain again' }).count()).toBe(0);
   });
