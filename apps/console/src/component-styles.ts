@@ -1,5 +1,5 @@
-// The styles of the components that the console uses, in the order of @mantine/core/styles.css: that of all components is
-// 12 kB larger, gzip. test/console/figures fails if a component has none.
+// The styles of the components that the console uses, in the order of @mantine/core/styles.css: those of all components
+// are 12 kB larger, gzip. test/console/figures fails if a component has none.
 import '@mantine/core/styles/baseline.css';
 import '@mantine/core/styles/default-css-variables.css';
 import '@mantine/core/styles/global.css';
