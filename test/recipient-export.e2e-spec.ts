@@ -24,7 +24,7 @@ beforeAll(async () => {
     ...roleEnvironment(app),
     CARILLON_HOME: home,
     // Less than the answer of 100,000 deliveries has: it cannot be in memory as a whole.
-    NODE_OPTIONS: '--max-old-space-size=160',
+    NODE_OPTIONS: '--max-old-space-size=128',
   });
 });
 afterAll(async () => {

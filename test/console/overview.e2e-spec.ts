@@ -18,7 +18,7 @@ beforeAll(async () => {
   const database = new Database({ url: environment.databaseUrl, poolSize: 2 });
   // A worker counts a month of an existing installation over some minutes.
   const counts = new CountDeliveriesStore(database);
-  for (let days = 0; days < 28; days = await countedDays()) await counts.run();
+  for (let days = 0; days < 30; days = await countedDays()) await counts.run();
   await database.close();
   await environment.startWorker();
 }, 120_000);
