@@ -61,6 +61,28 @@ async function run(file: string, content: string, ...more: string[]): Promise<Co
 const lines = (rows: readonly unknown[]): string => rows.map((row) => JSON.stringify(row)).join('\n');
 const get = async (path: string): Promise<Json> => (await tenant.call('GET', `/api/v1/recipients/${path}`)).body;
 
+describe('a row that cannot be taken over', { timeout: 60_000 }, () => {
+  it('is refused by itself, also if its id is no valid text or was rounded', async () => {
+    const rows = [
+      '{"subscriberId": "\\ud800x", "email": "half@example.com"}',
+      '{"subscriberId": 12345678901234567890, "email": "round@example.com"}',
+      '{"subscriberId": "ann", "firstName": "\\u0000"}',
+      '{"subscriberId": "ann", "email": "ann@example.com"}',
+      '{"subscriberId": "bob", "preferences": "{\\"global\\": {\\"enabled\\": false}}"}',
+    ];
+    const { code, json } = await run('faults.ndjson', rows.join('\n'), '--from', 'novu', '--yes');
+    const { refused_rows: refused, not_imported: left, ...counts } = json();
+    expect([code, counts]).toMatchObject([5, { rows: 5, created: 2, refused: 3 }]);
+    expect(refused.map((row: Json) => [row.line, row.reason])).toEqual([
+      [1, 'subscriberId has half of a surrogate pair'],
+      [2, 'subscriberId must be a text or a whole number below 2^53'],
+      [3, expect.any(String)],
+    ]);
+    expect(left).toMatchObject({ 'field preferences that is no object or list': 1 });
+    expect(await get('ann')).toMatchObject({ email: 'ann@example.com' });
+  });
+});
+
 describe('an export of Novu', { timeout: 60_000 }, () => {
   it('becomes recipients with attributes, devices and preferences; a second run changes nothing', async () => {
     const dry = await run('novu.ndjson', lines(NOVU), '--from', 'novu');

@@ -23,6 +23,11 @@ export interface RequestOptions {
   onHeaders?: (headers: Headers) => void;
 }
 
+interface Answer {
+  response: Response;
+  text: string;
+}
+
 /** Requests to a running Carillon. Throws CommandError: refused, or unavailable. */
 export class ApiClient {
   private readonly origin: string;
@@ -36,8 +41,7 @@ export class ApiClient {
 
   async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
     for (let tries = 1; ; tries += 1) {
-      const response = await this.fetch(method, path, options);
-      const text = await response.text();
+      const { response, text } = await this.fetch(method, path, options);
       if (response.ok) {
         options.onHeaders?.(response.headers);
         return parsed(text, this.origin) as T;
@@ -65,12 +69,12 @@ export class ApiClient {
     }
   }
 
-  private async fetch(method: string, path: string, { query = {}, body, headers }: RequestOptions): Promise<Response> {
+  private async fetch(method: string, path: string, { query = {}, body, headers }: RequestOptions): Promise<Answer> {
     const url = new URL(this.origin + path);
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) url.searchParams.set(name, String(value));
     try {
-      return await fetch(url, {
+      const response = await fetch(url, {
         method,
         // A redirect would carry the credentials elsewhere.
         redirect: 'error',
@@ -78,6 +82,8 @@ export class ApiClient {
         ...(body !== undefined && { body: JSON.stringify(body) }),
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
+      // An answer that breaks off is none.
+      return { response, text: await response.text() };
     } catch (error) {
       const { cause, message, name } = error as Error & { cause?: Error & { code?: string } };
       const why = name === 'TimeoutError' ? `no answer within ${TIMEOUT_MS / 1_000} s` : (cause?.code ?? message);

@@ -67,11 +67,16 @@ export function isGiven(value: unknown): boolean {
 }
 
 export function idOf(row: Record<string, unknown>, name: string): string {
-  const id = typeof row[name] === 'number' ? String(row[name]) : row[name];
+  const given = row[name];
+  // JSON.parse has rounded it, so it may be the id of another.
+  if (typeof given === 'number' && !Number.isSafeInteger(given))
+    throw new RowFault(`${name} must be a text or a whole number below 2^53`);
+  const id = typeof given === 'number' ? String(given) : given;
   if (typeof id !== 'string' || id === '') throw new RowFault(`has no ${name}`);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the API refuses them
   if (id.length > 255 || /[\u0000-\u001f\u007f-\u009f]/.test(id))
     throw new RowFault(`${name} must be 1 to 255 printable characters`);
+  if (!id.isWellFormed()) throw new RowFault(`${name} has half of a surrogate pair`);
   // In the path of a request they would name another route.
   if (id === '.' || id === '..') throw new RowFault(`${name} must not be ${id}`);
   return id;
@@ -101,6 +106,11 @@ export function channelsOf(value: unknown, notImported: string[]): Partial<Recor
     else if (choice !== null) notImported.push(`preference for ${channel ? `${name} with conditions` : name}`);
   }
   return channels;
+}
+
+/** Notes a field that has another type than the export of the product, such as JSON in a cell of CSV. */
+export function noteType(name: string, value: unknown, notImported: string[]): void {
+  if (isGiven(value) && typeof value !== 'object') notImported.push(`field ${name} that is no object or list`);
 }
 
 /** Notes the fields of the row that no one reads. */

@@ -12,6 +12,7 @@ import {
   localeOf,
   type Mapping,
   noteFields,
+  noteType,
   profileOf,
 } from './imported-recipient.js';
 import { isObject } from './read-rows.js';
@@ -32,6 +33,7 @@ export const mapKnock: Mapping = (row, options) => {
     return { id: idOf(row, 'user_id'), profile: null, choices: null, devices, notImported };
   }
   const { id: _id, email, phone_number: phone, locale, timezone, preferences, channel_data: channels, ...rest } = row;
+  for (const name of ['preferences', 'channel_data']) noteType(name, row[name], notImported);
   // All other fields of a user are the customer's own.
   const attributes = Object.fromEntries(Object.entries(rest).filter(([name]) => !OWN.includes(name)));
   return {

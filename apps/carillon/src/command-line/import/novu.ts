@@ -12,6 +12,7 @@ import {
   localeOf,
   type Mapping,
   noteFields,
+  noteType,
   profileOf,
 } from './imported-recipient.js';
 import { isObject } from './read-rows.js';
@@ -36,6 +37,7 @@ export const mapNovu: Mapping = (row, { devicePlatform }) => {
   noteFields(row, KNOWN, notImported);
   const { email, phone, locale, timezone, firstName, lastName, avatar, data } = row;
   if (data !== undefined && data !== null && !isObject(data)) notImported.push('field data that is not an object');
+  for (const name of ['preferences', 'channels']) noteType(name, row[name], notImported);
   return {
     id,
     profile: profileOf(

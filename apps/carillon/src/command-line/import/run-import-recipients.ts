@@ -89,9 +89,9 @@ class RecipientImport {
   }
 
   /** False for a second row with the same content for a recipient, of which the first counts. */
-  private note({ id, profile, choices, devices }: ImportedRecipient, line: number): boolean {
-    const parts = [profile && 'profile', choices && 'preferences', !profile && devices.length > 0 && `devices ${line}`];
-    const keys = parts.filter((part) => typeof part === 'string').map((part) => `${part} ${id}`);
+  private note(recipient: ImportedRecipient, line: number): boolean {
+    const { id } = recipient;
+    const keys = keysOf(recipient, line);
     if (keys.some((key) => this.seen.has(key))) {
       this.report.refuse({ line, id, reason: 'an earlier row has the same id' });
       return false;
@@ -107,10 +107,20 @@ class RecipientImport {
       this.report.leaveOut(notImported);
     } catch (error) {
       const isRowsFault = error instanceof CommandError && [409, 413, 422].includes(Number(error.details['status']));
-      if (isRowsFault) this.report.refuse({ line, id, reason: error.message });
-      else this.failure ??= { error, line };
+      if (!isRowsFault) this.failure ??= { error, line };
+      else {
+        this.report.refuse({ line, id, reason: error.message });
+        // A later row of the same recipient may be right.
+        for (const key of keysOf(recipient, line)) this.seen.delete(key);
+      }
     }
   }
+}
+
+/** What a row has of a recipient. Only one row may have each of them. */
+function keysOf({ id, profile, choices, devices }: ImportedRecipient, line: number): string[] {
+  const parts = [profile && 'profile', choices && 'preferences', !profile && devices.length > 0 && `devices ${line}`];
+  return parts.filter((part) => typeof part === 'string').map((part) => `${part} ${id}`);
 }
 
 function stopped({ error, line }: { error: unknown; line: number }, rows: number): unknown {

@@ -27,6 +27,9 @@ const send = {
   category: z.string().min(1).max(255).optional(),
   scheduled_at: z.iso.datetime({ offset: true }).optional().describe('Not before this time, at most a year ahead'),
 };
+const headerText = z
+  .string()
+  .regex(/^(?! )[\x20-\x7e]{1,255}(?<! )$/, 'must have 1 to 255 printable ASCII characters, with no space at its ends');
 const planned = z.strictObject(send);
 type Planned = z.infer<typeof planned>;
 
@@ -58,7 +61,7 @@ const sendNotification = tool({
     'delivery; get_delivery shows what became of it.',
   scopes: ['notifications:write'],
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
-  input: z.strictObject({ ...send, idempotency_key: z.string().min(1).max(255).optional() }),
+  input: z.strictObject({ ...send, idempotency_key: headerText.optional() }),
   run: async (client, { idempotency_key: given, ...parameters }) => {
     const key = given ?? `mcp-${createHash('sha256').update(canonical(parameters)).digest('hex')}`;
     let isRepeated = false as boolean;
