@@ -42,8 +42,11 @@ function clientOf(options: CarillonOptions): Client {
   );
   client.interceptors.request.use((request, { url: route, body }) => {
     // The routes of the operator have no idempotency keys.
-    if (request.method === 'POST' && !route.startsWith('/internal/') && !request.headers.has(IDEMPOTENCY_KEY))
-      request.headers.set(IDEMPOTENCY_KEY, keyIn(body) ?? crypto.randomUUID());
+    if (request.method !== 'POST' || route.startsWith('/internal/')) return request;
+    if (request.headers.has(IDEMPOTENCY_KEY)) return request;
+    const key = keyIn(body) ?? crypto.randomUUID();
+    // A header has no spaces at its ends, so such a key stays in the body only, and the request is sent once.
+    if (key.trim() === key) request.headers.set(IDEMPOTENCY_KEY, key);
     return request;
   });
   return client;

@@ -161,6 +161,19 @@ describe('a stream', () => {
     expect(watched.errors).toEqual([]);
   }, 40_000);
 
+  it('goes on when the function answers with something that is no token, or fails', async () => {
+    const answers = ['<!doctype html>\n<title>502</title>', '', new TypeError('Failed to fetch')];
+    const watched = watch('ivy', undefined, async () => {
+      const answer = answers.shift() ?? `${await tokenOf('ivy')}\n`;
+      if (answer instanceof Error) throw answer;
+      return answer;
+    });
+    await until('the stream is live', () => isLive(watched));
+    await sendTo('ivy', ['one']);
+    await until('the item is there', () => watched.items.length === 1);
+    expect(watched.errors).toEqual([]);
+  });
+
   it('begins with 1 again after the recipient was erased', async () => {
     await sendTo('erased', ['one', 'two']);
     const watched = watch('erased', 0);

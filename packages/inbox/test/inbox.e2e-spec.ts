@@ -178,6 +178,48 @@ describe('without a connection', { timeout: 60_000 }, () => {
     expect(await page.getByText('You are offline.').count()).toBe(0);
   });
 
+  it('does not mark items as read that have arrived since "mark all read"', async () => {
+    for (const title of ['a', 'b']) await pages.send('ida', title);
+    const page = await pages.open('ida', element(pages.url, 'mode="inline"'));
+    await eventually(() => titles(page)).toEqual(['b', 'a']);
+    await page.context().setOffline(true);
+    await page.getByText('You are offline.').waitFor();
+    await button(page, 'Mark all read').click();
+    await pages.send('ida', 'c');
+    await until('the server has three', async () => (await countsOf('ida')).unread === 3);
+    await page.context().setOffline(false);
+    await button(page, 'Mark read: c').waitFor();
+    await eventually(async () => (await countsOf('ida')).unread).toBe(1);
+    await button(page, 'Mark unread: a').waitFor();
+  });
+
+  it('keeps changes while the page moves the element, and while its own server has no token', async () => {
+    await pages.send('jon', 'a');
+    const page = await pages.open('jon', element(pages.url, 'mode="inline"'));
+    await eventually(() => titles(page)).toEqual(['a']);
+    await page.context().setOffline(true);
+    await page.getByText('You are offline.').waitFor();
+    await button(page, 'Mark read: a').click();
+    await page.evaluate(`document.body.append(document.querySelector('carillon-inbox'))`);
+    await page.context().setOffline(false);
+    await eventually(async () => (await countsOf('jon')).unread).toBe(0);
+    await isLive(page);
+    await page.evaluate(`(() => {
+      const { newToken } = window;
+      window.newToken = async () => {
+        if (window.isBackAgain) return await newToken();
+        throw new TypeError('Failed to fetch');
+      };
+    })()`);
+    await pages.tenant.call('POST', '/api/v1/recipients/jon/inbox-token/revoke', {});
+    await page.getByText('Connecting again…').waitFor();
+    await button(page, 'Mark unread: a').click();
+    await page.waitForTimeout(500);
+    await page.evaluate('window.isBackAgain = true');
+    await eventually(async () => (await countsOf('jon')).unread).toBe(1);
+    expect(await page.getByRole('alert').count()).toBe(0);
+  });
+
   it('connects again after its connections were killed, and misses nothing', async () => {
     const page = await pages.open('hal', element(pages.url, 'mode="inline"'));
     await page.getByText('No notifications yet.').waitFor();

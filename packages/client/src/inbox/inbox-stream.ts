@@ -96,7 +96,12 @@ export class InboxStream {
     }
     // Closed, offline or connected again meanwhile.
     if (this.state !== 'connecting' || this.socket) return;
-    const socket = new WebSocket(this.requests.streamUrl(this.since), [PROTOCOL, token]);
+    let socket: WebSocket;
+    try {
+      socket = new WebSocket(this.requests.streamUrl(this.since), [PROTOCOL, token]);
+    } catch (cause) {
+      return await this.withoutToken(token, cause);
+    }
     this.socket = socket;
     this.timer = setTimeout(() => this.afterClose(socket, token, 0), OPEN_TIMEOUT_MS);
     socket.onmessage = ({ data }) => {
@@ -106,6 +111,16 @@ export class InboxStream {
       this.take(JSON.parse(String(data)) as Frame);
     };
     socket.onclose = ({ code }) => this.afterClose(socket, token, code);
+  }
+
+  /** What was given cannot be a token, such as the page that your backend shows for an error. */
+  private async withoutToken(given: string, cause: unknown): Promise<void> {
+    if (!this.requests.token.isRenewable) {
+      const detail = 'The address or the token cannot be used for a stream.';
+      return this.end(new CarillonError({ code: 'unauthenticated', detail, cause }));
+    }
+    await this.requests.token.drop(given);
+    this.connectIn(this.nextDelayMs());
   }
 
   private take(frame: Frame): void {

@@ -16,7 +16,8 @@ export class RecipientToken {
   async get(): Promise<string> {
     const { source } = this;
     if (typeof source === 'string') return source;
-    this.current ??= (async () => await source())();
+    // A backend may end its answer with a line feed.
+    this.current ??= (async () => String(await source()).trim())();
     try {
       return await this.current;
     } catch (error) {
@@ -28,6 +29,8 @@ export class RecipientToken {
   /** The next {@link get} calls the function again. Ignores a token that was replaced meanwhile. */
   async drop(rejected: string): Promise<void> {
     const { current } = this;
-    if (current && (await current) === rejected && this.current === current) this.current = undefined;
+    // A call that fails drops itself.
+    const token = await current?.catch(() => undefined);
+    if (token === rejected && this.current === current) this.current = undefined;
   }
 }

@@ -71,13 +71,13 @@ export class CarillonInbox extends LitElement implements InboxProperties {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    // Moved within the page.
-    if (this.hasUpdated) this.connect();
+    // Put back. One that is only moved within the page keeps its session, and the changes that wait.
+    if (this.hasUpdated && !this.session) this.connect();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.disconnect();
+    queueMicrotask(() => (this.isConnected ? undefined : this.disconnect()));
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {

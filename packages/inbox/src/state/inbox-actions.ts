@@ -3,13 +3,19 @@
 import { CarillonError, type Inbox } from '../../../client/src/inbox/index.js';
 
 export type ItemAction = 'read' | 'unread' | 'seen' | 'archive' | 'unarchive';
-export type InboxAction = { action: ItemAction; id: string } | { action: 'readAll' | 'seenAll' };
+export type InboxAction =
+  | { action: ItemAction; id: string }
+  | { action: 'seenAll' }
+  /** `ids`: of the unread items that are known. */
+  | { action: 'readAll'; ids: readonly string[] };
 
+/** Answers of a proxy or a server that may answer later. */
+const LATER: ReadonlySet<number> = new Set([408, 429, 502, 503, 504]);
 /** After a connection was lost for a moment only, the stream does not report that it is back. */
 const AGAIN_MS = 5_000;
 
 export class InboxActions {
-  private readonly waiting: InboxAction[] = [];
+  private waiting: InboxAction[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isFlushing = false;
 
@@ -26,12 +32,14 @@ export class InboxActions {
 
   /** Sends what waits, in order. Ends at the first one that gets no answer. */
   async flush(): Promise<void> {
-    if (this.isFlushing || !navigator.onLine) return;
+    if (this.isFlushing) return;
+    if (!navigator.onLine) return this.wait();
     this.isFlushing = true;
     clearTimeout(this.timer);
     try {
       for (let action = this.waiting[0]; action; action = this.waiting[0]) {
         if (!(await this.send(action))) {
+          this.wait();
           this.timer = setTimeout(() => void this.flush(), AGAIN_MS);
           return;
         }
@@ -42,9 +50,16 @@ export class InboxActions {
     }
   }
 
+  /** Sent later, "read all" would also mark items that have arrived meanwhile. */
+  private wait(): void {
+    this.waiting = this.waiting.flatMap((one) =>
+      one.action === 'readAll' ? one.ids.map((id) => ({ action: 'read' as const, id })) : [one],
+    );
+  }
+
   close(): void {
     clearTimeout(this.timer);
-    this.waiting.length = 0;
+    this.waiting = [];
   }
 
   /** Returns false if there was no answer. */
@@ -52,11 +67,16 @@ export class InboxActions {
     try {
       await call(this.inbox, action);
     } catch (error) {
-      if (error instanceof CarillonError && error.status === undefined) return false;
+      if (!isRefusal(error)) return false;
       this.onFailure(action, error);
     }
     return true;
   }
+}
+
+/** Not without an answer, nor if the function that gets tokens has failed: the page's own server may be away too. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof CarillonError && error.status !== undefined && !LATER.has(error.status);
 }
 
 async function call(inbox: Inbox, action: InboxAction): Promise<void> {

@@ -79,12 +79,14 @@ export class InboxSession {
 
   readAll(): void {
     const now = new Date().toISOString();
-    for (const item of this.lists.of(ALL)) {
+    const items = this.lists.of(ALL);
+    const ids = items.filter(({ read_at }) => read_at === null).map(({ id }) => id);
+    for (const item of items) {
       this.tabs.note(item.id);
       this.lists.change({ ...item, read_at: item.read_at ?? now, seen_at: item.seen_at ?? now });
     }
     this.setCounts({ ...this.counts, unread: 0, unseen: 0 });
-    void this.actions.run({ action: 'readAll' });
+    void this.actions.run({ action: 'readAll', ids });
   }
 
   seenAll(): void {

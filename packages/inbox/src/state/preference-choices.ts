@@ -52,7 +52,11 @@ export class PreferenceChoices {
       this.others.postMessage('changed');
       return await this.inbox.effectivePreferences();
     });
-    this.enter({ isSaving: false, isSaved: this.state.error === undefined });
+    const { categories, error } = this.state;
+    // Shows again what is stored, as far as it is known.
+    const undone = { ...choice, enabled: !choice.enabled };
+    if (error !== undefined) this.enter({ categories: categories?.map((one) => shownWith(one, undone)) });
+    this.enter({ isSaving: false, isSaved: error === undefined });
   }
 
   private async attempt(load: () => Promise<EffectivePreferences>): Promise<void> {

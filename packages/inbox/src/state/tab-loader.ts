@@ -52,8 +52,12 @@ export class TabLoader {
 
   /** Loads the first page, or again what was loaded before. */
   async refresh(tab: Tab): Promise<void> {
-    const { loading } = this.stateOf(tab);
-    if (loading !== 'no') return;
+    const state = this.stateOf(tab);
+    if (state.loading !== 'no') {
+      // The answer on its way may be older than what this refresh is for.
+      this.states.set(tab.id, { ...state, isCurrent: false });
+      return;
+    }
     const lowest = this.lists.lowestOf(tab);
     const isFirst = lowest === Number.POSITIVE_INFINITY;
     await this.request(tab, isFirst ? 'first' : 'more', async (changed) => {
