@@ -144,6 +144,26 @@ describe('a search', () => {
     expect((await found({ reason: RARE_REASON }, 50)).ids).toHaveLength(3);
   });
 
+  it('finds a delivery once whose send named the address of the profile', async () => {
+    const address = 'twice@example.com';
+    await admin.query(`insert into recipients (tenant_id, id, email) values ($1, 'twice', $2)`, [tenantId, address]);
+    for (const named of [address, null])
+      await admin.query(
+        `with sent as (
+           insert into notifications (tenant_id, id, recipient_id, category, channels, priority, total)
+           values ($1, $2, 'twice', 'orders', '{email}', 5, 1) returning id
+         )
+         insert into deliveries (tenant_id, id, notification_id, recipient_id, channel, state, address)
+         select $1, $3, id, 'twice', 'email', 'sent', $4 from sent`,
+        [tenantId, newId(), newId(), named],
+      );
+    expect((await found({ address }, 1)).ids).toHaveLength(2);
+    expect((await found({ address }, 50)).ids).toHaveLength(2);
+    await admin.query(`delete from deliveries where recipient_id = 'twice'`);
+    await admin.query(`delete from notifications where recipient_id = 'twice'`);
+    await admin.query(`delete from recipients where id = 'twice'`);
+  });
+
   it('finds a template by its key and by its id', async () => {
     const { rows } = await admin.query(`select id from templates where key = 'invoice' and channel = 'email' limit 1`);
     const byId = await search.search(tenantId, { template: rows[0].id }, { limit: 50 });

@@ -130,10 +130,10 @@ class SourceReader {
   }
 
   /**
-   * The notifications of recipients, with their deliveries, which have the same time. Indexes:
-   * notifications_recipient_id_tenant_id_id_idx, deliveries_notification_id_tenant_id_id_idx.
+   * The notifications of recipients, with their deliveries, which have the same time. `condition`: of a delivery `d`.
+   * Indexes: notifications_recipient_id_tenant_id_id_idx, deliveries_notification_id_tenant_id_id_idx.
    */
-  notificationsOf(people: string): Source {
+  notificationsOf(people: string, condition = 'true'): Source {
     return {
       keys: `
   select x.key from ${people} cross join lateral (
@@ -144,7 +144,7 @@ class SourceReader {
       limit: MAX_NOTIFICATIONS,
       deliveries: (keys) => `
   select k.key, d.id from ${keys} k
-  join deliveries d on d.tenant_id = $1 and d.notification_id = k.key and ${nearby('k.key')}`,
+  join deliveries d on d.tenant_id = $1 and d.notification_id = k.key and ${nearby('k.key')} and ${condition}`,
     };
   }
 
@@ -169,7 +169,7 @@ class SourceReader {
     select id from recipients where email = any (${forms}::text[]) and tenant_id = $1
     union
     select id from recipients where phone = any (${forms}::text[]) and tenant_id = $1
-    limit ${MAX_PEOPLE}
+    order by id limit ${MAX_PEOPLE}
   ) p`;
     const named: Source = {
       keys: `
@@ -181,7 +181,8 @@ class SourceReader {
       limit: MAX_EXAMINED,
       deliveries: byKey,
     };
-    return [named, this.notificationsOf(people), this.topicDeliveriesOf(people)];
+    // Those with an address have another position in the first source.
+    return [named, this.notificationsOf(people, 'd.address is null'), this.topicDeliveriesOf(people)];
   }
 
   private byId(table: string, column: string, condition: string): Source {
