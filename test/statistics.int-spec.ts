@@ -1,8 +1,8 @@
 // The counts of deliveries over time are those of a full scan, whatever workers count, and follow changes of state.
 
 import type pg from 'pg';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { CountDeliveriesStore, Database, percentile, type StatisticsRow, StatisticsStore } from '#database';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { CountDeliveriesStore, Database, percentile, type Sql, type StatisticsRow, StatisticsStore } from '#database';
 import { lowestId, newId } from '#domain';
 import { cloneDatabase, connect } from '#testing';
 import { seedConsole } from './console/seed-console.ts';
@@ -99,7 +99,7 @@ describe('the counts', () => {
     await countAll();
     for (const interval of ['hour', 'day'] as const)
       expect(sumsOf((await statistics.ofTenant(tenantId, everything(interval))).rows)).toEqual(await truth(tenantId));
-  });
+  }, 60_000);
 
   it('are in the interval in which the deliveries were accepted', async () => {
     const { rows } = await statistics.ofTenant(tenantId, everything('day'));
@@ -131,6 +131,90 @@ describe('the counts', () => {
     await admin.query(`update statistics_passes set counted_until = now() - interval '3 minutes' where pass = 0`);
     await counts.run();
     expect(await states()).toEqual(['sent']);
+  });
+});
+
+/** The positions of all passes, in milliseconds before now. */
+async function lags(): Promise<number[]> {
+  const { rows } = await admin.query<{ lag: number }>(
+    'select extract(epoch from now() - counted_until)::float8 * 1000 as lag from statistics_passes order by pass',
+  );
+  return rows.map(({ lag }) => lag);
+}
+
+describe('a pass', () => {
+  it('goes on when the passes before it take all the time', async () => {
+    await counts.run();
+    await admin.query(`update statistics_passes set counted_until = counted_until - interval '1 hour'`);
+    const before = await lags();
+    let now = 0;
+    // Each look at the clock is a second later.
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 1_000));
+    await counts.run().finally(() => clock.mockRestore());
+    for (const [pass, lag] of (await lags()).entries())
+      expect(lag, `pass ${pass}`).toBeLessThan(before[pass]! - 5 * MINUTE_MS);
+  });
+
+  it('goes on after the clock of the database was set back', async () => {
+    await admin.query(`update statistics_passes set counted_until = now() + interval '40 days'`);
+    const id = await send(otherId, 1_000, 'sent');
+    await counts.run();
+    for (const lag of await lags()) expect(lag).toBeGreaterThan(0);
+    const { rows } = await admin.query(
+      `select sum(count)::int as count from delivery_statistics
+       where tenant_id = $1 and span = 1 and at > now() - interval '2 minutes'`,
+      [otherId],
+    );
+    expect(rows[0].count).toBeGreaterThan(0);
+    await admin.query('delete from deliveries where id = $1', [id]);
+  });
+
+  it('keeps the counts of deliveries that the clean-up has deleted', async () => {
+    const of = async (id: string): Promise<number> => total((await statistics.ofTenant(id, everything('day'))).rows);
+    const age = 5 * DAY_MS;
+    const [short, long] = [await send(otherId, age, 'sent'), await send(tenantId, age, 'waiting')];
+    const recount = async (): Promise<void> => {
+      await admin.query(
+        `update statistics_passes set counted_until = date_trunc('hour', now() - interval '5 days', 'UTC') where pass = 4`,
+      );
+      await counts.run();
+    };
+    await recount();
+    const before = [await of(otherId), await of(tenantId), total((await statistics.ofAll(everything('day'))).rows)];
+    await admin.query('delete from deliveries where id = $1', [short]);
+    await admin.query(`update deliveries set state = 'sent' where id = $1`, [long]);
+    await recount();
+    expect([await of(otherId), await of(tenantId)]).toEqual(before.slice(0, 2));
+    const { rows } = await statistics.ofAll(everything('day'));
+    expect(total(rows)).toBe(before[2]);
+    // The other tenant's delivery has its new state, in the sums too.
+    const { rows: own } = await statistics.ofTenant(otherId, everything('day'));
+    const { rows: others } = await statistics.ofTenant(tenantId, everything('day'));
+    expect(sumsOf(rows)).toEqual(sumsOf([...own, ...others]));
+    await admin.query('delete from deliveries where id = $1', [long]);
+  });
+
+  it('may wait for the count of another connection as long as that may take', async () => {
+    const limits: unknown[] = [];
+    let waiting: Sql;
+    const watched = new Proxy(database, {
+      get(target, name) {
+        if (name !== 'sqlAsPlatform') return Reflect.get(target, name, target);
+        return async (work: (sql: Sql) => Promise<unknown>, timeoutMs: number, isReadOnly = false) => {
+          if (isReadOnly) limits.push(...(await waiting.query({ text: 'show idle_in_transaction_session_timeout' })));
+          return await target.sqlAsPlatform(
+            async (sql) => {
+              if (!isReadOnly) waiting = sql;
+              return await work(sql);
+            },
+            timeoutMs,
+            isReadOnly,
+          );
+        };
+      },
+    });
+    await new CountDeliveriesStore(watched).run();
+    expect(limits[0]).toEqual({ idle_in_transaction_session_timeout: '1min' });
   });
 });
 

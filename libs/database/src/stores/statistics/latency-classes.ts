@@ -6,10 +6,11 @@ const FACTOR = 1.5;
 /** More than a month. */
 const LAST = 48;
 
-/** SQL for the class of a row of `deliveries`. */
+/** SQL for the class of a row of `deliveries`. As double precision: logarithms of `numeric` take much longer. */
 export const LATENCY_CLASS = `case when sent_at is null then -1 else
-    least(${LAST}, greatest(0, floor(ln(greatest(extract(epoch from sent_at - created_at) * 1000, 1) / ${FIRST_MS})
-                                     / ln(${FACTOR}))))::smallint end`;
+    least(${LAST}, greatest(0, floor(
+      ln(greatest(extract(epoch from sent_at - created_at)::float8 * 1000, 1) / ${FIRST_MS}) / ln(${FACTOR}::float8)
+    )))::smallint end`;
 
 /** The middle of a class, in seconds. */
 export function secondsOf(latencyClass: number): number {
