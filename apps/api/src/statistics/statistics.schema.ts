@@ -11,7 +11,7 @@ const MINUTES_KEPT_MS = 24 * INTERVAL_MS.hour;
 
 export const statisticsQuery = z
   .strictObject({
-    from: time.optional().meta({ description: 'Default: a day before `to`' }),
+    from: time.optional().meta({ description: `Default: a day before \`to\`; ${MAX_POINTS} minutes with \`minute\`` }),
     to: time.optional().meta({ description: 'Exclusive. Default: now' }),
     interval: z
       .enum(statisticsIntervals)
@@ -22,7 +22,8 @@ export const statisticsQuery = z
   })
   .transform((query): StatisticsQuery => {
     const to = query.to === undefined ? new Date() : new Date(query.to);
-    const from = query.from === undefined ? new Date(to.getTime() - INTERVAL_MS.day) : new Date(query.from);
+    const longest = Math.min(INTERVAL_MS.day, MAX_POINTS * INTERVAL_MS[query.interval]);
+    const from = query.from === undefined ? new Date(to.getTime() - longest) : new Date(query.from);
     return { from, to, interval: query.interval };
   })
   .superRefine(({ from, to, interval }, context) => {
