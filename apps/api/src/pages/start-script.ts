@@ -95,7 +95,8 @@ onClick('send', 'send', async (status) => {
   byId('message-title').hidden = true;
   let isShown = false;
   void watch('watch', sent.deliveries[0].id, byId('watched'), (delivery) => {
-    if (isShown || delivery.state !== 'sent') return;
+    // Not the state: a receipt may have changed it before the first look.
+    if (isShown || !delivery.sent_at) return;
     isShown = true;
     done('watch');
     showMessage(delivery).catch((error) => { byId('watch-status').textContent = error.message; });
