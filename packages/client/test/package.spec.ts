@@ -1,30 +1,14 @@
 // The contents of the package, as npm would publish it.
 
-import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { publint } from 'publint';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
+import { ROOT, readJson, testPackage } from '../../../test/npm-package.js';
 
-const run = promisify(execFile);
 const PACKAGE = join(import.meta.dirname, '..');
-const ROOT = join(PACKAGE, '../..');
 
-let directory: string;
-let tarball: string;
-let packed: string[];
-
-beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'carillon-client-'));
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', directory], { cwd: PACKAGE });
-  const [{ filename, files }] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }];
-  tarball = join(directory, filename);
-  packed = files.map(({ path }) => path);
-});
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const packed = testPackage(PACKAGE);
 
 /** The file and the files that it imports, without packages. */
 function withImports(path: string, found = new Set<string>()): Set<string> {
@@ -38,29 +22,18 @@ function withImports(path: string, found = new Set<string>()): Set<string> {
 }
 
 it('has code, types, license and README, and nothing else', () => {
-  expect(packed.filter((path) => !path.startsWith('dist/')).toSorted()).toEqual([
-    'LICENSE',
-    'README.md',
-    'package.json',
-  ]);
-  expect(packed).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'dist/inbox/index.js']));
-  expect(packed.filter((path) => !/\.(js|d\.ts)$/.test(path)).toSorted()).toEqual([
-    'LICENSE',
-    'README.md',
-    'package.json',
-  ]);
+  expect(
+    packed()
+      .filter((path) => !path.startsWith('dist/'))
+      .toSorted(),
+  ).toEqual(['LICENSE', 'README.md', 'package.json']);
+  expect(packed()).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'dist/inbox/index.js']));
+  expect(
+    packed()
+      .filter((path) => !/\.(js|d\.ts)$/.test(path))
+      .toSorted(),
+  ).toEqual(['LICENSE', 'README.md', 'package.json']);
 });
-
-it('is correct for publint', async () => {
-  const { messages } = await publint({ pkgDir: PACKAGE, pack: false, strict: true });
-  expect(messages).toEqual([]);
-});
-
-it('has types that every resolver of ES modules finds', async () => {
-  const attw = join(ROOT, 'node_modules/@arethetypeswrong/cli/dist/index.js');
-  // Exits with 1 for a problem.
-  await run(process.execPath, [attw, tarball, '--profile', 'esm-only']);
-}, 60_000);
 
 it('has an inbox of less than 8 kB, not minified, that needs no package', () => {
   const files = [...withImports(join(PACKAGE, 'dist/inbox/index.js'))];
@@ -70,10 +43,8 @@ it('has an inbox of less than 8 kB, not minified, that needs no package', () => 
 });
 
 it('names the versions of its dependencies that the repository tests', () => {
-  const read = (path: string) => JSON.parse(readFileSync(path, 'utf8'));
-  const { dependencies, version } = read(join(PACKAGE, 'package.json'));
-  const repository = read(join(ROOT, 'package.json'));
-  expect(version).toBe(repository.version);
+  const { dependencies } = readJson(join(PACKAGE, 'package.json'));
+  const repository = readJson(join(ROOT, 'package.json'));
   for (const [name, range] of Object.entries<string>(dependencies)) {
     expect(existsSync(join(ROOT, 'node_modules', name))).toBe(true);
     const tested = repository.dependencies[name] ?? repository.devDependencies[name];

@@ -1,31 +1,16 @@
 // The contents of the package, as npm would publish it.
 
-import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { publint } from 'publint';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
+import { ROOT, readJson, run, testPackage } from '../../../test/npm-package.js';
 
-const run = promisify(execFile);
 const PACKAGE = join(import.meta.dirname, '..');
-const ROOT = join(PACKAGE, '../..');
 const LANGUAGES = ['ar', 'de', 'en', 'es', 'fr'];
 
-let directory: string;
-let tarball: string;
-let packed: string[];
-
-beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'carillon-inbox-'));
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', directory], { cwd: PACKAGE });
-  const [{ filename, files }] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }];
-  tarball = join(directory, filename);
-  packed = files.map(({ path }) => path);
-});
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+// `inbox.js` is for pages without a bundler.
+const packed = testPackage(PACKAGE, ['--exclude-entrypoints', 'inbox.js']);
 
 it('has the bundle, the wrappers, the languages and their types, and nothing else', () => {
   const code = ['inbox', 'react', 'vue', 'server', ...LANGUAGES.map((language) => `texts/${language}`)];
@@ -38,19 +23,8 @@ it('has the bundle, the wrappers, the languages and their types, and nothing els
     'texts/inbox-texts',
   ];
   const expected = [...code.map((name) => `dist/${name}.js`), ...types.map((name) => `dist/${name}.d.ts`)];
-  expect(packed.toSorted()).toEqual([...expected, 'LICENSE', 'README.md', 'package.json'].toSorted());
+  expect(packed().toSorted()).toEqual([...expected, 'LICENSE', 'README.md', 'package.json'].toSorted());
 });
-
-it('is correct for publint', async () => {
-  const { messages } = await publint({ pkgDir: PACKAGE, pack: false, strict: true });
-  expect(messages).toEqual([]);
-});
-
-it('has types that every resolver of ES modules finds', async () => {
-  const attw = join(ROOT, 'node_modules/@arethetypeswrong/cli/dist/index.js');
-  // Exits with 1 for a problem. `inbox.js` is for pages without a bundler.
-  await run(process.execPath, [attw, tarball, '--profile', 'esm-only', '--exclude-entrypoints', 'inbox.js']);
-}, 60_000);
 
 it('is one file without imports, of less than 30 kB with Lit and the client', () => {
   const bundle = readFileSync(join(PACKAGE, 'dist/inbox.js'), 'utf8');
@@ -93,10 +67,8 @@ it('can be imported on a server, where React renders the element without its con
 });
 
 it('allows the versions of React and Vue that the repository tests', () => {
-  const read = (path: string) => JSON.parse(readFileSync(path, 'utf8'));
-  const { peerDependencies, version } = read(join(PACKAGE, 'package.json'));
-  const repository = read(join(ROOT, 'package.json'));
-  expect(version).toBe(repository.version);
+  const { peerDependencies } = readJson(join(PACKAGE, 'package.json'));
+  const repository = readJson(join(ROOT, 'package.json'));
   const major = (range: string): string => /\d+/.exec(range)![0];
   for (const name of ['react', 'vue'])
     expect(major(repository.devDependencies[name])).toBe(major(peerDependencies[name]));

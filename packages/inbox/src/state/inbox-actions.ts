@@ -2,7 +2,7 @@
 
 import { CarillonError, type Inbox } from '../../../client/src/inbox/index.js';
 
-export type ItemAction = 'read' | 'unread' | 'seen' | 'archive' | 'unarchive';
+export type ItemAction = 'read' | 'unread' | 'archive' | 'unarchive';
 export type InboxAction =
   | { action: ItemAction; id: string }
   | { action: 'seenAll' }
@@ -89,8 +89,6 @@ async function call(inbox: Inbox, action: InboxAction): Promise<void> {
       return await inbox.markRead(action.id);
     case 'unread':
       return await inbox.markUnread(action.id);
-    case 'seen':
-      return await inbox.markSeen(action.id);
     case 'archive':
       return await inbox.archive(action.id);
     case 'unarchive':

@@ -156,7 +156,6 @@ export class InboxSession {
 function changeOf(action: ItemAction, item: InboxItem, now: string): Partial<InboxItem> {
   if (action === 'read') return { read_at: item.read_at ?? now, seen_at: item.seen_at ?? now };
   if (action === 'unread') return { read_at: null };
-  if (action === 'seen') return { seen_at: item.seen_at ?? now };
   return { archived_at: action === 'archive' ? now : null };
 }
 

@@ -68,10 +68,6 @@ export class ItemLists {
     return item !== undefined;
   }
 
-  changeAll(change: Partial<InboxItem>): void {
-    for (const item of this.items.values()) this.put({ ...item, ...change });
-  }
-
   /** Items that the answer should have and has not are of another tab now, or erased. */
   load({ tab, items, from, before = Number.POSITIVE_INFINITY, changed }: LoadedPart): void {
     for (const item of this.items.values()) {
