@@ -58,7 +58,7 @@ export class AuthorizeRequest {
     scope: string | null,
     recipientId: string | null,
   ): Promise<void> {
-    const session = this.sessionAccess.decides(request) ? await this.sessionAccess.require(request) : null;
+    const session = this.sessionAccess.decides(request) ? await this.sessionAccess.requireSession(request) : null;
     if (session && !session.key) return await this.operatorForTenant(request, session, scope, recipientId);
     if (session) checkNoTenant(request);
     const key = session?.key ?? (await this.authenticator.authenticate(apiKeyOf(request), request.ip));
@@ -135,7 +135,7 @@ export class AuthorizeRequest {
 
   private async operator(request: CarillonRequest, needed: Role): Promise<void> {
     const given = request.headers['x-admin-token'];
-    if (given === undefined && isFromConsole(request)) return await this.sessionAccess.operator(request, needed);
+    if (given === undefined && isFromConsole(request)) return await this.sessionAccess.requireRole(request, needed);
     this.operators.checkToken(request, given);
     this.operators.takeRequest('operator');
   }

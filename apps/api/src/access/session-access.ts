@@ -30,7 +30,7 @@ export class SessionAccess {
   }
 
   /** Throws `unauthenticated` without a session. */
-  async require(request: CarillonRequest): Promise<ConsoleSession> {
+  async requireSession(request: CarillonRequest): Promise<ConsoleSession> {
     const session = await this.sessions.of(request);
     if (!session)
       throw new DomainError('unauthenticated', 'Sign in to the console: there is no session, or it has ended.');
@@ -39,9 +39,9 @@ export class SessionAccess {
   }
 
   /** For a route of the operator. Throws `unauthenticated`, `rate_limited`, or `forbidden` with the needed role. */
-  async operator(request: CarillonRequest, needed: Role): Promise<void> {
-    const session = await this.require(request);
-    const role = this.roleOf(session);
+  async requireRole(request: CarillonRequest, needed: Role): Promise<void> {
+    const session = await this.requireSession(request);
+    const role = this.takeRequest(session);
     if (!hasRole(role, needed))
       throw new DomainError('forbidden', `This needs the role ${needed}, and this session has the role ${role}.`);
   }
@@ -52,7 +52,7 @@ export class SessionAccess {
     session: ConsoleSession,
     scope: string | null,
   ): Promise<Pick<Caller, 'tenantId' | 'settings' | 'scopes'>> {
-    const role = this.roleOf(session);
+    const role = this.takeRequest(session);
     const tenant = await this.namedTenant(request);
     const scopes = scopesOf(role);
     if (scope === null) throw new DomainError('forbidden', 'This route is about an API key, and an operator has none.');
@@ -78,16 +78,17 @@ export class SessionAccess {
     const action = 'tenant_data.changed';
     const note = { action, actor: actorOf(known), sourceAddress: ip, requestId: String(request.id) } as const;
     const route = routeOptions.url ?? '';
-    const { id, key, recipient_id: subscriber } = params as Record<string, string | undefined>;
-    const named = access?.kind === 'recipient' ? String(headers['x-recipient-id'] ?? '') : subscriber;
-    const recipientId = route.startsWith('/api/v1/recipients/') ? id : named;
+    const { id, key, recipient_id: subscriberId } = params as Record<string, string | undefined>;
+    const namedId = access?.kind === 'recipient' ? String(headers['x-recipient-id'] ?? '') : subscriberId;
+    const recipientId = route.startsWith('/api/v1/recipients/') ? id : namedId;
     // The path has not been checked yet.
     const subject = [id, key].find((text) => text !== undefined && /^[\w.:-]{1,255}$/.test(text));
     const change = { tenantId, subject: subject ?? tenantId, after: { method, route } };
     await this.audit.write(note, change, recipientId);
   }
 
-  private roleOf({ known }: ConsoleSession): Role {
+  /** Takes one request from the allowance of an operator's session. Returns the role. Throws `rate_limited`. */
+  private takeRequest({ known }: ConsoleSession): Role {
     if (known.role === null)
       throw new DomainError('forbidden', 'This session has an API key of a tenant. Sign in as an operator.');
     this.operators.takeRequest(known.id);
