@@ -61,7 +61,7 @@ it('the first minute: send, watch, see the inbox, see what goes wrong, explain, 
   await page.getByRole('button', { name: 'Send it' }).first().click();
   await page.getByText('To alice@example.com: Welcome, Alice').waitFor();
   expect(await page.frameLocator('iframe').getByRole('heading').innerText()).toBe('Welcome, Alice');
-  const way = ['Accepted', 'Decided', 'Rendered', 'Handed over', 'Sent'];
+  const way = ['Accepted', 'Decided', 'Rendered', 'Attempt 1', 'Sent'];
   await expect.poll(() => steps(page, 'Steps of the delivery')).toEqual(way);
 
   // The inbox shows the item while the page is open.

@@ -38,7 +38,7 @@ function linesOf({ timeline, channel, template_version }) {
     }
     if (code === 'accepted') lines.push([at, 'Accepted', 'stored before the answer 202']);
     else if (code === 'attempt') {
-      lines.push([started, 'Handed over', 'attempt ' + attempt + ', to the provider ' + provider]);
+      lines.push([started, 'Attempt ' + attempt, 'through the provider ' + provider]);
       if (outcome !== 'sent') lines.push([at, 'Attempt failed', detail || words(outcome), true]);
     } else if (code === 'sent')
       lines.push([at, 'Sent', channel === 'in_app' ? 'it is in the inbox' : 'the provider has accepted it']);
