@@ -1,4 +1,4 @@
-// What would become of a send, asked in the console.
+// Explains a send in the console.
 
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';

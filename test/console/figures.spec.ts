@@ -1,4 +1,4 @@
-// What a browser loads for the first view of the console, from the manifest of its build.
+// The files that a browser loads for the first view of the console, from the manifest of its build.
 
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,4 +1,4 @@
-// What a tenant of the console has that only the API can make, because its secrets are sealed.
+// Makes the data of a tenant that only the API can make, because its secrets are sealed.
 
 /** A request with the tenant's API key. */
 type Call = (method: string, path: string, body?: unknown) => Promise<{ status: number; body: unknown }>;

@@ -18,7 +18,7 @@ const RULES = [
   'FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=28;BYHOUR=2;BYMINUTE=15',
 ];
 
-/** What the worker would fire in the month, by the rules of libs/domain. */
+/** The times at which the worker would fire in the month, by the rules of libs/domain. */
 function firedIn(rrule: string, zone: string, month: string, exdates: string[]): string[] {
   const recurrence = { rrule, startsAtLocal: START, exdates };
   const last = lastLocalOf(recurrence);

@@ -1,4 +1,4 @@
-// What an operator changes for a tenant in the console is in the audit log, whatever the route.
+// Every change by an operator for a tenant in the console is in the audit log, whatever the route.
 
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';

@@ -38,7 +38,7 @@ export async function useColours(page: Page, colorScheme: 'light' | 'dark'): Pro
   })`);
 }
 
-/** What sticks out of the page at the right. Empty if the page does not scroll sideways. */
+/** The elements that are wider than the page. Empty if the page does not scroll sideways. */
 const TOO_WIDE = `(() => {
   const page = document.documentElement;
   if (page.scrollWidth <= innerWidth) return [];

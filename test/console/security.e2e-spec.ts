@@ -1,4 +1,4 @@
-// What an attacker may try with the cookie of the console.
+// Attacks with the cookie of the console.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '#config';

@@ -1,4 +1,4 @@
-// What calls return and throw, and the iterators over lists.
+// The answers and errors of calls, and the iterators over lists.
 
 import { randomUUID } from 'node:crypto';
 import { Carillon, CarillonError, type Notification, verifyWebhook } from '@carillon/client';

@@ -1,3 +1,3 @@
-// What Node gets for `@carillon/inbox`: frameworks import their components on the server too, where there are no
-// elements to define.
+// `@carillon/inbox` for Node: frameworks import their components on the server too, where there are no elements to
+// define.
 export {};

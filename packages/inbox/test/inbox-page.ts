@@ -27,7 +27,7 @@ export interface InboxPages {
   proxy: TcpProxy;
   /** The address of the API through the proxy. */
   url: string;
-  /** What pages have thrown, or written as an error on the console. */
+  /** Errors that pages have thrown, or written to the console of the browser. */
   faults: string[];
   token(recipientId: string, body?: Record<string, unknown>): Promise<string>;
   send(recipientId: string, title: string, content?: Record<string, unknown>, more?: object): Promise<void>;

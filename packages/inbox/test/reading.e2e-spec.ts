@@ -17,7 +17,7 @@ afterAll(() => pages?.stop());
 beforeEach(() => pages.faults.splice(0));
 
 const bell = (page: Page) => page.getByRole('button', { name: /^Notifications/ });
-/** What has the focus, also inside the component. */
+/** The element with the focus, also inside the component. */
 const focused = (page: Page): Promise<string> =>
   page.evaluate(`(() => {
     let at = document.activeElement;

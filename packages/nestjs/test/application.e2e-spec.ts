@@ -54,7 +54,7 @@ afterAll(async () => {
   await carillon?.stop();
 });
 
-/** What the handlers of one application have got. */
+/** The events that the handlers of one application have got. */
 class Received {
   readonly events: Json[] = [];
   readonly failed: CarillonEventOf<'delivery.failed'>[] = [];

@@ -84,7 +84,7 @@ export class Authenticator implements OnApplicationBootstrap, OnApplicationShutd
     return key;
   }
 
-  /** {@link current} without waiting: undefined if it is not known yet. At most 4 s old unless the database is away. */
+  /** {@link current} without waiting: undefined if it is not known yet. At most 4 s old unless the database is down. */
   latest(keyId: string): KnownKey | null | undefined {
     const key = this.known.latest(keyId);
     return key && !isCurrent(key) ? null : key;

@@ -48,7 +48,7 @@ export class OperatorAccess {
       throw new DomainError('rate_limited', 'Too many operator requests.', { retryAfterSeconds: resetSeconds });
   }
 
-  /** What a session stores of the token that began it. */
+  /** The hash that a session stores of its token. */
   hashOf(token: string): Buffer {
     return hashSecret(this.platformKeys.apiKeyPepper, token);
   }

@@ -5,7 +5,7 @@ import { type Caller, CurrentCaller, RequireApiKey, RequireOperator } from '../a
 import { Answers } from '../http/answers.js';
 import { statisticsQuery, statisticsView, toStatisticsView } from './statistics.schema.js';
 
-/** What became of the deliveries of a tenant, over time. */
+/** Counts the deliveries of a tenant over time, by outcome. */
 @ApiTags('Sending')
 @Controller('api/v1/statistics')
 export class StatisticsController {

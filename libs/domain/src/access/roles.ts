@@ -6,7 +6,7 @@ import { type Scope, scopes } from '../tenant-settings.js';
 export const roles = ['viewer', 'operator', 'admin'] as const;
 export type Role = (typeof roles)[number];
 
-/** What an operator may change for a tenant: what moves deliveries, and what support is asked for. */
+/** An operator may change for a tenant what moves deliveries, and what people ask the support to change. */
 const OPERATOR_WRITES: readonly Scope[] = [
   'notifications:write',
   'dead_letters:write',

@@ -65,12 +65,12 @@ export class Inbox {
     await this.requests.send('POST', '/inbox/seen-all');
   }
 
-  /** What the recipient has chosen. Needs a token with the scope `preferences:write`, as the next two. */
+  /** The choices of the recipient. Needs a token with the scope `preferences:write`, as the next two. */
   async preferences(): Promise<Preferences> {
     return (await this.requests.send('GET', '/preferences')) as Preferences;
   }
 
-  /** What follows from the choices and the rules of the tenant, for each category and channel. */
+  /** The result of the choices and of the rules of the tenant, for each category and channel. */
   async effectivePreferences(): Promise<EffectivePreferences> {
     return (await this.requests.send('GET', '/preferences/effective')) as EffectivePreferences;
   }

@@ -20,7 +20,7 @@ const TIMEOUT_SECONDS = 5;
 /** The addresses and keys of the issuer are read again after this time. */
 const KNOWN_MS = 3_600_000;
 
-/** What the start of a sign-in and its end must have in common. */
+/** The values that the start of a sign-in and its end share. */
 export interface SignInSecrets {
   state: string;
   nonce: string;

@@ -13,7 +13,7 @@ import { SignIn } from '../sign-in.js';
 import { type Claims, OidcProvider, type SignInSecrets, valuesOf } from './oidc-provider.js';
 import { returnPath } from './return-path.js';
 
-/** What the browser keeps between the start of a sign-in and its end, sealed, for every process of the API. */
+/** Has the state of a sign-in, sealed, in the browser: any process of the API can finish it. */
 export const SIGN_IN_COOKIE = 'carillon_oidc';
 export const SIGN_IN_SECONDS = 600;
 const PLACE = { tenantId: PLATFORM_TENANT_ID, table: 'console_sessions', id: SIGN_IN_COOKIE };

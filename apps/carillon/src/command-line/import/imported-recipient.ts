@@ -25,7 +25,7 @@ export interface ImportedRecipient {
   profile: Record<string, unknown> | null;
   choices: Choices | null;
   devices: Device[];
-  /** What the row has and Carillon does not take, such as `field isOnline`. */
+  /** The parts of the row that Carillon does not take, such as `field isOnline`. */
   notImported: string[];
 }
 

@@ -49,7 +49,7 @@ export async function importTemplates(paths: readonly string[], options: ImportT
 
 interface FoundFile {
   path: string;
-  /** What MJML may include: the folder that was given, or that of a file. */
+  /** MJML may include files of this folder: the one that was given, or that of a file. */
   folder: string;
 }
 

@@ -6,7 +6,7 @@ import { mcpServer, type OwnKey, permittedTools, TOOLS } from './mcp-server.js';
 
 /**
  * Serves one client until standard input ends. Standard output has messages of the protocol only. Throws CommandError
- * if the key is refused or can use no tool, or Carillon is away.
+ * if the key is refused or can use no tool, or Carillon is unavailable.
  */
 export async function runMcp(options: ConnectionOptions): Promise<void> {
   const client = await connect(options, 'api-key');

@@ -34,7 +34,7 @@ export interface TimelineEntry {
   until: Date | null;
 }
 
-/** What finds a delivery in other places: the provider account that has it, and the trace of its request. */
+/** Leads from a delivery to its provider account, and to the trace of its request. */
 export interface DeliveryOrigin {
   providerAccountId: string | null;
   /** 32 hexadecimal digits; null if the request was not traced. */

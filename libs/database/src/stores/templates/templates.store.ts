@@ -17,7 +17,7 @@ import {
   type VersionRow,
 } from './template-rows.js';
 
-/** Who writes, and the tenant's default locale, in which partials are looked up. */
+/** The writer, and the tenant's default locale, in which partials are looked up. */
 export interface TemplateWrite {
   audit: AuditNote | null;
   defaultLocale: string | null;
@@ -153,7 +153,7 @@ export class TemplatesStore {
     });
   }
 
-  /** What a new version would include, with the errors that writing it would throw. */
+  /** The parts that a new version would include. Throws the errors that writing it would throw. */
   async included(
     tenantId: string,
     including: Including,
