@@ -25,7 +25,7 @@ it(
     const send = { recipient_id: 'ann', channel: 'in_app', content: { title: 'Week', body: 'Yours' } };
     await page.getByRole('textbox', { name: 'Send' }).fill(JSON.stringify(send));
     await page.getByRole('button', { name: 'Create', exact: true }).click();
-    await page.getByRole('heading', { name: 'in_app to ann' }).waitFor();
+    await page.getByRole('heading', { name: 'inbox to ann' }).waitFor();
     await page.getByText('each week on Mon, Thu at 08:30').waitFor();
     await page
       .getByRole('button', { name: /, 1 occurrence$/ })

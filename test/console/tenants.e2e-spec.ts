@@ -43,6 +43,10 @@ it(
     await page.getByText('The key Orders is revoked').waitFor();
 
     await page.getByRole('tab', { name: 'Settings' }).click();
+    const name = page.getByRole('textbox', { name: 'Name' });
+    await name.fill('Another');
+    await page.getByRole('button', { name: 'Discard changes' }).click();
+    expect(await name.inputValue()).toBe('Acme');
     await page.getByRole('textbox', { name: 'Deliveries a day' }).fill('100');
     await page.getByRole('textbox', { name: 'Time zone' }).fill('Europe/Nowhere');
     story.expectFault(/status of 422/);

@@ -18,7 +18,7 @@ export function connect(tenantId: string | null): Carillon {
   });
 }
 
-/** Throws `CarillonError`, as the client does. */
+/** For answers that the client does not read, such as downloads. Throws `CarillonError`, as the client does. */
 export async function requestWithoutLimit(request: Request, tenantId: string | null): Promise<Response> {
   const response = await fetch(withHeaders(request, tenantId)).catch((error: Error) => {
     if (request.signal.aborted) throw error;
@@ -31,7 +31,7 @@ export async function requestWithoutLimit(request: Request, tenantId: string | n
   throw new CarillonError({ code, detail, status, errors, requestId });
 }
 
-/** For answers that the client does not read, such as downloads. */
+/** Adds the headers that a request with the session's cookie needs. */
 export function withHeaders(request: Request, tenantId: string | null): Request {
   request.headers.set(FROM_CONSOLE, '1');
   if (tenantId !== null) request.headers.set(TENANT, tenantId);

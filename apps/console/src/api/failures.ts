@@ -5,7 +5,7 @@ export function retryRead(failures: number, error: unknown): boolean {
   return failures < 2 && error instanceof CarillonError && (error.status === undefined || error.status >= 500);
 }
 
-/** What a person reads about a failed call. */
+/** A failed call, in words for a person. */
 export interface Failure {
   title: string;
   text: string;
@@ -19,6 +19,13 @@ export function failureOf(error: unknown): Failure {
     return { title: 'The console failed', text: messageOf(error), fields: {}, requestId: undefined };
   const fields = Object.fromEntries(error.errors.map(({ pointer, message }) => [pointer, message]));
   return { title: titleOf(error), text: textOf(error), fields, requestId: error.requestId };
+}
+
+/** The fault of a field, or of a value inside it with its place: for `/caps`, `0/limit must be at least 1`. */
+export function faultAt(faults: Readonly<Record<string, string>>, pointer: string): string | undefined {
+  if (pointer in faults) return faults[pointer];
+  const found = Object.entries(faults).find(([at]) => at.startsWith(`${pointer}/`));
+  return found && `${found[0].slice(pointer.length + 1)} ${found[1]}`;
 }
 
 function messageOf(error: unknown): string {

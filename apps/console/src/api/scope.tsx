@@ -2,12 +2,15 @@ import { keepPreviousData, type UseQueryResult, useMutation, useQuery, useQueryC
 import { createContext, type ReactNode, useContext, useMemo } from 'react';
 import type { Carillon } from '#client';
 import { notifyDone, notifyFailure } from '../page/toasts';
+import { useRole, useScope } from '../session/session';
 import { connect, requestWithoutLimit } from './connection';
 
 /** Whose data the views below show. */
 export interface Scope {
   /** Null on the operator's own pages. */
   tenantId: string | null;
+  /** On the operator's own pages: templates and accounts there are those of the platform. */
+  isPlatform: boolean;
   carillon: Carillon;
   /** For downloads, and for calls that may take minutes: has no time limit. Throws `CarillonError`. */
   request(path: string, init?: RequestInit): Promise<Response>;
@@ -34,6 +37,7 @@ export function ScopeProvider({ tenantId, isOwnTenant = false, views, children }
     const named = isOwnTenant ? null : tenantId;
     return {
       tenantId,
+      isPlatform: tenantId === null,
       carillon: connect(named),
       request: (path: string, init: RequestInit = {}) => requestWithoutLimit(new Request(path, init), named),
       linkTo: (path: string) => base + path,
@@ -49,6 +53,14 @@ export function useScopeOfPage(): Scope {
   return scope;
 }
 
+/** Whether the session may change the data of the page: a tenant's with the scope, the platform's as an admin. */
+export function useMayWrite(scope: string): boolean {
+  const { isPlatform } = useScopeOfPage();
+  const hasScope = useScope(scope);
+  const isAdmin = useRole('admin');
+  return isPlatform ? isAdmin : hasScope;
+}
+
 interface ReadOptions {
   /** Reads again after this time, while the page is visible. */
   refreshMs?: number | false;
@@ -58,8 +70,8 @@ interface ReadOptions {
 }
 
 /**
- * Reads for the page. `key` names what is read and with which parameters; the tenant is part of the key, so the data of
- * one tenant is never shown for another.
+ * Reads for the page. `key` begins with the name of a list, which actions name in `changes`: `['topics', 'one', key]`.
+ * The tenant is part of the key, so the data of one tenant is never shown for another.
  */
 export function useRead<Answer>(
   key: readonly unknown[],

@@ -39,7 +39,7 @@ interface DeliveryChartsProps {
   listOf?: (state: string) => string;
 }
 
-/** What became of the deliveries that were accepted in a time. */
+/** The deliveries that were accepted in a time, by outcome. */
 export function DeliveryCharts({ period, listOf }: DeliveryChartsProps) {
   const [range, setRange] = useRange();
   return (

@@ -1,3 +1,5 @@
+import { shortDuration } from '../words/amounts';
+
 /** One line of a chart. Null where nothing is known. */
 export interface Series {
   label: string;
@@ -17,9 +19,7 @@ export const COLOURS: readonly { line: string; dash: readonly number[] }[] = [
 ];
 
 export function inUnit(value: number, unit: Unit): string {
-  if (unit === 'count') return Math.round(value).toLocaleString();
-  if (value < 1_000) return `${Math.round(value)} ms`;
-  return value < 120_000 ? `${(value / 1_000).toFixed(1)} s` : `${Math.round(value / 60_000).toLocaleString()} min`;
+  return unit === 'count' ? Math.round(value).toLocaleString() : shortDuration(value);
 }
 
 const time = new Intl.DateTimeFormat(undefined, { dateStyle: 'short', timeStyle: 'short' });

@@ -1,5 +1,6 @@
 import { Fieldset, NumberInput, PasswordInput, Select, Stack, Switch, Textarea, TextInput } from '@mantine/core';
 import { useState } from 'react';
+import { faultAt } from '../api/failures';
 import { fieldTypeOf, type JsonSchema } from './json-schema';
 
 type Values = Record<string, unknown>;
@@ -177,14 +178,13 @@ function JsonValue({ name, schema, value, isRequired, change, faults, pointer, r
       setFault(`is not JSON: ${(error as Error).message}`);
     }
   }
-  const inside = Object.entries(faults).find(([at]) => at === pointer || at.startsWith(`${pointer}/`));
   return (
     <Textarea
       label={`${schema.title ?? name} (JSON)`}
       description={descriptionOf(schema)}
       required={isRequired}
       readOnly={readOnly}
-      error={fault ?? inside?.[1]}
+      error={fault ?? faultAt(faults, pointer)}
       value={text}
       onChange={(event) => enter(event.currentTarget.value)}
       autosize

@@ -13,7 +13,7 @@ export interface View {
 
 export type Group = 'Watch' | 'Audience' | 'Content' | 'Set-up' | 'Platform';
 
-/** Views of one tenant's data. */
+/** Views of one tenant's data, by group in the order of the page. */
 export const tenantViews: readonly View[] = [
   {
     path: '/overview',
@@ -44,32 +44,11 @@ export const tenantViews: readonly View[] = [
     component: lazy(() => import('../views/explain/explain')),
   },
   {
-    path: '/recipients',
-    label: 'Recipients',
-    group: 'Audience',
-    scope: 'recipients:read',
-    component: lazy(() => import('../views/recipients/recipients')),
-  },
-  {
     path: '/dead-letters',
     label: 'Dead letters',
     group: 'Watch',
     scope: 'dead_letters:read',
     component: lazy(() => import('../views/dead-letters/dead-letters')),
-  },
-  {
-    path: '/webhooks',
-    label: 'Webhooks',
-    group: 'Set-up',
-    scope: 'webhooks:read',
-    component: lazy(() => import('../views/webhooks/webhooks')),
-  },
-  {
-    path: '/topics',
-    label: 'Topics',
-    group: 'Audience',
-    scope: 'topics:read',
-    component: lazy(() => import('../views/topics/topics')),
   },
   {
     path: '/jobs',
@@ -79,11 +58,25 @@ export const tenantViews: readonly View[] = [
     component: lazy(() => import('../views/jobs/jobs')),
   },
   {
-    path: '/categories',
-    label: 'Categories',
-    group: 'Content',
-    scope: 'categories:read',
-    component: lazy(() => import('../views/categories/categories')),
+    path: '/mailbox',
+    label: 'Mailbox',
+    group: 'Watch',
+    scope: 'mailbox:read',
+    component: lazy(() => import('../views/mailbox/mailbox')),
+  },
+  {
+    path: '/recipients',
+    label: 'Recipients',
+    group: 'Audience',
+    scope: 'recipients:read',
+    component: lazy(() => import('../views/recipients/recipients')),
+  },
+  {
+    path: '/topics',
+    label: 'Topics',
+    group: 'Audience',
+    scope: 'topics:read',
+    component: lazy(() => import('../views/topics/topics')),
   },
   {
     path: '/suppressions',
@@ -93,11 +86,25 @@ export const tenantViews: readonly View[] = [
     component: lazy(() => import('../views/suppressions/suppressions')),
   },
   {
-    path: '/mailbox',
-    label: 'Mailbox',
-    group: 'Watch',
-    scope: 'mailbox:read',
-    component: lazy(() => import('../views/mailbox/mailbox')),
+    path: '/webhooks',
+    label: 'Webhooks',
+    group: 'Set-up',
+    scope: 'webhooks:read',
+    component: lazy(() => import('../views/webhooks/webhooks')),
+  },
+  {
+    path: '/provider-accounts',
+    label: 'Provider accounts',
+    group: 'Set-up',
+    scope: 'provider_accounts:read',
+    component: lazy(() => import('../views/provider-accounts/provider-accounts')),
+  },
+  {
+    path: '/categories',
+    label: 'Categories',
+    group: 'Content',
+    scope: 'categories:read',
+    component: lazy(() => import('../views/categories/categories')),
   },
   {
     path: '/schedules',
@@ -112,13 +119,6 @@ export const tenantViews: readonly View[] = [
     group: 'Content',
     scope: 'templates:read',
     component: lazy(() => import('../views/templates/templates')),
-  },
-  {
-    path: '/provider-accounts',
-    label: 'Provider accounts',
-    group: 'Set-up',
-    scope: 'provider_accounts:read',
-    component: lazy(() => import('../views/provider-accounts/provider-accounts')),
   },
 ];
 

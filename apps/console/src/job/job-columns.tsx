@@ -16,13 +16,13 @@ export const jobColumns: readonly Column<Job>[] = [
     cell: (job) => (
       <div style={{ minWidth: 140 }}>
         <Text size="xs">
-          {processedOf(job).toLocaleString('en')}
-          {job.total === null ? '' : ` of ${job.total.toLocaleString('en')}`}
+          {processedOf(job).toLocaleString()}
+          {job.total === null ? '' : ` of ${job.total.toLocaleString()}`}
         </Text>
         <JobBar job={job} />
       </div>
     ),
   },
-  { id: 'failed', label: 'Failed', cell: ({ failed }) => failed.toLocaleString('en') },
+  { id: 'failed', label: 'Failed', cell: ({ failed }) => failed.toLocaleString() },
   { id: 'finished_at', label: 'Ended', cell: ({ finished_at }) => <Time value={finished_at} /> },
 ];

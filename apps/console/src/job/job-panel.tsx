@@ -4,9 +4,10 @@ import { useRead } from '../api/scope';
 import { Loaded } from '../page/page';
 import { StateBadge } from '../page/state-badge';
 import { Time } from '../page/time';
+import { counted, durationInWords } from '../words/amounts';
 import { JobActions } from './job-actions';
 import type { Job, JobCalls } from './job-calls';
-import { counted, durationInWords, isMoving, processedOf, remainingSeconds, useRate } from './job-progress';
+import { isMoving, processedOf, remainingSeconds, useRate } from './job-progress';
 
 const LIVE_MS = 1_000;
 
@@ -42,9 +43,9 @@ export function JobPanel({ id, calls, mayChange, mayStop, done, children }: JobP
               </Group>
               <JobBar job={job} />
               <SimpleGrid cols={{ base: 2, sm: 4 }}>
-                <Figure label={done} value={job.done.toLocaleString('en')} />
-                <Figure label="Skipped" value={job.skipped.toLocaleString('en')} />
-                <Figure label="Failed" value={job.failed.toLocaleString('en')} />
+                <Figure label={done} value={job.done.toLocaleString()} />
+                <Figure label="Skipped" value={job.skipped.toLocaleString()} />
+                <Figure label="Failed" value={job.failed.toLocaleString()} />
                 <Figure label="Rate" value={rate === null ? '–' : `${rateInWords(rate)} a second`} />
               </SimpleGrid>
               <JobTimes job={job} rate={rate} />
@@ -114,11 +115,11 @@ function JobTimes({ job, rate }: { job: Job; rate: number | null }) {
 function progressInWords(job: Job): string {
   const processed = processedOf(job);
   if (job.total === null) return `${counted(processed, 'item')} so far`;
-  return `${processed.toLocaleString('en')} of ${counted(job.total, 'item')}`;
+  return `${processed.toLocaleString()} of ${counted(job.total, 'item')}`;
 }
 
 function rateInWords(rate: number): string {
-  return rate.toLocaleString('en', { maximumFractionDigits: rate < 10 ? 1 : 0 });
+  return rate.toLocaleString(undefined, { maximumFractionDigits: rate < 10 ? 1 : 0 });
 }
 
 function failureTitle({ state }: Job): string {

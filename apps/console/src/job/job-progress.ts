@@ -34,24 +34,3 @@ export function remainingSeconds(job: Job, rate: number | null): number | null {
   if (job.state !== 'running' || job.total === null || !rate) return null;
   return Math.max(0, job.total - processedOf(job)) / rate;
 }
-
-export function durationInWords(seconds: number): string {
-  if (seconds < 1) return 'less than a second';
-  const units = [
-    ['day', 86_400],
-    ['hour', 3_600],
-    ['minute', 60],
-    ['second', 1],
-  ] as const;
-  const at = units.findIndex(([, size]) => seconds >= size);
-  const [unit, size] = units[at]!;
-  const whole = Math.floor(seconds / size);
-  const rest = units[at + 1];
-  const second = rest && whole < 10 ? Math.floor((seconds - whole * size) / rest[1]) : 0;
-  return second && rest ? `${counted(whole, unit)} ${counted(second, rest[0])}` : counted(whole, unit);
-}
-
-/** `1 row`, `1,200 rows`. */
-export function counted(count: number, singular: string, plural = `${singular}s`): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? singular : plural}`;
-}

@@ -1,20 +1,8 @@
-import {
-  ActionIcon,
-  Anchor,
-  Group,
-  LoadingOverlay,
-  Paper,
-  Stack,
-  Table,
-  Text,
-  Tooltip,
-  VisuallyHidden,
-} from '@mantine/core';
+import { ActionIcon, Group, Stack, Text, Tooltip } from '@mantine/core';
 import { IconRefresh } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { tableFeatures, useTable } from '@tanstack/react-table';
-import { type ReactNode, useMemo } from 'react';
-import { Link, useSearchParams } from 'react-router';
+import type { ReactNode } from 'react';
+import { useSearchParams } from 'react-router';
 import type { Carillon } from '#client';
 import { useScopeOfPage } from '../api/scope';
 import { Empty } from '../page/empty';
@@ -24,17 +12,13 @@ import { wholeTime } from '../page/time';
 import { FilterBar } from './filter-bar';
 import { type Filter, filterValues } from './list-filters';
 import { Pager } from './pager';
+import { Rows, type RowsProps } from './rows';
 import { SavedFilters } from './saved-filters';
 
-const features = tableFeatures({});
+export type { Column } from './rows';
+
 const PAGE_SIZE = 50;
 const NO_FILTERS: readonly Filter[] = [];
-
-export interface Column<Row> {
-  id: string;
-  label: string;
-  cell: (row: Row) => ReactNode;
-}
 
 export interface ListPage<Row> {
   data: Row[];
@@ -46,18 +30,10 @@ export interface ListPage<Row> {
 /** The query of a page: filters by name, `limit` and `cursor`. */
 export type ListQuery = Record<string, string> & { limit: number; cursor?: string };
 
-interface ListProps<Row> {
-  /** Names the list in keys and saved filters, such as `deliveries`. */
-  name: string;
+interface ListProps<Row> extends RowsProps<Row> {
   /** The thing whose list it is, such as the id of a notification for its deliveries. */
   of?: string;
-  columns: readonly Column<Row>[];
   load: (carillon: Carillon, query: ListQuery, signal: AbortSignal) => Promise<ListPage<Row>>;
-  rowId: (row: Row) => string;
-  /** Where the first cell of a row leads. */
-  linkTo?: (row: Row) => string;
-  /** Buttons at the end of a row. */
-  rowActions?: (row: Row) => ReactNode;
   filters?: readonly Filter[];
   /** Parts of the query that the person cannot change. */
   fixed?: Record<string, string>;
@@ -139,74 +115,5 @@ export function List<Row>(props: ListProps<Row>) {
         )}
       </Loaded>
     </Stack>
-  );
-}
-
-function Rows<Row>({
-  rows,
-  columns,
-  rowId,
-  linkTo,
-  rowActions,
-  name,
-  isOld,
-}: ListProps<Row> & { rows: Row[]; isOld: boolean }) {
-  const table = useTable({
-    features,
-    data: rows as (Row & object)[],
-    columns: useMemo(() => columns.map(({ id, label }) => ({ id, header: label })), [columns]),
-    getRowId: (row) => rowId(row),
-  });
-  const byId = useMemo(() => new Map(columns.map((column) => [column.id, column])), [columns]);
-  const first = columns[0]?.id;
-  return (
-    <Paper withBorder pos="relative" style={{ overflowX: 'auto' }} tabIndex={0} role="region" aria-label={name}>
-      <LoadingOverlay visible={isOld} />
-      <Table className="list" highlightOnHover verticalSpacing="xs" aria-label={name.replaceAll('_', ' ')}>
-        <Table.Thead>
-          {table.getHeaderGroups().map((group) => (
-            <Table.Tr key={group.id}>
-              {group.headers.map((header) => (
-                <Table.Th key={header.id} scope="col">
-                  {byId.get(header.column.id)?.label}
-                </Table.Th>
-              ))}
-              {rowActions && (
-                <Table.Th scope="col">
-                  <VisuallyHidden>Actions</VisuallyHidden>
-                </Table.Th>
-              )}
-            </Table.Tr>
-          ))}
-        </Table.Thead>
-        <Table.Tbody>
-          {table.getRowModel().rows.map((row) => (
-            <Table.Tr key={row.id}>
-              {row.getAllCells().map(({ id, column }) => {
-                const { label, cell } = byId.get(column.id)!;
-                return (
-                  <Table.Td key={id} data-label={label}>
-                    {linkTo && column.id === first ? (
-                      <Anchor component={Link} to={linkTo(row.original)} size="sm">
-                        {cell(row.original)}
-                      </Anchor>
-                    ) : (
-                      cell(row.original)
-                    )}
-                  </Table.Td>
-                );
-              })}
-              {rowActions && (
-                <Table.Td data-label="">
-                  <Group gap="xs" justify="flex-end" wrap="nowrap">
-                    {rowActions(row.original)}
-                  </Group>
-                </Table.Td>
-              )}
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Paper>
   );
 }

@@ -1,20 +1,29 @@
-import { ActionIcon, Box, Code, CopyButton } from '@mantine/core';
+import { ActionIcon, Code, CopyButton, Paper, Tooltip } from '@mantine/core';
 import { IconCheck, IconCopy } from '@tabler/icons-react';
 
-/** Code to read and to copy. Long lines scroll inside the block. */
-export function CodeBlock({ code, label }: { code: string; label: string }) {
+/** Code or JSON to read and to copy. What is too wide or too long scrolls inside the block. */
+export function CodeBlock({ code, what }: { code: string; what: string }) {
   return (
-    <Box pos="relative" component="section" aria-label={label}>
-      <Code block tabIndex={0} style={{ overflowX: 'auto', paddingRight: 48 }}>
+    <Paper withBorder pos="relative">
+      <Code block tabIndex={0} role="region" aria-label={what} mah={420} style={{ overflow: 'auto', paddingRight: 48 }}>
         {code}
       </Code>
       <CopyButton value={code}>
         {({ copied, copy }) => (
-          <ActionIcon variant="default" pos="absolute" top={8} right={8} onClick={copy} aria-label={`Copy: ${label}`}>
-            {copied ? <IconCheck size={16} aria-hidden /> : <IconCopy size={16} aria-hidden />}
-          </ActionIcon>
+          <Tooltip label={copied ? 'Copied' : 'Copy'}>
+            <ActionIcon
+              variant="default"
+              pos="absolute"
+              top={8}
+              right={8}
+              onClick={copy}
+              aria-label={`Copy the ${what}`}
+            >
+              {copied ? <IconCheck size={14} aria-hidden /> : <IconCopy size={14} aria-hidden />}
+            </ActionIcon>
+          </Tooltip>
         )}
       </CopyButton>
-    </Box>
+    </Paper>
   );
 }

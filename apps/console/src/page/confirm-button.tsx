@@ -4,9 +4,9 @@ import { type ReactNode, useState } from 'react';
 
 interface ConfirmButtonProps extends ButtonProps {
   children: ReactNode;
-  /** What is asked, such as "Erase user-17?". */
+  /** The question, such as "Erase user-17?". */
   title: string;
-  /** What happens, and whether it can be undone. */
+  /** The consequence, and whether it can be undone. */
   text: ReactNode;
   /** Of the button that does it. By default the text of the first button. */
   confirm?: string;
@@ -33,7 +33,7 @@ export function ConfirmButton(props: ConfirmButtonProps) {
       <Button variant="default" {...button} onClick={open}>
         {children}
       </Button>
-      <Modal opened={opened} onClose={close} title={title} centered closeButtonProps={{ 'aria-label': 'Close' }}>
+      <Modal opened={opened} onClose={close} title={title} centered>
         <Stack>
           <Text size="sm">{text}</Text>
           {typed !== undefined && (

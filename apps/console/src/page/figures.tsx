@@ -34,9 +34,3 @@ export function Figures({ figures, name }: { figures: readonly Figure[]; name: s
     </SimpleGrid>
   );
 }
-
-/** Seconds as "12 s", "3 min" or "2 h". */
-export function secondsInWords(seconds: number): string {
-  if (seconds < 120) return `${Math.round(seconds)} s`;
-  return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
-}

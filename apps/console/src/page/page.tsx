@@ -6,7 +6,7 @@ import { LoadError } from './load-error';
 
 interface PageProps {
   title: string;
-  /** What the page is for, in one sentence. */
+  /** The purpose of the page, in one sentence. */
   about?: ReactNode;
   /** Buttons beside the title. */
   actions?: ReactNode;

@@ -5,7 +5,7 @@ interface SecretDialogProps {
   title: string;
   /** Null while there is none to show. */
   secret: string | null;
-  /** What the secret is for, and what happens to an older one. */
+  /** The purpose of the secret, and whether an older one is still valid. */
   text: string;
   close: () => void;
 }

@@ -20,7 +20,6 @@ export function UnsavedChanges({ when }: { when: boolean }) {
       onClose={() => blocker.reset?.()}
       title="Leave without saving?"
       centered
-      closeButtonProps={{ 'aria-label': 'Close' }}
     >
       <Text size="sm">Your changes on this page are lost.</Text>
       <Group justify="flex-end" mt="md">

@@ -1,7 +1,7 @@
 import { createContext, useContext } from 'react';
 import type { ConsoleSession, NoConsoleSession } from '#client';
 
-/** Who is signed in: the answer of `GET /console/session`. For an operator, `scopes` hold in each tenant. */
+/** The answer of `GET /console/session` after the sign-in. For an operator, `scopes` hold in each tenant. */
 export type Session = ConsoleSession;
 export type SignedOut = NoConsoleSession;
 

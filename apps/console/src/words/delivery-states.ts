@@ -37,12 +37,3 @@ export type Tone = (typeof TONES)[Delivery['state']];
 export function toneOf(state: Delivery['state']): Tone {
   return TONES[state];
 }
-
-export const channelNames: Readonly<Record<Delivery['channel'], string>> = {
-  email: 'e-mail',
-  sms: 'SMS',
-  push: 'push',
-  in_app: 'inbox',
-  chat: 'chat',
-  webhook: 'webhook',
-};

@@ -7,7 +7,7 @@ export interface NextStep {
   to: string;
 }
 
-/** What is known beside the delivery itself. */
+/** Facts beside the delivery itself. */
 export interface StepFacts {
   category: string | null;
   templateId: string | null;

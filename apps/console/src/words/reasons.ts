@@ -1,4 +1,4 @@
-/** What a reason means, and what a person does about it. */
+/** The meaning of a reason, and the advice for a person. */
 export interface ReasonText {
   meaning: string;
   advice: string;

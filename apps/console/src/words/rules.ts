@@ -1,5 +1,5 @@
 /** The setting that decided, as docs/reasons.md has it; a test compares them. */
-export const ruleMeanings: Readonly<Record<string, string>> = {
+export const ruleMeanings = {
   'send.scheduled_at': 'the time that the send asks for',
   'send.expires_at': 'the time after which the send must not go out',
   'send.ordering_key': 'an earlier delivery with the same ordering key has not ended',
@@ -29,9 +29,11 @@ export const ruleMeanings: Readonly<Record<string, string>> = {
   retry_schedule: 'the retry schedule',
   'pipeline.capacity': 'the worker has no capacity to render at the moment',
   'pipeline.quarantine': 'the delivery has failed its worker too often',
-};
+} as const;
+
+export type Rule = keyof typeof ruleMeanings;
 
 /** A rule that this console does not know is shown as it is. */
 export function meaningOfRule(rule: string): string {
-  return ruleMeanings[rule] ?? rule;
+  return Object.hasOwn(ruleMeanings, rule) ? ruleMeanings[rule as Rule] : rule;
 }

@@ -43,7 +43,7 @@ export function stepWords(entry: Entry): StepWords {
   }
 }
 
-/** What receipts and people add after the send. */
+/** Entries that receipts and people add after the send. */
 function laterWords({ code, reason }: Entry): StepWords {
   switch (code) {
     case 'delivered':

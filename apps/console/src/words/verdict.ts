@@ -9,7 +9,7 @@ import type { Entry } from './timeline-words';
 export interface Verdict {
   tone: Tone;
   title: string;
-  /** What happened, in words of the docs. */
+  /** The explanation, in words of the docs. */
   text: string;
   /** The text that the deciding step recorded, such as the provider's answer. */
   detail: string | null;

@@ -1,5 +1,4 @@
 import { Button, Checkbox, Group, SegmentedControl, SimpleGrid, TagsInput, TextInput } from '@mantine/core';
-import { useEffect, useState } from 'react';
 import type { ApiKeysCreateData } from '#client';
 import { useAction } from '../../api/scope';
 import { instant } from '../../list/list-filters';
@@ -40,6 +39,7 @@ const SCOPES = Object.keys(known) as Scope[];
 const READS = SCOPES.filter((scope) => scope.endsWith(':read'));
 
 const EMPTY = { name: '', mode: 'live', scopes: SCOPES as string[], expires: '', addresses: [] as string[] };
+type Values = typeof EMPTY;
 
 interface ApiKeyFormProps {
   tenantId: string;
@@ -49,23 +49,8 @@ interface ApiKeyFormProps {
 }
 
 export function ApiKeyForm({ tenantId, opened, close, made }: ApiKeyFormProps) {
-  const [values, setValues] = useState(EMPTY);
-  useEffect(() => {
-    if (opened) setValues(EMPTY);
-  }, [opened]);
-  const set = (changed: Partial<typeof EMPTY>): void => setValues((before) => ({ ...before, ...changed }));
   const create = useAction({
-    run: (carillon) => {
-      const { name, mode, scopes, expires, addresses } = values;
-      const body = {
-        name,
-        mode,
-        scopes,
-        ...(expires && { expires_at: instant(expires) }),
-        ...(addresses.length > 0 && { allowed_ips: addresses }),
-      } as Body;
-      return carillon.apiKeys.create({ path: { id: tenantId }, body });
-    },
+    run: (carillon, values: Values) => carillon.apiKeys.create({ path: { id: tenantId }, body: bodyOf(values) }),
     changes: ['api_keys'],
     onDone: ({ api_key }) => made(api_key),
     quiet: true,
@@ -77,9 +62,10 @@ export function ApiKeyForm({ tenantId, opened, close, made }: ApiKeyFormProps) {
       opened={opened}
       close={close}
       size="xl"
-      run={() => create.mutateAsync()}
+      initial={EMPTY}
+      run={create.mutateAsync}
     >
-      {(faultOf) => (
+      {({ values, set, faultOf }) => (
         <>
           <TextInput
             label="Name"
@@ -123,6 +109,16 @@ export function ApiKeyForm({ tenantId, opened, close, made }: ApiKeyFormProps) {
       )}
     </FormDialog>
   );
+}
+
+function bodyOf({ name, mode, scopes, expires, addresses }: Values): Body {
+  return {
+    name,
+    mode,
+    scopes,
+    ...(expires && { expires_at: instant(expires) }),
+    ...(addresses.length > 0 && { allowed_ips: addresses }),
+  } as Body;
 }
 
 interface ScopeChoiceProps {

@@ -1,6 +1,5 @@
 import { Button, Select, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { useState } from 'react';
 import { useAction } from '../../api/scope';
 import { FormDialog } from '../../page/form-dialog';
 import type { ApiKey } from './api-key';
@@ -15,9 +14,8 @@ const OVERLAPS = [
 
 export function RotateKey({ apiKey, made }: { apiKey: ApiKey; made: (secret: string) => void }) {
   const [opened, { open, close }] = useDisclosure(false);
-  const [overlap, setOverlap] = useState('86400');
   const rotate = useAction({
-    run: (carillon) =>
+    run: (carillon, { overlap }: { overlap: string }) =>
       carillon.apiKeys.rotate({
         path: { id: apiKey.tenant_id, keyId: apiKey.id },
         body: { overlap_seconds: Number(overlap) },
@@ -36,9 +34,10 @@ export function RotateKey({ apiKey, made }: { apiKey: ApiKey; made: (secret: str
         confirm="Create the new key"
         opened={opened}
         close={close}
-        run={() => rotate.mutateAsync()}
+        initial={{ overlap: '86400' }}
+        run={rotate.mutateAsync}
       >
-        {(faultOf) => (
+        {({ values, set, faultOf }) => (
           <>
             <Text size="sm">
               A new key with the same name, mode, scopes and addresses is created. “Last used” of both shows when all
@@ -47,8 +46,8 @@ export function RotateKey({ apiKey, made }: { apiKey: ApiKey; made: (secret: str
             <Select
               label="The old key works for"
               data={OVERLAPS}
-              value={overlap}
-              onChange={(value) => setOverlap(value ?? '86400')}
+              value={values.overlap}
+              onChange={(overlap) => overlap && set({ overlap })}
               allowDeselect={false}
               error={faultOf('overlap_seconds')}
             />

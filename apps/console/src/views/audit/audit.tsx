@@ -80,13 +80,7 @@ function DetailsButton({ entry }: { entry: Entry }) {
       <Button size="xs" variant="default" onClick={open} aria-label={`Details of ${entry.action}`}>
         Details
       </Button>
-      <Modal
-        opened={opened}
-        onClose={close}
-        title={entry.action}
-        size="xl"
-        closeButtonProps={{ 'aria-label': 'Close' }}
-      >
+      <Modal opened={opened} onClose={close} title={entry.action} size="xl">
         <Stack>
           <Fields
             fields={[

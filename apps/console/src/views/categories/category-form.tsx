@@ -1,8 +1,7 @@
 import { Select, SimpleGrid, Stack, Switch, TextInput } from '@mantine/core';
-import { useEffect, useState } from 'react';
 import type { CategoriesPutData } from '#client';
 import { useAction } from '../../api/scope';
-import { FormDialog } from '../../page/form-dialog';
+import { type Form, FormDialog } from '../../page/form-dialog';
 import { JsonField, parseObject, toJsonText } from '../../page/json-field';
 import { CAP_CHOICES, type Category, HOLD_CHOICES } from './category';
 
@@ -27,27 +26,23 @@ interface CategoryFormProps {
 }
 
 export function CategoryForm({ opened, close, category }: CategoryFormProps) {
-  const [values, setValues] = useState<Values>(EMPTY);
-  useEffect(() => {
-    if (opened) setValues(category ? { ...category, digest: toJsonText(category.digest) } : EMPTY);
-  }, [opened, category]);
-  const set = (changed: Partial<Values>): void => setValues((before) => ({ ...before, ...changed }));
   const save = useAction({
-    run: (carillon) => carillon.categories.put({ path: { key: values.key }, body: bodyOf(values) }),
+    run: (carillon, values: Values) => carillon.categories.put({ path: { key: values.key }, body: bodyOf(values) }),
     done: ({ name }) => `The category ${name} is saved`,
     changes: ['categories'],
     quiet: true,
   });
   return (
-    <FormDialog
+    <FormDialog<Values>
       title={category ? `Change ${category.name}` : 'Create a category'}
       confirm="Save"
       opened={opened}
       close={close}
       size="xl"
-      run={() => save.mutateAsync()}
+      initial={category ? { ...category, digest: toJsonText(category.digest) } : EMPTY}
+      run={save.mutateAsync}
     >
-      {(faultOf) => (
+      {({ values, set, faultOf }) => (
         <>
           <SimpleGrid cols={{ base: 1, sm: 2 }}>
             <TextInput
@@ -89,12 +84,7 @@ export function CategoryForm({ opened, close, category }: CategoryFormProps) {
   );
 }
 
-interface PartProps {
-  values: Values;
-  set: (changed: Partial<Values>) => void;
-}
-
-function Switches({ values, set }: PartProps) {
+function Switches({ values, set }: Pick<Form<Values>, 'values' | 'set'>) {
   const switches = [
     ['default_enabled', 'On by default', 'Recipients who have not chosen get it'],
     ['mandatory', 'Mandatory', 'Recipients cannot switch it off, and their own caps do not apply'],
@@ -116,7 +106,7 @@ function Switches({ values, set }: PartProps) {
   );
 }
 
-function Policies({ values, set, faultOf }: PartProps & { faultOf: (pointer: string) => string | undefined }) {
+function Policies({ values, set, faultOf }: Form<Values>) {
   return (
     <SimpleGrid cols={{ base: 1, sm: 3 }}>
       <Select

@@ -2,7 +2,7 @@ import type { CategoriesGetResponse } from '#client';
 
 export type Category = CategoriesGetResponse;
 
-/** What happens to a delivery of the category in quiet hours. */
+/** The handling of a delivery of the category in quiet hours. */
 export const HOLD_CHOICES = [
   { value: 'hold', label: 'wait' },
   { value: 'combine', label: 'wait, then combine' },
@@ -10,5 +10,5 @@ export const HOLD_CHOICES = [
   { value: 'drop', label: 'drop' },
 ];
 
-/** What happens to one beyond a cap. */
+/** The handling of one beyond a cap. */
 export const CAP_CHOICES = HOLD_CHOICES.filter(({ value }) => value !== 'combine');

@@ -2,9 +2,10 @@ import { Button, Group, Paper, SegmentedControl, Stack, Table, Text, TextInput, 
 import { useEffect, useState } from 'react';
 import type { PreferenceRulesGetResponse } from '#client';
 import { useAction, useRead } from '../../api/scope';
+import { SaveButtons } from '../../form/save-buttons';
 import { Loaded } from '../../page/page';
 import { useScope } from '../../session/session';
-import { RECIPIENT_CHANNEL_CHOICES } from '../../words/choices';
+import { RECIPIENT_CHANNEL_CHOICES } from '../../words/channels';
 import { type Choice, categoriesIn, choiceOf, type RuleSet, withChoice } from './rule-choices';
 
 type Rules = PreferenceRulesGetResponse;
@@ -41,14 +42,13 @@ function RulesForm({ rules }: { rules: Rules }) {
         mayWrite={mayWrite}
       />
       {mayWrite && (
-        <Group>
-          <Button disabled={!isChanged} loading={save.isPending} onClick={() => save.mutate()}>
-            Save the rules
-          </Button>
-          <Button variant="default" disabled={!isChanged} onClick={() => setValues(rules)}>
-            Discard changes
-          </Button>
-        </Group>
+        <SaveButtons
+          label="Save the rules"
+          isChanged={isChanged}
+          isBusy={save.isPending}
+          save={() => save.mutate()}
+          discard={() => setValues(rules)}
+        />
       )}
     </Stack>
   );

@@ -47,7 +47,7 @@ function Period({ title, period }: { title: string; period: QuotaGetResponse['da
       <Stack gap={6}>
         <Text fw={600}>{title}</Text>
         <Text size="sm">
-          {period.used.toLocaleString('en')} of {period.allowed.toLocaleString('en')} deliveries
+          {period.used.toLocaleString()} of {period.allowed.toLocaleString()} deliveries
         </Text>
         <Progress
           value={Math.min(100, percent)}
@@ -56,7 +56,7 @@ function Period({ title, period }: { title: string; period: QuotaGetResponse['da
           aria-label={`${title}: ${Math.floor(percent)} percent used`}
         />
         <Text size="sm" c="dimmed" component="div">
-          {period.remaining.toLocaleString('en')} left; it begins again <Time value={period.ends_at} />
+          {period.remaining.toLocaleString()} left; it begins again <Time value={period.ends_at} />
           {period.remaining === 0 && '. Further deliveries wait until then.'}
         </Text>
       </Stack>

@@ -1,16 +1,15 @@
 import { Alert, Badge, Button, Group, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconRefresh } from '@tabler/icons-react';
-import { useState } from 'react';
 import { useNavigate } from 'react-router';
 import { useAction, useRead, useScopeOfPage } from '../../api/scope';
 import { PaceInput, paceOf } from '../../job/job-actions';
-import { durationInWords } from '../../job/job-progress';
 import type { Filter as ListFilter } from '../../list/list-filters';
 import { FormDialog } from '../../page/form-dialog';
 import { Loaded } from '../../page/page';
 import { inWords } from '../../page/state-badge';
 import { wholeTime } from '../../page/time';
+import { durationInWords } from '../../words/amounts';
 import {
   countInWords,
   countMatches,
@@ -27,17 +26,18 @@ interface BulkReplayProps {
   filters: readonly ListFilter[];
 }
 
+const NO_PACE = { pace: '' as number | string };
+
 /** Counts first, then replays all dead letters of the current filter in a job. */
 export function BulkReplay({ calls, filter, filters }: BulkReplayProps) {
   const [opened, { open, close }] = useDisclosure(false);
-  const [pace, setPace] = useState<number | string>('');
   const navigate = useNavigate();
   const { linkTo } = useScopeOfPage();
   const count = useRead(['dead_letters', 'dry_run', filter], (carillon) => countMatches(carillon, calls, filter), {
     enabled: opened,
   });
   const start = useAction({
-    run: (carillon, wanted: number | null) => startReplay(carillon, calls, { filter, pace: wanted }),
+    run: (carillon, { pace }: typeof NO_PACE) => startReplay(carillon, calls, { filter, pace: paceOf(pace) }),
     done: 'The replay has started',
     changes: ['dead_letters', calls.jobs.name],
     onDone: ({ id }) => navigate(linkTo(`/dead-letters/replays/${id}`)),
@@ -53,13 +53,14 @@ export function BulkReplay({ calls, filter, filters }: BulkReplayProps) {
         opened={opened}
         close={close}
         confirm="Start the replay"
-        run={() => start.mutateAsync(paceOf(pace))}
+        initial={NO_PACE}
+        run={start.mutateAsync}
       >
-        {(faultOf) => (
+        {({ values: { pace }, set, faultOf }) => (
           <>
             <FilterInWords filter={filter} filters={filters} />
             <Loaded query={count}>{(counted) => <Matches count={counted} pace={paceOf(pace)} />}</Loaded>
-            <PaceInput value={pace} change={setPace} error={faultOf('rate_per_second')} />
+            <PaceInput value={pace} change={(entered) => set({ pace: entered })} error={faultOf('rate_per_second')} />
           </>
         )}
       </FormDialog>

@@ -75,6 +75,6 @@ function bodyFilter({ unreplayed: _, ...filter }: Filter): Replay['filter'] {
 
 /** `12`, or `at least 10,000` where the API stopped to count. */
 export function countInWords({ count, at_least }: DeadLetterCount): string {
-  const number = count.toLocaleString('en');
+  const number = count.toLocaleString();
   return at_least ? `at least ${number}` : number;
 }

@@ -7,8 +7,7 @@ import { type Filter, filterValues } from '../../list/list-filters';
 import { Page } from '../../page/page';
 import { StateBadge } from '../../page/state-badge';
 import { Time } from '../../page/time';
-import { CHANNEL_CHOICES } from '../../words/choices';
-import { channelNames } from '../../words/delivery-states';
+import { CHANNEL_CHOICES, channelName } from '../../words/channels';
 import { failedReasons } from '../../words/failed-reasons';
 import { BulkReplay } from './bulk-replay';
 import type { DeadLetter } from './dead-letter-calls';
@@ -18,7 +17,7 @@ import { ReasonGroups } from './reason-groups';
 const columns: readonly Column<DeadLetter>[] = [
   { id: 'recipient', label: 'Recipient', cell: ({ recipient_id }) => recipient_id },
   { id: 'reason', label: 'Why', cell: ({ reason }) => failedReasons[reason] },
-  { id: 'channel', label: 'Channel', cell: ({ channel }) => channelNames[channel] },
+  { id: 'channel', label: 'Channel', cell: ({ channel }) => channelName(channel) },
   {
     id: 'provider',
     label: 'Provider',

@@ -10,7 +10,7 @@ import { Loaded, Page } from '../../page/page';
 import { StateBadge } from '../../page/state-badge';
 import { Time } from '../../page/time';
 import { ViewLink } from '../../page/view-link';
-import { channelNames } from '../../words/delivery-states';
+import { channelName } from '../../words/channels';
 import { failedReasons } from '../../words/failed-reasons';
 import { reasonText } from '../../words/reasons';
 import { Words } from '../../words/words';
@@ -98,7 +98,7 @@ function Details({ letter }: { letter: DeadLetter }) {
           ['Failed', <Time key="failed" value={letter.failed_at} />],
           ['Replayed', letter.replayed_at && <Time value={letter.replayed_at} />],
           ['Settled', letter.settled_at && <Time value={letter.settled_at} />],
-          ['Channel', channelNames[letter.channel]],
+          ['Channel', channelName(letter.channel)],
           ['Provider', letter.provider],
           ["Provider's code", letter.code],
           ['Attempts', String(letter.attempts)],

@@ -1,6 +1,6 @@
 import type { DeadLetterCalls } from './dead-letter-calls';
 
-/** What the session may do on the pages of dead letters. */
+/** The rights of the session on the pages of dead letters. */
 interface Rights {
   /** Replay and discard. */
   mayWrite: boolean;

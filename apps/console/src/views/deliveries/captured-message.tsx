@@ -3,8 +3,8 @@ import { useDisclosure } from '@mantine/hooks';
 import { IconMail } from '@tabler/icons-react';
 import type { DeliveryWithTimeline } from '#client';
 import { useRead } from '../../api/scope';
+import { CodeBlock } from '../../page/code-block';
 import { Loaded } from '../../page/page';
-import { JsonBlock } from '../../page/raw-json';
 import { useScope } from '../../session/session';
 
 /** The mailbox cannot be searched by delivery. */
@@ -40,7 +40,7 @@ export function CapturedMessage({ delivery }: { delivery: DeliveryWithTimeline }
         <Loaded query={message}>
           {(found) =>
             found ? (
-              <JsonBlock text={JSON.stringify(found, null, 2)} what="message" />
+              <CodeBlock code={JSON.stringify(found, null, 2)} what="message" />
             ) : (
               <Text size="sm">It is not among the newest {SEARCHED} messages of the mailbox.</Text>
             )

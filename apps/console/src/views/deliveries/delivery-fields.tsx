@@ -5,7 +5,7 @@ import { Identifier } from '../../page/identifier';
 import { StateBadge } from '../../page/state-badge';
 import { Time } from '../../page/time';
 import { ViewLink } from '../../page/view-link';
-import { channelNames } from '../../words/delivery-states';
+import { channelName } from '../../words/channels';
 
 interface DeliveryFieldsProps {
   delivery: DeliveryWithTimeline;
@@ -18,7 +18,7 @@ export function DeliveryFields({ delivery, notification }: DeliveryFieldsProps) 
     <Fields
       fields={[
         ['State', <StateBadge key="state" state={delivery.state} />],
-        ['Channel', channelNames[delivery.channel]],
+        ['Channel', channelName(delivery.channel)],
         [
           'Recipient',
           <ViewLink key="recipient" to={`/recipients/${encodeURIComponent(recipient_id)}`}>

@@ -5,7 +5,8 @@ import { useRead, useScopeOfPage } from '../../api/scope';
 import { Loaded, Page } from '../../page/page';
 import { RawJson } from '../../page/raw-json';
 import { useScope } from '../../session/session';
-import { channelNames, isFinal } from '../../words/delivery-states';
+import { channelTitle } from '../../words/channels';
+import { isFinal } from '../../words/delivery-states';
 import { verdictOf } from '../../words/verdict';
 import { CapturedMessage } from './captured-message';
 import { DeliveryActions } from './delivery-actions';
@@ -19,13 +20,13 @@ const REFRESH_MS = 3_000;
 export function DeliveryPage() {
   const { id = '' } = useParams();
   const { linkTo } = useScopeOfPage();
-  const delivery = useRead(['deliveries', id], (carillon) => carillon.deliveries.get({ path: { id } }), {
+  const delivery = useRead(['deliveries', 'one', id], (carillon) => carillon.deliveries.get({ path: { id } }), {
     // A final delivery may still get a receipt, which is shown when the page is read again.
     refreshMs: REFRESH_MS,
   });
   const notificationId = delivery.data?.notification_id ?? '';
   const notification = useRead(
-    ['notifications', notificationId],
+    ['notifications', 'one', notificationId],
     (carillon) => carillon.notifications.get({ path: { id: notificationId } }),
     { enabled: notificationId !== '' },
   );
@@ -38,8 +39,7 @@ export function DeliveryPage() {
 }
 
 function titleOf({ channel, recipient_id }: DeliveryWithTimeline): string {
-  const name = channelNames[channel];
-  return `${name.charAt(0).toUpperCase()}${name.slice(1)} to ${recipient_id}`;
+  return `${channelTitle(channel)} to ${recipient_id}`;
 }
 
 function ExplainAgain({ id }: { id: string }) {
@@ -69,7 +69,7 @@ function Content({ delivery, notification }: ContentProps) {
   const isAboutAddress = reason === 'suppression_list' || reason === 'bad_address' || delivery.state === 'bounced';
   const enabled = useScope('recipients:read') && isAboutAddress && delivery.address === null;
   const recipient = useRead(
-    ['recipients', recipient_id],
+    ['recipients', 'one', recipient_id],
     (carillon) => carillon.recipients.get({ path: { id: recipient_id } }),
     { enabled },
   );

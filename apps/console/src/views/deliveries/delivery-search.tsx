@@ -5,14 +5,15 @@ import { choicesOf, type Filter } from '../../list/list-filters';
 import { Page } from '../../page/page';
 import { StateBadge } from '../../page/state-badge';
 import { Time } from '../../page/time';
-import { channelNames, stateSentences } from '../../words/delivery-states';
+import { CHANNEL_CHOICES, channelName } from '../../words/channels';
+import { stateSentences } from '../../words/delivery-states';
 import { reasonTexts } from '../../words/reasons';
 import { WhyShort } from '../../words/why-short';
 
 const columns: readonly Column<FoundDelivery>[] = [
   { id: 'message', label: 'Message', cell: messageOf },
   { id: 'recipient', label: 'Recipient', cell: ({ recipient_id }) => recipient_id },
-  { id: 'channel', label: 'Channel', cell: ({ channel }) => channelNames[channel] },
+  { id: 'channel', label: 'Channel', cell: ({ channel }) => channelName(channel) },
   { id: 'state', label: 'State', cell: ({ state }) => <StateBadge state={state} /> },
   { id: 'why', label: 'Why', cell: (delivery) => <WhyShort delivery={delivery} /> },
   { id: 'created_at', label: 'Accepted', cell: ({ created_at }) => <Time value={created_at} /> },
@@ -43,7 +44,7 @@ const filters: readonly Filter[] = [
     name: 'channel',
     label: 'Channel',
     kind: 'choice',
-    choices: Object.entries(channelNames).map(([value, label]) => ({ value, label })),
+    choices: CHANNEL_CHOICES,
   },
   { name: 'category', label: 'Category', kind: 'text' },
   { name: 'template', label: 'Template', kind: 'text' },

@@ -1,11 +1,12 @@
 import { Code, Group, Timeline as MantineTimeline, Text } from '@mantine/core';
 import { timeInWords, wholeTime } from '../../page/time';
+import { shortDuration } from '../../words/amounts';
 import { meaningOfRule } from '../../words/rules';
 import { type Entry, stepWords } from '../../words/timeline-words';
 import { toneColours, toneIcons } from '../../words/tones';
 import { Words } from '../../words/words';
 
-/** What happened to a delivery, oldest first. */
+/** The steps of a delivery, oldest first. */
 export function Timeline({ entries }: { entries: readonly Entry[] }) {
   return (
     <MantineTimeline
@@ -64,7 +65,7 @@ function Step({ entry, since }: { entry: Entry; since: string }) {
       <Group gap="xs" mt={2}>
         <Text size="xs" c="dimmed" component="time" dateTime={at}>
           {wholeTime(at)}
-          {at !== since && `, ${afterWords(Date.parse(at) - Date.parse(since))}`}
+          {at !== since && `, + ${shortDuration(Date.parse(at) - Date.parse(since))}`}
         </Text>
         {provider_code && <Code fz="xs">{provider_code}</Code>}
         {duration_ms !== null && (
@@ -75,12 +76,4 @@ function Step({ entry, since }: { entry: Entry; since: string }) {
       </Group>
     </>
   );
-}
-
-/** `+ 2.5 s`: the time since the delivery was accepted. */
-function afterWords(ms: number): string {
-  if (ms < 1_000) return `+ ${ms} ms`;
-  if (ms < 120_000) return `+ ${(ms / 1_000).toFixed(1)} s`;
-  if (ms < 7_200_000) return `+ ${Math.round(ms / 60_000)} min`;
-  return `+ ${Math.round(ms / 3_600_000)} h`;
 }

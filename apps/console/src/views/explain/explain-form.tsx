@@ -2,7 +2,7 @@ import { Button, Collapse, MultiSelect, SegmentedControl, Stack, TextInput } fro
 import { useState } from 'react';
 import { instant, localTime } from '../../list/list-filters';
 import { JsonField, parseObject } from '../../page/json-field';
-import { channelNames } from '../../words/delivery-states';
+import { CHANNEL_CHOICES } from '../../words/channels';
 import type { Draft } from './explain-draft';
 
 interface ExplainFormProps {
@@ -11,8 +11,6 @@ interface ExplainFormProps {
   isBusy: boolean;
   submit: (draft: Draft) => void;
 }
-
-const channels = Object.entries(channelNames).map(([value, label]) => ({ value, label }));
 
 export function ExplainForm({ draft: initial, faults, isBusy, submit }: ExplainFormProps) {
   const [draft, setDraft] = useState(initial);
@@ -41,7 +39,7 @@ export function ExplainForm({ draft: initial, faults, isBusy, submit }: ExplainF
         />
         <MultiSelect
           label="Channels"
-          data={channels}
+          data={CHANNEL_CHOICES}
           value={draft.channels}
           onChange={(chosen) => set('channels', chosen as Draft['channels'])}
           error={faults.channels}

@@ -1,6 +1,5 @@
 import type { DeliveryExplanation } from '#client';
-
-type Rule = NonNullable<DeliveryExplanation['rule']>;
+import type { Rule } from '../../words/rules';
 
 /** The decisions of the sender in their order, each with the rules that may decide it. */
 const STEPS = [
@@ -50,8 +49,9 @@ export interface ExplainedStep {
 
 /** Where in the pipeline the delivery was decided. Without a rule that stops it, every step is passed. */
 export function stepsOf({ rule, state }: Pick<DeliveryExplanation, 'rule' | 'state'>): ExplainedStep[] {
-  const decidedAt =
-    state === 'sent' ? -1 : STEPS.findIndex(({ rules }) => (rules as readonly string[]).includes(rule ?? ''));
+  // The compiler reports a rule of the API that has no meaning in words/rules.ts.
+  const decides = ({ rules }: { rules: readonly Rule[] }): boolean => rule !== null && rules.includes(rule);
+  const decidedAt = state === 'sent' ? -1 : STEPS.findIndex(decides);
   return STEPS.map(({ name, passed }, index) => ({
     name,
     passed,

@@ -1,7 +1,7 @@
-import { Code, Group, Stack, Table, Text, ThemeIcon } from '@mantine/core';
+import { Code, Group, Stack, Text, ThemeIcon } from '@mantine/core';
 import { IconCheck, IconClock, IconMinus } from '@tabler/icons-react';
-import type { ReactNode } from 'react';
 import type { DeliveryExplanation } from '#client';
+import { DataTable } from '../../page/data-table';
 import { Time } from '../../page/time';
 import { toneOf } from '../../words/delivery-states';
 import { meaningOfRule } from '../../words/rules';
@@ -80,28 +80,36 @@ function Facts({ step: { name }, delivery }: StepProps) {
   const { caps, provider_order, errors } = delivery;
   if (name === 'Limits' && caps.length > 0)
     return (
-      <Figures
-        caption="Limits that count it"
+      <DataTable
+        {...SMALL}
+        label="Limits that count it"
         head={['Rule', 'Limit', 'Left', 'Next one']}
-        rows={caps.map(({ rule, limit, remaining, resets_at }) => [
-          meaningOfRule(rule),
-          limit.toLocaleString(),
-          remaining.toLocaleString(),
-          <Time key="resets" value={resets_at} none="now" />,
-        ])}
+        rows={caps.map(({ rule, limit, remaining, resets_at }, index) => ({
+          id: String(index),
+          cells: [
+            meaningOfRule(rule),
+            limit.toLocaleString(),
+            remaining.toLocaleString(),
+            <Time key="resets" value={resets_at} none="now" />,
+          ],
+        }))}
       />
     );
   if (name === 'Provider' && provider_order.length > 0)
     return (
-      <Figures
-        caption="Accounts in the order in which they are tried"
+      <DataTable
+        {...SMALL}
+        label="Accounts in the order in which they are tried"
         head={['Account', 'Provider', 'Health', 'Takes it']}
-        rows={provider_order.map(({ name: account, provider, owner, health, permitted, detail }) => [
-          account ?? `of the ${owner}`,
-          provider,
-          HEALTH[health],
-          permitted ? 'yes' : `no${detail ? `: ${detail}` : ''}`,
-        ])}
+        rows={provider_order.map(({ name: account, provider, owner, health, permitted, detail }, index) => ({
+          id: String(index),
+          cells: [
+            account ?? `of the ${owner}`,
+            provider,
+            HEALTH[health],
+            permitted ? 'yes' : `no${detail ? `: ${detail}` : ''}`,
+          ],
+        }))}
       />
     );
   if (name === 'Content' && errors.length > 0)
@@ -113,32 +121,5 @@ function Facts({ step: { name }, delivery }: StepProps) {
   return null;
 }
 
+const SMALL = { fz: 'xs', mt: 4, withTableBorder: true } as const;
 const HEALTH = { closed: 'works', half_open: 'is tried again', open: 'does not work' };
-
-function Figures({ caption, head, rows }: { caption: string; head: string[]; rows: ReactNode[][] }) {
-  return (
-    <Table.ScrollContainer minWidth={320} mt={4}>
-      <Table captionSide="top" fz="xs" withTableBorder aria-label={caption}>
-        <Table.Thead>
-          <Table.Tr>
-            {head.map((label) => (
-              <Table.Th key={label} scope="col">
-                {label}
-              </Table.Th>
-            ))}
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {rows.map((cells, row) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: the rows of one answer do not change.
-            <Table.Tr key={row}>
-              {cells.map((cell, column) => (
-                <Table.Td key={head[column]}>{cell}</Table.Td>
-              ))}
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
-  );
-}

@@ -1,10 +1,10 @@
-import { Button, CopyButton, Group, Paper, Stack, Text, Title } from '@mantine/core';
-import { IconCheck, IconTerminal2 } from '@tabler/icons-react';
+import { Group, Paper, Stack, Text, Title } from '@mantine/core';
 import type { Explanation as Answer, DeliveryExplanation, SendNotification } from '#client';
-import { JsonBlock } from '../../page/raw-json';
+import { CodeBlock } from '../../page/code-block';
+import { CopyAsCurl } from '../../page/copy-as-curl';
 import { StateBadge } from '../../page/state-badge';
 import { wholeTime } from '../../page/time';
-import { channelNames } from '../../words/delivery-states';
+import { channelTitle } from '../../words/channels';
 import { reasonText } from '../../words/reasons';
 import { Words } from '../../words/words';
 import { ExplainedSteps } from './explained-steps';
@@ -18,7 +18,7 @@ export function Explanation({ explanation, sent }: { explanation: Answer; sent: 
         // biome-ignore lint/suspicious/noArrayIndexKey: the list belongs to one answer and does not change.
         <ExplainedDelivery key={index} delivery={delivery} />
       ))}
-      <CopyExplain body={sent} />
+      <CopyAsCurl path="/api/v1/notifications/explain" body={sent} />
     </>
   );
 }
@@ -27,11 +27,11 @@ function ExplainedDelivery({ delivery }: { delivery: DeliveryExplanation }) {
   const { channel, recipient_id, state, reason, due_at, when_due, message } = delivery;
   const why = reasonText(reason, state === 'waiting');
   return (
-    <Paper withBorder p="md" component="section" aria-label={`${channelNames[channel]} to ${recipient_id}`}>
+    <Paper withBorder p="md" component="section" aria-label={`${channelTitle(channel)} to ${recipient_id}`}>
       <Stack gap="sm">
         <Group gap="xs">
           <Title order={2} size="h5">
-            {channelNames[channel]} to {recipient_id}
+            {channelTitle(channel)} to {recipient_id}
           </Title>
           <StateBadge state={state} />
         </Group>
@@ -58,7 +58,7 @@ function ExplainedDelivery({ delivery }: { delivery: DeliveryExplanation }) {
             <Title order={3} size="h6">
               The message
             </Title>
-            <JsonBlock text={JSON.stringify(message, null, 2)} what="message" />
+            <CodeBlock code={JSON.stringify(message, null, 2)} what="message" />
           </>
         )}
       </Stack>
@@ -70,24 +70,3 @@ const SENTENCES: Partial<Record<DeliveryExplanation['state'], string>> = {
   sent: 'It would be handed to the provider',
   expired: 'It would expire before it is sent',
 };
-
-function CopyExplain({ body }: { body: SendNotification }) {
-  const command =
-    `curl -X POST '${location.origin}/api/v1/notifications/explain' -H "X-API-Key: $CARILLON_API_KEY" ` +
-    `-H 'Content-Type: application/json' -d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`;
-  return (
-    <CopyButton value={command}>
-      {({ copied, copy }) => (
-        <Button
-          size="xs"
-          variant="default"
-          w="fit-content"
-          leftSection={copied ? <IconCheck size={14} aria-hidden /> : <IconTerminal2 size={14} aria-hidden />}
-          onClick={copy}
-        >
-          {copied ? 'Copied' : 'Copy as curl'}
-        </Button>
-      )}
-    </CopyButton>
-  );
-}

@@ -13,7 +13,7 @@ import { KINDS } from './job-list';
 type RejectedLine = JobsErrorsResponse['data'][number];
 
 const columns: readonly Column<RejectedLine>[] = [
-  { id: 'line', label: 'Line', cell: ({ line }) => line.toLocaleString('en') },
+  { id: 'line', label: 'Line', cell: ({ line }) => line.toLocaleString() },
   { id: 'code', label: 'Why', cell: ({ code }) => inWords(code) },
   {
     id: 'errors',

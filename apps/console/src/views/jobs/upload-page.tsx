@@ -28,12 +28,12 @@ export function UploadPage() {
           The file is NDJSON: one JSON object on each line. The first line is what all have in common, as for a bulk
           send; each further line is one recipient. It has at most 1,000,000 lines and 1 GB.
         </Text>
-        <CodeBlock code={EXAMPLE} label="Example of people.ndjson" />
+        <CodeBlock code={EXAMPLE} what="example of people.ndjson" />
         <Text size="sm">
           An upload needs an API key, because it may last longer than a session here. The answer is the job, which is
           then among the jobs here, with its progress and its rejected lines:
         </Text>
-        <CodeBlock code={command} label="Command that uploads the file" />
+        <CodeBlock code={command} what="command that uploads the file" />
         <Text size="sm" c="dimmed">
           Nothing is sent before the whole file has arrived. The same Idempotency-Key and file get the same job again.
         </Text>

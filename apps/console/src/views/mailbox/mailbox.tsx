@@ -7,8 +7,7 @@ import { Page } from '../../page/page';
 import { inWords } from '../../page/state-badge';
 import { Time } from '../../page/time';
 import { useScope } from '../../session/session';
-import { CHANNEL_CHOICES } from '../../words/choices';
-import { channelNames } from '../../words/delivery-states';
+import { CHANNEL_CHOICES, channelName } from '../../words/channels';
 import { type Message, MessagePage, subjectOf } from './message-page';
 
 const LIVE_MS = 5_000;
@@ -16,7 +15,7 @@ const LIVE_MS = 5_000;
 const columns: readonly Column<Message>[] = [
   { id: 'subject', label: 'Message', cell: (message) => subjectOf(message) },
   { id: 'to', label: 'To', cell: ({ to }) => to },
-  { id: 'channel', label: 'Channel', cell: ({ channel }) => channelNames[channel] },
+  { id: 'channel', label: 'Channel', cell: ({ channel }) => channelName(channel) },
   { id: 'outcome', label: 'Simulated', cell: ({ outcome }) => inWords(outcome) },
   { id: 'created_at', label: 'Captured', cell: ({ created_at }) => <Time value={created_at} /> },
 ];

@@ -7,7 +7,7 @@ import { Loaded, Page } from '../../page/page';
 import { inWords } from '../../page/state-badge';
 import { Time } from '../../page/time';
 import { useScope } from '../../session/session';
-import { channelNames } from '../../words/delivery-states';
+import { channelName, channelTitle } from '../../words/channels';
 
 export type Message = MailboxGetResponse;
 
@@ -17,7 +17,7 @@ const LINE_LENGTH = 80;
 export function subjectOf({ message, channel }: Message): string {
   const text =
     partOf(message, 'subject') ?? partOf(message, 'title') ?? partOf(message, 'text') ?? partOf(message, 'body');
-  if (!text) return `${channelNames[channel]} message`;
+  if (!text) return `${channelTitle(channel)} message`;
   return text.length > LINE_LENGTH ? `${text.slice(0, LINE_LENGTH)}…` : text;
 }
 
@@ -39,7 +39,7 @@ export function MessagePage() {
             <Fields
               fields={[
                 ['To', message.to],
-                ['Channel', channelNames[message.channel]],
+                ['Channel', channelName(message.channel)],
                 ['Captured', <Time key="captured" value={message.created_at} />],
                 ['Simulated', inWords(message.outcome)],
                 [

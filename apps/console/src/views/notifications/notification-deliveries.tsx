@@ -4,11 +4,12 @@ import { type Column, List } from '../../list/list';
 import { choicesOf, type Filter } from '../../list/list-filters';
 import { StateBadge } from '../../page/state-badge';
 import { Time } from '../../page/time';
-import { channelNames, stateSentences } from '../../words/delivery-states';
+import { channelName } from '../../words/channels';
+import { stateSentences } from '../../words/delivery-states';
 import { WhyShort } from '../../words/why-short';
 
 const columns: readonly Column<Delivery>[] = [
-  { id: 'channel', label: 'Channel', cell: ({ channel }) => channelNames[channel] },
+  { id: 'channel', label: 'Channel', cell: ({ channel }) => channelName(channel) },
   { id: 'recipient', label: 'Recipient', cell: ({ recipient_id }) => recipient_id },
   { id: 'state', label: 'State', cell: ({ state }) => <StateBadge state={state} /> },
   { id: 'why', label: 'Why', cell: (delivery) => <WhyShort delivery={delivery} /> },

@@ -5,7 +5,7 @@ import { choicesOf, type Filter } from '../../list/list-filters';
 import { Page } from '../../page/page';
 import { inWords, StateBadge } from '../../page/state-badge';
 import { Time } from '../../page/time';
-import { channelNames } from '../../words/delivery-states';
+import { channelName } from '../../words/channels';
 
 type Notification = NotificationsListResponse['data'][number];
 
@@ -17,7 +17,7 @@ const columns: readonly Column<Notification>[] = [
   },
   { id: 'to', label: 'To', cell: ({ recipient_id, topic }) => recipient_id ?? `topic ${topic}` },
   { id: 'status', label: 'Status', cell: ({ status }) => <StateBadge state={status} /> },
-  { id: 'channels', label: 'Channels', cell: ({ channels }) => channels.map((id) => channelNames[id]).join(', ') },
+  { id: 'channels', label: 'Channels', cell: ({ channels }) => channels.map((id) => channelName(id)).join(', ') },
   { id: 'category', label: 'Category', cell: ({ category }) => inWords(category) },
   { id: 'created_at', label: 'Accepted', cell: ({ created_at }) => <Time value={created_at} /> },
 ];

@@ -9,7 +9,7 @@ import { RawJson } from '../../page/raw-json';
 import { inWords, StateBadge } from '../../page/state-badge';
 import { Time } from '../../page/time';
 import { ViewLink } from '../../page/view-link';
-import { channelNames } from '../../words/delivery-states';
+import { channelName } from '../../words/channels';
 import { NotificationActions } from './notification-actions';
 import { NotificationDeliveries } from './notification-deliveries';
 
@@ -19,9 +19,13 @@ const REFRESH_MS = 3_000;
 export function NotificationPage() {
   const { id = '' } = useParams();
   const { linkTo } = useScopeOfPage();
-  const notification = useRead(['notifications', id], (carillon) => carillon.notifications.get({ path: { id } }), {
-    refreshMs: REFRESH_MS,
-  });
+  const notification = useRead(
+    ['notifications', 'one', id],
+    (carillon) => carillon.notifications.get({ path: { id } }),
+    {
+      refreshMs: REFRESH_MS,
+    },
+  );
   const found = notification.data;
   return (
     <Page
@@ -72,7 +76,7 @@ function Content({ notification }: { notification: Notification }) {
       <Fields
         fields={[
           ['Status', <StateBadge key="status" state={notification.status} />],
-          ['Channels', notification.channels.map((channel) => channelNames[channel]).join(', ')],
+          ['Channels', notification.channels.map((channel) => channelName(channel)).join(', ')],
           ['Category', notification.category],
           ['Type', notification.type],
           ['Template', notification.template_id && <TemplateLink id={notification.template_id} />],

@@ -15,7 +15,7 @@ interface Item {
 const REFRESH_MS = 30_000;
 const MOST = 200;
 
-/** What a person of the tenant has to do something about. */
+/** Faults that a person of the tenant has to correct. */
 export function Attention() {
   const items = [...useDeadLetters(), ...useFailingAccounts(), ...useStoppedWebhooks()];
   return (

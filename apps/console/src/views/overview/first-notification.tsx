@@ -1,5 +1,5 @@
 import { Paper, Stack, Text, Title } from '@mantine/core';
-import { JsonBlock } from '../../page/raw-json';
+import { CodeBlock } from '../../page/code-block';
 
 /** Shown until a tenant has sent something. */
 export function FirstNotification() {
@@ -21,7 +21,7 @@ export function FirstNotification() {
         <Text size="sm">
           Run this with an API key that has the scope notifications:write. This page shows it as soon as it is accepted.
         </Text>
-        <JsonBlock text={command} what="command" />
+        <CodeBlock code={command} what="command" />
       </Stack>
     </Paper>
   );

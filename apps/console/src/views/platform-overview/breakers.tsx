@@ -4,7 +4,7 @@ import type { Overview } from '#client';
 import { useScopeOfPage } from '../../api/scope';
 import { StateBadge } from '../../page/state-badge';
 import { Time } from '../../page/time';
-import { channelNames } from '../../words/delivery-states';
+import { channelName } from '../../words/channels';
 import { SectionTable } from './section-table';
 
 /** The tenant id of the platform's own accounts: no tenant has it. */
@@ -27,7 +27,7 @@ export function Breakers({ breakers }: { breakers: Overview['breakers'] }) {
         >
           {name}
         </Anchor>,
-        `${provider}, ${channelNames[channel]}`,
+        `${provider}, ${channelName(channel)}`,
         <StateBadge key="breaker" state={breaker.breaker} />,
         <Text key="why" size="sm">
           {code && <Code>{code}</Code>} {detail}

@@ -1,8 +1,9 @@
 import { Grid, Stack } from '@mantine/core';
 import type { Overview } from '#client';
 import { useRead } from '../../api/scope';
-import { type Figure, Figures, secondsInWords } from '../../page/figures';
+import { type Figure, Figures } from '../../page/figures';
 import { Loaded, Page } from '../../page/page';
+import { shortDuration } from '../../words/amounts';
 import { Breakers } from './breakers';
 import { PlatformCharts } from './platform-charts';
 import { PoisonMessages } from './poison-messages';
@@ -48,7 +49,7 @@ function figuresOf({ waiting, due, in_flight, oldest_due_seconds, dead_letters, 
     { label: 'Waiting', value: waiting.toLocaleString() },
     { label: 'Due', value: due.toLocaleString() },
     { label: 'Being sent', value: in_flight.toLocaleString() },
-    { label: 'Oldest due', value: secondsInWords(oldest_due_seconds), isBad: oldest_due_seconds > OLD },
+    { label: 'Oldest due', value: shortDuration(1_000 * oldest_due_seconds), isBad: oldest_due_seconds > OLD },
     {
       label: 'Dead letters',
       value: dead_letters >= MOST_COUNTED ? `${letters} or more` : letters,

@@ -1,9 +1,9 @@
 import { Anchor, Badge } from '@mantine/core';
 import { Link } from 'react-router';
-import type { Delivery, Overview } from '#client';
-import { secondsInWords } from '../../page/figures';
+import type { Overview } from '#client';
 import { wholeTime } from '../../page/time';
-import { channelNames } from '../../words/delivery-states';
+import { shortDuration } from '../../words/amounts';
+import { channelName } from '../../words/channels';
 import { SectionTable } from './section-table';
 
 interface ChannelsProps {
@@ -15,11 +15,11 @@ export function Channels({ channels, countedAt }: ChannelsProps) {
   const rows = Object.entries(channels).map(([channel, { waiting, due, in_flight, oldest_due_seconds }]) => ({
     id: channel,
     cells: [
-      channelNames[channel as Delivery['channel']],
+      channelName(channel),
       waiting.toLocaleString(),
       due.toLocaleString(),
       in_flight.toLocaleString(),
-      secondsInWords(oldest_due_seconds),
+      shortDuration(1_000 * oldest_due_seconds),
     ],
   }));
   return (

@@ -1,5 +1,6 @@
-import { Paper, Table, Text, Title } from '@mantine/core';
+import { Paper, Text, Title } from '@mantine/core';
 import { type ReactNode, useId } from 'react';
+import { DataTable } from '../../page/data-table';
 
 interface SectionTableProps {
   title: string;
@@ -28,28 +29,7 @@ export function SectionTable({ title, about, head, rows, none }: SectionTablePro
           {none}
         </Text>
       ) : (
-        <Table className="list" mt="xs" aria-labelledby={id}>
-          <Table.Thead>
-            <Table.Tr>
-              {head.map((label) => (
-                <Table.Th key={label} scope="col">
-                  {label}
-                </Table.Th>
-              ))}
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {rows.map((row) => (
-              <Table.Tr key={row.id}>
-                {row.cells.map((cell, index) => (
-                  <Table.Td key={head[index]} data-label={head[index]}>
-                    {cell}
-                  </Table.Td>
-                ))}
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
+        <DataTable label={title} head={head} rows={rows} mt="xs" />
       )}
     </Paper>
   );

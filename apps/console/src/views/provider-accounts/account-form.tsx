@@ -1,10 +1,11 @@
-import { Button, Fieldset, Group, NumberInput, Stack, Switch, TagsInput, TextInput } from '@mantine/core';
+import { Fieldset, NumberInput, Stack, Switch, TagsInput, TextInput } from '@mantine/core';
 import type { UseMutationResult } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import type { Provider } from '#client';
-import { failureOf } from '../../api/failures';
+import { failureOf, faultAt } from '../../api/failures';
 import { useScopeOfPage } from '../../api/scope';
 import type { JsonSchema } from '../../form/json-schema';
+import { SaveButtons } from '../../form/save-buttons';
 import { SchemaForm } from '../../form/schema-form';
 import { LoadError } from '../../page/load-error';
 import { UnsavedChanges } from '../../page/unsaved-changes';
@@ -23,7 +24,7 @@ interface FormProps {
 
 /** Name, credentials by the provider's schema, order and pace; for the platform who may use it. */
 export function AccountFormFields({ provider, first, stored, save, saveLabel }: FormProps) {
-  const { tenantId } = useScopeOfPage();
+  const { isPlatform } = useScopeOfPage();
   const [form, setForm] = useState(first);
   const isChanged = hasChanged(first, form);
   const failure = save?.error ? failureOf(save.error) : null;
@@ -74,7 +75,7 @@ export function AccountFormFields({ provider, first, stored, save, saveLabel }: 
           error={faults['/pace_per_second']}
           onChange={(value) => set({ pace: value === '' ? null : Number(value) })}
         />
-        {tenantId === null && <Allowances form={form} set={set} faults={faults} isReadOnly={isReadOnly} />}
+        {isPlatform && <Allowances form={form} set={set} faults={faults} isReadOnly={isReadOnly} />}
         <Switch
           label="Use this account"
           description="Off: it is kept, and deliveries use the next one"
@@ -84,16 +85,7 @@ export function AccountFormFields({ provider, first, stored, save, saveLabel }: 
         />
         {save?.error && <LoadError error={save.error} />}
         {save && (
-          <Group>
-            <Button type="submit" loading={save.isPending} disabled={!isChanged}>
-              {saveLabel}
-            </Button>
-            {isChanged && (
-              <Button variant="default" onClick={() => set(first)}>
-                Discard changes
-              </Button>
-            )}
-          </Group>
+          <SaveButtons label={saveLabel} isChanged={isChanged} isBusy={save.isPending} discard={() => set(first)} />
         )}
       </Stack>
     </form>
@@ -124,7 +116,7 @@ function Allowances({ form, set, faults, isReadOnly }: AllowancesProps) {
             description={description}
             value={form.allowed[name]}
             readOnly={isReadOnly}
-            error={Object.entries(faults).find(([at]) => at.startsWith(pointer))?.[1]}
+            error={faultAt(faults, pointer)}
             onChange={(entries) => set({ allowed: { ...form.allowed, [name]: entries } })}
           />
         ))}

@@ -1,20 +1,19 @@
 import { ActionIcon, Anchor, Button, Group, Paper, Stack, Switch, Table, Text, Title } from '@mantine/core';
 import { IconArrowDown, IconArrowUp, IconPlus } from '@tabler/icons-react';
 import { Link } from 'react-router';
-import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useMayWrite, useRead, useScopeOfPage } from '../../api/scope';
 import { Empty } from '../../page/empty';
 import { Loaded, Page } from '../../page/page';
-import { inWords } from '../../page/state-badge';
+import { channelName, channelTitle } from '../../words/channels';
 import { AccountHealth } from './account-health';
 import { inOrder, movesOf } from './account-order';
-import { type Account, accountRoutes, useMayWriteAccounts } from './account-routes';
+import { type Account, accountRoutes } from './account-routes';
 
 const REFRESH_MS = 10_000;
 
 export function AccountList() {
-  const { tenantId, linkTo } = useScopeOfPage();
-  const mayWrite = useMayWriteAccounts();
-  const isPlatform = tenantId === null;
+  const { isPlatform, linkTo } = useScopeOfPage();
+  const mayWrite = useMayWrite('provider_accounts:write');
   const accounts = useRead(
     ['provider_accounts', 'list'],
     (carillon, signal) => accountRoutes(carillon, isPlatform).list(signal),
@@ -63,28 +62,33 @@ interface ChannelProps {
 }
 
 function ChannelAccounts({ channel, accounts, mayWrite }: ChannelProps) {
-  const { tenantId } = useScopeOfPage();
-  const isPlatform = tenantId === null;
+  const { isPlatform } = useScopeOfPage();
   const move = useAction<{ id: string; by: number }>({
     run: async (carillon, { id, by }) => {
       for (const { id: moved, order } of movesOf(accounts, id, by))
         await accountRoutes(carillon, isPlatform).update(moved, { order });
     },
     done: 'The order is changed',
-    changes: ['provider_accounts', 'provider_account'],
+    changes: ['provider_accounts'],
   });
   const enable = useAction<{ id: string; enabled: boolean }>({
     run: (carillon, { id, enabled }) => accountRoutes(carillon, isPlatform).update(id, { enabled }),
     done: 'The account is changed',
-    changes: ['provider_accounts', 'provider_account'],
+    changes: ['provider_accounts'],
   });
   return (
-    <Stack gap="xs" component="section" aria-label={inWords(channel)}>
+    <Stack gap="xs" component="section" aria-label={channelTitle(channel)}>
       <Title order={2} size="h4">
-        {inWords(channel)}
+        {channelTitle(channel)}
       </Title>
-      <Paper withBorder style={{ overflowX: 'auto' }} tabIndex={0} role="region" aria-label={`${channel} accounts`}>
-        <Table className="list" aria-label={`Accounts for ${inWords(channel)}`} verticalSpacing="xs">
+      <Paper
+        withBorder
+        style={{ overflowX: 'auto' }}
+        tabIndex={0}
+        role="region"
+        aria-label={`${channelTitle(channel)} accounts`}
+      >
+        <Table className="list" aria-label={`Accounts for ${channelName(channel)}`} verticalSpacing="xs">
           <Table.Thead>
             <Table.Tr>
               <Table.Th scope="col" w={110}>

@@ -1,26 +1,26 @@
 import { Paper, Stack, Text, Title } from '@mantine/core';
 import { useNavigate, useParams } from 'react-router';
 import type { Provider } from '#client';
-import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useMayWrite, useRead, useScopeOfPage } from '../../api/scope';
 import { ConfirmButton } from '../../page/confirm-button';
 import { Fields } from '../../page/fields';
 import { Identifier } from '../../page/identifier';
 import { LoadError } from '../../page/load-error';
 import { Loaded, Page } from '../../page/page';
-import { inWords } from '../../page/state-badge';
 import { Time } from '../../page/time';
+import { channelName } from '../../words/channels';
 import { AccountFormFields } from './account-form';
 import { AccountHealth } from './account-health';
-import { type Account, accountRoutes, useMayWriteAccounts, useProviders } from './account-routes';
+import { type Account, accountRoutes, useProviders } from './account-routes';
 import { type AccountForm, formOf, patchOf } from './account-values';
 import { ProviderSteps } from './provider-steps';
 import { useVerify, VerifyAnswer, VerifyButton } from './verify-account';
 
 export function AccountPage() {
   const { accountId = '' } = useParams();
-  const { tenantId } = useScopeOfPage();
-  const account = useRead(['provider_account', accountId], (carillon, signal) =>
-    accountRoutes(carillon, tenantId === null).get(accountId, signal),
+  const { isPlatform } = useScopeOfPage();
+  const account = useRead(['provider_accounts', 'one', accountId], (carillon, signal) =>
+    accountRoutes(carillon, isPlatform).get(accountId, signal),
   );
   const providers = useProviders();
   return (
@@ -36,13 +36,13 @@ export function AccountPage() {
 
 function OneAccount({ account, provider }: { account: Account; provider: Provider | undefined }) {
   const { id, name, channel, updated_at, created_at, receipts_url } = account;
-  const { tenantId, linkTo } = useScopeOfPage();
-  const mayWrite = useMayWriteAccounts();
-  const verify = useVerify(id, tenantId === null);
+  const { isPlatform, linkTo } = useScopeOfPage();
+  const mayWrite = useMayWrite('provider_accounts:write');
+  const verify = useVerify(id, isPlatform);
   return (
     <Page
       title={name}
-      about={`${provider?.name ?? account.provider}, for ${inWords(channel)}`}
+      about={`${provider?.name ?? account.provider}, for ${channelName(channel)}`}
       parent={{ title: 'Provider accounts', to: linkTo('/provider-accounts') }}
       actions={
         mayWrite && (
@@ -105,13 +105,12 @@ interface EditProps {
 }
 
 function EditForm({ account, provider, mayWrite }: EditProps) {
-  const { tenantId } = useScopeOfPage();
-  const isPlatform = tenantId === null;
+  const { isPlatform } = useScopeOfPage();
   const save = useAction<AccountForm, Account>({
     run: (carillon, form) =>
       accountRoutes(carillon, isPlatform).update(account.id, patchOf(account, provider, form, isPlatform)),
     done: 'The account is saved',
-    changes: ['provider_accounts', 'provider_account'],
+    changes: ['provider_accounts'],
     quiet: true,
   });
   return (
@@ -126,28 +125,26 @@ function EditForm({ account, provider, mayWrite }: EditProps) {
 }
 
 function DeleteAccount({ account: { id, name, channel } }: { account: Account }) {
-  const { tenantId, linkTo } = useScopeOfPage();
+  const { isPlatform, linkTo } = useScopeOfPage();
   const navigate = useNavigate();
-  const isPlatform = tenantId === null;
   const remove = useAction({
     run: (carillon) => accountRoutes(carillon, isPlatform).remove(id),
     done: `${name} is deleted`,
     changes: ['provider_accounts'],
+    removes: ['provider_accounts', 'one', id],
+    onDone: () => navigate(linkTo('/provider-accounts'), { replace: true }),
   });
   return (
     <ConfirmButton
       title={`Delete ${name}?`}
       text={
-        `Deliveries that wait use the next account for ${inWords(channel)}` +
+        `Deliveries that wait use the next account for ${channelName(channel)}` +
         `${isPlatform ? '' : ', or those of the platform'}; if there is none, they fail with the reason “no provider”` +
         ' and can be replayed. Receipts of messages that were sent through it are refused. Switch it off to keep both.'
       }
       typed={name}
       confirm="Delete"
-      run={async () => {
-        await remove.mutateAsync();
-        void navigate(linkTo('/provider-accounts'));
-      }}
+      run={() => remove.mutateAsync()}
     >
       Delete
     </ConfirmButton>

@@ -9,7 +9,6 @@ import type {
   Verification,
 } from '#client';
 import { useRead, useScopeOfPage } from '../../api/scope';
-import { useRole, useScope } from '../../session/session';
 
 /** The lists are those of an account of the platform. */
 export type Account = ProviderAccount & Partial<PlatformProviderAccount>;
@@ -40,15 +39,7 @@ export function accountRoutes(carillon: Carillon, isPlatform: boolean): AccountR
   };
 }
 
-/** A tenant's accounts need the scope, those of the platform the role of an admin. */
-export function useMayWriteAccounts(): boolean {
-  const { tenantId } = useScopeOfPage();
-  const hasScope = useScope('provider_accounts:write');
-  const isAdmin = useRole('admin');
-  return tenantId === null ? isAdmin : hasScope;
-}
-
 export function useProviders(): UseQueryResult<Provider[]> {
-  const { tenantId } = useScopeOfPage();
-  return useRead(['providers'], (carillon, signal) => accountRoutes(carillon, tenantId === null).providers(signal));
+  const { isPlatform } = useScopeOfPage();
+  return useRead(['providers'], (carillon, signal) => accountRoutes(carillon, isPlatform).providers(signal));
 }

@@ -3,8 +3,8 @@ import { useState } from 'react';
 import { useNavigate } from 'react-router';
 import type { Provider } from '#client';
 import { useAction, useScopeOfPage } from '../../api/scope';
-import { choicesOf } from '../../list/list-filters';
 import { Loaded, Page } from '../../page/page';
+import { CHANNEL_CHOICES } from '../../words/channels';
 import { AccountFormFields } from './account-form';
 import { type Account, accountRoutes, useProviders } from './account-routes';
 import { type AccountForm, bodyOf, newForm } from './account-values';
@@ -27,7 +27,7 @@ export function NewAccount() {
 function Choose({ providers }: { providers: Provider[] }) {
   const [channel, setChannel] = useState('email');
   const [id, setId] = useState<string | null>(null);
-  const channels = [...new Set(providers.flatMap((provider) => provider.channels))].filter((one) => one !== 'in_app');
+  const channels = new Set<string>(providers.flatMap((provider) => provider.channels));
   const usable = providers.filter((provider) => provider.channels.some((one) => one === channel));
   const provider = usable.find((one) => one.id === id);
   return (
@@ -35,7 +35,7 @@ function Choose({ providers }: { providers: Provider[] }) {
       <SimpleGrid cols={{ base: 1, sm: 2 }} maw={720}>
         <Select
           label="Channel"
-          data={choicesOf(channels)}
+          data={CHANNEL_CHOICES.filter(({ value }) => channels.has(value) && value !== 'in_app')}
           value={channel}
           onChange={(chosen) => chosen && setChannel(chosen)}
           allowDeselect={false}
@@ -61,9 +61,8 @@ function Choose({ providers }: { providers: Provider[] }) {
 }
 
 function CreateForm({ provider, channel }: { provider: Provider; channel: string }) {
-  const { tenantId, linkTo } = useScopeOfPage();
+  const { isPlatform, linkTo } = useScopeOfPage();
   const navigate = useNavigate();
-  const isPlatform = tenantId === null;
   const [first] = useState(() => ({ ...newForm(provider), name: '' }));
   const create = useAction<AccountForm, Account>({
     run: (carillon, form) => accountRoutes(carillon, isPlatform).create(bodyOf(provider, channel, form, isPlatform)),

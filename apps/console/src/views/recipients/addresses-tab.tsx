@@ -1,14 +1,14 @@
-import { Badge, Button, Group, Modal, Select, Stack, Table, Text, TextInput, Title } from '@mantine/core';
+import { Badge, Button, Group, Select, Stack, Text, TextInput, Title } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
-import { useState } from 'react';
 import { Link } from 'react-router';
-import { CarillonError, type DeviceBody } from '#client';
-import { failureOf } from '../../api/failures';
+import type { DeviceBody } from '#client';
 import { useAction, useRead, useScopeOfPage } from '../../api/scope';
 import { ConfirmButton } from '../../page/confirm-button';
+import { DataTable } from '../../page/data-table';
 import { Empty } from '../../page/empty';
 import { Fields } from '../../page/fields';
+import { FormDialog } from '../../page/form-dialog';
 import { Identifier } from '../../page/identifier';
 import { Loaded } from '../../page/page';
 import { Time } from '../../page/time';
@@ -65,11 +65,6 @@ function Devices({ id }: { id: string }) {
   const devices = useRead(['recipients', 'devices', id], (carillon, signal) =>
     carillon.recipients.devices({ path: { id }, signal }),
   );
-  const remove = useAction<string>({
-    run: (carillon, token) => carillon.recipients.removeDevice({ path: { id, token } }),
-    done: 'The device is removed',
-    changes: ['recipients'],
-  });
   return (
     <>
       <Group justify="space-between">
@@ -83,50 +78,22 @@ function Devices({ id }: { id: string }) {
           data.length === 0 ? (
             <Empty title="No devices">Push messages fail with the reason “no address” until your app adds one.</Empty>
           ) : (
-            <Table className="list" aria-label="Devices">
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th scope="col">Platform</Table.Th>
-                  <Table.Th scope="col">Token</Table.Th>
-                  <Table.Th scope="col">Last seen</Table.Th>
-                  <Table.Th scope="col">Added</Table.Th>
-                  {mayWrite && <Table.Th scope="col">Actions</Table.Th>}
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {data.map(({ token, platform, created_at, last_seen_at }) => (
-                  <Table.Tr key={token}>
-                    <Table.Td data-label="Platform">
-                      <Badge variant="light" color="gray" tt="none">
-                        {PLATFORMS[platform]}
-                      </Badge>
-                    </Table.Td>
-                    <Table.Td data-label="Token">
-                      <Identifier value={token} what="token" />
-                    </Table.Td>
-                    <Table.Td data-label="Last seen">
-                      <Time value={last_seen_at} />
-                    </Table.Td>
-                    <Table.Td data-label="Added">
-                      <Time value={created_at} />
-                    </Table.Td>
-                    {mayWrite && (
-                      <Table.Td data-label="">
-                        <ConfirmButton
-                          size="xs"
-                          title="Remove this device?"
-                          text="It gets no more push messages, unless your app adds it again."
-                          confirm="Remove"
-                          run={() => remove.mutateAsync(token)}
-                        >
-                          Remove
-                        </ConfirmButton>
-                      </Table.Td>
-                    )}
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
+            <DataTable
+              label="Devices"
+              head={['Platform', 'Token', 'Last seen', 'Added', ...(mayWrite ? ['Actions'] : [])]}
+              rows={data.map(({ token, platform, created_at, last_seen_at }) => ({
+                id: token,
+                cells: [
+                  <Badge key="platform" variant="light" color="gray" tt="none">
+                    {PLATFORMS[platform]}
+                  </Badge>,
+                  <Identifier key="token" value={token} what="token" />,
+                  <Time key="seen" value={last_seen_at} />,
+                  <Time key="added" value={created_at} />,
+                  ...(mayWrite ? [<RemoveDevice key="remove" id={id} token={token} />] : []),
+                ],
+              }))}
+            />
           )
         }
       </Loaded>
@@ -134,54 +101,70 @@ function Devices({ id }: { id: string }) {
   );
 }
 
+function RemoveDevice({ id, token }: { id: string; token: string }) {
+  const remove = useAction({
+    run: (carillon) => carillon.recipients.removeDevice({ path: { id, token } }),
+    done: 'The device is removed',
+    changes: ['recipients'],
+  });
+  return (
+    <ConfirmButton
+      size="xs"
+      title="Remove this device?"
+      text="It gets no more push messages, unless your app adds it again."
+      confirm="Remove"
+      run={() => remove.mutateAsync()}
+    >
+      Remove
+    </ConfirmButton>
+  );
+}
+
+const NEW_DEVICE: DeviceBody = { token: '', platform: 'web' };
+
 function AddDevice({ id }: { id: string }) {
   const [opened, { open, close }] = useDisclosure(false);
-  const [body, setBody] = useState<DeviceBody>({ token: '', platform: 'web' });
   const add = useAction<DeviceBody>({
-    run: (carillon, device) => carillon.recipients.addDevice({ path: { id }, body: device }),
+    run: (carillon, body) => carillon.recipients.addDevice({ path: { id }, body }),
     done: 'The device is added',
     changes: ['recipients'],
-    onDone: close,
     quiet: true,
   });
-  const fault = add.error && (failureOf(add.error).fields['/token'] ?? failureOf(add.error).text);
   return (
     <>
       <Button variant="default" size="xs" leftSection={<IconPlus size={14} aria-hidden />} onClick={open}>
         Add a device
       </Button>
-      <Modal opened={opened} onClose={close} title="Add a device" closeButtonProps={{ 'aria-label': 'Close' }}>
-        <form
-          onSubmit={(event) => {
-            event.preventDefault();
-            add.mutate(body);
-          }}
-        >
-          <Stack>
+      <FormDialog
+        title="Add a device"
+        confirm="Add"
+        opened={opened}
+        close={close}
+        initial={NEW_DEVICE}
+        run={add.mutateAsync}
+      >
+        {({ values, set, faultOf }) => (
+          <>
             <Select
               label="Platform"
               data={Object.entries(PLATFORMS).map(([value, label]) => ({ value, label }))}
-              value={body.platform}
-              onChange={(platform) => platform && setBody({ ...body, platform: platform as DeviceBody['platform'] })}
+              value={values.platform}
+              onChange={(platform) => platform && set({ platform: platform as DeviceBody['platform'] })}
               allowDeselect={false}
+              error={faultOf('platform')}
             />
             <TextInput
               label="Token"
               description="Of FCM, or the subscription of a browser as JSON"
-              value={body.token}
-              onChange={(event) => setBody({ ...body, token: event.currentTarget.value })}
-              error={add.error instanceof CarillonError ? fault : undefined}
+              value={values.token}
+              onChange={(event) => set({ token: event.currentTarget.value })}
+              error={faultOf('token')}
               required
               data-autofocus
             />
-            <Group justify="flex-end">
-              <Button type="submit" loading={add.isPending}>
-                Add
-              </Button>
-            </Group>
-          </Stack>
-        </form>
-      </Modal>
+          </>
+        )}
+      </FormDialog>
     </>
   );
 }

@@ -79,7 +79,7 @@ function Receipt({ receipt: { id, erased_at, erased }, back }: { receipt: Erasur
           {Object.entries(erased).map(([kind, rows]) => (
             <Table.Tr key={kind}>
               <Table.Th scope="row">{inWords(kind)}</Table.Th>
-              <Table.Td>{rows.toLocaleString('en')}</Table.Td>
+              <Table.Td>{rows.toLocaleString()}</Table.Td>
             </Table.Tr>
           ))}
         </Table.Tbody>

@@ -72,5 +72,5 @@ export function ExportRecipient({ id }: { id: string }) {
 
 function amount({ lines, bytes }: ExportProgress): string {
   const size = bytes < 1_000_000 ? `${(bytes / 1_000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
-  return `${lines.toLocaleString('en')} lines, ${size}`;
+  return `${lines.toLocaleString()} lines, ${size}`;
 }

@@ -39,7 +39,7 @@ export function InboxTokens({ id }: { id: string }) {
       >
         Revoke tokens
       </ConfirmButton>
-      <Modal opened={opened} onClose={close} title="Inbox token" closeButtonProps={{ 'aria-label': 'Close' }}>
+      <Modal opened={opened} onClose={close} title="Inbox token">
         {mint.data ? (
           <Stack>
             <Text size="sm">

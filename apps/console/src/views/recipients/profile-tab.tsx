@@ -1,8 +1,10 @@
-import { Alert, Autocomplete, Button, Group, Paper, SimpleGrid, Stack, TextInput } from '@mantine/core';
+import { Alert, Autocomplete, Paper, SimpleGrid, Stack, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import type { RecipientsGetResponse } from '#client';
-import { failureOf } from '../../api/failures';
+import { failureOf, faultAt } from '../../api/failures';
 import { useAction } from '../../api/scope';
+import { SaveButtons } from '../../form/save-buttons';
+import { TIME_ZONES } from '../../form/time-zones';
 import { Fields } from '../../page/fields';
 import { JsonField, parseObject, toJsonText } from '../../page/json-field';
 import { LoadError } from '../../page/load-error';
@@ -14,13 +16,12 @@ import { changeOf, formOf, type ProfileForm } from './profile-change';
 import { useProfile } from './read-profile';
 
 const LOCALES = ['ar', 'de', 'en', 'en-GB', 'es', 'fr', 'fr-CA', 'it', 'ja', 'nl', 'pl', 'pt', 'pt-BR', 'zh'];
-const ZONES = ['UTC', ...Intl.supportedValuesOf('timeZone')];
 
 const FIELDS: { name: keyof ProfileForm; label: string; description: string; choices?: string[] }[] = [
   { name: 'email', label: 'E-mail', description: 'Where e-mails go' },
   { name: 'phone', label: 'Phone', description: 'E.164, such as +15005550000' },
   { name: 'locale', label: 'Locale', description: 'The language of templates, such as fr-CA', choices: LOCALES },
-  { name: 'timezone', label: 'Time zone', description: 'For quiet hours and digests', choices: ZONES },
+  { name: 'timezone', label: 'Time zone', description: 'For quiet hours and digests', choices: TIME_ZONES },
 ];
 
 export function ProfileTab({ id }: { id: string }) {
@@ -59,7 +60,7 @@ function ProfileEditor({ id, profile }: { id: string; profile: RecipientsGetResp
     quiet: true,
   });
   const faults = save.error ? failureOf(save.error).fields : {};
-  const rest = Object.keys(faults).length === 0;
+  const hasFieldFaults = Object.keys(faults).length > 0;
 
   function submit(event: FormEvent): void {
     event.preventDefault();
@@ -83,7 +84,7 @@ function ProfileEditor({ id, profile }: { id: string; profile: RecipientsGetResp
             />
           </Stack>
         </Paper>
-        {save.error && rest && <LoadError error={save.error} />}
+        {save.error && !hasFieldFaults && <LoadError error={save.error} />}
         {profile && (
           <Fields
             fields={[
@@ -93,22 +94,16 @@ function ProfileEditor({ id, profile }: { id: string; profile: RecipientsGetResp
           />
         )}
         {mayWrite && (
-          <Group>
-            <Button type="submit" loading={save.isPending} disabled={!isValid || (!isChanged && profile !== null)}>
-              {profile === null ? 'Create the profile' : 'Save'}
-            </Button>
-            {isChanged && profile !== null && (
-              <Button
-                variant="default"
-                onClick={() => {
-                  setForm(formOf(profile));
-                  setText(toJsonText(profile.attributes));
-                }}
-              >
-                Discard changes
-              </Button>
-            )}
-          </Group>
+          <SaveButtons
+            label={profile === null ? 'Create the profile' : 'Save'}
+            isChanged={isChanged && profile !== null}
+            maySave={isValid && (isChanged || profile === null)}
+            isBusy={save.isPending}
+            discard={() => {
+              setForm(formOf(profile));
+              setText(toJsonText(profile?.attributes ?? {}));
+            }}
+          />
         )}
       </Stack>
     </form>
@@ -137,10 +132,4 @@ function ProfileFields({ form, change, faults }: FieldsProps) {
       })}
     </SimpleGrid>
   );
-}
-
-/** The fault of the field or of something inside it. */
-function faultAt(faults: Record<string, string>, pointer: string): string | undefined {
-  const found = Object.entries(faults).find(([at]) => at === pointer || at.startsWith(`${pointer}/`));
-  return found && `${found[0].slice(pointer.length + 1)} ${found[1]}`.trim();
 }

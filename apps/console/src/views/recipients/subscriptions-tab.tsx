@@ -3,16 +3,16 @@ import type { Subscription } from '#client';
 import { useAction, useScopeOfPage } from '../../api/scope';
 import { type Column, List } from '../../list/list';
 import { ConfirmButton } from '../../page/confirm-button';
-import { inWords } from '../../page/state-badge';
 import { Time } from '../../page/time';
 import { useScope } from '../../session/session';
+import { channelName } from '../../words/channels';
 
 const columns: readonly Column<Subscription>[] = [
   { id: 'topic', label: 'Topic', cell: ({ topic }) => topic },
   {
     id: 'channels',
     label: 'Channels',
-    cell: ({ channels }) => <Text size="sm">{channels ? channels.map(inWords).join(', ') : 'all'}</Text>,
+    cell: ({ channels }) => <Text size="sm">{channels ? channels.map(channelName).join(', ') : 'all'}</Text>,
   },
   { id: 'created_at', label: 'Since', cell: ({ created_at }) => <Time value={created_at} /> },
 ];

@@ -1,8 +1,8 @@
+import { counted } from '../../words/amounts';
 import '@mantine/dates/styles.css';
 import { Alert, Grid, Indicator, List, Paper, Stack, Text } from '@mantine/core';
 import { Calendar } from '@mantine/dates';
 import { useMemo, useState } from 'react';
-import { counted } from '../../job/job-progress';
 import { clockChanges, type Occurrence, occurrencesOf } from './occurrences';
 import type { Schedule } from './schedule';
 import { localInWords } from './schedule-times';

@@ -7,7 +7,7 @@ import { Temporal } from 'temporal-polyfill';
 /** The calendar shows this many of a month. A rule that fires each minute has 44,640. */
 const MAX_OCCURRENCES = 2_000;
 
-/** What decides when a schedule fires. */
+/** The parts of a schedule that decide when it fires. */
 export interface Recurrence {
   rrule: string;
   starts_at_local: string;
@@ -19,7 +19,7 @@ export interface Recurrence {
 export interface Occurrence {
   /** The time that the rule names: `2026-12-24T09:00:00`. */
   local: string;
-  /** What clocks of the zone show when it fires; null in the zone of the recipient. */
+  /** The time that clocks of the zone show when it fires; null in the zone of the recipient. */
   shown: string | null;
   /** Why `shown` or the time since the last occurrence is unusual. */
   note: string | null;

@@ -1,13 +1,12 @@
 import { Select, SimpleGrid, TagsInput, TextInput } from '@mantine/core';
-import { useEffect, useState } from 'react';
 import { useNavigate } from 'react-router';
 import type { SchedulesCreateData } from '#client';
 import { useAction, useScopeOfPage } from '../../api/scope';
+import { TIME_ZONES } from '../../form/time-zones';
 import { FormDialog } from '../../page/form-dialog';
 import { JsonField, parseObject, toJsonText } from '../../page/json-field';
 import { RuleFields } from './rule-fields';
 import type { Schedule } from './schedule';
-import { ZONES } from './schedule-times';
 
 type Body = SchedulesCreateData['body'];
 
@@ -26,7 +25,7 @@ const EXAMPLE = { recipient_id: 'user-17', channel: 'email', template_id: 'welco
 
 const ZONE_CHOICES = [
   { value: 'recipient', label: 'The zone of each recipient' },
-  ...ZONES.map((value) => ({ value, label: value })),
+  ...TIME_ZONES.map((value) => ({ value, label: value })),
 ];
 
 /** With the zone of the schedule, which may have an older name. */
@@ -66,15 +65,10 @@ interface ScheduleFormProps {
 }
 
 export function ScheduleForm({ opened, close, schedule }: ScheduleFormProps) {
-  const [values, setValues] = useState<Values>(newValues);
   const navigate = useNavigate();
   const { linkTo } = useScopeOfPage();
-  useEffect(() => {
-    if (opened) setValues(schedule ? valuesOf(schedule) : newValues());
-  }, [opened, schedule]);
-  const set = (changed: Partial<Values>): void => setValues((before) => ({ ...before, ...changed }));
   const save = useAction({
-    run: (carillon) => {
+    run: (carillon, values: Values) => {
       const body = bodyOf(values);
       return schedule
         ? carillon.schedules.update({ path: { id: schedule.id }, body })
@@ -92,9 +86,10 @@ export function ScheduleForm({ opened, close, schedule }: ScheduleFormProps) {
       opened={opened}
       close={close}
       size="xl"
-      run={() => save.mutateAsync()}
+      initial={schedule ? valuesOf(schedule) : newValues()}
+      run={save.mutateAsync}
     >
-      {(faultOf) => (
+      {({ values, set, faultOf }) => (
         <>
           <RuleFields rrule={values.rrule} change={(rrule) => set({ rrule })} error={faultOf('rrule')} />
           <SimpleGrid cols={{ base: 1, sm: 2 }}>

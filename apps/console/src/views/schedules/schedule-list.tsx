@@ -6,6 +6,7 @@ import { type Column, List } from '../../list/list';
 import { Page } from '../../page/page';
 import { StateBadge } from '../../page/state-badge';
 import { useScope } from '../../session/session';
+import { channelName } from '../../words/channels';
 import { ruleInWords } from './recurrence';
 import type { Schedule } from './schedule';
 import { ScheduleForm } from './schedule-form';
@@ -23,7 +24,7 @@ const columns: readonly Column<Schedule>[] = [
   { id: 'next', label: 'Next', cell: ({ next: [next], timezone }) => (next ? nextInWords(next, timezone) : '–') },
 ];
 
-/** `To user-17 by email: welcome`. */
+/** `welcome to user-17`: the template, the type or the channel of a send, and to whom it goes. */
 export function sendInWords(notification: Schedule['notification']): string {
   const text = (name: string): string | null => {
     const value = notification[name];
@@ -31,7 +32,8 @@ export function sendInWords(notification: Schedule['notification']): string {
   };
   const profile = notification['recipient'] as { id?: string } | undefined;
   const to = text('topic') ? `topic ${text('topic')}` : (text('recipient_id') ?? profile?.id ?? 'a recipient');
-  const what = text('template_id') ?? text('type') ?? text('channel') ?? 'a message';
+  const channel = text('channel');
+  const what = text('template_id') ?? text('type') ?? (channel === null ? 'a message' : channelName(channel));
   return `${what} to ${to}`;
 }
 

@@ -4,6 +4,7 @@ import { IconEdit } from '@tabler/icons-react';
 import { lazy, Suspense } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { CodeBlock } from '../../page/code-block';
 import { ConfirmButton } from '../../page/confirm-button';
 import { Fields } from '../../page/fields';
 import { toJsonText } from '../../page/json-field';
@@ -113,9 +114,7 @@ function Details({ schedule }: { schedule: Schedule }) {
       <Title order={2} size="h4">
         Send
       </Title>
-      <Code block tabIndex={0} style={{ overflowX: 'auto' }}>
-        {toJsonText(schedule.notification)}
-      </Code>
+      <CodeBlock code={toJsonText(schedule.notification)} what="send" />
     </Stack>
   );
 }

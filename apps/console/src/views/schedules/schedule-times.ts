@@ -23,6 +23,3 @@ const WITH_DAY = {
   hour: '2-digit',
   minute: '2-digit',
 } as const;
-
-/** `Intl` leaves out UTC. */
-export const ZONES = ['UTC', ...Intl.supportedValuesOf('timeZone').filter((zone) => zone !== 'UTC')];

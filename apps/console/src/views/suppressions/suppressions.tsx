@@ -1,7 +1,6 @@
 import { Alert, Anchor, Button, Select, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
-import { useState } from 'react';
 import { Link } from 'react-router';
 import type { SuppressionsCreateData, SuppressionsListResponse } from '#client';
 import { useAction, useScopeOfPage } from '../../api/scope';
@@ -12,8 +11,7 @@ import { FormDialog } from '../../page/form-dialog';
 import { Page } from '../../page/page';
 import { Time } from '../../page/time';
 import { useScope } from '../../session/session';
-import { CHANNEL_CHOICES } from '../../words/choices';
-import { channelNames } from '../../words/delivery-states';
+import { CHANNEL_CHOICES, channelName } from '../../words/channels';
 
 type Suppression = SuppressionsListResponse['data'][number];
 
@@ -71,7 +69,7 @@ function useColumns(): readonly Column<Suppression>[] {
   const mayRead = useScope('notifications:read');
   return [
     { id: 'address', label: 'Address', cell: ({ address }) => address },
-    { id: 'channel', label: 'Channel', cell: ({ channel }) => channelNames[channel] },
+    { id: 'channel', label: 'Channel', cell: ({ channel }) => channelName(channel) },
     {
       id: 'reason',
       label: 'Why',
@@ -102,7 +100,7 @@ function RemoveButton({ suppression: { id, address, channel, reason } }: { suppr
       title={`Send to ${address} again?`}
       text={
         <Alert color="orange" title={REASONS[reason]}>
-          {WARNINGS[reason]} After this, sends by {channelNames[channel]} reach it again.
+          {WARNINGS[reason]} After this, sends by {channelName(channel)} reach it again.
         </Alert>
       }
       confirm="Remove the suppression"
@@ -119,16 +117,13 @@ const EMPTY = { channel: 'email', address: '', reason: 'manual', until: '' };
 
 function AddButton() {
   const [opened, { open, close }] = useDisclosure(false);
-  const [values, setValues] = useState(EMPTY);
   const add = useAction({
-    run: (carillon) => {
-      const { until, channel, reason, address } = values;
+    run: (carillon, { until, channel, reason, address }: typeof EMPTY) => {
       const expiry = until ? { expires_at: instant(until) } : {};
       return carillon.suppressions.create({ body: { channel, reason, address, ...expiry } as Body });
     },
     done: ({ address }) => `${address} gets nothing more`,
     changes: ['suppressions'],
-    onDone: () => setValues(EMPTY),
     quiet: true,
   });
   return (
@@ -141,15 +136,16 @@ function AddButton() {
         confirm="Suppress"
         opened={opened}
         close={close}
-        run={() => add.mutateAsync()}
+        initial={EMPTY}
+        run={add.mutateAsync}
       >
-        {(faultOf) => (
+        {({ values, set, faultOf }) => (
           <>
             <Select
               label="Channel"
               data={CHANNEL_CHOICES.filter(({ value }) => value !== 'in_app')}
               value={values.channel}
-              onChange={(channel) => setValues({ ...values, channel: channel ?? 'email' })}
+              onChange={(channel) => set({ channel: channel ?? 'email' })}
               error={faultOf('channel')}
               allowDeselect={false}
             />
@@ -157,7 +153,7 @@ function AddButton() {
               label="Address"
               placeholder="ann@example.com"
               value={values.address}
-              onChange={(event) => setValues({ ...values, address: event.currentTarget.value })}
+              onChange={(event) => set({ address: event.currentTarget.value })}
               error={faultOf('address')}
               required
               data-autofocus
@@ -166,7 +162,7 @@ function AddButton() {
               label="Why"
               data={REASON_CHOICES}
               value={values.reason}
-              onChange={(reason) => setValues({ ...values, reason: reason ?? 'manual' })}
+              onChange={(reason) => set({ reason: reason ?? 'manual' })}
               error={faultOf('reason')}
               allowDeselect={false}
             />
@@ -175,7 +171,7 @@ function AddButton() {
               label="Until"
               description="Empty: until it is removed."
               value={values.until}
-              onChange={(event) => setValues({ ...values, until: event.currentTarget.value })}
+              onChange={(event) => set({ until: event.currentTarget.value })}
               error={faultOf('expires_at')}
             />
           </>

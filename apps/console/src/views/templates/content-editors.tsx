@@ -1,5 +1,6 @@
 import { Skeleton, Stack, Tabs, Text, TextInput } from '@mantine/core';
 import { lazy, Suspense, useMemo } from 'react';
+import { faultAt } from '../../api/failures';
 import { faultOf } from '../../editor/template-faults';
 import type { TemplatePlace } from './template-draft';
 import { type ContentField, fieldsOf } from './template-fields';
@@ -25,7 +26,7 @@ export function ContentEditors({ place: { channel, kind }, texts, change, faults
       field={field}
       text={texts[field.name] ?? ''}
       change={change && ((text) => change({ ...texts, [field.name]: text }))}
-      fault={faultIn(faults, field.name)}
+      fault={faultAt(faults, `/content/${field.name}`)}
     />
   );
   return (
@@ -48,7 +49,7 @@ export function ContentEditors({ place: { channel, kind }, texts, change, faults
         <Tabs defaultValue={first.name} keepMounted={false}>
           <Tabs.List aria-label="Fields of the content">
             {long.map(({ name, label }) => (
-              <Tabs.Tab key={name} value={name} {...(faultIn(faults, name) && { c: 'red' })}>
+              <Tabs.Tab key={name} value={name} {...(faultAt(faults, `/content/${name}`) && { c: 'red' })}>
                 {label}
               </Tabs.Tab>
             ))}
@@ -62,12 +63,6 @@ export function ContentEditors({ place: { channel, kind }, texts, change, faults
       )}
     </Stack>
   );
-}
-
-/** The fault of the field, or of a text inside it. */
-function faultIn(faults: Record<string, string>, name: string): string | undefined {
-  const pointer = `/content/${name}`;
-  return Object.entries(faults).find(([at]) => at === pointer || at.startsWith(`${pointer}/`))?.[1];
 }
 
 interface FieldEditorProps {

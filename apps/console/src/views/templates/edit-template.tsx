@@ -2,83 +2,48 @@ import { Alert, Button } from '@mantine/core';
 import { IconHistory } from '@tabler/icons-react';
 import { Link, useNavigate, useParams } from 'react-router';
 import type { Template } from '#client';
-import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useMayWrite, useRead, useScopeOfPage } from '../../api/scope';
 import { ConfirmButton } from '../../page/confirm-button';
 import { Loaded, Page } from '../../page/page';
 import { useScope } from '../../session/session';
+import { channelName } from '../../words/channels';
 import type { DraftBody } from './template-draft';
 import { TemplateEditor } from './template-editor';
 import { TemplateLocales } from './template-locales';
-import { useMayWriteTemplates } from './template-rights';
 import { templateRoutes } from './template-routes';
 import { TestSend } from './test-send';
 
 export function EditTemplate() {
   const { templateId = '' } = useParams();
-  const { tenantId } = useScopeOfPage();
-  const template = useRead(['template', templateId], (carillon, signal) =>
-    templateRoutes(carillon, tenantId === null).get(templateId, signal),
+  const { isPlatform } = useScopeOfPage();
+  const template = useRead(['templates', 'one', templateId], (carillon, signal) =>
+    templateRoutes(carillon, isPlatform).get(templateId, signal),
   );
   return <Loaded query={template}>{(data) => <TemplatePage template={data} />}</Loaded>;
 }
 
 function TemplatePage({ template }: { template: Template }) {
   const { id, key, channel, locale, kind, version, includes } = template;
-  const { tenantId, linkTo } = useScopeOfPage();
-  const mayWrite = useMayWriteTemplates();
-  const maySend = useScope('notifications:write') && tenantId !== null && kind === 'template';
+  const { isPlatform, linkTo } = useScopeOfPage();
+  const mayWrite = useMayWrite('templates:write');
   const navigate = useNavigate();
-  const isForeign = template.platform && tenantId !== null;
+  const isForeign = template.platform && !isPlatform;
   const save = useAction<DraftBody, Template>({
     // A template of the platform is copied by its key: the tenant's own first version.
-    run: (carillon, body) =>
-      templateRoutes(carillon, tenantId === null).put(isForeign ? key : id, body, { channel, locale }),
+    run: (carillon, body) => templateRoutes(carillon, isPlatform).put(isForeign ? key : id, body, { channel, locale }),
     done: (saved) => `Version ${saved.version} is saved`,
-    changes: ['templates', 'template', 'template_versions'],
+    changes: ['templates'],
     onDone: (saved) => saved.id !== id && void navigate(linkTo(`/templates/${saved.id}`), { replace: true }),
     quiet: true,
   });
-  const remove = useAction({
-    run: (carillon) => templateRoutes(carillon, tenantId === null).remove(id),
-    done: `${key} is deleted`,
-    changes: ['templates'],
-  });
   const parts = includes.map((part) => `${part.key} (version ${part.version})`).join(', ');
+  const about = `A ${kind} for ${channelName(channel)} in ${locale}, version ${version}.`;
   return (
     <Page
       title={key}
-      about={`A ${kind} for ${channel} in ${locale}, version ${version}.${parts && ` It includes ${parts}.`}`}
+      about={parts ? `${about} It includes ${parts}.` : about}
       parent={{ title: 'Templates', to: linkTo('/templates') }}
-      actions={
-        <>
-          <Button
-            component={Link}
-            to={linkTo(`/templates/${id}/versions`)}
-            variant="default"
-            leftSection={<IconHistory size={16} aria-hidden />}
-          >
-            Versions
-          </Button>
-          {maySend && <TestSend template={template} />}
-          {mayWrite && !isForeign && (
-            <ConfirmButton
-              title={`Delete ${key} in ${locale}?`}
-              text={
-                'It is deleted with all its versions. Sends that name it, and deliveries that wait, then use another ' +
-                'locale or the template of the platform; without one, they fail.'
-              }
-              typed={key}
-              confirm="Delete"
-              run={async () => {
-                await remove.mutateAsync();
-                void navigate(linkTo('/templates'));
-              }}
-            >
-              Delete
-            </ConfirmButton>
-          )}
-        </>
-      }
+      actions={<TemplateActions template={template} mayDelete={mayWrite && !isForeign} />}
     >
       <TemplateLocales template={template} />
       {isForeign && (
@@ -96,5 +61,46 @@ function TemplatePage({ template }: { template: Template }) {
         saveLabel={isForeign ? 'Save as your own' : 'Save'}
       />
     </Page>
+  );
+}
+
+function TemplateActions({ template, mayDelete }: { template: Template; mayDelete: boolean }) {
+  const { id, key, locale, kind } = template;
+  const { isPlatform, linkTo } = useScopeOfPage();
+  const navigate = useNavigate();
+  const maySend = useScope('notifications:write') && !isPlatform && kind === 'template';
+  const remove = useAction({
+    run: (carillon) => templateRoutes(carillon, isPlatform).remove(id),
+    done: `${key} is deleted`,
+    changes: ['templates'],
+    removes: ['templates', 'one', id],
+    onDone: () => navigate(linkTo('/templates'), { replace: true }),
+  });
+  return (
+    <>
+      <Button
+        component={Link}
+        to={linkTo(`/templates/${id}/versions`)}
+        variant="default"
+        leftSection={<IconHistory size={16} aria-hidden />}
+      >
+        Versions
+      </Button>
+      {maySend && <TestSend template={template} />}
+      {mayDelete && (
+        <ConfirmButton
+          title={`Delete ${key} in ${locale}?`}
+          text={
+            'It is deleted with all its versions. Sends that name it, and deliveries that wait, then use another ' +
+            'locale or the template of the platform; without one, they fail.'
+          }
+          typed={key}
+          confirm="Delete"
+          run={() => remove.mutateAsync()}
+        >
+          Delete
+        </ConfirmButton>
+      )}
+    </>
   );
 }

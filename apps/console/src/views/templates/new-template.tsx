@@ -2,6 +2,7 @@ import { useNavigate, useSearchParams } from 'react-router';
 import type { Template } from '#client';
 import { useAction, useRead, useScopeOfPage } from '../../api/scope';
 import { Loaded, Page } from '../../page/page';
+import { channelName } from '../../words/channels';
 import type { DraftBody, TemplatePlace } from './template-draft';
 import { TemplateEditor } from './template-editor';
 import { CHANNELS, starterOf } from './template-fields';
@@ -10,12 +11,12 @@ import { templateRoutes } from './template-routes';
 /** `?key=…&channel=…&locale=…&kind=…`; with `copy`, the content of that template in another locale. */
 export function NewTemplate() {
   const [parameters] = useSearchParams();
-  const { tenantId, linkTo } = useScopeOfPage();
+  const { isPlatform, linkTo } = useScopeOfPage();
   const copied = parameters.get('copy');
   const place = placeOf(parameters);
   const source = useRead(
-    ['template', copied],
-    (carillon, signal) => templateRoutes(carillon, tenantId === null).get(copied!, signal),
+    ['templates', 'one', copied],
+    (carillon, signal) => templateRoutes(carillon, isPlatform).get(copied!, signal),
     { enabled: copied !== null },
   );
   const { content, sample } = starterOf(place.channel, place.kind);
@@ -23,7 +24,7 @@ export function NewTemplate() {
   return (
     <Page
       title={`New ${place.kind}: ${place.key}`}
-      about={`For the channel ${place.channel}, in ${place.locale}.`}
+      about={`For ${channelName(place.channel)}, in ${place.locale}.`}
       parent={{ title: 'Templates', to: linkTo('/templates') }}
     >
       {copied === null ? (
@@ -38,10 +39,10 @@ export function NewTemplate() {
 type Stored = Pick<Template, 'content' | 'layout' | 'payload_schema' | 'sample_payload'>;
 
 function CreateForm({ place, stored }: { place: TemplatePlace; stored: Stored }) {
-  const { tenantId, linkTo } = useScopeOfPage();
+  const { isPlatform, linkTo } = useScopeOfPage();
   const navigate = useNavigate();
   const create = useAction<DraftBody, Template>({
-    run: (carillon, body) => templateRoutes(carillon, tenantId === null).create({ ...place, ...body }),
+    run: (carillon, body) => templateRoutes(carillon, isPlatform).create({ ...place, ...body }),
     done: ({ key }) => `${key} is created`,
     changes: ['templates'],
     onDone: ({ id }) => void navigate(linkTo(`/templates/${id}`), { replace: true }),

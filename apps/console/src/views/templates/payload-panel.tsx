@@ -1,6 +1,7 @@
 import { Alert, Button, Group, List, Paper, Stack, Tabs, Text, Title } from '@mantine/core';
 import { useState } from 'react';
 import type { DraftPreview } from '#client';
+import { faultAt } from '../../api/failures';
 import { type JsonSchema, sampleOf } from '../../form/json-schema';
 import { SchemaForm } from '../../form/schema-form';
 import { JsonField, parseObject, toJsonText } from '../../page/json-field';
@@ -73,7 +74,7 @@ export function PayloadPanel(props: PanelProps) {
                 description="JSON Schema. Sends whose payload does not match are refused. Empty: any payload."
                 value={schema}
                 onChange={(text) => change({ schema: text })}
-                error={schemaFault(faults)}
+                error={faultAt(faults, '/payload_schema')}
                 minRows={6}
               />
             </Tabs.Panel>
@@ -114,9 +115,4 @@ function PayloadNotes({ missing, fill, payloadErrors }: NotesProps) {
       )}
     </>
   );
-}
-
-function schemaFault(faults: Record<string, string>): string | undefined {
-  const found = Object.entries(faults).find(([pointer]) => pointer.startsWith('/payload_schema'));
-  return found && `${found[0].replace('/payload_schema', '').slice(1)} ${found[1]}`.trim();
 }

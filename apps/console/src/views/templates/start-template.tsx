@@ -1,11 +1,10 @@
-import { Button, Group, Modal, Select, Stack, TextInput } from '@mantine/core';
+import { Button, Select, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
-import { useState } from 'react';
 import { useNavigate } from 'react-router';
 import { useScopeOfPage } from '../../api/scope';
-import { choicesOf } from '../../list/list-filters';
-import { CHANNELS } from './template-fields';
+import { FormDialog } from '../../page/form-dialog';
+import { CHANNEL_CHOICES } from '../../words/channels';
 
 const KINDS = [
   { value: 'template', label: 'Template: it can be sent' },
@@ -13,10 +12,11 @@ const KINDS = [
   { value: 'layout', label: 'Layout: around the content of templates' },
 ];
 
+const NEW_PLACE = { key: '', channel: 'email', locale: 'en', kind: 'template' };
+
 /** Asks what cannot be changed later. */
 export function StartTemplate() {
   const [opened, { open, close }] = useDisclosure(false);
-  const [place, setPlace] = useState({ key: '', channel: 'email', locale: 'en', kind: 'template' });
   const { linkTo } = useScopeOfPage();
   const navigate = useNavigate();
   return (
@@ -24,14 +24,16 @@ export function StartTemplate() {
       <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={open}>
         New template
       </Button>
-      <Modal opened={opened} onClose={close} title="New template" closeButtonProps={{ 'aria-label': 'Close' }}>
-        <form
-          onSubmit={(event) => {
-            event.preventDefault();
-            void navigate(linkTo(`/templates/new?${new URLSearchParams(place)}`));
-          }}
-        >
-          <Stack>
+      <FormDialog
+        title="New template"
+        confirm="Write it"
+        opened={opened}
+        close={close}
+        initial={NEW_PLACE}
+        run={(place) => navigate(linkTo(`/templates/new?${new URLSearchParams(place)}`))}
+      >
+        {({ values, set }) => (
+          <>
             <TextInput
               label="Key"
               description="Sends name it. It cannot be changed."
@@ -39,41 +41,35 @@ export function StartTemplate() {
               pattern="[a-zA-Z0-9][a-zA-Z0-9._\-]*"
               title="Letters, digits, dots, dashes and underscores"
               maxLength={255}
-              value={place.key}
-              onChange={(event) => setPlace({ ...place, key: event.currentTarget.value })}
+              value={values.key}
+              onChange={(event) => set({ key: event.currentTarget.value })}
               required
               data-autofocus
             />
             <Select
               label="Channel"
-              data={choicesOf(CHANNELS)}
-              value={place.channel}
-              onChange={(channel) => channel && setPlace({ ...place, channel })}
+              data={CHANNEL_CHOICES}
+              value={values.channel}
+              onChange={(channel) => channel && set({ channel })}
               allowDeselect={false}
             />
             <TextInput
               label="Locale"
               description="A language tag such as en or fr-CA"
-              value={place.locale}
-              onChange={(event) => setPlace({ ...place, locale: event.currentTarget.value })}
+              value={values.locale}
+              onChange={(event) => set({ locale: event.currentTarget.value })}
               required
             />
             <Select
               label="Kind"
               data={KINDS}
-              value={place.kind}
-              onChange={(kind) => kind && setPlace({ ...place, kind })}
+              value={values.kind}
+              onChange={(kind) => kind && set({ kind })}
               allowDeselect={false}
             />
-            <Group justify="flex-end">
-              <Button variant="default" onClick={close}>
-                Cancel
-              </Button>
-              <Button type="submit">Write it</Button>
-            </Group>
-          </Stack>
-        </form>
-      </Modal>
+          </>
+        )}
+      </FormDialog>
     </>
   );
 }

@@ -2,7 +2,7 @@ import type { Template, TemplateDraft } from '#client';
 import { parseObject, toJsonText } from '../../page/json-field';
 import { type Channel, fieldsOf, type Kind } from './template-fields';
 
-/** What the editor holds. JSON is text until it is sent, because it may be unfinished. */
+/** The content of the editor. JSON is text until it is sent, because it may be unfinished. */
 export interface Draft {
   /** By the name of the field; empty texts are left out. */
   texts: Record<string, string>;

@@ -1,9 +1,10 @@
-import { Button, Grid, Group, Select, Stack } from '@mantine/core';
+import { Grid, Select, Stack } from '@mantine/core';
 import type { UseMutationResult } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import type { Template } from '#client';
 import { failureOf } from '../../api/failures';
 import { useRead, useScopeOfPage } from '../../api/scope';
+import { SaveButtons } from '../../form/save-buttons';
 import { LoadError } from '../../page/load-error';
 import { UnsavedChanges } from '../../page/unsaved-changes';
 import { ContentEditors } from './content-editors';
@@ -66,20 +67,14 @@ export function TemplateEditor({ place, stored, isNew = false, save, saveLabel }
             <FaultList place={place} faults={faults} />
             {save?.error && !hasFieldFaults && <LoadError error={save.error} />}
             {save && (
-              <Group>
-                <Button
-                  loading={save.isPending}
-                  disabled={!isReadable || (!isChanged && !isNew)}
-                  onClick={() => save.mutate(body)}
-                >
-                  {saveLabel}
-                </Button>
-                {isChanged && (
-                  <Button variant="default" onClick={() => change(first)}>
-                    Discard changes
-                  </Button>
-                )}
-              </Group>
+              <SaveButtons
+                label={saveLabel}
+                isChanged={isChanged}
+                maySave={isReadable && (isChanged || isNew)}
+                isBusy={save.isPending}
+                save={() => save.mutate(body)}
+                discard={() => change(first)}
+              />
             )}
           </Stack>
         </Grid.Col>
@@ -109,12 +104,9 @@ interface LayoutChoiceProps {
 }
 
 function LayoutChoice({ place: { channel }, value, change }: LayoutChoiceProps) {
-  const { tenantId } = useScopeOfPage();
+  const { isPlatform } = useScopeOfPage();
   const layouts = useRead(['templates', 'layouts', channel], (carillon, signal) =>
-    templateRoutes(carillon, tenantId === null).list(
-      { channel, kind: 'layout', include: 'platform', limit: 200 },
-      signal,
-    ),
+    templateRoutes(carillon, isPlatform).list({ channel, kind: 'layout', include: 'platform', limit: 200 }, signal),
   );
   const keys = new Set([...(layouts.data?.data ?? []).map(({ key }) => key), ...(value ? [value] : [])]);
   if (keys.size === 0) return null;

@@ -1,20 +1,19 @@
 import { Badge, Group } from '@mantine/core';
 import type { Template, TemplatesListData } from '#client';
-import { useScopeOfPage } from '../../api/scope';
+import { useMayWrite, useScopeOfPage } from '../../api/scope';
 import { type Column, List } from '../../list/list';
 import { choicesOf, type Filter } from '../../list/list-filters';
 import { Page } from '../../page/page';
 import { inWords } from '../../page/state-badge';
 import { Time } from '../../page/time';
+import { CHANNEL_CHOICES, channelName } from '../../words/channels';
 import { StartTemplate } from './start-template';
-import { CHANNELS } from './template-fields';
-import { useMayWriteTemplates } from './template-rights';
 import { templateRoutes } from './template-routes';
 
 const columns: readonly Column<Template>[] = [
   { id: 'key', label: 'Key', cell: ({ key }) => key },
   { id: 'kind', label: 'Kind', cell: (template) => <KindOf template={template} /> },
-  { id: 'channel', label: 'Channel', cell: ({ channel }) => inWords(channel) },
+  { id: 'channel', label: 'Channel', cell: ({ channel }) => channelName(channel) },
   { id: 'locale', label: 'Locale', cell: ({ locale }) => locale },
   { id: 'version', label: 'Version', cell: ({ version }) => version },
   { id: 'updated_at', label: 'Changed', cell: ({ updated_at }) => <Time value={updated_at} /> },
@@ -22,14 +21,13 @@ const columns: readonly Column<Template>[] = [
 
 const filters: readonly Filter[] = [
   { name: 'key', label: 'Key', kind: 'text', placeholder: 'The whole key' },
-  { name: 'channel', label: 'Channel', kind: 'choice', choices: choicesOf(CHANNELS) },
+  { name: 'channel', label: 'Channel', kind: 'choice', choices: CHANNEL_CHOICES },
   { name: 'kind', label: 'Kind', kind: 'choice', choices: choicesOf(['template', 'partial', 'layout']) },
 ];
 
 export function TemplateList() {
-  const { tenantId, linkTo } = useScopeOfPage();
-  const mayWrite = useMayWriteTemplates();
-  const isPlatform = tenantId === null;
+  const { isPlatform, linkTo } = useScopeOfPage();
+  const mayWrite = useMayWrite('templates:write');
   const about = isPlatform
     ? 'Used by tenants that have no template of the same key and channel.'
     : 'The content of your notifications. Those of the platform are used where you have none of the same key.';
@@ -59,11 +57,11 @@ export function TemplateList() {
 }
 
 export function KindOf({ template: { kind, platform } }: { template: Template }) {
-  const { tenantId } = useScopeOfPage();
+  const { isPlatform } = useScopeOfPage();
   return (
     <Group gap={4} display="inline-flex">
       {inWords(kind)}
-      {platform && tenantId !== null && (
+      {platform && !isPlatform && (
         <Badge variant="light" color="grape" tt="none" size="sm">
           platform
         </Badge>

@@ -4,17 +4,16 @@ import { IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
 import { Link, useNavigate } from 'react-router';
 import type { Template } from '#client';
-import { useRead, useScopeOfPage } from '../../api/scope';
-import { useMayWriteTemplates } from './template-rights';
+import { useMayWrite, useRead, useScopeOfPage } from '../../api/scope';
 import { templateRoutes } from './template-routes';
 
 /** The locales of the key on this channel, with a form for another one. */
 export function TemplateLocales({ template: { id, key, channel, kind, platform } }: { template: Template }) {
-  const { tenantId, linkTo } = useScopeOfPage();
-  const mayWrite = useMayWriteTemplates();
-  const isForeign = platform && tenantId !== null;
+  const { isPlatform, linkTo } = useScopeOfPage();
+  const mayWrite = useMayWrite('templates:write');
+  const isForeign = platform && !isPlatform;
   const others = useRead(['templates', 'locales', key, channel], (carillon, signal) =>
-    templateRoutes(carillon, tenantId === null).list({ key, channel, include: 'platform', limit: 200 }, signal),
+    templateRoutes(carillon, isPlatform).list({ key, channel, include: 'platform', limit: 200 }, signal),
   );
   const known = (others.data?.data ?? []).filter((one) => one.platform === platform);
   return (

@@ -1,12 +1,13 @@
-import { Alert, Badge, Button, Group, Paper, Select, Skeleton, Stack, Table, Text, Title } from '@mantine/core';
+import { Alert, Badge, Button, Group, Paper, Select, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { lazy, Suspense, useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
 import type { Template, TemplateVersion } from '#client';
-import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useMayWrite, useRead, useScopeOfPage } from '../../api/scope';
 import { ConfirmButton } from '../../page/confirm-button';
+import { DataTable } from '../../page/data-table';
 import { Loaded, Page } from '../../page/page';
 import { Time } from '../../page/time';
-import { useMayWriteTemplates } from './template-rights';
+import { channelTitle } from '../../words/channels';
 import { type TemplateRoutes, templateRoutes } from './template-routes';
 import { versionText } from './version-text';
 
@@ -16,12 +17,12 @@ const MOST_PAGES = 4;
 
 export function TemplateVersions() {
   const { templateId = '' } = useParams();
-  const { tenantId } = useScopeOfPage();
-  const template = useRead(['template', templateId], (carillon, signal) =>
-    templateRoutes(carillon, tenantId === null).get(templateId, signal),
+  const { isPlatform } = useScopeOfPage();
+  const template = useRead(['templates', 'one', templateId], (carillon, signal) =>
+    templateRoutes(carillon, isPlatform).get(templateId, signal),
   );
-  const versions = useRead(['template_versions', templateId], (carillon, signal) =>
-    readVersions(templateRoutes(carillon, tenantId === null), templateId, signal),
+  const versions = useRead(['templates', 'versions', templateId], (carillon, signal) =>
+    readVersions(templateRoutes(carillon, isPlatform), templateId, signal),
   );
   return (
     <Loaded query={template}>
@@ -43,23 +44,23 @@ async function readVersions(routes: TemplateRoutes, id: string, signal: AbortSig
 }
 
 function Versions({ template, versions }: { template: Template; versions: TemplateVersion[] }) {
-  const { linkTo, tenantId } = useScopeOfPage();
+  const { linkTo, isPlatform } = useScopeOfPage();
   const navigate = useNavigate();
-  const mayWrite = useMayWriteTemplates() && (tenantId === null || !template.platform);
+  const mayWrite = useMayWrite('templates:write') && (isPlatform || !template.platform);
   const newest = versions[0]!;
   const [before, setBefore] = useState(String(versions[1]?.version ?? newest.version));
   const [after, setAfter] = useState(String(newest.version));
   const rollback = useAction<number, Template>({
-    run: (carillon, version) => templateRoutes(carillon, tenantId === null).rollback(template.id, version),
+    run: (carillon, version) => templateRoutes(carillon, isPlatform).rollback(template.id, version),
     done: (saved) => `Version ${saved.version} has the content of the earlier one`,
-    changes: ['templates', 'template', 'template_versions'],
+    changes: ['templates'],
     onDone: () => void navigate(linkTo(`/templates/${template.id}`)),
   });
   return (
     <Page
       title={`Versions of ${template.key}`}
       about={
-        `${template.channel}, ${template.locale}. Versions never change; ` +
+        `${channelTitle(template.channel)}, ${template.locale}. Versions never change; ` +
         'a delivery shows the one it was rendered with.'
       }
       parent={{ title: template.key, to: linkTo(`/templates/${template.id}`) }}
@@ -88,37 +89,24 @@ interface TableProps {
 function VersionTable({ versions, compare, rollback }: TableProps) {
   const newest = versions[0]!.version;
   return (
-    <Table className="list" aria-label="Versions">
-      <Table.Thead>
-        <Table.Tr>
-          <Table.Th scope="col">Version</Table.Th>
-          <Table.Th scope="col">Written</Table.Th>
-          <Table.Th scope="col">Layout</Table.Th>
-          <Table.Th scope="col">Actions</Table.Th>
-        </Table.Tr>
-      </Table.Thead>
-      <Table.Tbody>
-        {versions.map(({ version, created_at, layout }) => (
-          <Table.Tr key={version}>
-            <Table.Td data-label="Version">
-              <Group gap="xs">
-                {version}
-                {version === newest && <Badge tt="none">current</Badge>}
-              </Group>
-            </Table.Td>
-            <Table.Td data-label="Written">
-              <Time value={created_at} />
-            </Table.Td>
-            <Table.Td data-label="Layout">{layout ?? '–'}</Table.Td>
-            <Table.Td data-label="">
-              {version !== newest && (
-                <VersionActions version={version} newest={newest} compare={compare} rollback={rollback} />
-              )}
-            </Table.Td>
-          </Table.Tr>
-        ))}
-      </Table.Tbody>
-    </Table>
+    <DataTable
+      label="Versions"
+      head={['Version', 'Written', 'Layout', 'Actions']}
+      rows={versions.map(({ version, created_at, layout }) => ({
+        id: String(version),
+        cells: [
+          <Group key="version" gap="xs">
+            {version}
+            {version === newest && <Badge tt="none">current</Badge>}
+          </Group>,
+          <Time key="written" value={created_at} />,
+          layout ?? '–',
+          version !== newest && (
+            <VersionActions key="actions" version={version} newest={newest} compare={compare} rollback={rollback} />
+          ),
+        ],
+      }))}
+    />
   );
 }
 

@@ -20,7 +20,7 @@ export function TestSend({ template }: { template: Template }) {
       <Button variant="default" leftSection={<IconSend size={16} aria-hidden />} onClick={open}>
         Test send
       </Button>
-      <Modal opened={opened} onClose={close} title="Test send" closeButtonProps={{ 'aria-label': 'Close' }}>
+      <Modal opened={opened} onClose={close} title="Test send">
         <SendForm template={template} />
       </Modal>
     </>

@@ -21,12 +21,12 @@ export interface PreviewState {
 
 /** Renders the draft once typing stops. `draft` is null while it has faults of its own. */
 export function usePreview(draft: TemplateDraft | null): PreviewState {
-  const { tenantId, carillon } = useScopeOfPage();
+  const { tenantId, isPlatform, carillon } = useScopeOfPage();
   const [settled] = useDebouncedValue(draft && JSON.stringify(draft), TYPING_MS);
   const query = useQuery({
     queryKey: [tenantId, 'template_preview', settled],
     queryFn: ({ signal }) =>
-      templateRoutes(carillon, tenantId === null).previewDraft(JSON.parse(settled!) as TemplateDraft, signal),
+      templateRoutes(carillon, isPlatform).previewDraft(JSON.parse(settled!) as TemplateDraft, signal),
     enabled: settled !== null,
     placeholderData: keepPreviousData,
     staleTime: 60_000,

@@ -18,7 +18,7 @@ export function usedVariables(sources: readonly string[]): Names {
   return names;
 }
 
-/** What the payload lacks, as paths: `order.id`. */
+/** The names that the payload lacks, as paths: `order.id`. */
 export function missingVariables(names: Names, payload: unknown, before: Path = []): string[] {
   return [...names].flatMap(([name, inside]) => {
     const path = [...before, name];

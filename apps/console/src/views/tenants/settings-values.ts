@@ -105,7 +105,7 @@ export const settingGroups: readonly SettingGroup[] = [
 
 const fields = settingGroups.flatMap((group) => group.fields);
 
-/** What a field shows: a text, a number or a list of texts. An empty one is the default. */
+/** The value of a field: a text, a number or a list of texts. An empty one is the default. */
 export type FieldValue = string | number | string[];
 export type FieldValues = Partial<Record<Name, FieldValue>>;
 

@@ -1,7 +1,6 @@
 import { Anchor, Button, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
-import { useState } from 'react';
 import { Link, useNavigate } from 'react-router';
 import type { TenantsListResponse } from '#client';
 import { useAction, useScopeOfPage } from '../../api/scope';
@@ -49,11 +48,10 @@ export function TenantList() {
 
 function CreateButton() {
   const [opened, { open, close }] = useDisclosure(false);
-  const [name, setName] = useState('');
   const navigate = useNavigate();
   const { linkTo } = useScopeOfPage();
   const create = useAction({
-    run: (carillon) => carillon.tenants.create({ body: { name } }),
+    run: (carillon, { name }: { name: string }) => carillon.tenants.create({ body: { name } }),
     done: 'The tenant and its test tenant are created',
     changes: ['tenants'],
     onDone: ({ id }) => navigate(linkTo(`/tenants/${id}/keys`)),
@@ -69,14 +67,15 @@ function CreateButton() {
         confirm="Create"
         opened={opened}
         close={close}
-        run={() => create.mutateAsync()}
+        initial={{ name: '' }}
+        run={create.mutateAsync}
       >
-        {(faultOf) => (
+        {({ values, set, faultOf }) => (
           <TextInput
             label="Name"
             description="A test tenant with the same name is created with it."
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
+            value={values.name}
+            onChange={(event) => set({ name: event.currentTarget.value })}
             error={faultOf('name')}
             maxLength={200}
             required

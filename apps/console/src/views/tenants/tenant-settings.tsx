@@ -1,18 +1,8 @@
-import {
-  Alert,
-  Button,
-  Fieldset,
-  Group,
-  NumberInput,
-  SimpleGrid,
-  Stack,
-  TagsInput,
-  Textarea,
-  TextInput,
-} from '@mantine/core';
+import { Alert, Fieldset, NumberInput, SimpleGrid, Stack, TagsInput, Textarea, TextInput } from '@mantine/core';
 import { useState } from 'react';
-import { failureOf } from '../../api/failures';
+import { failureOf, faultAt } from '../../api/failures';
 import { useAction } from '../../api/scope';
+import { SaveButtons } from '../../form/save-buttons';
 import { useRole } from '../../session/session';
 import type { OneTenant } from './one-tenant';
 import { changedSettings, type FieldValue, fieldValues, type SettingField, settingGroups } from './settings-values';
@@ -63,7 +53,7 @@ export function TenantSettings({ tenant }: { tenant: OneTenant }) {
                   field={field}
                   value={values[field.name] ?? ''}
                   change={(value) => setValues({ ...values, [field.name]: value })}
-                  error={faultOf(failure?.fields, field.name)}
+                  error={faultAt(failure?.fields ?? {}, `/settings/${field.name}`)}
                 />
               ))}
             </SimpleGrid>
@@ -75,24 +65,18 @@ export function TenantSettings({ tenant }: { tenant: OneTenant }) {
           </Alert>
         )}
         {mayWrite && (
-          <Group>
-            <Button type="submit" disabled={!isChanged} loading={save.isPending}>
-              Save
-            </Button>
-            <Button variant="default" disabled={!isChanged} onClick={() => setValues(before)}>
-              Discard changes
-            </Button>
-          </Group>
+          <SaveButtons
+            isChanged={isChanged}
+            isBusy={save.isPending}
+            discard={() => {
+              setName(tenant.name);
+              setValues(before);
+            }}
+          />
         )}
       </Stack>
     </form>
   );
-}
-
-/** A fault inside a setting, such as `/settings/caps/0/limit`, is shown at the setting. */
-function faultOf(faults: Record<string, string> | undefined, name: string): string | undefined {
-  const prefix = `/settings/${name}`;
-  return Object.entries(faults ?? {}).find(([pointer]) => pointer === prefix || pointer.startsWith(`${prefix}/`))?.[1];
 }
 
 interface SettingProps {

@@ -1,10 +1,9 @@
 import { Checkbox, Group, Text, Textarea } from '@mantine/core';
-import { useState } from 'react';
 import type { SubscriptionsSubscribeData } from '#client';
 import { useAction } from '../../api/scope';
-import { counted } from '../../job/job-progress';
 import { FormDialog } from '../../page/form-dialog';
-import { RECIPIENT_CHANNEL_CHOICES } from '../../words/choices';
+import { counted } from '../../words/amounts';
+import { RECIPIENT_CHANNEL_CHOICES } from '../../words/channels';
 
 /** Of one request. */
 const MAX_IDS = 1_000;
@@ -17,13 +16,13 @@ interface AddSubscriptionsProps {
   close: () => void;
 }
 
+const EMPTY = { text: '', channels: [] as string[] };
+
 /** Any number of ids; each request subscribes a thousand. */
 export function AddSubscriptions({ topic, opened, close }: AddSubscriptionsProps) {
-  const [text, setText] = useState('');
-  const [channels, setChannels] = useState<string[]>([]);
-  const ids = idsOf(text);
   const add = useAction({
-    run: async (carillon) => {
+    run: async (carillon, { text, channels }: typeof EMPTY) => {
+      const ids = idsOf(text);
       let [subscribed, already] = [0, 0];
       for (let from = 0; from < ids.length; from += MAX_IDS) {
         const body = {
@@ -37,16 +36,22 @@ export function AddSubscriptions({ topic, opened, close }: AddSubscriptionsProps
       return { subscribed, already };
     },
     done: ({ subscribed, already }) => {
-      const others = already ? `, ${already.toLocaleString('en')} already were` : '';
+      const others = already ? `, ${already.toLocaleString()} already were` : '';
       return `${counted(subscribed, 'recipient')} subscribed${others}`;
     },
     changes: ['topics', 'subscriptions'],
-    onDone: () => setText(''),
     quiet: true,
   });
   return (
-    <FormDialog title="Add recipients" confirm="Subscribe" opened={opened} close={close} run={() => add.mutateAsync()}>
-      {(faultOf) => (
+    <FormDialog
+      title="Add recipients"
+      confirm="Subscribe"
+      opened={opened}
+      close={close}
+      initial={EMPTY}
+      run={add.mutateAsync}
+    >
+      {({ values, set, faultOf }) => (
         <>
           <Textarea
             label="Recipients"
@@ -55,20 +60,20 @@ export function AddSubscriptions({ topic, opened, close }: AddSubscriptionsProps
             autosize
             minRows={4}
             maxRows={12}
-            value={text}
-            onChange={(event) => setText(event.currentTarget.value)}
+            value={values.text}
+            onChange={(event) => set({ text: event.currentTarget.value })}
             error={faultOf('recipient_ids')}
             required
             data-autofocus
           />
           <Text size="sm" c="dimmed" aria-live="polite">
-            {counted(ids.length, 'recipient')}
+            {counted(idsOf(values.text).length, 'recipient')}
           </Text>
           <Checkbox.Group
             label="Channels"
             description="Choose none for all channels of a send. Existing subscriptions keep theirs then."
-            value={channels}
-            onChange={setChannels}
+            value={values.channels}
+            onChange={(channels) => set({ channels })}
           >
             <Group mt="xs">
               {RECIPIENT_CHANNEL_CHOICES.map(({ value, label }) => (

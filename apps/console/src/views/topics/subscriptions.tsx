@@ -8,7 +8,7 @@ import type { Filter } from '../../list/list-filters';
 import { ConfirmButton } from '../../page/confirm-button';
 import { Time } from '../../page/time';
 import { useScope } from '../../session/session';
-import { channelNames } from '../../words/delivery-states';
+import { channelName } from '../../words/channels';
 import { AddSubscriptions } from './add-subscriptions';
 
 type Subscription = SubscriptionsOfTopicResponse['data'][number];
@@ -19,7 +19,7 @@ const columns: readonly Column<Subscription>[] = [
     id: 'channels',
     label: 'Channels',
     cell: ({ channels }) =>
-      channels === null ? 'all' : channels.map((channel) => channelNames[channel]).join(', ') || 'none',
+      channels === null ? 'all' : channels.map((channel) => channelName(channel)).join(', ') || 'none',
   },
   { id: 'created_at', label: 'Subscribed', cell: ({ created_at }) => <Time value={created_at} /> },
 ];

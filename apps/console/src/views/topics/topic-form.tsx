@@ -1,5 +1,4 @@
 import { Textarea, TextInput } from '@mantine/core';
-import { useEffect, useState } from 'react';
 import { useNavigate } from 'react-router';
 import { useAction, useScopeOfPage } from '../../api/scope';
 import { FormDialog } from '../../page/form-dialog';
@@ -15,17 +14,11 @@ interface TopicFormProps {
 const EMPTY = { key: '', name: '', description: '' };
 
 export function TopicForm({ opened, close, topic }: TopicFormProps) {
-  const [values, setValues] = useState(EMPTY);
   const navigate = useNavigate();
   const { linkTo } = useScopeOfPage();
-  useEffect(() => {
-    if (opened) setValues(topic ? { ...topic, description: topic.description ?? '' } : EMPTY);
-  }, [opened, topic]);
   const save = useAction({
-    run: (carillon) => {
-      const { key, name, description } = values;
-      return carillon.topics.put({ path: { key }, body: { name, description: description || null } });
-    },
+    run: (carillon, { key, name, description }: typeof EMPTY) =>
+      carillon.topics.put({ path: { key }, body: { name, description: description || null } }),
     done: ({ name }) => `The topic ${name} is saved`,
     changes: ['topics'],
     onDone: ({ key }) => topic ?? navigate(linkTo(`/topics/${encodeURIComponent(key)}`)),
@@ -37,9 +30,10 @@ export function TopicForm({ opened, close, topic }: TopicFormProps) {
       confirm={topic ? 'Save' : 'Create'}
       opened={opened}
       close={close}
-      run={() => save.mutateAsync()}
+      initial={topic ? { ...topic, description: topic.description ?? '' } : EMPTY}
+      run={save.mutateAsync}
     >
-      {(faultOf) => (
+      {({ values, set, faultOf }) => (
         <>
           {!topic && (
             <TextInput
@@ -47,7 +41,7 @@ export function TopicForm({ opened, close, topic }: TopicFormProps) {
               description="Sends name the topic by it. It cannot be changed later."
               placeholder="orders/eu"
               value={values.key}
-              onChange={(event) => setValues({ ...values, key: event.currentTarget.value })}
+              onChange={(event) => set({ key: event.currentTarget.value })}
               error={faultOf('key')}
               maxLength={255}
               required
@@ -58,7 +52,7 @@ export function TopicForm({ opened, close, topic }: TopicFormProps) {
             label="Name"
             placeholder="Orders in Europe"
             value={values.name}
-            onChange={(event) => setValues({ ...values, name: event.currentTarget.value })}
+            onChange={(event) => set({ name: event.currentTarget.value })}
             error={faultOf('name')}
             maxLength={100}
             required
@@ -66,7 +60,7 @@ export function TopicForm({ opened, close, topic }: TopicFormProps) {
           <Textarea
             label="Description"
             value={values.description}
-            onChange={(event) => setValues({ ...values, description: event.currentTarget.value })}
+            onChange={(event) => set({ description: event.currentTarget.value })}
             error={faultOf('description')}
             maxLength={1000}
             autosize

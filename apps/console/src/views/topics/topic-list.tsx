@@ -12,7 +12,7 @@ import { TopicForm } from './topic-form';
 const columns: readonly Column<Topic>[] = [
   { id: 'key', label: 'Key', cell: ({ key }) => key },
   { id: 'name', label: 'Name', cell: ({ name }) => name },
-  { id: 'subscribers', label: 'Subscribers', cell: ({ subscribers }) => subscribers.toLocaleString('en') },
+  { id: 'subscribers', label: 'Subscribers', cell: ({ subscribers }) => subscribers.toLocaleString() },
   { id: 'updated_at', label: 'Changed', cell: ({ updated_at }) => <Time value={updated_at} /> },
 ];
 

@@ -8,7 +8,7 @@ import { ConfirmButton } from '../../page/confirm-button';
 import { SecretDialog } from '../../page/secret-dialog';
 import { wholeTime } from '../../page/time';
 import type { Endpoint } from './endpoint';
-import { EndpointForm } from './endpoint-form';
+import { EndpointForm, type EndpointValues } from './endpoint-form';
 
 export function EndpointActions({ endpoint }: { endpoint: Endpoint }) {
   const { id, enabled } = endpoint;
@@ -59,8 +59,7 @@ export function EndpointActions({ endpoint }: { endpoint: Endpoint }) {
 function EditButton({ endpoint }: { endpoint: Endpoint }) {
   const [opened, { open, close }] = useDisclosure(false);
   const update = useAction({
-    run: (carillon, body: NonNullable<Parameters<typeof carillon.webhooks.update>[0]['body']>) =>
-      carillon.webhooks.update({ path: { id: endpoint.id }, body }),
+    run: (carillon, body: EndpointValues) => carillon.webhooks.update({ path: { id: endpoint.id }, body }),
     done: 'The endpoint is changed',
     changes: ['webhooks'],
     quiet: true,
@@ -76,7 +75,7 @@ function EditButton({ endpoint }: { endpoint: Endpoint }) {
         opened={opened}
         close={close}
         endpoint={endpoint}
-        save={(body) => update.mutateAsync(body)}
+        save={update.mutateAsync}
       />
     </>
   );

@@ -1,10 +1,9 @@
 import { Checkbox, SimpleGrid, Switch, Textarea, TextInput } from '@mantine/core';
-import { useEffect, useState } from 'react';
 import { FormDialog } from '../../page/form-dialog';
 import type { Endpoint } from './endpoint';
 import { type EventType, eventTypes } from './webhook-events';
 
-interface Values {
+export interface EndpointValues {
   url: string;
   description: string | null;
   events: EventType[];
@@ -16,23 +15,17 @@ interface EndpointFormProps {
   confirm: string;
   opened: boolean;
   close: () => void;
-  save: (values: Values) => Promise<unknown>;
+  save: (values: EndpointValues) => Promise<unknown>;
   /** The endpoint to change. */
   endpoint?: Endpoint;
 }
 
-const EMPTY: Values = { url: '', description: null, events: ['*'], ordered: false };
+const EMPTY: EndpointValues = { url: '', description: null, events: ['*'], ordered: false };
 
 export function EndpointForm({ endpoint, save, ...dialog }: EndpointFormProps) {
-  const [values, setValues] = useState<Values>(EMPTY);
-  const { opened } = dialog;
-  useEffect(() => {
-    if (opened) setValues(endpoint ? valuesOf(endpoint) : EMPTY);
-  }, [opened, endpoint]);
-  const set = (changed: Partial<Values>): void => setValues((before) => ({ ...before, ...changed }));
   return (
-    <FormDialog {...dialog} size="xl" run={() => save(values)}>
-      {(faultOf) => (
+    <FormDialog {...dialog} size="xl" initial={endpoint ? valuesOf(endpoint) : EMPTY} run={save}>
+      {({ values, set, faultOf }) => (
         <>
           <TextInput
             label="URL"
@@ -65,7 +58,7 @@ export function EndpointForm({ endpoint, save, ...dialog }: EndpointFormProps) {
   );
 }
 
-function valuesOf({ url, description, events, ordered }: Endpoint): Values {
+function valuesOf({ url, description, events, ordered }: Endpoint): EndpointValues {
   return { url, description, events: events as EventType[], ordered };
 }
 

@@ -9,7 +9,7 @@ import { SecretDialog } from '../../page/secret-dialog';
 import { Time } from '../../page/time';
 import { useScope } from '../../session/session';
 import type { Endpoint } from './endpoint';
-import { EndpointForm } from './endpoint-form';
+import { EndpointForm, type EndpointValues } from './endpoint-form';
 import { EndpointHealth } from './endpoint-health';
 
 const columns: readonly Column<Endpoint>[] = [
@@ -53,7 +53,7 @@ function CreateButton() {
   const [opened, { open, close }] = useDisclosure(false);
   const [secret, setSecret] = useState<string | null>(null);
   const create = useAction({
-    run: (carillon, body: Parameters<typeof carillon.webhooks.create>[0]['body']) => carillon.webhooks.create({ body }),
+    run: (carillon, body: EndpointValues) => carillon.webhooks.create({ body }),
     changes: ['webhooks'],
     onDone: (endpoint) => setSecret(endpoint.secret),
     quiet: true,
@@ -68,7 +68,7 @@ function CreateButton() {
         confirm="Create"
         opened={opened}
         close={close}
-        save={(body) => create.mutateAsync(body)}
+        save={create.mutateAsync}
       />
       <SecretDialog
         title="The endpoint is created"

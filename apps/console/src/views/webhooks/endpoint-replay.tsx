@@ -2,8 +2,8 @@ import { Alert, Button, Radio, Stack, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { failureOf } from '../../api/failures';
 import { useAction } from '../../api/scope';
-import { counted } from '../../job/job-progress';
 import { instant, localTime } from '../../list/list-filters';
+import { counted } from '../../words/amounts';
 import type { Endpoint } from './endpoint';
 
 const DAY_MS = 86_400_000;

@@ -1,9 +1,10 @@
-import { Alert, Anchor, Button, Group, Loader, Stack, Table, Text } from '@mantine/core';
+import { Alert, Anchor, Button, Group, Loader, Stack, Text } from '@mantine/core';
 import { IconSend } from '@tabler/icons-react';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import type { DeliveriesGetResponse } from '#client';
 import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { DataTable } from '../../page/data-table';
 import { Loaded } from '../../page/page';
 import { inWords } from '../../page/state-badge';
 import { Time } from '../../page/time';
@@ -91,29 +92,20 @@ function Attempts({ delivery }: { delivery: DeliveriesGetResponse }) {
   const attempts = delivery.timeline.filter(({ attempt, outcome }) => attempt !== null && outcome !== null);
   if (attempts.length === 0) return null;
   return (
-    <Table className="list" withTableBorder>
-      <Table.Thead>
-        <Table.Tr>
-          {['Attempt', 'Outcome', 'Answer', 'Took', 'At'].map((label) => (
-            <Table.Th key={label} scope="col">
-              {label}
-            </Table.Th>
-          ))}
-        </Table.Tr>
-      </Table.Thead>
-      <Table.Tbody>
-        {attempts.map(({ at, attempt, outcome, provider_code, detail, duration_ms }) => (
-          <Table.Tr key={at}>
-            <Table.Td data-label="Attempt">{attempt}</Table.Td>
-            <Table.Td data-label="Outcome">{inWords(outcome ?? '')}</Table.Td>
-            <Table.Td data-label="Answer">{[provider_code, detail].filter(Boolean).join(': ') || '–'}</Table.Td>
-            <Table.Td data-label="Took">{duration_ms === null ? '–' : `${duration_ms} ms`}</Table.Td>
-            <Table.Td data-label="At">
-              <Time value={at} />
-            </Table.Td>
-          </Table.Tr>
-        ))}
-      </Table.Tbody>
-    </Table>
+    <DataTable
+      label="Attempts"
+      head={['Attempt', 'Outcome', 'Answer', 'Took', 'At']}
+      rows={attempts.map(({ at, attempt, outcome, provider_code, detail, duration_ms }) => ({
+        id: at,
+        cells: [
+          attempt,
+          inWords(outcome ?? ''),
+          [provider_code, detail].filter(Boolean).join(': ') || '–',
+          duration_ms === null ? '–' : `${duration_ms} ms`,
+          <Time key="at" value={at} />,
+        ],
+      }))}
+      withTableBorder
+    />
   );
 }

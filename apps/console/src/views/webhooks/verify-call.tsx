@@ -25,7 +25,7 @@ export function VerifyCall() {
         seconds is a success; anything else is tried again. Remember the header webhook-id for a day: a repeated event
         has the same.
       </Text>
-      <CodeBlock code={CODE} label="Code that verifies a call" />
+      <CodeBlock code={CODE} what="code that verifies a call" />
       <Text size="sm" c="dimmed" maw={720}>
         During a rotation, pass both secrets: verifyWebhook([newSecret, oldSecret], request.headers, body).
       </Text>

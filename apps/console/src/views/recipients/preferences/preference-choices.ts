@@ -1,6 +1,6 @@
 import type { Preferences } from '#client';
 
-/** What a recipient has said about a channel, a category, or a channel in a category. */
+/** The choice of a recipient for a channel, a category, or a channel in a category. */
 export type Choice = 'on' | 'off' | 'none';
 
 /** `null` stands for all categories, or for all channels of a category. */

@@ -29,12 +29,7 @@ export function PreferenceLink({ id }: { id: string }) {
       >
         Link to their page
       </Button>
-      <Modal
-        opened={link !== null}
-        onClose={() => setLink(null)}
-        title="Preference page"
-        closeButtonProps={{ 'aria-label': 'Close' }}
-      >
+      <Modal opened={link !== null} onClose={() => setLink(null)} title="Preference page">
         {link && url && (
           <Stack>
             <Text size="sm">

@@ -1,7 +1,7 @@
 import { Box, Group, NativeSelect, Paper, Table, Text, Tooltip } from '@mantine/core';
 import { IconCheck, IconLock, IconX } from '@tabler/icons-react';
 import type { Preferences, RecipientPreferencesEffectiveResponse } from '#client';
-import { inWords } from '../../../page/state-badge';
+import { channelName, channelTitle } from '../../../words/channels';
 import { type Choice, choiceAt, type Place, withChoice } from './preference-choices';
 
 type Category = RecipientPreferencesEffectiveResponse['categories'][number];
@@ -65,7 +65,7 @@ export function PreferenceMatrix({ decided, saved, preferences, change }: Matrix
             <Table.Th scope="col">Whole category</Table.Th>
             {channels.map((channel) => (
               <Table.Th key={channel} scope="col">
-                {inWords(channel)}
+                {channelTitle(channel)}
               </Table.Th>
             ))}
           </Table.Tr>
@@ -78,7 +78,7 @@ export function PreferenceMatrix({ decided, saved, preferences, change }: Matrix
             <Table.Td />
             {channels.map((channel) => (
               <Table.Td key={channel}>
-                {choice({ category: null, channel }, `${inWords(channel)}, all categories`)}
+                {choice({ category: null, channel }, `${channelTitle(channel)}, all categories`)}
               </Table.Td>
             ))}
           </Table.Tr>
@@ -97,7 +97,7 @@ export function PreferenceMatrix({ decided, saved, preferences, change }: Matrix
                 <Table.Td key={channel}>
                   <Decided decision={decisions[channel]} />
                   {decisions[channel]?.changeable &&
-                    choice({ category: key, channel }, `${name ?? key}, ${inWords(channel)}`)}
+                    choice({ category: key, channel }, `${name ?? key}, ${channelName(channel)}`)}
                 </Table.Td>
               ))}
             </Table.Tr>

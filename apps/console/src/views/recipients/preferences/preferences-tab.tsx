@@ -1,7 +1,8 @@
-import { Button, Group, Stack, Text, Title } from '@mantine/core';
+import { Group, Stack, Text, Title } from '@mantine/core';
 import { useState } from 'react';
 import type { Preferences, RecipientPreferencesEffectiveResponse } from '#client';
 import { useAction, useRead } from '../../../api/scope';
+import { SaveButtons } from '../../../form/save-buttons';
 import { LoadError } from '../../../page/load-error';
 import { Loaded } from '../../../page/page';
 import { UnsavedChanges } from '../../../page/unsaved-changes';
@@ -71,16 +72,13 @@ function PreferencesEditor({ id, chosen, decided }: EditorProps) {
       />
       {save.error && <LoadError error={save.error} />}
       {mayWrite && (
-        <Group>
-          <Button disabled={!isChanged} loading={save.isPending} onClick={() => save.mutate(preferences)}>
-            Save preferences
-          </Button>
-          {isChanged && (
-            <Button variant="default" onClick={() => setPreferences(chosen)}>
-              Discard changes
-            </Button>
-          )}
-        </Group>
+        <SaveButtons
+          label="Save preferences"
+          isChanged={isChanged}
+          isBusy={save.isPending}
+          save={() => save.mutate(preferences)}
+          discard={() => setPreferences(chosen)}
+        />
       )}
     </Stack>
   );

@@ -1,10 +1,12 @@
 import { ActionIcon, Button, Chip, Group, Paper, Select, Stack, Text, TextInput, Title } from '@mantine/core';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
 import type { QuietHours } from '#client';
+import { TIME_ZONES } from '../../../form/time-zones';
+
+type Window = QuietHours['windows'][number];
 
 const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
-const NIGHT: QuietHours['windows'][number] = { days: [...DAYS], from: '22:00', to: '08:00' };
-const ZONES = ['UTC', ...Intl.supportedValuesOf('timeZone')];
+const NIGHT: Window = { days: [...DAYS], from: '22:00', to: '08:00' };
 
 const KINDS = [
   { value: 'default', label: 'The default of the tenant' },
@@ -47,57 +49,23 @@ export function QuietHoursEditor({ value, change }: EditorProps) {
 
 function Windows({ value, change }: { value: QuietHours; change: EditorProps['change'] }) {
   const { windows, timezone } = value;
-  function changeWindow(index: number, changed: Partial<QuietHours['windows'][number]>): void {
-    change?.({ ...value, windows: windows.map((window, at) => (at === index ? { ...window, ...changed } : window)) });
-  }
   return (
     <Stack>
-      {windows.map(({ days, from, to }, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: windows have no identity of their own.
-        <Group key={index} align="flex-end" role="group" aria-label={`Quiet hours ${index + 1}`}>
-          <TextInput
-            type="time"
-            label="From"
-            value={from}
-            disabled={!change}
-            onChange={(event) => changeWindow(index, { from: event.currentTarget.value })}
-          />
-          <TextInput
-            type="time"
-            label="To"
-            value={to}
-            disabled={!change}
-            onChange={(event) => changeWindow(index, { to: event.currentTarget.value })}
-          />
-          <Chip.Group
-            multiple
-            value={days}
-            onChange={(chosen) => changeWindow(index, { days: DAYS.filter((day) => chosen.includes(day)) })}
-          >
-            <Group gap={4}>
-              {DAYS.map((day) => (
-                <Chip key={day} value={day} size="xs" disabled={!change}>
-                  {day}
-                </Chip>
-              ))}
-            </Group>
-          </Chip.Group>
-          {change && (
-            <ActionIcon
-              variant="default"
-              aria-label={`Remove quiet hours ${index + 1}`}
-              onClick={() => change({ ...value, windows: windows.filter((_, at) => at !== index) })}
-            >
-              <IconTrash size={14} aria-hidden />
-            </ActionIcon>
-          )}
-        </Group>
+      {windows.map((window, index) => (
+        <WindowFields
+          // biome-ignore lint/suspicious/noArrayIndexKey: windows have no identity of their own.
+          key={index}
+          number={index + 1}
+          window={window}
+          change={change && ((changed) => change({ ...value, windows: windows.with(index, changed) }))}
+          remove={() => change?.({ ...value, windows: windows.toSpliced(index, 1) })}
+        />
       ))}
       <Group align="flex-end">
         <Select
           label="Time zone"
           placeholder="That of the recipient"
-          data={ZONES}
+          data={TIME_ZONES}
           value={timezone ?? null}
           onChange={(zone) => change?.(zone ? { windows, timezone: zone } : { windows })}
           searchable
@@ -119,5 +87,49 @@ function Windows({ value, change }: { value: QuietHours; change: EditorProps['ch
         A day is the one on which the window starts. A window may cross midnight. Messages wait until it ends.
       </Text>
     </Stack>
+  );
+}
+
+interface WindowProps {
+  /** Of the window in the list, from 1. */
+  number: number;
+  window: Window;
+  /** Undefined if it may not be changed. */
+  change: ((window: Window) => void) | undefined;
+  remove: () => void;
+}
+
+function WindowFields({ number, window, change, remove }: WindowProps) {
+  return (
+    <Group align="flex-end" role="group" aria-label={`Quiet hours ${number}`}>
+      {(['from', 'to'] as const).map((name) => (
+        <TextInput
+          key={name}
+          type="time"
+          label={name === 'from' ? 'From' : 'To'}
+          value={window[name]}
+          disabled={!change}
+          onChange={(event) => change?.({ ...window, [name]: event.currentTarget.value })}
+        />
+      ))}
+      <Chip.Group
+        multiple
+        value={window.days}
+        onChange={(chosen) => change?.({ ...window, days: DAYS.filter((day) => chosen.includes(day)) })}
+      >
+        <Group gap={4}>
+          {DAYS.map((day) => (
+            <Chip key={day} value={day} size="xs" disabled={!change}>
+              {day}
+            </Chip>
+          ))}
+        </Group>
+      </Chip.Group>
+      {change && (
+        <ActionIcon variant="default" aria-label={`Remove quiet hours ${number}`} onClick={remove}>
+          <IconTrash size={14} aria-hidden />
+        </ActionIcon>
+      )}
+    </Group>
   );
 }
