@@ -51,7 +51,7 @@ it(
     const page = await stories.signIn(tenant.apiKey, '/provider-accounts');
     await page.getByRole('button', { name: 'Move Second up' }).click();
     await page.getByText('The order is changed').waitFor();
-    await page.getByRole('switch', { name: 'First is used' }).click({ force: true });
+    await page.getByRole('switch', { name: 'First is used', disabled: false }).click({ force: true });
     await page.getByText('switched off').waitFor();
     const { data } = (await tenant.call('GET', '/api/v1/provider-accounts')).body;
     expect(data.map((one: Json) => [one.name, one.order, one.enabled]).sort()).toEqual([
