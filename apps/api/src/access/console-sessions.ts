@@ -111,7 +111,7 @@ export class ConsoleSessions implements OnApplicationBootstrap, OnApplicationShu
     return token !== undefined && TOKEN.test(token) ? hashOf(token) : null;
   }
 
-  /** Ends the session that a browser had before it signed in again: nobody else knows its token. */
+  /** Ends the session that a browser had before it signed in again: no one else knows its token. */
   async endEarlier(tokenHash: string | null, audit: AuditNote): Promise<void> {
     const known = tokenHash && (await this.known.get(tokenHash));
     if (known) await this.end(known, { ...audit, action: 'console.signed_out' });
