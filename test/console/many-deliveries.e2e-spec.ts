@@ -43,8 +43,7 @@ async function lookAtEach(page: Page, prefix: string): Promise<{ paged: string[]
     await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: view, exact: true }).click();
     await isLoaded(page, view);
     rows[view] = await page.locator('table.list tbody tr').count();
-    if (!SHOWN_ELSEWHERE.includes(view))
-      await story.inspect(page, prefix + view.toLowerCase().replaceAll(' ', '-'));
+    if (!SHOWN_ELSEWHERE.includes(view)) await story.inspect(page, prefix + view.toLowerCase().replaceAll(' ', '-'));
     const next = page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Next' });
     if ((await next.count()) === 0) continue;
     paged.push(view);
