@@ -69,6 +69,34 @@ describe('recipients', () => {
     expect((await tenant.call('PATCH', '/api/v1/recipients/nobody', {})).status).toBe(404);
   });
 
+  it('are found by their whole e-mail address or phone number', async () => {
+    const found = async (query: string): Promise<string[]> => {
+      const { status, body } = await tenant.call('GET', `/api/v1/recipients?${query}`);
+      return status === 200 ? body.data.map(({ id }: Json) => id) : [`${status} ${body.errors[0].message}`];
+    };
+    const other = await app.tenant();
+    await other.call('PUT', '/api/v1/recipients/theirs', { email: 'same@example.com', phone: '+15005550077' });
+    for (const [id, phone] of [
+      ['f1', '+15005550077'],
+      ['f2', null],
+      ['f3', '+15005550078'],
+    ])
+      await tenant.call('PUT', `/api/v1/recipients/${id}`, { email: 'same@example.com', phone });
+    await tenant.call('PUT', '/api/v1/recipients/f4', { email: 'Same@Example.com' });
+    expect(await found('email=same@example.com')).toEqual(['f1', 'f2', 'f3']);
+    expect(await found('email=SAME@example.com')).toEqual(['f1', 'f2', 'f3']);
+    expect(await found('email=Same@Example.com')).toEqual(['f1', 'f2', 'f3', 'f4']);
+    expect(await found('phone=%2B15005550077')).toEqual(['f1']);
+    expect(await found('phone=%2B15005550078&email=same@example.com')).toEqual(['f3']);
+    expect(await found('phone=%2B15005550078&email=other@example.com')).toEqual([]);
+    const page = (await tenant.call('GET', '/api/v1/recipients?email=same@example.com&limit=2')).body;
+    expect(await found(`email=same@example.com&limit=2&cursor=${page.next_cursor}`)).toEqual(['f3']);
+    expect(await found('phone=+15005550077')).toEqual(['f1']);
+    expect(await found('phone=%2B1500')).toEqual([]);
+    expect(await found('phone=0150')).toEqual([expect.stringMatching(/^422 must be a number like .*"0150"/)]);
+    expect(await found('email=')).toEqual([expect.stringMatching(/^422 /)]);
+  });
+
   it('have devices, which receive push messages', async () => {
     await tenant.call('PUT', '/api/v1/recipients/dev', {});
     const push = { recipient_id: 'dev', channel: 'push', content: { title: 'T', body: 'B' } };

@@ -77,6 +77,8 @@ const BODIES: Record<string, (examples: Examples) => unknown> = {
   'POST /api/v1/sms': () => ({ message: 'Made', recipient: '+15005550000' }),
   'POST /api/v1/slack': () => ({ message: 'Made' }),
   'POST /api/v1/deliveries/{id}/settle': () => ({ state: 'sent' }),
+  'POST /api/v1/recipients/bulk': ({ recipient }) => ({ recipients: [{ id: recipient, locale: 'en' }] }),
+  'POST /api/v1/recipients/bulk/explain': ({ recipient }) => ({ recipients: [{ id: recipient, locale: 'en' }] }),
   'PUT /api/v1/recipients/{id}': () => ({ locale: 'en' }),
   'PATCH /api/v1/recipients/{id}': () => ({ locale: 'en' }),
   'POST /api/v1/recipients/{id}/devices': () => ({ token: 'made', platform: 'ios' }),

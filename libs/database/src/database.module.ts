@@ -18,6 +18,7 @@ import { JobLinesStore } from './stores/jobs/job-lines.store.js';
 import { JobsStore } from './stores/jobs/jobs.store.js';
 import { RunningJobsStore } from './stores/jobs/running-jobs.store.js';
 import { MailboxStore } from './stores/mailbox.store.js';
+import { MergeRecipientsStore } from './stores/merge-recipients.store.js';
 import { NotificationsStore } from './stores/notifications/notifications.store.js';
 import { PlannedDeliveriesStore } from './stores/notifications/planned-deliveries.store.js';
 import { DeliverySearchStore } from './stores/notifications/search/delivery-search.store.js';
@@ -113,6 +114,7 @@ const plainStores = [
   JobLinesStore,
   JobsStore,
   MailboxStore,
+  MergeRecipientsStore,
   NotificationsStore,
   DeliverySearchStore,
   OverviewStore,

@@ -18,6 +18,15 @@ export interface BodyLimits {
 
 export const DEFAULT_BODY_LIMITS: BodyLimits = { bytes: 256 * 1024, keys: 1_000, containers: 10_000, values: 10_000 };
 
+/** 1,000 recipients with 50 keys each. */
+export const BULK_BODY_LIMITS: BodyLimits = {
+  bytes: 5 * 1024 * 1024,
+  keys: 50_000,
+  containers: 100_000,
+  values: 100_000,
+  items: 'recipients',
+};
+
 /** Levels of objects and arrays. */
 const MAX_DEPTH = 20;
 /** Characters. */

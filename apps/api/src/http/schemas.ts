@@ -48,6 +48,19 @@ export function filteredPage<Shape extends z.ZodRawShape>(filters: Shape) {
   return z.strictObject({ limit, cursor, ...filters });
 }
 
+/**
+ * An array whose items the route validates one by one with `item`, so that one invalid item does not reject the others.
+ * The OpenAPI document has the schema of the item.
+ */
+export function checkedItems(item: z.ZodType, most: number) {
+  const { $schema: _schema, $defs: _defs, ...shown } = z.toJSONSchema(item, { io: 'input', reused: 'inline' });
+  const named = JSON.stringify(shown).replaceAll('#/$defs/', '#/components/schemas/');
+  return z
+    .array(jsonObject.meta(JSON.parse(named) as Record<string, unknown>))
+    .min(1)
+    .max(most);
+}
+
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
 /** `{"data": [...], "next_cursor": …}` */
@@ -65,6 +78,9 @@ export function listView<Row, View>(
 export const idParam = z.object({ id });
 
 export const fieldError = z.object({ pointer: z.string(), code: z.string(), message: z.string() });
+
+/** An item of a bulk request that was not accepted. */
+export const rejectedItem = z.object({ index: z.int(), code: z.string(), errors: z.array(fieldError) });
 
 export const problem = z
   .object({

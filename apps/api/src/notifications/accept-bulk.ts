@@ -10,12 +10,12 @@ import {
 import { DomainError, type FieldError, newId, noAddressErrors } from '#domain';
 import { type Logger, traceIdOf } from '#telemetry';
 import type { Caller } from '../access/access.js';
+import { readItem } from '../http/read-item.js';
 import { validationFailed } from '../http/request-schema.pipe.js';
 import { LOGGER } from '../tokens.js';
 import { CheckSend, itemErrors } from './check-send.js';
 import { LocalTimes, scheduledFor } from './local-times.js';
-import type { BulkBody, BulkItem } from './notification.schema.js';
-import { readItem } from './read-item.js';
+import { type BulkBody, type BulkItem, bulkItem } from './notification.schema.js';
 
 export interface AcceptedItem {
   /** The index in `recipients`. */
@@ -200,7 +200,7 @@ function readItems(
 ): ReadItem[] {
   const items: ReadItem[] = [];
   for (const [index, given] of body.recipients.entries()) {
-    const { item, errors } = readItem(given);
+    const { item, errors } = readItem(bulkItem, given);
     if (item) items.push({ index, item, idempotency: idempotencyOf(index, item) });
     else result.reject(index, errors);
   }

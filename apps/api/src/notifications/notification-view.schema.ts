@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { channelIds, deliveryStates, jobStates, notificationStatuses } from '#domain';
-import { id, recipientId, time, topicKey } from '../http/schemas.js';
+import { id, recipientId, rejectedItem, time, topicKey } from '../http/schemas.js';
 
 const channel = z.enum(channelIds);
 const at = time.nullable();
@@ -100,12 +100,6 @@ export const timelineView = deliveryView
 export const bulkView = z
   .object({
     accepted: z.array(z.object({ index: z.int(), id })),
-    rejected: z.array(
-      z.object({
-        index: z.int(),
-        code: z.string(),
-        errors: z.array(z.object({ pointer: z.string(), code: z.string(), message: z.string() })),
-      }),
-    ),
+    rejected: z.array(rejectedItem),
   })
   .meta({ id: 'BulkResult' });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { channelIds, emailAddress, localeTag, localTime, timezone } from '#domain';
-import { jsonObject, recipientId, time, topicKey } from '../http/schemas.js';
+import { checkedItems, jsonObject, recipientId, time, topicKey } from '../http/schemas.js';
 
 const channel = z.enum(channelIds, { error: `must be one of ${channelIds.join(', ')}` });
 const label = z.string().min(1).max(255);
@@ -182,27 +182,10 @@ export const bulkItem = z
   .superRefine(checkRecipient);
 export type BulkItem = z.infer<typeof bulkItem>;
 
-const {
-  $schema: _dialect,
-  $defs: _names,
-  ...bulkItemJson
-} = z.toJSONSchema(bulkItem, { io: 'input', reused: 'inline' }) as Record<string, unknown>;
-
 export const bulkBody = z
   .strictObject({
     ...sharedFields,
-    // Validated one by one with bulkItem, so that one invalid item does not reject the others.
-    recipients: z
-      .array(
-        jsonObject.meta(
-          JSON.parse(JSON.stringify(bulkItemJson).replaceAll('#/$defs/', '#/components/schemas/')) as Record<
-            string,
-            unknown
-          >,
-        ),
-      )
-      .min(1)
-      .max(1_000),
+    recipients: checkedItems(bulkItem, 1_000),
   })
   .superRefine(checkContent)
   .meta({ id: 'SendBulk' });

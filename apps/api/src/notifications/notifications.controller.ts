@@ -5,6 +5,7 @@ import { FirstAnswersStore, type NewNotification } from '#database';
 import { DomainError, notFound } from '#domain';
 import { type Caller, type CarillonRequest, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
+import { BULK_BODY_LIMITS } from '../http/body-shape.js';
 import { bodyHashOf, idempotencyKeyOf } from '../http/idempotency.js';
 import { AcceptsNotifications, LimitedBody } from '../http/route-config.js';
 import { SkipIdempotency } from '../http/skip-idempotency.js';
@@ -24,14 +25,6 @@ import { type NotificationView, toFirstAnswer } from './notification-view.js';
 import { bulkView, notificationView } from './notification-view.schema.js';
 import { type AcceptCounts, countsOfOne, observeAccept } from './observe-accept.js';
 
-/** 1,000 recipients with 50 keys each. */
-const BULK_BODY_LIMITS = {
-  bytes: 5 * 1024 * 1024,
-  keys: 50_000,
-  containers: 100_000,
-  values: 100_000,
-  items: 'recipients',
-};
 const RETRY_AFTER_SECONDS = 2;
 const SEND_ERRORS = [
   'validation_failed',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Device, Preferences, Recipient } from '#database';
 import { caps, channelIds, emailAddress, localeTag, quietHours, timezone } from '#domain';
-import { categoryKey, jsonObject, recipientId, time } from '../http/schemas.js';
+import { categoryKey, filteredPage, jsonObject, recipientId, time } from '../http/schemas.js';
 
 const phone = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000');
 
@@ -78,6 +78,18 @@ export function toPreferences({ quiet_hours: quietHours, ...rest }: PreferencesB
 export function toPreferencesView({ quietHours, ...rest }: Preferences) {
   return { ...rest, quiet_hours: quietHours };
 }
+
+export const recipientQuery = filteredPage({
+  email: z.string().min(1).max(320).optional().meta({ description: 'The whole address, as stored or in lower case' }),
+  // A `+` that is not encoded arrives as a space. Part of a number finds nothing, as part of an address does.
+  phone: z
+    .string()
+    .regex(/^[+ ]\d{1,15}$/, 'must be a number like +15005550000')
+    .transform((text) => text.replace(' ', '+'))
+    .optional()
+    .meta({ description: 'The whole number, such as +15005550000' }),
+});
+export type RecipientQuery = z.infer<typeof recipientQuery>;
 
 export const recipientParam = z.object({ id: recipientId });
 export const deviceParam = z.object({ id: recipientId, token: z.string().min(1).max(4_096) });

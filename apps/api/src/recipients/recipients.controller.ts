@@ -22,7 +22,7 @@ import { TokenRevocations } from '../access/token-revocations.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
 import { Answers } from '../http/answers.js';
 import { IdempotencyInterceptor } from '../http/idempotency.interceptor.js';
-import { listOf, listView, pageQuery } from '../http/schemas.js';
+import { listOf, listView } from '../http/schemas.js';
 import {
   deviceBody,
   deviceParam,
@@ -32,8 +32,10 @@ import {
   type PreferencesBody,
   preferencesBody,
   type RecipientBody,
+  type RecipientQuery,
   recipientBody,
   recipientParam,
+  recipientQuery,
   recipientView,
   toDeviceView,
   tokenBody,
@@ -61,16 +63,16 @@ export class RecipientsController {
   @Get()
   @RequireApiKey('recipients:read')
   @Answers({
-    summary: 'List recipients, by id',
+    summary: 'List recipients, by id; all, or those with an address',
     status: 200,
     schema: listOf(recipientView),
     errors: ['validation_failed'],
   })
   async list(
     @CurrentCaller() { tenantId }: Caller,
-    @Query({ schema: pageQuery }) page: { limit: number; cursor?: string },
+    @Query({ schema: recipientQuery }) { email, phone, ...page }: RecipientQuery,
   ) {
-    return listView(await this.recipients.list(tenantId, page), toRecipientView);
+    return listView(await this.recipients.list(tenantId, { email, phone }, page), toRecipientView);
   }
 
   @Put(':id')

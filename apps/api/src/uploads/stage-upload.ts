@@ -4,11 +4,11 @@ import { JobLinesStore, type StagedLine } from '#database';
 import { DomainError, type FieldError, newId, recipientIdOf } from '#domain';
 import type { Caller } from '../access/access.js';
 import { checkBodyShape } from '../http/body-shape.js';
+import { readItem } from '../http/read-item.js';
 import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
 import { CheckSend, itemErrors } from '../notifications/check-send.js';
 import { LocalTimes } from '../notifications/local-times.js';
-import { type BulkItem, type UploadHead, uploadHead } from '../notifications/notification.schema.js';
-import { readItem } from '../notifications/read-item.js';
+import { type BulkItem, bulkItem, type UploadHead, uploadHead } from '../notifications/notification.schema.js';
 import { type ParseJson, parseLine } from './parse-line.js';
 import { type RawLine, readLines } from './read-lines.js';
 
@@ -121,7 +121,7 @@ function readLine(raw: RawLine, parse: ParseJson): Line {
   const none = { line: raw.line, recipientId: null, item: null, scheduledAt: null, rejection: null };
   const parsed = parseLine(raw, parse);
   if ('errors' in parsed) return { ...none, rejection: rejectionOf(parsed.errors) };
-  const { item, errors } = readItem(parsed.value);
+  const { item, errors } = readItem(bulkItem, parsed.value);
   if (item) return { ...none, recipientId: recipientIdOf(item), item };
   return { ...none, recipientId: givenRecipient(parsed.value), rejection: rejectionOf(errors) };
 }

@@ -35,6 +35,12 @@ select i.ord::int as ord, r.email, r.phone, r.locale, coalesce((
 from ${recipientColumns.numberedTable('i')}
 join recipients r on r.tenant_id = i.tenant_id and r.id = i.id`;
 
+export interface RecipientFilter {
+  /** Exactly, or in lower case. */
+  email?: string | undefined;
+  phone?: string | undefined;
+}
+
 export class RecipientsStore {
   private readonly addresses: Batcher<RecipientKey, RecipientAddresses | null>;
 
@@ -106,12 +112,19 @@ export class RecipientsStore {
     return new Map(rows.map(({ id, timezone }) => [id, timezone]));
   }
 
-  /** In order of id. */
-  async list(tenantId: string, page: PageRequest): Promise<Page<Recipient>> {
+  /** In order of id. Indexes: recipients_pkey; with a filter recipients_email_idx, recipients_phone_idx. */
+  async list(tenantId: string, filter: RecipientFilter, page: PageRequest): Promise<Page<Recipient>> {
     const after = afterCursor(page.cursor);
+    const { email, phone } = filter;
     const rows = await this.database.forTenant(tenantId, (prisma) =>
       prisma.recipient.findMany({
-        where: { tenantId, ...(after !== null && { id: { gt: after } }) },
+        where: {
+          tenantId,
+          ...(after !== null && { id: { gt: after } }),
+          // Stored as it was given.
+          ...(email !== undefined && { email: { in: [...new Set([email, email.toLowerCase()])] } }),
+          ...(phone !== undefined && { phone }),
+        },
         orderBy: { id: 'asc' },
         take: page.limit + 1,
       }),

@@ -1,0 +1,162 @@
+// POST /api/v1/recipients/bulk merges many recipients with their preferences and devices.
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Answer, type Json, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
+
+let environment: TestEnvironment;
+let tenant: Tenant;
+
+beforeAll(async () => {
+  environment = await startTestEnvironment({ worker: false });
+});
+beforeEach(async () => {
+  tenant = await environment.tenant();
+});
+afterAll(() => environment?.stop());
+
+const merge = (...recipients: unknown[]): Promise<Answer> =>
+  tenant.call('POST', '/api/v1/recipients/bulk', { recipients });
+const get = async (path: string): Promise<Json> => (await tenant.call('GET', `/api/v1/recipients/${path}`)).body;
+const resultsOf = ({ body }: Answer): string[] => body.accepted.map(({ id, result }: Json) => `${id} ${result}`);
+
+describe('a bulk of recipients', () => {
+  it('creates those that are new and merges the others; fields that an item does not have stay', async () => {
+    await tenant.call('PUT', '/api/v1/recipients/ann', {
+      email: 'ann@example.com',
+      locale: 'de',
+      attributes: { plan: 'free', address: { city: 'Bonn', zip: '53111' }, old: 1 },
+    });
+    const quiet = { windows: [{ days: ['mon'], from: '22:00', to: '08:00' }] };
+    await tenant.call('PUT', '/api/v1/recipients/ann/preferences', {
+      channels: { sms: false },
+      categories: { news: { enabled: false } },
+      quiet_hours: quiet,
+    });
+    await tenant.call('POST', '/api/v1/recipients/ann/devices', { token: 't1', platform: 'ios' });
+    const items = [
+      {
+        id: 'ann',
+        locale: null,
+        attributes: { plan: 'pro', address: { city: 'Köln' }, old: null },
+        preferences: { channels: { push: true }, categories: { news: { channels: { email: true } } } },
+        devices: [
+          { token: 't1', platform: 'android' },
+          { token: 't2', platform: 'android' },
+        ],
+      },
+      { id: 'bob', phone: '+15005550001', preferences: { quiet_hours: quiet, caps: [] } },
+      { id: 'eve' },
+    ];
+    const done = await merge(...items);
+    expect([done.status, resultsOf(done), done.body.rejected]).toEqual([
+      200,
+      ['ann changed', 'bob created', 'eve created'],
+      [],
+    ]);
+    expect(await get('ann')).toMatchObject({ email: 'ann@example.com', locale: null });
+    expect((await get('ann')).attributes).toEqual({ plan: 'pro', address: { city: 'Köln', zip: '53111' } });
+    expect(await get('ann/preferences')).toEqual({
+      channels: { sms: false, push: true },
+      categories: { news: { enabled: false, channels: { email: true } } },
+      quiet_hours: quiet,
+      caps: [],
+    });
+    const devices: Json[] = (await get('ann/devices')).data;
+    expect(devices.map(({ token, platform }) => `${token} ${platform}`).toSorted()).toEqual(['t1 ios', 't2 android']);
+    expect(await get('bob/preferences')).toMatchObject({ quiet_hours: quiet });
+
+    const before = await get('ann');
+    expect(resultsOf(await merge(...items))).toEqual(['ann unchanged', 'bob unchanged', 'eve unchanged']);
+    expect(await get('ann')).toEqual(before);
+  });
+
+  it('applies items of the same recipient in their order', async () => {
+    const done = await merge(
+      { id: 'ann', email: 'old@example.com' },
+      { id: 'bob' },
+      { id: 'ann', email: 'ann@example.com' },
+      { id: 'ann', preferences: { channels: { sms: false } } },
+      { id: 'ann', email: 'ann@example.com' },
+    );
+    expect(resultsOf(done)).toEqual(['ann created', 'bob created', 'ann changed', 'ann changed', 'ann unchanged']);
+    expect((await get('ann')).email).toBe('ann@example.com');
+    expect((await get('ann/preferences')).channels).toEqual({ sms: false });
+  });
+
+  it('rejects an item by itself, with each field and its value', async () => {
+    const category = { enabled: false };
+    const many = (from: number) =>
+      Object.fromEntries(Array.from({ length: 150 }, (_, at) => [`category-${from + at}`, category]));
+    await merge({ id: 'full', preferences: { categories: many(0) } });
+    const done = await merge(
+      { id: 'ann', email: 'nobody', phone: '555', plan: 'pro' },
+      { id: 'bob', attributes: { text: 'x'.repeat(256 * 1024) } },
+      'text',
+      { id: 'full', preferences: { categories: many(150) } },
+      { id: 'eve' },
+    );
+    expect(done.status).toBe(422);
+    const mixed = await merge(
+      { id: 'ann', email: 'nobody', phone: '555', plan: 'pro' },
+      { id: 'bob', attributes: { text: 'x'.repeat(256 * 1024) } },
+      { email: 'no-id@example.com' },
+      { id: 'full', preferences: { categories: many(150) } },
+      { id: 'eve' },
+    );
+    expect([mixed.status, mixed.body.accepted]).toEqual([200, [{ index: 4, id: 'eve', result: 'created' }]]);
+    expect(
+      mixed.body.rejected.map(({ index, errors }: Json) => [index, ...errors.map(({ pointer }: Json) => pointer)]),
+    ).toEqual([
+      [0, '/email', '/phone', '/plan'],
+      [1, '/'],
+      [2, '/id'],
+      [3, '/preferences/categories'],
+    ]);
+    expect(mixed.body.rejected[0].errors[0].message).toMatch(/, got "nobody"$/);
+    expect((await tenant.call('GET', '/api/v1/recipients')).body.data.map(({ id }: Json) => id)).toEqual([
+      'eve',
+      'full',
+    ]);
+  });
+
+  it('loses no item when several requests create and change the same recipients at once', async () => {
+    const bulk = (part: number) =>
+      Array.from({ length: 60 }, (_, at) => ({
+        id: `user-${(at * 7 + part * 13) % 60}`,
+        attributes: { [`part-${part}`]: at },
+        preferences: { channels: { [['sms', 'email', 'push', 'chat'][part % 4]!]: false } },
+        devices: [{ token: `token-${part}`, platform: 'web' }],
+      }));
+    const answers = await Promise.all(Array.from({ length: 4 }, (_, part) => merge(...bulk(part))));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    const created = answers.flatMap(resultsOf).filter((result) => result.endsWith(' created'));
+    expect(created.length).toBe(60);
+    for (const id of ['user-0', 'user-31', 'user-59']) {
+      expect(Object.keys((await get(id)).attributes)).toHaveLength(4);
+      expect((await get(`${id}/preferences`)).channels).toEqual({ sms: false, email: false, push: false, chat: false });
+      expect((await get(`${id}/devices`)).data).toHaveLength(4);
+    }
+  });
+
+  it('is explained without a change, also with a key that may only read', async () => {
+    await merge({ id: 'ann', email: 'ann@example.com' });
+    const made = await environment.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
+      name: 'Reader',
+      scopes: ['recipients:read'],
+    });
+    const body = { recipients: [{ id: 'ann', locale: 'de' }, { id: 'bob' }, { id: 'ann', email: 'ann@example.com' }] };
+    const headers = { 'X-API-Key': made.body.api_key };
+    const explained = await environment.call('POST', '/api/v1/recipients/bulk/explain', { body, headers });
+    expect([explained.status, resultsOf(explained)]).toEqual([200, ['ann changed', 'bob created', 'ann unchanged']]);
+    expect((await environment.call('POST', '/api/v1/recipients/bulk', { body, headers })).status).toBe(403);
+    expect((await get('ann')).locale).toBeNull();
+    expect((await tenant.call('GET', '/api/v1/recipients/bob')).status).toBe(404);
+  });
+
+  it('has at most 1,000 recipients and at least one', async () => {
+    const many = Array.from({ length: 1_001 }, (_, at) => ({ id: `user-${at}` }));
+    expect((await merge(...many)).status).toBe(422);
+    expect((await merge()).status).toBe(422);
+    expect((await merge(...many.slice(1))).body.accepted).toHaveLength(1_000);
+  });
+});
