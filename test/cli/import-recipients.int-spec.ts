@@ -355,7 +355,7 @@ describe('a hostile file', { timeout: 120_000 }, () => {
   });
 
   it('that is stopped in the middle is run again, and what is done does not change', async () => {
-    const rows = Array.from({ length: 1_000 }, (_, at) => ({
+    const rows = Array.from({ length: 5_000 }, (_, at) => ({
       subscriberId: `many-${at}`,
       firstName: 'x'.repeat(2_000),
     }));
@@ -371,9 +371,43 @@ describe('a hostile file', { timeout: 120_000 }, () => {
     await stopped.done;
     const again = await carillon(command, accessTo(environment, tenant));
     const { created, unchanged, refused } = again.json();
-    expect([created + unchanged, refused]).toEqual([1_000, 0]);
+    expect([created + unchanged, refused]).toEqual([5_000, 0]);
     expect(unchanged).toBeGreaterThan(100);
     expect(created).toBeGreaterThan(0);
+  });
+});
+
+describe('a large file', { timeout: 120_000 }, () => {
+  it('takes a request for many rows, also if two rows of each recipient follow each other', async () => {
+    const profiles = Array.from({ length: 3_000 }, (_, at) => ({
+      subscriberId: `u${at}`,
+      email: `u${at}@example.com`,
+    }));
+    const off = { enabled: true, channels: { sms: false } };
+    const rows = profiles.flatMap((row) => [row, { subscriberId: row.subscriberId, global: off }]);
+    const bad = { subscriberId: 'deep', data: { a: JSON.parse(`${'['.repeat(25)}1${']'.repeat(25)}`) } };
+    rows.splice(3_333, 0, { subscriberId: 'bad', email: 'not-an-address' }, bad as never);
+    const requests = async (): Promise<number> => {
+      const { rows: found } = await environment.sql.query(
+        'select count(distinct xmin::text)::int as count from recipients where tenant_id = $1',
+        [tenant.id],
+      );
+      return found[0].count;
+    };
+    const dry = await run('large.ndjson', lines(rows), '--from', 'novu');
+    expect(dry.json()).toMatchObject({ rows: 6_002, created: 3_000, changed: 3_000, refused: 2 });
+    expect(await requests()).toBe(0);
+    const done = await run('large.ndjson', lines(rows), '--from', 'novu', '--yes');
+    expect(done.json()).toMatchObject({ created: 3_000, changed: 3_000, unchanged: 0, refused: 2 });
+    expect(done.json().refused_rows.toSorted((one: Json, other: Json) => one.line - other.line)).toEqual([
+      { line: 3_334, reason: expect.stringMatching(/^email .*, got "not-an-address"$/) },
+      { line: 3_335, id: 'deep', reason: expect.stringContaining('nested 20 deep') },
+    ]);
+    expect(await requests()).toBeLessThan(60);
+    expect((await get('u2999')).email).toBe('u2999@example.com');
+    expect((await get('u2999/preferences')).channels).toEqual({ sms: false });
+    const again = await run('large.ndjson', lines(rows), '--from', 'novu', '--yes');
+    expect(again.json()).toMatchObject({ created: 0, changed: 0, unchanged: 6_000, refused: 2 });
   });
 });
 

@@ -19,6 +19,8 @@ export interface RequestOptions {
   query?: Record<string, string | number | boolean | undefined>;
   body?: unknown;
   headers?: Record<string, string>;
+  /** A POST that may be repeated after a 503. */
+  isRepeatable?: boolean;
   /** Gets the headers of a success. */
   onHeaders?: (headers: Headers) => void;
 }
@@ -48,7 +50,8 @@ export class ApiClient {
       }
       const waitSeconds = Number(response.headers.get('retry-after') ?? '1');
       // A 429 has done nothing, whatever the method; a 503 of a POST may have. The other methods may be repeated.
-      const repeatable = response.status === 429 || (response.status === 503 && method !== 'POST');
+      const repeatable =
+        response.status === 429 || (response.status === 503 && (method !== 'POST' || options.isRepeatable));
       if (!repeatable || tries === MAX_TRIES || !(waitSeconds <= MAX_WAIT_SECONDS))
         throw refusal(response.status, text, `${method} ${path}`);
       await delay(waitSeconds * 1_000);

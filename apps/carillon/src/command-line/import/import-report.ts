@@ -1,6 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { count, jsonText } from '../output.js';
-import type { Result } from './write-recipient.js';
+
+export type Result = 'created' | 'changed' | 'unchanged';
 
 /** Shown at the end. All of them are in the file of --refused. */
 const MAX_SHOWN = 100;
@@ -49,9 +50,20 @@ export class ImportReport {
     return this.refused > 0;
   }
 
-  progress(): string {
-    const { created, changed } = this.results;
-    return `${count(this.rows, 'row')}, ${created} new, ${changed} changed, ${this.refused} refused`;
+  /** `share` is the part of the file that is read. */
+  progress(seconds: number, share: number): string {
+    const { created, changed, unchanged } = this.results;
+    const done = created + changed + unchanged + this.refused;
+    const left = share > 0 ? `, ${durationText((seconds / share) * (1 - share))} left` : '';
+    return (
+      `${count(done, 'row')} (${Math.floor(share * 100)}%), ${Math.round(done / seconds).toLocaleString('en-US')} a second` +
+      `${left}: ${created} new, ${changed} changed, ${unchanged} unchanged, ${this.refused} refused`
+    );
+  }
+
+  counts(): string {
+    const { created, changed, unchanged } = this.results;
+    return `Created: ${created}, changed: ${changed}, unchanged: ${unchanged}, refused: ${this.refused}.`;
   }
 
   close(): void {
@@ -83,4 +95,9 @@ export class ImportReport {
       ...(dryRun ? ['Nothing was written: add --yes.'] : []),
     ].join('\n');
   }
+}
+
+function durationText(seconds: number): string {
+  const rounded = Math.round(seconds);
+  return rounded < 60 ? `${rounded} s` : `${Math.floor(rounded / 60)} min ${rounded % 60} s`;
 }

@@ -56,9 +56,15 @@ export function profileOf(
 ): Record<string, unknown> {
   const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => isGiven(value)));
   const { error } = profileSchema.safeParse(given);
-  if (error) throw new RowFault(error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('; '));
+  if (error)
+    throw new RowFault(error.issues.map(({ path, message }) => faultOf(path.join('.'), message, given)).join('; '));
   const own = Object.fromEntries(Object.entries(attributes).filter(([, value]) => isGiven(value)));
   return { ...given, ...(Object.keys(own).length > 0 && { attributes: own }) };
+}
+
+function faultOf(name: string, message: string, given: Record<string, unknown>): string {
+  const value = JSON.stringify(given[name]);
+  return `${name} ${message}, got ${value.length > 80 ? `${value.slice(0, 77)}...` : value}`;
 }
 
 /** Null and an empty text are how exports show that there is nothing. */
@@ -77,7 +83,7 @@ export function idOf(row: Record<string, unknown>, name: string): string {
   if (id.length > 255 || /[\u0000-\u001f\u007f-\u009f]/.test(id))
     throw new RowFault(`${name} must be 1 to 255 printable characters`);
   if (!id.isWellFormed()) throw new RowFault(`${name} has half of a surrogate pair`);
-  // In the path of a request they would name another route.
+  // In the path of a request, such as the one that reads the recipient, they name another route.
   if (id === '.' || id === '..') throw new RowFault(`${name} must not be ${id}`);
   return id;
 }

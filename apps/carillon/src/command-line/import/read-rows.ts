@@ -1,7 +1,7 @@
 // Reads the rows of an export: one JSON value per line, a JSON array, or CSV. Holds one row in memory, whatever the
 // size of the file, and goes on after a row that is broken.
 
-import { createReadStream } from 'node:fs';
+import type { ReadStream } from 'node:fs';
 import { CsvError, parse } from 'csv-parse';
 import { elementsOf, linesOf, type RawRow } from './split-json.js';
 
@@ -10,10 +10,9 @@ const MAX_ROW_BYTES = 4 * 1024 * 1024;
 
 export type Row = { line: number; value: Record<string, unknown> } | { line: number; fault: string };
 
-export async function* readRows(file: string): AsyncGenerator<Row> {
-  const source = createReadStream(file);
+export async function* readRows(source: ReadStream, isCsv: boolean): AsyncGenerator<Row> {
   try {
-    if (/\.csv$/i.test(file)) yield* csvRows(source);
+    if (isCsv) yield* csvRows(source);
     else for await (const raw of await splitOf(source)) yield* rowsIn(raw);
   } finally {
     source.destroy();

@@ -1,5 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
-import type { ApiClient } from '../api/api-client.js';
+import { createReadStream, existsSync, type ReadStream, statSync } from 'node:fs';
 import { type ConnectionOptions, connect } from '../api/connection.js';
 import { CommandError, exitCodes, usageError } from '../exit-codes.js';
 import { count, ProgressLine, printResult } from '../output.js';
@@ -8,10 +7,11 @@ import { type ImportedRecipient, type Mapping, type MappingOptions, RowFault } f
 import { mapKnock } from './knock.js';
 import { mapNovu } from './novu.js';
 import { type Row, readRows } from './read-rows.js';
-import { writeRecipient } from './write-recipient.js';
+import { RecipientBatches } from './recipient-batches.js';
+import { PREFERENCES, PROFILE, SeenRecipients } from './seen-recipients.js';
 
-/** Recipients that are written at the same time. */
-const CONCURRENCY = 16;
+const MERGE = '/api/v1/recipients/bulk';
+const PROGRESS_EVERY_MS = 200;
 
 export interface ImportRecipientsRun extends ConnectionOptions, MappingOptions {
   from: 'novu' | 'knock';
@@ -26,7 +26,8 @@ export async function importRecipients(file: string, options: ImportRecipientsRu
   const client = await connect(options, 'api-key');
   const report = new ImportReport(options.refused);
   try {
-    await new RecipientImport(client, report, options).run(file);
+    const batches = new RecipientBatches(client, report, options.yes ? MERGE : `${MERGE}/explain`);
+    await new RecipientImport(batches, report, options).run(file);
   } finally {
     report.close();
   }
@@ -36,29 +37,43 @@ export async function importRecipients(file: string, options: ImportRecipientsRu
 }
 
 class RecipientImport {
-  private readonly progress = new ProgressLine();
-  /** Rows that are being written, by recipient: a later row of the same one waits for it. */
-  private readonly running = new Map<string, Promise<void>>();
-  /** `profile` or `preferences`, and the id: what earlier rows had. */
-  private readonly seen = new Set<string>();
-  private failure: { error: unknown; line: number } | null = null;
+  private readonly seen = new SeenRecipients();
 
   constructor(
-    private readonly client: ApiClient,
+    private readonly batches: RecipientBatches,
     private readonly report: ImportReport,
     private readonly options: ImportRecipientsRun,
   ) {}
 
   async run(file: string): Promise<void> {
-    for await (const row of readRows(file)) {
-      if (this.failure) break;
-      this.report.rows += 1;
-      if (this.report.rows % 100 === 0) this.progress.show(this.report.progress());
-      await this.take(row);
+    const source = createReadStream(file);
+    const progress = this.showProgress(source, statSync(file).size);
+    try {
+      for await (const row of readRows(source, /\.csv$/i.test(file))) {
+        if (this.batches.failure) break;
+        this.report.rows += 1;
+        await this.take(row);
+      }
+      await this.batches.end();
+    } finally {
+      progress.end();
     }
-    await Promise.all(this.running.values());
-    this.progress.end();
-    if (this.failure) throw stopped(this.failure, this.report.rows);
+    const { failure } = this.batches;
+    if (failure) throw stopped(failure, this.report);
+  }
+
+  private showProgress(source: ReadStream, size: number): { end: () => void } {
+    const line = new ProgressLine();
+    const startedAt = performance.now();
+    const timer = setInterval(() => {
+      const seconds = (performance.now() - startedAt) / 1_000;
+      line.show(this.report.progress(seconds, size === 0 ? 1 : source.bytesRead / size));
+    }, PROGRESS_EVERY_MS);
+    const end = (): void => {
+      clearInterval(timer);
+      line.end();
+    };
+    return { end };
   }
 
   private async take(row: Row): Promise<void> {
@@ -69,13 +84,12 @@ class RecipientImport {
     }
     const recipient = this.mapped(row.value, line);
     if (!recipient) return;
-    while (this.running.size >= CONCURRENCY) await Promise.race(this.running.values());
-    const { id } = recipient;
-    await this.running.get(id);
-    const isCreated = this.seen.has(`profile ${id}`);
-    if (!this.note(recipient, line)) return;
-    const run = this.write(recipient, { line, isCreated }).finally(() => this.running.delete(id));
-    this.running.set(id, run);
+    const { id, profile, choices } = recipient;
+    const parts = (profile ? PROFILE : 0) | (choices ? PREFERENCES : 0);
+    const earlier = this.seen.note(id, parts);
+    // Of two rows with the same content for a recipient the first one counts.
+    if (earlier & parts) this.report.refuse({ line, id, reason: 'an earlier row has the same id' });
+    else await this.batches.add({ line, recipient, isLater: earlier !== 0 });
   }
 
   private mapped(value: Record<string, unknown>, line: number): ImportedRecipient | null {
@@ -87,44 +101,10 @@ class RecipientImport {
       return null;
     }
   }
-
-  /** False for a second row with the same content for a recipient, of which the first counts. */
-  private note(recipient: ImportedRecipient, line: number): boolean {
-    const { id } = recipient;
-    const keys = keysOf(recipient, line);
-    if (keys.some((key) => this.seen.has(key))) {
-      this.report.refuse({ line, id, reason: 'an earlier row has the same id' });
-      return false;
-    }
-    for (const key of keys) this.seen.add(key);
-    return true;
-  }
-
-  private async write(recipient: ImportedRecipient, { line, isCreated }: { line: number; isCreated: boolean }) {
-    const { id, notImported } = recipient;
-    try {
-      this.report.done(await writeRecipient(this.client, recipient, { dryRun: !this.options.yes, isCreated }));
-      this.report.leaveOut(notImported);
-    } catch (error) {
-      const isRowsFault = error instanceof CommandError && [409, 413, 422].includes(Number(error.details['status']));
-      if (!isRowsFault) this.failure ??= { error, line };
-      else {
-        this.report.refuse({ line, id, reason: error.message });
-        // A later row of the same recipient may be right.
-        for (const key of keysOf(recipient, line)) this.seen.delete(key);
-      }
-    }
-  }
 }
 
-/** What a row has of a recipient. Only one row may have each of them. */
-function keysOf({ id, profile, choices, devices }: ImportedRecipient, line: number): string[] {
-  const parts = [profile && 'profile', choices && 'preferences', !profile && devices.length > 0 && `devices ${line}`];
-  return parts.filter((part) => typeof part === 'string').map((part) => `${part} ${id}`);
-}
-
-function stopped({ error, line }: { error: unknown; line: number }, rows: number): unknown {
+function stopped({ error, line }: { error: unknown; line: number }, report: ImportReport): unknown {
   if (!(error instanceof CommandError)) return error;
-  const hint = `Stopped in line ${line} after ${count(rows, 'row')}. Run it again: what is done does not change.`;
-  return new CommandError(`${error.message}\n${hint}`, error.exitCode, { ...error.details, line });
+  const hint = `Stopped in line ${line} after ${count(report.rows, 'row')}. Run it again: what is done does not change.`;
+  return new CommandError(`${error.message}\n${hint}\n${report.counts()}`, error.exitCode, { ...error.details, line });
 }
