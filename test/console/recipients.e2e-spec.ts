@@ -38,9 +38,17 @@ it(
     const tenant = await tenantWithAnn();
     const page = await stories.signIn(tenant.apiKey, '/recipients');
     await page.getByRole('table').getByRole('link', { name: 'ann' }).waitFor();
+    await tenant.call('PUT', '/api/v1/recipients/bob', { email: 'bob@example.com', phone: '+15005550001' });
+    const phone = page.getByRole('textbox', { name: 'Phone' });
+    await phone.fill('+15005550001');
+    await page.getByRole('table').getByRole('link', { name: 'bob' }).waitFor();
+    await page.getByRole('table').getByRole('link', { name: 'ann' }).waitFor({ state: 'detached' });
+    await phone.fill('');
+    await page.getByRole('textbox', { name: 'E-mail' }).fill('ann@example.com');
+    await page.getByRole('table').getByRole('link', { name: 'bob' }).waitFor({ state: 'detached' });
     await page.getByRole('link', { name: 'ann' }).click();
+    await page.getByRole('button', { name: 'Save' }).waitFor();
     const email = page.getByRole('textbox', { name: 'E-mail' });
-    await email.waitFor();
     await stories.inspect(page, 'recipient-profile');
     stories.expectFault(/status of 422/);
     await email.fill('not an address');

@@ -19,7 +19,11 @@ const columns: readonly Column<Recipient>[] = [
   { id: 'updated_at', label: 'Changed', cell: ({ updated_at }) => <Time value={updated_at} /> },
 ];
 
-const filters: readonly Filter[] = [{ name: 'id', label: 'Recipient', kind: 'text', placeholder: 'The whole id' }];
+const filters: readonly Filter[] = [
+  { name: 'id', label: 'Recipient', kind: 'text', placeholder: 'The whole id' },
+  { name: 'email', label: 'E-mail', kind: 'text', placeholder: 'The whole address' },
+  { name: 'phone', label: 'Phone', kind: 'text', placeholder: '+15005550000' },
+];
 
 export function RecipientList() {
   const { linkTo } = useScopeOfPage();
@@ -42,7 +46,7 @@ export function RecipientList() {
   );
 }
 
-/** The filter is a whole id, so it reads the one recipient. */
+/** The filter `id` is a whole id, so it reads the one recipient. */
 async function load(
   carillon: Carillon,
   { id, ...query }: ListQuery,
@@ -50,7 +54,10 @@ async function load(
 ): Promise<ListPage<Recipient>> {
   if (!id) return await carillon.recipients.list({ query, signal });
   try {
-    return { data: [await carillon.recipients.get({ path: { id }, signal })], next_cursor: null };
+    const found = await carillon.recipients.get({ path: { id }, signal });
+    const { email = found.email, phone = found.phone } = query;
+    const isFound = found.email === email && found.phone === phone;
+    return { data: isFound ? [found] : [], next_cursor: null };
   } catch (error) {
     if (error instanceof CarillonError && error.code === 'not_found') return { data: [], next_cursor: null };
     throw error;
