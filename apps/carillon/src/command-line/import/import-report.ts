@@ -55,9 +55,10 @@ export class ImportReport {
     const { created, changed, unchanged } = this.results;
     const done = created + changed + unchanged + this.refused;
     const left = share > 0 ? `, ${durationText((seconds / share) * (1 - share))} left` : '';
+    const rate = Math.round(done / seconds).toLocaleString('en-US');
     return (
-      `${count(done, 'row')} (${Math.floor(share * 100)}%), ${Math.round(done / seconds).toLocaleString('en-US')} a second` +
-      `${left}: ${created} new, ${changed} changed, ${unchanged} unchanged, ${this.refused} refused`
+      `${count(done, 'row')} (${Math.floor(share * 100)}%), ${rate} a second${left}: ` +
+      `${created} new, ${changed} changed, ${unchanged} unchanged, ${this.refused} refused`
     );
   }
 

@@ -105,6 +105,6 @@ class RecipientImport {
 
 function stopped({ error, line }: { error: unknown; line: number }, report: ImportReport): unknown {
   if (!(error instanceof CommandError)) return error;
-  const hint = `Stopped in line ${line} after ${count(report.rows, 'row')}. Run it again: what is done does not change.`;
+  const hint = `Stopped in line ${line} after ${count(report.rows, 'row')}. Run it again: what is done stays.`;
   return new CommandError(`${error.message}\n${hint}\n${report.counts()}`, error.exitCode, { ...error.details, line });
 }
