@@ -1,14 +1,6 @@
 // Notifications and deliveries of thirty days with everything that belongs to them, made by SQL.
 
-import type pg from 'pg';
-
-export interface SeedScope {
-  client: pg.Client;
-  tenantId: string;
-  /** Deliveries to people. */
-  deliveries: number;
-  recipients: number;
-}
+import type { SeedScope, Statement } from './seed-sessions.ts';
 
 /** An address to which exactly one delivery was sent. */
 export const RARE_ADDRESS = 'only-once@example.org';
@@ -16,11 +8,13 @@ export const RARE_ADDRESS = 'only-once@example.org';
 export const RARE_REASON = 'poison';
 /** Deliveries of a notification, on average. */
 const FAN = 1.3;
+/** Exists while the seed runs. */
+export const PLAN_TABLE = 'console_seed_plan';
 /** The share of the deliveries that wait. */
 const WAITING = 0.004;
 
 /** Pseudo-random numbers from 0 to 1 that are the same in every run; ids of version 7 with a time and a number. */
-const FUNCTIONS = `
+export const FUNCTIONS = `
 create or replace function pg_temp.rnd(n bigint, salt integer) returns double precision
 language sql immutable as $$ select ((hashint8extended(n, salt) >> 11) & 1048575) / 1048576.0 $$;
 create or replace function pg_temp.made_id(at timestamptz, kind text, n bigint) returns uuid
@@ -30,6 +24,9 @@ language sql immutable as $$
 $$;
 create or replace function pg_temp.pick(roll double precision, shares double precision[], names text[]) returns text
 language sql immutable as $$ select names[width_bucket(roll, shares)] $$`;
+
+/** Of the one or two deliveries of a notification, those in these states. */
+const count = (states: string): string => `(a.state in (${states}))::int + coalesce((b.state in (${states}))::int, 0)`;
 
 /** `pick` with the shares of the names in percent. The last name has the rest. */
 function pick(roll: string, shares: Record<string, number>): string {
@@ -77,9 +74,12 @@ const SUPPRESSED = {
 };
 const WAITS = { scheduled: 40, quiet_hours: 20, retry: 20, frequency_cap: 10, provider_limit: 5, provider_down: 5 };
 
-/** $1 notifications, $2 recipients, $3 those that wait. One row for each delivery, in the order of their ids. */
+/**
+ * $1 notifications, $2 recipients, $3 those that wait. One row for each delivery, in the order of their ids. Two
+ * sessions read it, so it is no temporary table. An attempt begins after the acceptance and ends before now.
+ */
 const PLAN = `
-create temp table plan on commit drop as
+create unlogged table ${PLAN_TABLE} as
 with sends as materialized (
   select i, k, now() - interval '30 days' * (1 - i::float8 / $1) - interval '1 second' as at,
          'user-' || 1 + floor(power(pg_temp.rnd(i, 1), 3) * $2)::bigint as recipient_id, i > $1 - $3 as waits,
@@ -89,7 +89,7 @@ with sends as materialized (
          case when k = 1 and i = $1 / 3 then '${RARE_ADDRESS}'
               when k = 1 and pg_temp.rnd(i, 5) < 0.05 then 'guest-' || i || '@example.net' end as named
   from generate_series(1, $1::bigint) i cross join generate_series(1, 2) k
-  where k = 1 or pg_temp.rnd(i, 6) < ${FAN - 1}
+  where k = 1 or pg_temp.rnd(i, 6) < ${FAN - 1} order by i, k
 ), channels as materialized (
   select *, case when k = 1 then first_channel when first_channel = 'in_app' then 'email' else 'in_app' end as channel,
          pg_temp.made_id(at, '8', i) as notification_id, pg_temp.made_id(at, case k when 1 then '9' else 'a' end, i) as id
@@ -102,32 +102,41 @@ with sends as materialized (
   select *, case when rolled in ('delivered', 'bounced', 'unknown') and channel in ('in_app', 'chat') then 'sent'
                  else rolled end as state
   from states
+), attempted as (
+  select *, case when state in ('sent', 'delivered', 'bounced', 'unknown') then 1
+                 when state = 'failed' then 1 + floor(pg_temp.rnd(i, 12) * 6)::int else 0 end as attempts
+  from real_states
+), reasons as (
+  select *, case state when 'failed' then case when is_rare then '${RARE_REASON}'
+                         else ${pick('pg_temp.rnd(i * 2 + k, 8)', FAILED)} end
+                       when 'suppressed' then ${pick('pg_temp.rnd(i * 2 + k, 9)', SUPPRESSED)}
+                       when 'waiting' then ${pick('pg_temp.rnd(i, 10)', WAITS)} end as reason
+  from attempted
 )
-select i, k, at, recipient_id, notification_id, id, channel, category, template, is_rare,
-       case when channel = 'email' then named end as address, state,
-       case state when 'failed' then case when is_rare then '${RARE_REASON}'
-                    else ${pick('pg_temp.rnd(i * 2 + k, 8)', FAILED)} end
-                  when 'suppressed' then ${pick('pg_temp.rnd(i * 2 + k, 9)', SUPPRESSED)}
-                  when 'waiting' then ${pick('pg_temp.rnd(i * 2 + k, 10)', WAITS)} end as reason,
-       at + interval '1 second' * (0.2 + 8 * power(pg_temp.rnd(i * 2 + k, 11), 6)) as sent_at,
-       case when state in ('sent', 'delivered', 'bounced', 'unknown') then 1
-            when state = 'failed' then 1 + floor(pg_temp.rnd(i, 12) * 6)::int else 0 end as attempts
-from real_states order by i, k`;
+select i, k, at, recipient_id, notification_id, id, channel, category, template, state, reason, attempts,
+       case when channel = 'email' then named end as address,
+       least(now(), at + interval '1 minute' * greatest(attempts - 1, 0)
+                       + interval '1 second' * (0.5 + 8 * power(pg_temp.rnd(i * 2 + k, 11), 6))) as sent_at,
+       case when reason = 'scheduled' then at + interval '40 days'
+            when waits then now() + interval '10 days' + interval '1 second' * (i % 100000) end as due_at
+from reasons`;
 
-/** $1: the tenant, in all statements that follow. */
+/**
+ * $1: the tenant, in all statements that follow. They have no `order by`: the rows lie in the order of their ids, and
+ * the join keeps it.
+ */
 const NOTIFICATIONS = `
 insert into notifications (tenant_id, id, recipient_id, type, category, channels, template_id, content, payload,
                            priority, metadata, scheduled_at, total, succeeded, failed, suppressed, cancelled, created_at)
-select $1, notification_id, min(recipient_id), case when min(template) is not null then replace(min(template), '-', '.') end,
-       min(category), array_agg(channel order by k), min(template),
-       case when min(template) is null then jsonb_build_object('subject', 'Your order ' || min(i), 'text', 'Thank you.') end,
-       case when min(template) is not null then jsonb_build_object('name', min(recipient_id), 'number', min(i)) end,
-       case when min(category) = 'security' then 2 else 5 end, jsonb_build_object('order', min(i)::text),
-       case when min(reason) = 'scheduled' then min(at) + interval '40 days' end, count(*),
-       count(*) filter (where state in ('sent', 'delivered')),
-       count(*) filter (where state in ('failed', 'bounced', 'unknown')),
-       count(*) filter (where state in ('suppressed', 'expired')), count(*) filter (where state = 'cancelled'), min(at)
-from plan group by notification_id order by notification_id`;
+select $1, a.notification_id, a.recipient_id, replace(a.template, '-', '.'), a.category,
+       array_remove(array[a.channel, b.channel], null), a.template,
+       case when a.template is null then jsonb_build_object('subject', 'Your order ' || a.i, 'text', 'Thank you.') end,
+       case when a.template is not null then jsonb_build_object('name', a.recipient_id, 'number', a.i) end,
+       case when a.category = 'security' then 2 else 5 end, jsonb_build_object('order', a.i::text),
+       case when a.reason = 'scheduled' then a.due_at end, 1 + (b.i is not null)::int,
+       ${count("'sent', 'delivered'")}, ${count("'failed', 'bounced', 'unknown'")}, ${count("'suppressed', 'expired'")},
+       ${count("'cancelled'")}, a.at
+from ${PLAN_TABLE} a left join ${PLAN_TABLE} b on b.i = a.i and b.k = 2 where a.k = 1`;
 
 /** $2: the ids of provider accounts by channel. */
 const DELIVERIES = `
@@ -141,21 +150,21 @@ select $1, id, notification_id, recipient_id, channel, address, state,
        case when attempts > 0 and channel <> 'in_app' then 'msg-' || i || '-' || k end, at,
        case when state in ('sent', 'delivered', 'bounced') then sent_at end,
        case when state = 'delivered' then sent_at + interval '4 seconds' end
-from plan order by id`;
+from ${PLAN_TABLE}`;
 
 const ATTEMPTS = `
 insert into attempts (tenant_id, delivery_id, number, provider, provider_account_id, outcome, code, detail,
                       provider_message_id, duration_ms, ended_at)
 select $1, id, number, case channel when 'in_app' then 'inbox' else 'sandbox' end, ($2::jsonb->>channel)::uuid,
-       case when number < attempts then 'transient' when state = 'unknown' then 'unknown'
+       case when number < attempts or state = 'waiting' then 'transient' when state = 'unknown' then 'unknown'
             when state = 'failed' then case reason when 'bad_address' then 'bad_address' when 'retries_exhausted'
                  then 'transient' when 'misconfigured' then 'misconfigured' else 'rejected' end
             else 'sent' end,
-       case when number < attempts or state = 'failed' then '5' || (i % 90 + 10) end,
-       case when number < attempts or state = 'failed' then 'the provider answered with an error' end,
+       case when number < attempts or state in ('failed', 'waiting') then '5' || (i % 90 + 10) end,
+       case when number < attempts or state in ('failed', 'waiting') then 'the provider answered with an error' end,
        case when state in ('sent', 'delivered', 'bounced') then 'msg-' || i || '-' || k end,
-       40 + (i % 400)::int, sent_at - interval '1 minute' * (attempts - number)
-from plan cross join lateral generate_series(1, attempts) number order by id, number`;
+       40 + (i % 400)::int, sent_at - interval '1 minute' * greatest(attempts - number, 0)
+from ${PLAN_TABLE} cross join lateral generate_series(1, greatest(attempts, (reason = 'retry')::int)) number`;
 
 const LOG = `
 insert into delivery_log (tenant_id, delivery_id, id, code, reason, rule, until, created_at)
@@ -163,37 +172,44 @@ select $1, id, pg_temp.made_id(sent_at, 'b', i * 2 + k), case state when 'waitin
        case reason when 'opted_out' then 'recipient.preferences' when 'unsubscribed' then 'recipient.preferences'
          when 'suppression_list' then 'suppression_list' when 'frequency_cap' then 'tenant.caps'
          when 'quiet_hours' then 'recipient.quiet_hours' when 'tenant_rule' then 'tenant.enforced' end,
-       case when state = 'waiting' then now() + interval '1 day' end,
+       due_at,
        case when state in ('delivered', 'bounced') then sent_at + interval '4 seconds' else sent_at end
-from plan where state not in ('sent', 'waiting') or state = 'waiting' and reason not in ('scheduled', 'provider_down')
-order by id`;
+from ${PLAN_TABLE} where state not in ('sent', 'waiting') or state = 'waiting' and reason not in ('scheduled', 'provider_down')`;
 
 const DUE = `
 insert into due_deliveries (tenant_id, delivery_id, channel, lane, due_at, reason, attempt, message_key)
 select $1, id, channel, case when category = 'security' then 1 else 2 end,
-       now() + interval '10 days' + interval '1 second' * (i % 100000), reason, case when reason = 'retry' then 1 else 0 end, 0
-from plan where state = 'waiting' order by id`;
+       due_at, reason, case when reason = 'retry' then 1 else 0 end, 0
+from ${PLAN_TABLE} where state = 'waiting'`;
 
 const LETTERS = `
 insert into dead_letters (tenant_id, id, delivery_id, notification_id, recipient_id, channel, provider, reason, code,
                           detail, attempts, failed_at, replayed_at)
 select $1, pg_temp.made_id(sent_at, '9', i * 2 + k), id, notification_id, recipient_id, channel, 'sandbox', reason,
        '5' || (i % 90 + 10), 'the provider answered with an error', attempts, sent_at, null
-from plan where state = 'failed' order by sent_at`;
+from ${PLAN_TABLE} where state = 'failed'`;
+
+/** Makes the table that all other statements read. */
+export function planStatements({ deliveries, recipients }: SeedScope): Statement[] {
+  const notifications = Math.max(10, Math.round(deliveries / FAN));
+  const waiting = Math.max(10, Math.round(notifications * WAITING));
+  const plan = inlined(PLAN, [notifications, recipients, waiting]);
+  return [plan, `analyze ${PLAN_TABLE}`].map((text) => ({ text, values: [] }));
+}
 
 /** Everything of one tenant. Its provider accounts, if it has some, are those of the attempts. */
-export async function seedDeliveries({ client, tenantId, deliveries, recipients }: SeedScope): Promise<void> {
-  const notifications = Math.max(10, Math.round(deliveries / FAN));
-  const { rows } = await client.query<{ accounts: object }>(
-    `select coalesce(jsonb_object_agg(channel, id), '{}') as accounts from provider_accounts where tenant_id = $1`,
-    [tenantId],
-  );
-  const accounts = JSON.stringify(rows[0]!.accounts);
-  await client.query(FUNCTIONS);
-  await client.query(inlined(PLAN, [notifications, recipients, Math.max(10, Math.round(notifications * WAITING))]));
-  await client.query('analyze plan');
-  for (const text of [NOTIFICATIONS, LOG, DUE, LETTERS]) await client.query(text, [tenantId]);
-  for (const text of [DELIVERIES, ATTEMPTS]) await client.query(text, [tenantId, accounts]);
+export function deliveryGroups({ tenantId, accounts }: SeedScope): Statement[][] {
+  return [
+    [{ text: DELIVERIES, values: [tenantId, accounts] }],
+    [{ text: NOTIFICATIONS, values: [tenantId] }],
+    [{ text: ATTEMPTS, values: [tenantId, accounts] }],
+    [LOG, LETTERS].map((text) => ({ text, values: [tenantId] })),
+  ];
+}
+
+/** After all others: a worker that claims a delivery must find it. */
+export function dueStatement({ tenantId }: SeedScope): Statement {
+  return { text: DUE, values: [tenantId] };
 }
 
 /** `create table … as` has no parameters. */

@@ -1,9 +1,13 @@
 // Everything else that the console lists, in proportion to the deliveries.
 
-import type { SeedScope } from './seed-deliveries.ts';
+import { PLAN_TABLE } from './seed-deliveries.ts';
+import type { SeedScope, Statement } from './seed-sessions.ts';
+
+/** Of local times of schedules. */
+const LOCAL = `'YYYY-MM-DD"T"HH24:MI:SS'`;
 
 /** $1: the tenant; $2: the number of rows, or of recipients where rows belong to them. */
-const PEOPLE: Record<string, string> = {
+const PEOPLE = {
   recipients: `
     insert into recipients (tenant_id, id, email, phone, locale, timezone, attributes, created_at)
     select $1, 'user-' || n, 'user-' || n || '@example.com', '+1555' || lpad(n::text, 8, '0'),
@@ -29,7 +33,7 @@ const PEOPLE: Record<string, string> = {
     select $1, recipient_id, row_number() over (partition by recipient_id order by id),
            pg_temp.made_id(sent_at, 'b', i * 2 + k), category, 'Order ' || i, 'It is on its way.', sent_at,
            case when i % 3 > 0 then sent_at end, case when i % 3 > 1 then sent_at end
-    from plan where channel = 'in_app' and state = 'sent' and $2::bigint > 0`,
+    from ${PLAN_TABLE} where channel = 'in_app' and state = 'sent' and $2::bigint > 0`,
   inbox_counters: `
     insert into inbox_counters (tenant_id, recipient_id, last_seq, total, unread, unseen)
     select $1, recipient_id, count(*), count(*), count(*) filter (where read_at is null),
@@ -40,7 +44,7 @@ const PEOPLE: Record<string, string> = {
     select $1, pg_temp.made_id(min(sent_at), 'b', min(i)), 'email', 'user-' || substr(recipient_id, 6) || '@example.com',
            case when bool_or(state = 'bounced') then 'bounced' else 'bad_address' end, 'the mailbox does not exist',
            (array_agg(id))[1], min(sent_at)
-    from plan where channel = 'email' and (state = 'bounced' or reason = 'bad_address') and $2::bigint > 0
+    from ${PLAN_TABLE} where channel = 'email' and (state = 'bounced' or reason = 'bad_address') and $2::bigint > 0
     group by recipient_id`,
   endpoint_deliveries: `
     with made as (
@@ -86,10 +90,10 @@ const SETTINGS: readonly string[] = [
   `insert into schedules (tenant_id, id, rrule, timezone, starts_at_local, notification, recipient_id, misfire, state,
                           next_local, next_at)
    select $1, pg_temp.made_id(now() - interval '1 minute' * n, 'b', n), 'FREQ=WEEKLY;BYDAY=MO', 'Europe/Berlin',
-          '2026-01-05T09:00:00', jsonb_build_object('recipient_id', 'user-' || n, 'channel', 'email', 'template_id', 'newsletter'),
-          'user-' || n, 'fire_once', 'active', to_char(now() + interval '20 days', 'YYYY-MM-DD"T"09:00:00'),
-          date_trunc('day', now() + interval '20 days') + interval '8 hours'
-   from generate_series(1, 200) n`,
+          to_char(monday, ${LOCAL}), jsonb_build_object('recipient_id', 'user-' || n, 'channel', 'email', 'template_id', 'newsletter'),
+          'user-' || n, 'fire_once', 'active', to_char(monday, ${LOCAL}), monday at time zone 'Europe/Berlin'
+   from generate_series(1, 200) n
+   cross join (select date_trunc('week', localtimestamp + interval '20 days') + interval '9 hours' as monday) next`,
   `insert into jobs (tenant_id, id, kind, state, total, done, failed, created_at, started_at, finished_at)
    select $1, pg_temp.made_id(now() - interval '1 hour' * n, 'b', n), (array['upload', 'dead_letter_replay'])[1 + n % 2],
           'finished', 1000, 1000 - n % 7, n % 7, now() - interval '1 hour' * n, now() - interval '1 hour' * n,
@@ -110,12 +114,18 @@ const SETTINGS: readonly string[] = [
 /** Deliveries to webhook endpoints for each delivery to a person. */
 const ENDPOINT_SHARE = 0.05;
 
-/** Reads the table `plan` of seedDeliveries, in the same transaction. */
-export async function seedTables({ client, tenantId, deliveries, recipients }: SeedScope): Promise<void> {
-  for (const text of SETTINGS) await client.query(text, [tenantId]);
-  for (const [name, text] of Object.entries(PEOPLE))
-    await client.query(text, [
-      tenantId,
-      name === 'endpoint_deliveries' ? Math.round(deliveries * ENDPOINT_SHARE) : recipients,
-    ]);
+/** Each group in its order; groups do not depend on each other. */
+export function tableGroups({ tenantId, deliveries, recipients }: SeedScope): Statement[][] {
+  const endpoints = Math.round(deliveries * ENDPOINT_SHARE);
+  const people = (name: keyof typeof PEOPLE): Statement => ({
+    text: PEOPLE[name],
+    values: [tenantId, name === 'endpoint_deliveries' ? endpoints : recipients],
+  });
+  return [
+    [people('recipients'), people('devices')],
+    [people('inbox_items'), people('inbox_counters')],
+    [people('endpoint_deliveries')],
+    [people('suppressions'), people('preferences')],
+    [...SETTINGS.map((text) => ({ text, values: [tenantId] })), people('subscriptions'), people('subscribers')],
+  ];
 }
