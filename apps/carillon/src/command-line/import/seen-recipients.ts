@@ -6,8 +6,8 @@ export const PREFERENCES = 2;
 const PARTS = 3n;
 
 /**
- * The parts that earlier rows had, by recipient: 16 to 32 bytes for each. It keeps 62 bits of a hash, so two of a million
- * ids are confused in one of several million files.
+ * The parts that earlier rows had, by recipient: 16 to 32 bytes for each. It keeps 62 bits of a hash, so two of a
+ * million ids are confused in one of several million files.
  */
 export class SeenRecipients {
   private table = new BigUint64Array(1 << 12);
