@@ -44,6 +44,7 @@ it(
     await page.getByRole('table').getByRole('link', { name: 'bob' }).waitFor();
     await page.getByRole('table').getByRole('link', { name: 'ann' }).waitFor({ state: 'detached' });
     await phone.fill('');
+    await page.getByRole('table').getByRole('link', { name: 'ann' }).waitFor();
     await page.getByRole('textbox', { name: 'E-mail' }).fill('ann@example.com');
     await page.getByRole('table').getByRole('link', { name: 'bob' }).waitFor({ state: 'detached' });
     await page.getByRole('link', { name: 'ann' }).click();
