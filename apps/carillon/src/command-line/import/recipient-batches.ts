@@ -4,6 +4,7 @@ import type { ApiClient } from '../api/api-client.js';
 import { CommandError } from '../exit-codes.js';
 import type { ImportReport, Result } from './import-report.js';
 import type { ImportedRecipient } from './imported-recipient.js';
+import type { SeenRecipients } from './seen-recipients.js';
 
 /** Batches that are sent at the same time. */
 const CONCURRENCY = 4;
@@ -14,6 +15,8 @@ const BATCH_LENGTH = 1_000_000;
 export interface ImportedRow {
   line: number;
   recipient: ImportedRecipient;
+  /** Of SeenRecipients. */
+  parts: number;
   /** An earlier row has created the recipient, or would have. */
   isLater: boolean;
 }
@@ -40,6 +43,7 @@ export class RecipientBatches {
   constructor(
     private readonly client: ApiClient,
     private readonly report: ImportReport,
+    private readonly seen: SeenRecipients,
     private readonly path: string,
   ) {}
 
@@ -50,6 +54,12 @@ export class RecipientBatches {
     this.rows.push(row);
     this.length += JSON.stringify(itemOf(row)).length;
     if (this.rows.length >= BATCH_ROWS || this.length >= BATCH_LENGTH) await this.begin();
+  }
+
+  /** Waits until earlier rows of the recipient are written or refused. */
+  async settle(id: string): Promise<void> {
+    if (this.rows.some(({ recipient }) => recipient.id === id)) await this.begin();
+    await this.running.get(id);
   }
 
   async end(): Promise<void> {
@@ -101,8 +111,9 @@ export class RecipientBatches {
     }
   }
 
-  private refuse({ line, recipient: { id } }: ImportedRow, reason: string): void {
+  private refuse({ line, recipient: { id }, parts }: ImportedRow, reason: string): void {
     this.report.refuse({ line, id, reason });
+    this.seen.forget(id, parts);
   }
 }
 

@@ -26,8 +26,9 @@ export async function importRecipients(file: string, options: ImportRecipientsRu
   const client = await connect(options, 'api-key');
   const report = new ImportReport(options.refused);
   try {
-    const batches = new RecipientBatches(client, report, options.yes ? MERGE : `${MERGE}/explain`);
-    await new RecipientImport(batches, report, options).run(file);
+    const seen = new SeenRecipients();
+    const batches = new RecipientBatches(client, report, seen, options.yes ? MERGE : `${MERGE}/explain`);
+    await new RecipientImport({ batches, seen }, report, options).run(file);
   } finally {
     report.close();
   }
@@ -37,13 +38,17 @@ export async function importRecipients(file: string, options: ImportRecipientsRu
 }
 
 class RecipientImport {
-  private readonly seen = new SeenRecipients();
+  private readonly batches: RecipientBatches;
+  private readonly seen: SeenRecipients;
 
   constructor(
-    private readonly batches: RecipientBatches,
+    { batches, seen }: { batches: RecipientBatches; seen: SeenRecipients },
     private readonly report: ImportReport,
     private readonly options: ImportRecipientsRun,
-  ) {}
+  ) {
+    this.batches = batches;
+    this.seen = seen;
+  }
 
   async run(file: string): Promise<void> {
     const source = createReadStream(file);
@@ -86,10 +91,15 @@ class RecipientImport {
     if (!recipient) return;
     const { id, profile, choices } = recipient;
     const parts = (profile ? PROFILE : 0) | (choices ? PREFERENCES : 0);
-    const earlier = this.seen.note(id, parts);
+    let earlier = this.seen.note(id, parts);
+    // The earlier row may yet be refused.
+    if (earlier & parts) {
+      await this.batches.settle(id);
+      earlier = this.seen.note(id, parts);
+    }
     // Of two rows with the same content for a recipient the first one counts.
     if (earlier & parts) this.report.refuse({ line, id, reason: 'an earlier row has the same id' });
-    else await this.batches.add({ line, recipient, isLater: earlier !== 0 });
+    else await this.batches.add({ line, recipient, parts, isLater: earlier !== 0 });
   }
 
   private mapped(value: Record<string, unknown>, line: number): ImportedRecipient | null {

@@ -21,3 +21,10 @@ it('does not note a row without parts, such as one with devices only', () => {
   const seen = new SeenRecipients();
   expect([seen.note('bob', 0), seen.note('bob', PROFILE)]).toEqual([0, 0]);
 });
+
+it('takes a row again after it was refused', () => {
+  const seen = new SeenRecipients();
+  seen.note('ann', PROFILE | PREFERENCES);
+  seen.forget('ann', PROFILE);
+  expect([seen.note('ann', PROFILE), seen.note('ann', PREFERENCES)]).toEqual([PREFERENCES, PROFILE | PREFERENCES]);
+});

@@ -25,6 +25,12 @@ export class SeenRecipients {
     return known;
   }
 
+  /** For a row that is refused: a later one of the same recipient may be right. */
+  forget(id: string, parts: number): void {
+    const at = this.placeOf(keyOf(id));
+    if (this.table[at] !== 0n) this.table[at] = this.table[at]! & ~BigInt(parts);
+  }
+
   private placeOf(key: bigint): number {
     const last = this.table.length - 1;
     let at = Number(BigInt.asUintN(32, key >> 2n)) & last;
