@@ -178,10 +178,10 @@ describe('a send to a topic', () => {
 
   it('to a topic without members ends at once', async () => {
     const sent = await sendTo(await newTopic([]));
-    expect(await finished(sent.id)).toMatchObject({
-      counts: {},
-      fan_out: { total: 0, expanded: 0, state: 'finished' },
-    });
+    const { counts, fan_out } = await finished(sent.id);
+    // `toMatchObject` takes any object for an empty one.
+    expect(counts).toEqual({});
+    expect(fan_out).toMatchObject({ total: 0, expanded: 0, state: 'finished' });
   });
 
   it('begins at its time with the members of then', async () => {
