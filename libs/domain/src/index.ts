@@ -61,7 +61,7 @@ export {
 export { readRecurrenceRule } from './audience/recurrence-rule.js';
 export { firstTimezone, timezone } from './audience/timezone.js';
 export { type AuditAction, auditActions } from './audit-actions.js';
-export { atMost } from './cache-size.js';
+export { atMost } from './caches/cache-size.js';
 export {
   type Addressable,
   type AddressSource,
