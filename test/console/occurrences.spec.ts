@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { lastLocalOf, searchOccurrences } from '#domain';
-import { clockChanges, occurrencesOf } from '../../apps/console/src/views/schedules/occurrences.ts';
+import { clockChanges, firstDay, occurrencesOf } from '../../apps/console/src/views/schedules/occurrences.ts';
 import { readSimpleRule, ruleInWords, writeRule } from '../../apps/console/src/views/schedules/recurrence.ts';
 
 const START = '2026-10-05T07:30:00';
@@ -53,6 +53,14 @@ describe('the occurrences of a month', () => {
     expect(clockChanges('Europe/Paris', '2027-04')).toEqual([]);
   });
 
+  it('begin to be shown on the day of the next one, on the clock of the schedule', () => {
+    const day = (timezone: string, ...next: string[]) => firstDay({ next, timezone });
+    expect(day('Asia/Tokyo', '2026-11-30T16:00:00.000Z')).toBe('2026-12-01');
+    expect(day('America/New_York', '2026-12-01T04:00:00.000Z')).toBe('2026-11-30');
+    expect(day('recipient', '2026-12-01T04:00:00')).toBe('2026-12-01');
+    expect(day('UTC')).toBe(new Date().toISOString().slice(0, 10));
+  });
+
   it('are cut where a rule fires each minute', () => {
     const rule = { rrule: 'FREQ=MINUTELY', starts_at_local: START, exdates: [], timezone: 'recipient' };
     const { found, isCut } = occurrencesOf(rule, '2026-11');
@@ -74,11 +82,15 @@ describe('the fields of a rule', () => {
     expect(writeRule(readSimpleRule(rrule)!)).toBe(rrule);
   });
 
-  it.each(['FREQ=MONTHLY;BYDAY=-1FR', 'FREQ=DAILY;BYHOUR=9,17;BYMINUTE=0', 'FREQ=DAILY;BYSETPOS=1', 'nonsense'])(
-    'leave %s to the text',
-    (rrule) => {
-      expect(readSimpleRule(rrule)).toBeNull();
-      expect(ruleInWords(rrule)).toBe(rrule);
-    },
-  );
+  it.each([
+    'FREQ=MONTHLY;BYDAY=-1FR',
+    'FREQ=DAILY;BYHOUR=9,17;BYMINUTE=0',
+    'FREQ=DAILY;BYSETPOS=1',
+    'FREQ=MINUTELY;BYHOUR=9;BYMINUTE=0',
+    'FREQ=DAILY;UNTIL=20261231T120000Z',
+    'nonsense',
+  ])('leave %s to the text', (rrule) => {
+    expect(readSimpleRule(rrule)).toBeNull();
+    expect(ruleInWords(rrule)).toBe(rrule);
+  });
 });

@@ -1,8 +1,14 @@
 import { CarillonError } from '#client';
 
-/** A failed read is tried again only if the same request may succeed. */
+/** A failed read is tried again only if the same request may succeed soon. After a time limit the person decides. */
 export function retryRead(failures: number, error: unknown): boolean {
-  return failures < 2 && error instanceof CarillonError && (error.status === undefined || error.status >= 500);
+  if (failures >= 2 || !(error instanceof CarillonError) || error.code === 'timeout') return false;
+  return error.status === undefined || error.status >= 500;
+}
+
+/** How long until a read is repeated. Not after the session has ended: each one would only be refused. */
+export function refreshAfter(ms: number | false): (query: { state: { error: Error | null } }) => number | false {
+  return ({ state: { error } }) => (error instanceof CarillonError && error.status === 401 ? false : ms);
 }
 
 /** A failed call, in words for a person. */

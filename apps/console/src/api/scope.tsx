@@ -4,6 +4,7 @@ import type { Carillon } from '#client';
 import { notifyDone, notifyFailure } from '../page/toasts';
 import { useRole, useScope } from '../session/session';
 import { connect, requestWithoutLimit } from './connection';
+import { refreshAfter } from './failures';
 
 /** Whose data the views below show. */
 export interface Scope {
@@ -82,7 +83,7 @@ export function useRead<Answer>(
   return useQuery<Answer>({
     queryKey: [tenantId, ...key],
     queryFn: ({ signal }) => read(carillon, signal),
-    refetchInterval: refreshMs,
+    refetchInterval: refreshAfter(refreshMs),
     enabled,
     ...(keepPrevious && { placeholderData: keepPreviousData }),
   });

@@ -63,7 +63,9 @@ export default function CodeEditor({
   useEffect(() => {
     const view = editor.current!;
     const { doc } = view.state;
-    if (doc.toString() !== value) view.dispatch({ changes: { from: 0, to: doc.length, insert: value } });
+    // The editor ends all lines with a line feed. A text with others is the same one, and not a change.
+    if (doc.toString() !== value.replaceAll(/\r\n?/g, '\n'))
+      view.dispatch({ changes: { from: 0, to: doc.length, insert: value } });
   }, [value]);
 
   useEffect(() => {

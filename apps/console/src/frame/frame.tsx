@@ -3,6 +3,7 @@ import { useDisclosure } from '@mantine/hooks';
 import { Suspense, useEffect, useMemo } from 'react';
 import { Navigate, Route, Routes, useLocation, useParams } from 'react-router';
 import { ScopeProvider } from '../api/scope';
+import { Boundary } from '../page/boundary';
 import { Empty } from '../page/empty';
 import { useSession } from '../session/session';
 import { AccountMenu } from './account-menu';
@@ -83,15 +84,17 @@ function Pages({ views }: { views: readonly View[] }) {
         <NavigationLinks views={views} onClick={close} />
       </AppShell.Navbar>
       <AppShell.Main id="content" tabIndex={-1}>
-        <Suspense fallback={<Loader aria-label="Loading" />}>
-          <Routes>
-            {views.map(({ path, component: Component }) => (
-              <Route key={path} path={`${path}/*`} element={<Component />} />
-            ))}
-            <Route index element={<FirstView views={views} />} />
-            <Route path="*" element={<Empty title="There is no such page">Choose one from the navigation.</Empty>} />
-          </Routes>
-        </Suspense>
+        <Boundary of={pathname} title="This page cannot be shown" mayReload>
+          <Suspense fallback={<Loader aria-label="Loading" />}>
+            <Routes>
+              {views.map(({ path, component: Component }) => (
+                <Route key={path} path={`${path}/*`} element={<Component />} />
+              ))}
+              <Route index element={<FirstView views={views} />} />
+              <Route path="*" element={<Empty title="There is no such page">Choose one from the navigation.</Empty>} />
+            </Routes>
+          </Suspense>
+        </Boundary>
       </AppShell.Main>
     </AppShell>
   );

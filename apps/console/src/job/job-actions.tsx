@@ -92,9 +92,9 @@ function PaceButton({ job, calls }: { job: Job; calls: JobCalls }) {
   );
 }
 
-/** Null, as fast as possible, for an empty field. */
+/** Null, as fast as possible, for an empty field. The field has a text while it ends with `.` or `.0`. */
 export function paceOf(entered: number | string): number | null {
-  return typeof entered === 'number' ? entered : null;
+  return entered === '' ? null : Number(entered);
 }
 
 export function PaceInput({

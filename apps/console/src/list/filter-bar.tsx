@@ -1,7 +1,7 @@
 import { Button, Group, Select, TextInput } from '@mantine/core';
 import { useDebouncedCallback, useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { IconFilter } from '@tabler/icons-react';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { type Filter, instant, localTime } from './list-filters';
 
 const TYPING_MS = 350;
@@ -112,15 +112,22 @@ function FilterField({ filter, value, change }: FieldProps) {
 function TextFilter({ filter, value, change }: FieldProps) {
   const [typed, setTyped] = useState(value);
   const changeSoon = useDebouncedCallback(change, TYPING_MS);
-  useEffect(() => setTyped(value), [value]);
+  // What is typed, without the spaces around it, comes back as the value: it must not replace what was typed since.
+  const own = useRef(value);
+  useEffect(() => {
+    if (value !== own.current) setTyped(value);
+    own.current = value;
+  }, [value]);
   return (
     <TextInput
       label={filter.label}
       placeholder={filter.kind === 'text' ? filter.placeholder : undefined}
       value={typed}
       onChange={(event) => {
-        setTyped(event.currentTarget.value);
-        changeSoon(event.currentTarget.value);
+        const entered = event.currentTarget.value;
+        own.current = entered.trim();
+        setTyped(entered);
+        changeSoon(entered);
       }}
       size="xs"
       w={WIDTH}

@@ -4,6 +4,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useSearchParams } from 'react-router';
 import type { Carillon } from '#client';
+import { refreshAfter } from '../api/failures';
 import { useScopeOfPage } from '../api/scope';
 import { Empty } from '../page/empty';
 import { LoadError } from '../page/load-error';
@@ -54,7 +55,7 @@ export function List<Row>(props: ListProps<Row>) {
     queryKey: [tenantId, name, ...(of === undefined ? [] : ['of', of]), query],
     queryFn: ({ signal }) => load(carillon, query, signal),
     placeholderData: keepPreviousData,
-    refetchInterval: refreshMs ?? false,
+    refetchInterval: refreshAfter(refreshMs ?? false),
   });
   const isFiltered = Object.keys(values).length > 0;
 
@@ -110,7 +111,11 @@ export function List<Row>(props: ListProps<Row>) {
                 Searched back to {wholeTime(searched_until)}. Older ones are on the next page.
               </Text>
             )}
-            <Pager isFirst={!cursor} next={next_cursor} rows={data.length} />
+            <Pager
+              isFirst={!cursor}
+              next={page.isPlaceholderData ? next_cursor && undefined : next_cursor}
+              rows={data.length}
+            />
           </>
         )}
       </Loaded>

@@ -1,8 +1,15 @@
 import { Button, Group, Text } from '@mantine/core';
 import { Link, useLocation, useSearchParams } from 'react-router';
 
+interface PagerProps {
+  isFirst: boolean;
+  /** Null on the last page; undefined until the page is read: a double click must not skip one. */
+  next: string | null | undefined;
+  rows: number;
+}
+
 /** Earlier pages are in the history of the browser; the state of each page says how many there are. */
-export function Pager({ isFirst, next, rows }: { isFirst: boolean; next: string | null; rows: number }) {
+export function Pager({ isFirst, next, rows }: PagerProps) {
   const [parameters] = useSearchParams();
   const { state } = useLocation() as { state: { page?: number } | null };
   const page = state?.page ?? 1;
@@ -35,7 +42,15 @@ export function Pager({ isFirst, next, rows }: { isFirst: boolean; next: string 
           </Button>
         )}
         {next !== null && (
-          <Button component={Link} to={linkWith(next)} state={{ page: page + 1 }} variant="default" size="xs">
+          <Button
+            component={Link}
+            to={linkWith(next ?? parameters.get('cursor'))}
+            state={{ page: page + 1 }}
+            aria-disabled={next === undefined}
+            onClick={(event) => next === undefined && event.preventDefault()}
+            variant="default"
+            size="xs"
+          >
             Next
           </Button>
         )}

@@ -51,7 +51,8 @@ export function ConfirmButton(props: ConfirmButtonProps) {
               color={button.color ?? 'red.9'}
               loading={busy}
               disabled={typed !== undefined && entered !== typed}
-              onClick={() => void act()}
+              // The second click of a double click on the button that has opened the dialog confirms nothing.
+              onClick={({ detail }) => detail < 2 && void act()}
             >
               {confirm ?? children}
             </Button>

@@ -23,7 +23,7 @@ export function Page({ title, about, actions, parent, children }: PageProps) {
     <Stack gap="md">
       {parent && (
         <Breadcrumbs>
-          <Anchor component={Link} to={parent.to} size="sm">
+          <Anchor component={Link} to={parent.to} size="sm" truncate maw="40vw" display="block">
             {parent.title}
           </Anchor>
           <Text size="sm" c="dimmed" truncate maw="50vw">

@@ -40,6 +40,7 @@ export function timeInWords(value: string, now: number): string {
   return relative.format(Math.trunc(seconds / length), unit);
 }
 
+/** A text that is no time, as of an address that was typed, stays as it is. */
 export function wholeTime(value: string): string {
-  return absolute.format(new Date(value));
+  return Number.isNaN(Date.parse(value)) ? value : absolute.format(new Date(value));
 }

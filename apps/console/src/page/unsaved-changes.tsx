@@ -1,9 +1,42 @@
-import { Button, Group, Modal, Text } from '@mantine/core';
-import { useEffect } from 'react';
+import { Alert, Button, Group, Modal, Text } from '@mantine/core';
+import { useEffect, useState } from 'react';
 import { useBlocker } from 'react-router';
 
+export interface Edit<Stored> {
+  /** What the editor began with. The key of the editor is {@link version}. */
+  base: Stored;
+  version: string;
+  /** Others have saved meanwhile. */
+  isOutdated: boolean;
+  setChanged: (isChanged: boolean) => void;
+  /** Leaves the changes for the newest one. */
+  takeNewest: () => void;
+}
+
+/**
+ * Pages read again whenever their window gets the focus. While something is not saved, an editor keeps what it has,
+ * also if others have saved another version meanwhile.
+ */
+export function useEdit<Stored>(newest: Stored, versionOf: (stored: Stored) => string): Edit<Stored> {
+  const [base, setBase] = useState(newest);
+  const [isChanged, setChanged] = useState(false);
+  const isOther = versionOf(newest) !== versionOf(base);
+  if (base !== newest && !(isOther && isChanged)) setBase(newest);
+  return {
+    base,
+    version: versionOf(base),
+    isOutdated: isOther && isChanged,
+    setChanged,
+    takeNewest: () => setChanged(false),
+  };
+}
+
+type UnsavedEdit = Pick<Edit<unknown>, 'isOutdated' | 'setChanged' | 'takeNewest'>;
+
 /** Asks before another page, also an earlier one, is shown while something is not saved. */
-export function UnsavedChanges({ when }: { when: boolean }) {
+export function UnsavedChanges({ when, edit }: { when: boolean; edit?: UnsavedEdit | undefined }) {
+  const setChanged = edit?.setChanged;
+  useEffect(() => setChanged?.(when), [setChanged, when]);
   const blocker = useBlocker(
     ({ currentLocation, nextLocation }) => when && currentLocation.pathname !== nextLocation.pathname,
   );
@@ -15,21 +48,37 @@ export function UnsavedChanges({ when }: { when: boolean }) {
     return () => window.removeEventListener('beforeunload', ask);
   }, [when]);
   return (
-    <Modal
-      opened={blocker.state === 'blocked'}
-      onClose={() => blocker.reset?.()}
-      title="Leave without saving?"
-      centered
-    >
-      <Text size="sm">Your changes on this page are lost.</Text>
-      <Group justify="flex-end" mt="md">
-        <Button variant="default" onClick={() => blocker.reset?.()}>
-          Stay
-        </Button>
-        <Button color="red" onClick={() => blocker.proceed?.()}>
-          Leave
-        </Button>
-      </Group>
-    </Modal>
+    <>
+      {edit?.isOutdated && <NewerVersion takeNewest={edit.takeNewest} />}
+      <Modal
+        opened={blocker.state === 'blocked'}
+        onClose={() => blocker.reset?.()}
+        title="Leave without saving?"
+        centered
+      >
+        <Text size="sm">Your changes on this page are lost.</Text>
+        <Group justify="flex-end" mt="md">
+          <Button variant="default" onClick={() => blocker.reset?.()}>
+            Stay
+          </Button>
+          <Button color="red" onClick={() => blocker.proceed?.()}>
+            Leave
+          </Button>
+        </Group>
+      </Modal>
+    </>
+  );
+}
+
+function NewerVersion({ takeNewest }: { takeNewest: () => void }) {
+  return (
+    <Alert color="orange" role="alert" title="It was changed elsewhere meanwhile" mb="md">
+      <Text size="sm">
+        You still see what you have written. If you save it, it takes the place of the other change.
+      </Text>
+      <Button size="xs" variant="default" mt="sm" onClick={takeNewest}>
+        Discard my changes and show the newest
+      </Button>
+    </Alert>
   );
 }

@@ -26,8 +26,15 @@ const FIELDS = {
   operator_token: { label: "Operator's token", placeholder: 'ADMIN_TOKEN of this installation' },
 };
 
+interface SignInProps {
+  options: SignedOut;
+  signIn: SessionActions['signIn'];
+  /** A session has ended by itself, and its pages are kept. */
+  hasEnded?: boolean;
+}
+
 /** The key is sent once and kept nowhere in the browser: a cookie that no script can read takes its place. */
-export function SignIn({ options, signIn }: { options: SignedOut; signIn: SessionActions['signIn'] }) {
+export function SignIn({ options, signIn, hasEnded = false }: SignInProps) {
   const [kind, setKind] = useState<Credential>('api_key');
   const [secret, setSecret] = useState('');
   const [fault, setFault] = useState<string | null>(null);
@@ -48,6 +55,11 @@ export function SignIn({ options, signIn }: { options: SignedOut; signIn: Sessio
           <Title order={1} size="h3">
             Sign in to Carillon
           </Title>
+          {hasEnded && (
+            <Text size="sm" role="status">
+              Your session has ended. What you have not saved is there again after you sign in as before.
+            </Text>
+          )}
           {options.oidc && (
             <>
               <Button component="a" href={`/console/oidc/start?return_to=${encodeURIComponent(returnPath())}`}>

@@ -1,9 +1,10 @@
 import { Button, Group, Paper, SegmentedControl, Stack, Table, Text, TextInput, Title } from '@mantine/core';
-import { useEffect, useState } from 'react';
+import { useState } from 'react';
 import type { PreferenceRulesGetResponse } from '#client';
 import { useAction, useRead } from '../../api/scope';
 import { SaveButtons } from '../../form/save-buttons';
 import { Loaded } from '../../page/page';
+import { type Edit, UnsavedChanges, useEdit } from '../../page/unsaved-changes';
 import { useScope } from '../../session/session';
 import { RECIPIENT_CHANNEL_CHOICES } from '../../words/channels';
 import { type Choice, categoriesIn, choiceOf, type RuleSet, withChoice } from './rule-choices';
@@ -12,13 +13,17 @@ type Rules = PreferenceRulesGetResponse;
 
 export function PreferenceRulesForm() {
   const query = useRead(['preference_rules'], (carillon) => carillon.preferenceRules.get());
-  return <Loaded query={query}>{(rules) => <RulesForm rules={rules} />}</Loaded>;
+  return <Loaded query={query}>{(rules) => <Newest newest={rules} />}</Loaded>;
 }
 
-function RulesForm({ rules }: { rules: Rules }) {
+function Newest({ newest }: { newest: Rules }) {
+  const edit = useEdit(newest, JSON.stringify);
+  return <RulesForm key={edit.version} rules={edit.base} edit={edit} />;
+}
+
+function RulesForm({ rules, edit }: { rules: Rules; edit: Edit<Rules> }) {
   const [values, setValues] = useState<Rules>(rules);
   const mayWrite = useScope('categories:write');
-  useEffect(() => setValues(rules), [rules]);
   const save = useAction({
     run: (carillon) => carillon.preferenceRules.put({ body: values }),
     done: 'The rules are saved. They apply to deliveries that wait, too',
@@ -27,6 +32,7 @@ function RulesForm({ rules }: { rules: Rules }) {
   const isChanged = JSON.stringify(values) !== JSON.stringify(rules);
   return (
     <Stack>
+      <UnsavedChanges when={isChanged && mayWrite && !save.isPending && !save.isSuccess} edit={edit} />
       <RuleSetTable
         title="Defaults"
         about="What applies while a recipient has not chosen."

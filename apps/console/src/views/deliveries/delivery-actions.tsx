@@ -20,8 +20,10 @@ const CHANGES = ['deliveries', 'notifications', 'dead_letters'];
 const CLOCK_MS = 1_000;
 
 function ReplayButton({ delivery }: { delivery: DeliveryWithTimeline }) {
-  const failedAt = Date.parse(delivery.timeline.findLast(({ code }) => code === 'failed' || code === 'settled')!.at);
+  const failure = delivery.timeline.findLast(({ code }) => code === 'failed' || code === 'settled');
+  const failedAt = Date.parse(failure?.at ?? '');
   const letter = useRead(['dead_letters', 'of', delivery.id], async (carillon) => {
+    if (Number.isNaN(failedAt)) return null;
     const letters = carillon.each.tenantDeadLetters.list({
       query: {
         channel: delivery.channel,

@@ -1,8 +1,10 @@
-import { Anchor, Group, List, Paper, Text, ThemeIcon, Title } from '@mantine/core';
+import { Anchor, Group, List, Paper, Skeleton, Text, ThemeIcon, Title } from '@mantine/core';
 import { IconAlertTriangle, IconCheck } from '@tabler/icons-react';
+import type { UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { Link } from 'react-router';
 import { useRead, useScopeOfPage } from '../../api/scope';
+import { LoadError } from '../../page/load-error';
 import { useScope } from '../../session/session';
 
 interface Item {
@@ -17,17 +19,24 @@ const MOST = 200;
 
 /** Faults that a person of the tenant has to correct. */
 export function Attention() {
-  const items = [...useDeadLetters(), ...useFailingAccounts(), ...useStoppedWebhooks()];
+  const sources = [useDeadLetters(), useFailingAccounts(), useStoppedWebhooks()];
+  const items = sources.flatMap((source) => source.items);
+  const unknown = sources.find(({ error }) => error !== null);
+  const isRead = sources.every((source) => source.isRead);
   return (
     <Paper withBorder p="md" component="section" aria-labelledby="attention">
       <Title order={2} size="h6" mb="xs" id="attention">
         Needs attention
       </Title>
+      {unknown && <LoadError error={unknown.error} />}
+      {!isRead && !unknown && <Skeleton h={20} w="60%" />}
       {items.length === 0 ? (
-        <Group gap="xs">
-          <IconCheck size={16} aria-hidden />
-          <Text size="sm">Nothing.</Text>
-        </Group>
+        isRead && (
+          <Group gap="xs">
+            <IconCheck size={16} aria-hidden />
+            <Text size="sm">Nothing.</Text>
+          </Group>
+        )
       ) : (
         <List
           spacing="xs"
@@ -62,51 +71,73 @@ function AttentionItem({ item: { text, to } }: { item: Item }) {
   );
 }
 
-function useDeadLetters(): Item[] {
+/** What one kind of things has. Without the scope for it there is nothing to read. */
+interface Source {
+  items: Item[];
+  isRead: boolean;
+  error: unknown;
+}
+
+function sourceOf<Data>(
+  { data, error }: UseQueryResult<Data>,
+  isEnabled: boolean,
+  itemsOf: (data: Data) => Item[],
+): Source {
+  const items = data === undefined ? [] : itemsOf(data);
+  return { items, isRead: !isEnabled || (data !== undefined && error === null), error };
+}
+
+function useDeadLetters(): Source {
   const enabled = useScope('dead_letters:read');
-  const { data } = useRead(
+  const query = useRead(
     ['dead_letters', 'count'],
     (carillon) => carillon.tenantDeadLetters.count({ query: { unreplayed: 'true' } }),
     { enabled, refreshMs: REFRESH_MS },
   );
-  if (!data || data.count === 0) return [];
-  const count = data.count.toLocaleString();
-  const text = data.count === 1 ? '1 dead letter' : `${data.at_least ? 'More than ' : ''}${count} dead letters`;
-  return [{ key: 'dead letters', text, to: '/dead-letters?unreplayed=true' }];
+  return sourceOf(query, enabled, (data) => {
+    if (data.count === 0) return [];
+    const count = data.count.toLocaleString();
+    const text = data.count === 1 ? '1 dead letter' : `${data.at_least ? 'More than ' : ''}${count} dead letters`;
+    return [{ key: 'dead letters', text, to: '/dead-letters?unreplayed=true' }];
+  });
 }
 
-function useFailingAccounts(): Item[] {
+function useFailingAccounts(): Source {
   const enabled = useScope('provider_accounts:read');
-  const { data } = useRead(
+  const query = useRead(
     ['provider_accounts', 'health'],
     (carillon) => carillon.providerAccounts.list({ query: { limit: MOST } }),
     { enabled, refreshMs: REFRESH_MS },
   );
-  const failing = (data?.data ?? []).filter((account) => account.enabled && account.health.breaker !== 'closed');
-  return failing.map(({ id, name, health }) => ({
-    key: id,
-    text: `The provider account ${name} does not work${health.detail ? `: ${health.detail}` : ''}`,
-    to: `/provider-accounts/${id}`,
-  }));
+  return sourceOf(query, enabled, ({ data }) => {
+    const failing = data.filter((account) => account.enabled && account.health.breaker !== 'closed');
+    return failing.map(({ id, name, health }) => ({
+      key: id,
+      text: `The provider account ${name} does not work${health.detail ? `: ${health.detail}` : ''}`,
+      to: `/provider-accounts/${id}`,
+    }));
+  });
 }
 
-function useStoppedWebhooks(): Item[] {
+function useStoppedWebhooks(): Source {
   const enabled = useScope('webhooks:read');
-  const { data } = useRead(['webhooks', 'health'], (carillon) => carillon.webhooks.list({ query: { limit: MOST } }), {
+  const query = useRead(['webhooks', 'health'], (carillon) => carillon.webhooks.list({ query: { limit: MOST } }), {
     enabled,
     refreshMs: REFRESH_MS,
   });
-  const stopped = (data?.data ?? []).filter(
-    ({ disabled_reason, failing_since }) => disabled_reason !== null || failing_since !== null,
-  );
-  return stopped.map(({ id, url, disabled_reason }) => ({
-    key: id,
-    text:
-      disabled_reason === null
-        ? `The webhook ${url} fails`
-        : `The webhook ${url} is switched off: ${WHY[disabled_reason]}`,
-    to: `/webhooks/${id}`,
-  }));
+  return sourceOf(query, enabled, ({ data }) => {
+    const stopped = data.filter(
+      ({ disabled_reason, failing_since }) => disabled_reason !== null || failing_since !== null,
+    );
+    return stopped.map(({ id, url, disabled_reason }) => ({
+      key: id,
+      text:
+        disabled_reason === null
+          ? `The webhook ${url} fails`
+          : `The webhook ${url} is switched off: ${WHY[disabled_reason]}`,
+      to: `/webhooks/${id}`,
+    }));
+  });
 }
 
 const WHY = { gone: 'its endpoint answered that it is gone', failing: 'it failed for too long' };

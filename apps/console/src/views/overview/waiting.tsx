@@ -1,7 +1,8 @@
-import { Anchor, Group, Paper, Stack, Text, Title } from '@mantine/core';
+import { Anchor, Group, Paper, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { Link } from 'react-router';
 import type { FoundDelivery } from '#client';
 import { useRead, useScopeOfPage } from '../../api/scope';
+import { LoadError } from '../../page/load-error';
 import { Time } from '../../page/time';
 import { reasonText } from '../../words/reasons';
 import { Words } from '../../words/words';
@@ -11,11 +12,12 @@ const READ = 200;
 /** Why deliveries wait, from the newest of them, and how late the one is that is due longest. */
 export function Waiting() {
   const { linkTo } = useScopeOfPage();
-  const { data } = useRead(
+  const query = useRead(
     ['deliveries', 'waiting'],
     (carillon) => carillon.deliveries.list({ query: { state: 'waiting', limit: READ } }),
     { refreshMs: 15_000 },
   );
+  const { data, error } = query;
   const waiting = data?.data ?? [];
   const byReason = [...Map.groupBy(waiting, ({ reason }) => reason)].sort(
     ([, one], [, other]) => other.length - one.length,
@@ -26,7 +28,9 @@ export function Waiting() {
       <Title order={2} size="h6" mb="xs" id="waiting">
         Waiting
       </Title>
-      {waiting.length === 0 && <Text size="sm">Nothing waits.</Text>}
+      {error && <LoadError error={error} retry={() => void query.refetch()} />}
+      {!data && !error && <Skeleton h={20} w="60%" />}
+      {data && !error && waiting.length === 0 && <Text size="sm">Nothing waits.</Text>}
       <Stack gap={6}>
         {byReason.map(([reason, { length }]) => (
           <Group key={reason} justify="space-between" wrap="nowrap" align="flex-start">

@@ -8,7 +8,7 @@ import type { JsonSchema } from '../../form/json-schema';
 import { SaveButtons } from '../../form/save-buttons';
 import { SchemaForm } from '../../form/schema-form';
 import { LoadError } from '../../page/load-error';
-import { UnsavedChanges } from '../../page/unsaved-changes';
+import { type Edit, UnsavedChanges } from '../../page/unsaved-changes';
 import type { Account } from './account-routes';
 import { type AccountForm, hasChanged } from './account-values';
 
@@ -17,13 +17,14 @@ interface FormProps {
   first: AccountForm;
   /** The stored account, whose secrets are masked. */
   stored?: Account;
+  edit?: Edit<Account>;
   /** Undefined if it may not be changed. */
   save: UseMutationResult<Account, Error, AccountForm> | undefined;
   saveLabel: string;
 }
 
 /** Name, credentials by the provider's schema, order and pace; for the platform who may use it. */
-export function AccountFormFields({ provider, first, stored, save, saveLabel }: FormProps) {
+export function AccountFormFields({ provider, first, stored, edit, save, saveLabel }: FormProps) {
   const { isPlatform } = useScopeOfPage();
   const [form, setForm] = useState(first);
   const isChanged = hasChanged(first, form);
@@ -42,7 +43,7 @@ export function AccountFormFields({ provider, first, stored, save, saveLabel }: 
 
   return (
     <form onSubmit={submit} aria-label="Account" autoComplete="off">
-      <UnsavedChanges when={isChanged && !!save && !save.isPending && !save.isSuccess} />
+      <UnsavedChanges when={isChanged && !!save && !save.isPending && !save.isSuccess} edit={edit} />
       <Stack maw={720}>
         <TextInput
           label="Name"

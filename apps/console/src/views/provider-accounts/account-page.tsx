@@ -8,6 +8,7 @@ import { Identifier } from '../../page/identifier';
 import { LoadError } from '../../page/load-error';
 import { Loaded, Page } from '../../page/page';
 import { Time } from '../../page/time';
+import { type Edit, useEdit } from '../../page/unsaved-changes';
 import { channelName } from '../../words/channels';
 import { AccountFormFields } from './account-form';
 import { AccountHealth } from './account-health';
@@ -27,7 +28,7 @@ export function AccountPage() {
     <Loaded query={account}>
       {(data) => (
         <Loaded query={providers}>
-          {(all) => <OneAccount account={data} provider={all.find(({ id }) => id === data.provider)} />}
+          {(all) => <OneAccount key={data.id} account={data} provider={all.find(({ id }) => id === data.provider)} />}
         </Loaded>
       )}
     </Loaded>
@@ -38,6 +39,7 @@ function OneAccount({ account, provider }: { account: Account; provider: Provide
   const { id, name, channel, updated_at, created_at, receipts_url } = account;
   const { isPlatform, linkTo } = useScopeOfPage();
   const mayWrite = useMayWrite('provider_accounts:write');
+  const edit = useEdit(account, (one) => one.updated_at);
   const verify = useVerify(id, isPlatform);
   return (
     <Page
@@ -67,7 +69,7 @@ function OneAccount({ account, provider }: { account: Account; provider: Provide
         {provider && <Receipts url={receipts_url} provider={provider} />}
       </Stack>
       {provider ? (
-        <EditForm key={updated_at} account={account} provider={provider} mayWrite={mayWrite} />
+        <EditForm key={edit.version} account={edit.base} provider={provider} mayWrite={mayWrite} edit={edit} />
       ) : (
         <LoadError error={new Error(`This installation has no provider ${account.provider}.`)} />
       )}
@@ -102,9 +104,10 @@ interface EditProps {
   account: Account;
   provider: Provider;
   mayWrite: boolean;
+  edit: Edit<Account>;
 }
 
-function EditForm({ account, provider, mayWrite }: EditProps) {
+function EditForm({ account, provider, mayWrite, edit }: EditProps) {
   const { isPlatform } = useScopeOfPage();
   const save = useAction<AccountForm, Account>({
     run: (carillon, form) =>
@@ -118,6 +121,7 @@ function EditForm({ account, provider, mayWrite }: EditProps) {
       provider={provider}
       first={formOf(account, provider)}
       stored={account}
+      edit={edit}
       save={mayWrite ? save : undefined}
       saveLabel="Save"
     />

@@ -10,7 +10,7 @@ import { JsonField, parseObject, toJsonText } from '../../page/json-field';
 import { LoadError } from '../../page/load-error';
 import { Loaded } from '../../page/page';
 import { Time } from '../../page/time';
-import { UnsavedChanges } from '../../page/unsaved-changes';
+import { type Edit, UnsavedChanges, useEdit } from '../../page/unsaved-changes';
 import { useScope } from '../../session/session';
 import { changeOf, formOf, type ProfileForm } from './profile-change';
 import { useProfile } from './read-profile';
@@ -35,14 +35,21 @@ export function ProfileTab({ id }: { id: string }) {
               In-app messages and preferences need none. E-mails and text messages need an address.
             </Alert>
           )}
-          <ProfileEditor key={data?.updated_at ?? 'new'} id={id} profile={data} />
+          <Profile key={id} id={id} newest={data} />
         </Stack>
       )}
     </Loaded>
   );
 }
 
-function ProfileEditor({ id, profile }: { id: string; profile: RecipientsGetResponse | null }) {
+type Stored = RecipientsGetResponse | null;
+
+function Profile({ id, newest }: { id: string; newest: Stored }) {
+  const edit = useEdit(newest, (one) => one?.updated_at ?? 'new');
+  return <ProfileEditor key={edit.version} id={id} profile={edit.base} edit={edit} />;
+}
+
+function ProfileEditor({ id, profile, edit }: { id: string; profile: Stored; edit: Edit<Stored> }) {
   const mayWrite = useScope('recipients:write');
   const [form, setForm] = useState(() => formOf(profile));
   const [text, setText] = useState(() => toJsonText(profile?.attributes ?? {}));
@@ -69,7 +76,7 @@ function ProfileEditor({ id, profile }: { id: string; profile: RecipientsGetResp
 
   return (
     <form onSubmit={submit} aria-label="Profile">
-      <UnsavedChanges when={isChanged && !save.isPending && !save.isSuccess} />
+      <UnsavedChanges when={isChanged && !save.isPending && !save.isSuccess} edit={edit} />
       <Stack maw={860}>
         <Paper withBorder p="md">
           <ProfileFields form={form} change={mayWrite ? setForm : undefined} faults={faults} />

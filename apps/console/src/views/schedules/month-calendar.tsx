@@ -3,7 +3,7 @@ import '@mantine/dates/styles.css';
 import { Alert, Grid, Indicator, List, Paper, Stack, Text } from '@mantine/core';
 import { Calendar } from '@mantine/dates';
 import { useMemo, useState } from 'react';
-import { clockChanges, type Occurrence, occurrencesOf } from './occurrences';
+import { clockChanges, firstDay, type Occurrence, occurrencesOf } from './occurrences';
 import type { Schedule } from './schedule';
 import { localInWords } from './schedule-times';
 
@@ -13,7 +13,7 @@ const ARIA_LABELS = { nextMonth: 'Next month', previousMonth: 'Previous month' }
 
 /** The occurrences of a month; a day shows its times. Its own file, since it is loaded when it is shown. */
 export default function MonthCalendar({ schedule }: { schedule: Schedule }) {
-  const [day, setDay] = useState(() => (schedule.next[0] ?? new Date().toISOString()).slice(0, 10));
+  const [day, setDay] = useState(() => firstDay(schedule));
   const month = day.slice(0, 7);
   const { byDay, isCut, error } = useMemo(() => read(schedule, month), [schedule, month]);
   const changes = useMemo(() => clockChanges(schedule.timezone, month), [schedule.timezone, month]);

@@ -51,6 +51,13 @@ export function occurrencesOf(schedule: Recurrence, month: string): { found: Occ
   return { found, isCut: true };
 }
 
+/** The day of the next occurrence, or of today, on the clock of the schedule. */
+export function firstDay({ next, timezone }: { next: readonly string[]; timezone: string }): string {
+  if (timezone === 'recipient') return next[0]?.slice(0, 10) ?? Temporal.Now.plainDateISO().toString();
+  const instant = next[0] ? Temporal.Instant.from(next[0]) : Temporal.Now.instant();
+  return instant.toZonedDateTimeISO(timezone).toPlainDate().toString();
+}
+
 /** Of an UNTIL: a day, a local time, or an instant if it ends with Z. */
 function isAfter(local: string, [, day = '', time = '235959', z]: RegExpExecArray, zone: string): boolean {
   const at = z && zone !== 'recipient' ? instantOf(local, zone) : local;

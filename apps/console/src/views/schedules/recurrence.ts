@@ -48,6 +48,7 @@ export function readSimpleRule(rrule: string): SimpleRule | null {
   const dayOfMonth = parts.get('BYMONTHDAY');
   const time = timeOf(parts);
   if (!frequency || time === null || !areShown(frequency, days, dayOfMonth)) return null;
+  if ((time !== '' && !takesTime(frequency)) || !isWholeDay(parts.get('UNTIL'))) return null;
   return {
     frequency,
     interval: Number(parts.get('INTERVAL') ?? 1),
@@ -62,6 +63,11 @@ function areShown(frequency: Frequency, days: string[], dayOfMonth: string | und
   if (days.some((day) => !DAYS.some(({ value }) => value === day))) return false;
   if (days.length > 0 && frequency !== 'WEEKLY') return false;
   return dayOfMonth === undefined || (frequency === 'MONTHLY' && /^-?\d+$/.test(dayOfMonth));
+}
+
+/** The fields have the last day only. */
+function isWholeDay(until: string | undefined): boolean {
+  return until === undefined || /^\d{8}(T235959)?$/.test(until);
 }
 
 /** Null for several hours or minutes. */

@@ -5,6 +5,7 @@ import type { Template } from '#client';
 import { useAction, useMayWrite, useRead, useScopeOfPage } from '../../api/scope';
 import { ConfirmButton } from '../../page/confirm-button';
 import { Loaded, Page } from '../../page/page';
+import { useEdit } from '../../page/unsaved-changes';
 import { useScope } from '../../session/session';
 import { channelName } from '../../words/channels';
 import type { DraftBody } from './template-draft';
@@ -19,11 +20,12 @@ export function EditTemplate() {
   const template = useRead(['templates', 'one', templateId], (carillon, signal) =>
     templateRoutes(carillon, isPlatform).get(templateId, signal),
   );
-  return <Loaded query={template}>{(data) => <TemplatePage template={data} />}</Loaded>;
+  return <Loaded query={template}>{(data) => <TemplatePage key={data.id} template={data} />}</Loaded>;
 }
 
 function TemplatePage({ template }: { template: Template }) {
   const { id, key, channel, locale, kind, version, includes } = template;
+  const edit = useEdit(template, (one) => String(one.version));
   const { isPlatform, linkTo } = useScopeOfPage();
   const mayWrite = useMayWrite('templates:write');
   const navigate = useNavigate();
@@ -54,9 +56,10 @@ function TemplatePage({ template }: { template: Template }) {
         </Alert>
       )}
       <TemplateEditor
-        key={`${id} ${version}`}
+        key={edit.version}
         place={template}
-        stored={template}
+        stored={edit.base}
+        edit={edit}
         save={mayWrite ? save : undefined}
         saveLabel={isForeign ? 'Save as your own' : 'Save'}
       />

@@ -6,7 +6,7 @@ import { failureOf } from '../../api/failures';
 import { useRead, useScopeOfPage } from '../../api/scope';
 import { SaveButtons } from '../../form/save-buttons';
 import { LoadError } from '../../page/load-error';
-import { UnsavedChanges } from '../../page/unsaved-changes';
+import { type Edit, UnsavedChanges } from '../../page/unsaved-changes';
 import { ContentEditors } from './content-editors';
 import { FaultList } from './fault-list';
 import { PayloadPanel } from './payload-panel';
@@ -27,13 +27,14 @@ interface EditorProps {
   place: TemplatePlace;
   stored: Pick<Template, 'content' | 'layout' | 'payload_schema' | 'sample_payload'>;
   isNew?: boolean;
+  edit?: Edit<unknown>;
   /** Undefined if it may not be changed. */
   save: UseMutationResult<Template, Error, DraftBody> | undefined;
   saveLabel: string;
 }
 
 /** The sources on the left, and the message as a recipient gets it on the right. */
-export function TemplateEditor({ place, stored, isNew = false, save, saveLabel }: EditorProps) {
+export function TemplateEditor({ place, stored, isNew = false, edit, save, saveLabel }: EditorProps) {
   const first = useMemo(() => toDraft(place, stored), [place, stored]);
   const [draft, setDraft] = useState(first);
   const { body, faults: ownFaults } = toBody(place, draft);
@@ -51,7 +52,10 @@ export function TemplateEditor({ place, stored, isNew = false, save, saveLabel }
 
   return (
     <Stack>
-      <UnsavedChanges when={(isChanged || isNew) && save !== undefined && !save.isPending && !save.isSuccess} />
+      <UnsavedChanges
+        when={(isChanged || isNew) && save !== undefined && !save.isPending && !save.isSuccess}
+        edit={edit}
+      />
       <Grid gap="lg">
         <Grid.Col span={{ base: 12, lg: 6 }}>
           <Stack>

@@ -44,7 +44,7 @@ export function TenantPage() {
               <ApiKeys tenantId={tenant.id} />
             </Tabs.Panel>
             <Tabs.Panel value="settings" pt="md">
-              <TenantSettings key={tenant.updated_at} tenant={tenant} />
+              <TenantSettings key={tenant.id} newest={tenant} />
             </Tabs.Panel>
           </Tabs>
         )}

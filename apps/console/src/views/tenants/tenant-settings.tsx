@@ -3,12 +3,18 @@ import { useState } from 'react';
 import { failureOf, faultAt } from '../../api/failures';
 import { useAction } from '../../api/scope';
 import { SaveButtons } from '../../form/save-buttons';
+import { type Edit, UnsavedChanges, useEdit } from '../../page/unsaved-changes';
 import { useRole } from '../../session/session';
 import type { OneTenant } from './one-tenant';
 import { changedSettings, type FieldValue, fieldValues, type SettingField, settingGroups } from './settings-values';
 
 /** An empty field is the default of the platform. Only what is changed is sent. */
-export function TenantSettings({ tenant }: { tenant: OneTenant }) {
+export function TenantSettings({ newest }: { newest: OneTenant }) {
+  const edit = useEdit(newest, (one) => one.updated_at);
+  return <SettingsForm key={edit.version} tenant={edit.base} edit={edit} />;
+}
+
+function SettingsForm({ tenant, edit }: { tenant: OneTenant; edit: Edit<OneTenant> }) {
   const mayWrite = useRole('admin');
   const [before] = useState(() => fieldValues(tenant.settings));
   const [values, setValues] = useState(before);
@@ -34,6 +40,7 @@ export function TenantSettings({ tenant }: { tenant: OneTenant }) {
         save.mutate();
       }}
     >
+      <UnsavedChanges when={isChanged && mayWrite && !save.isPending && !save.isSuccess} edit={edit} />
       <Stack maw={840}>
         <TextInput
           label="Name"

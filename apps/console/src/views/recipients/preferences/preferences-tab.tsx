@@ -5,7 +5,7 @@ import { useAction, useRead } from '../../../api/scope';
 import { SaveButtons } from '../../../form/save-buttons';
 import { LoadError } from '../../../page/load-error';
 import { Loaded } from '../../../page/page';
-import { UnsavedChanges } from '../../../page/unsaved-changes';
+import { type Edit, UnsavedChanges, useEdit } from '../../../page/unsaved-changes';
 import { useScope } from '../../../session/session';
 import { PreferenceLink } from './preference-link';
 import { PreferenceMatrix } from './preference-matrix';
@@ -22,20 +22,26 @@ export function PreferencesTab({ id }: { id: string }) {
     <Loaded query={effective}>
       {(decided) => (
         <Loaded query={preferences}>
-          {(chosen) => <PreferencesEditor key={JSON.stringify(chosen)} id={id} chosen={chosen} decided={decided} />}
+          {(chosen) => <Choices key={id} id={id} newest={chosen} decided={decided} />}
         </Loaded>
       )}
     </Loaded>
   );
 }
 
+function Choices({ id, newest, decided }: Omit<EditorProps, 'chosen' | 'edit'> & { newest: Preferences }) {
+  const edit = useEdit(newest, JSON.stringify);
+  return <PreferencesEditor key={edit.version} id={id} chosen={edit.base} decided={decided} edit={edit} />;
+}
+
 interface EditorProps {
   id: string;
+  edit: Edit<Preferences>;
   chosen: Preferences;
   decided: RecipientPreferencesEffectiveResponse;
 }
 
-function PreferencesEditor({ id, chosen, decided }: EditorProps) {
+function PreferencesEditor({ id, chosen, decided, edit }: EditorProps) {
   const mayWrite = useScope('recipients:write');
   const [preferences, setPreferences] = useState(chosen);
   const isChanged = JSON.stringify(preferences) !== JSON.stringify(chosen);
@@ -47,7 +53,7 @@ function PreferencesEditor({ id, chosen, decided }: EditorProps) {
   });
   return (
     <Stack>
-      <UnsavedChanges when={isChanged && !save.isPending && !save.isSuccess} />
+      <UnsavedChanges when={isChanged && !save.isPending && !save.isSuccess} edit={edit} />
       <Group justify="space-between" align="flex-end">
         <div>
           <Title order={2} size="h4">

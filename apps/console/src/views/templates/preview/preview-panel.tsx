@@ -1,4 +1,5 @@
 import { Box, Group, Loader, Paper, Stack, Text, Title } from '@mantine/core';
+import { Boundary } from '../../../page/boundary';
 import { LoadError } from '../../../page/load-error';
 import type { TemplatePlace } from '../template-draft';
 import type { PreviewState } from '../use-preview';
@@ -24,13 +25,15 @@ export function PreviewPanel({ place: { channel }, state }: { place: TemplatePla
         </Group>
         {error !== null && error !== undefined && <LoadError error={error} />}
         {preview ? (
-          <Box opacity={hasFaults ? 0.5 : 1}>
-            {channel === 'email' && <EmailPreview message={preview.message} />}
-            {channel === 'sms' && <SmsPreview preview={preview} />}
-            {(channel === 'push' || channel === 'in_app') && <CardPreview message={preview.message} />}
-            {channel === 'chat' && <ChatPreview message={preview.message} />}
-            {channel === 'webhook' && <SourcePreview text={String(preview.message['body'] ?? '')} label="Body" />}
-          </Box>
+          <Boundary of={JSON.stringify(preview.message)} title="This message cannot be shown">
+            <Box opacity={hasFaults ? 0.5 : 1}>
+              {channel === 'email' && <EmailPreview message={preview.message} />}
+              {channel === 'sms' && <SmsPreview preview={preview} />}
+              {(channel === 'push' || channel === 'in_app') && <CardPreview message={preview.message} />}
+              {channel === 'chat' && <ChatPreview message={preview.message} />}
+              {channel === 'webhook' && <SourcePreview text={String(preview.message['body'] ?? '')} label="Body" />}
+            </Box>
+          </Boundary>
         ) : hasFaults || error ? (
           <Text size="sm" c="dimmed">
             There is nothing to show yet.
