@@ -76,7 +76,7 @@ export {
 export { PolicyChangesStore } from './stores/queue/policy-changes.store.js';
 export { type ChannelFigures, type QueueFigures, QueueFiguresStore } from './stores/queue/queue-figures.store.js';
 export type { Device, Preferences, Recipient, RecipientAddresses, RecipientFields } from './stores/recipient.js';
-export { type RecipientFilter, RecipientsStore } from './stores/recipients.store.js';
+export { RecipientsStore } from './stores/recipients.store.js';
 export { type DueSchedule, DueSchedulesStore, type ScheduleProgress } from './stores/schedules/due-schedules.store.js';
 export {
   type MisfirePolicy,

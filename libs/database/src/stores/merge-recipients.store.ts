@@ -21,7 +21,7 @@ export interface RecipientMerge {
 type NewDevice = Pick<Device, 'token' | 'platform'>;
 
 export const mergeResults = ['created', 'changed', 'unchanged'] as const;
-export type MergeResult = (typeof mergeResults)[number] | 'too_many_categories';
+type MergeResult = (typeof mergeResults)[number] | 'too_many_categories';
 
 const MAX_CATEGORIES = 200;
 

@@ -35,7 +35,7 @@ select i.ord::int as ord, r.email, r.phone, r.locale, coalesce((
 from ${recipientColumns.numberedTable('i')}
 join recipients r on r.tenant_id = i.tenant_id and r.id = i.id`;
 
-export interface RecipientFilter {
+interface RecipientFilter {
   /** Exactly, or in lower case. */
   email?: string | undefined;
   phone?: string | undefined;

@@ -12,7 +12,7 @@ const BATCH_ROWS = 200;
 /** Characters of JSON. A row may have more. */
 const BATCH_LENGTH = 1_000_000;
 
-export interface ImportedRow {
+interface ImportedRow {
   line: number;
   recipient: ImportedRecipient;
   /** Of SeenRecipients. */
