@@ -22,7 +22,11 @@ const SETTINGS = `
 set synchronous_commit = off; set work_mem = '256MB'; set jit = off; set synchronize_seqscans = off`;
 
 export class SeedSessions {
-  private constructor(private readonly clients: readonly pg.Client[]) {}
+  private readonly clients: readonly pg.Client[];
+
+  private constructor(clients: readonly pg.Client[]) {
+    this.clients = clients;
+  }
 
   static async open(databaseUrl: string, functions: string): Promise<SeedSessions> {
     const clients = Array.from({ length: SESSIONS }, () => new pg.Client({ connectionString: databaseUrl }));
