@@ -1,6 +1,6 @@
 // The counts of the seeded deliveries. Workers count new deliveries only, and have passed the times of these.
 
-import { LATENCY_CLASS } from '../../libs/database/src/stores/statistics/latency-classes.ts';
+import { LATENCY_CLASS } from '#database';
 import type { SeedScope, Statement } from './seed-sessions.ts';
 
 const PLATFORM = '00000000-0000-0000-0000-000000000000';

@@ -124,7 +124,7 @@ export {
   type StoredSharedContent,
 } from './stores/sending/shared-contents.store.js';
 export { CountDeliveriesStore } from './stores/statistics/count-deliveries.store.js';
-export { percentile } from './stores/statistics/latency-classes.js';
+export { LATENCY_CLASS, percentile } from './stores/statistics/latency-classes.js';
 export {
   type Statistics,
   type StatisticsQuery,
