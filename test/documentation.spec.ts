@@ -53,6 +53,13 @@ function isBroken({ path, anchor }: Link): boolean {
 }
 
 describe('the documentation', () => {
+  it('shows each screenshot of the console, on a desk and a phone, in light and dark', () => {
+    const page = readFileSync(join(ROOT, 'docs/console/README.md'), 'utf8');
+    const shown = [...page.matchAll(/(?:src|srcset)="([^"]+)"/g)].map(([, file]) => file!).sort();
+    expect(shown.length).toBeGreaterThan(100);
+    expect(shown).toEqual(globSync('*.webp', { cwd: join(ROOT, 'docs/console') }).sort());
+  });
+
   it('has no link to a page or a heading that does not exist', () => {
     const links = PAGES.flatMap((page) => linksOf(page).map((link) => ({ page, ...link })));
     expect(links.length).toBeGreaterThan(200);
