@@ -27,7 +27,22 @@ export async function checkPhone(page: Page, look: () => Promise<void> = async (
   await expect.poll(() => page.evaluate(TOO_WIDE), { timeout: 3_000 }).toEqual([]);
   await look();
   await page.setViewportSize(SIZES.desk);
+  await page.evaluate(IS_AT_REST);
 }
+
+/** After a change of the width, things move over some frames: a click in between would hit another place. */
+const IS_AT_REST = `new Promise((done) => {
+  const places = () => [...document.querySelectorAll('a, button, input')]
+    .map((node) => Object.values(node.getBoundingClientRect().toJSON()).join()).join(' ');
+  const startedAt = performance.now();
+  let [last, since] = [places(), startedAt];
+  requestAnimationFrame(function look(now) {
+    const current = places();
+    if (current !== last) [last, since] = [current, now];
+    if (now - since > 150 || now - startedAt > 5_000) done();
+    else requestAnimationFrame(look);
+  });
+})`;
 
 /** For pages whose colours follow those of the system. Contrast is that of the colours after their transition. */
 export async function useColours(page: Page, colorScheme: 'light' | 'dark'): Promise<void> {

@@ -39,7 +39,11 @@ describe('a wrong setting of Redis', () => {
         REDIS_URL: `rediss://ann:${password}@localhost:${redis.port}`,
         REDIS_TLS_CA_FILE: caFile,
       });
-      const app = await startTestEnvironment({ environment: settings(wrong().password, wrong().ca) });
+      const app = await startTestEnvironment({
+        worker: false,
+        environment: settings(wrong().password, wrong().ca),
+      });
+      const worker = await app.startWorker();
       expect((await app.call('GET', '/readyz')).body).toMatchObject({ status: 'ok', checks: { redis: 'away' } });
       const lines = app.logs().split('\n');
       for (const what of ['holding rate-limited deliveries', 'inbox streams poll'])
@@ -52,6 +56,8 @@ describe('a wrong setting of Redis', () => {
       await until('it is held', async () => (await app.sql.query(held)).rowCount === 1);
       expect((await tenant.notification(id)).status).toBe('pending');
 
+      // Started again with the right setting. Beside it, the other one would go on holding what it claims.
+      await worker.stop();
       await app.startWorker(settings('p%40ss', ca.certFile));
       await until('it is sent', async () => (await tenant.notification(id)).status === 'sent', 15_000);
       await app.stop();
