@@ -1,4 +1,4 @@
-// What holds for each package under packages/: it is packed as npm would publish it, and checked.
+// Checks for each package under packages/, packed as npm would publish it.
 
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// What a person is writing survives what happens meanwhile: others save, the session ends, another tab signs in, a page
-// cannot be loaded.
+// Text that is being written is kept while others save, the session ends, another tab signs in, or a page cannot be
+// loaded.
 
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';

@@ -1,9 +1,9 @@
 // The counts of the seeded deliveries. Workers count new deliveries only, and have passed the times of these.
 
 import { LATENCY_CLASS } from '#database';
+import { PLATFORM_TENANT_ID } from '#domain';
 import type { SeedScope, Statement } from './seed-sessions.ts';
 
-const PLATFORM = '00000000-0000-0000-0000-000000000000';
 /** The pass of count-deliveries.store.ts from which on hours are counted. */
 const HOURLY_PASS = 3;
 
@@ -16,7 +16,7 @@ const COLUMNS = 'tenant_id, span, at, channel, state, reason, latency, count';
  */
 const COUNT = `
 with hourly as (
-  select counted_until as until from statistics_passes where tenant_id = '${PLATFORM}' and pass = ${HOURLY_PASS}
+  select counted_until as until from statistics_passes where tenant_id = '${PLATFORM_TENANT_ID}' and pass = ${HOURLY_PASS}
 ), places as (
   select ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint as ms, channel, state,
          coalesce(reason, '') as reason, ${LATENCY_CLASS} as latency
@@ -29,7 +29,7 @@ with hourly as (
   group by 1, 2, 3, 4, 5, 6
 ), sums as (
   insert into delivery_statistics as s (${COLUMNS})
-  select '${PLATFORM}'::uuid, c.span, c.at, c.channel, c.state, c.reason, c.latency, c.count - coalesce(o.count, 0)
+  select '${PLATFORM_TENANT_ID}'::uuid, c.span, c.at, c.channel, c.state, c.reason, c.latency, c.count - coalesce(o.count, 0)
   from counted c left join delivery_statistics o
     on o.tenant_id = $1 and (o.span, o.at, o.channel, o.state, o.reason, o.latency)
                           = (c.span, c.at, c.channel, c.state, c.reason, c.latency)

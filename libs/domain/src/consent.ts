@@ -2,6 +2,9 @@ import type { DecidingRule } from './audience/deciding-rules.js';
 import type { ChannelId } from './channels/registry.js';
 import type { SuppressedReason } from './delivery-state.js';
 
+/** The most categories for which a recipient, or a rule of a tenant, has a preference. */
+export const MAX_PREFERENCE_CATEGORIES = 200;
+
 /** The reason of an entry on the suppression list. */
 export const suppressionReasons = ['bounced', 'complained', 'unsubscribed', 'bad_address', 'manual'] as const;
 export type SuppressionReason = (typeof suppressionReasons)[number];

@@ -83,6 +83,7 @@ export {
   comparableAddress,
   decideConsent,
   isRecipientsChoice,
+  MAX_PREFERENCE_CATEGORIES,
   type PreferenceSet,
   refusedByConsent,
   type SuppressionReason,

@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Post, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { MergeRecipientsStore, type RecipientMerge } from '#database';
-import type { FieldError } from '#domain';
+import { type FieldError, MAX_PREFERENCE_CATEGORIES } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { BULK_BODY_LIMITS } from '../http/body-shape.js';
@@ -13,7 +13,7 @@ import { type MergeBody, type MergeView, mergeBody, mergeItem, mergeView, toMerg
 const TOO_MANY_CATEGORIES: FieldError = {
   pointer: '/preferences/categories',
   code: 'too_many_categories',
-  message: 'together with those that the recipient has, there are more than 200 categories',
+  message: `together with those that the recipient has, there are more than ${MAX_PREFERENCE_CATEGORIES} categories`,
 };
 
 @ApiTags('Recipients')

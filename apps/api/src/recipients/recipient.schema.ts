@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Device, Preferences, Recipient } from '#database';
-import { caps, channelIds, emailAddress, localeTag, quietHours, timezone } from '#domain';
+import { caps, channelIds, emailAddress, localeTag, MAX_PREFERENCE_CATEGORIES, quietHours, timezone } from '#domain';
 import { categoryKey, filteredPage, jsonObject, recipientId, time } from '../http/schemas.js';
 
 const phone = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000');
@@ -51,7 +51,10 @@ export const choices = {
   channels: byChannel.default({}),
   categories: z
     .record(categoryKey, z.strictObject({ enabled: z.boolean().optional(), channels: byChannel.optional() }))
-    .refine((categories) => Object.keys(categories).length <= 200, 'must name at most 200 categories')
+    .refine(
+      (categories) => Object.keys(categories).length <= MAX_PREFERENCE_CATEGORIES,
+      `must name at most ${MAX_PREFERENCE_CATEGORIES} categories`,
+    )
     .default({})
     .meta({ description: 'A preference for one channel of a category overrides the one for the category' }),
 };

@@ -1,6 +1,7 @@
 // Merges many recipients in one transaction: an import of one request for each would take hours.
 
 import { isDeepStrictEqual } from 'node:util';
+import { MAX_PREFERENCE_CATEGORIES } from '#domain';
 import { columnList } from '../column-list.js';
 import { json } from '../columns.js';
 import type { Database } from '../database.js';
@@ -23,8 +24,6 @@ type NewDevice = Pick<Device, 'token' | 'platform'>;
 export const mergeResults = ['created', 'changed', 'unchanged'] as const;
 type MergeResult = (typeof mergeResults)[number] | 'too_many_categories';
 
-const MAX_CATEGORIES = 200;
-
 interface ProfileRow extends RecipientFields {
   id: string;
 }
@@ -35,7 +34,7 @@ interface DeviceRow extends NewDevice {
   id: string;
 }
 
-/** What is stored of the recipients of one pass, by id. */
+/** The stored rows of the recipients of one pass, by id. */
 interface Stored {
   profiles: Map<string, ProfileRow>;
   choices: Map<string, Preferences>;
@@ -43,7 +42,7 @@ interface Stored {
   devices: Set<string>;
 }
 
-/** What one pass writes. */
+/** The rows that one pass writes. */
 interface Writes {
   created: ProfileRow[];
   changed: ProfileRow[];
@@ -153,7 +152,7 @@ function compare(merge: RecipientMerge, stored: Stored, writes: Writes): MergeRe
   const { id, preferences } = merge;
   const chosen = stored.choices.get(id);
   const choices = preferences && mergedChoices(chosen ?? toPreferences(null), preferences);
-  if (choices && Object.keys(choices.categories).length > MAX_CATEGORIES) return 'too_many_categories';
+  if (choices && Object.keys(choices.categories).length > MAX_PREFERENCE_CATEGORIES) return 'too_many_categories';
   const before = stored.profiles.get(id);
   const profile = mergedProfile(before ?? { ...NO_PROFILE, id }, merge.fields);
   const devices = merge.devices

@@ -113,7 +113,7 @@ export class InboxStream {
     socket.onclose = ({ code }) => this.afterClose(socket, token, code);
   }
 
-  /** What was given cannot be a token, such as the page that your backend shows for an error. */
+  /** For a text that cannot be a token, such as the page that a backend shows for an error. */
   private async withoutToken(given: string, cause: unknown): Promise<void> {
     if (!this.requests.token.isRenewable) {
       const detail = 'The address or the token cannot be used for a stream.';

@@ -1,6 +1,6 @@
 // Changes of items. They show at once; without a connection they wait, and are sent when there is one again.
 
-import { CarillonError, type Inbox } from '../../../client/src/inbox/index.js';
+import { CarillonError, type Inbox, RETRIED_STATUSES } from '../../../client/src/inbox/index.js';
 
 export type ItemAction = 'read' | 'unread' | 'archive' | 'unarchive';
 export type InboxAction =
@@ -9,8 +9,6 @@ export type InboxAction =
   /** `ids`: of the unread items that are known. */
   | { action: 'readAll'; ids: readonly string[] };
 
-/** Answers of a proxy or a server that may answer later. */
-const LATER: ReadonlySet<number> = new Set([408, 429, 502, 503, 504]);
 /** After a connection was lost for a moment only, the stream does not report that it is back. */
 const AGAIN_MS = 5_000;
 
@@ -76,7 +74,7 @@ export class InboxActions {
 
 /** Not without an answer, nor if the function that gets tokens has failed: the page's own server may be away too. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof CarillonError && error.status !== undefined && !LATER.has(error.status);
+  return error instanceof CarillonError && error.status !== undefined && !RETRIED_STATUSES.has(error.status);
 }
 
 async function call(inbox: Inbox, action: InboxAction): Promise<void> {
