@@ -147,7 +147,7 @@ describe('restricted access', () => {
       'libs/database/src/stores/queue/due-deliveries.store.ts',
       'libs/database/src/stores/queue/policy-changes.store.ts', // the worker serves all tenants
       'libs/database/src/stores/queue/queue-figures.store.ts', // the operator's
-      'libs/database/src/stores/recipients.store.ts', // addresses of many requests in one statement
+      'libs/database/src/stores/recipients/recipients.store.ts', // addresses of many requests in one statement
       'libs/database/src/stores/schedules/due-schedules.store.ts', // workers fire the schedules of all tenants
       'libs/database/src/stores/sending/accept.store.ts', // requests of many tenants in one commit
       'libs/database/src/stores/sending/dead-letters/dead-letters.store.ts', // the operator's

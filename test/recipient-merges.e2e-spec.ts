@@ -1,6 +1,8 @@
 // POST /api/v1/recipients/bulk merges many recipients with their preferences and devices.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { connect } from '#testing';
 import { type Answer, type Json, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 let environment: TestEnvironment;
@@ -17,6 +19,14 @@ afterAll(() => environment?.stop());
 const merge = (...recipients: unknown[]): Promise<Answer> =>
   tenant.call('POST', '/api/v1/recipients/bulk', { recipients });
 const get = async (path: string): Promise<Json> => (await tenant.call('GET', `/api/v1/recipients/${path}`)).body;
+/** Until so many statements wait for a lock. */
+const untilWaiting = (count: number): Promise<void> =>
+  vi.waitFor(async () => {
+    const { rows } = await environment.sql.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    expect(rows).toHaveLength(count);
+  }, 1_500);
 const resultsOf = ({ body }: Answer): string[] => body.accepted.map(({ id, result }: Json) => `${id} ${result}`);
 
 describe('a bulk of recipients', () => {
@@ -119,6 +129,16 @@ describe('a bulk of recipients', () => {
     ]);
   });
 
+  it('creates nobody whose preferences, stored without a profile, become too many', async () => {
+    const many = (from: number) =>
+      Object.fromEntries(Array.from({ length: 150 }, (_, at) => [`category-${from + at}`, { enabled: false }]));
+    await tenant.call('PUT', '/api/v1/recipients/ann/preferences', { categories: many(0) });
+    const done = await merge({ id: 'ann', preferences: { categories: many(150) } }, { id: 'bob' });
+    expect([resultsOf(done), done.body.rejected.length]).toEqual([['bob created'], 1]);
+    expect((await tenant.call('GET', '/api/v1/recipients/ann')).status).toBe(404);
+    expect(Object.keys((await get('ann/preferences')).categories)).toHaveLength(150);
+  });
+
   it('loses no item when several requests create and change the same recipients at once', async () => {
     const bulk = (part: number) =>
       Array.from({ length: 60 }, (_, at) => ({
@@ -136,6 +156,31 @@ describe('a bulk of recipients', () => {
       expect((await get(`${id}/preferences`)).channels).toEqual({ sms: false, email: false, push: false, chat: false });
       expect((await get(`${id}/devices`)).data).toHaveLength(4);
     }
+  });
+
+  it('waits for others that create or lock the same recipients, but never in a circle', async () => {
+    const [first, second] = [await connect(environment.databaseUrl), await connect(environment.databaseUrl)];
+    const create = (sql: pg.Client, id: string) =>
+      sql.query('insert into recipients (tenant_id, id) values ($1, $2)', [tenant.id, id]);
+    await first.query('begin');
+    await second.query('begin');
+    await create(first, 'a');
+    await create(second, 'c');
+    const abc = merge({ id: 'c' }, { id: 'b' }, { id: 'a', locale: 'de' });
+    await untilWaiting(1);
+    await first.query('commit');
+    // The request is now creating `b` and waits for `c`. Another has `a` and waits for `b`.
+    const ab = merge({ id: 'b' }, { id: 'a', timezone: 'Europe/Berlin' });
+    await untilWaiting(2);
+    await second.query('commit');
+    expect(resultsOf(await abc)).toEqual(['c unchanged', 'b created', 'a changed']);
+    expect(resultsOf(await ab)).toEqual(['b unchanged', 'a changed']);
+    expect(await get('a')).toMatchObject({ locale: 'de', timezone: 'Europe/Berlin' });
+    const deadlocks = await environment.sql.query(
+      'select deadlocks::int from pg_stat_database where datname = current_database()',
+    );
+    expect(deadlocks.rows).toEqual([{ deadlocks: 0 }]);
+    await Promise.all([first.end(), second.end()]);
   });
 
   it('is explained without a change, also with a key that may only read', async () => {

@@ -52,7 +52,6 @@ export {
   type UploadLine,
 } from './stores/jobs/upload-lines.js';
 export { type Deposit, type MailboxMessage, MailboxStore } from './stores/mailbox.store.js';
-export { MergeRecipientsStore, mergeResults, type RecipientMerge } from './stores/merge-recipients.store.js';
 export type { Cancellation, CancelledDelivery } from './stores/notifications/cancel-notification.js';
 export type { NotificationFilter } from './stores/notifications/notification-list.js';
 export type { NotificationWithDeliveries } from './stores/notifications/notification-select.js';
@@ -75,8 +74,16 @@ export {
 } from './stores/queue/due-deliveries.store.js';
 export { PolicyChangesStore } from './stores/queue/policy-changes.store.js';
 export { type ChannelFigures, type QueueFigures, QueueFiguresStore } from './stores/queue/queue-figures.store.js';
-export type { Device, Preferences, Recipient, RecipientAddresses, RecipientFields } from './stores/recipient.js';
-export { RecipientsStore } from './stores/recipients.store.js';
+export { MergeRecipientsStore } from './stores/recipients/merge-recipients.store.js';
+export type {
+  Device,
+  Preferences,
+  Recipient,
+  RecipientAddresses,
+  RecipientFields,
+} from './stores/recipients/recipient.js';
+export { mergeResults, type RecipientMerge } from './stores/recipients/recipient-merge.js';
+export { RecipientsStore } from './stores/recipients/recipients.store.js';
 export { type DueSchedule, DueSchedulesStore, type ScheduleProgress } from './stores/schedules/due-schedules.store.js';
 export {
   type MisfirePolicy,

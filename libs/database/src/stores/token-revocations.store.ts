@@ -2,7 +2,7 @@ import { Batcher } from '../batcher.js';
 import { columnList } from '../column-list.js';
 import type { Database } from '../database.js';
 import { type AuditNote, auditStatement, recipientSubject } from './audit/audit-entry.js';
-import { recipientHash } from './recipient.js';
+import { recipientHash } from './recipients/recipient.js';
 
 interface RecipientKey {
   tenantId: string;

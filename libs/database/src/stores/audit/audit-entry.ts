@@ -3,7 +3,7 @@
 import { type AuditAction, newId } from '#domain';
 import type { PrismaScope } from '../../database.js';
 import type { Statement } from '../../statement.js';
-import { recipientHash } from '../recipient.js';
+import { recipientHash } from '../recipients/recipient.js';
 
 /** The request that makes a change. */
 export interface AuditNote {

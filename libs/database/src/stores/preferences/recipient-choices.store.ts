@@ -1,7 +1,7 @@
 import type { KnownCategory, PreferenceSet, QuietHours, TenantSettings } from '#domain';
 import { json } from '../../columns.js';
 import type { Database } from '../../database.js';
-import { type Preferences, toPreferences } from '../recipient.js';
+import { type Preferences, toPreferences } from '../recipients/recipient.js';
 import { NO_RULES, type PreferenceRules } from './preference-rules.store.js';
 
 /** Categories of a tenant that are read for one recipient, in order of key. */

@@ -1,10 +1,10 @@
-import { Batcher } from '../batcher.js';
-import { type Change, changedFields } from '../change.js';
-import { columnList } from '../column-list.js';
-import type { Database, PrismaScope } from '../database.js';
-import { Prisma } from '../generated/client.js';
-import { mergePatch } from '../merge-patch.js';
-import { afterCursor, type Page, type PageRequest, toPage } from '../page.js';
+import { Batcher } from '../../batcher.js';
+import { type Change, changedFields } from '../../change.js';
+import { columnList } from '../../column-list.js';
+import type { Database, PrismaScope } from '../../database.js';
+import { Prisma } from '../../generated/client.js';
+import { mergePatch } from '../../merge-patch.js';
+import { afterCursor, type Page, type PageRequest, toPage } from '../../page.js';
 import {
   type Device,
   type PreferenceRow,
