@@ -2,7 +2,7 @@ import { AppShell, Burger, Group, Loader, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { Suspense, useEffect, useMemo } from 'react';
 import { Navigate, Route, Routes, useLocation, useParams } from 'react-router';
-import { ScopeProvider } from '../api/scope';
+import { ViewContextProvider } from '../api/view-context';
 import { Boundary } from '../page/boundary';
 import { Empty } from '../page/empty';
 import { useSession } from '../session/session';
@@ -22,9 +22,9 @@ export function Frame() {
         <Route
           path="/platform/*"
           element={
-            <ScopeProvider tenantId={null} views={platformViews}>
+            <ViewContextProvider tenantId={null} views={platformViews}>
               <Pages views={platformViews} />
-            </ScopeProvider>
+            </ViewContextProvider>
           }
         />
       )}
@@ -42,9 +42,9 @@ function TenantPages() {
   );
   if (tenant && tenant.id !== tenantId) return <Navigate to={`/t/${tenant.id}`} replace />;
   return (
-    <ScopeProvider key={tenantId} tenantId={tenantId} isOwnTenant={tenant !== null} views={views}>
+    <ViewContextProvider key={tenantId} tenantId={tenantId} isOwnTenant={tenant !== null} views={views}>
       <Pages views={views} />
-    </ScopeProvider>
+    </ViewContextProvider>
   );
 }
 

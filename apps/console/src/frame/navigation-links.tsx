@@ -1,10 +1,10 @@
 import { NavLink, ScrollArea, Text } from '@mantine/core';
 import { Link, useLocation } from 'react-router';
-import { useScopeOfPage } from '../api/scope';
+import { useViewContext } from '../api/view-context';
 import type { View } from './navigation';
 
 export function NavigationLinks({ views, onClick }: { views: readonly View[]; onClick: () => void }) {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const { pathname } = useLocation();
   const groups = Map.groupBy(views, ({ group }) => group);
   return (

@@ -5,7 +5,7 @@ import { useRef, useState } from 'react';
 import { useNavigate } from 'react-router';
 import type { Carillon } from '#client';
 import { CarillonError } from '#client';
-import { useScopeOfPage } from '../api/scope';
+import { useViewContext } from '../api/view-context';
 import { notifyFailure } from '../page/toasts';
 
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -13,7 +13,7 @@ const PHONE = /^\+\d[\d ]{4,}$/;
 
 /** Leads from an id or an address to its deliveries. `/` moves the focus here. */
 export function SearchBox(place: { visibleFrom?: MantineBreakpoint; hiddenFrom?: MantineBreakpoint }) {
-  const { carillon, linkTo, hasView } = useScopeOfPage();
+  const { carillon, linkTo, hasView } = useViewContext();
   const [text, setText] = useState('');
   const [busy, setBusy] = useState(false);
   const field = useRef<HTMLInputElement>(null);

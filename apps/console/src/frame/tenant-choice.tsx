@@ -1,6 +1,6 @@
 import { Badge, Group, Select, Text } from '@mantine/core';
 import { useNavigate } from 'react-router';
-import { useRead, useScopeOfPage } from '../api/scope';
+import { useRead, useViewContext } from '../api/view-context';
 import { useSession } from '../session/session';
 
 const PLATFORM = 'platform';
@@ -24,7 +24,7 @@ export function TenantChoice() {
 }
 
 function OperatorsChoice() {
-  const { tenantId } = useScopeOfPage();
+  const { tenantId } = useViewContext();
   const navigate = useNavigate();
   const tenants = useRead(['tenants', 'choice'], (carillon) => carillon.tenants.list({ query: { limit: 200 } }));
   const known = (tenants.data?.data ?? []).map(({ id, name }) => ({ value: id, label: name }));

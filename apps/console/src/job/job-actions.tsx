@@ -2,7 +2,7 @@ import { Button, Group, NumberInput, Popover, Stack, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks';
 import { IconGauge, IconPlayerPause, IconPlayerPlay } from '@tabler/icons-react';
 import { useState } from 'react';
-import { useAction } from '../api/scope';
+import { useAction } from '../api/view-context';
 import { ConfirmButton } from '../page/confirm-button';
 import type { Job, JobCalls } from './job-calls';
 

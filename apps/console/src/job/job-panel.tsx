@@ -1,6 +1,6 @@
 import { Alert, Group, Paper, Progress, SimpleGrid, Stack, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
-import { useRead } from '../api/scope';
+import { useRead } from '../api/view-context';
 import { Loaded } from '../page/page';
 import { StateBadge } from '../page/state-badge';
 import { Time } from '../page/time';

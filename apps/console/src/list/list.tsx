@@ -5,7 +5,7 @@ import type { ReactNode } from 'react';
 import { useSearchParams } from 'react-router';
 import type { Carillon } from '#client';
 import { refreshAfter } from '../api/failures';
-import { useScopeOfPage } from '../api/scope';
+import { useViewContext } from '../api/view-context';
 import { Empty } from '../page/empty';
 import { LoadError } from '../page/load-error';
 import { Loaded } from '../page/page';
@@ -46,7 +46,7 @@ interface ListProps<Row> extends RowsProps<Row> {
 /** A list with filters and pages. Pages follow cursors, so any number of rows may be behind it. */
 export function List<Row>(props: ListProps<Row>) {
   const { name, of, load, filters = NO_FILTERS, fixed, empty, refreshMs } = props;
-  const { tenantId, carillon } = useScopeOfPage();
+  const { tenantId, carillon } = useViewContext();
   const [parameters, setParameters] = useSearchParams();
   const values = filterValues(filters, parameters);
   const cursor = parameters.get('cursor');

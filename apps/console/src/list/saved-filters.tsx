@@ -2,7 +2,7 @@ import { ActionIcon, Button, Group, Menu, Popover, Stack, TextInput } from '@man
 import { useDisclosure, useLocalStorage } from '@mantine/hooks';
 import { IconBookmark, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
-import { useScopeOfPage } from '../api/scope';
+import { useViewContext } from '../api/view-context';
 import { storageKey } from './filter-storage';
 import type { Filter } from './list-filters';
 
@@ -20,7 +20,7 @@ interface SavedFiltersProps {
 
 /** Sets of filters with a name, kept in this browser for each tenant and list, until the sign-out. */
 export function SavedFilters({ list, filters, values, change }: SavedFiltersProps) {
-  const { tenantId } = useScopeOfPage();
+  const { tenantId } = useViewContext();
   const [saved, setSaved] = useLocalStorage<Saved[]>({
     key: storageKey(tenantId, list),
     defaultValue: [],

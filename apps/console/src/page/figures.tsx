@@ -1,18 +1,18 @@
 import { Anchor, Paper, SimpleGrid, Text } from '@mantine/core';
 import { Link } from 'react-router';
-import { useScopeOfPage } from '../api/scope';
+import { useViewContext } from '../api/view-context';
 
 export interface Figure {
   label: string;
   value: string;
-  /** Below the scope: where the things behind the figure are listed. */
+  /** The path of the view that lists the things behind the figure. */
   to?: string;
   isBad?: boolean;
 }
 
 /** A row of numbers, each with its name. */
 export function Figures({ figures, name }: { figures: readonly Figure[]; name: string }) {
-  const { linkTo, hasView } = useScopeOfPage();
+  const { linkTo, hasView } = useViewContext();
   return (
     <SimpleGrid cols={{ base: 2, sm: 3, lg: Math.min(figures.length, 6) }} spacing="sm" role="list" aria-label={name}>
       {figures.map(({ label, value, to, isBad = false }) => (

@@ -3,7 +3,7 @@ import type { DeliveryWithTimeline } from '#client';
 /** A page on which the next step is done. */
 export interface NextStep {
   label: string;
-  /** Below the scope, such as `/suppressions?address=…`. */
+  /** As for `linkTo`, such as `/suppressions?address=…`. */
   to: string;
 }
 

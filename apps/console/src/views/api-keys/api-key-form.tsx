@@ -1,6 +1,6 @@
 import { Button, Checkbox, Group, SegmentedControl, SimpleGrid, TagsInput, TextInput } from '@mantine/core';
 import type { ApiKeysCreateData } from '#client';
-import { useAction } from '../../api/scope';
+import { useAction } from '../../api/view-context';
 import { instant } from '../../list/list-filters';
 import { FormDialog } from '../../page/form-dialog';
 

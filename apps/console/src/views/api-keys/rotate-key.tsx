@@ -1,6 +1,6 @@
 import { Button, Select, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { useAction } from '../../api/scope';
+import { useAction } from '../../api/view-context';
 import { FormDialog } from '../../page/form-dialog';
 import type { ApiKey } from './api-key';
 

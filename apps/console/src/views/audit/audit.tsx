@@ -3,7 +3,7 @@ import { useDisclosure } from '@mantine/hooks';
 import { IconDownload } from '@tabler/icons-react';
 import { useSearchParams } from 'react-router';
 import type { AuditListResponse } from '#client';
-import { useAction, useScopeOfPage } from '../../api/scope';
+import { useAction, useViewContext } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import { type Filter, filterValues } from '../../list/list-filters';
 import { Fields } from '../../page/fields';
@@ -51,7 +51,7 @@ export default function Audit() {
 
 /** All entries of the filter, as NDJSON. */
 function ExportButton() {
-  const { request } = useScopeOfPage();
+  const { request } = useViewContext();
   const [parameters] = useSearchParams();
   const save = useAction({
     run: async () => {

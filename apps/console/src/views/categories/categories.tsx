@@ -1,6 +1,6 @@
 import { Stack, Tabs } from '@mantine/core';
 import { useLocation, useNavigate } from 'react-router';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { Page } from '../../page/page';
 import { CategoryList } from './category-list';
 import { PreferenceRulesForm } from './preference-rules-form';
@@ -8,7 +8,7 @@ import { QuotaUse } from './quota-use';
 
 export default function Categories() {
   const { pathname } = useLocation();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const navigate = useNavigate();
   const tab = pathname.endsWith('/rules') ? 'rules' : pathname.endsWith('/limits') ? 'limits' : 'list';
   return (

@@ -1,6 +1,6 @@
 import { Select, SimpleGrid, Stack, Switch, TextInput } from '@mantine/core';
 import type { CategoriesPutData } from '#client';
-import { useAction } from '../../api/scope';
+import { useAction } from '../../api/view-context';
 import { type Form, FormDialog } from '../../page/form-dialog';
 import { JsonField, parseObject, toJsonText } from '../../page/json-field';
 import { CAP_CHOICES, type Category, HOLD_CHOICES } from './category';

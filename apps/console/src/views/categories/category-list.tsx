@@ -2,7 +2,7 @@ import { Badge, Button, Group } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
-import { useAction } from '../../api/scope';
+import { useAction } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import { ConfirmButton } from '../../page/confirm-button';
 import { useScope } from '../../session/session';

@@ -1,7 +1,7 @@
 import { Button, Group, Paper, SegmentedControl, Stack, Table, Text, TextInput, Title } from '@mantine/core';
 import { useState } from 'react';
 import type { PreferenceRulesGetResponse } from '#client';
-import { useAction, useRead } from '../../api/scope';
+import { useAction, useRead } from '../../api/view-context';
 import { SaveButtons } from '../../form/save-buttons';
 import { Loaded } from '../../page/page';
 import { type Edit, UnsavedChanges, useEdit } from '../../page/unsaved-changes';

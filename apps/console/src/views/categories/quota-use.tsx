@@ -1,6 +1,6 @@
 import { Alert, Paper, Progress, SimpleGrid, Stack, Text } from '@mantine/core';
 import type { QuotaGetResponse } from '#client';
-import { useRead } from '../../api/scope';
+import { useRead } from '../../api/view-context';
 import { Loaded } from '../../page/page';
 import { Time } from '../../page/time';
 

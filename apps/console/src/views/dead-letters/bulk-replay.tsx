@@ -2,7 +2,7 @@ import { Alert, Badge, Button, Group, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconRefresh } from '@tabler/icons-react';
 import { useNavigate } from 'react-router';
-import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useRead, useViewContext } from '../../api/view-context';
 import { PaceInput, paceOf } from '../../job/job-actions';
 import type { Filter as ListFilter } from '../../list/list-filters';
 import { FormDialog } from '../../page/form-dialog';
@@ -32,7 +32,7 @@ const NO_PACE = { pace: '' as number | string };
 export function BulkReplay({ calls, filter, filters }: BulkReplayProps) {
   const [opened, { open, close }] = useDisclosure(false);
   const navigate = useNavigate();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const count = useRead(['dead_letters', 'dry_run', filter], (carillon) => countMatches(carillon, calls, filter), {
     enabled: opened,
   });

@@ -1,7 +1,7 @@
 import { Button, Group } from '@mantine/core';
 import { IconHistory } from '@tabler/icons-react';
 import { Link, useSearchParams } from 'react-router';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import { type Filter, filterValues } from '../../list/list-filters';
 import { Page } from '../../page/page';
@@ -53,7 +53,7 @@ export function stateOf({ replayed_at, settled_at }: DeadLetter): string {
 }
 
 export function DeadLetterList({ calls, rights }: DeadLetterPagesProps) {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const [parameters] = useSearchParams();
   const shown = calls.isOperator ? operatorFilters : filters;
   const values = filterValues(shown, parameters);

@@ -2,7 +2,7 @@ import { Alert, Anchor, Button, Code, Group, Stack, Text } from '@mantine/core';
 import { IconRefresh } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
-import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useRead, useViewContext } from '../../api/view-context';
 import { ConfirmButton } from '../../page/confirm-button';
 import { Fields } from '../../page/fields';
 import { Identifier } from '../../page/identifier';
@@ -20,7 +20,7 @@ import type { DeadLetterPagesProps } from './dead-letter-rights';
 
 export function DeadLetterPage({ calls, rights }: DeadLetterPagesProps) {
   const { id = '' } = useParams();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const query = useRead(['dead_letters', 'one', id], (carillon) => calls.get(carillon, id));
   return (
     <Page
@@ -35,7 +35,7 @@ export function DeadLetterPage({ calls, rights }: DeadLetterPagesProps) {
 
 function Actions({ letter, calls }: DeadLetterPagesProps & { letter: DeadLetter }) {
   const navigate = useNavigate();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const changes = ['dead_letters', 'deliveries'];
   const replay = useAction({
     run: (carillon) => calls.replay(carillon, letter.id),

@@ -1,5 +1,5 @@
 import { Route, Routes, useParams } from 'react-router';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { JobPanel } from '../../job/job-panel';
 import { Page } from '../../page/page';
 import { DeadLetterList } from './dead-letter-list';
@@ -21,7 +21,7 @@ export function DeadLetterPages(props: DeadLetterPagesProps) {
 
 function ReplayPage({ calls, rights }: DeadLetterPagesProps) {
   const { id = '' } = useParams();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const parent = rights.maySeeReplays
     ? { title: 'Replays', to: linkTo('/dead-letters/replays') }
     : { title: 'Dead letters', to: linkTo('/dead-letters') };

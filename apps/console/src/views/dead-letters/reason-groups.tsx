@@ -1,6 +1,6 @@
 import { Group, Paper, Skeleton, Text, UnstyledButton } from '@mantine/core';
 import { useSearchParams } from 'react-router';
-import { useRead } from '../../api/scope';
+import { useRead } from '../../api/view-context';
 import { LoadError } from '../../page/load-error';
 import { type FailedReason, failedReasons } from '../../words/failed-reasons';
 import { countInWords, type DeadLetterCalls, type Filter } from './dead-letter-calls';

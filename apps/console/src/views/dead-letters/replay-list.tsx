@@ -1,4 +1,4 @@
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import type { Job } from '../../job/job-calls';
 import { jobColumns } from '../../job/job-columns';
 import { List } from '../../list/list';
@@ -8,7 +8,7 @@ import type { DeadLetterCalls } from './dead-letter-calls';
 const LIVE_MS = 5_000;
 
 export function ReplayList({ calls }: { calls: DeadLetterCalls }) {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   return (
     <Page
       title="Replays"

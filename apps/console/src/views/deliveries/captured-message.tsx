@@ -2,7 +2,7 @@ import { Button, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconMail } from '@tabler/icons-react';
 import type { DeliveryWithTimeline } from '#client';
-import { useRead } from '../../api/scope';
+import { useRead } from '../../api/view-context';
 import { CodeBlock } from '../../page/code-block';
 import { Loaded } from '../../page/page';
 import { useScope } from '../../session/session';

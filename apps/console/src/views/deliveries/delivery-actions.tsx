@@ -1,7 +1,7 @@
 import { Button, Text, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import type { DeliveryWithTimeline } from '#client';
-import { useAction, useRead } from '../../api/scope';
+import { useAction, useRead } from '../../api/view-context';
 import { ConfirmButton } from '../../page/confirm-button';
 import { useScope } from '../../session/session';
 

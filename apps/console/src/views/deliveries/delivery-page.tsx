@@ -1,7 +1,7 @@
 import { Button, Grid, Stack, Title } from '@mantine/core';
 import { Link, useParams } from 'react-router';
 import type { DeliveryWithTimeline, Notification, Recipient } from '#client';
-import { useRead, useScopeOfPage } from '../../api/scope';
+import { useRead, useViewContext } from '../../api/view-context';
 import { Loaded, Page } from '../../page/page';
 import { RawJson } from '../../page/raw-json';
 import { useScope } from '../../session/session';
@@ -19,7 +19,7 @@ const REFRESH_MS = 3_000;
 /** One delivery: why it is where it is, and every step that led there. */
 export function DeliveryPage() {
   const { id = '' } = useParams();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const delivery = useRead(['deliveries', 'one', id], (carillon) => carillon.deliveries.get({ path: { id } }), {
     // A final delivery may still get a receipt, which is shown when the page is read again.
     refreshMs: REFRESH_MS,
@@ -43,7 +43,7 @@ function titleOf({ channel, recipient_id }: DeliveryWithTimeline): string {
 }
 
 function ExplainAgain({ id }: { id: string }) {
-  const { linkTo, hasView } = useScopeOfPage();
+  const { linkTo, hasView } = useViewContext();
   if (!useScope('notifications:write') || !hasView('/explain')) return null;
   return (
     <Button component={Link} to={linkTo(`/explain?delivery=${id}`)} variant="default" size="xs">

@@ -1,5 +1,5 @@
 import type { FoundDelivery } from '#client';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import { choicesOf, type Filter } from '../../list/list-filters';
 import { Page } from '../../page/page';
@@ -54,7 +54,7 @@ const filters: readonly Filter[] = [
 
 /** The deliveries of a tenant, newest first, by what a person knows of them. */
 export function DeliverySearch() {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   return (
     <Page title="Deliveries" about="Every message to one recipient on one channel, newest first: where it is, and why.">
       <List<FoundDelivery>

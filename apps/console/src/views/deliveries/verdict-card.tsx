@@ -1,7 +1,7 @@
 import { Button, Code, Group, Paper, Stack, Text, ThemeIcon, Title } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { Link } from 'react-router';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { timeInWords, wholeTime } from '../../page/time';
 import { toneColours, toneIcons } from '../../words/tones';
 import type { Verdict } from '../../words/verdict';
@@ -16,7 +16,7 @@ interface VerdictCardProps {
 
 /** Why a delivery is where it is, and what to do next. */
 export function VerdictCard({ verdict, dueAt, actions }: VerdictCardProps) {
-  const { linkTo, hasView } = useScopeOfPage();
+  const { linkTo, hasView } = useViewContext();
   const { tone, title, text, detail, rule, advice } = verdict;
   const Icon = toneIcons[tone];
   const steps = verdict.steps.filter(({ to }) => hasView(to));

@@ -3,7 +3,7 @@ import { useState } from 'react';
 import { Link, useSearchParams } from 'react-router';
 import type { SendNotification } from '#client';
 import { failureOf } from '../../api/failures';
-import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useRead, useViewContext } from '../../api/view-context';
 import { Empty } from '../../page/empty';
 import { LoadError } from '../../page/load-error';
 import { Loaded, Page } from '../../page/page';
@@ -39,7 +39,7 @@ export default function Explain() {
 }
 
 function Question({ draft, from }: { draft: Draft; from?: string }) {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const [sent, setSent] = useState<SendNotification | null>(null);
   const explain = useAction({
     run: (carillon, body: SendNotification) => carillon.notifications.explain({ body }),

@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core';
 import { IconUpload } from '@tabler/icons-react';
 import { Link } from 'react-router';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import type { Job } from '../../job/job-calls';
 import { jobColumns } from '../../job/job-columns';
 import { type Column, List } from '../../list/list';
@@ -36,7 +36,7 @@ const filters: readonly Filter[] = [
 ];
 
 export function JobList() {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const maySend = useScope('notifications:write');
   return (
     <Page

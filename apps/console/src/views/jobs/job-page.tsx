@@ -1,7 +1,7 @@
 import { Anchor, Stack, Title } from '@mantine/core';
 import { Link, useParams } from 'react-router';
 import type { JobsErrorsResponse } from '#client';
-import { useRead, useScopeOfPage } from '../../api/scope';
+import { useRead, useViewContext } from '../../api/view-context';
 import { type Job, tenantJobs } from '../../job/job-calls';
 import { JobPanel } from '../../job/job-panel';
 import { type Column, List } from '../../list/list';
@@ -31,7 +31,7 @@ const DONE: Record<Job['kind'], string> = {
 
 export function JobPage() {
   const { id = '' } = useParams();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const maySend = useScope('notifications:write');
   const { data } = useRead([tenantJobs.name, 'one', id], (carillon) => tenantJobs.get(carillon, id));
   return (

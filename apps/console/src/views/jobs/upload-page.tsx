@@ -1,5 +1,5 @@
 import { Stack, Text } from '@mantine/core';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { CodeBlock } from '../../page/code-block';
 import { Page } from '../../page/page';
 
@@ -9,7 +9,7 @@ const EXAMPLE = `{"channel": "email", "template_id": "welcome", "payload": {"pro
 
 /** A session of the console ends while a long request runs, so the API takes uploads with an API key only. */
 export function UploadPage() {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const command = [
     `curl -X POST ${location.origin}/api/v1/notifications/stream -H "X-API-Key: $KEY" \\`,
     `  -H 'Content-Type: application/x-ndjson' -H 'Idempotency-Key: ${crypto.randomUUID()}' -T people.ndjson`,

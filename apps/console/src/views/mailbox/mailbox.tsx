@@ -1,5 +1,5 @@
 import { Route, Routes } from 'react-router';
-import { useAction, useScopeOfPage } from '../../api/scope';
+import { useAction, useViewContext } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import type { Filter } from '../../list/list-filters';
 import { ConfirmButton } from '../../page/confirm-button';
@@ -35,7 +35,7 @@ export default function Mailbox() {
 }
 
 function MessageList() {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const mayWrite = useScope('mailbox:write');
   const empty = useAction({
     run: (carillon) => carillon.mailbox.empty(),

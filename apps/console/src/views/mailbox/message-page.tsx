@@ -1,7 +1,7 @@
 import { Anchor, Code, Paper, Stack, Tabs, Text } from '@mantine/core';
 import { Link, useParams } from 'react-router';
 import type { MailboxGetResponse } from '#client';
-import { useRead, useScopeOfPage } from '../../api/scope';
+import { useRead, useViewContext } from '../../api/view-context';
 import { Fields } from '../../page/fields';
 import { Loaded, Page } from '../../page/page';
 import { inWords } from '../../page/state-badge';
@@ -28,7 +28,7 @@ function partOf(message: Message['message'], name: string): string | undefined {
 
 export function MessagePage() {
   const { id = '' } = useParams();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const mayRead = useScope('notifications:read');
   const query = useRead(['mailbox', 'one', id], (carillon) => carillon.mailbox.get({ path: { id } }));
   return (

@@ -1,6 +1,6 @@
 import { Button } from '@mantine/core';
 import type { Notification } from '#client';
-import { useAction } from '../../api/scope';
+import { useAction } from '../../api/view-context';
 import { ConfirmButton } from '../../page/confirm-button';
 import { useScope } from '../../session/session';
 

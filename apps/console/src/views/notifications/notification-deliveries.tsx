@@ -1,5 +1,5 @@
 import type { Delivery } from '#client';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import { choicesOf, type Filter } from '../../list/list-filters';
 import { StateBadge } from '../../page/state-badge';
@@ -22,7 +22,7 @@ const filters: readonly Filter[] = [
 ];
 
 export function NotificationDeliveries({ id }: { id: string }) {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   return (
     <List<Delivery>
       name="deliveries"

@@ -1,5 +1,5 @@
 import type { NotificationsListResponse } from '#client';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import { choicesOf, type Filter } from '../../list/list-filters';
 import { Page } from '../../page/page';
@@ -38,7 +38,7 @@ const filters: readonly Filter[] = [
 ];
 
 export function NotificationList() {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   return (
     <Page title="Notifications" about="What your programs have sent, newest first. Each has one delivery per channel.">
       <List<Notification>

@@ -1,7 +1,7 @@
 import { Badge, Group, Progress, Stack, Text, Title } from '@mantine/core';
 import { useParams } from 'react-router';
 import type { Notification } from '#client';
-import { useRead, useScopeOfPage } from '../../api/scope';
+import { useRead, useViewContext } from '../../api/view-context';
 import { Fields } from '../../page/fields';
 import { Identifier } from '../../page/identifier';
 import { Loaded, Page } from '../../page/page';
@@ -18,7 +18,7 @@ const REFRESH_MS = 3_000;
 /** One notification with its deliveries. */
 export function NotificationPage() {
   const { id = '' } = useParams();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const notification = useRead(
     ['notifications', 'one', id],
     (carillon) => carillon.notifications.get({ path: { id } }),

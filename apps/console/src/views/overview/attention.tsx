@@ -3,14 +3,14 @@ import { IconAlertTriangle, IconCheck } from '@tabler/icons-react';
 import type { UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { Link } from 'react-router';
-import { useRead, useScopeOfPage } from '../../api/scope';
+import { useRead, useViewContext } from '../../api/view-context';
 import { LoadError } from '../../page/load-error';
 import { useScope } from '../../session/session';
 
 interface Item {
   key: string;
   text: ReactNode;
-  /** Below the scope. */
+  /** The path of a view, as for `linkTo`. */
   to: string;
 }
 
@@ -57,7 +57,7 @@ export function Attention() {
 }
 
 function AttentionItem({ item: { text, to } }: { item: Item }) {
-  const { linkTo, hasView } = useScopeOfPage();
+  const { linkTo, hasView } = useViewContext();
   return (
     <List.Item>
       {hasView(to) ? (

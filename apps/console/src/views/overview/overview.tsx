@@ -1,5 +1,5 @@
 import { SimpleGrid, Stack } from '@mantine/core';
-import { useRead } from '../../api/scope';
+import { useRead } from '../../api/view-context';
 import { Page } from '../../page/page';
 import { Attention } from './attention';
 import { FirstNotification } from './first-notification';

@@ -1,4 +1,4 @@
-import { useRead } from '../../api/scope';
+import { useRead } from '../../api/view-context';
 import { QuotaBars } from '../categories/quota-use';
 
 /** How much of the tenant's quotas is used. Nothing for a tenant without quotas. */

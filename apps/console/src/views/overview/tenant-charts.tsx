@@ -1,9 +1,9 @@
-import { useRead, useScopeOfPage } from '../../api/scope';
+import { useRead, useViewContext } from '../../api/view-context';
 import { DeliveryCharts, useRange } from '../../chart/delivery-charts';
 import { queryOf, RANGES } from '../../chart/ranges';
 
 export function TenantCharts() {
-  const { hasView } = useScopeOfPage();
+  const { hasView } = useViewContext();
   const [range] = useRange();
   const period = useRead(
     ['statistics', range],

@@ -1,7 +1,7 @@
 import { Anchor, Group, Paper, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { Link } from 'react-router';
 import type { FoundDelivery } from '#client';
-import { useRead, useScopeOfPage } from '../../api/scope';
+import { useRead, useViewContext } from '../../api/view-context';
 import { LoadError } from '../../page/load-error';
 import { Time } from '../../page/time';
 import { reasonText } from '../../words/reasons';
@@ -11,7 +11,7 @@ const READ = 200;
 
 /** Why deliveries wait, from the newest of them, and how late the one is that is due longest. */
 export function Waiting() {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const query = useRead(
     ['deliveries', 'waiting'],
     (carillon) => carillon.deliveries.list({ query: { state: 'waiting', limit: READ } }),

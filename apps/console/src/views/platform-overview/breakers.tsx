@@ -1,7 +1,7 @@
 import { Anchor, Code, Text } from '@mantine/core';
 import { Link } from 'react-router';
 import type { Overview } from '#client';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { StateBadge } from '../../page/state-badge';
 import { Time } from '../../page/time';
 import { channelName } from '../../words/channels';
@@ -12,7 +12,7 @@ const PLATFORM_TENANT_ID = '00000000-0000-0000-0000-000000000000';
 
 /** Provider accounts that do not work at the moment: of tenants and of the platform. */
 export function Breakers({ breakers }: { breakers: Overview['breakers'] }) {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const rows = breakers.map((breaker) => {
     const { account_id, tenant_id, name, provider, channel, code, detail, since } = breaker;
     const path = `/provider-accounts/${account_id}`;

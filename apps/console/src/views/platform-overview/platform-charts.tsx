@@ -1,4 +1,4 @@
-import { useRead } from '../../api/scope';
+import { useRead } from '../../api/view-context';
 import { DeliveryCharts, useRange } from '../../chart/delivery-charts';
 import { queryOf, RANGES } from '../../chart/ranges';
 

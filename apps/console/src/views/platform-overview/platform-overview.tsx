@@ -1,6 +1,6 @@
 import { Grid, Stack } from '@mantine/core';
 import type { Overview } from '#client';
-import { useRead } from '../../api/scope';
+import { useRead } from '../../api/view-context';
 import { type Figure, Figures } from '../../page/figures';
 import { Loaded, Page } from '../../page/page';
 import { shortDuration } from '../../words/amounts';

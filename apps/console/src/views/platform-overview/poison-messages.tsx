@@ -1,5 +1,5 @@
 import { Code } from '@mantine/core';
-import { useRead } from '../../api/scope';
+import { useRead } from '../../api/view-context';
 import { LoadError } from '../../page/load-error';
 import { Time } from '../../page/time';
 import { SectionTable } from './section-table';

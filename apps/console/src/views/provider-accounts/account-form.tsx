@@ -3,7 +3,7 @@ import type { UseMutationResult } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import type { Provider } from '#client';
 import { failureOf, faultAt } from '../../api/failures';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import type { JsonSchema } from '../../form/json-schema';
 import { SaveButtons } from '../../form/save-buttons';
 import { SchemaForm } from '../../form/schema-form';
@@ -25,7 +25,7 @@ interface FormProps {
 
 /** Name, credentials by the provider's schema, order and pace; for the platform who may use it. */
 export function AccountFormFields({ provider, first, stored, edit, save, saveLabel }: FormProps) {
-  const { isPlatform } = useScopeOfPage();
+  const { isPlatform } = useViewContext();
   const [form, setForm] = useState(first);
   const isChanged = hasChanged(first, form);
   const failure = save?.error ? failureOf(save.error) : null;

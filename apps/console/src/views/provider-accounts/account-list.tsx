@@ -1,7 +1,7 @@
 import { ActionIcon, Anchor, Button, Group, Paper, Stack, Switch, Table, Text, Title } from '@mantine/core';
 import { IconArrowDown, IconArrowUp, IconPlus } from '@tabler/icons-react';
 import { Link } from 'react-router';
-import { useAction, useMayWrite, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useMayWrite, useRead, useViewContext } from '../../api/view-context';
 import { Empty } from '../../page/empty';
 import { Loaded, Page } from '../../page/page';
 import { channelName, channelTitle } from '../../words/channels';
@@ -12,7 +12,7 @@ import { type Account, accountRoutes } from './account-routes';
 const REFRESH_MS = 10_000;
 
 export function AccountList() {
-  const { isPlatform, linkTo } = useScopeOfPage();
+  const { isPlatform, linkTo } = useViewContext();
   const mayWrite = useMayWrite('provider_accounts:write');
   const accounts = useRead(
     ['provider_accounts', 'list'],
@@ -62,7 +62,7 @@ interface ChannelProps {
 }
 
 function ChannelAccounts({ channel, accounts, mayWrite }: ChannelProps) {
-  const { isPlatform } = useScopeOfPage();
+  const { isPlatform } = useViewContext();
   const move = useAction<{ id: string; by: number }>({
     run: async (carillon, { id, by }) => {
       for (const { id: moved, order } of movesOf(accounts, id, by))
@@ -134,7 +134,7 @@ interface RowProps {
 }
 
 function AccountRow({ account, place, of, isBusy, move, enable }: RowProps) {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const { id, name, provider, enabled, pace_per_second: pace } = account;
   return (
     <Table.Tr>

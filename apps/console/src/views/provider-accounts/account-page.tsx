@@ -1,7 +1,7 @@
 import { Paper, Stack, Text, Title } from '@mantine/core';
 import { useNavigate, useParams } from 'react-router';
 import type { Provider } from '#client';
-import { useAction, useMayWrite, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useMayWrite, useRead, useViewContext } from '../../api/view-context';
 import { ConfirmButton } from '../../page/confirm-button';
 import { Fields } from '../../page/fields';
 import { Identifier } from '../../page/identifier';
@@ -19,7 +19,7 @@ import { useVerify, VerifyAnswer, VerifyButton } from './verify-account';
 
 export function AccountPage() {
   const { accountId = '' } = useParams();
-  const { isPlatform } = useScopeOfPage();
+  const { isPlatform } = useViewContext();
   const account = useRead(['provider_accounts', 'one', accountId], (carillon, signal) =>
     accountRoutes(carillon, isPlatform).get(accountId, signal),
   );
@@ -37,7 +37,7 @@ export function AccountPage() {
 
 function OneAccount({ account, provider }: { account: Account; provider: Provider | undefined }) {
   const { id, name, channel, updated_at, created_at, receipts_url } = account;
-  const { isPlatform, linkTo } = useScopeOfPage();
+  const { isPlatform, linkTo } = useViewContext();
   const mayWrite = useMayWrite('provider_accounts:write');
   const edit = useEdit(account, (one) => one.updated_at);
   const verify = useVerify(id, isPlatform);
@@ -108,7 +108,7 @@ interface EditProps {
 }
 
 function EditForm({ account, provider, mayWrite, edit }: EditProps) {
-  const { isPlatform } = useScopeOfPage();
+  const { isPlatform } = useViewContext();
   const save = useAction<AccountForm, Account>({
     run: (carillon, form) =>
       accountRoutes(carillon, isPlatform).update(account.id, patchOf(account, provider, form, isPlatform)),
@@ -129,7 +129,7 @@ function EditForm({ account, provider, mayWrite, edit }: EditProps) {
 }
 
 function DeleteAccount({ account: { id, name, channel } }: { account: Account }) {
-  const { isPlatform, linkTo } = useScopeOfPage();
+  const { isPlatform, linkTo } = useViewContext();
   const navigate = useNavigate();
   const remove = useAction({
     run: (carillon) => accountRoutes(carillon, isPlatform).remove(id),

@@ -8,7 +8,7 @@ import type {
   ProviderAccount,
   Verification,
 } from '#client';
-import { useRead, useScopeOfPage } from '../../api/scope';
+import { useRead, useViewContext } from '../../api/view-context';
 
 /** The lists are those of an account of the platform. */
 export type Account = ProviderAccount & Partial<PlatformProviderAccount>;
@@ -40,6 +40,6 @@ export function accountRoutes(carillon: Carillon, isPlatform: boolean): AccountR
 }
 
 export function useProviders(): UseQueryResult<Provider[]> {
-  const { isPlatform } = useScopeOfPage();
+  const { isPlatform } = useViewContext();
   return useRead(['providers'], (carillon, signal) => accountRoutes(carillon, isPlatform).providers(signal));
 }

@@ -2,7 +2,7 @@ import { Select, SimpleGrid, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
 import type { Provider } from '#client';
-import { useAction, useScopeOfPage } from '../../api/scope';
+import { useAction, useViewContext } from '../../api/view-context';
 import { Loaded, Page } from '../../page/page';
 import { CHANNEL_CHOICES } from '../../words/channels';
 import { AccountFormFields } from './account-form';
@@ -11,7 +11,7 @@ import { type AccountForm, bodyOf, newForm } from './account-values';
 import { ProviderSteps } from './provider-steps';
 
 export function NewAccount() {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const providers = useProviders();
   return (
     <Page
@@ -61,7 +61,7 @@ function Choose({ providers }: { providers: Provider[] }) {
 }
 
 function CreateForm({ provider, channel }: { provider: Provider; channel: string }) {
-  const { isPlatform, linkTo } = useScopeOfPage();
+  const { isPlatform, linkTo } = useViewContext();
   const navigate = useNavigate();
   const [first] = useState(() => ({ ...newForm(provider), name: '' }));
   const create = useAction<AccountForm, Account>({

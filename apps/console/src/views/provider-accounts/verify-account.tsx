@@ -1,7 +1,7 @@
 import { Alert, Button, Text } from '@mantine/core';
 import { IconPlugConnected } from '@tabler/icons-react';
 import type { Verification } from '#client';
-import { useAction } from '../../api/scope';
+import { useAction } from '../../api/view-context';
 import { accountRoutes } from './account-routes';
 
 /** docs/adding-a-provider.md explains the kinds. */

@@ -3,7 +3,7 @@ import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
 import { Link } from 'react-router';
 import type { DeviceBody } from '#client';
-import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useRead, useViewContext } from '../../api/view-context';
 import { ConfirmButton } from '../../page/confirm-button';
 import { DataTable } from '../../page/data-table';
 import { Empty } from '../../page/empty';
@@ -38,7 +38,7 @@ export function AddressesTab({ id }: { id: string }) {
 }
 
 function Address({ value }: { value: string | null }) {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const maySeeList = useScope('suppressions:read');
   if (value === null) return <Text size="sm">None. Messages on this channel fail with the reason “no address”.</Text>;
   return (

@@ -4,14 +4,14 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import type { ErasureReceipt } from '#client';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { ConfirmButton } from '../../page/confirm-button';
 import { inWords } from '../../page/state-badge';
 import { wholeTime } from '../../page/time';
 import { notifyFailure } from '../../page/toasts';
 
 export function EraseRecipient({ id }: { id: string }) {
-  const { request, tenantId, linkTo } = useScopeOfPage();
+  const { request, tenantId, linkTo } = useViewContext();
   const queryClient = useQueryClient();
   const [receipt, setReceipt] = useState<ErasureReceipt | null>(null);
 

@@ -1,14 +1,14 @@
 import { Button, Group, Paper, Stack, Text, Title } from '@mantine/core';
 import { IconDownload } from '@tabler/icons-react';
 import { useEffect, useRef, useState } from 'react';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { LoadError } from '../../page/load-error';
 import { type ExportProgress, readExport, saveFile } from './download-export';
 
 type State = { step: 'none' } | ({ step: 'reading' | 'done' } & ExportProgress) | { step: 'failed'; error: unknown };
 
 export function ExportRecipient({ id }: { id: string }) {
-  const { request } = useScopeOfPage();
+  const { request } = useViewContext();
   const [state, setState] = useState<State>({ step: 'none' });
   const abort = useRef<AbortController | null>(null);
   useEffect(() => () => abort.current?.abort(), []);

@@ -1,6 +1,6 @@
 import { Anchor, Badge, Group, Stack, Text } from '@mantine/core';
 import type { InboxItem } from '#client';
-import { useRead } from '../../api/scope';
+import { useRead } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import type { Filter } from '../../list/list-filters';
 import { inWords } from '../../page/state-badge';

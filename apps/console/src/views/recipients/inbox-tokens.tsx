@@ -2,7 +2,7 @@ import { Button, Group, Modal, NumberInput, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useState } from 'react';
 import type { InboxToken } from '#client';
-import { useAction } from '../../api/scope';
+import { useAction } from '../../api/view-context';
 import { ConfirmButton } from '../../page/confirm-button';
 import { Identifier } from '../../page/identifier';
 

@@ -2,14 +2,14 @@ import { Button, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
 import { useNavigate } from 'react-router';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { FormDialog } from '../../page/form-dialog';
 import { recipientPath } from './recipient-path';
 
 /** Opens the page of an id. Without a profile it shows the form that creates one. */
 export function NewRecipient() {
   const [opened, { open, close }] = useDisclosure(false);
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const navigate = useNavigate();
   return (
     <>

@@ -2,7 +2,7 @@ import { Alert, Autocomplete, Paper, SimpleGrid, Stack, TextInput } from '@manti
 import { type FormEvent, useState } from 'react';
 import type { RecipientsGetResponse } from '#client';
 import { failureOf, faultAt } from '../../api/failures';
-import { useAction } from '../../api/scope';
+import { useAction } from '../../api/view-context';
 import { SaveButtons } from '../../form/save-buttons';
 import { TIME_ZONES } from '../../form/time-zones';
 import { Fields } from '../../page/fields';

@@ -1,6 +1,6 @@
 import type { UseQueryResult } from '@tanstack/react-query';
 import { CarillonError, type RecipientsGetResponse } from '#client';
-import { useRead } from '../../api/scope';
+import { useRead } from '../../api/view-context';
 
 /** Null if no profile is stored: in-app messages and preferences need none. */
 export function useProfile(id: string): UseQueryResult<RecipientsGetResponse | null> {

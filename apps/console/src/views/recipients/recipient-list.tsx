@@ -1,6 +1,6 @@
 import type { Carillon, RecipientsListResponse } from '#client';
 import { CarillonError } from '#client';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { type Column, List, type ListPage, type ListQuery } from '../../list/list';
 import type { Filter } from '../../list/list-filters';
 import { Page } from '../../page/page';
@@ -26,7 +26,7 @@ const filters: readonly Filter[] = [
 ];
 
 export function RecipientList() {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const mayWrite = useScope('recipients:write');
   return (
     <Page title="Recipients" about="The people you send to, by id." actions={mayWrite && <NewRecipient />}>

@@ -2,7 +2,7 @@ import { Button, Tabs } from '@mantine/core';
 import { IconSend } from '@tabler/icons-react';
 import type { ComponentType } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { Page } from '../../page/page';
 import { useSession } from '../../session/session';
 import { AddressesTab } from './addresses-tab';
@@ -31,7 +31,7 @@ const TABS: readonly Tab[] = [
 
 export function RecipientPage() {
   const { recipientId = '', tab = 'profile' } = useParams();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const { scopes } = useSession();
   const navigate = useNavigate();
   const tabs = TABS.filter(({ scope }) => scope === undefined || scopes.includes(scope));

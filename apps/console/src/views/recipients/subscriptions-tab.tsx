@@ -1,6 +1,6 @@
 import { Text } from '@mantine/core';
 import type { Subscription } from '#client';
-import { useAction, useScopeOfPage } from '../../api/scope';
+import { useAction, useViewContext } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import { ConfirmButton } from '../../page/confirm-button';
 import { Time } from '../../page/time';
@@ -18,7 +18,7 @@ const columns: readonly Column<Subscription>[] = [
 ];
 
 export function SubscriptionsTab({ id }: { id: string }) {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const mayWrite = useScope('topics:write');
   const unsubscribe = useAction<string>({
     run: (carillon, topic) => carillon.subscriptions.delete({ path: { key: topic, recipient_id: id } }),

@@ -1,7 +1,7 @@
 import { Select, SimpleGrid, TagsInput, TextInput } from '@mantine/core';
 import { useNavigate } from 'react-router';
 import type { SchedulesCreateData } from '#client';
-import { useAction, useScopeOfPage } from '../../api/scope';
+import { useAction, useViewContext } from '../../api/view-context';
 import { TIME_ZONES } from '../../form/time-zones';
 import { FormDialog } from '../../page/form-dialog';
 import { JsonField, parseObject, toJsonText } from '../../page/json-field';
@@ -66,7 +66,7 @@ interface ScheduleFormProps {
 
 export function ScheduleForm({ opened, close, schedule }: ScheduleFormProps) {
   const navigate = useNavigate();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const save = useAction({
     run: (carillon, values: Values) => {
       const body = bodyOf(values);

@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import { Page } from '../../page/page';
 import { StateBadge } from '../../page/state-badge';
@@ -38,7 +38,7 @@ export function sendInWords(notification: Schedule['notification']): string {
 }
 
 export function ScheduleList() {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const [opened, { open, close }] = useDisclosure(false);
   const [mayWrite, maySend] = [useScope('schedules:write'), useScope('notifications:write')];
   return (

@@ -3,7 +3,7 @@ import { useDisclosure } from '@mantine/hooks';
 import { IconEdit } from '@tabler/icons-react';
 import { lazy, Suspense } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
-import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useRead, useViewContext } from '../../api/view-context';
 import { CodeBlock } from '../../page/code-block';
 import { ConfirmButton } from '../../page/confirm-button';
 import { Fields } from '../../page/fields';
@@ -22,7 +22,7 @@ const MonthCalendar = lazy(() => import('./month-calendar'));
 
 export function SchedulePage() {
   const { id = '' } = useParams();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const mayWrite = useScope('schedules:write');
   const query = useRead(['schedules', 'one', id], (carillon) => carillon.schedules.get({ path: { id } }));
   return (
@@ -38,7 +38,7 @@ export function SchedulePage() {
 
 function Actions({ schedule: { id, state }, schedule }: { schedule: Schedule }) {
   const [opened, { open, close }] = useDisclosure(false);
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const navigate = useNavigate();
   const maySend = useScope('notifications:write');
   const changes = ['schedules'];
@@ -138,7 +138,7 @@ function Faults({ schedule: { rule_error, last_error, failures, state } }: { sch
 }
 
 function ScheduleFields({ schedule }: { schedule: Schedule }) {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const { state, rrule, timezone, starts_at_local, exdates, misfire, last_fired_at, last_notification_id } = schedule;
   return (
     <Fields

@@ -3,7 +3,7 @@ import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
 import { Link } from 'react-router';
 import type { SuppressionsCreateData, SuppressionsListResponse } from '#client';
-import { useAction, useScopeOfPage } from '../../api/scope';
+import { useAction, useViewContext } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import { type Filter, instant } from '../../list/list-filters';
 import { ConfirmButton } from '../../page/confirm-button';
@@ -65,7 +65,7 @@ export default function Suppressions() {
 }
 
 function useColumns(): readonly Column<Suppression>[] {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const mayRead = useScope('notifications:read');
   return [
     { id: 'address', label: 'Address', cell: ({ address }) => address },

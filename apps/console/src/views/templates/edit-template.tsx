@@ -2,7 +2,7 @@ import { Alert, Button } from '@mantine/core';
 import { IconHistory } from '@tabler/icons-react';
 import { Link, useNavigate, useParams } from 'react-router';
 import type { Template } from '#client';
-import { useAction, useMayWrite, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useMayWrite, useRead, useViewContext } from '../../api/view-context';
 import { ConfirmButton } from '../../page/confirm-button';
 import { Loaded, Page } from '../../page/page';
 import { useEdit } from '../../page/unsaved-changes';
@@ -16,7 +16,7 @@ import { TestSend } from './test-send';
 
 export function EditTemplate() {
   const { templateId = '' } = useParams();
-  const { isPlatform } = useScopeOfPage();
+  const { isPlatform } = useViewContext();
   const template = useRead(['templates', 'one', templateId], (carillon, signal) =>
     templateRoutes(carillon, isPlatform).get(templateId, signal),
   );
@@ -26,7 +26,7 @@ export function EditTemplate() {
 function TemplatePage({ template }: { template: Template }) {
   const { id, key, channel, locale, kind, version, includes } = template;
   const edit = useEdit(template, (one) => String(one.version));
-  const { isPlatform, linkTo } = useScopeOfPage();
+  const { isPlatform, linkTo } = useViewContext();
   const mayWrite = useMayWrite('templates:write');
   const navigate = useNavigate();
   const isForeign = template.platform && !isPlatform;
@@ -69,7 +69,7 @@ function TemplatePage({ template }: { template: Template }) {
 
 function TemplateActions({ template, mayDelete }: { template: Template; mayDelete: boolean }) {
   const { id, key, locale, kind } = template;
-  const { isPlatform, linkTo } = useScopeOfPage();
+  const { isPlatform, linkTo } = useViewContext();
   const navigate = useNavigate();
   const maySend = useScope('notifications:write') && !isPlatform && kind === 'template';
   const remove = useAction({

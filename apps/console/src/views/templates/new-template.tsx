@@ -1,6 +1,6 @@
 import { useNavigate, useSearchParams } from 'react-router';
 import type { Template } from '#client';
-import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useRead, useViewContext } from '../../api/view-context';
 import { Loaded, Page } from '../../page/page';
 import { channelName } from '../../words/channels';
 import type { DraftBody, TemplatePlace } from './template-draft';
@@ -11,7 +11,7 @@ import { templateRoutes } from './template-routes';
 /** `?key=…&channel=…&locale=…&kind=…`; with `copy`, the content of that template in another locale. */
 export function NewTemplate() {
   const [parameters] = useSearchParams();
-  const { isPlatform, linkTo } = useScopeOfPage();
+  const { isPlatform, linkTo } = useViewContext();
   const copied = parameters.get('copy');
   const place = placeOf(parameters);
   const source = useRead(
@@ -39,7 +39,7 @@ export function NewTemplate() {
 type Stored = Pick<Template, 'content' | 'layout' | 'payload_schema' | 'sample_payload'>;
 
 function CreateForm({ place, stored }: { place: TemplatePlace; stored: Stored }) {
-  const { isPlatform, linkTo } = useScopeOfPage();
+  const { isPlatform, linkTo } = useViewContext();
   const navigate = useNavigate();
   const create = useAction<DraftBody, Template>({
     run: (carillon, body) => templateRoutes(carillon, isPlatform).create({ ...place, ...body }),

@@ -2,7 +2,7 @@ import { Button, Select, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
 import { useNavigate } from 'react-router';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { FormDialog } from '../../page/form-dialog';
 import { CHANNEL_CHOICES } from '../../words/channels';
 
@@ -17,7 +17,7 @@ const NEW_PLACE = { key: '', channel: 'email', locale: 'en', kind: 'template' };
 /** Asks what cannot be changed later. */
 export function StartTemplate() {
   const [opened, { open, close }] = useDisclosure(false);
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const navigate = useNavigate();
   return (
     <>

@@ -3,7 +3,7 @@ import type { UseMutationResult } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import type { Template } from '#client';
 import { failureOf } from '../../api/failures';
-import { useRead, useScopeOfPage } from '../../api/scope';
+import { useRead, useViewContext } from '../../api/view-context';
 import { SaveButtons } from '../../form/save-buttons';
 import { LoadError } from '../../page/load-error';
 import { type Edit, UnsavedChanges } from '../../page/unsaved-changes';
@@ -108,7 +108,7 @@ interface LayoutChoiceProps {
 }
 
 function LayoutChoice({ place: { channel }, value, change }: LayoutChoiceProps) {
-  const { isPlatform } = useScopeOfPage();
+  const { isPlatform } = useViewContext();
   const layouts = useRead(['templates', 'layouts', channel], (carillon, signal) =>
     templateRoutes(carillon, isPlatform).list({ channel, kind: 'layout', include: 'platform', limit: 200 }, signal),
   );

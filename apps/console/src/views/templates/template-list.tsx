@@ -1,6 +1,6 @@
 import { Badge, Group } from '@mantine/core';
 import type { Template, TemplatesListData } from '#client';
-import { useMayWrite, useScopeOfPage } from '../../api/scope';
+import { useMayWrite, useViewContext } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import { choicesOf, type Filter } from '../../list/list-filters';
 import { Page } from '../../page/page';
@@ -26,7 +26,7 @@ const filters: readonly Filter[] = [
 ];
 
 export function TemplateList() {
-  const { isPlatform, linkTo } = useScopeOfPage();
+  const { isPlatform, linkTo } = useViewContext();
   const mayWrite = useMayWrite('templates:write');
   const about = isPlatform
     ? 'Used by tenants that have no template of the same key and channel.'
@@ -57,7 +57,7 @@ export function TemplateList() {
 }
 
 export function KindOf({ template: { kind, platform } }: { template: Template }) {
-  const { isPlatform } = useScopeOfPage();
+  const { isPlatform } = useViewContext();
   return (
     <Group gap={4} display="inline-flex">
       {inWords(kind)}

@@ -4,12 +4,12 @@ import { IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
 import { Link, useNavigate } from 'react-router';
 import type { Template } from '#client';
-import { useMayWrite, useRead, useScopeOfPage } from '../../api/scope';
+import { useMayWrite, useRead, useViewContext } from '../../api/view-context';
 import { templateRoutes } from './template-routes';
 
 /** The locales of the key on this channel, with a form for another one. */
 export function TemplateLocales({ template: { id, key, channel, kind, platform } }: { template: Template }) {
-  const { isPlatform, linkTo } = useScopeOfPage();
+  const { isPlatform, linkTo } = useViewContext();
   const mayWrite = useMayWrite('templates:write');
   const isForeign = platform && !isPlatform;
   const others = useRead(['templates', 'locales', key, channel], (carillon, signal) =>

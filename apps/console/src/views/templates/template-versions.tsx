@@ -2,7 +2,7 @@ import { Alert, Badge, Button, Group, Paper, Select, Skeleton, Stack, Text, Titl
 import { lazy, Suspense, useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
 import type { Template, TemplateVersion } from '#client';
-import { useAction, useMayWrite, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useMayWrite, useRead, useViewContext } from '../../api/view-context';
 import { ConfirmButton } from '../../page/confirm-button';
 import { DataTable } from '../../page/data-table';
 import { Loaded, Page } from '../../page/page';
@@ -17,7 +17,7 @@ const MOST_PAGES = 4;
 
 export function TemplateVersions() {
   const { templateId = '' } = useParams();
-  const { isPlatform } = useScopeOfPage();
+  const { isPlatform } = useViewContext();
   const template = useRead(['templates', 'one', templateId], (carillon, signal) =>
     templateRoutes(carillon, isPlatform).get(templateId, signal),
   );
@@ -44,7 +44,7 @@ async function readVersions(routes: TemplateRoutes, id: string, signal: AbortSig
 }
 
 function Versions({ template, versions }: { template: Template; versions: TemplateVersion[] }) {
-  const { linkTo, isPlatform } = useScopeOfPage();
+  const { linkTo, isPlatform } = useViewContext();
   const navigate = useNavigate();
   const mayWrite = useMayWrite('templates:write') && (isPlatform || !template.platform);
   const newest = versions[0]!;

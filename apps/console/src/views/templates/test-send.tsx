@@ -5,7 +5,7 @@ import { useState } from 'react';
 import { Link } from 'react-router';
 import type { Notification, Template } from '#client';
 import { failureOf } from '../../api/failures';
-import { useAction, useScopeOfPage } from '../../api/scope';
+import { useAction, useViewContext } from '../../api/view-context';
 import { JsonField, parseObject, toJsonText } from '../../page/json-field';
 import { LoadError } from '../../page/load-error';
 
@@ -88,7 +88,7 @@ function SendForm({ template }: { template: Template }) {
 }
 
 function Accepted({ notification: { deliveries } }: { notification: Notification }) {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const [delivery] = deliveries;
   return (
     <Alert color="teal" role="status" title="Accepted">

@@ -3,7 +3,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import type { DraftPreview, TemplateDraft } from '#client';
 import { failureOf } from '../../api/failures';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { templateRoutes } from './template-routes';
 
 const TYPING_MS = 400;
@@ -21,7 +21,7 @@ export interface PreviewState {
 
 /** Renders the draft once typing stops. `draft` is null while it has faults of its own. */
 export function usePreview(draft: TemplateDraft | null): PreviewState {
-  const { tenantId, isPlatform, carillon } = useScopeOfPage();
+  const { tenantId, isPlatform, carillon } = useViewContext();
   const [settled] = useDebouncedValue(draft && JSON.stringify(draft), TYPING_MS);
   const query = useQuery({
     queryKey: [tenantId, 'template_preview', settled],

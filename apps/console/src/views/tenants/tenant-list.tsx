@@ -3,7 +3,7 @@ import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
 import { Link, useNavigate } from 'react-router';
 import type { TenantsListResponse } from '#client';
-import { useAction, useScopeOfPage } from '../../api/scope';
+import { useAction, useViewContext } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import { FormDialog } from '../../page/form-dialog';
 import { Page } from '../../page/page';
@@ -21,7 +21,7 @@ const columns: readonly Column<Tenant>[] = [
 ];
 
 export function TenantList() {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const mayWrite = useRole('admin');
   return (
     <Page
@@ -49,7 +49,7 @@ export function TenantList() {
 function CreateButton() {
   const [opened, { open, close }] = useDisclosure(false);
   const navigate = useNavigate();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const create = useAction({
     run: (carillon, { name }: { name: string }) => carillon.tenants.create({ body: { name } }),
     done: 'The tenant and its test tenant are created',

@@ -1,6 +1,6 @@
 import { Alert, Anchor, Button, Group, Stack, Tabs } from '@mantine/core';
 import { Link, useNavigate, useParams } from 'react-router';
-import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useRead, useViewContext } from '../../api/view-context';
 import { ConfirmButton } from '../../page/confirm-button';
 import { Fields } from '../../page/fields';
 import { Identifier } from '../../page/identifier';
@@ -15,7 +15,7 @@ import { TenantSettings } from './tenant-settings';
 
 export function TenantPage() {
   const { id = '', tab = 'overview' } = useParams();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const navigate = useNavigate();
   const mayWrite = useRole('admin');
   const query = useRead(['tenants', 'one', id], (carillon) => carillon.tenants.get({ path: { id } }));
@@ -121,7 +121,7 @@ function Overview({ tenant }: { tenant: OneTenant }) {
 }
 
 function TenantLink({ id }: { id: string }) {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   return (
     <Anchor component={Link} to={linkTo(`/tenants/${id}`)} size="sm">
       {id}

@@ -1,7 +1,7 @@
 import { Alert, Fieldset, NumberInput, SimpleGrid, Stack, TagsInput, Textarea, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { failureOf, faultAt } from '../../api/failures';
-import { useAction } from '../../api/scope';
+import { useAction } from '../../api/view-context';
 import { SaveButtons } from '../../form/save-buttons';
 import { type Edit, UnsavedChanges, useEdit } from '../../page/unsaved-changes';
 import { useRole } from '../../session/session';

@@ -1,6 +1,6 @@
 import { Checkbox, Group, Text, Textarea } from '@mantine/core';
 import type { SubscriptionsSubscribeData } from '#client';
-import { useAction } from '../../api/scope';
+import { useAction } from '../../api/view-context';
 import { FormDialog } from '../../page/form-dialog';
 import { counted } from '../../words/amounts';
 import { RECIPIENT_CHANNEL_CHOICES } from '../../words/channels';

@@ -2,7 +2,7 @@ import { Button, Group, Title } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconUserPlus } from '@tabler/icons-react';
 import { type Carillon, CarillonError, type SubscriptionsOfTopicResponse } from '#client';
-import { useAction, useScopeOfPage } from '../../api/scope';
+import { useAction, useViewContext } from '../../api/view-context';
 import { type Column, List, type ListPage, type ListQuery } from '../../list/list';
 import type { Filter } from '../../list/list-filters';
 import { ConfirmButton } from '../../page/confirm-button';
@@ -29,7 +29,7 @@ const filters: readonly Filter[] = [
 ];
 
 export function Subscriptions({ topic }: { topic: string }) {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const [opened, { open, close }] = useDisclosure(false);
   const mayWrite = useScope('topics:write');
   return (

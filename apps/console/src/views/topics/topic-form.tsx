@@ -1,6 +1,6 @@
 import { Textarea, TextInput } from '@mantine/core';
 import { useNavigate } from 'react-router';
-import { useAction, useScopeOfPage } from '../../api/scope';
+import { useAction, useViewContext } from '../../api/view-context';
 import { FormDialog } from '../../page/form-dialog';
 import type { Topic } from './topic';
 
@@ -15,7 +15,7 @@ const EMPTY = { key: '', name: '', description: '' };
 
 export function TopicForm({ opened, close, topic }: TopicFormProps) {
   const navigate = useNavigate();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const save = useAction({
     run: (carillon, { key, name, description }: typeof EMPTY) =>
       carillon.topics.put({ path: { key }, body: { name, description: description || null } }),

@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import { Page } from '../../page/page';
 import { Time } from '../../page/time';
@@ -17,7 +17,7 @@ const columns: readonly Column<Topic>[] = [
 ];
 
 export function TopicList() {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const [opened, { open, close }] = useDisclosure(false);
   const mayWrite = useScope('topics:write');
   return (

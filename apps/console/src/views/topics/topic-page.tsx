@@ -2,7 +2,7 @@ import { Button, Group, Stack } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconEdit } from '@tabler/icons-react';
 import { useNavigate, useParams } from 'react-router';
-import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useRead, useViewContext } from '../../api/view-context';
 import { ConfirmButton } from '../../page/confirm-button';
 import { Fields } from '../../page/fields';
 import { Identifier } from '../../page/identifier';
@@ -16,7 +16,7 @@ import { TopicForm } from './topic-form';
 
 export function TopicPage() {
   const { key = '' } = useParams();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const mayWrite = useScope('topics:write');
   const query = useRead(['topics', 'one', key], (carillon) => carillon.topics.get({ path: { key } }));
   return (
@@ -47,7 +47,7 @@ export function TopicPage() {
 function Actions({ topic }: { topic: Topic }) {
   const [opened, { open, close }] = useDisclosure(false);
   const navigate = useNavigate();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const remove = useAction({
     run: (carillon) => carillon.topics.delete({ path: { key: topic.key } }),
     done: 'The topic is deleted',

@@ -3,7 +3,7 @@ import { useDisclosure } from '@mantine/hooks';
 import { IconEdit, IconKey } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
-import { useAction, useScopeOfPage } from '../../api/scope';
+import { useAction, useViewContext } from '../../api/view-context';
 import { ConfirmButton } from '../../page/confirm-button';
 import { SecretDialog } from '../../page/secret-dialog';
 import { wholeTime } from '../../page/time';
@@ -12,7 +12,7 @@ import { EndpointForm, type EndpointValues } from './endpoint-form';
 
 export function EndpointActions({ endpoint }: { endpoint: Endpoint }) {
   const { id, enabled } = endpoint;
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const navigate = useNavigate();
   const changes = ['webhooks'];
   const enable = useAction({

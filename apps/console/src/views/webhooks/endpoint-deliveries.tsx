@@ -1,7 +1,7 @@
 import { Anchor, Text } from '@mantine/core';
 import { Link } from 'react-router';
 import type { WebhooksDeliveriesResponse } from '#client';
-import { useScopeOfPage } from '../../api/scope';
+import { useViewContext } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import { inWords, StateBadge } from '../../page/state-badge';
 import { Time } from '../../page/time';
@@ -25,7 +25,7 @@ const columns: readonly Column<EndpointDelivery>[] = [
 ];
 
 export function EndpointDeliveries({ id }: { id: string }) {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const mayRead = useScope('notifications:read');
   const maySeeDeadLetters = useScope('dead_letters:read');
   return (

@@ -2,7 +2,7 @@ import { Button } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
-import { useAction, useScopeOfPage } from '../../api/scope';
+import { useAction, useViewContext } from '../../api/view-context';
 import { type Column, List } from '../../list/list';
 import { Page } from '../../page/page';
 import { SecretDialog } from '../../page/secret-dialog';
@@ -26,7 +26,7 @@ export function eventsInWords(events: readonly string[]): string {
 }
 
 export function EndpointList() {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const mayWrite = useScope('webhooks:write');
   return (
     <Page

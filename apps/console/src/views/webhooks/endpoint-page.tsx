@@ -1,6 +1,6 @@
 import { Badge, Code, Group, Stack, Tabs } from '@mantine/core';
 import { useParams } from 'react-router';
-import { useRead, useScopeOfPage } from '../../api/scope';
+import { useRead, useViewContext } from '../../api/view-context';
 import { Fields } from '../../page/fields';
 import { Loaded, Page } from '../../page/page';
 import { Time } from '../../page/time';
@@ -15,7 +15,7 @@ import { VerifyCall } from './verify-call';
 
 export function EndpointPage() {
   const { id = '' } = useParams();
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const mayWrite = useScope('webhooks:write');
   const query = useRead(['webhooks', 'one', id], (carillon) => carillon.webhooks.get({ path: { id } }));
   return (

@@ -1,7 +1,7 @@
 import { Alert, Button, Radio, Stack, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { failureOf } from '../../api/failures';
-import { useAction } from '../../api/scope';
+import { useAction } from '../../api/view-context';
 import { instant, localTime } from '../../list/list-filters';
 import { counted } from '../../words/amounts';
 import type { Endpoint } from './endpoint';

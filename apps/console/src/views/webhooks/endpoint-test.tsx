@@ -3,7 +3,7 @@ import { IconSend } from '@tabler/icons-react';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import type { DeliveriesGetResponse } from '#client';
-import { useAction, useRead, useScopeOfPage } from '../../api/scope';
+import { useAction, useRead, useViewContext } from '../../api/view-context';
 import { DataTable } from '../../page/data-table';
 import { Loaded } from '../../page/page';
 import { inWords } from '../../page/state-badge';
@@ -41,7 +41,7 @@ export function EndpointTest({ endpoint }: { endpoint: Endpoint }) {
 }
 
 function Result({ id }: { id: string }) {
-  const { linkTo } = useScopeOfPage();
+  const { linkTo } = useViewContext();
   const query = useRead(['deliveries', 'one', id], (carillon) => carillon.deliveries.get({ path: { id } }), {
     refreshMs: LIVE_MS,
   });

@@ -2,7 +2,7 @@ import { Anchor, Button, Modal, Stack, Text } from '@mantine/core';
 import { IconExternalLink } from '@tabler/icons-react';
 import { useState } from 'react';
 import type { RecipientPreferencesLinkResponse } from '#client';
-import { useAction } from '../../../api/scope';
+import { useAction } from '../../../api/view-context';
 import { Identifier } from '../../../page/identifier';
 import { wholeTime } from '../../../page/time';
 import { useScope } from '../../../session/session';

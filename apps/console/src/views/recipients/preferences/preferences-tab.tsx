@@ -1,7 +1,7 @@
 import { Group, Stack, Text, Title } from '@mantine/core';
 import { useState } from 'react';
 import type { Preferences, RecipientPreferencesEffectiveResponse } from '#client';
-import { useAction, useRead } from '../../../api/scope';
+import { useAction, useRead } from '../../../api/view-context';
 import { SaveButtons } from '../../../form/save-buttons';
 import { LoadError } from '../../../page/load-error';
 import { Loaded } from '../../../page/page';

@@ -7,7 +7,7 @@ import { connect, requestWithoutLimit } from './connection';
 import { refreshAfter } from './failures';
 
 /** Whose data the views below show. */
-export interface Scope {
+export interface ViewContext {
   /** Null on the operator's own pages. */
   tenantId: string | null;
   /** On the operator's own pages: templates and accounts there are those of the platform. */
@@ -21,9 +21,9 @@ export interface Scope {
   hasView(path: string): boolean;
 }
 
-const ScopeContext = createContext<Scope | null>(null);
+const Context = createContext<ViewContext | null>(null);
 
-interface ScopeProps {
+interface ViewContextProps {
   tenantId: string | null;
   /** The session names the tenant itself, so no header may. */
   isOwnTenant?: boolean;
@@ -32,8 +32,8 @@ interface ScopeProps {
   children: ReactNode;
 }
 
-export function ScopeProvider({ tenantId, isOwnTenant = false, views, children }: ScopeProps) {
-  const scope = useMemo(() => {
+export function ViewContextProvider({ tenantId, isOwnTenant = false, views, children }: ViewContextProps) {
+  const context = useMemo(() => {
     const base = tenantId === null ? '/platform' : `/t/${tenantId}`;
     const named = isOwnTenant ? null : tenantId;
     return {
@@ -45,18 +45,18 @@ export function ScopeProvider({ tenantId, isOwnTenant = false, views, children }
       hasView: (path: string) => views.some((view) => view.path === /^\/[^/?]*/.exec(path)?.[0]),
     };
   }, [tenantId, isOwnTenant, views]);
-  return <ScopeContext value={scope}>{children}</ScopeContext>;
+  return <Context value={context}>{children}</Context>;
 }
 
-export function useScopeOfPage(): Scope {
-  const scope = useContext(ScopeContext);
-  if (!scope) throw new Error('useScopeOfPage is used outside ScopeProvider');
-  return scope;
+export function useViewContext(): ViewContext {
+  const context = useContext(Context);
+  if (!context) throw new Error('useViewContext is used outside ViewContextProvider');
+  return context;
 }
 
 /** Whether the session may change the data of the page: a tenant's with the scope, the platform's as an admin. */
 export function useMayWrite(scope: string): boolean {
-  const { isPlatform } = useScopeOfPage();
+  const { isPlatform } = useViewContext();
   const hasScope = useScope(scope);
   const isAdmin = useRole('admin');
   return isPlatform ? isAdmin : hasScope;
@@ -79,7 +79,7 @@ export function useRead<Answer>(
   read: (carillon: Carillon, signal: AbortSignal) => Promise<Answer>,
   { refreshMs = false, enabled = true, keepPrevious = false }: ReadOptions = {},
 ): UseQueryResult<Answer> {
-  const { tenantId, carillon } = useScopeOfPage();
+  const { tenantId, carillon } = useViewContext();
   return useQuery<Answer>({
     queryKey: [tenantId, ...key],
     queryFn: ({ signal }) => read(carillon, signal),
@@ -104,7 +104,7 @@ interface ActionOptions<Input, Answer> {
 
 /** Something that a person does: `action.mutate(input)`, `action.isPending`, `action.error`. */
 export function useAction<Input = void, Answer = unknown>(options: ActionOptions<Input, Answer>) {
-  const { tenantId, carillon } = useScopeOfPage();
+  const { tenantId, carillon } = useViewContext();
   const queryClient = useQueryClient();
   return useMutation({
     mutationFn: (input: Input) => options.run(carillon, input),
