@@ -1,7 +1,7 @@
 import { connect, type LookupFunction } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { DomainError } from '#domain';
-import { type DatabaseFault, databaseFault, isOutage, isUnanswered } from './outage.js';
+import { type DatabaseFault, databaseFault, isOutage, isUnanswered, unavailableOf } from './outage.js';
 
 const coded = (code: string): Error => Object.assign(new Error('something'), { code });
 const prisma = (code: string, originalCode?: string): Error =>
@@ -114,5 +114,16 @@ describe('whether a statement may have been committed', () => {
     ['bad data', coded('22021'), false],
   ])('%s: %s', (_name, error, unanswered) => {
     expect(isUnanswered(error)).toBe(unanswered);
+  });
+});
+
+describe('the message for an unavailable database', () => {
+  it.each([
+    ['refused', coded('ECONNREFUSED'), 'The database cannot be reached; nothing was accepted. Try again.'],
+    ['time-out of the server', coded('57014'), 'The database took too long; nothing was accepted. Try again.'],
+    ['deadlock', coded('40P01'), /^Other requests changed the same data at the same time; nothing was accepted/],
+    ['time-out of a query', new Error('Query read timeout'), /^The database did not confirm the request/],
+  ])('%s', (_name, cause, message) => {
+    expect(unavailableOf(cause).message).toMatch(message);
   });
 });

@@ -117,6 +117,7 @@ const UNCERTAIN =
 
 function unavailableMessage(error: unknown): string {
   if (isUnanswered(error)) return UNCERTAIN;
+  if (timeoutOf(error) === 'undone') return 'The database took too long; nothing was accepted. Try again.';
   return databaseFault(error) === 'conflict'
     ? 'Other requests changed the same data at the same time; nothing was accepted. Try again.'
     : 'The database cannot be reached; nothing was accepted. Try again.';
