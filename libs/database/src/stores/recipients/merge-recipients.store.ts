@@ -108,7 +108,7 @@ async function mergeFirst(
 
 /** Returns the ids of those that were new. Waits for other transactions that are creating one of them. */
 async function create({ sql, tenantId }: Pass, merges: readonly RecipientMerge[]): Promise<Set<string>> {
-  const rows = merges.map(({ id, fields }) => mergedProfile({ ...NO_PROFILE, id }, fields)).toSorted(byId);
+  const rows = merges.map(({ id, fields }) => mergedProfile({ ...NO_PROFILE, id }, fields));
   const values = [tenantId, ...profileColumns.values(rows)];
   return new Set((await sql.query<{ id: string }>({ text: CREATE, values })).map(({ id }) => id));
 }
@@ -146,8 +146,6 @@ async function read({ sql, tenantId, dryRun }: Pass, ids: readonly string[], cre
   };
 }
 
-const byId = (left: { id: string }, right: { id: string }): number => (left.id < right.id ? -1 : 1);
-
 /** Returns the recipients whose preferences it could not create, because another transaction has just done so. */
 async function write({ sql, tenantId }: Pass, writes: Writes): Promise<string[]> {
   const { changed, createdChoices, changedChoices, devices } = writes;
@@ -163,7 +161,7 @@ async function write({ sql, tenantId }: Pass, writes: Writes): Promise<string[]>
 }
 
 const CREATE = `
-insert into recipients (tenant_id, ${profileColumns.names}) select $1, * from ${profileColumns.table('p', 2)}
+insert into recipients (tenant_id, ${profileColumns.names}) select $1, * from ${profileColumns.table('p', 2)} order by p.id
 on conflict (tenant_id, id) do nothing returning id`;
 
 /** Index: recipients_pkey. */
