@@ -176,11 +176,23 @@ describe('a bulk of recipients', () => {
     expect(resultsOf(await abc)).toEqual(['c unchanged', 'b created', 'a changed']);
     expect(resultsOf(await ab)).toEqual(['b unchanged', 'a changed']);
     expect(await get('a')).toMatchObject({ locale: 'de', timezone: 'Europe/Berlin' });
-    const deadlocks = await environment.sql.query(
-      'select deadlocks::int from pg_stat_database where datname = current_database()',
-    );
-    expect(deadlocks.rows).toEqual([{ deadlocks: 0 }]);
     await Promise.all([first.end(), second.end()]);
+  });
+
+  it('locks or creates its recipients in one order, of their ids', async () => {
+    await merge({ id: 'a' });
+    const other = await connect(environment.databaseUrl);
+    // In a deadlock this transaction fails first.
+    await other.query(`begin; set local deadlock_timeout = '10ms'`);
+    await other.query(`select from recipients where tenant_id = $1 and id = 'a' for update`, [tenant.id]);
+    const ab = merge({ id: 'b', email: 'b@example.com' }, { id: 'a', timezone: 'Europe/Berlin' });
+    await untilWaiting(1);
+    await other.query(`insert into recipients (tenant_id, id, locale) values ($1, 'b', 'de')`, [tenant.id]);
+    await other.query('commit');
+    await other.end();
+    expect(resultsOf(await ab)).toEqual(['b changed', 'a changed']);
+    expect(await get('a')).toMatchObject({ timezone: 'Europe/Berlin' });
+    expect(await get('b')).toMatchObject({ locale: 'de', email: 'b@example.com' });
   });
 
   it('is explained without a change, also with a key that may only read', async () => {

@@ -48,11 +48,11 @@ export class MergeRecipientsStore {
    * One result for each merge. Merges of the same recipient are applied in their order. A dry run writes nothing, and
    * compares each with what is stored.
    *
-   * Requests with the same recipients wait for each other and never in a circle: each first creates all recipients that
-   * are new, in order of id, then locks the others, in order of id, and only then locks their preferences.
+   * Requests with the same recipients wait for each other, never in a circle: each creates or locks all of its
+   * recipients in order of id, as accepts do, and only then locks their preferences.
    */
   async merge(tenantId: string, merges: readonly RecipientMerge[], dryRun: boolean): Promise<MergeResult[]> {
-    // Other requests and erasures lock these rows in another order.
+    // An erasure locks rows of a recipient in another order.
     return await repeatConflicts(() =>
       this.database.sqlForTenant(tenantId, async (sql) => {
         const results = new Map<RecipientMerge, MergeResult>();
@@ -70,8 +70,8 @@ interface Pass {
 }
 
 /**
- * Applies the first merge of each recipient and returns the others, and those whose rows were created or deleted by
- * another transaction in the meantime: the next pass sees that.
+ * Applies the first merge of each recipient and returns the others, and those whose preferences another transaction has
+ * created in the meantime: the next pass sees them.
  */
 async function mergeFirst(
   pass: Pass,
@@ -84,39 +84,33 @@ async function mergeFirst(
     if (isFirst) firsts.set(merge.id, merge);
     return !isFirst;
   });
-  const created = pass.dryRun ? new Set<string>() : await create(pass, [...firsts.values()]);
+  const created = pass.dryRun ? new Set<string>() : await createOrLock(pass, [...firsts.values()]);
   const stored = await read(pass, [...firsts.keys()], created);
   const writes: Writes = { changed: [], createdChoices: [], changedChoices: [], devices: [] };
-  const missed = new Set<string>();
   const rejected: string[] = [];
   for (const merge of firsts.values()) {
-    const { id } = merge;
-    if (!pass.dryRun && !created.has(id) && !stored.profiles.has(id)) {
-      missed.add(id);
-      continue;
-    }
     const result = compare(merge, stored, writes);
     // Whoever was created in the pass before is still new.
     if (results.get(merge) !== 'created') results.set(merge, result);
-    if (result === 'too_many_categories' && created.has(id)) rejected.push(id);
+    if (result === 'too_many_categories' && created.has(merge.id)) rejected.push(merge.id);
   }
   if (pass.dryRun) return others;
   if (rejected.length > 0) await pass.sql.query({ text: DELETE, values: [pass.tenantId, rejected] });
-  for (const id of await write(pass, writes)) missed.add(id);
-  return [...[...missed].map((id) => firsts.get(id)!), ...others];
+  const missed = await write(pass, writes);
+  return [...missed.map((id) => firsts.get(id)!), ...others];
 }
 
-/** Returns the ids of those that were new. Waits for other transactions that are creating one of them. */
-async function create({ sql, tenantId }: Pass, merges: readonly RecipientMerge[]): Promise<Set<string>> {
+/** Returns the ids of those that were new. */
+async function createOrLock({ sql, tenantId }: Pass, merges: readonly RecipientMerge[]): Promise<Set<string>> {
   const rows = merges.map(({ id, fields }) => mergedProfile({ ...NO_PROFILE, id }, fields));
   const values = [tenantId, ...profileColumns.values(rows)];
-  return new Set((await sql.query<{ id: string }>({ text: CREATE, values })).map(({ id }) => id));
+  return new Set((await sql.query<{ id: string }>({ text: CREATE_OR_LOCK, values })).map(({ id }) => id));
 }
 
 /** Index: recipients_pkey. */
 const PROFILES = `
 select id, email, phone, locale, timezone, attributes from recipients
-where tenant_id = $1 and id = any ($2::text[]) order by id`;
+where tenant_id = $1 and id = any ($2::text[])`;
 
 /** Index: preferences_pkey. */
 const CHOICES = `
@@ -127,18 +121,15 @@ where tenant_id = $1 and recipient_id = any ($2::text[]) order by recipient_id`;
 const DEVICES = `
 select recipient_id as id, token from devices where tenant_id = $1 and recipient_id = any ($2::text[])`;
 
-/** Lets others add devices and events of the recipient. */
 const LOCK = ' for no key update';
 
 /** Leaves out the profiles of those that were just created. */
 async function read({ sql, tenantId, dryRun }: Pass, ids: readonly string[], created: Set<string>): Promise<Stored> {
-  const lock = dryRun ? '' : LOCK;
   const before = ids.filter((id) => !created.has(id));
-  const profiles = await sql.query<ProfileRow>({ text: PROFILES + lock, values: [tenantId, before] });
-  // Preferences may be there without a profile.
-  const held = dryRun ? ids : [...created, ...profiles.map(({ id }) => id)];
-  const choices = await sql.query<PreferenceRow & { id: string }>({ text: CHOICES + lock, values: [tenantId, held] });
-  const devices = await sql.query<Pick<DeviceRow, 'id' | 'token'>>({ text: DEVICES, values: [tenantId, held] });
+  const profiles = await sql.query<ProfileRow>({ text: PROFILES, values: [tenantId, before] });
+  const values = [tenantId, ids];
+  const choices = await sql.query<PreferenceRow & { id: string }>({ text: dryRun ? CHOICES : CHOICES + LOCK, values });
+  const devices = await sql.query<Pick<DeviceRow, 'id' | 'token'>>({ text: DEVICES, values });
   return {
     profiles: new Map(profiles.map((row) => [row.id, row])),
     choices: new Map(choices.map(({ id, ...row }) => [id, toPreferences(row)])),
@@ -160,9 +151,12 @@ async function write({ sql, tenantId }: Pass, writes: Writes): Promise<string[]>
   return createdChoices.map(({ id }) => id).filter((id) => !ids.has(id));
 }
 
-const CREATE = `
-insert into recipients (tenant_id, ${profileColumns.names}) select $1, * from ${profileColumns.table('p', 2)} order by p.id
-on conflict (tenant_id, id) do nothing returning id`;
+/** Locks those that are there and returns the others: PostgreSQL locks each row of a conflict, also without a change. */
+const CREATE_OR_LOCK = `
+insert into recipients as r (tenant_id, ${profileColumns.names})
+select $1, * from ${profileColumns.table('p', 2)} order by p.id
+on conflict (tenant_id, id) do update set updated_at = r.updated_at where false
+returning id`;
 
 /** Index: recipients_pkey. */
 const DELETE = 'delete from recipients where tenant_id = $1 and id = any ($2::text[])';
