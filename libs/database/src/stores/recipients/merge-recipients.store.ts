@@ -1,182 +1,187 @@
 // Merges many recipients in one transaction: an import of one request for each would take hours.
 
-import { columnList } from '../../column-list.js';
-import { json } from '../../columns.js';
+import { isDeepStrictEqual } from 'node:util';
 import type { Database } from '../../database.js';
 import { repeatConflicts } from '../../outage.js';
 import type { Sql } from '../../statement.js';
-import { type PreferenceRow, toPreferences } from './recipient.js';
 import {
-  type ChoicesRow,
-  compare,
+  ADD_DEVICES,
+  CHANGE_PREFERENCES,
+  CHANGE_PROFILES,
+  CREATE_OR_LOCK_PREFERENCES,
+  CREATE_OR_LOCK_PROFILES,
+  DELETE_PREFERENCES,
+  DELETE_PROFILES,
+  DEVICES,
   type DeviceRow,
-  deviceKey,
+  deviceColumns,
+  PREFERENCES,
+  PROFILES,
+  preferenceColumns,
+  profileColumns,
+  type Row,
+} from './merge-statements.js';
+import { type Device, type PreferenceRow, type Preferences, toPreferences } from './recipient.js';
+import {
+  applyMerge,
   type MergeResult,
+  mergedPreferences,
   mergedProfile,
-  NO_PROFILE,
-  type ProfileRow,
+  noPreferences,
+  type Profile,
   type RecipientMerge,
-  type Stored,
-  type Writes,
+  type RecipientState,
 } from './recipient-merge.js';
-
-const profileColumns = columnList<ProfileRow>({
-  id: ['text', ({ id }) => id],
-  email: ['text', ({ email }) => email],
-  phone: ['text', ({ phone }) => phone],
-  locale: ['text', ({ locale }) => locale],
-  timezone: ['text', ({ timezone }) => timezone],
-  attributes: ['jsonb', ({ attributes }) => JSON.stringify(attributes)],
-});
-const choicesColumns = columnList<ChoicesRow>({
-  recipient_id: ['text', ({ id }) => id],
-  channels: ['jsonb', ({ channels }) => JSON.stringify(channels)],
-  categories: ['jsonb', ({ categories }) => JSON.stringify(categories)],
-  quiet_hours: ['jsonb', ({ quietHours }) => json(quietHours)],
-  caps: ['jsonb', ({ caps }) => JSON.stringify(caps)],
-});
-const deviceColumns = columnList<DeviceRow>({
-  recipient_id: ['text', ({ id }) => id],
-  token: ['text', ({ token }) => token],
-  platform: ['text', ({ platform }) => platform],
-});
 
 export class MergeRecipientsStore {
   constructor(private readonly database: Database) {}
 
   /**
-   * One result for each merge. Merges of the same recipient are applied in their order. A dry run writes nothing, and
-   * compares each with what is stored.
+   * One result for each merge. Merges of the same recipient are applied in their order. A dry run writes nothing.
    *
    * Requests with the same recipients wait for each other, never in a circle: each creates or locks all of its
-   * recipients in order of id, as accepts do, and only then locks their preferences.
+   * recipients in order of id, as accepts do, and then their preferences.
    */
   async merge(tenantId: string, merges: readonly RecipientMerge[], dryRun: boolean): Promise<MergeResult[]> {
-    // An erasure locks rows of a recipient in another order.
     return await repeatConflicts(() =>
       this.database.sqlForTenant(tenantId, async (sql) => {
-        const results = new Map<RecipientMerge, MergeResult>();
-        for (let left = merges; left.length > 0; ) left = await mergeFirst({ sql, tenantId, dryRun }, left, results);
-        return merges.map((merge) => results.get(merge)!);
+        const run = new MergeRun(sql, tenantId, merges);
+        const created = dryRun ? NOTHING : await run.createOrLock();
+        const stored = await run.read(created);
+        const states = new Map([...stored].map(([id, one]) => [id, stateOf(one)]));
+        const results = merges.map((merge) => applyMerge(states.get(merge.id)!, merge));
+        if (!dryRun) await run.write(stored, states);
+        return results;
       }),
     );
   }
 }
 
-interface Pass {
-  sql: Sql;
-  tenantId: string;
-  dryRun: boolean;
+/** The rows that this transaction has created, with the values of the first merge. */
+interface Created {
+  profiles: ReadonlyMap<string, Profile>;
+  preferences: ReadonlyMap<string, Preferences>;
 }
 
-/**
- * Applies the first merge of each recipient and returns the others, and those whose preferences another transaction has
- * created in the meantime: the next pass sees them.
- */
-async function mergeFirst(
-  pass: Pass,
-  merges: readonly RecipientMerge[],
-  results: Map<RecipientMerge, MergeResult>,
-): Promise<readonly RecipientMerge[]> {
-  const firsts = new Map<string, RecipientMerge>();
-  const others = merges.filter((merge) => {
-    const isFirst = !firsts.has(merge.id);
-    if (isFirst) firsts.set(merge.id, merge);
-    return !isFirst;
-  });
-  const created = pass.dryRun ? new Set<string>() : await createOrLock(pass, [...firsts.values()]);
-  const stored = await read(pass, [...firsts.keys()], created);
-  const writes: Writes = { changed: [], createdChoices: [], changedChoices: [], devices: [] };
-  const rejected: string[] = [];
-  for (const merge of firsts.values()) {
-    const result = compare(merge, stored, writes);
-    // Whoever was created in the pass before is still new.
-    if (results.get(merge) !== 'created') results.set(merge, result);
-    if (result === 'too_many_categories' && created.has(merge.id)) rejected.push(merge.id);
+const NOTHING: Created = { profiles: new Map(), preferences: new Map() };
+
+/** The rows of one recipient. Null if there is none. */
+interface Stored {
+  profile: Profile | null;
+  isNew: boolean;
+  /** Null also if no merge has preferences. */
+  preferences: Preferences | null;
+  hasNewPreferences: boolean;
+  devices: Map<string, Device['platform']>;
+}
+
+const stateOf = ({ profile, isNew, preferences, hasNewPreferences, devices }: Stored): RecipientState => ({
+  profile: isNew ? null : profile,
+  preferences: hasNewPreferences ? noPreferences() : (preferences ?? noPreferences()),
+  devices: new Map(devices),
+});
+
+class MergeRun {
+  /** Once each. */
+  private readonly ids: readonly string[];
+  private readonly withPreferences: readonly RecipientMerge[];
+
+  constructor(
+    private readonly sql: Sql,
+    private readonly tenantId: string,
+    private readonly merges: readonly RecipientMerge[],
+  ) {
+    this.ids = [...new Set(merges.map(({ id }) => id))];
+    this.withPreferences = merges.filter(({ preferences }) => preferences !== null);
   }
-  if (pass.dryRun) return others;
-  if (rejected.length > 0) await pass.sql.query({ text: DELETE, values: [pass.tenantId, rejected] });
-  const missed = await write(pass, writes);
-  return [...missed.map((id) => firsts.get(id)!), ...others];
+
+  async createOrLock(): Promise<Created> {
+    const profiles = firstOfEach(this.merges, ({ fields }) => mergedProfile(null, fields));
+    const preferences = firstOfEach(this.withPreferences, (merge) =>
+      mergedPreferences(noPreferences(), merge.preferences),
+    );
+    const created = async <Value>(text: string, rows: Map<string, Value>, values: unknown[][]) => {
+      const found = rows.size === 0 ? [] : await this.query<{ id: string }>(text, ...values);
+      return new Map(found.map(({ id }) => [id, rows.get(id)!]));
+    };
+    return {
+      profiles: await created(CREATE_OR_LOCK_PROFILES, profiles, profileColumns.values(rowsOf(profiles))),
+      preferences: await created(
+        CREATE_OR_LOCK_PREFERENCES,
+        preferences,
+        preferenceColumns.values(rowsOf(preferences)),
+      ),
+    };
+  }
+
+  async read(created: Created): Promise<Map<string, Stored>> {
+    const others = this.ids.filter((id) => !created.profiles.has(id));
+    const withAttributes = this.merges.filter(({ fields }) => fields.attributes).map(({ id }) => id);
+    const profiles = new Map(
+      (await this.query<Profile & { id: string }>(PROFILES, others, withAttributes)).map(({ id, ...row }) => [id, row]),
+    );
+    const ids = this.withPreferences.map(({ id }) => id).filter((id) => !created.preferences.has(id));
+    const preferences = new Map(
+      (await this.query<PreferenceRow & { id: string }>(PREFERENCES, ids)).map(({ id, ...row }) => [
+        id,
+        toPreferences(row),
+      ]),
+    );
+    const tokens = this.merges.flatMap(({ id, devices }) => devices.map(({ token }) => ({ id, token })));
+    const devices = Map.groupBy(
+      await this.query<DeviceRow>(
+        DEVICES,
+        tokens.map(({ id }) => id),
+        tokens.map(({ token }) => token),
+      ),
+      ({ id }) => id,
+    );
+    return new Map(
+      this.ids.map((id) => [
+        id,
+        {
+          profile: created.profiles.get(id) ?? profiles.get(id) ?? null,
+          isNew: created.profiles.has(id),
+          preferences: created.preferences.get(id) ?? preferences.get(id) ?? null,
+          hasNewPreferences: created.preferences.has(id),
+          devices: new Map((devices.get(id) ?? []).map(({ token, platform }) => [token, platform])),
+        },
+      ]),
+    );
+  }
+
+  async write(stored: ReadonlyMap<string, Stored>, states: ReadonlyMap<string, RecipientState>): Promise<void> {
+    const [profiles, preferences, devices]: [Row<Profile>[], Row<Preferences>[], DeviceRow[]] = [[], [], []];
+    const [noProfile, unchosen]: [string[], string[]] = [[], []];
+    for (const [id, state] of states) {
+      const before = stored.get(id)!;
+      // All merges of a new recipient were refused.
+      if (state.profile === null) noProfile.push(id);
+      else if (!isDeepStrictEqual(state.profile, before.profile)) profiles.push({ id, value: state.profile });
+      if (before.hasNewPreferences && isDeepStrictEqual(state.preferences, noPreferences())) unchosen.push(id);
+      else if (before.preferences && !isDeepStrictEqual(state.preferences, before.preferences))
+        preferences.push({ id, value: state.preferences });
+      for (const [token, platform] of state.devices)
+        if (!before.devices.has(token)) devices.push({ id, token, platform });
+    }
+    if (noProfile.length > 0) await this.query(DELETE_PROFILES, noProfile);
+    if (profiles.length > 0) await this.query(CHANGE_PROFILES, ...profileColumns.values(profiles));
+    if (unchosen.length > 0) await this.query(DELETE_PREFERENCES, unchosen);
+    if (preferences.length > 0) await this.query(CHANGE_PREFERENCES, ...preferenceColumns.values(preferences));
+    if (devices.length > 0) await this.query(ADD_DEVICES, ...deviceColumns.values(devices));
+  }
+
+  /** `$1` is the tenant. */
+  private async query<Found extends object>(text: string, ...values: unknown[]): Promise<Found[]> {
+    return await this.sql.query<Found>({ text, values: [this.tenantId, ...values] });
+  }
 }
 
-/** Returns the ids of those that were new. */
-async function createOrLock({ sql, tenantId }: Pass, merges: readonly RecipientMerge[]): Promise<Set<string>> {
-  const rows = merges.map(({ id, fields }) => mergedProfile({ ...NO_PROFILE, id }, fields));
-  const values = [tenantId, ...profileColumns.values(rows)];
-  return new Set((await sql.query<{ id: string }>({ text: CREATE_OR_LOCK, values })).map(({ id }) => id));
+function firstOfEach<Value>(merges: readonly RecipientMerge[], of: (merge: RecipientMerge) => Value) {
+  const values = new Map<string, Value>();
+  for (const merge of merges) if (!values.has(merge.id)) values.set(merge.id, of(merge));
+  return values;
 }
 
-/** Index: recipients_pkey. */
-const PROFILES = `
-select id, email, phone, locale, timezone, attributes from recipients
-where tenant_id = $1 and id = any ($2::text[])`;
-
-/** Index: preferences_pkey. */
-const CHOICES = `
-select recipient_id as id, channels, categories, quiet_hours as "quietHours", caps from preferences
-where tenant_id = $1 and recipient_id = any ($2::text[]) order by recipient_id`;
-
-/** Index: devices_pkey. */
-const DEVICES = `
-select recipient_id as id, token from devices where tenant_id = $1 and recipient_id = any ($2::text[])`;
-
-const LOCK = ' for no key update';
-
-/** Leaves out the profiles of those that were just created. */
-async function read({ sql, tenantId, dryRun }: Pass, ids: readonly string[], created: Set<string>): Promise<Stored> {
-  const before = ids.filter((id) => !created.has(id));
-  const profiles = await sql.query<ProfileRow>({ text: PROFILES, values: [tenantId, before] });
-  const values = [tenantId, ids];
-  const choices = await sql.query<PreferenceRow & { id: string }>({ text: dryRun ? CHOICES : CHOICES + LOCK, values });
-  const devices = await sql.query<Pick<DeviceRow, 'id' | 'token'>>({ text: DEVICES, values });
-  return {
-    profiles: new Map(profiles.map((row) => [row.id, row])),
-    choices: new Map(choices.map(({ id, ...row }) => [id, toPreferences(row)])),
-    devices: new Set(devices.map(deviceKey)),
-  };
-}
-
-/** Returns the recipients whose preferences it could not create, because another transaction has just done so. */
-async function write({ sql, tenantId }: Pass, writes: Writes): Promise<string[]> {
-  const { changed, createdChoices, changedChoices, devices } = writes;
-  const run = async <Row extends object>(text: string, values: unknown[][]): Promise<Row[]> =>
-    await sql.query<Row>({ text, values: [tenantId, ...values] });
-  if (changed.length > 0) await run(CHANGE, profileColumns.values(changed));
-  if (changedChoices.length > 0) await run(CHANGE_CHOICES, choicesColumns.values(changedChoices));
-  if (devices.length > 0) await run(ADD_DEVICES, deviceColumns.values(devices));
-  if (createdChoices.length === 0) return [];
-  const done = await run<{ id: string }>(CREATE_CHOICES, choicesColumns.values(createdChoices));
-  const ids = new Set(done.map(({ id }) => id));
-  return createdChoices.map(({ id }) => id).filter((id) => !ids.has(id));
-}
-
-/** Locks those that are there and returns the others: PostgreSQL locks each row of a conflict, also without a change. */
-const CREATE_OR_LOCK = `
-insert into recipients as r (tenant_id, ${profileColumns.names})
-select $1, * from ${profileColumns.table('p', 2)} order by p.id
-on conflict (tenant_id, id) do update set updated_at = r.updated_at where false
-returning id`;
-
-/** Index: recipients_pkey. */
-const DELETE = 'delete from recipients where tenant_id = $1 and id = any ($2::text[])';
-
-/** Index: recipients_pkey. */
-const CHANGE = `
-update recipients r set email = p.email, phone = p.phone, locale = p.locale, timezone = p.timezone,
-  attributes = p.attributes, updated_at = now()
-from ${profileColumns.table('p', 2)} where r.tenant_id = $1 and r.id = p.id`;
-
-const CREATE_CHOICES = `
-insert into preferences (tenant_id, ${choicesColumns.names}) select $1, * from ${choicesColumns.table('p', 2)}
-on conflict (tenant_id, recipient_id) do nothing returning recipient_id as id`;
-
-/** Index: preferences_pkey. */
-const CHANGE_CHOICES = `
-update preferences r set channels = p.channels, categories = p.categories, quiet_hours = p.quiet_hours, caps = p.caps,
-  updated_at = now()
-from ${choicesColumns.table('p', 2)} where r.tenant_id = $1 and r.recipient_id = p.recipient_id`;
-
-const ADD_DEVICES = `
-insert into devices (tenant_id, ${deviceColumns.names}) select $1, * from ${deviceColumns.table('p', 2)}
-on conflict (tenant_id, recipient_id, token) do nothing`;
+const rowsOf = <Value>(values: ReadonlyMap<string, Value>): Row<Value>[] =>
+  [...values].map(([id, value]) => ({ id, value }));

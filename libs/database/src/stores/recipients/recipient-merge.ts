@@ -12,69 +12,50 @@ export interface RecipientMerge {
   /** Channels and categories are merged, quiet hours and caps replaced. */
   preferences: Partial<Preferences> | null;
   /** Added. A token that the recipient has stays as it is. */
-  devices: readonly NewDevice[];
+  devices: readonly Pick<Device, 'token' | 'platform'>[];
 }
-
-type NewDevice = Pick<Device, 'token' | 'platform'>;
 
 export const mergeResults = ['created', 'changed', 'unchanged'] as const;
 export type MergeResult = (typeof mergeResults)[number] | 'too_many_categories';
 
-export interface ProfileRow extends RecipientFields {
-  id: string;
-}
-export interface ChoicesRow extends Preferences {
-  id: string;
-}
-export interface DeviceRow extends NewDevice {
-  id: string;
-}
+/** Without attributes if no merge of the recipient has any: they stay as they are, and may be large. */
+export type Profile = Omit<RecipientFields, 'attributes'> & { attributes: Record<string, unknown> | null };
 
-/** The stored rows of the recipients of one pass, by id. */
-export interface Stored {
-  profiles: Map<string, ProfileRow>;
-  choices: Map<string, Preferences>;
-  /** Id and token of each device. */
-  devices: Set<string>;
+/** What is known of a recipient between two merges. */
+export interface RecipientState {
+  /** Null if there is none. */
+  profile: Profile | null;
+  preferences: Preferences;
+  /** By token. Of those that are stored, only the ones that a merge has. */
+  devices: Map<string, Device['platform']>;
 }
 
-/** The rows that one pass writes, except the profiles of new recipients. */
-export interface Writes {
-  changed: ProfileRow[];
-  createdChoices: ChoicesRow[];
-  changedChoices: ChoicesRow[];
-  devices: DeviceRow[];
+/** Changes the state, unless the result is `too_many_categories`. */
+export function applyMerge(state: RecipientState, merge: RecipientMerge): MergeResult {
+  const { profile: before, preferences: chosen, devices } = state;
+  const preferences = mergedPreferences(chosen, merge.preferences);
+  if (Object.keys(preferences.categories).length > MAX_PREFERENCE_CATEGORIES) return 'too_many_categories';
+  const profile = mergedProfile(before, merge.fields);
+  const added = merge.devices.filter(({ token }) => !devices.has(token));
+  const isSame = added.length === 0 && isDeepStrictEqual([profile, preferences], [before, chosen]);
+  // The first of two with the same token.
+  for (const { token, platform } of added.toReversed()) devices.set(token, platform);
+  Object.assign(state, { profile, preferences });
+  if (before === null) return 'created';
+  return isSame ? 'unchanged' : 'changed';
 }
 
-export const deviceKey = ({ id, token }: Pick<DeviceRow, 'id' | 'token'>): string => JSON.stringify([id, token]);
+const NO_PROFILE: Profile = { email: null, phone: null, locale: null, timezone: null, attributes: null };
+export const noPreferences = (): Preferences => toPreferences(null);
 
-/** Adds what the merge changes to the writes. */
-export function compare(merge: RecipientMerge, stored: Stored, writes: Writes): MergeResult {
-  const { id, preferences } = merge;
-  const chosen = stored.choices.get(id);
-  const choices = preferences && mergedChoices(chosen ?? toPreferences(null), preferences);
-  if (choices && Object.keys(choices.categories).length > MAX_PREFERENCE_CATEGORIES) return 'too_many_categories';
-  const before = stored.profiles.get(id);
-  const profile = mergedProfile(before ?? { ...NO_PROFILE, id }, merge.fields);
-  const devices = merge.devices
-    .map((device) => ({ id, ...device }))
-    .filter((device) => !stored.devices.has(deviceKey(device)));
-  const hasOtherProfile = before !== undefined && !isDeepStrictEqual(profile, before);
-  const hasOtherChoices = choices !== null && !isDeepStrictEqual(choices, chosen ?? toPreferences(null));
-  if (hasOtherProfile) writes.changed.push(profile);
-  if (hasOtherChoices) (chosen ? writes.changedChoices : writes.createdChoices).push({ id, ...choices });
-  writes.devices.push(...devices);
-  if (!before) return 'created';
-  return hasOtherProfile || hasOtherChoices || devices.length > 0 ? 'changed' : 'unchanged';
+export function mergedProfile(before: Profile | null, { attributes, ...fields }: RecipientMerge['fields']): Profile {
+  const profile = before ?? NO_PROFILE;
+  return { ...profile, ...fields, ...(attributes && { attributes: mergePatch(profile.attributes, attributes) }) };
 }
 
-export const NO_PROFILE: RecipientFields = { email: null, phone: null, locale: null, timezone: null, attributes: {} };
-
-export function mergedProfile(before: ProfileRow, { attributes, ...fields }: Partial<RecipientFields>): ProfileRow {
-  return { ...before, ...fields, ...(attributes && { attributes: mergePatch(before.attributes, attributes) }) };
-}
-
-function mergedChoices(before: Preferences, { channels, categories, ...others }: Partial<Preferences>): Preferences {
+export function mergedPreferences(before: Preferences, change: RecipientMerge['preferences']): Preferences {
+  if (change === null) return before;
+  const { channels, categories, ...others } = change;
   return {
     ...before,
     ...others,
