@@ -4,7 +4,7 @@ import { createHmac } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Database, ErasuresStore, ReceiptsStore, SecretBox } from '#database';
 import { newId } from '#domain';
-import { type SmtpSink, startSmtpSink, startVendor, until, type Vendor, vendors } from '#testing';
+import { connect, type SmtpSink, startSmtpSink, startVendor, until, type Vendor, vendors } from '#testing';
 import { CONTENT, type Json, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const ID = 'mark-person-77';
@@ -475,6 +475,32 @@ describe('an erasure', () => {
     ).rejects.toThrow('killed');
     await secondPass();
     expect(await answers()).toEqual(['another']);
+  });
+
+  it('waits for a request that is changing the recipient, and erases what it wrote', async () => {
+    const tenant = await app.tenant();
+    await tenant.call('PUT', `/api/v1/recipients/${ID}`, { email: EMAIL });
+    const request = await connect(app.databaseUrl);
+    open.push(() => request.end());
+    await request.query('begin');
+    await request.query('update recipients set phone = $2 where tenant_id = $1', [tenant.id, PHONE]);
+    await request.query('insert into preferences (tenant_id, recipient_id) values ($1, $2)', [tenant.id, ID]);
+    const erased = tenant.call('DELETE', `/api/v1/recipients/${ID}`);
+    await until('the erasure waits', async () => {
+      const { rows } = await app.sql.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      return rows.length === 1;
+    });
+    await request.query('commit');
+    expect((await erased).body.erased).toMatchObject({ profile: 1, preferences: 1 });
+    const { rows } = await app.sql.query(
+      `select recipient_id from preferences where tenant_id = $1 union all
+       select addresses::text from erasures where tenant_id = $1`,
+      [tenant.id],
+    );
+    expect(rows).toHaveLength(1);
+    expect(rows[0].recipient_id).toContain(PHONE);
   });
 
   it('of a recipient with many notifications is done in short transactions', async () => {

@@ -47,6 +47,12 @@ with erased as (
 select count(*)::int as upload_lines from erased`;
 
 /**
+ * Waits for a request that is changing the recipient: the later statements then see what it wrote. Index:
+ * recipients_pkey.
+ */
+const LOCK_RECIPIENT = 'select from recipients where tenant_id = $1 and id = $2 for update';
+
+/**
  * Notes the erasure with the addresses of the profile, which the later steps search for. Here and in the later steps,
  * addresses have the form of the suppression list. Notes nothing if nothing is known of the recipient, because those
  * steps read all events. $3: whether schedules, jobs or lines of uploads knew the recipient. Indexes: the primary
@@ -118,9 +124,10 @@ export function eraseProfile(
   recipientId: string,
   isKnown: boolean,
   audit: AuditNote | null,
-): [Statement, Statement, Statement] {
+): [Statement, Statement, Statement, Statement] {
   const subject = recipientSubject(tenantId, recipientId);
   return [
+    { text: LOCK_RECIPIENT, values: [tenantId, recipientId] },
     { text: START, values: [tenantId, recipientId, isKnown] },
     { text: ENTRY, values: [tenantId, recipientId, subject, ...noteValues(audit)] },
     { text: PROFILE, values: [tenantId, recipientId, channelIds] },

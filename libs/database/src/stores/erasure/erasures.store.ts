@@ -67,10 +67,9 @@ export class ErasuresStore {
     ]);
     const { schedules = 0, excluded = 0, upload_lines = 0 } = first;
     const isKnown = schedules + excluded + upload_lines > 0;
-    const [[started], , [profile]] = await this.database.pipelineForTenant<[{ requestedAt: string }[], [], Counts[]]>(
-      tenantId,
-      eraseProfile(tenantId, recipientId, isKnown, audit),
-    );
+    const [, [started], , [profile]] = await this.database.pipelineForTenant<
+      [object[], { requestedAt: string }[], [], Counts[]]
+    >(tenantId, eraseProfile(tenantId, recipientId, isKnown, audit));
     const counts = { ...profile, schedules, upload_lines };
     if (!started) return null;
     const { requestedAt } = started;
