@@ -1,5 +1,6 @@
 // POST /api/v1/recipients/bulk merges many recipients with their preferences and devices.
 
+import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connect } from '#testing';
@@ -91,6 +92,18 @@ describe('a bulk of recipients', () => {
     expect(resultsOf(done)).toEqual(['ann created', 'bob created', 'ann changed', 'ann changed', 'ann unchanged']);
     expect((await get('ann')).email).toBe('ann@example.com');
     expect((await get('ann/preferences')).channels).toEqual({ sms: false });
+    // Attributes that no item has stay.
+    await merge({ id: 'ann', attributes: { plan: 'pro' } }, { id: 'eve', attributes: { plan: 'free' } });
+    const more = await merge(
+      { id: 'ann', locale: 'de' },
+      { id: 'eve', locale: 'de' },
+      { id: 'eve', attributes: { n: 1 } },
+    );
+    expect(resultsOf(more)).toEqual(['ann changed', 'eve changed', 'eve changed']);
+    expect([(await get('ann')).attributes, (await get('eve')).attributes]).toEqual([
+      { plan: 'pro' },
+      { plan: 'free', n: 1 },
+    ]);
   });
 
   it('rejects an item by itself, with each field and its value', async () => {
@@ -127,6 +140,38 @@ describe('a bulk of recipients', () => {
       'eve',
       'full',
     ]);
+  });
+
+  it('stores the longest token of the longest id, and refuses a longer one', async () => {
+    // Random, because PostgreSQL compresses repeated text.
+    const longest = randomBytes(800).toString('hex');
+    const id = Array.from(randomBytes(255), (byte) => String.fromCharCode(0x4e00 + byte)).join('');
+    const done = await merge(
+      { id, devices: [{ token: longest, platform: 'web' }] },
+      { id: 'ann', devices: [{ token: `${longest}x`, platform: 'web' }] },
+      { id: 'bob', devices: [{ token: 'é'.repeat(801), platform: 'web' }] },
+    );
+    expect(resultsOf(done)).toEqual([`${id} created`]);
+    expect(done.body.rejected.map(({ errors }: Json) => errors[0].pointer)).toEqual(Array(2).fill('/devices/0/token'));
+  });
+
+  it('waits for preferences that another request is creating, and counts them', async () => {
+    const many = (from: number) =>
+      Object.fromEntries(Array.from({ length: 150 }, (_, at) => [`category-${from + at}`, { enabled: false }]));
+    const page = await connect(environment.databaseUrl);
+    await page.query('begin');
+    await page.query('insert into preferences (tenant_id, recipient_id, categories) values ($1, $2, $3)', [
+      tenant.id,
+      'ann',
+      many(0),
+    ]);
+    const done = merge({ id: 'ann', preferences: { categories: many(150) } }, { id: 'ann', phone: '+15005550001' });
+    await untilWaiting(1);
+    await page.query('commit');
+    await page.end();
+    expect([resultsOf(await done), (await done).body.rejected.length]).toEqual([['ann created'], 1]);
+    expect(await get('ann')).toMatchObject({ phone: '+15005550001' });
+    expect(Object.keys((await get('ann/preferences')).categories)).toHaveLength(150);
   });
 
   it('creates nobody whose preferences, stored without a profile, become too many', async () => {

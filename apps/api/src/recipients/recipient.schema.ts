@@ -37,8 +37,17 @@ export const erasedView = z
   .object({ id: recipientId, erased_at: time, erased: z.record(z.string(), z.int()) })
   .meta({ id: 'ErasureReceipt' });
 
+/** With the longest recipient id it fits into the index of the devices, whose rows have at most 2,704 bytes. */
+const MAX_TOKEN_BYTES = 1_600;
+
+const deviceToken = z
+  .string()
+  .min(1)
+  .max(MAX_TOKEN_BYTES)
+  .refine((token) => Buffer.byteLength(token) <= MAX_TOKEN_BYTES, `must have at most ${MAX_TOKEN_BYTES} bytes`);
+
 export const deviceBody = z
-  .strictObject({ token: z.string().min(1).max(4_096), platform: z.enum(['ios', 'android', 'web']) })
+  .strictObject({ token: deviceToken, platform: z.enum(['ios', 'android', 'web']) })
   .meta({ id: 'DeviceBody' });
 export const deviceView = z
   .object({ token: z.string(), platform: z.enum(['ios', 'android', 'web']), created_at: time, last_seen_at: time })
