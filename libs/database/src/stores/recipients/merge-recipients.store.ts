@@ -45,13 +45,13 @@ export class MergeRecipientsStore {
   async merge(tenantId: string, merges: readonly RecipientMerge[], dryRun: boolean): Promise<MergeResult[]> {
     return await repeatConflicts(() =>
       this.database.sqlForTenant(tenantId, async (sql) => {
-        const run = new MergeRun(sql, tenantId, merges);
-        const created = dryRun ? NOTHING : await run.createOrLock();
-        const stored = await run.read(created);
-        const states = new Map([...stored].map(([id, one]) => [id, stateOf(one)]));
-        const results = merges.map((merge) => applyMerge(states.get(merge.id)!, merge));
-        if (!dryRun) await run.write(stored, states);
-        return results;
+        const compared = await new MergeRun(sql, tenantId, merges).run(true);
+        if (dryRun) return compared;
+        // Those that change nothing are done: a repeated import locks and writes no rows.
+        const changing = new Set(merges.filter((_, index) => compared[index] !== 'unchanged').map(({ id }) => id));
+        const rest = merges.filter(({ id }) => changing.has(id));
+        const written = rest.length === 0 ? [] : await new MergeRun(sql, tenantId, rest).run(false);
+        return merges.map(({ id }, index) => (changing.has(id) ? written.shift()! : compared[index]!));
       }),
     );
   }
@@ -95,7 +95,15 @@ class MergeRun {
     this.withPreferences = merges.filter(({ preferences }) => preferences !== null);
   }
 
-  async createOrLock(): Promise<Created> {
+  async run(dryRun: boolean): Promise<MergeResult[]> {
+    const stored = await this.read(dryRun ? NOTHING : await this.createOrLock());
+    const states = new Map([...stored].map(([id, one]) => [id, stateOf(one)]));
+    const results = this.merges.map((merge) => applyMerge(states.get(merge.id)!, merge));
+    if (!dryRun) await this.write(stored, states);
+    return results;
+  }
+
+  private async createOrLock(): Promise<Created> {
     const profiles = firstOfEach(this.merges, ({ fields }) => mergedProfile(null, fields));
     const preferences = firstOfEach(this.withPreferences, (merge) =>
       mergedPreferences(noPreferences(), merge.preferences),
@@ -114,7 +122,7 @@ class MergeRun {
     };
   }
 
-  async read(created: Created): Promise<Map<string, Stored>> {
+  private async read(created: Created): Promise<Map<string, Stored>> {
     const others = this.ids.filter((id) => !created.profiles.has(id));
     const withAttributes = this.merges.filter(({ fields }) => fields.attributes).map(({ id }) => id);
     const profiles = new Map(
@@ -127,15 +135,8 @@ class MergeRun {
         toPreferences(row),
       ]),
     );
-    const tokens = this.merges.flatMap(({ id, devices }) => devices.map(({ token }) => ({ id, token })));
-    const devices = Map.groupBy(
-      await this.query<DeviceRow>(
-        DEVICES,
-        tokens.map(({ id }) => id),
-        tokens.map(({ token }) => token),
-      ),
-      ({ id }) => id,
-    );
+    const withDevices = this.merges.filter((merge) => merge.devices.length > 0).map(({ id }) => id);
+    const devices = Map.groupBy(await this.query<DeviceRow>(DEVICES, withDevices), ({ id }) => id);
     return new Map(
       this.ids.map((id) => [
         id,
@@ -150,7 +151,7 @@ class MergeRun {
     );
   }
 
-  async write(stored: ReadonlyMap<string, Stored>, states: ReadonlyMap<string, RecipientState>): Promise<void> {
+  private async write(stored: ReadonlyMap<string, Stored>, states: ReadonlyMap<string, RecipientState>): Promise<void> {
     const [profiles, preferences, devices]: [Row<Profile>[], Row<Preferences>[], DeviceRow[]] = [[], [], []];
     const [noProfile, unchosen]: [string[], string[]] = [[], []];
     for (const [id, state] of states) {

@@ -61,10 +61,9 @@ export const PREFERENCES = `
 select recipient_id as id, channels, categories, quiet_hours as "quietHours", caps from preferences
 where tenant_id = $1 and recipient_id = any ($2::text[])`;
 
-/** $2 and $3: recipients and tokens. Index: devices_pkey. */
+/** Index: devices_pkey. */
 export const DEVICES = `
-select d.recipient_id as id, d.token, d.platform from unnest($2::text[], $3::text[]) as t(recipient_id, token)
-join devices d on d.tenant_id = $1 and d.recipient_id = t.recipient_id and d.token = t.token`;
+select recipient_id as id, token, platform from devices where tenant_id = $1 and recipient_id = any ($2::text[])`;
 
 /** Attributes that were not read stay. Index: recipients_pkey. */
 export const CHANGE_PROFILES = `

@@ -26,24 +26,27 @@ export interface RecipientState {
   /** Null if there is none. */
   profile: Profile | null;
   preferences: Preferences;
-  /** By token. Of those that are stored, only the ones that a merge has. */
+  /** By token. Not read for recipients of which no merge has devices. */
   devices: Map<string, Device['platform']>;
 }
 
 /** Changes the state, unless the result is `too_many_categories`. */
 export function applyMerge(state: RecipientState, merge: RecipientMerge): MergeResult {
   const { profile: before, preferences: chosen, devices } = state;
-  const preferences = mergedPreferences(chosen, merge.preferences);
+  const preferences = keptIfSame(chosen, mergedPreferences(chosen, merge.preferences));
   if (Object.keys(preferences.categories).length > MAX_PREFERENCE_CATEGORIES) return 'too_many_categories';
-  const profile = mergedProfile(before, merge.fields);
+  const profile = keptIfSame(before, mergedProfile(before, merge.fields));
   const added = merge.devices.filter(({ token }) => !devices.has(token));
-  const isSame = added.length === 0 && isDeepStrictEqual([profile, preferences], [before, chosen]);
   // The first of two with the same token.
   for (const { token, platform } of added.toReversed()) devices.set(token, platform);
   Object.assign(state, { profile, preferences });
   if (before === null) return 'created';
-  return isSame ? 'unchanged' : 'changed';
+  return added.length === 0 && profile === before && preferences === chosen ? 'unchanged' : 'changed';
 }
+
+/** The object before if both are equal, so that later comparisons are quick. */
+const keptIfSame = <Before extends Profile | Preferences | null>(before: Before, after: NonNullable<Before>) =>
+  isDeepStrictEqual(before, after) ? before : after;
 
 const NO_PROFILE: Profile = { email: null, phone: null, locale: null, timezone: null, attributes: null };
 export const noPreferences = (): Preferences => toPreferences(null);
