@@ -21,6 +21,8 @@ export interface RequestOptions {
   headers?: Record<string, string>;
   /** A POST that may be repeated after a 503. */
   isRepeatable?: boolean;
+  /** Only for what may be repeated: goes on for so long when no answer comes, and for any time after a 429. */
+  retryMs?: number;
   /** Gets the headers of a success. */
   onHeaders?: (headers: Headers) => void;
 }
@@ -42,19 +44,30 @@ export class ApiClient {
   }
 
   async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+    const { retryMs } = options;
+    const endsAt = performance.now() + (retryMs ?? 0);
     for (let tries = 1; ; tries += 1) {
-      const { response, text } = await this.fetch(method, path, options);
+      const answer = await this.fetch(method, path, options).catch((error: Error) => error);
+      if (answer instanceof Error) {
+        if (performance.now() >= endsAt) throw answer;
+        await delay(pauseMs(tries));
+        continue;
+      }
+      const { response, text } = answer;
       if (response.ok) {
         options.onHeaders?.(response.headers);
         return parsed(text, this.origin) as T;
       }
+      const { status } = response;
       const waitSeconds = Number(response.headers.get('retry-after') ?? '1');
       // A 429 has done nothing, whatever the method; a 503 of a POST may have. The other methods may be repeated.
       const repeatable =
-        response.status === 429 || (response.status === 503 && (method !== 'POST' || options.isRepeatable));
-      if (!repeatable || tries === MAX_TRIES || !(waitSeconds <= MAX_WAIT_SECONDS))
-        throw refusal(response.status, text, `${method} ${path}`);
-      await delay(waitSeconds * 1_000);
+        status === 429 ||
+        (status === 503 && (method !== 'POST' || options.isRepeatable)) ||
+        ((status === 502 || status === 504) && retryMs !== undefined);
+      const isLast = retryMs === undefined ? tries === MAX_TRIES : status !== 429 && performance.now() >= endsAt;
+      if (!repeatable || isLast || !(waitSeconds <= MAX_WAIT_SECONDS)) throw refusal(status, text, `${method} ${path}`);
+      await delay(status === 429 ? waitSeconds * 1_000 : Math.max(waitSeconds * 1_000, retryMs ? pauseMs(tries) : 0));
     }
   }
 
@@ -98,6 +111,9 @@ export class ApiClient {
     }
   }
 }
+
+/** 1, 2, 4 … 30 seconds. */
+const pauseMs = (tries: number): number => Math.min(2 ** (tries - 1), 30) * 1_000;
 
 function parsed(text: string, origin: string): unknown {
   if (text === '') return undefined;

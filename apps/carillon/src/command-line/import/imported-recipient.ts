@@ -114,6 +114,20 @@ export function channelsOf(value: unknown, notImported: string[]): Partial<Recor
   return channels;
 }
 
+/** With the id of a recipient it fits into one row of an index: the API refuses a longer one. */
+const MAX_TOKEN_BYTES = 1_600;
+
+/** Once each, those that are texts and not too long. Notes the others. */
+export function tokensOf(values: unknown, notImported: string[]): string[] {
+  const tokens = new Set<string>();
+  for (const value of Array.isArray(values) ? values : []) {
+    if (typeof value !== 'string' || value === '') notImported.push('device token that is no text');
+    else if (Buffer.byteLength(value) > MAX_TOKEN_BYTES) notImported.push('device token that is too long');
+    else tokens.add(value);
+  }
+  return [...tokens];
+}
+
 /** Notes a field that has another type than the export of the product, such as JSON in a cell of CSV. */
 export function noteType(name: string, value: unknown, notImported: string[]): void {
   if (isGiven(value) && typeof value !== 'object') notImported.push(`field ${name} that is no object or list`);

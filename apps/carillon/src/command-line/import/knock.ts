@@ -14,6 +14,7 @@ import {
   noteFields,
   noteType,
   profileOf,
+  tokensOf,
 } from './imported-recipient.js';
 import { isObject } from './read-rows.js';
 
@@ -24,8 +25,7 @@ const KNOWN_OF_PREFERENCES = new Set([...OWN, ...SET, 'user_id']);
 export const mapKnock: Mapping = (row, options) => {
   const notImported: string[] = [];
   if (isGivenPreferenceSet(row)) {
-    noteFields(row, KNOWN_OF_PREFERENCES, notImported);
-    const choices = choicesOf(row, notImported);
+    const choices = choicesOf(defaultSetOf([{ ...row, id: row['id'] ?? 'default' }], notImported), notImported);
     return { id: idOf(row, 'user_id'), profile: null, choices, devices: [], notImported };
   }
   if ('user_id' in row && 'channel_id' in row) {
@@ -45,30 +45,34 @@ export const mapKnock: Mapping = (row, options) => {
   } satisfies ImportedRecipient;
 };
 
+/** A user may have fields of the customer with the same names. */
 function isGivenPreferenceSet(row: Record<string, unknown>): boolean {
-  return row['__typename'] === 'PreferenceSet' || ('user_id' in row && SET.slice(1).some((name) => name in row));
+  if (row['__typename'] !== undefined) return row['__typename'] === 'PreferenceSet';
+  const isUser = ['email', 'phone_number', 'name'].some((name) => name in row);
+  return 'user_id' in row && !isUser && SET.slice(1).some((name) => name in row);
 }
 
 /** The set `default` of `{default: {…}}`, of a list of sets, or the set itself. Sets of tenants have no equivalent. */
 function defaultSetOf(value: unknown, notImported: string[]): unknown {
-  if (!isObject(value) && !Array.isArray(value)) return {};
+  if (!isObject(value) && !Array.isArray(value)) return null;
   const isSet = isObject(value) && SET.slice(1).some((name) => name in value);
   if (isSet) return value;
   const sets = Array.isArray(value)
     ? value.filter(isObject).map((set) => [String(set['id']), set] as const)
     : Object.entries(value);
   for (const [id] of sets) if (id !== 'default') notImported.push(`preference set ${id}`);
-  return sets.find(([id]) => id === 'default')?.[1] ?? {};
+  return sets.find(([id]) => id === 'default')?.[1] ?? null;
 }
 
 /** A workflow and a category become a category with the same key. If both exist, the workflow decides. */
-function choicesOf(value: unknown, notImported: string[]): Choices {
-  const set = isObject(value) ? value : {};
-  const categories: Record<string, Choice> = {};
+function choicesOf(set: unknown, notImported: string[]): Choices | null {
+  if (!isObject(set)) return null;
+  noteFields(set, KNOWN_OF_PREFERENCES, notImported);
+  const categories = new Map<string, Choice>();
   for (const group of [set['categories'], set['workflows']])
     for (const [key, setting] of Object.entries(isObject(group) ? group : {}))
-      categories[key] = choiceOf(setting, notImported);
-  return { channels: channelsOf(set['channel_types'], notImported), categories };
+      categories.set(key, choiceOf(setting, notImported));
+  return { channels: channelsOf(set['channel_types'], notImported), categories: Object.fromEntries(categories) };
 }
 
 /** `true`, or `{channel_types, channels, conditions}`. */
@@ -87,8 +91,9 @@ function devicesOf(value: unknown, platform: Device['platform'] | undefined, not
   for (const channel of Object.values(isObject(value) ? value : {}).filter(isObject)) {
     const data = isObject(channel['data']) ? channel['data'] : channel;
     const listed = Array.isArray(data['devices']) ? data['devices'].filter(isObject).map(({ token }) => token) : [];
-    const tokens = new Set([...(Array.isArray(data['tokens']) ? data['tokens'] : []), ...listed].map(String));
-    if (tokens.size === 0) notImported.push('channel data without tokens');
+    const given = [...(Array.isArray(data['tokens']) ? data['tokens'] : []), ...listed];
+    const tokens = tokensOf(given, notImported);
+    if (given.length === 0) notImported.push('channel data without tokens');
     else if (!platform) notImported.push('device tokens: give --device-platform');
     else for (const token of tokens) devices.push({ token, platform });
   }

@@ -2,7 +2,7 @@
 // `preferences` as an additional field or in rows of their own, as GET /v1 and /v2/subscribers/{id}/preferences answer
 // them with a `subscriberId` added (https://docs.novu.co/api-reference).
 
-import type { ChannelId } from '#domain';
+import { type ChannelId, channelIds } from '#domain';
 import {
   type Choices,
   channelsOf,
@@ -14,6 +14,7 @@ import {
   noteFields,
   noteType,
   profileOf,
+  tokensOf,
 } from './imported-recipient.js';
 import { isObject } from './read-rows.js';
 
@@ -22,6 +23,9 @@ const OWN = ['_id', 'id', '__v', '_organizationId', '_environmentId', 'organizat
 const TIMES = ['createdAt', 'updatedAt', 'isOnline', 'lastOnlineAt'];
 const PROFILE = ['subscriberId', 'email', 'phone', 'locale', 'timezone', 'firstName', 'lastName', 'avatar', 'data'];
 const KNOWN = new Set([...OWN, ...TIMES, ...PROFILE, 'channels', 'preferences']);
+const KNOWN_OF_GLOBAL = new Set(['enabled', 'channels']);
+/** `level` and `overrides` say where a value comes from. */
+const KNOWN_OF_WORKFLOW = new Set(['enabled', 'channels', 'workflow', 'level', 'overrides']);
 const KNOWN_OF_PREFERENCES = new Set([...OWN, 'subscriberId', 'global', 'workflows', 'data']);
 
 /** Carillon sends to FCM and APNs itself. The platform of a token of FCM is not known, and decides nothing. */
@@ -55,11 +59,11 @@ function devicesOf(value: unknown, platform: Device['platform'] | undefined, not
   for (const channel of Array.isArray(value) ? value.filter(isObject) : []) {
     const provider = String(channel['providerId']);
     const credentials = isObject(channel['credentials']) ? channel['credentials'] : {};
-    const tokens = Array.isArray(credentials['deviceTokens']) ? credentials['deviceTokens'] : [];
+    const given = Array.isArray(credentials['deviceTokens']) ? credentials['deviceTokens'] : [];
     const own = Object.hasOwn(PLATFORMS, provider) ? PLATFORMS[provider] : undefined;
     const known = provider === 'fcm' ? (platform ?? own) : own;
-    if (known) for (const token of tokens) devices.push({ token: String(token), platform: known });
-    if (!known || tokens.length === 0) notImported.push(`credentials of ${provider}`);
+    if (known) for (const token of tokensOf(given, notImported)) devices.push({ token, platform: known });
+    if (!known || given.length === 0) notImported.push(`credentials of ${provider}`);
   }
   return devices;
 }
@@ -72,6 +76,7 @@ function choicesOf(value: unknown, notImported: string[]): Choices {
   const choices: Choices = { channels: {}, categories: {} };
   if (isObject(value) && !Array.isArray(value['data'])) {
     const global = isObject(value['global']) ? value['global'] : {};
+    noteFields(global, KNOWN_OF_GLOBAL, notImported);
     choices.channels = channelsOf(global['channels'], notImported);
     // Novu sends nothing to this subscriber.
     if (global['enabled'] === false) choices.channels = allOff();
@@ -90,6 +95,7 @@ function addWorkflow(choices: Choices, workflow: unknown, preference: unknown, n
     notImported.push('preference without the identifier of its workflow');
     return;
   }
+  noteFields(preference, KNOWN_OF_WORKFLOW, notImported);
   const channels = channelsOf(preference['channels'], notImported);
   const { enabled } = preference;
   choices.categories[identifier] = {
@@ -106,5 +112,5 @@ function identifierOf(workflow: unknown): string | undefined {
 }
 
 function allOff(): Partial<Record<ChannelId, boolean>> {
-  return { email: false, sms: false, push: false, chat: false, in_app: false };
+  return Object.fromEntries(channelIds.map((id) => [id, false]));
 }

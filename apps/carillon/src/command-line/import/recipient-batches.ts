@@ -11,6 +11,10 @@ const CONCURRENCY = 4;
 const BATCH_ROWS = 200;
 /** Characters of JSON. A row may have more. */
 const BATCH_LENGTH = 1_000_000;
+/** How long an import waits for an API that has answered before. */
+const RETRY_MS = 300_000;
+/** The last one: the server cannot store one of the rows. */
+const REFUSALS = [400, 413, 422, 500];
 
 interface ImportedRow {
   line: number;
@@ -34,6 +38,7 @@ interface MergeAnswer {
 
 export class RecipientBatches {
   failure: Failure | null = null;
+  private hasAnswer = false;
   private rows: ImportedRow[] = [];
   private length = 0;
   /** Batches that are being sent, by recipient: a later row of the same one waits for it. */
@@ -83,13 +88,16 @@ export class RecipientBatches {
 
   /** Halves a batch that is refused as a whole, such as for a row that is too deep, until that row is alone. */
   private async send(rows: readonly ImportedRow[]): Promise<void> {
-    if (this.failure) return;
+    const { line } = rows[0]!;
+    if (this.failure) return this.fail(this.failure.error, line);
     try {
       const body = { recipients: rows.map(itemOf) };
-      this.take(rows, await this.client.request('POST', this.path, { body, isRepeatable: true }));
+      const options = { body, isRepeatable: true, ...(this.hasAnswer && { retryMs: RETRY_MS }) };
+      this.take(rows, await this.client.request('POST', this.path, options));
+      this.hasAnswer = true;
     } catch (error) {
-      const isRefused = error instanceof CommandError && [400, 413, 422].includes(Number(error.details['status']));
-      if (!isRefused) this.failure ??= { error, line: rows[0]!.line };
+      const isRefused = error instanceof CommandError && REFUSALS.includes(Number(error.details['status']));
+      if (!isRefused) this.fail(error, line);
       else if (rows.length === 1) this.refuse(rows[0]!, error.message);
       else {
         const half = Math.ceil(rows.length / 2);
@@ -97,6 +105,10 @@ export class RecipientBatches {
         await this.send(rows.slice(half));
       }
     }
+  }
+
+  private fail(error: unknown, line: number): void {
+    this.failure = { error: this.failure?.error ?? error, line: Math.min(line, this.failure?.line ?? line) };
   }
 
   private take(rows: readonly ImportedRow[], { accepted, rejected }: MergeAnswer): void {

@@ -89,7 +89,12 @@ class RecipientImport {
     }
     const recipient = this.mapped(row.value, line);
     if (!recipient) return;
-    const { id, profile, choices } = recipient;
+    const { id, profile, choices, devices, notImported } = recipient;
+    if (!profile && !choices && devices.length === 0) {
+      this.report.done('unchanged');
+      this.report.leaveOut(notImported);
+      return;
+    }
     const parts = (profile ? PROFILE : 0) | (choices ? PREFERENCES : 0);
     let earlier = this.seen.note(id, parts);
     // The earlier row may yet be refused.
