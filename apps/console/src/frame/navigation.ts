@@ -2,7 +2,7 @@ import { type ComponentType, type LazyExoticComponent, lazy } from 'react';
 
 /** A page in the navigation, with the pages below it. */
 export interface View {
-  /** Below the tenant or the platform: `/deliveries`. Pages below it, such as one delivery, are routes of the view itself. */
+  /** As for `linkTo`: `/deliveries`. Pages below it, such as one delivery, are routes of the view itself. */
   path: string;
   label: string;
   group: Group;
