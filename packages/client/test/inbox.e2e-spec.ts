@@ -185,6 +185,24 @@ describe('a stream', () => {
     expect(watched.items[2]).toMatchObject({ seq: 1, title: 'new' });
   }, 40_000);
 
+  it('begins with 1 again also if it connects again before the items are erased', async () => {
+    await tenant.call('PUT', '/api/v1/recipients/quick', {});
+    await sendTo('quick', ['one', 'two']);
+    const watched = watch('quick', 0);
+    await until('both are there', () => watched.items.length === 2);
+    // The erasure waits for this change of the recipient.
+    await app.sql.query('begin');
+    await app.sql.query(`update recipients set locale = 'de' where tenant_id = $1 and id = 'quick'`, [tenant.id]);
+    const erased = tenant.call('DELETE', '/api/v1/recipients/quick');
+    const lives = () => watched.states.filter((state) => state === 'live').length;
+    await until('it is live again', () => lives() === 2).finally(() => app.sql.query('commit'));
+    expect((await erased).status).toBe(200);
+    await until('the inbox was emptied', () => watched.resets === 1 && isLive(watched), 20_000);
+    await sendTo('quick', ['new']);
+    await until('the new item is there', () => watched.items.length === 3);
+    expect(watched.items[2]).toMatchObject({ seq: 1, title: 'new' });
+  }, 40_000);
+
   it('closes with the reason when its token is rejected and there is no other one', async () => {
     const states: StreamState[] = [];
     const errors: unknown[] = [];
