@@ -237,6 +237,19 @@ describe('an export of Knock', { timeout: 60_000 }, () => {
     });
   });
 
+  it('gives a recipient nothing of the preference sets of tenants', async () => {
+    const set = { __typename: 'PreferenceSet', user_id: 'jane', channel_types: { email: false } };
+    const other = { ...set, user_id: 'joe', id: 'tenant-1' };
+    const rows = [{ ...set, id: 'tenant-1' }, { ...set, id: 'default', channel_types: { sms: false } }, other];
+    const { code, json } = await run('tenants.ndjson', lines(rows), '--from', 'knock', '--yes');
+    expect([code, json()]).toMatchObject([
+      0,
+      { created: 1, unchanged: 2, refused: 0, not_imported: { 'preference set tenant-1': 2 } },
+    ]);
+    expect((await get('jane/preferences')).channels).toEqual({ sms: false });
+    expect((await tenant.call('GET', '/api/v1/recipients/joe')).status).toBe(404);
+  });
+
   it('is read from CSV, also with a broken line', async () => {
     const csv = [
       '\ufeffid,name,email,phone_number,timezone,plan',
@@ -426,6 +439,14 @@ describe('the command', { timeout: 60_000 }, () => {
     expect([refused.code, refused.stderr]).toEqual([
       3,
       expect.stringMatching(/lacks the scope recipients:write.*\nStopped in line 1 after \d rows?\. Run it again/),
+    ]);
+    const broken = join(folder, 'broken.ndjson');
+    writeFileSync(broken, 'x');
+    const full = ['import', 'recipients', broken, '--from', 'novu', '--refused', '/dev/full'];
+    const unwritten = await carillon(full, access);
+    expect([unwritten.code, unwritten.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^The file of --refused cannot be written: ENOSPC.*\nStopped in line 1 after 1 row\./),
     ]);
     const away = { ...access, CARILLON_URL: 'http://127.0.0.1:59999' };
     expect((await carillon(['import', 'recipients', path, '--from', 'novu'], away)).code).toBe(4);

@@ -1,10 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CommandError, exitCodes } from '../exit-codes.js';
+import { MAX_OUTAGE_MS, Retries } from './retries.js';
 
 const TIMEOUT_MS = 30_000;
-/** Answers 429 and 503 say when to try again. */
-const MAX_TRIES = 6;
-const MAX_WAIT_SECONDS = 60;
 
 interface Problem {
   title?: string;
@@ -19,10 +17,8 @@ export interface RequestOptions {
   query?: Record<string, string | number | boolean | undefined>;
   body?: unknown;
   headers?: Record<string, string>;
-  /** A POST that may be repeated after a 503. */
+  /** May be sent again if it is not known whether it was done. It then waits longer for the server. */
   isRepeatable?: boolean;
-  /** Only for what may be repeated: goes on for so long when no answer comes, and for any time after a 429. */
-  retryMs?: number;
   /** Gets the headers of a success. */
   onHeaders?: (headers: Headers) => void;
 }
@@ -32,42 +28,40 @@ interface Answer {
   text: string;
 }
 
+interface Unreachable {
+  response: null;
+  error: CommandError;
+}
+
 /** Requests to a running Carillon. Throws CommandError: refused, or unavailable. */
 export class ApiClient {
   private readonly origin: string;
+  private hasSucceeded = false;
 
   constructor(
     url: string,
     private readonly credentials: Record<string, string>,
+    private readonly maxOutageMs = MAX_OUTAGE_MS,
   ) {
     this.origin = url.replace(/\/+$/, '');
   }
 
   async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
-    const { retryMs } = options;
-    const endsAt = performance.now() + (retryMs ?? 0);
-    for (let tries = 1; ; tries += 1) {
-      const answer = await this.fetch(method, path, options).catch((error: Error) => error);
-      if (answer instanceof Error) {
-        if (performance.now() >= endsAt) throw answer;
-        await delay(pauseMs(tries));
-        continue;
-      }
-      const { response, text } = answer;
-      if (response.ok) {
+    const { isRepeatable = false } = options;
+    const retries = new Retries({ method, isRepeatable, maxOutageMs: this.maxOutageMs });
+    for (;;) {
+      const answer = await this.fetch(method, path, options);
+      const { response } = answer;
+      if (response?.ok) {
         options.onHeaders?.(response.headers);
-        return parsed(text, this.origin) as T;
+        const value = parsed(answer.text, this.origin) as T;
+        this.hasSucceeded = true;
+        return value;
       }
-      const { status } = response;
-      const waitSeconds = Number(response.headers.get('retry-after') ?? '1');
-      // A 429 has done nothing, whatever the method; a 503 of a POST may have. The other methods may be repeated.
-      const repeatable =
-        status === 429 ||
-        (status === 503 && (method !== 'POST' || options.isRepeatable)) ||
-        ((status === 502 || status === 504) && retryMs !== undefined);
-      const isLast = retryMs === undefined ? tries === MAX_TRIES : status !== 429 && performance.now() >= endsAt;
-      if (!repeatable || isLast || !(waitSeconds <= MAX_WAIT_SECONDS)) throw refusal(status, text, `${method} ${path}`);
-      await delay(status === 429 ? waitSeconds * 1_000 : Math.max(waitSeconds * 1_000, retryMs ? pauseMs(tries) : 0));
+      const retryAfter = response?.headers.get('retry-after') ?? null;
+      const pauseMs = retries.pauseMs(response?.status ?? null, retryAfter, this.hasSucceeded);
+      if (pauseMs === null) throw response ? refusal(response.status, answer.text, `${method} ${path}`) : answer.error;
+      await delay(pauseMs);
     }
   }
 
@@ -85,7 +79,11 @@ export class ApiClient {
     }
   }
 
-  private async fetch(method: string, path: string, { query = {}, body, headers }: RequestOptions): Promise<Answer> {
+  private async fetch(
+    method: string,
+    path: string,
+    { query = {}, body, headers }: RequestOptions,
+  ): Promise<Answer | Unreachable> {
     const url = new URL(this.origin + path);
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) url.searchParams.set(name, String(value));
@@ -103,17 +101,15 @@ export class ApiClient {
     } catch (error) {
       const { cause, message, name } = error as Error & { cause?: Error & { code?: string } };
       const why = name === 'TimeoutError' ? `no answer within ${TIMEOUT_MS / 1_000} s` : (cause?.code ?? message);
-      throw new CommandError(
+      const unreachable = new CommandError(
         `Carillon cannot be reached at ${this.origin}: ${why}. Is it running, and is the address right?`,
         exitCodes.unavailable,
         { code: 'unreachable', url: this.origin },
       );
+      return { response: null, error: unreachable };
     }
   }
 }
-
-/** 1, 2, 4 … 30 seconds. */
-const pauseMs = (tries: number): number => Math.min(2 ** (tries - 1), 30) * 1_000;
 
 function parsed(text: string, origin: string): unknown {
   if (text === '') return undefined;

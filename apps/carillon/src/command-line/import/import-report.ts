@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { CommandError, exitCodes } from '../exit-codes.js';
 import { count, jsonText } from '../output.js';
 
 export type Result = 'created' | 'changed' | 'unchanged';
@@ -34,7 +35,7 @@ export class ImportReport {
   refuse(row: RefusedRow): void {
     this.refused += 1;
     if (this.shown.length < MAX_SHOWN) this.shown.push(row);
-    if (this.file !== null) writeSync(this.file, `${jsonText(row)}\n`);
+    if (this.file !== null) writeRow(this.file, row);
   }
 
   /** Counts each of the names once for a row. */
@@ -95,6 +96,16 @@ export class ImportReport {
         `Unchanged: ${unchanged}. Refused: ${this.refused}.`,
       ...(dryRun ? ['Nothing was written: add --yes.'] : []),
     ].join('\n');
+  }
+}
+
+/** Throws CommandError if the row cannot be written, such as on a full disk: the error of the system names no file. */
+function writeRow(file: number, row: RefusedRow): void {
+  try {
+    writeSync(file, `${jsonText(row)}\n`);
+  } catch (error) {
+    const message = `The file of --refused cannot be written: ${(error as Error).message}`;
+    throw new CommandError(message, exitCodes.failed, { code: 'file_not_written' });
   }
 }
 

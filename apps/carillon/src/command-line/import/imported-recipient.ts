@@ -114,18 +114,24 @@ export function channelsOf(value: unknown, notImported: string[]): Partial<Recor
   return channels;
 }
 
-/** With the id of a recipient it fits into one row of an index: the API refuses a longer one. */
+/** The API refuses longer ones, and with them the whole recipient. */
 const MAX_TOKEN_BYTES = 1_600;
 
-/** Once each, those that are texts and not too long. Notes the others. */
-export function tokensOf(values: unknown, notImported: string[]): string[] {
+/** The tokens of devices that the API takes, each once. Notes the others. */
+export function tokensOf(values: readonly unknown[], notImported: string[]): string[] {
   const tokens = new Set<string>();
-  for (const value of Array.isArray(values) ? values : []) {
+  for (const value of values) {
     if (typeof value !== 'string' || value === '') notImported.push('device token that is no text');
-    else if (Buffer.byteLength(value) > MAX_TOKEN_BYTES) notImported.push('device token that is too long');
+    else if (Buffer.byteLength(value) > MAX_TOKEN_BYTES) notImported.push('device token of more than 1,600 bytes');
     else tokens.add(value);
   }
   return [...tokens];
+}
+
+/** The choices as an object. Notes the key `__proto__`, which JSON parsers of servers drop or refuse. */
+export function categoriesOf(choices: ReadonlyMap<string, Choice>, notImported: string[]): Record<string, Choice> {
+  if (choices.has('__proto__')) notImported.push('preference for __proto__');
+  return Object.fromEntries([...choices].filter(([key]) => key !== '__proto__'));
 }
 
 /** Notes a field that has another type than the export of the product, such as JSON in a cell of CSV. */

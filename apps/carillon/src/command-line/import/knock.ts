@@ -5,10 +5,12 @@
 import {
   type Choice,
   type Choices,
+  categoriesOf,
   channelsOf,
   type Device,
   type ImportedRecipient,
   idOf,
+  isGiven,
   localeOf,
   type Mapping,
   noteFields,
@@ -20,15 +22,16 @@ import { isObject } from './read-rows.js';
 
 const OWN = ['__typename', 'created_at', 'updated_at', 'inserted_at'];
 const SET = ['id', 'workflows', 'categories', 'channel_types'];
+const USER = ['name', 'email', 'phone_number', 'avatar', 'preferences', 'channel_data'];
 const KNOWN_OF_PREFERENCES = new Set([...OWN, ...SET, 'user_id']);
 
 export const mapKnock: Mapping = (row, options) => {
   const notImported: string[] = [];
   if (isGivenPreferenceSet(row)) {
-    const choices = choicesOf(defaultSetOf([{ ...row, id: row['id'] ?? 'default' }], notImported), notImported);
+    const choices = choicesOf(defaultSetOf(row, notImported), notImported);
     return { id: idOf(row, 'user_id'), profile: null, choices, devices: [], notImported };
   }
-  if ('user_id' in row && 'channel_id' in row) {
+  if ('user_id' in row && 'channel_id' in row && !isUser(row)) {
     const devices = devicesOf({ [String(row['channel_id'])]: row }, options.devicePlatform, notImported);
     return { id: idOf(row, 'user_id'), profile: null, choices: null, devices, notImported };
   }
@@ -39,48 +42,65 @@ export const mapKnock: Mapping = (row, options) => {
   return {
     id: idOf(row, 'id'),
     profile: profileOf({ email, phone, locale: localeOf(locale), timezone }, attributes),
-    choices: preferences ? choicesOf(defaultSetOf(preferences, notImported), notImported) : null,
+    choices: choicesOf(defaultSetOf(preferences, notImported), notImported),
     devices: devicesOf(channels, options.devicePlatform, notImported),
     notImported,
   } satisfies ImportedRecipient;
 };
 
-/** A user may have fields of the customer with the same names. */
 function isGivenPreferenceSet(row: Record<string, unknown>): boolean {
-  if (row['__typename'] !== undefined) return row['__typename'] === 'PreferenceSet';
-  const isUser = ['email', 'phone_number', 'name'].some((name) => name in row);
-  return 'user_id' in row && !isUser && SET.slice(1).some((name) => name in row);
+  if (row['__typename'] === 'PreferenceSet') return true;
+  // A list of categories is a field of the customer's own.
+  const hasPart = SET.slice(1).some((name) => name in row && !Array.isArray(row[name]));
+  return 'user_id' in row && hasPart && !isUser(row);
+}
+
+/** A user may have fields of the customer's own with any name, such as `user_id` and `categories`. */
+function isUser(row: Record<string, unknown>): boolean {
+  return row['__typename'] === 'User' || USER.some((name) => name in row);
 }
 
 /** The set `default` of `{default: {…}}`, of a list of sets, or the set itself. Sets of tenants have no equivalent. */
-function defaultSetOf(value: unknown, notImported: string[]): unknown {
-  if (!isObject(value) && !Array.isArray(value)) return null;
-  const isSet = isObject(value) && SET.slice(1).some((name) => name in value);
-  if (isSet) return value;
-  const sets = Array.isArray(value)
-    ? value.filter(isObject).map((set) => [String(set['id']), set] as const)
-    : Object.entries(value);
+function defaultSetOf(value: unknown, notImported: string[]): Record<string, unknown> | null {
+  const sets = setsOf(value);
   for (const [id] of sets) if (id !== 'default') notImported.push(`preference set ${id}`);
-  return sets.find(([id]) => id === 'default')?.[1] ?? null;
+  const set = sets.find(([id]) => id === 'default')?.[1];
+  noteType('preferences.default', set, notImported);
+  return isObject(set) ? set : null;
+}
+
+/** Preference sets by id. A set without an id is the default one. */
+function setsOf(value: unknown): (readonly [id: string, set: unknown])[] {
+  const entryOf = (set: Record<string, unknown>) => [isGiven(set['id']) ? String(set['id']) : 'default', set] as const;
+  if (Array.isArray(value)) return value.filter(isObject).map(entryOf);
+  if (!isObject(value)) return [];
+  const isSet = value['__typename'] === 'PreferenceSet' || SET.slice(1).some((name) => name in value);
+  return isSet ? [entryOf(value)] : Object.entries(value);
 }
 
 /** A workflow and a category become a category with the same key. If both exist, the workflow decides. */
-function choicesOf(set: unknown, notImported: string[]): Choices | null {
-  if (!isObject(set)) return null;
+function choicesOf(set: Record<string, unknown> | null, notImported: string[]): Choices | null {
+  if (!set) return null;
   noteFields(set, KNOWN_OF_PREFERENCES, notImported);
-  const categories = new Map<string, Choice>();
+  for (const name of SET.slice(1)) noteType(name, set[name], notImported);
+  const choices = new Map<string, Choice>();
   for (const group of [set['categories'], set['workflows']])
     for (const [key, setting] of Object.entries(isObject(group) ? group : {}))
-      categories.set(key, choiceOf(setting, notImported));
-  return { channels: channelsOf(set['channel_types'], notImported), categories: Object.fromEntries(categories) };
+      choices.set(key, choiceOf(setting, notImported));
+  return {
+    channels: channelsOf(set['channel_types'], notImported),
+    categories: categoriesOf(choices, notImported),
+  };
 }
 
 /** `true`, or `{channel_types, channels, conditions}`. */
 function choiceOf(setting: unknown, notImported: string[]): Choice {
   if (typeof setting === 'boolean') return { enabled: setting };
+  noteType('of a preference', setting, notImported);
   if (!isObject(setting)) return {};
   const { channel_types: types, ...others } = setting;
   noteFields(others, new Set(), notImported);
+  noteType('channel_types', types, notImported);
   const channels = channelsOf(types, notImported);
   return Object.keys(channels).length > 0 ? { channels } : {};
 }
@@ -90,12 +110,15 @@ function devicesOf(value: unknown, platform: Device['platform'] | undefined, not
   const devices: Device[] = [];
   for (const channel of Object.values(isObject(value) ? value : {}).filter(isObject)) {
     const data = isObject(channel['data']) ? channel['data'] : channel;
-    const listed = Array.isArray(data['devices']) ? data['devices'].filter(isObject).map(({ token }) => token) : [];
-    const given = [...(Array.isArray(data['tokens']) ? data['tokens'] : []), ...listed];
+    const listed = Array.isArray(data['devices']) ? data['devices'] : [];
+    const given = [
+      ...(Array.isArray(data['tokens']) ? data['tokens'] : []),
+      ...listed.map((device) => (isObject(device) ? device['token'] : undefined)),
+    ];
     const tokens = tokensOf(given, notImported);
     if (given.length === 0) notImported.push('channel data without tokens');
-    else if (!platform) notImported.push('device tokens: give --device-platform');
-    else for (const token of tokens) devices.push({ token, platform });
+    else if (platform) devices.push(...tokens.map((token) => ({ token, platform })));
+    else if (tokens.length > 0) notImported.push('device tokens: give --device-platform');
   }
   return devices;
 }

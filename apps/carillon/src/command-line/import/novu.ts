@@ -4,7 +4,9 @@
 
 import { type ChannelId, channelIds } from '#domain';
 import {
+  type Choice,
   type Choices,
+  categoriesOf,
   channelsOf,
   type Device,
   type ImportedRecipient,
@@ -23,10 +25,10 @@ const OWN = ['_id', 'id', '__v', '_organizationId', '_environmentId', 'organizat
 const TIMES = ['createdAt', 'updatedAt', 'isOnline', 'lastOnlineAt'];
 const PROFILE = ['subscriberId', 'email', 'phone', 'locale', 'timezone', 'firstName', 'lastName', 'avatar', 'data'];
 const KNOWN = new Set([...OWN, ...TIMES, ...PROFILE, 'channels', 'preferences']);
-const KNOWN_OF_GLOBAL = new Set(['enabled', 'channels']);
-/** `level` and `overrides` say where a value comes from. */
-const KNOWN_OF_WORKFLOW = new Set(['enabled', 'channels', 'workflow', 'level', 'overrides']);
 const KNOWN_OF_PREFERENCES = new Set([...OWN, 'subscriberId', 'global', 'workflows', 'data']);
+/** `overrides` says where a choice is from. */
+const KNOWN_OF_CHOICE = new Set(['enabled', 'channels', 'overrides', 'updatedAt', 'workflow']);
+const KNOWN_OF_FIRST_VERSION = new Set(['template', 'preference']);
 
 /** Carillon sends to FCM and APNs itself. The platform of a token of FCM is not known, and decides nothing. */
 const PLATFORMS: Record<string, Device['platform']> = { apns: 'ios', fcm: 'android' };
@@ -35,7 +37,6 @@ export const mapNovu: Mapping = (row, { devicePlatform }) => {
   const id = idOf(row, 'subscriberId');
   const notImported: string[] = [];
   if ('global' in row || 'workflows' in row || Array.isArray(row['data'])) {
-    noteFields(row, KNOWN_OF_PREFERENCES, notImported);
     return { id, profile: null, choices: choicesOf(row, notImported), devices: [], notImported };
   }
   noteFields(row, KNOWN, notImported);
@@ -59,11 +60,11 @@ function devicesOf(value: unknown, platform: Device['platform'] | undefined, not
   for (const channel of Array.isArray(value) ? value.filter(isObject) : []) {
     const provider = String(channel['providerId']);
     const credentials = isObject(channel['credentials']) ? channel['credentials'] : {};
-    const given = Array.isArray(credentials['deviceTokens']) ? credentials['deviceTokens'] : [];
+    const tokens = Array.isArray(credentials['deviceTokens']) ? credentials['deviceTokens'] : [];
     const own = Object.hasOwn(PLATFORMS, provider) ? PLATFORMS[provider] : undefined;
     const known = provider === 'fcm' ? (platform ?? own) : own;
-    if (known) for (const token of tokensOf(given, notImported)) devices.push({ token, platform: known });
-    if (!known || given.length === 0) notImported.push(`credentials of ${provider}`);
+    if (known) for (const token of tokensOf(tokens, notImported)) devices.push({ token, platform: known });
+    if (!known || tokens.length === 0) notImported.push(`credentials of ${provider}`);
   }
   return devices;
 }
@@ -73,35 +74,48 @@ function devicesOf(value: unknown, platform: Device['platform'] | undefined, not
  * workflow becomes a category with its identifier as the key.
  */
 function choicesOf(value: unknown, notImported: string[]): Choices {
-  const choices: Choices = { channels: {}, categories: {} };
-  if (isObject(value) && !Array.isArray(value['data'])) {
+  let channels: Choices['channels'] = {};
+  const workflows = new Map<string, Choice>();
+  if (isObject(value)) {
+    noteFields(value, KNOWN_OF_PREFERENCES, notImported);
+    for (const name of ['global', 'workflows', 'data']) noteType(name, value[name], notImported);
+    if (isObject(value['data'])) notImported.push('field data of preferences');
     const global = isObject(value['global']) ? value['global'] : {};
-    noteFields(global, KNOWN_OF_GLOBAL, notImported);
-    choices.channels = channelsOf(global['channels'], notImported);
+    noteFields(global, KNOWN_OF_CHOICE, notImported);
+    noteType('channels', global['channels'], notImported);
+    channels = channelsOf(global['channels'], notImported);
     // Novu sends nothing to this subscriber.
-    if (global['enabled'] === false) choices.channels = allOff();
+    if (global['enabled'] === false) channels = allOff();
     for (const one of Array.isArray(value['workflows']) ? value['workflows'].filter(isObject) : [])
-      addWorkflow(choices, one['workflow'], one, notImported);
-    return choices;
+      addWorkflow(workflows, one['workflow'], one, notImported);
   }
-  const list = Array.isArray(value) ? value : isObject(value) ? (value['data'] as unknown[]) : [];
-  for (const one of list.filter(isObject)) addWorkflow(choices, one['template'], one['preference'], notImported);
-  return choices;
+  const data = isObject(value) ? value['data'] : value;
+  for (const one of Array.isArray(data) ? data.filter(isObject) : []) {
+    noteFields(one, KNOWN_OF_FIRST_VERSION, notImported);
+    addWorkflow(workflows, one['template'], one['preference'], notImported);
+  }
+  return { channels, categories: categoriesOf(workflows, notImported) };
 }
 
-function addWorkflow(choices: Choices, workflow: unknown, preference: unknown, notImported: string[]): void {
+function addWorkflow(
+  workflows: Map<string, Choice>,
+  workflow: unknown,
+  preference: unknown,
+  notImported: string[],
+): void {
   const identifier = identifierOf(workflow);
   if (identifier === undefined || !isObject(preference)) {
     notImported.push('preference without the identifier of its workflow');
     return;
   }
-  noteFields(preference, KNOWN_OF_WORKFLOW, notImported);
+  noteFields(preference, KNOWN_OF_CHOICE, notImported);
+  noteType('channels', preference['channels'], notImported);
   const channels = channelsOf(preference['channels'], notImported);
   const { enabled } = preference;
-  choices.categories[identifier] = {
+  workflows.set(identifier, {
     ...(typeof enabled === 'boolean' && { enabled }),
     ...(Object.keys(channels).length > 0 && { channels }),
-  };
+  });
 }
 
 function identifierOf(workflow: unknown): string | undefined {
@@ -112,5 +126,5 @@ function identifierOf(workflow: unknown): string | undefined {
 }
 
 function allOff(): Partial<Record<ChannelId, boolean>> {
-  return Object.fromEntries(channelIds.map((id) => [id, false]));
+  return Object.fromEntries(channelIds.map((channel) => [channel, false]));
 }

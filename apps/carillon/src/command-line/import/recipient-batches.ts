@@ -11,10 +11,8 @@ const CONCURRENCY = 4;
 const BATCH_ROWS = 200;
 /** Characters of JSON. A row may have more. */
 const BATCH_LENGTH = 1_000_000;
-/** How long an import waits for an API that has answered before. */
-const RETRY_MS = 300_000;
-/** The last one: the server cannot store one of the rows. */
-const REFUSALS = [400, 413, 422, 500];
+/** Rows one after the other that the server cannot store although they are valid: then it is the server's fault. */
+const MAX_FAULTS = 20;
 
 interface ImportedRow {
   line: number;
@@ -38,9 +36,10 @@ interface MergeAnswer {
 
 export class RecipientBatches {
   failure: Failure | null = null;
-  private hasAnswer = false;
   private rows: ImportedRow[] = [];
   private length = 0;
+  /** Rows with a 500 since the last success. */
+  private faults = 0;
   /** Batches that are being sent, by recipient: a later row of the same one waits for it. */
   private readonly running = new Map<string, Promise<void>>();
   private readonly batches = new Set<Promise<void>>();
@@ -72,32 +71,44 @@ export class RecipientBatches {
     await Promise.all(this.batches);
   }
 
+  /** Keeps the error that came first in time, with the first line of the file that may not be written. */
+  fail(error: unknown, line: number): void {
+    this.failure ??= { error, line };
+    this.failure.line = Math.min(this.failure.line, line);
+  }
+
   private async begin(): Promise<void> {
     while (this.batches.size >= CONCURRENCY) await Promise.race(this.batches);
     const rows = this.rows;
     this.rows = [];
     this.length = 0;
     const ids = new Set(rows.map(({ recipient }) => recipient.id));
-    const batch = this.send(rows).finally(() => {
-      this.batches.delete(batch);
-      for (const id of ids) this.running.delete(id);
-    });
+    const batch = this.send(rows)
+      // Such as a file of refused rows that cannot be written.
+      .catch((error: unknown) => this.fail(error, rows[0]!.line))
+      .finally(() => {
+        this.batches.delete(batch);
+        for (const id of ids) this.running.delete(id);
+      });
     this.batches.add(batch);
     for (const id of ids) this.running.set(id, batch);
   }
 
-  /** Halves a batch that is refused as a whole, such as for a row that is too deep, until that row is alone. */
+  /**
+   * Halves a batch that is refused as a whole, such as for a row that is too deep, until that row is alone. Also after
+   * a 500: one row that the server cannot store would stop every run of the import at the same place.
+   */
   private async send(rows: readonly ImportedRow[]): Promise<void> {
-    const { line } = rows[0]!;
-    if (this.failure) return this.fail(this.failure.error, line);
+    // The lines that are not sent for it may come before the line that failed.
+    if (this.failure) return this.fail(this.failure.error, rows[0]!.line);
     try {
       const body = { recipients: rows.map(itemOf) };
-      const options = { body, isRepeatable: true, ...(this.hasAnswer && { retryMs: RETRY_MS }) };
-      this.take(rows, await this.client.request('POST', this.path, options));
-      this.hasAnswer = true;
+      this.take(rows, await this.client.request('POST', this.path, { body, isRepeatable: true }));
     } catch (error) {
-      const isRefused = error instanceof CommandError && REFUSALS.includes(Number(error.details['status']));
-      if (!isRefused) this.fail(error, line);
+      const status = error instanceof CommandError ? Number(error.details['status']) : 0;
+      if (status === 500 && rows.length === 1) this.faults += 1;
+      const isRefused = error instanceof CommandError && [400, 413, 422, 500].includes(status);
+      if (!isRefused || this.faults > MAX_FAULTS) this.fail(error, rows[0]!.line);
       else if (rows.length === 1) this.refuse(rows[0]!, error.message);
       else {
         const half = Math.ceil(rows.length / 2);
@@ -107,11 +118,8 @@ export class RecipientBatches {
     }
   }
 
-  private fail(error: unknown, line: number): void {
-    this.failure = { error: this.failure?.error ?? error, line: Math.min(line, this.failure?.line ?? line) };
-  }
-
   private take(rows: readonly ImportedRow[], { accepted, rejected }: MergeAnswer): void {
+    this.faults = 0;
     for (const { index, result } of accepted) {
       const { recipient, isLater } = rows[index]!;
       this.report.done(result === 'created' && isLater ? 'changed' : result);

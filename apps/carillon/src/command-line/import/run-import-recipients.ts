@@ -57,7 +57,8 @@ class RecipientImport {
       for await (const row of readRows(source, /\.csv$/i.test(file))) {
         if (this.batches.failure) break;
         this.report.rows += 1;
-        await this.take(row);
+        // Stops after the batches that are being sent, which have earlier lines.
+        await this.take(row).catch((error: unknown) => this.batches.fail(error, row.line));
       }
       await this.batches.end();
     } finally {
@@ -90,9 +91,10 @@ class RecipientImport {
     const recipient = this.mapped(row.value, line);
     if (!recipient) return;
     const { id, profile, choices, devices, notImported } = recipient;
+    // Such as a preference set of a tenant. To send its id alone would create the recipient.
     if (!profile && !choices && devices.length === 0) {
-      this.report.done('unchanged');
       this.report.leaveOut(notImported);
+      this.report.done('unchanged');
       return;
     }
     const parts = (profile ? PROFILE : 0) | (choices ? PREFERENCES : 0);
