@@ -71,6 +71,7 @@ export {
   type SendLimit,
 } from './channels/define-channel.js';
 export { emailAddress } from './channels/email.channel.js';
+export { MAX_DEVICE_TOKEN_BYTES } from './channels/push.channel.js';
 export { type ChannelId, channelIds, channelOf, channels } from './channels/registry.js';
 export { cleanJson, cleanText } from './clean-text.js';
 export {

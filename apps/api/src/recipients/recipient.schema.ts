@@ -1,6 +1,15 @@
 import { z } from 'zod';
 import type { Device, Preferences, Recipient } from '#database';
-import { caps, channelIds, emailAddress, localeTag, MAX_PREFERENCE_CATEGORIES, quietHours, timezone } from '#domain';
+import {
+  caps,
+  channelIds,
+  emailAddress,
+  localeTag,
+  MAX_DEVICE_TOKEN_BYTES,
+  MAX_PREFERENCE_CATEGORIES,
+  quietHours,
+  timezone,
+} from '#domain';
 import { categoryKey, filteredPage, jsonObject, recipientId, time } from '../http/schemas.js';
 
 const phone = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000');
@@ -37,14 +46,14 @@ export const erasedView = z
   .object({ id: recipientId, erased_at: time, erased: z.record(z.string(), z.int()) })
   .meta({ id: 'ErasureReceipt' });
 
-/** With the longest recipient id it fits into the index of the devices, whose rows have at most 2,704 bytes. */
-const MAX_TOKEN_BYTES = 1_600;
-
 const deviceToken = z
   .string()
   .min(1)
-  .max(MAX_TOKEN_BYTES)
-  .refine((token) => Buffer.byteLength(token) <= MAX_TOKEN_BYTES, `must have at most ${MAX_TOKEN_BYTES} bytes`);
+  .max(MAX_DEVICE_TOKEN_BYTES)
+  .refine(
+    (token) => Buffer.byteLength(token) <= MAX_DEVICE_TOKEN_BYTES,
+    `must have at most ${MAX_DEVICE_TOKEN_BYTES} bytes`,
+  );
 
 export const deviceBody = z
   .strictObject({ token: deviceToken, platform: z.enum(['ios', 'android', 'web']) })

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { anyAddress, defineChannel, lineSource, source } from './define-channel.js';
 
+/** With the longest recipient id it fits into the index of the devices, whose rows have at most 2,704 bytes. */
+export const MAX_DEVICE_TOKEN_BYTES = 1_600;
+
 export const push = defineChannel({
   id: 'push',
   content: z

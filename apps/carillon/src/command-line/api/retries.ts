@@ -1,4 +1,4 @@
-/** Tries of a request that nobody has declared repeatable. */
+/** For requests that are not declared repeatable. */
 const MAX_TRIES = 6;
 const MAX_WAIT_SECONDS = 60;
 /** Milliseconds; a restart or a failover of the server or its database takes less. */
@@ -8,7 +8,7 @@ const LONGEST_PAUSE_MS = 30_000;
 
 export interface RetryRules {
   method: string;
-  /** Waits for the rate limit as long as it takes, and for a server that is away up to `maxOutageMs`. */
+  /** Such a request waits for the rate limit without end, and for an unavailable server up to `maxOutageMs`. */
   isRepeatable: boolean;
   maxOutageMs: number;
 }
@@ -16,7 +16,7 @@ export interface RetryRules {
 /** Says when a request that failed is sent again. */
 export class Retries {
   private tries = 0;
-  /** Failures in a row that look like a server that is away, and the time of the first one. */
+  /** Consecutive failures of an unavailable server, and when the first one happened. */
   private outage = { failures: 0, since: 0 };
 
   constructor(private readonly rules: RetryRules) {}

@@ -1,7 +1,7 @@
 // A recipient as the exports of other products describe it, in Carillon's words.
 
 import { z } from 'zod';
-import { type ChannelId, emailAddress, localeTag, timezone } from '#domain';
+import { type ChannelId, emailAddress, localeTag, MAX_DEVICE_TOKEN_BYTES, timezone } from '#domain';
 import { isObject } from './read-rows.js';
 
 export interface Choice {
@@ -114,15 +114,14 @@ export function channelsOf(value: unknown, notImported: string[]): Partial<Recor
   return channels;
 }
 
-/** The API refuses longer ones, and with them the whole recipient. */
-const MAX_TOKEN_BYTES = 1_600;
+const TOO_LONG = `device token of more than ${MAX_DEVICE_TOKEN_BYTES.toLocaleString('en')} bytes`;
 
 /** The tokens of devices that the API takes, each once. Notes the others. */
 export function tokensOf(values: readonly unknown[], notImported: string[]): string[] {
   const tokens = new Set<string>();
   for (const value of values) {
     if (typeof value !== 'string' || value === '') notImported.push('device token that is no text');
-    else if (Buffer.byteLength(value) > MAX_TOKEN_BYTES) notImported.push('device token of more than 1,600 bytes');
+    else if (Buffer.byteLength(value) > MAX_DEVICE_TOKEN_BYTES) notImported.push(TOO_LONG);
     else tokens.add(value);
   }
   return [...tokens];

@@ -71,7 +71,7 @@ function AttentionItem({ item: { text, to } }: { item: Item }) {
   );
 }
 
-/** What one kind of things has. Without the scope for it there is nothing to read. */
+/** The items of one kind, such as dead letters. Nothing is read without the scope for them. */
 interface Source {
   items: Item[];
   isRead: boolean;

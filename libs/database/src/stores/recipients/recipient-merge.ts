@@ -1,4 +1,4 @@
-// What the merge of one recipient changes.
+// Applies changes to one recipient in memory.
 
 import { isDeepStrictEqual } from 'node:util';
 import { MAX_PREFERENCE_CATEGORIES } from '#domain';
@@ -21,7 +21,7 @@ export type MergeResult = (typeof mergeResults)[number] | 'too_many_categories';
 /** Without attributes if no merge of the recipient has any: they stay as they are, and may be large. */
 export type Profile = Omit<RecipientFields, 'attributes'> & { attributes: Record<string, unknown> | null };
 
-/** What is known of a recipient between two merges. */
+/** A recipient before or after a merge. */
 export interface RecipientState {
   /** Null if there is none. */
   profile: Profile | null;
