@@ -10,8 +10,10 @@ import {
   DeliveriesStore,
   DigestsStore,
   DueDeliveriesStore,
+  ErasuresStore,
   NotificationsStore,
   ReceiptsStore,
+  SecretBox,
 } from '#database';
 import { type Attempt, newId, type Outcome, PLATFORM_TENANT_ID } from '#domain';
 import { cloneDatabase, connect, until } from '#testing';
@@ -26,6 +28,7 @@ let tenantId: string;
 let workers: { deliveries: DeliveriesStore; digests: DigestsStore }[];
 let due: DueDeliveriesStore;
 let notifications: NotificationsStore;
+let erasures: ErasuresStore;
 
 beforeAll(async () => {
   const clone = await cloneDatabase(inject('postgresUrl'));
@@ -39,6 +42,7 @@ beforeAll(async () => {
   }));
   due = new DueDeliveriesStore(database);
   notifications = new NotificationsStore(database);
+  erasures = new ErasuresStore(database, new SecretBox(Buffer.alloc(32)), { addressKey: Buffer.alloc(32) });
 });
 afterAll(async () => {
   await database?.close();
@@ -122,6 +126,15 @@ async function claimLeader(): Promise<ClaimedDelivery> {
   const [leader, ...others] = await claim();
   expect(others).toEqual([]);
   return leader!;
+}
+
+/** The deadlocks of this database so far. A server process reports its counts about once a second. */
+async function deadlocks(): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  const { rows: found } = await admin.query(
+    'select deadlocks::int from pg_stat_database where datname = current_database()',
+  );
+  return found[0].deadlocks;
 }
 
 interface Row {
@@ -308,12 +321,6 @@ it('is closed without a deadlock while items of the same recipients arrive in an
     for (const recipientId of ids) await accept(1, { recipientId });
     return await claim();
   };
-  const deadlocks = async (): Promise<number> => {
-    const { rows: found } = await admin.query(
-      'select deadlocks::int from pg_stat_database where datname = current_database()',
-    );
-    return found[0].deadlocks;
-  };
   const before = await deadlocks();
   for (let round = 0; round < 5; round++) {
     await admin.query('delete from due_deliveries');
@@ -327,8 +334,6 @@ it('is closed without a deadlock while items of the same recipients arrive in an
       ...fresh.map((delivery) => workers[1]!.deliveries.record(delivery, COLLECTED)),
     ]);
   }
-  // A server process reports its counts about once a second.
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
   expect((await deadlocks()) - before).toBe(0);
 }, 60_000);
 
@@ -360,7 +365,8 @@ it('collects without a deadlock while notifications with other items of it are c
   }
 }, 60_000);
 
-it('collects items while the notifications of the same items are cancelled', async () => {
+it('collects items without a deadlock while the notifications of the same items are cancelled', async () => {
+  const before = await deadlocks();
   for (let round = 0; round < 20; round++) {
     await admin.query('delete from due_deliveries');
     await admin.query('delete from digests');
@@ -377,7 +383,52 @@ it('collects items while the notifications of the same items are cancelled', asy
     expect(cancelled).toEqual(found.map(() => true));
     expect(await openDigests()).toBe(0);
   }
+  expect((await deadlocks()) - before).toBe(0);
 }, 60_000);
+
+it.each([
+  ['a cancellation', async (id: string): Promise<unknown> => await cancel(id)],
+  ['an erasure', async (): Promise<unknown> => await erasures.erase(tenantId, 'ann', null)],
+])('%s locks a digest before the row of an item that joined it meanwhile', async (_, end) => {
+  const [id] = await accept(1, { recipientId: 'ann' });
+  const [item] = await claim();
+  await admin.query(
+    `insert into digests (tenant_id, id, recipient_id, channel, category, due_at, combined, items)
+     values ($1, $2, 'ann', 'email', 'default', now() + interval '1 hour', true, 1)`,
+    [tenantId, newId()],
+  );
+  const collects = await connect(databaseUrl);
+  const locksDigest = await connect(databaseUrl);
+  const waiting = async (count: number): Promise<void> => {
+    await until(`${count} wait for a lock`, async () => {
+      const { rows: waits } = await admin.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      return waits.length === count;
+    });
+  };
+  await collects.query('begin');
+  await collects.query('update digests set items = items + 1 where tenant_id = $1', [tenantId]);
+  await collects.query(
+    `update due_deliveries set claim_id = null, digest_id = (select id from digests where tenant_id = $1)
+     where delivery_id = $2`,
+    [tenantId, item!.deliveryId],
+  );
+  const ended = end(id!);
+  await waiting(1);
+  await locksDigest.query('begin');
+  const locked = locksDigest.query('select from digests where tenant_id = $1 for update', [tenantId]);
+  await waiting(2);
+  await collects.query('commit');
+  await locked;
+  await waiting(1);
+  await locksDigest.query('select from due_deliveries where delivery_id = $1 for update nowait', [item!.deliveryId]);
+  await locksDigest.query('commit');
+  await ended;
+  await Promise.all([collects.end(), locksDigest.end()]);
+  expect(await states()).toEqual(['cancelled']);
+  expect(await openDigests()).toBe(0);
+});
 
 it('has a leader although the claim of its first item is lost while it is collected', async () => {
   await accept(3, { recipientId: 'ann' });

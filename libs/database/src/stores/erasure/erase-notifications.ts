@@ -5,7 +5,7 @@ import type { Statement } from '../../statement.js';
 import { COMPARABLE_ADDRESS } from '../comparable-address.js';
 import { INBOX_COUNTS } from '../inbox-item.js';
 import { ERASE_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
-import { lockedDigests } from '../sending/digests/digest-record.js';
+import { lockedDigests, REQUIRE_LOCKED_DIGEST } from '../sending/digests/digest-record.js';
 import { LEASE_SECONDS } from './erase-recipient.js';
 
 /** Notifications in one transaction. At this size it holds its locks for about 0.1 s. */
@@ -36,7 +36,7 @@ with ${lockedDigests(deliveryIds(of))}, deleted_due_rows as materialized (
       from deliveries d join notifications n on n.tenant_id = d.tenant_id and n.id = d.notification_id
       where d.tenant_id = $1 and ${inBatch(of, 'd.')} and n.ordering_key is not null)))
     and (select count(*) from locked_digests) >= 0
-  returning q.delivery_id, q.sending,
+  returning q.delivery_id, q.sending, ${REQUIRE_LOCKED_DIGEST},
     case when q.sending or (q.claim_id is not null and q.due_at = 'infinity') then 'unknown' else 'cancelled' end
       as state
 ), erased_deliveries as (

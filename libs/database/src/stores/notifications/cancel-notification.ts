@@ -2,7 +2,7 @@
 
 import type { ChannelId } from '#domain';
 import { CANCEL_MOVES, guard, updateCounters } from '../sending/delivery-moves.js';
-import { IS_CANCELLABLE, lockedDigests } from '../sending/digests/digest-record.js';
+import { IS_CANCELLABLE, lockedDigests, REQUIRE_LOCKED_DIGEST } from '../sending/digests/digest-record.js';
 import { changedDeliveries, emit, FINISHED_NOTIFICATIONS } from '../sending/emit-events.js';
 
 export interface Cancellation {
@@ -50,7 +50,7 @@ with ${lockedDigests('select id from deliveries where tenant_id = $1 and notific
       select carillon_ordering_lock(tenant_id, ordering_key)
       from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
     and (select count(*) from locked_digests) >= 0
-  returning q.delivery_id, q.rate_limit_consumed
+  returning q.delivery_id, q.rate_limit_consumed, ${REQUIRE_LOCKED_DIGEST}
 ), ${CANCELLED}
 select c.id, c.channel, q.rate_limit_consumed as "rateLimitConsumed"
 from changed_deliveries c join deleted_due_rows q on q.delivery_id = c.id`;

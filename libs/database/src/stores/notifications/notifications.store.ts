@@ -167,7 +167,7 @@ export class NotificationsStore {
    * round trip, because accepts and records wait for the lock of an ordering key until its holder commits.
    */
   async cancel(tenantId: string, id: string): Promise<Cancellation | null> {
-    // A delivery may become an item of a digest meanwhile, whose rows are then locked in another order.
+    // A delivery may become an item of a digest meanwhile (REQUIRE_LOCKED_DIGEST).
     const [found, deliveries, jobs] = await repeatConflicts(() =>
       this.database.pipelineForTenant<[object[], CancelledDelivery[], object[]]>(tenantId, [
         { text: 'select 1 from notifications where tenant_id = $1 and id = $2', values: [tenantId, id] },

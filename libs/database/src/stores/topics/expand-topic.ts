@@ -4,7 +4,7 @@ import { atLocalTime, firstTimezone } from '#domain';
 import type { Sql } from '../../statement.js';
 import type { ChunkResult, LockedJob } from '../jobs/job.js';
 import { CANCELLED, type CancelledDelivery } from '../notifications/cancel-notification.js';
-import { IS_CANCELLABLE, lockedDigests } from '../sending/digests/digest-record.js';
+import { IS_CANCELLABLE, lockedDigests, REQUIRE_LOCKED_DIGEST } from '../sending/digests/digest-record.js';
 import { emit, FINISHED_NOTIFICATIONS } from '../sending/emit-events.js';
 import { MESSAGE_KEY } from '../sending/message-key.js';
 import type { TopicSendInput } from './topic-send.js';
@@ -185,7 +185,7 @@ with batch as materialized (
     and (select carillon_lock_ordering_keys(array(
       select carillon_ordering_lock(tenant_id, ordering_key)
       from notifications where tenant_id = $1 and id = $2 and ordering_key is not null)))
-  returning q.delivery_id, q.rate_limit_consumed
+  returning q.delivery_id, q.rate_limit_consumed, ${REQUIRE_LOCKED_DIGEST}
 ), ${CANCELLED}
 select (select count(*) from batch)::int as examined, (select id from batch order by id desc limit 1) as last,
        coalesce((

@@ -31,6 +31,14 @@ export const lockedDigests = (ids: string): string => `locked_digests as materia
   order by ${DIGEST_LOCK_ORDER} for update
 )`;
 
+/**
+ * For RETURNING of a statement that deletes due rows `q` without their claim, after `locked_digests`. Fails with a
+ * conflict if `q` became an item of another digest while the statement waited for the row: the trigger would lock that
+ * digest after the row. Nothing is written then; run the statement again.
+ */
+export const REQUIRE_LOCKED_DIGEST = `carillon_require_locked_digest(
+    q.digest_id, array(select id from locked_digests)) as is_digest_locked`;
+
 /** A UUIDv7 with the time of the leader's row: lists are in order of id. */
 const ROW_ID = '(left(row_id::text, 15) || substr(gen_random_uuid()::text, 16))::uuid';
 

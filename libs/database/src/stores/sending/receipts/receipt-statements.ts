@@ -13,7 +13,7 @@ import {
   targetsOf,
   updateCounters,
 } from '../delivery-moves.js';
-import { DIGEST_LOCK_ORDER } from '../digests/digest-record.js';
+import { DIGEST_LOCK_ORDER, REQUIRE_LOCKED_DIGEST } from '../digests/digest-record.js';
 import { changedDeliveries, emit, FINISHED_NOTIFICATIONS, SUPPRESSION_EVENT } from '../emit-events.js';
 import type { DeliveryReceipt } from './delivery-receipt.js';
 
@@ -173,7 +173,7 @@ with input as materialized (
       select carillon_ordering_lock(o.tenant_id, o.ordering_key)
       from unknown_attempts p join due_deliveries o on o.tenant_id = p.tenant_id and o.delivery_id = p.id
       where o.ordering_key is not null)))
-  returning q.tenant_id, q.delivery_id as id, q.attempt, q.digest_id
+  returning q.tenant_id, q.delivery_id as id, q.attempt, q.digest_id, ${REQUIRE_LOCKED_DIGEST}
 ), deleted_members as (
   delete from due_deliveries m using deleted_due_rows q
   where m.tenant_id = q.tenant_id and m.digest_id = q.digest_id and m.delivery_id <> q.id
