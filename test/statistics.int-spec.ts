@@ -113,6 +113,44 @@ describe('the counts', () => {
     expect(days.length).toBeGreaterThan(29);
   });
 
+  it('of days are the sums of their hours, also at the ends of a range', async () => {
+    const { rows: summed } = await admin.query(
+      'select distinct at from delivery_statistics where tenant_id = $1 and span = 1440 order by at',
+      [tenantId],
+    );
+    expect(summed.length).toBeGreaterThan(20);
+    const ofHours = async (from: Date, to: Date): Promise<object> => {
+      const { rows } = await admin.query(
+        `select channel, state, reason, sum(count)::int as count from delivery_statistics
+         where tenant_id = $1 and span = 60 and at >= $2 and at < $3 group by 1, 2, 3`,
+        [tenantId, from, to],
+      );
+      return sumsOf(rows);
+    };
+    const [first, third] = [summed[1].at, summed[3].at] as [Date, Date];
+    const earlier = (time: Date, hours: number): Date => new Date(time.getTime() - hours * HOUR_MS);
+    for (const [from, to] of [
+      [first, third],
+      [earlier(first, 5), earlier(third, 7)],
+      [earlier(third, 9), earlier(third, 2)],
+    ] as const) {
+      const { rows } = await statistics.ofTenant(tenantId, { from, to, interval: 'day' });
+      expect(sumsOf(rows)).toEqual(await ofHours(from, to));
+    }
+    // A day that was summed is read from its sums.
+    await admin.query(
+      'update delivery_statistics set count = count + 1 where tenant_id = $1 and span = 1440 and at = $2',
+      [tenantId, first],
+    );
+    const { rows } = await statistics.ofTenant(tenantId, { from: first, to: third, interval: 'day' });
+    expect(sumsOf(rows)).not.toEqual(await ofHours(first, third));
+    // Each day is summed again after its position was lost.
+    await admin.query('delete from statistics_passes where pass = 6');
+    await countAll();
+    const { rows: again } = await statistics.ofTenant(tenantId, { from: first, to: third, interval: 'day' });
+    expect(sumsOf(again)).toEqual(await ofHours(first, third));
+  });
+
   it('of one tenant are not those of another, and the sums of all are without test tenants', async () => {
     const of = async (id: string): Promise<number> => total((await statistics.ofTenant(id, everything('day'))).rows);
     expect([await of(otherId), await of(testId)]).toEqual([1, 1]);

@@ -4,7 +4,7 @@ import { LATENCY_CLASS } from '#database';
 import { PLATFORM_TENANT_ID } from '#domain';
 import type { SeedScope, Statement } from './seed-sessions.ts';
 
-/** The pass of count-deliveries.store.ts from which on hours are counted. */
+/** The pass of passes.ts from which on hours are counted. */
 const HOURLY_PASS = 3;
 
 const COLUMNS = 'tenant_id, span, at, channel, state, reason, latency, count';
@@ -40,11 +40,15 @@ insert into delivery_statistics (${COLUMNS})
 select $1, span, at, channel, state, reason, latency, count from counted
 on conflict (tenant_id, span, at, channel, state, reason, latency) do update set count = excluded.count`;
 
+/** The sums of days are made again, with this tenant. 6: their position (SUMS_OF_DAYS in passes.ts). */
+const SUM_DAYS_AGAIN = `delete from statistics_passes where tenant_id = '${PLATFORM_TENANT_ID}' and pass = 6`;
+
 export function statisticsGroup({ tenantId }: SeedScope): Statement[] {
   return [
     { text: 'begin', values: [] },
     { text: `select pg_advisory_xact_lock(hashtext('carillon_count_deliveries'))`, values: [] },
     { text: COUNT, values: [tenantId] },
+    { text: SUM_DAYS_AGAIN, values: [] },
     { text: 'commit', values: [] },
   ];
 }

@@ -25,6 +25,7 @@ export class ExpiredRowsStore {
       new CleanUp('console_sessions', () => once(this.deleting(CONSOLE_SESSIONS))),
       new CleanUp('delivery_statistics', () => once(this.deleting(MINUTES))),
       new CleanUp('delivery_statistics', () => once(this.deleting(HOURS))),
+      new CleanUp('delivery_statistics', () => once(this.deleting(DAYS))),
       new CleanUp('rate_windows', () => once(windows)),
       new CleanUp('shared_contents', () => once(sharedContents)),
       new CleanUp('job_lines', () => once(lines)),
@@ -76,9 +77,10 @@ const IDEMPOTENCY_KEYS = deleteFrom('idempotency_keys', `created_at < now() - in
 /** Index: poison_messages_created_at_idx. */
 const POISON_MESSAGES = deleteFrom('poison_messages', `created_at < now() - interval '30 days' order by created_at`);
 
-/** Minutes are kept for a day, hours for a year. Index: delivery_statistics_at_idx. */
+/** Minutes are kept for a day, hours and days for a year. Index: delivery_statistics_at_idx. */
 const MINUTES = deleteFrom('delivery_statistics', `span = 1 and at < now() - interval '26 hours' order by at`);
 const HOURS = deleteFrom('delivery_statistics', `span = 60 and at < now() - interval '400 days' order by at`);
+const DAYS = deleteFrom('delivery_statistics', `span = 1440 and at < now() - interval '401 days' order by at`);
 
 /** Index: used_tokens_expires_at_idx. */
 const USED_TOKENS = deleteFrom('used_tokens', 'expires_at < now() order by expires_at');

@@ -5,29 +5,13 @@ import { columnList } from '../../column-list.js';
 import type { Database } from '../../database.js';
 import type { Sql } from '../../statement.js';
 import { LATENCY_CLASS } from './latency-classes.js';
+import { type Pass, passes, SET_POSITION } from './passes.js';
+import { sumNextDay } from './sum-days.js';
 
-const SECOND = 1_000;
-const MINUTE = 60 * SECOND;
+const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/**
- * Each delivery is counted several times, because its state changes: soon after it was accepted, and again when it is
- * as old as `lagMs`. A pass replaces the counts of whole minutes or hours, so that counting twice, the loss of a worker
- * and late commits do no harm. A change after the last pass is not seen.
- */
-const passes = [
-  { pass: 0, lagMs: 0, spanMinutes: 1 },
-  { pass: 1, lagMs: 2 * MINUTE, spanMinutes: 1 },
-  { pass: 2, lagMs: 15 * MINUTE, spanMinutes: 1 },
-  { pass: 3, lagMs: 2 * HOUR, spanMinutes: 60 },
-  { pass: 4, lagMs: DAY, spanMinutes: 60 },
-  { pass: 5, lagMs: 8 * DAY, spanMinutes: 60 },
-] as const;
-type Pass = (typeof passes)[number];
-
-/** Before it, hours are counted; after it, only minutes. */
-export const FIRST_HOURLY_PASS = 3;
 /** On a database that has none, the count begins with the deliveries of so many days. */
 const FIRST_DAYS = 31;
 /** The time that one transaction counts. */
@@ -68,6 +52,15 @@ export class CountDeliveriesStore {
       do isBehind = await this.countNext(pass);
       while (isBehind && performance.now() < until);
     }
+    while ((await this.sumNextDay()) && performance.now() < until);
+  }
+
+  /** Sums the final counts of the next day. False if nothing more is to be summed now. */
+  private async sumNextDay(): Promise<boolean> {
+    return await this.database.sqlAsPlatform(async (sql) => {
+      if (!(await holdsLock(sql))) return false;
+      return await sumNextDay(sql);
+    }, COUNT_TIMEOUT_MS);
   }
 
   /** Counts the next chunk of a pass. False if nothing more is to be counted now. */
@@ -102,24 +95,27 @@ interface Range {
   isBehind: boolean;
 }
 
+/** Whether no other worker counts, until the transaction ends. The next statement sees what the last worker wrote. */
+async function holdsLock(sql: Sql): Promise<boolean> {
+  const text = `select pg_try_advisory_xact_lock(hashtext('carillon_count_deliveries')) as held`;
+  const [lock] = await sql.query<{ held: boolean }>({ text });
+  return lock!.held;
+}
+
 /** By the clock of the database. Null if another worker counts, or nothing is left to count. */
 async function nextRange(sql: Sql, { pass, lagMs, spanMinutes }: Pass): Promise<Range | null> {
-  const [lock] = await sql.query<{ held: boolean; now: Date }>({
-    text: `select pg_try_advisory_xact_lock(hashtext('carillon_count_deliveries')) as held, clock_timestamp() as now`,
-  });
-  if (!lock!.held) return null;
-  // A separate statement, which sees what the last holder of the lock wrote.
-  const [position] = await sql.query<{ countedUntil: Date }>({
-    text: 'select counted_until as "countedUntil" from statistics_passes where tenant_id = $1 and pass = $2',
+  if (!(await holdsLock(sql))) return null;
+  const [found] = await sql.query<{ now: Date; countedUntil: Date | null }>({
+    text: POSITION,
     values: [PLATFORM_TENANT_ID, pass],
   });
   const span = spanMinutes * MINUTE;
   const start = (time: number): number => Math.floor(time / span) * span;
-  const now = lock!.now.getTime();
+  const now = found!.now.getTime();
   const next = passes.find((one) => one.pass === pass + 1);
   const first = now - (next ? next.lagMs + next.spanMinutes * MINUTE : FIRST_DAYS * DAY);
   const newest = pass === 0 ? now : start(now - lagMs);
-  const reached = position?.countedUntil.getTime() ?? first;
+  const reached = found!.countedUntil?.getTime() ?? first;
   // A position in the future is from before the clock was set back. The first pass counts the current minute and the
   // one before, each time: most deliveries end within a minute.
   const from = start(reached > newest ? newest - span : reached - (pass === 0 ? MINUTE : 0));
@@ -187,6 +183,6 @@ where s.span = $2 and s.at >= $3 and s.at < $4 and t.test_of is null
 group by s.at, s.channel, s.state, s.reason, s.latency`;
 
 /** Index: statistics_passes_pkey. */
-const SET_POSITION = `
-insert into statistics_passes (tenant_id, pass, counted_until) values ($1, $2, $3)
-on conflict (tenant_id, pass) do update set counted_until = excluded.counted_until`;
+const POSITION = `
+select clock_timestamp() as now,
+       (select counted_until from statistics_passes where tenant_id = $1 and pass = $2) as "countedUntil"`;

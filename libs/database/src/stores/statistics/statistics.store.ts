@@ -1,6 +1,8 @@
 import { type ChannelId, type DeliveryState, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../../database.js';
-import { FIRST_HOURLY_PASS } from './count-deliveries.store.js';
+import { FIRST_HOURLY_PASS, SUMS_OF_DAYS } from './passes.js';
+
+const DAY_MS = 86_400_000;
 
 export const statisticsIntervals = ['minute', 'hour', 'day'] as const;
 export type StatisticsInterval = (typeof statisticsIntervals)[number];
@@ -61,17 +63,24 @@ select pass, counted_until as "countedUntil" from statistics_passes where tenant
 const positionOf = (passes: readonly Position[], wanted: number): Date | null =>
   passes.find(({ pass }) => pass === wanted)?.countedUntil ?? null;
 
-/** Hours are counted up to `$5`. For minutes it is before all of them. */
 function valuesOf(tenantId: string, { from, to, interval }: StatisticsQuery, passes: readonly Position[]): unknown[] {
   const hourly = interval === 'minute' ? null : positionOf(passes, FIRST_HOURLY_PASS);
-  return [tenantId, interval, from, to, hourly ?? '-infinity'];
+  const daily = interval === 'day' ? positionOf(passes, SUMS_OF_DAYS) : null;
+  const firstDay = Math.ceil(from.getTime() / DAY_MS) * DAY_MS;
+  const endOfDays = Math.floor(Math.min(to.getTime(), daily?.getTime() ?? 0) / DAY_MS) * DAY_MS;
+  const days = firstDay < endOfDays ? [new Date(firstDay), new Date(endOfDays)] : [from, from];
+  return [tenantId, interval, from, to, hourly ?? '-infinity', ...days];
 }
 
-/** Index: delivery_statistics_pkey. */
+/** The days from `$6` to `$7`, the hours around them up to `$5`, then minutes. Index: delivery_statistics_pkey. */
 const READ = `
 select date_trunc($2, at, 'UTC') as at, channel, state, reason, latency, sum(count)::bigint as count
 from (
-  select * from delivery_statistics where tenant_id = $1 and span = 60 and at >= $3 and at < $4 and at < $5
+  select * from delivery_statistics where tenant_id = $1 and span = 1440 and at >= $6 and at < $7
+  union all
+  select * from delivery_statistics where tenant_id = $1 and span = 60 and at >= $3 and at < least($4, $6, $5)
+  union all
+  select * from delivery_statistics where tenant_id = $1 and span = 60 and at >= $7 and at < $4 and at < $5
   union all
   select * from delivery_statistics where tenant_id = $1 and span = 1 and at >= $3 and at < $4 and at >= $5
 ) s
