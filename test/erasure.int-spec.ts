@@ -503,6 +503,51 @@ describe('an erasure', () => {
     expect(rows[0].recipient_id).toContain(PHONE);
   });
 
+  it('waits for a request that gives a profile to a recipient who has only preferences', async () => {
+    const tenant = await app.tenant();
+    await tenant.call('PUT', `/api/v1/recipients/${ID}/preferences`, { channels: { sms: true } });
+    const request = await connect(app.databaseUrl);
+    open.push(() => request.end());
+    await request.query('begin');
+    await request.query('insert into recipients (tenant_id, id, email) values ($1, $2, $3)', [tenant.id, ID, EMAIL]);
+    await request.query('update preferences set channels = $2 where tenant_id = $1', [tenant.id, { sms: false }]);
+    const erased = tenant.call('DELETE', `/api/v1/recipients/${ID}`);
+    await until('the erasure waits', async () => {
+      const { rows } = await app.sql.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      return rows.length === 1;
+    });
+    await request.query('commit');
+    expect((await erased).body.erased).toMatchObject({ profile: 1, preferences: 1 });
+    const { rows } = await app.sql.query(
+      `select id from recipients where tenant_id = $1 union all
+       select recipient_id from preferences where tenant_id = $1`,
+      [tenant.id],
+    );
+    expect(rows).toEqual([]);
+  });
+
+  it('locks a topic before the recipient, as a request that subscribes to it does', async () => {
+    const tenant = await app.tenant();
+    await tenant.call('PUT', '/api/v1/topics/news', { name: 'News' });
+    await tenant.call('POST', '/api/v1/topics/news/subscriptions', { recipient_ids: [ID] });
+    const request = await connect(app.databaseUrl);
+    open.push(() => request.end());
+    await request.query('begin');
+    await request.query('select from topics where tenant_id = $1 for no key update', [tenant.id]);
+    const erased = tenant.call('DELETE', `/api/v1/recipients/${ID}`);
+    await until('the erasure waits', async () => {
+      const { rows } = await app.sql.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      return rows.length === 1;
+    });
+    await request.query('select from recipients where tenant_id = $1 for update nowait', [tenant.id]);
+    await request.query('commit');
+    expect((await erased).body.erased).toMatchObject({ profile: 1, subscriptions: 1 });
+  });
+
   it('of a recipient with many notifications is done in short transactions', async () => {
     const tenant = await app.tenant();
     const ids = Array.from({ length: 2_500 }, () => newId());

@@ -47,10 +47,17 @@ with erased as (
 select count(*)::int as upload_lines from erased`;
 
 /**
- * Waits for a request that is changing the recipient: the later statements then see what it wrote. Index:
- * recipients_pkey.
+ * Waits for requests that are changing the recipient: later statements see what they wrote. In their lock order: topics,
+ * the profile, the preferences. A recipient without a profile may have preferences. Indexes: the primary keys,
+ * subscriptions_recipient_id_tenant_id_topic_id_idx.
  */
-const LOCK_RECIPIENT = 'select from recipients where tenant_id = $1 and id = $2 for update';
+const LOCKS = [
+  `select from topics where tenant_id = $1 and id = any (array(
+     select topic_id from subscriptions where recipient_id = $2 and tenant_id = $1))
+   order by id for no key update`,
+  'select from recipients where tenant_id = $1 and id = $2 for update',
+  'select from preferences where tenant_id = $1 and recipient_id = $2 for update',
+];
 
 /**
  * Notes the erasure with the addresses of the profile, which the later steps search for. Here and in the later steps,
@@ -86,8 +93,8 @@ const ENTRY = auditInsert(
 );
 
 /**
- * $3: all channels. Locks the topics before their subscriptions, as a subscribing request does. Indexes: the primary
- * keys, rate_windows_recipient_id_idx, subscriptions_recipient_id_tenant_id_topic_id_idx.
+ * $3: all channels. Indexes: the primary keys, rate_windows_recipient_id_idx,
+ * subscriptions_recipient_id_tenant_id_topic_id_idx.
  */
 const PROFILE = `
 with deleted_devices as (
@@ -97,14 +104,8 @@ with deleted_devices as (
 ), deleted_rate_windows as (
   delete from rate_windows
   where tenant_id = $1 and (key = any (array(select c || ':' || $2 from unnest($3::text[]) as c)) or recipient_id = $2)
-), locked_topics as materialized (
-  select id from topics where tenant_id = $1 and id = any (array(
-    select topic_id from subscriptions where recipient_id = $2 and tenant_id = $1))
-  order by id for no key update
 ), deleted_subscriptions as (
-  delete from subscriptions
-  where recipient_id = $2 and tenant_id = $1 and (select count(*) from locked_topics) >= 0
-  returning topic_id
+  delete from subscriptions where recipient_id = $2 and tenant_id = $1 returning topic_id
 ), counted_topics as (
   update topics t set subscribers = t.subscribers - 1 from deleted_subscriptions d
   where t.tenant_id = $1 and t.id = d.topic_id
@@ -118,16 +119,16 @@ select (select count(*) from deleted_recipient)::int as profile,
        (select count(*) from deleted_preferences)::int as preferences,
        (select count(*) from deleted_subscriptions)::int as subscriptions`;
 
-/** `isKnown`: from its schedules, jobs or lines of uploads. */
+/** The statements of one transaction. `isKnown`: from its schedules, jobs or lines of uploads. */
 export function eraseProfile(
   tenantId: string,
   recipientId: string,
   isKnown: boolean,
   audit: AuditNote | null,
-): [Statement, Statement, Statement, Statement] {
+): Statement[] {
   const subject = recipientSubject(tenantId, recipientId);
   return [
-    { text: LOCK_RECIPIENT, values: [tenantId, recipientId] },
+    ...LOCKS.map((text) => ({ text, values: [tenantId, recipientId] })),
     { text: START, values: [tenantId, recipientId, isKnown] },
     { text: ENTRY, values: [tenantId, recipientId, subject, ...noteValues(audit)] },
     { text: PROFILE, values: [tenantId, recipientId, channelIds] },

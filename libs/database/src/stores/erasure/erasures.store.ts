@@ -67,12 +67,12 @@ export class ErasuresStore {
     ]);
     const { schedules = 0, excluded = 0, upload_lines = 0 } = first;
     const isKnown = schedules + excluded + upload_lines > 0;
-    const [, [started], , [profile]] = await this.database.pipelineForTenant<
-      [object[], { requestedAt: string }[], [], Counts[]]
-    >(tenantId, eraseProfile(tenantId, recipientId, isKnown, audit));
-    const counts = { ...profile, schedules, upload_lines };
-    if (!started) return null;
-    const { requestedAt } = started;
+    const { requestedAt, ...profile } = await this.run<Counts & { requestedAt?: string }>(
+      tenantId,
+      eraseProfile(tenantId, recipientId, isKnown, audit),
+    );
+    if (requestedAt === undefined) return null;
+    const counts = { ...profile, schedules, upload_lines } as Counts;
     await this.eraseRest({ tenantId, recipientId, requestedAt, completedAt: null }, counts);
     return excluded > 0 || Object.values(counts).some((count) => count > 0) ? counts : null;
   }
@@ -208,9 +208,10 @@ export class ErasuresStore {
     }
   }
 
-  private async run(tenantId: string, statements: Statement[]): Promise<Counts> {
-    const results = await repeatConflicts(() => this.database.pipelineForTenant<Counts[][]>(tenantId, statements));
-    return Object.assign({}, ...results.flat()) as Counts;
+  /** The columns of all rows that the statements of one transaction return. */
+  private async run<Columns extends object = Counts>(tenantId: string, statements: Statement[]): Promise<Columns> {
+    const results = await repeatConflicts(() => this.database.pipelineForTenant<object[][]>(tenantId, statements));
+    return Object.assign({}, ...results.flat()) as Columns;
   }
 }
 
