@@ -183,6 +183,74 @@ describe('a bulk of recipients', () => {
     expect(Object.keys((await get('ann/preferences')).categories)).toHaveLength(150);
   });
 
+  it('stores nothing of a refused item, also of the first one of a new recipient', async () => {
+    const many = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, at) => [`category-${at}`, { enabled: false }]));
+    await tenant.call('PUT', '/api/v1/recipients/ann/preferences', { categories: many(200) });
+    const done = await merge(
+      {
+        id: 'ann',
+        locale: 'de',
+        attributes: { plan: 'pro' },
+        preferences: { categories: { more: { enabled: false } } },
+      },
+      { id: 'ann', email: 'ann@example.com' },
+    );
+    expect([resultsOf(done), done.body.rejected.map(({ index }: Json) => index)]).toEqual([['ann created'], [0]]);
+    expect(await get('ann')).toMatchObject({ email: 'ann@example.com', locale: null, attributes: {} });
+  });
+
+  it('refuses what would make a recipient too large: attributes and devices, also together with those that it has', async () => {
+    const text = 'x'.repeat(40_000);
+    const tokens = (from: number, count: number) =>
+      Array.from({ length: count }, (_, at) => ({ token: `t${from + at}`, platform: 'ios' }));
+    const done = await merge(
+      { id: 'ann', attributes: { a: text }, devices: tokens(0, 300) },
+      { id: 'ann', attributes: { b: text } },
+      { id: 'ann', devices: tokens(250, 151) },
+      { id: 'ann', devices: tokens(250, 150) },
+      { id: 'bob', attributes: { a: text, b: text } },
+    );
+    expect(resultsOf(done)).toEqual(['ann created', 'ann changed']);
+    expect(done.body.rejected.map(({ index, errors }: Json) => [index, errors[0].pointer, errors[0].code])).toEqual([
+      [1, '/attributes', 'too_large'],
+      [2, '/devices', 'too_many_devices'],
+      [4, '/attributes', 'too_large'],
+    ]);
+    const again = await merge({ id: 'ann', attributes: { b: text } }, { id: 'ann', devices: tokens(400, 1) });
+    expect(again.body.rejected).toHaveLength(2);
+    expect([Object.keys((await get('ann')).attributes), (await get('ann/devices')).data.length]).toEqual([['a'], 400]);
+
+    // The other ways to the same rows.
+    const patched = await tenant.call('PATCH', '/api/v1/recipients/ann', { attributes: { b: text } });
+    const added = await tenant.call('POST', '/api/v1/recipients/ann/devices', tokens(400, 1)[0]);
+    const known = await tenant.call('POST', '/api/v1/recipients/ann/devices', tokens(0, 1)[0]);
+    const put = await tenant.call('PUT', '/api/v1/recipients/bob', { attributes: { a: text, b: text } });
+    expect([patched, added, known, put].map(({ status, body }) => [status, body.errors?.[0].pointer])).toEqual([
+      [422, '/attributes'],
+      [422, '/token'],
+      [201, undefined],
+      [422, '/attributes'],
+    ]);
+    const send = { channel: 'in_app', content: { title: 'Hello', body: 'Hello' } };
+    const sendTo = async (attributes: Json) =>
+      await tenant.call('POST', '/api/v1/notifications', { ...send, recipient: { id: 'ann', attributes } });
+    const refused = await sendTo({ b: text });
+    expect([refused.status, refused.body.errors]).toEqual([
+      422,
+      [{ pointer: '/recipient/attributes', code: 'too_large', message: expect.stringContaining('65536 bytes') }],
+    ]);
+    expect((await sendTo({ a: text.slice(1), b: 'x' })).status).toBe(202);
+    const { body: bulk } = await tenant.call('POST', '/api/v1/notifications/bulk', {
+      ...send,
+      recipients: [{ recipient: { id: 'ann', attributes: { c: text } } }, { recipient: { id: 'eve' } }],
+    });
+    expect([bulk.accepted.map(({ index }: Json) => index), bulk.rejected[0].errors[0].pointer]).toEqual([
+      [1],
+      '/recipient/attributes',
+    ]);
+  });
+
   it('loses no item when several requests create and change the same recipients at once', async () => {
     const bulk = (part: number) =>
       Array.from({ length: 60 }, (_, at) => ({

@@ -82,7 +82,12 @@ export type {
   RecipientAddresses,
   RecipientFields,
 } from './stores/recipients/recipient.js';
-export { mergeResults, type RecipientMerge } from './stores/recipients/recipient-merge.js';
+export {
+  type MergeOutcome,
+  type MergeRefusal,
+  mergeResults,
+  type RecipientMerge,
+} from './stores/recipients/recipient-merge.js';
 export { RecipientsStore } from './stores/recipients/recipients.store.js';
 export { type DueSchedule, DueSchedulesStore, type ScheduleProgress } from './stores/schedules/due-schedules.store.js';
 export {

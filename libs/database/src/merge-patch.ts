@@ -8,6 +8,6 @@ export function mergePatch(target: unknown, patch: Record<string, unknown>): Rec
   return merged;
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -48,6 +48,7 @@ export {
   limitsOf,
   refusingLimit,
 } from './audience/recipient-limits.js';
+export { attributesTooLarge, MAX_ATTRIBUTES_BYTES, MAX_DEVICES, tooManyDevices } from './audience/recipient-size.js';
 export {
   exdates,
   lastLocalOf,

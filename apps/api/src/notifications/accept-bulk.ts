@@ -61,9 +61,9 @@ class BulkResult {
   }
 
   /** Rejects an item with the error that a single send would get. */
-  rejectWith(index: number, { code, message }: DomainError): void {
+  rejectWith(index: number, { code, message, errors }: DomainError): void {
     const pointer = code === 'idempotency_mismatch' ? '/idempotency_key' : '/';
-    this.reject(index, [{ pointer, code, message }], code);
+    this.reject(index, errors ?? [{ pointer, code, message }], code);
   }
 }
 
@@ -213,7 +213,8 @@ function sharedContentOf({ content, payload }: BulkBody): SharedContent | null {
 
 /** False for most errors: the item may have been committed although the database's answer was lost. */
 function isCertainlyNotStored(result: StoreResult | DomainError): boolean {
-  return result instanceof DomainError ? result.code === 'idempotency_mismatch' : result.kind !== 'accepted';
+  if (!(result instanceof DomainError)) return result.kind !== 'accepted';
+  return result.code === 'idempotency_mismatch' || result.code === 'validation_failed';
 }
 
 function byIndex(left: { index: number }, right: { index: number }): number {

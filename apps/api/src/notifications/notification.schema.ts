@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { channelIds, emailAddress, localeTag, localTime, timezone } from '#domain';
 import { checkedItems, jsonObject, recipientId, time, topicKey } from '../http/schemas.js';
+import { recipientAttributes } from '../recipients/recipient.schema.js';
 
 const channel = z.enum(channelIds, { error: `must be one of ${channelIds.join(', ')}` });
 const label = z.string().min(1).max(255);
@@ -20,7 +21,7 @@ export const inlineRecipient = z
       .nullish(),
     locale: localeTag.nullish(),
     timezone: timezone.nullish(),
-    attributes: jsonObject.optional(),
+    attributes: recipientAttributes.optional(),
   })
   .meta({
     id: 'InlineRecipient',

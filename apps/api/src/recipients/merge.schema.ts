@@ -1,11 +1,8 @@
 import { z } from 'zod';
 import { mergeResults, type RecipientMerge } from '#database';
-import { caps, quietHours } from '#domain';
+import { caps, MAX_DEVICES, quietHours } from '#domain';
 import { checkedItems, recipientId, rejectedItem } from '../http/schemas.js';
 import { choices, deviceBody, recipientBody } from './recipient.schema.js';
-
-/** An item has at most 1,000 keys. */
-const MAX_DEVICES = 400;
 
 /** One item of `recipients`. */
 export const mergeItem = z.strictObject({

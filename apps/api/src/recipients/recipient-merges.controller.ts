@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Post, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { MergeRecipientsStore, type RecipientMerge } from '#database';
-import { type FieldError, MAX_PREFERENCE_CATEGORIES } from '#domain';
+import { type MergeOutcome, MergeRecipientsStore, type MergeRefusal, type RecipientMerge } from '#database';
+import { attributesTooLarge, type FieldError, MAX_PREFERENCE_CATEGORIES, tooManyDevices } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { BULK_BODY_LIMITS } from '../http/body-shape.js';
@@ -10,10 +10,18 @@ import { readItem } from '../http/read-item.js';
 import { LimitedBody } from '../http/route-config.js';
 import { type MergeBody, type MergeView, mergeBody, mergeItem, mergeView, toMerge } from './merge.schema.js';
 
-const TOO_MANY_CATEGORIES: FieldError = {
-  pointer: '/preferences/categories',
-  code: 'too_many_categories',
-  message: `together with those that the recipient has, there are more than ${MAX_PREFERENCE_CATEGORIES} categories`,
+const TOGETHER = 'together with those that the recipient has';
+
+const REFUSALS: Readonly<Record<MergeRefusal, FieldError[]>> = {
+  too_many_categories: [
+    {
+      pointer: '/preferences/categories',
+      code: 'too_many_categories',
+      message: `${TOGETHER}, there are more than ${MAX_PREFERENCE_CATEGORIES} categories`,
+    },
+  ],
+  too_many_devices: tooManyDevices('/devices').errors!,
+  attributes_too_large: attributesTooLarge('/attributes').errors!,
 };
 
 @ApiTags('Recipients')
@@ -74,8 +82,8 @@ export class RecipientMergesController {
     );
     for (const [place, { index, merge }] of merges.entries()) {
       const result = results[place]!;
-      if (result === 'too_many_categories') reject(index, [TOO_MANY_CATEGORIES]);
-      else answer.accepted.push({ index, id: merge.id, result });
+      if (result in REFUSALS) reject(index, REFUSALS[result as MergeRefusal]);
+      else answer.accepted.push({ index, id: merge.id, result: result as MergeOutcome });
     }
     answer.rejected.sort((left, right) => left.index - right.index);
     return answer;

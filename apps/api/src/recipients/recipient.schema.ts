@@ -5,6 +5,7 @@ import {
   channelIds,
   emailAddress,
   localeTag,
+  MAX_ATTRIBUTES_BYTES,
   MAX_DEVICE_TOKEN_BYTES,
   MAX_PREFERENCE_CATEGORIES,
   quietHours,
@@ -14,13 +15,18 @@ import { categoryKey, filteredPage, jsonObject, recipientId, time } from '../htt
 
 const phone = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000');
 
+export const recipientAttributes = jsonObject.refine(
+  (attributes) => Buffer.byteLength(JSON.stringify(attributes)) <= MAX_ATTRIBUTES_BYTES,
+  { error: `must have at most ${MAX_ATTRIBUTES_BYTES} bytes of JSON`, params: { code: 'too_large' } },
+);
+
 export const recipientBody = z
   .strictObject({
     email: emailAddress.nullish(),
     phone: phone.nullish(),
     locale: localeTag.nullish(),
     timezone: timezone.nullish(),
-    attributes: jsonObject.nullish(),
+    attributes: recipientAttributes.nullish(),
   })
   .meta({ id: 'RecipientBody' });
 export type RecipientBody = z.infer<typeof recipientBody>;

@@ -96,12 +96,12 @@ export class UploadKind implements JobKind {
     stored: StoreResult | DomainError,
   ): Omit<NewlyRejectedLine, 'line'> | null {
     if (stored instanceof DomainError) {
-      const { code, message } = stored;
+      const { code, message, errors } = stored;
       if (code === 'unavailable') throw stored;
       if (code === 'internal')
         this.logger.error({ err: stored, tenant_id: tenantId, job_id: id }, 'a line of an upload could not be stored');
       const pointer = code === 'idempotency_mismatch' ? '/idempotency_key' : '/';
-      return { code, errors: [{ pointer, code, message }] };
+      return { code, errors: errors ?? [{ pointer, code, message }] };
     }
     if (stored.kind !== 'no_address') return null;
     return { code: 'no_address', errors: noAddressErrors(item, stored.channels) };

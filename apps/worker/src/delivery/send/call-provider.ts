@@ -30,7 +30,10 @@ export async function callProvider(
 ): Promise<ProviderResult> {
   const targets = addressed.addresses.length > 0 ? addressed.addresses : [null];
   const results = await Promise.all(
-    targets.map(async (to): Promise<AddressResult> => ({ to, answer: await traced(addressed, attempt, to, deadline) })),
+    targets.map(async (to, index): Promise<AddressResult> => {
+      const message = messageTo(addressed, attempt, to);
+      return { to, answer: await traced(addressed, message, keyOf(message, index), deadline) };
+    }),
   );
   const addressFeedback = addressFeedbackOf(addressed, results);
   const accepted = results
@@ -72,20 +75,20 @@ function addressFeedbackOf({ delivery, sender }: Addressed, results: readonly Ad
 
 async function traced(
   addressed: Addressed,
-  attempt: number,
-  to: string | null,
+  message: ProviderMessage,
+  idempotencyKey: string,
   signal: AbortSignal,
 ): Promise<ProviderAcceptance | ProviderError> {
   const trace = traceOf(addressed.delivery);
   const startedAt = performance.now();
-  const answer = await sendOnce(addressed, attempt, to, signal);
+  const answer = await sendOnce(addressed, message, idempotencyKey, signal);
   if (!trace) return answer;
   const { provider, account } = addressed.sender;
   const refused = answer instanceof ProviderError ? answer : undefined;
   const attributes = {
     'carillon.provider': provider,
     'carillon.provider_account_id': account?.id,
-    'carillon.attempt': attempt,
+    'carillon.attempt': message.attempt,
     'carillon.outcome': refused?.kind ?? 'sent',
     'carillon.code': refused?.code,
   };
@@ -95,16 +98,14 @@ async function traced(
 }
 
 async function sendOnce(
-  addressed: Addressed,
-  attempt: number,
-  to: string | null,
+  { sender }: Addressed,
+  message: ProviderMessage,
+  idempotencyKey: string,
   signal: AbortSignal,
 ): Promise<ProviderAcceptance | ProviderError> {
-  const { sender } = addressed;
-  const message = messageTo(addressed, attempt, to);
   try {
     return await Promise.race([
-      sender.connection.send(message, { signal, idempotencyKey: keyOf(message, addressed.addresses, to) }),
+      sender.connection.send(message, { signal, idempotencyKey }),
       rejectAfterDeadline(signal),
     ]);
   } catch (error) {
@@ -131,8 +132,7 @@ function withoutAddress(error: ProviderError, { channel, to }: ProviderMessage):
 }
 
 /** The same key for the same attempt, and another one for each further device. */
-function keyOf({ deliveryId, attempt }: ProviderMessage, addresses: readonly string[], to: string | null): string {
-  const index = to === null ? 0 : addresses.indexOf(to);
+function keyOf({ deliveryId, attempt }: ProviderMessage, index: number): string {
   return index > 0 ? `${deliveryId}:${attempt}:${index}` : `${deliveryId}:${attempt}`;
 }
 

@@ -3,11 +3,15 @@
 import { columnList } from '../../column-list.js';
 import { json } from '../../columns.js';
 import type { Device, Preferences } from './recipient.js';
-import type { Profile } from './recipient-merge.js';
+import type { ProfileFields } from './recipient-merge.js';
 
 export interface Row<Value> {
   id: string;
   value: Value;
+}
+/** Attributes are null if they were not read, or stay as they are. */
+export interface Profile extends ProfileFields {
+  attributes: Readonly<Record<string, unknown>> | null;
 }
 export interface DeviceRow extends Pick<Device, 'token' | 'platform'> {
   id: string;
@@ -35,8 +39,8 @@ export const deviceColumns = columnList<DeviceRow>({
 });
 
 /**
- * Locks the rows that are there and returns the ids of the others. PostgreSQL locks every row of a conflict, also those
- * that the condition leaves as they are.
+ * Locks the rows that are there and returns the ids of the others. `do update … where false` changes nothing, and
+ * still locks the row (https://www.postgresql.org/docs/current/sql-insert.html).
  */
 export const CREATE_OR_LOCK_PROFILES = `
 insert into recipients as r (tenant_id, id, email, phone, locale, timezone, attributes)
@@ -65,7 +69,7 @@ where tenant_id = $1 and recipient_id = any ($2::text[])`;
 export const DEVICES = `
 select recipient_id as id, token, platform from devices where tenant_id = $1 and recipient_id = any ($2::text[])`;
 
-/** Attributes that were not read stay. Index: recipients_pkey. */
+/** Index: recipients_pkey. */
 export const CHANGE_PROFILES = `
 update recipients r set email = p.email, phone = p.phone, locale = p.locale, timezone = p.timezone,
   attributes = coalesce(p.attributes, r.attributes), updated_at = now()

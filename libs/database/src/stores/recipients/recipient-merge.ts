@@ -1,9 +1,10 @@
 // Applies changes to one recipient in memory.
 
 import { isDeepStrictEqual } from 'node:util';
-import { MAX_PREFERENCE_CATEGORIES } from '#domain';
+import { MAX_DEVICES, MAX_PREFERENCE_CATEGORIES } from '#domain';
 import { mergePatch } from '../../merge-patch.js';
-import { type Device, type Preferences, type RecipientFields, toPreferences } from './recipient.js';
+import type { MergedAttributes } from './merged-attributes.js';
+import type { Device, Preferences, RecipientFields } from './recipient.js';
 
 export interface RecipientMerge {
   id: string;
@@ -16,45 +17,45 @@ export interface RecipientMerge {
 }
 
 export const mergeResults = ['created', 'changed', 'unchanged'] as const;
-export type MergeResult = (typeof mergeResults)[number] | 'too_many_categories';
+/** Why a merge was refused. Together with what the recipient has, there would be too much. */
+export type MergeRefusal = 'too_many_categories' | 'too_many_devices' | 'attributes_too_large';
+export type MergeOutcome = (typeof mergeResults)[number];
+export type MergeResult = MergeOutcome | MergeRefusal;
 
-/** Without attributes if no merge of the recipient has any: they stay as they are, and may be large. */
-export type Profile = Omit<RecipientFields, 'attributes'> & { attributes: Record<string, unknown> | null };
+export type ProfileFields = Omit<RecipientFields, 'attributes'>;
 
 /** A recipient before or after a merge. */
 export interface RecipientState {
-  /** Null if there is none. */
-  profile: Profile | null;
+  /** Null if there is no profile. */
+  fields: ProfileFields | null;
+  attributes: MergedAttributes;
   preferences: Preferences;
   /** By token. Not read for recipients of which no merge has devices. */
   devices: Map<string, Device['platform']>;
 }
 
-/** Changes the state, unless the result is `too_many_categories`. */
+/** Changes the state, unless it is refused. */
 export function applyMerge(state: RecipientState, merge: RecipientMerge): MergeResult {
-  const { profile: before, preferences: chosen, devices } = state;
-  const preferences = keptIfSame(chosen, mergedPreferences(chosen, merge.preferences));
+  const { fields: before, preferences: chosen, devices } = state;
+  const { attributes: patch = {}, ...changed } = merge.fields;
+  const preferences = mergedPreferences(chosen, merge.preferences);
   if (Object.keys(preferences.categories).length > MAX_PREFERENCE_CATEGORIES) return 'too_many_categories';
-  const profile = keptIfSame(before, mergedProfile(before, merge.fields));
   const added = merge.devices.filter(({ token }) => !devices.has(token));
+  const tokens = new Set(added.map(({ token }) => token));
+  if (tokens.size > 0 && devices.size + tokens.size > MAX_DEVICES) return 'too_many_devices';
+  const attributes = state.attributes.merge(patch);
+  if (attributes === 'too_large') return 'attributes_too_large';
+  const fields = { ...(before ?? NO_FIELDS), ...changed };
   // The first of two with the same token.
   for (const { token, platform } of added.toReversed()) devices.set(token, platform);
-  Object.assign(state, { profile, preferences });
+  const isSame =
+    attributes === 'unchanged' && added.length === 0 && isDeepStrictEqual([fields, preferences], [before, chosen]);
+  Object.assign(state, { fields, preferences });
   if (before === null) return 'created';
-  return added.length === 0 && profile === before && preferences === chosen ? 'unchanged' : 'changed';
+  return isSame ? 'unchanged' : 'changed';
 }
 
-/** The object before if both are equal, so that later comparisons are quick. */
-const keptIfSame = <Before extends Profile | Preferences | null>(before: Before, after: NonNullable<Before>) =>
-  isDeepStrictEqual(before, after) ? before : after;
-
-const NO_PROFILE: Profile = { email: null, phone: null, locale: null, timezone: null, attributes: null };
-export const noPreferences = (): Preferences => toPreferences(null);
-
-export function mergedProfile(before: Profile | null, { attributes, ...fields }: RecipientMerge['fields']): Profile {
-  const profile = before ?? NO_PROFILE;
-  return { ...profile, ...fields, ...(attributes && { attributes: mergePatch(profile.attributes, attributes) }) };
-}
+export const NO_FIELDS: ProfileFields = { email: null, phone: null, locale: null, timezone: null };
 
 export function mergedPreferences(before: Preferences, change: RecipientMerge['preferences']): Preferences {
   if (change === null) return before;

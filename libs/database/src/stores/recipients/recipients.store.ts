@@ -1,10 +1,11 @@
+import { attributesTooLarge, MAX_DEVICES, tooManyDevices } from '#domain';
 import { Batcher } from '../../batcher.js';
 import { type Change, changedFields } from '../../change.js';
 import { columnList } from '../../column-list.js';
 import type { Database, PrismaScope } from '../../database.js';
 import { Prisma } from '../../generated/client.js';
-import { mergePatch } from '../../merge-patch.js';
 import { afterCursor, type Page, type PageRequest, toPage } from '../../page.js';
+import { MergedAttributes } from './merged-attributes.js';
 import {
   type Device,
   type PreferenceRow,
@@ -75,16 +76,21 @@ export class RecipientsStore {
     });
   }
 
-  /** Merges the change as a JSON Merge Patch (RFC 7396). Locks the recipient's row. Index: recipients_pkey. */
+  /**
+   * Merges the change as a JSON Merge Patch (RFC 7396). Locks the recipient's row. Throws `validation_failed` if the
+   * attributes became too large. Index: recipients_pkey.
+   */
   async patch(tenantId: string, id: string, change: Change<RecipientFields>): Promise<Recipient | null> {
     return await this.database.forTenant(tenantId, async (prisma) => {
       const [before] = await prisma.$queryRaw<{ attributes: Record<string, unknown> }[]>`
         select attributes from recipients where tenant_id = ${tenantId}::uuid and id = ${id} for update`;
       if (!before) return null;
-      const { attributes, ...rest } = change;
+      const { attributes: patch, ...rest } = change;
+      const attributes = new MergedAttributes(before.attributes);
+      if (patch && attributes.merge(patch) === 'too_large') throw attributesTooLarge('/attributes');
       const data = {
         ...changedFields(rest),
-        ...(attributes && { attributes: mergePatch(before.attributes, attributes) as Prisma.InputJsonObject }),
+        ...(attributes.isChanged && { attributes: attributes.value as Prisma.InputJsonObject }),
       };
       return toRecipient(await prisma.recipient.update({ where: { tenantId_id: { tenantId, id } }, data }));
     });
@@ -143,7 +149,10 @@ export class RecipientsStore {
     });
   }
 
-  /** Adds a device, or updates its time of last use. Null if the recipient does not exist. */
+  /**
+   * Adds a device, or updates its time of last use. Null if the recipient does not exist. Throws `validation_failed` if
+   * it has MAX_DEVICES others. Index: devices_pkey.
+   */
   async addDevice(
     tenantId: string,
     id: string,
@@ -153,6 +162,8 @@ export class RecipientsStore {
       if (!(await exists(prisma, tenantId, id))) return null;
       const key = { tenantId_recipientId_token: { tenantId, recipientId: id, token: device.token } };
       const before = await prisma.device.findUnique({ where: key, select: { token: true } });
+      if (!before && (await prisma.device.count({ where: { tenantId, recipientId: id } })) >= MAX_DEVICES)
+        throw tooManyDevices('/token');
       const row = await prisma.device.upsert({
         where: key,
         create: { tenantId, recipientId: id, ...device },

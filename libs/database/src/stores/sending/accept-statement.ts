@@ -1,6 +1,6 @@
 // The statement of accept.store.ts: its text, its parameters and its rows.
 
-import { type ChannelId, laneOf, type RecipientUpsert } from '#domain';
+import { type ChannelId, laneOf, MAX_ATTRIBUTES_BYTES, type RecipientUpsert } from '#domain';
 import { columnList } from '../../column-list.js';
 import { json } from '../../columns.js';
 import type { Statement } from '../../statement.js';
@@ -18,6 +18,8 @@ export interface AcceptRow {
   body_hash: string | null;
   /** The channels for which the recipient's profile has no address. */
   unaddressed: ChannelId[] | null;
+  /** Whether the recipient would have too large attributes. */
+  oversized: boolean | null;
 }
 
 interface RequestRow extends NewNotification {
@@ -134,8 +136,18 @@ with requests as materialized (
      or (d.address_from = 'devices' and not exists (
           select from devices v where v.tenant_id = q.tenant_id and v.recipient_id = q.recipient_id))
   group by d.ord
+), oversized_profiles as materialized (
+  select q.ord from ${profileColumns.table('p', FIRST_PROFILE_COLUMN)}
+  join requests q on q.ord = p.ord
+  join recipients r on r.tenant_id = q.tenant_id and r.id = p.id
+  cross join lateral (
+    select octet_length((r.attributes || p.attributes::jsonb)::text) as bytes offset 0) merged
+  where p.attributes <> '{}' and merged.bytes > ${MAX_ATTRIBUTES_BYTES}
+    and merged.bytes > octet_length(r.attributes::text)
 ), addressed_requests as materialized (
-  select * from requests q where not exists (select from missing_addresses m where m.ord = q.ord)
+  select * from requests q
+  where not exists (select from missing_addresses m where m.ord = q.ord)
+    and not exists (select from oversized_profiles o where o.ord = q.ord)
 ), inserted_keys as (
   insert into idempotency_keys (tenant_id, key, body_hash, notification_id)
   select tenant_id, key, decode(body_hash, 'hex'), id from addressed_requests
@@ -193,10 +205,10 @@ with requests as materialized (
   order by id
 )
 select 0 as ord, date_trunc('milliseconds', now()) as created_at, null::boolean as key_exists,
-       null::uuid as notification_id, null as body_hash, null::text[] as unaddressed
+       null::uuid as notification_id, null as body_hash, null::text[] as unaddressed, null::boolean as oversized
 union all
 select q.ord::integer, date_trunc('milliseconds', now()), k.ord is not null, k.notification_id,
-       encode(k.body_hash, 'hex'), m.channels
+       encode(k.body_hash, 'hex'), m.channels, exists (select from oversized_profiles o where o.ord = q.ord)
 from rejected_requests q
 left join matching_keys k on k.ord = q.ord
 left join missing_addresses m on m.ord = q.ord`;

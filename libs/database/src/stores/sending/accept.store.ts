@@ -1,4 +1,4 @@
-import { type ChannelId, DomainError, laneName, laneOf } from '#domain';
+import { attributesTooLarge, type ChannelId, DomainError, laneName, laneOf } from '#domain';
 import { Batcher, type BatcherOptions } from '../../batcher.js';
 import type { Database } from '../../database.js';
 import { isOutage, isUnavailable } from '../../outage.js';
@@ -17,6 +17,7 @@ type FlushResult =
   | { createdAt: Date }
   | { existing: ExistingKey }
   | { unaddressed: ChannelId[] }
+  | { oversized: true }
   /** Not accepted: another request has the key, and its result could not be read. The error to throw. */
   | { keyConflict: unknown };
 
@@ -65,7 +66,8 @@ export class AcceptStore {
 
   /**
    * Commits one request. Throws `idempotency_mismatch` if its key was used with another body or by a request of another
-   * kind, and `unavailable` if it was not committed or the commit is uncertain.
+   * kind, `validation_failed` if the attributes of the recipient became too large, and `unavailable` if it was not
+   * committed or the commit is uncertain.
    */
   async accept(request: NewNotification): Promise<StoreResult> {
     return toStoreResult(request, await queueOf(this.single, request).run(request));
@@ -198,12 +200,14 @@ function resolveDuplicates(batch: readonly NewNotification[], results: (FlushRes
 /** Undefined for a request whose key was inserted by this statement or by a transaction that it cannot see. */
 function toRejection(row: AcceptRow): FlushResult | undefined {
   if (row.key_exists) return { existing: { notificationId: row.notification_id, bodyHash: row.body_hash! } };
+  if (row.oversized) return { oversized: true };
   return row.unaddressed ? { unaddressed: row.unaddressed } : undefined;
 }
 
 function toStoreResult({ idempotency }: NewNotification, result: FlushResult): StoreResult {
   if ('createdAt' in result) return { kind: 'accepted', createdAt: result.createdAt };
   if ('unaddressed' in result) return { kind: 'no_address', channels: result.unaddressed };
+  if ('oversized' in result) throw attributesTooLarge('/recipient/attributes');
   if ('keyConflict' in result) throw result.keyConflict;
   if (!isReplay(idempotency!, result.existing)) throw mismatch(idempotency!.key);
   return { kind: 'replayed', notificationId: result.existing.notificationId };

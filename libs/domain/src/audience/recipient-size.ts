@@ -1,0 +1,28 @@
+import { DomainError, type FieldError } from '../errors.js';
+
+/**
+ * The JSON of the attributes of one recipient. Workers load it with every delivery to the recipient, hundreds of
+ * deliveries at once.
+ */
+export const MAX_ATTRIBUTES_BYTES = 64 * 1024;
+
+/** Devices of one recipient: a push is one request to the provider for each. */
+export const MAX_DEVICES = 400;
+
+/** `pointer`: where the request has the attributes or the device. */
+export const attributesTooLarge = (pointer: string): DomainError =>
+  tooMuch({
+    pointer,
+    code: 'too_large',
+    message: `together with those that the recipient has, there are more than ${MAX_ATTRIBUTES_BYTES} bytes of JSON`,
+  });
+
+export const tooManyDevices = (pointer: string): DomainError =>
+  tooMuch({
+    pointer,
+    code: 'too_many_devices',
+    message: `together with those that the recipient has, there are more than ${MAX_DEVICES} devices`,
+  });
+
+const tooMuch = (error: FieldError): DomainError =>
+  new DomainError('validation_failed', `${error.pointer} ${error.message}`, { errors: [error] });
