@@ -47,8 +47,8 @@ with erased as (
 select count(*)::int as upload_lines from erased`;
 
 /**
- * Waits for requests that are changing the recipient: later statements see what they wrote. In their lock order: topics,
- * the profile, the preferences. A recipient without a profile may have preferences. Indexes: the primary keys,
+ * Waits for requests that are changing the recipient: later statements see what they wrote. In their lock order:
+ * topics, the profile, the preferences. A recipient without a profile may have preferences. Indexes: the primary keys,
  * subscriptions_recipient_id_tenant_id_topic_id_idx.
  */
 const LOCKS = [

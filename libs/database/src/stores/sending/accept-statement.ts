@@ -106,10 +106,10 @@ export function acceptValues(batch: readonly NewNotification[]): unknown[] {
 }
 
 /**
- * A request without a needed address writes nothing, not even its key. The keys of all rejected requests are looked up,
- * so a replay is reported as one even if an address is missing by now. A key that this statement inserts, or that
- * another transaction commits after this statement began, can be neither inserted nor seen: the row of its request has
- * no key and no channels.
+ * A request without a needed address, or whose profile would become too large, writes nothing, not even its key. The
+ * keys of all rejected requests are looked up, so a replay is reported as one even if an address is missing by now. A
+ * key that this statement inserts, or that another transaction commits after this statement began, can be neither
+ * inserted nor seen: the row of its request has no key and no channels.
  *
  * `created_at` is cut to milliseconds, the precision of the response, so that a replayed response is the same text.
  * `due_at` is never before the start of this transaction: claims do not read further back (docs/adr/0025).
