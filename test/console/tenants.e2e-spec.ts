@@ -31,7 +31,7 @@ it(
     await page.getByRole('button', { name: 'I have stored it' }).click();
     await story.inspect(page, 'api-keys');
     await page.getByRole('button', { name: 'Rotate' }).click();
-    await page.getByRole('button', { name: 'Create the new key' }).click();
+    await page.getByRole('button', { name: 'Rotate the key' }).click();
     await page.getByRole('button', { name: 'I have stored it' }).click();
     await page
       .getByRole('row', { name: /expires/ })

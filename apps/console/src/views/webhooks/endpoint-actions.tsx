@@ -91,7 +91,7 @@ function RotateButton({ id }: { id: string }) {
     <>
       <ConfirmButton
         title="Rotate the secret?"
-        text="Creates a new secret. For a day, calls are also signed with the old one, so that your endpoint can switch."
+        text="Creates a new secret. Calls are also signed with the old one for a day."
         color="indigo"
         leftSection={<IconKey size={16} aria-hidden />}
         run={() => rotate.mutateAsync()}
