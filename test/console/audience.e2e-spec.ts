@@ -66,7 +66,7 @@ it(
     await page.getByRole('link', { name: 'Jobs' }).first().click();
     await page.getByRole('link', { name: 'Upload', exact: true }).click();
     await page.getByText('3 of 3 items').waitFor();
-    await page.getByRole('button', { name: 'Read again' }).click();
+    await page.getByRole('button', { name: 'Refresh' }).click();
     await page.getByRole('table').getByText('recipient_id').first().waitFor();
     await story.inspect(page, 'job');
     await page.getByRole('link', { name: 'Jobs' }).first().click();
@@ -106,7 +106,7 @@ it(
     await page.getByRole('textbox', { name: 'Name' }).fill('Security');
     await page.getByRole('switch', { name: 'Mandatory' }).check({ force: true });
     await story.axe(page);
-    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('button', { name: 'Create', exact: true }).click();
     await page.getByText('The category Security is saved').waitFor();
     await page.getByRole('tab', { name: 'Preference rules' }).click();
     const chat = page.getByRole('radiogroup', { name: 'Enforced: all categories, Chat' });

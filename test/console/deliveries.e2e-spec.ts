@@ -100,7 +100,7 @@ describe('a delivery', { timeout: 60_000 }, () => {
     });
     const id = await inState(tenant, sent, 'unknown');
     const page = await story.signIn(tenant.apiKey, `/deliveries/${id}`);
-    await verdict(page, 'The outcome is unknown').getByRole('button', { name: 'The recipient has it' }).click();
+    await verdict(page, 'The outcome is unknown').getByRole('button', { name: 'Settle as sent' }).click();
     const dialog = page.getByRole('dialog', { name: 'Settle as sent?' });
     await dialog.getByRole('textbox', { name: 'How you know' }).fill('The recipient answered');
     await story.axe(page);

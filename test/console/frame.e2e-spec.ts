@@ -150,7 +150,7 @@ describe('the pages', { timeout: 60_000 }, () => {
     await page.getByText('No notifications yet').waitFor();
     story.expectFault(/ERR_INTERNET_DISCONNECTED|ERR_CONNECTION/);
     await page.route('**/api/v1/**', (route) => route.abort('connectionrefused'));
-    await page.getByRole('button', { name: 'Read again' }).click();
+    await page.getByRole('button', { name: 'Refresh' }).click();
     const alert = page.getByRole('alert');
     await alert.getByText('Carillon cannot be reached').waitFor();
     await story.axe(page);

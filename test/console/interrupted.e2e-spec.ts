@@ -39,7 +39,7 @@ describe('what is being written', { timeout: 60_000 }, () => {
     await page.waitForTimeout(STALE_MS);
     await lookElsewhere(page);
     await lookElsewhere(other);
-    await page.getByText('It was changed elsewhere meanwhile').waitFor();
+    await page.getByText('A newer version has been saved').waitFor();
     expect(await subject(page).inputValue()).toBe('Mine');
     await other.getByText('at 10:00').waitFor({ state: 'attached' });
     expect(await other.getByRole('textbox', { name: 'Rule' }).inputValue()).toBe('FREQ=DAILY;BYHOUR=11;BYMINUTE=0');
@@ -48,7 +48,7 @@ describe('what is being written', { timeout: 60_000 }, () => {
     await subject(page).fill('Mine again');
     await page.getByRole('button', { name: 'Save', exact: true }).click();
     await page.getByText('Version 3 is saved').waitFor();
-    expect(await page.getByText('It was changed elsewhere meanwhile').count()).toBe(0);
+    expect(await page.getByText('A newer version has been saved').count()).toBe(0);
   });
 
   it('is there again after the session has ended and the same key has signed in', async () => {

@@ -14,7 +14,7 @@ it(
     const tenant = await stories.environment.tenant();
     const page = await stories.signIn(tenant.apiKey, '/provider-accounts');
     await page.getByText('No provider accounts yet').waitFor();
-    await page.getByRole('link', { name: 'New account' }).first().click();
+    await page.getByRole('link', { name: 'Create a provider account' }).first().click();
     await page.getByRole('combobox', { name: 'Provider' }).click();
     await page.getByRole('option', { name: 'SMTP' }).click();
     await page.getByRole('textbox', { name: 'Name' }).fill('Our mail server');
@@ -60,7 +60,7 @@ it(
     ]);
     await page.getByRole('link', { name: 'Second' }).click();
     await page.getByRole('button', { name: 'Verify' }).click();
-    await page.getByText('The vendor accepts the credentials').waitFor();
+    await page.getByText('The provider accepts the credentials').waitFor();
     await page.getByRole('button', { name: 'Delete' }).click();
     await page.getByRole('dialog').getByRole('textbox').fill('Second');
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
@@ -84,7 +84,7 @@ it(
     await page.getByRole('button', { name: 'Create' }).click();
     await page.getByRole('heading', { name: 'For all' }).waitFor();
     await page.getByRole('button', { name: 'Verify' }).click();
-    await page.getByText('The vendor accepts the credentials').waitFor();
+    await page.getByText('The provider accepts the credentials').waitFor();
     const { data } = (await environment.operator('GET', '/internal/provider-accounts')).body;
     expect(data.map((one: Json) => [one.name, one.allowed_tenants])).toEqual([['For all', [tenant.id]]]);
   },

@@ -110,8 +110,8 @@ it(
     await page.getByText('/invoices/7', { exact: true }).waitFor();
     expect(await page.getByRole('link', { name: '/invoices/7' }).count()).toBe(0);
     await stories.inspect(page, 'recipient-inbox');
-    await page.getByRole('button', { name: 'Mint an inbox token' }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Mint' }).click();
+    await page.getByRole('button', { name: 'Create an inbox token' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Create' }).click();
     const token = await page.getByRole('dialog').locator('code').innerText();
     const headers = { Authorization: `Bearer ${token}` };
     const counts = async () => await fetch(`${stories.environment.url}/api/v1/inbox/counts`, { headers });
@@ -120,7 +120,7 @@ it(
     const content = { title: 'Paid', body: 'Thank you', action_url: 'https://shop.example/invoices/7' };
     await tenant.send({ recipient_id: 'ann', channel: 'in_app', content });
     await until('it is in the inbox', async () => ((await (await counts()).json()) as Json).unread === 2);
-    await page.getByRole('button', { name: 'Read again' }).click();
+    await page.getByRole('button', { name: 'Refresh' }).click();
     const link = page.getByRole('link', { name: content.action_url });
     expect(await link.getAttribute('href')).toBe(content.action_url);
     await page.getByRole('tab', { name: 'Subscriptions' }).click();

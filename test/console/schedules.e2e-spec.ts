@@ -35,7 +35,7 @@ it(
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByText('The schedule is paused').waitFor();
     await page.getByRole('button', { name: 'Resume' }).click();
-    await page.getByText('The schedule goes on').waitFor();
+    await page.getByText('The schedule is resumed').waitFor();
     await page.getByRole('button', { name: 'Delete' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
     await page.getByText('No schedules yet').waitFor();

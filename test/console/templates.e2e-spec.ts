@@ -23,9 +23,9 @@ it(
     await tenant.call('PUT', '/api/v1/recipients/ann', { email: 'ok@simulator.test' });
     const page = await stories.signIn(tenant.apiKey, '/templates');
     await page.getByText('No templates yet').waitFor();
-    await page.getByRole('button', { name: 'New template' }).click();
+    await page.getByRole('button', { name: 'Create a template' }).click();
     await page.getByRole('dialog').getByRole('textbox', { name: 'Key' }).fill('order-shipped');
-    await page.getByRole('button', { name: 'Write it' }).click();
+    await page.getByRole('button', { name: 'Continue' }).click();
     const mail = page.frameLocator('iframe[title="The e-mail"]');
     await mail.getByRole('heading', { name: 'Hello Ann' }).waitFor();
     stories.expectFault(/status of 422/);
@@ -69,8 +69,8 @@ it(
     await page.getByRole('link', { name: 'Versions' }).click();
     await page.locator('.cm-changedText').first().waitFor();
     await stories.inspect(page, 'template-versions');
-    await page.getByRole('button', { name: 'Go back to version 1' }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Go back' }).click();
+    await page.getByRole('button', { name: 'Restore version 1' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Restore this version' }).click();
     await page.getByText('1 segment, GSM-7, 9 of 160 characters').waitFor();
     const { body: now } = await tenant.call('GET', `/api/v1/templates/${template.id}`);
     expect([now.version, now.content]).toEqual([3, content]);

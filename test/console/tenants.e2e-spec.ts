@@ -19,7 +19,7 @@ it(
     await page.getByRole('button', { name: 'Create', exact: true }).click();
     await page.getByRole('heading', { name: 'Acme' }).waitFor();
 
-    await page.getByRole('button', { name: 'Create a key' }).click();
+    await page.getByRole('button', { name: 'Create an API key' }).click();
     await page.getByRole('textbox', { name: 'Name' }).fill('Orders');
     await page.getByRole('button', { name: 'Read only' }).click();
     await story.axe(page);
@@ -31,7 +31,7 @@ it(
     await page.getByRole('button', { name: 'I have stored it' }).click();
     await story.inspect(page, 'api-keys');
     await page.getByRole('button', { name: 'Rotate' }).click();
-    await page.getByRole('button', { name: 'Create the new key' }).click();
+    await page.getByRole('button', { name: 'Rotate the key' }).click();
     await page.getByRole('button', { name: 'I have stored it' }).click();
     await page
       .getByRole('row', { name: /expires/ })

@@ -65,7 +65,7 @@ it(
     await story.axe(page);
 
     await page.getByRole('button', { name: 'Rotate the secret' }).click();
-    await page.getByRole('button', { name: 'Create a new secret' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Rotate the secret' }).click();
     await expect.poll(() => page.getByRole('textbox', { name: 'Secret' }).inputValue()).not.toBe(secret);
     await page.getByRole('button', { name: 'I have stored it' }).click();
 

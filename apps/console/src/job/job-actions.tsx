@@ -16,7 +16,7 @@ interface JobActionsProps {
 export function JobActions({ job, calls, mayChange, mayStop }: JobActionsProps) {
   const changes = [calls.name];
   const pause = useAction({ run: (carillon) => calls.pause(carillon, job.id), done: 'The job is paused', changes });
-  const resume = useAction({ run: (carillon) => calls.resume(carillon, job.id), done: 'The job goes on', changes });
+  const resume = useAction({ run: (carillon) => calls.resume(carillon, job.id), done: 'The job is resumed', changes });
   const stop = useAction({ run: (carillon) => calls.stop(carillon, job.id), done: 'The job is stopped', changes });
   const isOpen = job.state === 'running' || job.state === 'paused' || job.state === 'failed';
   if (!isOpen) return null;

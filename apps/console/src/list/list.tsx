@@ -77,10 +77,10 @@ export function List<Row>(props: ListProps<Row>) {
           {filters.length > 0 && of === undefined && (
             <SavedFilters list={name} filters={filters} values={values} change={change} />
           )}
-          <Tooltip label="Read again">
+          <Tooltip label="Refresh">
             <ActionIcon
               variant="default"
-              aria-label="Read again"
+              aria-label="Refresh"
               loading={page.isFetching}
               onClick={() => void page.refetch()}
             >
@@ -98,7 +98,7 @@ export function List<Row>(props: ListProps<Row>) {
             ) : isFiltered || cursor || next_cursor ? (
               <Empty title="Nothing matches">
                 {next_cursor
-                  ? 'Nothing on this page; the search goes on with the next one.'
+                  ? 'Nothing on this page; the search continues on the next one.'
                   : 'Change or clear the filters to see more.'}
               </Empty>
             ) : (

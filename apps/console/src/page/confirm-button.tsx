@@ -38,7 +38,7 @@ export function ConfirmButton(props: ConfirmButtonProps) {
           <Text size="sm">{text}</Text>
           {typed !== undefined && (
             <TextInput
-              label={`Type ${typed} to go on`}
+              label={`Type ${typed} to confirm`}
               value={entered}
               onChange={(event) => setEntered(event.currentTarget.value)}
             />

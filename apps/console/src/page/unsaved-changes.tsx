@@ -72,10 +72,8 @@ export function UnsavedChanges({ when, edit }: { when: boolean; edit?: UnsavedEd
 
 function NewerVersion({ takeNewest }: { takeNewest: () => void }) {
   return (
-    <Alert color="orange" role="alert" title="It was changed elsewhere meanwhile" mb="md">
-      <Text size="sm">
-        You still see what you have written. If you save it, it takes the place of the other change.
-      </Text>
+    <Alert color="orange" role="alert" title="A newer version has been saved" mb="md">
+      <Text size="sm">You still see your own changes. If you save them, they replace that version.</Text>
       <Button size="xs" variant="default" mt="sm" onClick={takeNewest}>
         Discard my changes and show the newest
       </Button>

@@ -13,7 +13,7 @@ const isOfPages = ({ queryKey }: { queryKey: readonly unknown[] }): boolean => q
 
 /**
  * Shows the sign-in, or its children to those who are signed in. Any answer 401 leads back to the sign-in. If a session
- * ends by itself, the pages stay behind the sign-in, so that what was being written is there again for the same person.
+ * ends by itself, the pages stay behind the sign-in, so that unsaved changes are kept for the same person.
  */
 export function SessionGate({ children }: { children: ReactNode }) {
   const queryClient = useQueryClient();

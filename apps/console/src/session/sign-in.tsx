@@ -26,6 +26,19 @@ const FIELDS = {
   operator_token: { label: "Operator's token", placeholder: 'ADMIN_TOKEN of this installation' },
 };
 
+const HINTS = {
+  api_key: (
+    <>
+      <Code>npm start</Code> prints the API key of the demo tenant. The scopes of the key determine what you can do.
+    </>
+  ),
+  operator_token: (
+    <>
+      <Code>npm start</Code> prints where the token is stored. It gives you the role admin for all tenants.
+    </>
+  ),
+};
+
 interface SignInProps {
   options: SignedOut;
   signIn: SessionActions['signIn'];
@@ -57,7 +70,7 @@ export function SignIn({ options, signIn, hasEnded = false }: SignInProps) {
           </Title>
           {hasEnded && (
             <Text size="sm" role="status">
-              Your session has ended. What you have not saved is there again after you sign in as before.
+              Your session has ended. Sign in with the same key or token to continue with your unsaved changes.
             </Text>
           )}
           {options.oidc && (
@@ -102,8 +115,7 @@ export function SignIn({ options, signIn, hasEnded = false }: SignInProps) {
             </Stack>
           </form>
           <Text size="sm" c="dimmed">
-            <Code>npm start</Code> prints the API key of the demo tenant. What you may do here is what the scopes of the
-            key allow.
+            {HINTS[kind]}
           </Text>
         </Stack>
       </Paper>

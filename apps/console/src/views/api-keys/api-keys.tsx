@@ -76,7 +76,7 @@ export function ApiKeys({ tenantId }: { tenantId: string }) {
       {mayWrite && (
         <Group justify="flex-end" mb="sm">
           <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={open}>
-            Create a key
+            Create an API key
           </Button>
         </Group>
       )}

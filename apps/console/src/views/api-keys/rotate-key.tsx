@@ -31,7 +31,7 @@ export function RotateKey({ apiKey, made }: { apiKey: ApiKey; made: (secret: str
       </Button>
       <FormDialog
         title={`Rotate ${apiKey.name}`}
-        confirm="Create the new key"
+        confirm="Rotate the key"
         opened={opened}
         close={close}
         initial={{ overlap: '86400' }}

@@ -16,14 +16,14 @@ type Entry = AuditListResponse['data'][number];
 const columns: readonly Column<Entry>[] = [
   { id: 'created_at', label: 'When', cell: ({ created_at }) => wholeTime(created_at) },
   { id: 'action', label: 'Action', cell: ({ action }) => action },
-  { id: 'actor', label: 'By', cell: ({ actor }) => actor },
-  { id: 'subject', label: 'On', cell: ({ subject }) => subject ?? '–' },
-  { id: 'source_address', label: 'From', cell: ({ source_address }) => source_address ?? '–' },
+  { id: 'actor', label: 'Actor', cell: ({ actor }) => actor },
+  { id: 'subject', label: 'Subject', cell: ({ subject }) => subject ?? '–' },
+  { id: 'source_address', label: 'Address', cell: ({ source_address }) => source_address ?? '–' },
 ];
 
 const filters: readonly Filter[] = [
   { name: 'action', label: 'Action', kind: 'text', placeholder: 'tenant.changed' },
-  { name: 'actor', label: 'By', kind: 'text', placeholder: 'operator' },
+  { name: 'actor', label: 'Actor', kind: 'text', placeholder: 'operator' },
   { name: 'tenant_id', label: 'Tenant', kind: 'text', placeholder: 'Id of the tenant' },
   { name: 'created_after', label: 'After', kind: 'time' },
   { name: 'created_before', label: 'Before', kind: 'time' },
@@ -85,10 +85,10 @@ function DetailsButton({ entry }: { entry: Entry }) {
           <Fields
             fields={[
               ['When', wholeTime(entry.created_at)],
-              ['By', entry.actor],
-              ['On', entry.subject],
+              ['Actor', entry.actor],
+              ['Subject', entry.subject],
               ['Tenant', entry.tenant_id],
-              ['From', entry.source_address],
+              ['Address', entry.source_address],
               ['Request', entry.request_id],
             ]}
           />

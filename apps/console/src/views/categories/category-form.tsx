@@ -34,8 +34,8 @@ export function CategoryForm({ opened, close, category }: CategoryFormProps) {
   });
   return (
     <FormDialog<Values>
-      title={category ? `Change ${category.name}` : 'Create a category'}
-      confirm="Save"
+      title={category ? 'Edit the category' : 'Create a category'}
+      confirm={category ? 'Save' : 'Create'}
       opened={opened}
       close={close}
       size="xl"
@@ -47,7 +47,7 @@ export function CategoryForm({ opened, close, category }: CategoryFormProps) {
           <SimpleGrid cols={{ base: 1, sm: 2 }}>
             <TextInput
               label="Key"
-              description="Sends name the category by it."
+              description="Sends refer to the category by this key."
               placeholder="news"
               value={values.key}
               onChange={(event) => set({ key: event.currentTarget.value })}

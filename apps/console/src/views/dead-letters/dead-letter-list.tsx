@@ -16,7 +16,7 @@ import { ReasonGroups } from './reason-groups';
 
 const columns: readonly Column<DeadLetter>[] = [
   { id: 'recipient', label: 'Recipient', cell: ({ recipient_id }) => recipient_id },
-  { id: 'reason', label: 'Why', cell: ({ reason }) => failedReasons[reason] },
+  { id: 'reason', label: 'Reason', cell: ({ reason }) => failedReasons[reason] },
   { id: 'channel', label: 'Channel', cell: ({ channel }) => channelName(channel) },
   {
     id: 'provider',
@@ -31,7 +31,7 @@ const columns: readonly Column<DeadLetter>[] = [
 const filters: readonly Filter[] = [
   {
     name: 'reason',
-    label: 'Why',
+    label: 'Reason',
     kind: 'choice',
     choices: Object.entries(failedReasons).map(([value, label]) => ({ value, label })),
   },

@@ -58,10 +58,10 @@ function SettleButtons({ id }: { id: string }) {
     done: 'The outcome is settled',
     changes: CHANGES,
   });
-  const text = (
+  const dialogText = (consequence: string) => (
     <>
       <Text span size="sm">
-        This cannot be undone. A delivery that was not sent goes to the dead letters, from which it can be replayed.
+        {consequence} This cannot be undone.
       </Text>
       <TextInput
         label="How you know"
@@ -79,20 +79,20 @@ function SettleButtons({ id }: { id: string }) {
         size="xs"
         color="teal.9"
         title="Settle as sent?"
-        text={text}
-        confirm="Settle as sent"
+        text={dialogText('The recipient has the message.')}
         run={() => settle.mutateAsync('sent')}
       >
-        The recipient has it
+        Settle as sent
       </ConfirmButton>
       <ConfirmButton
         size="xs"
         title="Settle as not sent?"
-        text={text}
-        confirm="Settle as not sent"
+        text={dialogText(
+          'The recipient does not have the message. The delivery becomes a dead letter, which can be replayed.',
+        )}
         run={() => settle.mutateAsync('failed')}
       >
-        The recipient does not have it
+        Settle as not sent
       </ConfirmButton>
     </>
   );

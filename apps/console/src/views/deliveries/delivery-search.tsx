@@ -15,7 +15,7 @@ const columns: readonly Column<FoundDelivery>[] = [
   { id: 'recipient', label: 'Recipient', cell: ({ recipient_id }) => recipient_id },
   { id: 'channel', label: 'Channel', cell: ({ channel }) => channelName(channel) },
   { id: 'state', label: 'State', cell: ({ state }) => <StateBadge state={state} /> },
-  { id: 'why', label: 'Why', cell: (delivery) => <WhyShort delivery={delivery} /> },
+  { id: 'reason', label: 'Reason', cell: (delivery) => <WhyShort delivery={delivery} /> },
   { id: 'created_at', label: 'Accepted', cell: ({ created_at }) => <Time value={created_at} /> },
 ];
 
@@ -48,8 +48,8 @@ const filters: readonly Filter[] = [
   },
   { name: 'category', label: 'Category', kind: 'text' },
   { name: 'template', label: 'Template', kind: 'text' },
-  { name: 'created_from', label: 'From', kind: 'time' },
-  { name: 'created_to', label: 'Until', kind: 'time' },
+  { name: 'created_from', label: 'Accepted after', kind: 'time' },
+  { name: 'created_to', label: 'Accepted before', kind: 'time' },
 ];
 
 /** The deliveries of a tenant, newest first, by what a person knows of them. */

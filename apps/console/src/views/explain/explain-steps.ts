@@ -26,7 +26,7 @@ const STEPS = [
   },
   {
     name: 'Limits',
-    passed: 'All limits leave room',
+    passed: 'Within all limits',
     rules: ['recipient_limits', 'recipient.caps', 'tenant.caps', 'tenant.quota'],
   },
   { name: 'Content', passed: 'It renders', rules: ['template', 'channel.limits'] },

@@ -14,7 +14,7 @@ type RejectedLine = JobsErrorsResponse['data'][number];
 
 const columns: readonly Column<RejectedLine>[] = [
   { id: 'line', label: 'Line', cell: ({ line }) => line.toLocaleString() },
-  { id: 'code', label: 'Why', cell: ({ code }) => inWords(code) },
+  { id: 'code', label: 'Reason', cell: ({ code }) => inWords(code) },
   {
     id: 'errors',
     label: 'Errors',

@@ -30,8 +30,8 @@ export function UploadPage() {
         </Text>
         <CodeBlock code={EXAMPLE} what="example of people.ndjson" />
         <Text size="sm">
-          An upload needs an API key, because it may last longer than a session here. The answer is the job, which is
-          then among the jobs here, with its progress and its rejected lines:
+          An upload needs an API key, because it may last longer than a session here. The response is the job; it then
+          appears under Jobs, with its progress and its rejected lines:
         </Text>
         <CodeBlock code={command} what="command that uploads the file" />
         <Text size="sm" c="dimmed">

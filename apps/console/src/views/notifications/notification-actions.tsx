@@ -21,7 +21,7 @@ export function NotificationActions({ notification }: { notification: Notificati
   });
   const resume = useAction({
     run: (carillon) => carillon.notifications.resume({ path }),
-    done: 'The send goes on',
+    done: 'The send is resumed',
     changes: CHANGES,
   });
   if (!useScope('notifications:write')) return null;

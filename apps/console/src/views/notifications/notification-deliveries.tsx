@@ -12,7 +12,7 @@ const columns: readonly Column<Delivery>[] = [
   { id: 'channel', label: 'Channel', cell: ({ channel }) => channelName(channel) },
   { id: 'recipient', label: 'Recipient', cell: ({ recipient_id }) => recipient_id },
   { id: 'state', label: 'State', cell: ({ state }) => <StateBadge state={state} /> },
-  { id: 'why', label: 'Why', cell: (delivery) => <WhyShort delivery={delivery} /> },
+  { id: 'reason', label: 'Reason', cell: (delivery) => <WhyShort delivery={delivery} /> },
   { id: 'attempts', label: 'Attempts', cell: ({ attempts }) => attempts },
   { id: 'due_at', label: 'Next', cell: ({ due_at }) => <Time value={due_at} /> },
 ];

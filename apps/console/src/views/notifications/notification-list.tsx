@@ -33,8 +33,8 @@ const filters: readonly Filter[] = [
   { name: 'category', label: 'Category', kind: 'text' },
   { name: 'type', label: 'Type', kind: 'text' },
   { name: 'topic', label: 'Topic', kind: 'text' },
-  { name: 'created_after', label: 'After', kind: 'time' },
-  { name: 'created_before', label: 'Before', kind: 'time' },
+  { name: 'created_after', label: 'Accepted after', kind: 'time' },
+  { name: 'created_before', label: 'Accepted before', kind: 'time' },
 ];
 
 export function NotificationList() {

@@ -29,7 +29,7 @@ export function Breakers({ breakers }: { breakers: Overview['breakers'] }) {
         </Anchor>,
         `${provider}, ${channelName(channel)}`,
         <StateBadge key="breaker" state={breaker.breaker} />,
-        <Text key="why" size="sm">
+        <Text key="error" size="sm">
           {code && <Code>{code}</Code>} {detail}
         </Text>,
         <Time key="since" value={since} />,
@@ -39,7 +39,7 @@ export function Breakers({ breakers }: { breakers: Overview['breakers'] }) {
   return (
     <SectionTable
       title="Provider accounts that do not work"
-      head={['Account', 'Provider', 'Breaker', 'Why', 'Since']}
+      head={['Account', 'Provider', 'Breaker', 'Last error', 'Since']}
       rows={rows}
       none="All provider accounts work."
     />

@@ -27,7 +27,7 @@ export function PoisonMessages() {
     <SectionTable
       title="Kafka messages that could not be processed"
       about={`The newest ${SHOWN}`}
-      head={['Topic', 'Partition, offset', 'Why', 'Time']}
+      head={['Topic', 'Partition, offset', 'Reason', 'Time']}
       rows={rows}
       none="None."
     />

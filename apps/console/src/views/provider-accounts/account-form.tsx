@@ -68,7 +68,7 @@ export function AccountFormFields({ provider, first, stored, edit, save, saveLab
         </Fieldset>
         <NumberInput
           label="Sends per second"
-          description="Over all workers. Empty: the default limit of the vendor"
+          description="Over all workers. Empty: the default limit of the provider"
           value={form.pace ?? ''}
           min={0.001}
           max={100_000}

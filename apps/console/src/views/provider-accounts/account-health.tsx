@@ -8,7 +8,7 @@ const BREAKERS = {
   open: { label: 'paused', color: 'red' },
 };
 
-/** The breaker in words, with the last error of the vendor. */
+/** The breaker in words, with the last error of the provider. */
 export function AccountHealth({ account: { enabled, health } }: { account: Account }) {
   if (!enabled)
     return (

@@ -21,7 +21,7 @@ export function AccountList() {
   );
   const add = mayWrite && (
     <Button component={Link} to={linkTo('/provider-accounts/new')} leftSection={<IconPlus size={16} aria-hidden />}>
-      New account
+      Create a provider account
     </Button>
   );
   return (
@@ -30,7 +30,7 @@ export function AccountList() {
       about={
         isPlatform
           ? 'Used by tenants without an account of their own for the channel.'
-          : 'Your credentials at vendors. Accounts of a channel are tried in their order.'
+          : 'Your credentials at providers. Accounts of a channel are tried in their order.'
       }
       actions={add}
     >
@@ -97,7 +97,7 @@ function ChannelAccounts({ channel, accounts, mayWrite }: ChannelProps) {
               <Table.Th scope="col">Account</Table.Th>
               <Table.Th scope="col">Provider</Table.Th>
               <Table.Th scope="col">Health</Table.Th>
-              <Table.Th scope="col">Pace</Table.Th>
+              <Table.Th scope="col">Sends per second</Table.Th>
               <Table.Th scope="col">On</Table.Th>
             </Table.Tr>
           </Table.Thead>
@@ -176,7 +176,7 @@ function AccountRow({ account, place, of, isBusy, move, enable }: RowProps) {
       <Table.Td data-label="Health">
         <AccountHealth account={account} />
       </Table.Td>
-      <Table.Td data-label="Pace">{pace === null ? 'of the vendor' : `${pace} a second`}</Table.Td>
+      <Table.Td data-label="Sends per second">{pace ?? 'default of the provider'}</Table.Td>
       <Table.Td data-label="On">
         <Switch
           aria-label={`${name} is used`}

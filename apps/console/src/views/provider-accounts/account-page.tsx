@@ -86,11 +86,12 @@ function Receipts({ url, provider }: { url: string | null; provider: Provider })
         </Title>
         {url === null ? (
           <Text size="sm">
-            This vendor sends none, or PUBLIC_URL is not set. “Sent” then means that the vendor accepted the message.
+            This provider sends none, or PUBLIC_URL is not set. “Sent” then means that the provider accepted the
+            message.
           </Text>
         ) : (
           <>
-            <Text size="sm">The vendor reports deliveries, bounces and complaints to this address:</Text>
+            <Text size="sm">The provider reports deliveries, bounces and complaints to this address:</Text>
             <Identifier value={url} what="address for receipts" />
           </>
         )}

@@ -15,9 +15,9 @@ export function NewAccount() {
   const providers = useProviders();
   return (
     <Page
-      title="New provider account"
+      title="Create a provider account"
       parent={{ title: 'Provider accounts', to: linkTo('/provider-accounts') }}
-      about="Choose the channel and the vendor, then enter the credentials that the vendor gave you."
+      about="Choose the channel and the provider, then enter the credentials that the provider gave you."
     >
       <Loaded query={providers}>{(data) => <Choose providers={data} />}</Loaded>
     </Page>
@@ -42,7 +42,7 @@ function Choose({ providers }: { providers: Provider[] }) {
         />
         <Select
           label="Provider"
-          placeholder="Choose a vendor"
+          placeholder="Choose a provider"
           data={usable.map(({ id: value, name: label }) => ({ value, label }))}
           value={provider?.id ?? null}
           onChange={setId}
@@ -53,7 +53,7 @@ function Choose({ providers }: { providers: Provider[] }) {
         <CreateForm key={`${channel} ${provider.id}`} provider={provider} channel={channel} />
       ) : (
         <Text size="sm" c="dimmed">
-          The form depends on the vendor.
+          The form depends on the provider.
         </Text>
       )}
     </Stack>

@@ -1,7 +1,7 @@
 import { List, Text } from '@mantine/core';
 import type { Provider } from '#client';
 
-/** The set-up at the vendor, from docs/providers. */
+/** The set-up at the provider, from docs/providers. */
 const STEPS: Record<string, readonly string[]> = {
   ses: [
     'Verify the domain of the sender, and move the account out of the SES sandbox.',

@@ -6,12 +6,12 @@ import { accountRoutes } from './account-routes';
 
 /** docs/adding-a-provider.md explains the kinds. */
 const KINDS: Record<string, string> = {
-  misconfigured: 'The vendor refuses the credentials, or the account lacks a permission. Correct them below.',
-  throttled: 'The vendor limits the requests of this account at the moment. Try again in a minute.',
-  transient: 'The vendor could not be reached or did not answer. Try again; if it stays, check the address.',
-  rejected: 'The vendor refuses the request.',
-  bad_address: 'The vendor refuses the sender.',
-  unknown: 'The connection ended before the vendor answered.',
+  misconfigured: 'The provider refuses the credentials, or the account lacks a permission. Correct them below.',
+  throttled: 'The provider limits the requests of this account at the moment. Try again in a minute.',
+  transient: 'The provider could not be reached or did not answer. Try again; if it stays, check the address.',
+  rejected: 'The provider refuses the request.',
+  bad_address: 'The provider refuses the sender.',
+  unknown: 'The connection ended before the provider answered.',
 };
 
 export function useVerify(id: string, isPlatform: boolean) {
@@ -33,23 +33,23 @@ export function VerifyButton({ verify }: { verify: ReturnType<typeof useVerify> 
   );
 }
 
-/** The vendor's answer in words. Nothing is sent to anybody. */
+/** The provider's answer in words. Nothing is sent to anybody. */
 export function VerifyAnswer({ verify }: { verify: ReturnType<typeof useVerify> }) {
   const answer = verify.data;
   if (!answer) return null;
   if (answer.ok)
     return (
-      <Alert color="green" role="status" title="The vendor accepts the credentials">
+      <Alert color="green" role="status" title="The provider accepts the credentials">
         No message was sent.
       </Alert>
     );
   const { kind, code, detail } = answer;
   return (
-    <Alert color="red" role="alert" title="The vendor does not accept the account">
+    <Alert color="red" role="alert" title="The provider does not accept the account">
       <Text size="sm">{KINDS[kind ?? ''] ?? 'The check failed.'}</Text>
       {(code || detail) && (
         <Text size="sm" mt={4}>
-          The vendor says: {[code, detail].filter(Boolean).join(': ')}
+          The provider says: {[code, detail].filter(Boolean).join(': ')}
         </Text>
       )}
     </Alert>

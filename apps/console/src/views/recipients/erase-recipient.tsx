@@ -45,7 +45,7 @@ export function EraseRecipient({ id }: { id: string }) {
           <List.Item>
             A keyed hash keeps the addresses on the suppression list, so that they are not written to by mistake.
           </List.Item>
-          <List.Item>Messages at vendors, events that you have received and backups are not reached.</List.Item>
+          <List.Item>Messages at providers, events that you have received and backups are not reached.</List.Item>
         </List>
         <Group>
           <ConfirmButton

@@ -9,11 +9,11 @@ import { Identifier } from '../../page/identifier';
 const DEFAULT_MINUTES = 10;
 const MAX_MINUTES = 60;
 
-/** Mints a token, to see the inbox as the recipient does, and revokes all of them. */
+/** Creates a token, to see the inbox as the recipient does, and revokes all of them. */
 export function InboxTokens({ id }: { id: string }) {
   const [opened, { open, close }] = useDisclosure(false);
   const [minutes, setMinutes] = useState(DEFAULT_MINUTES);
-  const mint = useAction<number, InboxToken>({
+  const create = useAction<number, InboxToken>({
     run: (carillon, ttl_seconds) => carillon.recipients.inboxToken({ path: { id }, body: { ttl_seconds } }),
   });
   const revoke = useAction({
@@ -25,28 +25,28 @@ export function InboxTokens({ id }: { id: string }) {
       <Button
         variant="default"
         onClick={() => {
-          mint.reset();
+          create.reset();
           open();
         }}
       >
-        Mint an inbox token
+        Create an inbox token
       </Button>
       <ConfirmButton
         title="Revoke all inbox tokens?"
-        text="Open inboxes of this recipient are closed within five seconds. Your app can mint new tokens at once."
+        text="Open inboxes of this recipient are closed within five seconds. Your app can create new tokens at once."
         confirm="Revoke"
         run={() => revoke.mutateAsync()}
       >
         Revoke tokens
       </ConfirmButton>
       <Modal opened={opened} onClose={close} title="Inbox token">
-        {mint.data ? (
+        {create.data ? (
           <Stack>
             <Text size="sm">
-              {`It is shown once and expires in ${Math.round(mint.data.expires_in / 60)} minutes. `}
+              {`It is shown once and expires in ${Math.round(create.data.expires_in / 60)} minutes. `}
               {`It opens the inbox of ${id} and nothing else.`}
             </Text>
-            <Identifier value={mint.data.token} what="token" />
+            <Identifier value={create.data.token} what="token" />
           </Stack>
         ) : (
           <Stack>
@@ -59,8 +59,8 @@ export function InboxTokens({ id }: { id: string }) {
               allowDecimal={false}
             />
             <Group justify="flex-end">
-              <Button loading={mint.isPending} onClick={() => mint.mutate(minutes * 60)}>
-                Mint
+              <Button loading={create.isPending} onClick={() => create.mutate(minutes * 60)}>
+                Create
               </Button>
             </Group>
           </Stack>

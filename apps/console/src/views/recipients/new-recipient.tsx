@@ -14,11 +14,11 @@ export function NewRecipient() {
   return (
     <>
       <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={open}>
-        New recipient
+        Create a recipient
       </Button>
       <FormDialog
-        title="New recipient"
-        confirm="Go on"
+        title="Create a recipient"
+        confirm="Continue"
         opened={opened}
         close={close}
         initial={{ id: '' }}

@@ -81,7 +81,7 @@ export function ScheduleForm({ opened, close, schedule }: ScheduleFormProps) {
   });
   return (
     <FormDialog
-      title={schedule ? 'Change the schedule' : 'Create a schedule'}
+      title={schedule ? 'Edit the schedule' : 'Create a schedule'}
       confirm={schedule ? 'Save' : 'Create'}
       opened={opened}
       close={close}

@@ -49,7 +49,7 @@ function Actions({ schedule: { id, state }, schedule }: { schedule: Schedule }) 
   });
   const resume = useAction({
     run: (carillon) => carillon.schedules.resume({ path: { id } }),
-    done: 'The schedule goes on',
+    done: 'The schedule is resumed',
     changes,
   });
   const remove = useAction({

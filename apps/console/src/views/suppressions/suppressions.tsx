@@ -36,7 +36,7 @@ const WARNINGS: Record<Suppression['reason'], string> = {
 const filters: readonly Filter[] = [
   { name: 'address', label: 'Address', kind: 'text', placeholder: 'ann@example.com' },
   { name: 'channel', label: 'Channel', kind: 'choice', choices: CHANNEL_CHOICES },
-  { name: 'reason', label: 'Why', kind: 'choice', choices: REASON_CHOICES },
+  { name: 'reason', label: 'Reason', kind: 'choice', choices: REASON_CHOICES },
 ];
 
 export default function Suppressions() {
@@ -72,7 +72,7 @@ function useColumns(): readonly Column<Suppression>[] {
     { id: 'channel', label: 'Channel', cell: ({ channel }) => channelName(channel) },
     {
       id: 'reason',
-      label: 'Why',
+      label: 'Reason',
       cell: ({ reason, delivery_id }) =>
         delivery_id && mayRead ? (
           <Anchor component={Link} to={linkTo(`/deliveries/${delivery_id}`)} size="sm">
@@ -159,7 +159,7 @@ function AddButton() {
               data-autofocus
             />
             <Select
-              label="Why"
+              label="Reason"
               data={REASON_CHOICES}
               value={values.reason}
               onChange={(reason) => set({ reason: reason ?? 'manual' })}

@@ -23,7 +23,7 @@ export function NewTemplate() {
   const starter = { content, sample_payload: { ...sample }, payload_schema: null, layout: null };
   return (
     <Page
-      title={`New ${place.kind}: ${place.key}`}
+      title={`Create a ${place.kind}: ${place.key}`}
       about={`For ${channelName(place.channel)}, in ${place.locale}.`}
       parent={{ title: 'Templates', to: linkTo('/templates') }}
     >

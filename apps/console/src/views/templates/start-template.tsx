@@ -22,11 +22,11 @@ export function StartTemplate() {
   return (
     <>
       <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={open}>
-        New template
+        Create a template
       </Button>
       <FormDialog
-        title="New template"
-        confirm="Write it"
+        title="Create a template"
+        confirm="Continue"
         opened={opened}
         close={close}
         initial={NEW_PLACE}
@@ -36,7 +36,7 @@ export function StartTemplate() {
           <>
             <TextInput
               label="Key"
-              description="Sends name it. It cannot be changed."
+              description="Sends refer to it by this key. It cannot be changed."
               placeholder="order-shipped"
               pattern="[a-zA-Z0-9][a-zA-Z0-9._\-]*"
               title="Letters, digits, dots, dashes and underscores"

@@ -35,7 +35,7 @@ const FIELDS: Record<Channel, readonly ContentField[]> = {
   ],
   chat: [
     { name: 'text', label: 'Text', kind: 'text', isRequired: true },
-    { name: 'blocks', label: 'Blocks', kind: 'json', description: "The vendor's blocks, such as those of Slack" },
+    { name: 'blocks', label: 'Blocks', kind: 'json', description: "The provider's blocks, such as those of Slack" },
   ],
   webhook: [{ name: 'body', label: 'Body', kind: 'text', isRequired: true }],
 };

@@ -49,7 +49,7 @@ export function TemplateList() {
         filters={filters}
         empty={{
           title: 'No templates yet',
-          text: 'A template is content with a key, for a channel and a locale. Sends name the key.',
+          text: 'A template is content with a key, for a channel and a locale. Sends refer to it by its key.',
         }}
       />
     </Page>

@@ -69,7 +69,7 @@ function AddLocale({ start }: { start: (locale: string) => string }) {
               required
             />
             <Button type="submit" size="xs">
-              Write it
+              Continue
             </Button>
           </Stack>
         </form>

@@ -130,16 +130,16 @@ function VersionActions({ version, newest, compare, rollback }: ActionsProps) {
         <ConfirmButton
           size="xs"
           color="indigo"
-          aria-label={`Go back to version ${version}`}
-          title={`Go back to version ${version}?`}
+          aria-label={`Restore version ${version}`}
+          title={`Restore version ${version}?`}
           text={
             `It writes version ${newest + 1} with the content of version ${version} and the partials of today. ` +
             'Deliveries that wait use it too.'
           }
-          confirm="Go back"
+          confirm="Restore this version"
           run={() => rollback(version)}
         >
-          Go back
+          Restore
         </ConfirmButton>
       )}
     </Group>

@@ -31,7 +31,7 @@ export const settingGroups: readonly SettingGroup[] = [
         kind: 'text',
         placeholder: 'UTC',
       },
-      { name: 'locale', label: 'Language', description: 'Of recipients without one.', kind: 'text', placeholder: 'en' },
+      { name: 'locale', label: 'Locale', description: 'Of recipients without one.', kind: 'text', placeholder: 'en' },
       { name: 'brand', label: 'Brand', description: 'Of the pages that recipients see: name and color.', kind: 'json' },
       {
         name: 'allowed_origins',
@@ -96,7 +96,7 @@ export const settingGroups: readonly SettingGroup[] = [
       {
         name: 'quiet_hours_spread_seconds',
         label: 'Spread after quiet hours',
-        description: 'Seconds over which the held deliveries leave.',
+        description: 'Seconds over which held deliveries are sent.',
         kind: 'number',
       },
     ],

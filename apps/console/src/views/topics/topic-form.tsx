@@ -26,7 +26,7 @@ export function TopicForm({ opened, close, topic }: TopicFormProps) {
   });
   return (
     <FormDialog
-      title={topic ? 'Change the topic' : 'Create a topic'}
+      title={topic ? 'Edit the topic' : 'Create a topic'}
       confirm={topic ? 'Save' : 'Create'}
       opened={opened}
       close={close}
@@ -38,7 +38,7 @@ export function TopicForm({ opened, close, topic }: TopicFormProps) {
           {!topic && (
             <TextInput
               label="Key"
-              description="Sends name the topic by it. It cannot be changed later."
+              description="Sends refer to the topic by this key. It cannot be changed later."
               placeholder="orders/eu"
               value={values.key}
               onChange={(event) => set({ key: event.currentTarget.value })}

@@ -60,7 +60,7 @@ function EditButton({ endpoint }: { endpoint: Endpoint }) {
   const [opened, { open, close }] = useDisclosure(false);
   const update = useAction({
     run: (carillon, body: EndpointValues) => carillon.webhooks.update({ path: { id: endpoint.id }, body }),
-    done: 'The endpoint is changed',
+    done: 'The endpoint is saved',
     changes: ['webhooks'],
     quiet: true,
   });
@@ -70,7 +70,7 @@ function EditButton({ endpoint }: { endpoint: Endpoint }) {
         Edit
       </Button>
       <EndpointForm
-        title="Change the endpoint"
+        title="Edit the endpoint"
         confirm="Save"
         opened={opened}
         close={close}
@@ -90,9 +90,8 @@ function RotateButton({ id }: { id: string }) {
   return (
     <>
       <ConfirmButton
-        title="Create a new secret?"
-        text="Calls are signed with the old one too for a day, so that your endpoint can change over."
-        confirm="Create a new secret"
+        title="Rotate the secret?"
+        text="Creates a new secret. Calls are also signed with the old one for a day."
         color="indigo"
         leftSection={<IconKey size={16} aria-hidden />}
         run={() => rotate.mutateAsync()}

@@ -14,7 +14,7 @@ const LIVE_MS = 10_000;
 const columns: readonly Column<EndpointDelivery>[] = [
   { id: 'type', label: 'Event', cell: ({ type }) => type },
   { id: 'state', label: 'State', cell: ({ state }) => <StateBadge state={state} /> },
-  { id: 'reason', label: 'Why', cell: ({ reason }) => (reason ? inWords(reason) : '–') },
+  { id: 'reason', label: 'Reason', cell: ({ reason }) => (reason ? inWords(reason) : '–') },
   { id: 'attempts', label: 'Attempts', cell: ({ attempts }) => attempts },
   { id: 'created_at', label: 'Event at', cell: ({ created_at }) => <Time value={created_at} /> },
   {
