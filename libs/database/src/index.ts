@@ -138,6 +138,7 @@ export {
 export { CountDeliveriesStore } from './stores/statistics/count-deliveries.store.js';
 export { LATENCY_CLASS, percentile } from './stores/statistics/latency-classes.js';
 export {
+  type LatencyRow,
   type Statistics,
   type StatisticsQuery,
   type StatisticsRow,

@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { percentile, type Statistics, type StatisticsQuery, type StatisticsRow, statisticsIntervals } from '#database';
+import {
+  type LatencyRow,
+  percentile,
+  type Statistics,
+  type StatisticsQuery,
+  type StatisticsRow,
+  statisticsIntervals,
+} from '#database';
 import { channelIds, failedReasons, suppressedReasons } from '#domain';
 import { time } from '../http/schemas.js';
 
@@ -90,19 +97,18 @@ const NO_FIGURES: Figures = {
   cancelled: 0,
 };
 
-export function toStatisticsView({ rows, countedUntil }: Statistics): z.infer<typeof statisticsView> {
+export function toStatisticsView({ rows, latencies, countedUntil }: Statistics): z.infer<typeof statisticsView> {
   const byTime = Map.groupBy(rows, ({ at }) => at.getTime());
+  const latenciesByTime = Map.groupBy(latencies, ({ at }) => at.getTime());
   return {
     counted_until: countedUntil?.toISOString() ?? null,
-    data: [...byTime].map(([at, rowsOfTime]) => toPoint(new Date(at), rowsOfTime)),
+    data: [...byTime].map(([at, rowsOfTime]) => toPoint(new Date(at), rowsOfTime, latenciesByTime.get(at) ?? [])),
   };
 }
 
-function toPoint(at: Date, rows: readonly StatisticsRow[]): Point {
+function toPoint(at: Date, rows: readonly StatisticsRow[], latencyRows: readonly LatencyRow[]): Point {
   const byChannel = Map.groupBy(rows, ({ channel }) => channel);
-  const latencies = new Map<number, number>();
-  for (const { latency, count: rowCount } of rows)
-    if (latency >= 0) latencies.set(latency, (latencies.get(latency) ?? 0) + rowCount);
+  const latencies = new Map(latencyRows.map(({ latency, count: rowCount }) => [latency, rowCount]));
   const [p50, p95] = [percentile(latencies, 0.5), percentile(latencies, 0.95)];
   return {
     at: at.toISOString(),

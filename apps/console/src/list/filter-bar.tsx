@@ -111,12 +111,17 @@ function FilterField({ filter, value, change }: FieldProps) {
 /** Filters once typing stops. */
 function TextFilter({ filter, value, change }: FieldProps) {
   const [typed, setTyped] = useState(value);
-  const changeSoon = useDebouncedCallback(change, TYPING_MS);
-  // What is typed, without the spaces around it, comes back as the value: it must not replace what was typed since.
-  const own = useRef(value);
+  // What is typed comes back as the value, without the spaces around it and maybe late: it must not replace what was
+  // typed since.
+  const expected = useRef<string[]>([]);
+  const changeSoon = useDebouncedCallback((entered: string) => {
+    expected.current.push(entered.trim());
+    change(entered);
+  }, TYPING_MS);
   useEffect(() => {
-    if (value !== own.current) setTyped(value);
-    own.current = value;
+    const place = expected.current.indexOf(value);
+    if (place === -1) setTyped(value);
+    expected.current = place === -1 ? [] : expected.current.slice(place + 1);
   }, [value]);
   return (
     <TextInput
@@ -125,7 +130,6 @@ function TextFilter({ filter, value, change }: FieldProps) {
       value={typed}
       onChange={(event) => {
         const entered = event.currentTarget.value;
-        own.current = entered.trim();
         setTyped(entered);
         changeSoon(entered);
       }}

@@ -21,13 +21,19 @@ export interface StatisticsRow {
   state: DeliveryState;
   /** Empty if there is none. */
   reason: string;
-  /** The class of the time from accept to send; -1 for a delivery that is not sent. */
+  count: number;
+}
+
+/** Of those, the deliveries that were sent, by the class of the time from accept to send. */
+export interface LatencyRow {
+  at: Date;
   latency: number;
   count: number;
 }
 
 export interface Statistics {
   rows: StatisticsRow[];
+  latencies: LatencyRow[];
   /** Deliveries that were accepted later are not counted yet; null if none was counted. */
   countedUntil: Date | null;
 }
@@ -39,16 +45,25 @@ export class StatisticsStore {
   async ofTenant(tenantId: string, query: StatisticsQuery): Promise<Statistics> {
     const passes = await this.database.platform.query<Position>({ name: 'statistics_passes', text: POSITIONS });
     const statement = { text: READ, values: valuesOf(tenantId, query, passes) };
-    const rows = await this.database.queryForTenant<StatisticsRow>(tenantId, statement);
-    return { rows, countedUntil: positionOf(passes, 0) };
+    return toStatistics(await this.database.queryForTenant<ReadRow>(tenantId, statement), passes);
   }
 
   async ofAll(query: StatisticsQuery): Promise<Statistics> {
     const passes = await this.database.platform.query<Position>({ name: 'statistics_passes', text: POSITIONS });
     const values = valuesOf(PLATFORM_TENANT_ID, query, passes);
-    const rows = await this.database.platform.query<StatisticsRow>({ text: READ, values });
-    return { rows, countedUntil: positionOf(passes, 0) };
+    return toStatistics(await this.database.platform.query<ReadRow>({ text: READ, values }), passes);
   }
+}
+
+/** Null in `latency` or in the other columns. */
+type ReadRow = (StatisticsRow & { latency: null }) | (LatencyRow & { channel: null });
+
+function toStatistics(read: readonly ReadRow[], passes: readonly Position[]): Statistics {
+  return {
+    rows: read.filter((row): row is StatisticsRow & { latency: null } => row.latency === null),
+    latencies: read.filter((row): row is LatencyRow & { channel: null } => row.latency !== null),
+    countedUntil: positionOf(passes, 0),
+  };
 }
 
 interface Position {
@@ -72,16 +87,23 @@ function valuesOf(tenantId: string, { from, to, interval }: StatisticsQuery, pas
   return [tenantId, interval, from, to, hourly ?? '-infinity', ...days];
 }
 
-/** The days from `$6` to `$7`, the hours around them up to `$5`, then minutes. Index: delivery_statistics_pkey. */
+/**
+ * The days from `$6` to `$7`, the hours around them up to `$5`, then minutes: a row for each outcome, and a row for each
+ * latency. Index: delivery_statistics_pkey.
+ */
 const READ = `
-select date_trunc($2, at, 'UTC') as at, channel, state, reason, latency, sum(count)::bigint as count
+select start as at, channel, state, reason, latency, sum(count)::bigint as count
 from (
-  select * from delivery_statistics where tenant_id = $1 and span = 1440 and at >= $6 and at < $7
-  union all
-  select * from delivery_statistics where tenant_id = $1 and span = 60 and at >= $3 and at < least($4, $6, $5)
-  union all
-  select * from delivery_statistics where tenant_id = $1 and span = 60 and at >= $7 and at < $4 and at < $5
-  union all
-  select * from delivery_statistics where tenant_id = $1 and span = 1 and at >= $3 and at < $4 and at >= $5
-) s
-group by 1, 2, 3, 4, 5 order by 1`;
+  select *, date_trunc($2, at, 'UTC') as start from (
+    select * from delivery_statistics where tenant_id = $1 and span = 1440 and at >= $6 and at < $7
+    union all
+    select * from delivery_statistics where tenant_id = $1 and span = 60 and at >= $3 and at < least($4, $6, $5)
+    union all
+    select * from delivery_statistics where tenant_id = $1 and span = 60 and at >= $7 and at < $4 and at < $5
+    union all
+    select * from delivery_statistics where tenant_id = $1 and span = 1 and at >= $3 and at < $4 and at >= $5
+  ) s
+) started
+group by grouping sets ((start, channel, state, reason), (start, latency))
+having grouping(latency) = 1 or latency >= 0
+order by 1`;
