@@ -12,9 +12,10 @@ export function refuseRedirect(response: Response, url: string): void {
   void response.body?.cancel();
   const target = headers.get('location');
   const to = target === null ? '' : ` to ${absoluteUrl(target, url).slice(0, 200)}`;
+  const origin = URL.canParse(url) ? new URL(url).origin : url;
   throw new CarillonError({
     code: 'unexpected_answer',
-    detail: `${URL.canParse(url) ? new URL(url).origin : url} answered with a redirect${to}; set url to the address that answers itself`,
+    detail: `${origin} answered with a redirect${to}; set url to the address that answers itself`,
     status: status === 0 ? undefined : status,
     requestId: headers.get('x-request-id') ?? undefined,
   });
