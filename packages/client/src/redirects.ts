@@ -9,7 +9,7 @@ const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]
 export function refuseRedirect(response: Response, url: string): void {
   const { status, headers, type } = response;
   if (type !== 'opaqueredirect' && !REDIRECT_STATUSES.has(status)) return;
-  void response.body?.cancel();
+  void response.body?.cancel().catch(() => undefined);
   const target = headers.get('location');
   const to = target === null ? '' : ` to ${absoluteUrl(target, url).slice(0, 200)}`;
   const origin = URL.canParse(url) ? new URL(url).origin : url;

@@ -17,7 +17,12 @@ let status: number;
 
 beforeEach(async () => {
   [asked, followed, status] = [[], [], 307];
-  target = await serve(createServer((request, response) => void followed.push(request) ?? response.end('{}')));
+  target = await serve(
+    createServer((request, response) => {
+      followed.push(request);
+      response.end('{}');
+    }),
+  );
   url = await serve(
     createServer((request, response) => {
       asked.push(`${request.method} ${request.url}`);
