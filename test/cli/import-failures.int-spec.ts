@@ -77,7 +77,7 @@ describe('a row that the server cannot store', () => {
   });
 });
 
-describe('a server that is away for a time', { timeout: 30_000 }, () => {
+describe('a server that is temporarily unavailable', { timeout: 30_000 }, () => {
   it('does not stop the import', async () => {
     const failures: Record<number, number> = { 2: 0, 3: 502, 4: 503, 5: 504, 6: 0 };
     const { batches, result } = await send(1_000, (_ids, request, response) => {
@@ -88,12 +88,12 @@ describe('a server that is away for a time', { timeout: 30_000 }, () => {
     expect(result).toMatchObject({ created: 1_000, refused: 0 });
   });
 
-  it('stops it if it stays away', async () => {
+  it('stops it if it stays unavailable', async () => {
     const { batches } = await send(1_000, (_ids, request) => (request === 1 ? 200 : 502), { maxOutageMs: 500 });
     expect(batches.failure).toMatchObject({ error: { details: { status: 502 } } });
   });
 
-  it('stops it at the first request if it has never answered', async () => {
+  it('stops it at the first request if no request has succeeded yet', async () => {
     const { batches } = await send(1, () => 502);
     expect([batches.failure, requests]).toMatchObject([{ line: 1 }, 1]);
   });
@@ -110,7 +110,7 @@ it('a rate limit that other batches use up does not stop the import', { timeout:
   expect(result).toMatchObject({ created: 200 });
 });
 
-describe('the line in which an import stopped', () => {
+describe('the line at which an import stopped', () => {
   it('is the first one that was not written, also if a later batch failed earlier', async () => {
     const { batches } = await send(401, async (ids) => {
       if (ids.includes('u1')) return 200;

@@ -78,7 +78,7 @@ describe('a row that cannot be taken over', { timeout: 60_000 }, () => {
       [2, 'subscriberId must be a text or a whole number below 2^53'],
       [3, expect.any(String)],
     ]);
-    expect(left).toMatchObject({ 'field preferences that is no object or list': 1 });
+    expect(left).toMatchObject({ 'field preferences that is not an object or a list': 1 });
     expect(await get('ann')).toMatchObject({ email: 'ann@example.com' });
   });
 });
@@ -218,7 +218,11 @@ describe('an export of Knock', { timeout: 60_000 }, () => {
     // The set of a user in two rows: the second one is refused.
     expect([done.code, done.json()]).toMatchObject([
       5,
-      { created: 0, changed: 1, refused_rows: [{ line: 2, id: 'jane', reason: 'an earlier row has the same id' }] },
+      {
+        created: 0,
+        changed: 1,
+        refused_rows: [{ line: 2, id: 'jane', reason: 'an earlier row already has the preferences of this recipient' }],
+      },
     ]);
     expect(await get('jane')).toMatchObject({
       attributes: { name: 'Jane', plan: { name: 'pro' } },
@@ -317,7 +321,7 @@ describe('a hostile file', { timeout: 120_000 }, () => {
         /^2 is not JSON/,
         /^3 is not UTF-8/,
         /^4 has more than 4 MB/,
-        /^5 an earlier row has the same id/,
+        /^5 an earlier row already has the profile of this recipient$/,
         /^6 is not an object/,
         /^8 subscriberId must be 1 to 255 printable/,
         /^9 .*email .*; phone must be an E\.164|^9 .*phone must be an E\.164.*/,
@@ -425,6 +429,36 @@ describe('a large file', { timeout: 120_000 }, () => {
 });
 
 describe('the command', { timeout: 60_000 }, () => {
+  it('says what was done, and what a row repeats', async () => {
+    const preferences = { global: { channels: { sms: false } } };
+    const rows = [{ subscriberId: 'ann', email: 'ann@example.com', preferences }];
+    const path = join(folder, 'twice.ndjson');
+    writeFileSync(path, lines([...rows, ...rows]));
+    const done = await carillon(
+      ['import', 'recipients', path, '--from', 'novu', '--yes'],
+      accessTo(environment, tenant),
+    );
+    expect(done.stdout).toBe(
+      'Refused: line 2, ann: an earlier row already has the profile and the preferences of this recipient\n' +
+        '2 rows: 1 created, 0 changed, 0 unchanged, 1 refused.\n',
+    );
+  });
+
+  it('stops a dry run for a key that may not read, and says that nothing was written', async () => {
+    const made = await environment.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
+      name: 'Sender',
+      scopes: ['notifications:write'],
+    });
+    const path = join(folder, 'novu.ndjson');
+    writeFileSync(path, lines(NOVU));
+    const access = { ...accessTo(environment, tenant), CARILLON_API_KEY: made.body.api_key };
+    const refused = await carillon(['import', 'recipients', path, '--from', 'novu'], access);
+    expect([refused.code, refused.stderr]).toEqual([
+      3,
+      expect.stringMatching(/lacks the scope recipients:read.*\nStopped at line 1\. Nothing was written\.\n$/),
+    ]);
+  });
+
   it('stops for a key that may not write, with the line', async () => {
     const made = await environment.operator('POST', `/internal/tenants/${tenant.id}/api-keys`, {
       name: 'Reader',
@@ -434,11 +468,15 @@ describe('the command', { timeout: 60_000 }, () => {
     writeFileSync(path, lines(NOVU));
     const access = { ...accessTo(environment, tenant), CARILLON_API_KEY: made.body.api_key };
     const text = await carillon(['import', 'recipients', path, '--from', 'novu'], access);
-    expect([text.code, text.stdout]).toEqual([0, expect.stringMatching(/\nNothing was written: add --yes\.\n$/)]);
+    const planned =
+      /\n2 rows: 2 would be created, 0 changed, 0 unchanged, 0 refused\.\nNothing was written: add --yes\.\n$/;
+    expect([text.code, text.stdout]).toEqual([0, expect.stringMatching(planned)]);
     const refused = await carillon(['import', 'recipients', path, '--from', 'novu', '--yes'], access);
     expect([refused.code, refused.stderr]).toEqual([
       3,
-      expect.stringMatching(/lacks the scope recipients:write.*\nStopped in line 1 after \d rows?\. Run it again/),
+      expect.stringMatching(
+        /lacks the scope recipients:write.*\nStopped at line 1 \(\d rows? read\)\. Correct this, then run the same command/,
+      ),
     ]);
     const broken = join(folder, 'broken.ndjson');
     writeFileSync(broken, 'x');
@@ -446,8 +484,13 @@ describe('the command', { timeout: 60_000 }, () => {
     const unwritten = await carillon(full, access);
     expect([unwritten.code, unwritten.stderr]).toEqual([
       1,
-      expect.stringMatching(/^The file of --refused cannot be written: ENOSPC.*\nStopped in line 1 after 1 row\./),
+      expect.stringMatching(
+        /^The file of --refused cannot be written: ENOSPC.*\nStopped at line 1\. Nothing was written\.\n$/,
+      ),
     ]);
+    const nowhere = await carillon([...full.slice(0, -1), join(folder, 'no-folder/refused.ndjson')], access);
+    const noFile = expect.stringMatching(/^The file of --refused cannot be written: ENOENT/);
+    expect([nowhere.code, nowhere.stderr]).toEqual([1, noFile]);
     const away = { ...access, CARILLON_URL: 'http://127.0.0.1:59999' };
     expect((await carillon(['import', 'recipients', path, '--from', 'novu'], away)).code).toBe(4);
     expect((await carillon(['import', 'recipients', '/nowhere', '--from', 'novu'], access)).code).toBe(2);

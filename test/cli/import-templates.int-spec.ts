@@ -150,6 +150,6 @@ it('names a path without e-mails, and takes single files', async () => {
   const text = await carillon(['import', 'templates', file, '--locale', 'fr'], access);
   expect([text.code, text.stdout]).toEqual([
     0,
-    expect.stringContaining('Would be created: 1, changed: 0. Refused: 0 templates.'),
+    expect.stringContaining('Templates: 1 would be created, 0 changed, 0 refused.'),
   ]);
 });

@@ -2,6 +2,7 @@
 
 import ky, { isHTTPError, isNetworkError, isTimeoutError, NetworkError, type ShouldRetryState } from 'ky';
 import { CarillonError, errorOfAnswer, isProblem, RETRIED_STATUSES, retryAfterSecondsOf } from './carillon-error.js';
+import { refuseRedirect } from './redirects.js';
 
 export interface RetrySettings {
   /** For one attempt, until the whole answer is there. Default: 10,000. */
@@ -39,6 +40,7 @@ export function retryingFetch(settings: RetrySettings = {}): Fetch {
     try {
       return await ky(request, {
         fetch: (attempt) => send(attempt as Request),
+        redirect: 'manual',
         timeout: isUpload ? false : timeoutMs,
         totalTimeout: isUpload ? false : deadlineMs,
         retry: {
@@ -80,11 +82,12 @@ function wholeAnswer(send: Fetch): Fetch {
   return async (request) => {
     try {
       const response = await send(request);
+      refuseRedirect(response, request.url);
       if (isStreamed(response.headers)) return response;
       const body = await response.arrayBuffer();
       return new Response(body.byteLength === 0 ? null : body, response);
     } catch (error) {
-      if (request.signal.aborted) throw error;
+      if (request.signal.aborted || error instanceof CarillonError) throw error;
       // Runtimes differ in the errors of failed connections.
       throw new NetworkError(request, { cause: error instanceof Error ? error : new Error(String(error)) });
     }
@@ -103,6 +106,6 @@ function translated(error: unknown, lastFailure: unknown): unknown {
   if (isNetworkError(error)) {
     return new CarillonError({ code: 'network_error', detail: error.message, cause: error.cause });
   }
-  // The reason of the caller's signal.
+  // A redirect, or the reason of the caller's signal.
   return error;
 }

@@ -29,12 +29,17 @@ let tenant: Tenant;
 let proxy: TcpProxy;
 let browser: Browser;
 let pages: Server;
+let redirects = 0;
 
 beforeAll(async () => {
   app = await startTestEnvironment();
   tenant = await app.tenant();
   proxy = await startTcpProxy({ host: '127.0.0.1', port: Number(new URL(app.url).port) });
   pages = createServer(({ url = '/' }, response) => {
+    if (url.startsWith('/redirecting/')) {
+      redirects += 1;
+      return response.writeHead(307, { Location: '/' }).end();
+    }
     const isPage = url === '/';
     response.setHeader('Content-Type', isPage ? 'text/html' : 'text/javascript');
     response.end(isPage ? PAGE : existsSync(DIST + url) ? readFileSync(DIST + url) : '');
@@ -74,3 +79,16 @@ it('lists live items, goes on after its connection was killed, and waits while t
   expect(await page.locator('li').allTextContents()).toEqual(['one', 'two', 'three']);
   expect(faults).toEqual([]);
 }, 60_000);
+
+it('does not follow a redirect, although the browser hides where it leads', async () => {
+  const page = await browser.newPage();
+  const origin = `http://127.0.0.1:${(pages.address() as AddressInfo).port}`;
+  await page.goto(origin);
+  const error = await page.evaluate(`import('/inbox/index.js').then(({ Inbox }) =>
+    new Inbox({ url: location.origin + '/redirecting', token: 'x' }).counts().catch((error) => ({ ...error })))`);
+  expect(error).toMatchObject({
+    code: 'unexpected_answer',
+    detail: `${origin} answered with a redirect; set url to the address that answers itself`,
+  });
+  expect(redirects).toBe(1);
+});

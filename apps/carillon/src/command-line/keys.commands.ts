@@ -4,16 +4,17 @@ import type { CreateRun, ListRun, RotateRun } from './run-keys.js';
 
 const CREATE_EXAMPLES = `
 Examples:
-  carillon keys create --tenant $TENANT --name 'Order service'
-  carillon keys create --tenant $TENANT --name CI --mode test --scopes notifications:write,notifications:read
-  API_KEY=$(carillon keys create --tenant $TENANT --name Shop --json | jq -r .api_key)
+  TENANT=$(curl -s $CARILLON_URL/api/v1/api-key -H "X-API-Key: $CARILLON_API_KEY" | jq -r .tenant.id)
+  carillon keys create --tenant "$TENANT" --name 'Order service'
+  carillon keys create --tenant "$TENANT" --name CI --mode test --scopes notifications:write,notifications:read
+  API_KEY=$(carillon keys create --tenant "$TENANT" --name Shop --json | jq -r .api_key)
 
 The key is printed once and stored nowhere. Keep it.`;
 
 const ROTATE_EXAMPLES = `
 Examples:
-  carillon keys rotate $KEY_ID --tenant $TENANT                       # the old key stays valid for a day
-  carillon keys rotate $KEY_ID --tenant $TENANT --overlap-seconds 0   # the old key ends at once
+  carillon keys rotate $KEY_ID --tenant "$TENANT"                       # the old key stays valid for a day
+  carillon keys rotate $KEY_ID --tenant "$TENANT" --overlap-seconds 0   # the old key ends at once
 
 The id of a key is the first column of \`carillon keys list\`.`;
 
@@ -45,7 +46,7 @@ export function addKeysCommands(program: Command): void {
   ).action(async (id: string, options: RotateRun) => (await import('./run-keys.js')).rotateKey(id, options));
   withOperator(
     keys.command('list').description('list the API keys of a tenant, newest first').addOption(tenant()),
-    '\nExamples:\n  carillon keys list --tenant $TENANT',
+    '\nExamples:\n  carillon keys list --tenant "$TENANT"',
   ).action(async (options: ListRun) => (await import('./run-keys.js')).listKeys(options));
 }
 

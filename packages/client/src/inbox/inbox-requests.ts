@@ -1,4 +1,5 @@
 import { CarillonError, errorOfAnswer, RETRIED_STATUSES } from '../carillon-error.js';
+import { refuseRedirect } from '../redirects.js';
 import { backoffMs, delay } from './backoff.js';
 import { RecipientToken, type TokenSource } from './recipient-token.js';
 
@@ -60,7 +61,8 @@ export class InboxRequests {
           await this.token.drop(token);
           continue;
         }
-        const isRetried = error.status === undefined || RETRIED_STATUSES.has(error.status);
+        const isRetried =
+          error.status === undefined ? error.code !== 'unexpected_answer' : RETRIED_STATUSES.has(error.status);
         if (!isRetried || attempt >= maxRetries) throw error;
         await delay(error.retryAfterSeconds === undefined ? backoffMs(attempt) : error.retryAfterSeconds * 1_000);
       }
@@ -77,9 +79,12 @@ export class InboxRequests {
     let text: string;
     try {
       // `keepalive`: a change is sent although the reader leaves the page, as with the link of an item.
-      response = await fetch(this.base + path, { ...init, headers, signal, keepalive: init.method !== 'GET' });
+      const keepalive = init.method !== 'GET';
+      response = await fetch(this.base + path, { ...init, headers, signal, keepalive, redirect: 'manual' });
+      refuseRedirect(response, this.base);
       text = await response.text();
     } catch (cause) {
+      if (cause instanceof CarillonError) throw cause;
       const detail = `${init.method} ${this.base}${path}`;
       throw new CarillonError({ code: signal.aborted ? 'timeout' : 'network_error', detail, cause });
     }

@@ -54,6 +54,8 @@ export class InboxStream {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private attempt = 0;
   private state: StreamState | undefined;
+  /** `findReason` still decides what follows; a new connection or a pause ends that. */
+  private isFindingReason = false;
 
   constructor(
     private readonly requests: InboxRequests,
@@ -173,13 +175,16 @@ export class InboxStream {
   /** A browser hides why an upgrade failed. A request with the same token tells; it also renews an expired token. */
   private async findReason(): Promise<void> {
     this.enter('waiting');
-    try {
-      await this.requests.send('GET', '/inbox/counts', { maxRetries: 0 });
-    } catch (error) {
-      const status = error instanceof CarillonError ? error.status : undefined;
-      if (status === 401 || status === 403) return this.end(error);
-    }
-    this.connectIn(this.nextDelayMs());
+    this.isFindingReason = true;
+    const error: unknown = await this.requests.send('GET', '/inbox/counts', { maxRetries: 0 }).then(
+      () => undefined,
+      (failure: unknown) => failure,
+    );
+    // The browser was online or offline meanwhile, or the stream was closed.
+    if (!this.isFindingReason) return;
+    const status = error instanceof CarillonError ? error.status : undefined;
+    if (status === 401 || status === 403) this.end(error);
+    else this.connectIn(this.nextDelayMs());
   }
 
   private nextDelayMs(): number {
@@ -196,6 +201,7 @@ export class InboxStream {
 
   /** Ends the connection and its timers without a word to the handlers. */
   private abandon(): void {
+    this.isFindingReason = false;
     clearTimeout(this.timer);
     const { socket } = this;
     this.socket = undefined;

@@ -1,4 +1,4 @@
-/** For requests that are not declared repeatable. */
+/** For requests that are not repeatable, and for repeatable ones until a request has succeeded. */
 const MAX_TRIES = 6;
 const MAX_WAIT_SECONDS = 60;
 /** Milliseconds; a restart or a failover of the server or its database takes less. */

@@ -34,7 +34,7 @@ Those that were replayed or settled before are skipped. It ends with 5 if some c
 const EXPORT_EXAMPLES = `
 Examples:
   carillon dlq export > dead-letters.ndjson
-  carillon dlq export --tenant $TENANT --output one-tenant.ndjson`;
+  carillon dlq export --tenant "$TENANT" --output one-tenant.ndjson`;
 
 /** `dlq list|replay|export`, for the operator and, with an API key, for a tenant. */
 export function addDlqCommands(program: Command): void {

@@ -25,7 +25,7 @@ export class ImportReport {
   private refused = 0;
 
   constructor(refusedFile: string | undefined) {
-    this.file = refusedFile === undefined ? null : openSync(refusedFile, 'w');
+    this.file = refusedFile === undefined ? null : openFile(refusedFile);
   }
 
   done(result: Result): void {
@@ -63,9 +63,10 @@ export class ImportReport {
     );
   }
 
-  counts(): string {
+  counts(dryRun: boolean): string {
     const { created, changed, unchanged } = this.results;
-    return `Created: ${created}, changed: ${changed}, unchanged: ${unchanged}, refused: ${this.refused}.`;
+    const verb = dryRun ? 'would be created' : 'created';
+    return `${created} ${verb}, ${changed} changed, ${unchanged} unchanged, ${this.refused} refused.`;
   }
 
   close(): void {
@@ -84,7 +85,6 @@ export class ImportReport {
   }
 
   text(dryRun: boolean): string {
-    const { created, changed, unchanged } = this.results;
     const hidden = this.refused - this.shown.length;
     return [
       ...this.shown.map(
@@ -92,21 +92,33 @@ export class ImportReport {
       ),
       ...(hidden > 0 ? [`Refused: ${count(hidden, 'more row')}; --refused writes all of them to a file.`] : []),
       ...[...this.notImported].map(([name, rows]) => `Not imported: ${name} (${count(rows, 'row')})`),
-      `${count(this.rows, 'row')}. ${dryRun ? 'Would be' : 'Were'} created: ${created}, changed: ${changed}. ` +
-        `Unchanged: ${unchanged}. Refused: ${this.refused}.`,
+      `${count(this.rows, 'row')}: ${this.counts(dryRun)}`,
       ...(dryRun ? ['Nothing was written: add --yes.'] : []),
     ].join('\n');
   }
 }
 
-/** Throws CommandError if the row cannot be written, such as on a full disk: the error of the system names no file. */
+function openFile(path: string): number {
+  try {
+    return openSync(path, 'w');
+  } catch (error) {
+    throw fileError(error);
+  }
+}
+
+/** Throws CommandError if the row cannot be written, such as on a full disk. */
 function writeRow(file: number, row: RefusedRow): void {
   try {
     writeSync(file, `${jsonText(row)}\n`);
   } catch (error) {
-    const message = `The file of --refused cannot be written: ${(error as Error).message}`;
-    throw new CommandError(message, exitCodes.failed, { code: 'file_not_written' });
+    throw fileError(error);
   }
+}
+
+/** The error of the system does not say which option has the file. */
+function fileError(error: unknown): CommandError {
+  const message = `The file of --refused cannot be written: ${(error as Error).message}`;
+  return new CommandError(message, exitCodes.failed, { code: 'file_not_written' });
 }
 
 function durationText(seconds: number): string {

@@ -58,8 +58,8 @@ export function profileOf(
   const { error } = profileSchema.safeParse(given);
   if (error)
     throw new RowFault(error.issues.map(({ path, message }) => faultOf(path.join('.'), message, given)).join('; '));
-  const own = Object.fromEntries(Object.entries(attributes).filter(([, value]) => isGiven(value)));
-  return { ...given, ...(Object.keys(own).length > 0 && { attributes: own }) };
+  const givenAttributes = Object.fromEntries(Object.entries(attributes).filter(([, value]) => isGiven(value)));
+  return { ...given, ...(Object.keys(givenAttributes).length > 0 && { attributes: givenAttributes }) };
 }
 
 function faultOf(name: string, message: string, given: Record<string, unknown>): string {
@@ -120,7 +120,7 @@ const TOO_LONG = `device token of more than ${MAX_DEVICE_TOKEN_BYTES.toLocaleStr
 export function tokensOf(values: readonly unknown[], notImported: string[]): string[] {
   const tokens = new Set<string>();
   for (const value of values) {
-    if (typeof value !== 'string' || value === '') notImported.push('device token that is no text');
+    if (typeof value !== 'string' || value === '') notImported.push('device token that is not a text');
     else if (Buffer.byteLength(value) > MAX_DEVICE_TOKEN_BYTES) notImported.push(TOO_LONG);
     else tokens.add(value);
   }
@@ -135,7 +135,7 @@ export function categoriesOf(choices: ReadonlyMap<string, Choice>, notImported: 
 
 /** Notes a field that has another type than the export of the product, such as JSON in a cell of CSV. */
 export function noteType(name: string, value: unknown, notImported: string[]): void {
-  if (isGiven(value) && typeof value !== 'object') notImported.push(`field ${name} that is no object or list`);
+  if (isGiven(value) && typeof value !== 'object') notImported.push(`field ${name} that is not an object or a list`);
 }
 
 /** Notes the fields of the row that no one reads. */

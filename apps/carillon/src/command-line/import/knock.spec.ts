@@ -41,9 +41,9 @@ describe('a user', () => {
 describe('a part of a preference set that Carillon does not have', () => {
   it.each([
     [{ commercial_subscribed: false, channels: { '8209': false } }, ['field channels', 'field commercial_subscribed']],
-    [{ workflows: '{}' }, ['field workflows that is no object or list']],
-    [{ categories: { a: 'false' } }, ['field of a preference that is no object or list']],
-    [{ categories: { a: { channel_types: 'x' } } }, ['field channel_types that is no object or list']],
+    [{ workflows: '{}' }, ['field workflows that is not an object or a list']],
+    [{ categories: { a: 'false' } }, ['preference that is not true, false or an object']],
+    [{ categories: { a: { channel_types: 'x' } } }, ['field channel_types that is not an object or a list']],
   ])('is counted: %j', (set, names) => {
     const inRow = mapKnock({ id: 'ann', preferences: { default: set } }, {});
     const inOwnRow = mapKnock({ __typename: 'PreferenceSet', user_id: 'ann', ...set }, {});
@@ -52,14 +52,14 @@ describe('a part of a preference set that Carillon does not have', () => {
 
   it('is counted if the set is no object', () => {
     const { notImported } = mapKnock({ id: 'ann', preferences: { default: 'off' } }, {});
-    expect(notImported).toEqual(['field preferences.default that is no object or list']);
+    expect(notImported).toEqual(['field preferences.default that is not an object or a list']);
   });
 });
 
 describe('a device token', () => {
   it.each([
-    [{ tokens: ['a', null, {}, 'a', ''] }, ['a'], 'device token that is no text'],
-    [{ devices: [{ token: 'a' }, { locale: 'en' }, null] }, ['a'], 'device token that is no text'],
+    [{ tokens: ['a', null, {}, 'a', ''] }, ['a'], 'device token that is not a text'],
+    [{ devices: [{ token: 'a' }, { locale: 'en' }, null] }, ['a'], 'device token that is not a text'],
     [{ tokens: ['é'.repeat(801), 'é'.repeat(800)] }, ['é'.repeat(800)], 'device token of more than 1,600 bytes'],
     [{ tokens: [] }, [], 'channel data without tokens'],
   ])('that the API would refuse is left out by itself: %#', (data, tokens, reason) => {

@@ -20,10 +20,11 @@ import {
 } from './imported-recipient.js';
 import { isObject } from './read-rows.js';
 
-const OWN = ['__typename', 'created_at', 'updated_at', 'inserted_at'];
-const SET = ['id', 'workflows', 'categories', 'channel_types'];
+/** Of Knock itself, which mean nothing elsewhere. */
+const KNOCK_FIELDS = ['__typename', 'created_at', 'updated_at', 'inserted_at'];
+const PREFERENCE_GROUPS = ['workflows', 'categories', 'channel_types'];
 const USER = ['name', 'email', 'phone_number', 'avatar', 'preferences', 'channel_data'];
-const KNOWN_OF_PREFERENCES = new Set([...OWN, ...SET, 'user_id']);
+const KNOWN_OF_PREFERENCES = new Set([...KNOCK_FIELDS, ...PREFERENCE_GROUPS, 'id', 'user_id']);
 
 export const mapKnock: Mapping = (row, options) => {
   const notImported: string[] = [];
@@ -38,7 +39,7 @@ export const mapKnock: Mapping = (row, options) => {
   const { id: _id, email, phone_number: phone, locale, timezone, preferences, channel_data: channels, ...rest } = row;
   for (const name of ['preferences', 'channel_data']) noteType(name, row[name], notImported);
   // All other fields of a user are the customer's own.
-  const attributes = Object.fromEntries(Object.entries(rest).filter(([name]) => !OWN.includes(name)));
+  const attributes = Object.fromEntries(Object.entries(rest).filter(([name]) => !KNOCK_FIELDS.includes(name)));
   return {
     id: idOf(row, 'id'),
     profile: profileOf({ email, phone, locale: localeOf(locale), timezone }, attributes),
@@ -51,7 +52,7 @@ export const mapKnock: Mapping = (row, options) => {
 function isGivenPreferenceSet(row: Record<string, unknown>): boolean {
   if (row['__typename'] === 'PreferenceSet') return true;
   // A list of categories is a field of the customer's own.
-  const hasPart = SET.slice(1).some((name) => name in row && !Array.isArray(row[name]));
+  const hasPart = PREFERENCE_GROUPS.some((name) => name in row && !Array.isArray(row[name]));
   return 'user_id' in row && hasPart && !isUser(row);
 }
 
@@ -74,7 +75,7 @@ function setsOf(value: unknown): (readonly [id: string, set: unknown])[] {
   const entryOf = (set: Record<string, unknown>) => [isGiven(set['id']) ? String(set['id']) : 'default', set] as const;
   if (Array.isArray(value)) return value.filter(isObject).map(entryOf);
   if (!isObject(value)) return [];
-  const isSet = value['__typename'] === 'PreferenceSet' || SET.slice(1).some((name) => name in value);
+  const isSet = value['__typename'] === 'PreferenceSet' || PREFERENCE_GROUPS.some((name) => name in value);
   return isSet ? [entryOf(value)] : Object.entries(value);
 }
 
@@ -82,7 +83,7 @@ function setsOf(value: unknown): (readonly [id: string, set: unknown])[] {
 function choicesOf(set: Record<string, unknown> | null, notImported: string[]): Choices | null {
   if (!set) return null;
   noteFields(set, KNOWN_OF_PREFERENCES, notImported);
-  for (const name of SET.slice(1)) noteType(name, set[name], notImported);
+  for (const name of PREFERENCE_GROUPS) noteType(name, set[name], notImported);
   const choices = new Map<string, Choice>();
   for (const group of [set['categories'], set['workflows']])
     for (const [key, setting] of Object.entries(isObject(group) ? group : {}))
@@ -96,7 +97,8 @@ function choicesOf(set: Record<string, unknown> | null, notImported: string[]): 
 /** `true`, or `{channel_types, channels, conditions}`. */
 function choiceOf(setting: unknown, notImported: string[]): Choice {
   if (typeof setting === 'boolean') return { enabled: setting };
-  noteType('of a preference', setting, notImported);
+  if (isGiven(setting) && typeof setting !== 'object')
+    notImported.push('preference that is not true, false or an object');
   if (!isObject(setting)) return {};
   const { channel_types: types, ...others } = setting;
   noteFields(others, new Set(), notImported);

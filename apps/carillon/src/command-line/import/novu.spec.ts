@@ -9,7 +9,7 @@ describe('a device token', () => {
     const { devices, notImported } = mapNovu({ subscriberId: 'ann', channels }, {});
     expect(devices).toEqual([{ token: 'a', platform: 'ios' }]);
     expect(new Set(notImported)).toEqual(
-      new Set(['device token that is no text', 'device token of more than 1,600 bytes']),
+      new Set(['device token that is not a text', 'device token of more than 1,600 bytes']),
     );
   });
 });
@@ -21,7 +21,7 @@ describe('a part of preferences that Carillon does not have', () => {
     [{ global: { enabled: true, schedule: { isEnabled: true } } }, ['field schedule']],
     [{ workflows: [{ enabled: true, condition: { and: [] }, overrides: [], workflow }] }, ['field condition']],
     [{ global: {}, critical: true }, ['field critical']],
-    [{ global: 'off', workflows: [] }, ['field global that is no object or list']],
+    [{ global: 'off', workflows: [] }, ['field global that is not an object or a list']],
     [
       { data: [{ template: workflow, preference: { enabled: true, condition: 1 }, level: 'x' }] },
       ['field level', 'field condition'],

@@ -21,11 +21,20 @@ import {
 import { isObject } from './read-rows.js';
 
 /** Ids, times and counters of Novu itself, which mean nothing elsewhere. */
-const OWN = ['_id', 'id', '__v', '_organizationId', '_environmentId', 'organizationId', 'environmentId', 'deleted'];
+const NOVU_FIELDS = [
+  '_id',
+  'id',
+  '__v',
+  '_organizationId',
+  '_environmentId',
+  'organizationId',
+  'environmentId',
+  'deleted',
+];
 const TIMES = ['createdAt', 'updatedAt', 'isOnline', 'lastOnlineAt'];
 const PROFILE = ['subscriberId', 'email', 'phone', 'locale', 'timezone', 'firstName', 'lastName', 'avatar', 'data'];
-const KNOWN = new Set([...OWN, ...TIMES, ...PROFILE, 'channels', 'preferences']);
-const KNOWN_OF_PREFERENCES = new Set([...OWN, 'subscriberId', 'global', 'workflows', 'data']);
+const KNOWN = new Set([...NOVU_FIELDS, ...TIMES, ...PROFILE, 'channels', 'preferences']);
+const KNOWN_OF_PREFERENCES = new Set([...NOVU_FIELDS, 'subscriberId', 'global', 'workflows', 'data']);
 /** `overrides` says where a choice is from. */
 const KNOWN_OF_CHOICE = new Set(['enabled', 'channels', 'overrides', 'updatedAt', 'workflow']);
 const KNOWN_OF_FIRST_VERSION = new Set(['template', 'preference']);
@@ -61,8 +70,8 @@ function devicesOf(value: unknown, platform: Device['platform'] | undefined, not
     const provider = String(channel['providerId']);
     const credentials = isObject(channel['credentials']) ? channel['credentials'] : {};
     const tokens = Array.isArray(credentials['deviceTokens']) ? credentials['deviceTokens'] : [];
-    const own = Object.hasOwn(PLATFORMS, provider) ? PLATFORMS[provider] : undefined;
-    const known = provider === 'fcm' ? (platform ?? own) : own;
+    const usual = Object.hasOwn(PLATFORMS, provider) ? PLATFORMS[provider] : undefined;
+    const known = provider === 'fcm' ? (platform ?? usual) : usual;
     if (known) for (const token of tokensOf(tokens, notImported)) devices.push({ token, platform: known });
     if (!known || tokens.length === 0) notImported.push(`credentials of ${provider}`);
   }

@@ -12,7 +12,7 @@ const BATCH_ROWS = 200;
 /** Characters of JSON. A row may have more. */
 const BATCH_LENGTH = 1_000_000;
 /** Rows one after the other that the server cannot store although they are valid: then it is the server's fault. */
-const MAX_FAULTS = 20;
+const MAX_SERVER_ERRORS = 20;
 
 interface ImportedRow {
   line: number;
@@ -39,7 +39,7 @@ export class RecipientBatches {
   private rows: ImportedRow[] = [];
   private length = 0;
   /** Rows with a 500 since the last success. */
-  private faults = 0;
+  private serverErrors = 0;
   /** Batches that are being sent, by recipient: a later row of the same one waits for it. */
   private readonly running = new Map<string, Promise<void>>();
   private readonly batches = new Set<Promise<void>>();
@@ -106,9 +106,9 @@ export class RecipientBatches {
       this.take(rows, await this.client.request('POST', this.path, { body, isRepeatable: true }));
     } catch (error) {
       const status = error instanceof CommandError ? Number(error.details['status']) : 0;
-      if (status === 500 && rows.length === 1) this.faults += 1;
+      if (status === 500 && rows.length === 1) this.serverErrors += 1;
       const isRefused = error instanceof CommandError && [400, 413, 422, 500].includes(status);
-      if (!isRefused || this.faults > MAX_FAULTS) this.fail(error, rows[0]!.line);
+      if (!isRefused || this.serverErrors > MAX_SERVER_ERRORS) this.fail(error, rows[0]!.line);
       else if (rows.length === 1) this.refuse(rows[0]!, error.message);
       else {
         const half = Math.ceil(rows.length / 2);
@@ -119,15 +119,15 @@ export class RecipientBatches {
   }
 
   private take(rows: readonly ImportedRow[], { accepted, rejected }: MergeAnswer): void {
-    this.faults = 0;
+    this.serverErrors = 0;
     for (const { index, result } of accepted) {
       const { recipient, isLater } = rows[index]!;
       this.report.done(result === 'created' && isLater ? 'changed' : result);
       this.report.leaveOut(recipient.notImported);
     }
     for (const { index, errors } of rejected) {
-      const faults = errors.map(({ pointer, message }) => `${pointer} ${message}`);
-      this.refuse(rows[index]!, `Validation failed: ${faults.join('; ')}`);
+      const messages = errors.map(({ pointer, message }) => `${pointer} ${message}`);
+      this.refuse(rows[index]!, `Validation failed: ${messages.join('; ')}`);
     }
   }
 

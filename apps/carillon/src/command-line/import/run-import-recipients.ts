@@ -65,7 +65,7 @@ class RecipientImport {
       progress.end();
     }
     const { failure } = this.batches;
-    if (failure) throw stopped(failure, this.report);
+    if (failure) throw stopped(failure, this.report, !this.options.yes);
   }
 
   private showProgress(source: ReadStream, size: number): { end: () => void } {
@@ -105,7 +105,7 @@ class RecipientImport {
       earlier = this.seen.note(id, parts);
     }
     // Of two rows with the same content for a recipient the first one counts.
-    if (earlier & parts) this.report.refuse({ line, id, reason: 'an earlier row has the same id' });
+    if (earlier & parts) this.report.refuse({ line, id, reason: repeatedReason(earlier & parts) });
     else await this.batches.add({ line, recipient, parts, isLater: earlier !== 0 });
   }
 
@@ -120,8 +120,17 @@ class RecipientImport {
   }
 }
 
-function stopped({ error, line }: { error: unknown; line: number }, report: ImportReport): unknown {
+/** `parts` are those of SeenRecipients that both rows have. */
+function repeatedReason(parts: number): string {
+  const names = [...(parts & PROFILE ? ['profile'] : []), ...(parts & PREFERENCES ? ['preferences'] : [])];
+  return `an earlier row already has the ${names.join(' and the ')} of this recipient`;
+}
+
+function stopped({ error, line }: { error: unknown; line: number }, report: ImportReport, dryRun: boolean): unknown {
   if (!(error instanceof CommandError)) return error;
-  const hint = `Stopped in line ${line} after ${count(report.rows, 'row')}. Run it again: what is done stays.`;
-  return new CommandError(`${error.message}\n${hint}\n${report.counts()}`, error.exitCode, { ...error.details, line });
+  const hint = dryRun
+    ? `Stopped at line ${line}. Nothing was written.`
+    : `Stopped at line ${line} (${count(report.rows, 'row')} read). Correct this, then run the same command again; ` +
+      `rows that are stored count as unchanged.\n${report.counts(dryRun)}`;
+  return new CommandError(`${error.message}\n${hint}`, error.exitCode, { ...error.details, line });
 }

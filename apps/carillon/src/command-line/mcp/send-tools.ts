@@ -7,8 +7,8 @@ import type { DeliveryExplanation } from '../run-explain.js';
 import { compact, IS_DATA, READS, type Tool, tool } from './tool.js';
 
 /**
- * One known recipient, and no addresses, HTML and links: a model that was misled by a text cannot send to a stranger or
- * to many.
+ * One known recipient, without HTML and link fields: a model that was misled by a text cannot send to a stranger or to
+ * many. It can write an address into the text or a variable, which mail programs make a link.
  */
 const send = {
   recipient_id: z.string().min(1).max(255).describe('The id of one recipient, such as user-17'),

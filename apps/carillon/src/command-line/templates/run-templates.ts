@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { ApiClient } from '../api/api-client.js';
 import { type ConnectionOptions, connect } from '../api/connection.js';
 import { CommandError, exitCodes } from '../exit-codes.js';
-import { count, type JsonOption, ProgressLine, printResult } from '../output.js';
+import { type JsonOption, ProgressLine, printResult } from '../output.js';
 import { type Difference, differenceOf } from './differences.js';
 import { readTemplates, type TemplateSource, templateName, writeTemplate } from './template-files.js';
 
@@ -131,12 +131,12 @@ export function report(options: TemplatesRun, { differences, failures, unmatched
   const value = { dry_run: options.dryRun ?? false, differences, failures, unmatched };
   printResult(options, value, () => {
     const of = (change: Difference['change']): number => differences.filter((one) => one.change === change).length;
-    const verb = options.dryRun ? 'Would be' : 'Were';
+    const verb = options.dryRun ? 'would be created' : 'created';
     return [
       ...differences.map(({ diff }) => diff),
       ...failures.map(({ name, message }) => `Refused: ${name}: ${message}`),
       ...(unmatched.length > 0 ? [`${where}: ${unmatched.join(', ')}`] : []),
-      `${verb} created: ${of('created')}, changed: ${of('changed')}. Refused: ${count(failures.length, 'template')}.`,
+      `Templates: ${of('created')} ${verb}, ${of('changed')} changed, ${failures.length} refused.`,
     ].join('\n');
   });
 }
