@@ -130,6 +130,36 @@ describe('preferences', { timeout: 60_000 }, () => {
     expect(await focused(page)).toBe('Preferences');
   });
 
+  it('show what is stored: not a choice that was refused, but one after which they could not be read', async () => {
+    await pages.tenant.call('PUT', '/api/v1/recipients/fay/preferences', {});
+    const page = await pages.open('fay', element(pages.url, 'mode="inline" preferences'));
+    await page.getByRole('button', { name: 'Preferences' }).click();
+    const box = page.getByRole('group', { name: 'Other messages' }).getByRole('checkbox', { name: 'E-mail' });
+    await box.waitFor();
+    const refuse = (path: string, method: string) =>
+      page.route(`**/api/v1/preferences${path}`, async (route) =>
+        route.request().method() === method ? await route.fulfill({ status: 422, body: '' }) : await route.fallback(),
+      );
+    await refuse('', 'PUT');
+    await box.click();
+    await page.getByRole('alert').waitFor();
+    expect(await box.isChecked()).toBe(true);
+    await page.unrouteAll();
+    // Only the reading after the save fails.
+    await page.route('**/api/v1/preferences', async (route) => {
+      const response = await route.fetch();
+      if (route.request().method() === 'PUT') await refuse('/effective', 'GET');
+      await route.fulfill({ response });
+    });
+    await box.click();
+    await page.locator('[part=preferences][aria-busy=false]').waitFor();
+    expect(await box.isChecked()).toBe(false);
+    await page.getByText('Saved', { exact: true }).waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
+    const { body } = await pages.tenant.call('GET', '/api/v1/recipients/fay/preferences');
+    expect(body.categories).toEqual({ default: { channels: { email: false } } });
+  });
+
   it('say so if the token has no scope for them', async () => {
     const token = await pages.token('dan', {});
     const page = await pages.open(

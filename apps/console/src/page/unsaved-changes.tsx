@@ -33,10 +33,20 @@ export function useEdit<Stored>(newest: Stored, versionOf: (stored: Stored) => s
 
 type UnsavedEdit = Pick<Edit<unknown>, 'isOutdated' | 'setChanged' | 'takeNewest'>;
 
+interface UnsavedChangesProps {
+  isChanged: boolean;
+  /** Undefined if nothing may be saved. */
+  save: { isPending: boolean; isSuccess: boolean } | undefined;
+  edit?: UnsavedEdit | undefined;
+}
+
 /** Asks before another page, also an earlier one, is shown while something is not saved. */
-export function UnsavedChanges({ when, edit }: { when: boolean; edit?: UnsavedEdit | undefined }) {
+export function UnsavedChanges({ isChanged, save, edit }: UnsavedChangesProps) {
   const setChanged = edit?.setChanged;
-  useEffect(() => setChanged?.(when), [setChanged, when]);
+  // Also while the save runs: if it fails, the editor must still have the changes.
+  const isUnsaved = isChanged && save !== undefined && !save.isSuccess;
+  const when = isUnsaved && !save.isPending;
+  useEffect(() => setChanged?.(isUnsaved), [setChanged, isUnsaved]);
   const blocker = useBlocker(
     ({ currentLocation, nextLocation }) => when && currentLocation.pathname !== nextLocation.pathname,
   );
@@ -49,7 +59,8 @@ export function UnsavedChanges({ when, edit }: { when: boolean; edit?: UnsavedEd
   }, [when]);
   return (
     <>
-      {edit?.isOutdated && <NewerVersion takeNewest={edit.takeNewest} />}
+      {/* What is read at the end of a save is not a change by others. */}
+      {when && edit?.isOutdated && <NewerVersion takeNewest={edit.takeNewest} />}
       <Modal
         opened={blocker.state === 'blocked'}
         onClose={() => blocker.reset?.()}

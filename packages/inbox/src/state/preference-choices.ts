@@ -35,7 +35,12 @@ export class PreferenceChoices {
   }
 
   async load(): Promise<void> {
-    await this.attempt(async () => await this.inbox.effectivePreferences());
+    try {
+      const { categories } = await this.inbox.effectivePreferences();
+      this.enter({ categories, error: undefined });
+    } catch (error) {
+      this.enter({ error });
+    }
   }
 
   /** Reads the choices again before it replaces them, so that those of another page stay. */
@@ -46,26 +51,20 @@ export class PreferenceChoices {
   }
 
   private async save(choice: Choice): Promise<void> {
-    await this.attempt(async () => {
+    try {
       const [own, effective] = await Promise.all([this.inbox.preferences(), this.inbox.effectivePreferences()]);
       await this.inbox.putPreferences(withChoice(own, effective, choice));
-      this.others.postMessage('changed');
-      return await this.inbox.effectivePreferences();
-    });
-    const { categories, error } = this.state;
-    // Shows again what is stored, as far as it is known.
-    const undone = { ...choice, enabled: !choice.enabled };
-    if (error !== undefined) this.enter({ categories: categories?.map((one) => shownWith(one, undone)) });
-    this.enter({ isSaving: false, isSaved: error === undefined });
-  }
-
-  private async attempt(load: () => Promise<EffectivePreferences>): Promise<void> {
-    try {
-      const { categories } = await load();
-      this.enter({ categories, error: undefined });
     } catch (error) {
-      this.enter({ error });
+      // Shows again what is stored, as far as it is known.
+      const undone = { ...choice, enabled: !choice.enabled };
+      const categories = this.state.categories?.map((one) => shownWith(one, undone));
+      this.enter({ categories, error, isSaving: false });
+      return;
     }
+    this.others.postMessage('changed');
+    // The choice is stored: if the preferences cannot be read now, they stay as they are shown.
+    const stored = await this.inbox.effectivePreferences().catch(() => this.state);
+    this.enter({ categories: stored.categories, error: undefined, isSaving: false, isSaved: true });
   }
 
   private enter(change: Partial<PreferenceState>): void {

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import type { PreferenceRulesGetResponse } from '#client';
 import { useAction, useRead } from '../../api/view-context';
 import { SaveButtons } from '../../form/save-buttons';
+import { useLockedFields } from '../../form/use-locked-fields';
 import { Loaded } from '../../page/page';
 import { type Edit, UnsavedChanges, useEdit } from '../../page/unsaved-changes';
 import { useScope } from '../../session/session';
@@ -29,10 +30,11 @@ function RulesForm({ rules, edit }: { rules: Rules; edit: Edit<Rules> }) {
     done: 'The rules are saved. They apply to deliveries that wait, too',
     changes: ['preference_rules'],
   });
+  const lockedFields = useLockedFields(save.isPending);
   const isChanged = JSON.stringify(values) !== JSON.stringify(rules);
   return (
-    <Stack>
-      <UnsavedChanges when={isChanged && mayWrite && !save.isPending && !save.isSuccess} edit={edit} />
+    <Stack {...lockedFields}>
+      <UnsavedChanges isChanged={isChanged} save={mayWrite ? save : undefined} edit={edit} />
       <RuleSetTable
         title="Defaults"
         about="What applies while a recipient has not chosen."

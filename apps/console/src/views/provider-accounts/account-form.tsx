@@ -7,6 +7,7 @@ import { useViewContext } from '../../api/view-context';
 import type { JsonSchema } from '../../form/json-schema';
 import { SaveButtons } from '../../form/save-buttons';
 import { SchemaForm } from '../../form/schema-form';
+import { useLockedFields } from '../../form/use-locked-fields';
 import { LoadError } from '../../page/load-error';
 import { type Edit, UnsavedChanges } from '../../page/unsaved-changes';
 import type { Account } from './account-routes';
@@ -28,6 +29,7 @@ export function AccountFormFields({ provider, first, stored, edit, save, saveLab
   const { isPlatform } = useViewContext();
   const [form, setForm] = useState(first);
   const isChanged = hasChanged(first, form);
+  const lockedFields = useLockedFields(save?.isPending ?? false);
   const failure = save?.error ? failureOf(save.error) : null;
   const faults = failure?.fields ?? {};
   const isReadOnly = save === undefined;
@@ -43,8 +45,8 @@ export function AccountFormFields({ provider, first, stored, edit, save, saveLab
 
   return (
     <form onSubmit={submit} aria-label="Account" autoComplete="off">
-      <UnsavedChanges when={isChanged && !!save && !save.isPending && !save.isSuccess} edit={edit} />
-      <Stack maw={720}>
+      <UnsavedChanges isChanged={isChanged} save={save} edit={edit} />
+      <Stack maw={720} {...lockedFields}>
         <TextInput
           label="Name"
           description="For you; it is shown in timelines"

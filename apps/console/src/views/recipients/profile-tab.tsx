@@ -5,6 +5,7 @@ import { failureOf, faultAt } from '../../api/failures';
 import { useAction } from '../../api/view-context';
 import { SaveButtons } from '../../form/save-buttons';
 import { TIME_ZONES } from '../../form/time-zones';
+import { useLockedFields } from '../../form/use-locked-fields';
 import { Fields } from '../../page/fields';
 import { JsonField, parseObject, toJsonText } from '../../page/json-field';
 import { LoadError } from '../../page/load-error';
@@ -66,6 +67,7 @@ function ProfileEditor({ id, profile, edit }: { id: string; profile: Stored; edi
     changes: ['recipients'],
     quiet: true,
   });
+  const lockedFields = useLockedFields(save.isPending);
   const faults = save.error ? failureOf(save.error).fields : {};
   const hasFieldFaults = Object.keys(faults).length > 0;
 
@@ -76,8 +78,8 @@ function ProfileEditor({ id, profile, edit }: { id: string; profile: Stored; edi
 
   return (
     <form onSubmit={submit} aria-label="Profile">
-      <UnsavedChanges when={isChanged && !save.isPending && !save.isSuccess} edit={edit} />
-      <Stack maw={860}>
+      <UnsavedChanges isChanged={isChanged} save={save} edit={edit} />
+      <Stack maw={860} {...lockedFields}>
         <Paper withBorder p="md">
           <ProfileFields form={form} change={mayWrite ? setForm : undefined} faults={faults} />
           <Stack mt="md">

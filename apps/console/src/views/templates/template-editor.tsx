@@ -5,6 +5,7 @@ import type { Template } from '#client';
 import { failureOf } from '../../api/failures';
 import { useRead, useViewContext } from '../../api/view-context';
 import { SaveButtons } from '../../form/save-buttons';
+import { useLockedFields } from '../../form/use-locked-fields';
 import { LoadError } from '../../page/load-error';
 import { type Edit, UnsavedChanges } from '../../page/unsaved-changes';
 import { ContentEditors } from './content-editors';
@@ -41,6 +42,7 @@ export function TemplateEditor({ place, stored, isNew = false, edit, save, saveL
   const isChanged = JSON.stringify(draft) !== JSON.stringify(first);
   const isReadable = Object.keys(ownFaults).length === 0;
   const state = usePreview(isReadable ? toPreviewBody(place, body) : null);
+  const lockedFields = useLockedFields(save?.isPending ?? false);
   const saveFailure = save?.error ? failureOf(save.error) : null;
   const faults = { ...state.faults, ...saveFailure?.fields, ...ownFaults };
   const hasFieldFaults = saveFailure !== null && Object.keys(saveFailure.fields).length > 0;
@@ -52,11 +54,8 @@ export function TemplateEditor({ place, stored, isNew = false, edit, save, saveL
 
   return (
     <Stack>
-      <UnsavedChanges
-        when={(isChanged || isNew) && save !== undefined && !save.isPending && !save.isSuccess}
-        edit={edit}
-      />
-      <Grid gap="lg">
+      <UnsavedChanges isChanged={isChanged || isNew} save={save} edit={edit} />
+      <Grid gap="lg" {...lockedFields}>
         <Grid.Col span={{ base: 12, lg: 6 }}>
           <Stack>
             <ContentEditors

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { failureOf, faultAt } from '../../api/failures';
 import { useAction } from '../../api/view-context';
 import { SaveButtons } from '../../form/save-buttons';
+import { useLockedFields } from '../../form/use-locked-fields';
 import { type Edit, UnsavedChanges, useEdit } from '../../page/unsaved-changes';
 import { useRole } from '../../session/session';
 import type { OneTenant } from './one-tenant';
@@ -31,6 +32,7 @@ function SettingsForm({ tenant, edit }: { tenant: OneTenant; edit: Edit<OneTenan
     changes: ['tenants'],
     quiet: true,
   });
+  const lockedFields = useLockedFields(save.isPending);
   const failure = save.error ? failureOf(save.error) : null;
   const isChanged = name !== tenant.name || JSON.stringify(before) !== JSON.stringify(values);
   return (
@@ -40,8 +42,8 @@ function SettingsForm({ tenant, edit }: { tenant: OneTenant; edit: Edit<OneTenan
         save.mutate();
       }}
     >
-      <UnsavedChanges when={isChanged && mayWrite && !save.isPending && !save.isSuccess} edit={edit} />
-      <Stack maw={840}>
+      <UnsavedChanges isChanged={isChanged} save={mayWrite ? save : undefined} edit={edit} />
+      <Stack maw={840} {...lockedFields}>
         <TextInput
           label="Name"
           value={name}

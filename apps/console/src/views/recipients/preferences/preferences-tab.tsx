@@ -3,6 +3,7 @@ import { useState } from 'react';
 import type { Preferences, RecipientPreferencesEffectiveResponse } from '#client';
 import { useAction, useRead } from '../../../api/view-context';
 import { SaveButtons } from '../../../form/save-buttons';
+import { useLockedFields } from '../../../form/use-locked-fields';
 import { LoadError } from '../../../page/load-error';
 import { Loaded } from '../../../page/page';
 import { type Edit, UnsavedChanges, useEdit } from '../../../page/unsaved-changes';
@@ -51,9 +52,10 @@ function PreferencesEditor({ id, chosen, decided, edit }: EditorProps) {
     changes: ['recipients'],
     quiet: true,
   });
+  const lockedFields = useLockedFields(save.isPending);
   return (
-    <Stack>
-      <UnsavedChanges when={isChanged && !save.isPending && !save.isSuccess} edit={edit} />
+    <Stack {...lockedFields}>
+      <UnsavedChanges isChanged={isChanged} save={save} edit={edit} />
       <Group justify="space-between" align="flex-end">
         <div>
           <Title order={2} size="h4">
