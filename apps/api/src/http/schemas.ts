@@ -1,6 +1,7 @@
 // Schemas that many routes use.
 
 import { z } from 'zod';
+import { wholeNumber } from '#domain';
 
 export const id = z.uuid({ error: 'must be a UUID' }).meta({ id: 'Id', description: 'A UUIDv7 in canonical text' });
 
@@ -38,7 +39,7 @@ export const time = z.iso
 
 export const jsonObject = z.record(z.string(), z.unknown());
 
-const limit = z.coerce.number({ error: 'must be a number' }).int().min(1).max(200).default(50);
+const limit = wholeNumber(1, 200).default(50);
 const cursor = z.string().max(500).optional();
 
 export const pageQuery = z.strictObject({ limit, cursor });

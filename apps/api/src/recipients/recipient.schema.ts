@@ -7,17 +7,16 @@ import {
   localeTag,
   MAX_DEVICE_TOKEN_BYTES,
   MAX_PREFERENCE_CATEGORIES,
+  phoneNumber,
   quietHours,
   timezone,
 } from '#domain';
 import { categoryKey, filteredPage, jsonObject, recipientId, time } from '../http/schemas.js';
 
-const phone = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000');
-
 export const recipientBody = z
   .strictObject({
     email: emailAddress.nullish(),
-    phone: phone.nullish(),
+    phone: phoneNumber.nullish(),
     locale: localeTag.nullish(),
     timezone: timezone.nullish(),
     attributes: jsonObject.nullish(),
@@ -46,14 +45,12 @@ export const erasedView = z
   .object({ id: recipientId, erased_at: time, erased: z.record(z.string(), z.int()) })
   .meta({ id: 'ErasureReceipt' });
 
+const TOO_LONG = `must have at most ${MAX_DEVICE_TOKEN_BYTES} bytes`;
 const deviceToken = z
   .string()
   .min(1)
-  .max(MAX_DEVICE_TOKEN_BYTES)
-  .refine(
-    (token) => Buffer.byteLength(token) <= MAX_DEVICE_TOKEN_BYTES,
-    `must have at most ${MAX_DEVICE_TOKEN_BYTES} bytes`,
-  );
+  .max(MAX_DEVICE_TOKEN_BYTES, TOO_LONG)
+  .refine((token) => Buffer.byteLength(token) <= MAX_DEVICE_TOKEN_BYTES, TOO_LONG);
 
 export const deviceBody = z
   .strictObject({ token: deviceToken, platform: z.enum(['ios', 'android', 'web']) })
