@@ -81,6 +81,12 @@ describe('carillon send', { timeout: 60_000 }, () => {
     expect(error().errors.map((one: Json) => one.pointer)).toContain('/scheduled_at');
   });
 
+  it('shows the error of a problem with one error once', async () => {
+    const { code, stderr } = await run('send', '-r', 'a', '-c', 'fax', '--content', '{"text": "x"}');
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^Validation failed: \/channel: must be one of email, .*, got "fax" \(request \S+\)\n$/);
+  });
+
   it('never prints the credentials, also if they are refused', async () => {
     const apiKey = `${tenant.apiKey.slice(0, -1)}${tenant.apiKey.endsWith('a') ? 'b' : 'a'}`;
     const refused = await carillon(['send', '-r', 'ann', '-c', 'email', '-t', 'welcome'], {
@@ -136,7 +142,7 @@ describe('carillon send', { timeout: 60_000 }, () => {
       ['tail'],
       ['explain', 'x'],
       ['dlq', 'list'],
-      ['keys', 'list', '--tenant', 'x'],
+      ['keys', 'list', '--tenant', tenant.id],
       ['dlq', 'export'],
     ])
       expect((await carillon([...other, '--json'], away)).code, other.join(' ')).toBe(4);
@@ -291,6 +297,15 @@ describe('carillon keys', { timeout: 60_000 }, () => {
     await until('the old key has ended', async () => (await ask(apiKey)).status === 401);
     const unknown = await run('keys', 'create', '--tenant', tenant.id, '--name', 'x', '--scopes', 'everything');
     expect([unknown.code, unknown.stderr]).toEqual([3, expect.stringContaining('/scopes/0: ')]);
+  });
+
+  it('names the option or argument that is no id', async () => {
+    for (const command of [['create', '--name', 'x'], ['list']]) {
+      const { code, stderr } = await run('keys', ...command, '--tenant', 'nope');
+      expect([code, stderr]).toEqual([2, '--tenant must be a UUID, got "nope".\n']);
+    }
+    const rotated = await run('keys', 'rotate', 'nope', '--tenant', tenant.id);
+    expect([rotated.code, rotated.stderr]).toEqual([2, '<key-id> must be a UUID, got "nope".\n']);
   });
 
   it('shows nothing that controls the terminal', async () => {

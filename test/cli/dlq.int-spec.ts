@@ -70,7 +70,10 @@ describe('carillon dlq', { timeout: 60_000 }, () => {
     const missing = await run('dlq', 'replay', tenant.id, '--json');
     expect([missing.code, missing.json().failures[0].code]).toEqual([5, 'not_found']);
     const unknown = await run('dlq', 'replay', '--tenant', tenant.id, '--provider', 'twillio');
-    expect([unknown.code, unknown.stderr]).toEqual([3, expect.stringMatching(/\n {2}\/filter\/provider: .*"twillio"/)]);
+    expect([unknown.code, unknown.stderr]).toEqual([
+      3,
+      expect.stringMatching(/^Validation failed: \/filter\/provider: .*"twillio"/),
+    ]);
   });
 
   it('leaves the job running on Ctrl-C, shows its progress and stops it', async () => {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { channelIds } from '#domain';
+import { channelIds, validationMessage } from '#domain';
 import {
   connectionFaults,
   connectionWarnings,
@@ -175,7 +175,7 @@ function readSettings(environment: Environment): { settings?: Settings; faults: 
   const renamed = Object.entries(RENAMED_SETTINGS).flatMap(([before, now]) =>
     environment[before] ? [`${before}: is called ${now} now`] : [],
   );
-  const parsed = settingsSchema.safeParse(given);
+  const parsed = settingsSchema.safeParse(given, { error: validationMessage });
   if (parsed.success) return { settings: parsed.data, faults: renamed };
   const invalid = parsed.error.issues.map((issue) => {
     const name = issue.path[0] as SettingName;

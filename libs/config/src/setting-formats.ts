@@ -3,11 +3,11 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { channelIds, isIpRange } from '#domain';
+import { channelIds, isIpRange, wholeNumber } from '#domain';
 
 export const port = z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65_535);
-export const positive = z.coerce.number({ error: 'must be a whole number' }).int().min(1);
-export const concurrency = positive.max(10_000);
+export const positive = z.coerce.number({ error: 'must be a whole number of at least 1' }).int().min(1);
+export const concurrency = wholeNumber(1, 10_000);
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
 export const databaseUrl = z.url({

@@ -1,4 +1,4 @@
-import { DomainError, isId } from '#domain';
+import { type DomainError, isId, validationFailed } from '#domain';
 
 export interface PageRequest {
   limit: number;
@@ -57,7 +57,7 @@ export function afterIdsCursor(cursor: string | undefined): [string, string] | n
 
 function badCursor(cursor: string | undefined): DomainError {
   const message = `must be a next_cursor of an earlier response, got ${JSON.stringify(cursor)}`;
-  return new DomainError('validation_failed', message, { errors: [{ pointer: '?cursor', code: 'invalid', message }] });
+  return validationFailed([{ pointer: '?cursor', code: 'invalid', message }]);
 }
 
 /** Makes a page of up to `limit + 1` rows; the extra row shows that there is a next page. */

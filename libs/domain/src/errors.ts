@@ -58,3 +58,18 @@ export class DomainError extends Error {
 export function notFound(what: string, id: string): DomainError {
   return new DomainError('not_found', `There is no ${what} ${JSON.stringify(id)}.`);
 }
+
+/** The detail of a single error is that error. */
+export function validationFailed(errors: FieldError[]): DomainError {
+  // When all errors have one of these codes, it is also the code of the problem: callers need not read `errors`.
+  const codes = new Set(errors.map(({ code }) => code));
+  const [only] = codes;
+  const named =
+    codes.size === 1 && (only === 'no_address' || only === 'unknown_template' || only === 'render_error')
+      ? only
+      : 'validation_failed';
+  const [first] = errors;
+  const detail =
+    first && errors.length === 1 ? `${first.pointer}: ${first.message}` : `The request has ${errors.length} errors.`;
+  return new DomainError(named, detail, { errors });
+}

@@ -74,6 +74,7 @@ export {
 export { emailAddress } from './channels/email.channel.js';
 export { MAX_DEVICE_TOKEN_BYTES } from './channels/push.channel.js';
 export { type ChannelId, channelIds, channelOf, channels } from './channels/registry.js';
+export { phoneNumber } from './channels/sms.channel.js';
 export { cleanJson, cleanText } from './clean-text.js';
 export {
   type CategoryChoices,
@@ -120,7 +121,7 @@ export {
   type WaitingReason,
   waitingReasons,
 } from './delivery-state.js';
-export { DomainError, type ErrorCode, errorCatalogue, type FieldError, notFound } from './errors.js';
+export { DomainError, type ErrorCode, errorCatalogue, type FieldError, notFound, validationFailed } from './errors.js';
 export {
   deliveryEvent,
   deliveryEventTypes,
@@ -180,3 +181,4 @@ export {
   type TenantSettings,
   tenantSettings,
 } from './tenant-settings.js';
+export { validationMessage, wholeNumber } from './validation/validation-message.js';

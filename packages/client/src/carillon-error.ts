@@ -42,7 +42,11 @@ export class CarillonError extends Error {
   readonly retryAfterSeconds: number | undefined;
 
   constructor({ code, detail, status, errors = [], requestId, retryAfterSeconds, cause }: ErrorFields) {
-    const faults = errors.map(({ pointer, message }) => `${pointer}: ${message}`).join('; ');
+    // The detail of a single error is the error itself.
+    const faults = errors
+      .filter(({ message }) => !detail.includes(message))
+      .map(({ pointer, message }) => `${pointer}: ${message}`)
+      .join('; ');
     super([`${code}: ${detail}`, faults, requestId && `(request ${requestId})`].filter(Boolean).join(' '), { cause });
     this.code = code;
     this.detail = detail;

@@ -1,3 +1,4 @@
+import { apiUrlOf } from './api-url.js';
 import { type Each, eachOf } from './each.js';
 import { type Client, createClient, createConfig } from './generated/client/index.js';
 import { Api } from './generated/sdk.gen.js';
@@ -28,10 +29,13 @@ export class Carillon extends Api {
 }
 
 function clientOf(options: CarillonOptions): Client {
-  const { url, apiKey, operatorToken, recipientToken } = options;
+  const { url, apiKey, operatorToken, recipientToken, fetch: ownFetch } = options;
+  // A `fetch` of the caller may add other credentials, such as a cookie.
+  if (!apiKey && !operatorToken && !recipientToken && !ownFetch)
+    throw new TypeError('apiKey is missing. Is the environment variable that it is read from set?');
   const client = createClient(
     createConfig({
-      baseUrl: url.replace(/\/+$/, ''),
+      baseUrl: apiUrlOf(url),
       fetch: retryingFetch(options) as typeof fetch,
       throwOnError: true,
       // Only uploads have a body that is no object.

@@ -20,10 +20,9 @@ export class CarillonModule extends ConfigurableModuleClass {}
 
 /** Fails at the start of the application rather than at the first call. */
 function clientOf(options: CarillonModuleOptions): Carillon {
-  const { url, apiKey, operatorToken, recipientToken } = options;
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-    throw new Error(`CarillonModule: url must be a URL like https://carillon.example.com, got ${JSON.stringify(url)}.`);
-  if (!apiKey && !operatorToken && !recipientToken)
-    throw new Error('CarillonModule: apiKey is missing. Is the environment variable that it is read from set?');
-  return new Carillon(options);
+  try {
+    return new Carillon(options);
+  } catch (error) {
+    throw new Error(`CarillonModule: ${(error as Error).message}`, { cause: error });
+  }
 }

@@ -2,10 +2,10 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type { KnownKey } from '#database';
-import { DomainError, type Role } from '#domain';
+import { DomainError, type Role, validationFailed } from '#domain';
 import type { Allowance } from '#rate-limit';
 import { allowOrigin, denyOrigins } from '../http/browser/cors.js';
-import { validationFailed } from '../http/request-schema.pipe.js';
+import { validate } from '../http/request-schema.pipe.js';
 import type { Access } from '../http/route-config.js';
 import { recipientId as recipientIdSchema } from '../http/schemas.js';
 import type { CarillonRequest } from './access.js';
@@ -198,7 +198,7 @@ export function bearerOf({ headers }: { headers: IncomingHttpHeaders }): string 
 function namedRecipient(request: CarillonRequest): string | null {
   const given = request.headers['x-recipient-id'];
   if (typeof given !== 'string' || given === '') return null;
-  const parsed = recipientIdSchema.safeParse(given);
-  if (parsed.success) return given;
-  throw validationFailed([{ pointer: 'X-Recipient-ID', code: 'invalid', message: parsed.error.issues[0]!.message }]);
+  const { errors } = validate(recipientIdSchema, given);
+  if (!errors) return given;
+  throw validationFailed([{ pointer: 'X-Recipient-ID', code: 'invalid', message: errors[0]!.message }]);
 }

@@ -1,8 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { AuditStore } from '#database';
-import { DomainError, hasRole, isId, notFound, PLATFORM_TENANT_ID, type Role, roleFor, scopesOf } from '#domain';
+import {
+  DomainError,
+  hasRole,
+  isId,
+  notFound,
+  PLATFORM_TENANT_ID,
+  type Role,
+  roleFor,
+  scopesOf,
+  validationFailed,
+} from '#domain';
 import { isOnOperatorListener } from '../http/http-listeners.js';
-import { validationFailed } from '../http/request-schema.pipe.js';
 import { routeConfigOf } from '../http/route-config.js';
 import type { Caller, CarillonRequest } from './access.js';
 import type { ConsoleSession } from './console-session.js';

@@ -3,11 +3,10 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { type AuditNote, CategoriesStore, TemplatesStore } from '#database';
-import { channelIds, notFound } from '#domain';
+import { channelIds, notFound, validationFailed } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
 import { Answers } from '../http/answers.js';
-import { validationFailed } from '../http/request-schema.pipe.js';
 import { categoryKey, listOf, listView, pageQuery } from '../http/schemas.js';
 import { type CategoryBody, categoryBody, categoryView, toCategoryView, toFields } from './category.schema.js';
 

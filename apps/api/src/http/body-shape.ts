@@ -1,8 +1,8 @@
 // Limits on JSON bodies that apply before the schema of a route. Depth and the number of values are checked on the raw
 // text before it is parsed; strings, and the keys of one item of a bulk send, on the parsed value.
 
-import type { FieldError } from '#domain';
-import { pointerOf, validationFailed } from './request-schema.pipe.js';
+import { type FieldError, validationFailed } from '#domain';
+import { pointerOf } from './request-schema.pipe.js';
 
 export interface BodyLimits {
   bytes: number;

@@ -4,7 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { SwaggerModule } from '@nestjs/swagger';
 import { errorCodes, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Config } from '#config';
-import { DomainError, type FieldError, newId, SECURITY_HEADERS } from '#domain';
+import { DomainError, type FieldError, newId, SECURITY_HEADERS, validationFailed } from '#domain';
 import type { Logger } from '#telemetry';
 import type { AuthorizeRequest } from '../access/authorize-request.js';
 import { isFromConsole } from '../access/session-cookie.js';
@@ -17,7 +17,6 @@ import { beginRequestTrace, observe } from './observe-request.js';
 import { openApiDocument } from './openapi.js';
 import { noSuchRoute, sendProblem } from './problem.filter.js';
 import type { RawRequest } from './raw-body.js';
-import { validationFailed } from './request-schema.pipe.js';
 import { type Access, type CarillonRouteConfig, routeConfigOf } from './route-config.js';
 import { checkMediaType, passStreams } from './streamed-body.js';
 

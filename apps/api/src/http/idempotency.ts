@@ -1,6 +1,7 @@
 import { createHash, type Hash, hash } from 'node:crypto';
-import { DomainError } from '#domain';
+import { validationFailed } from '#domain';
 import type { CarillonRequest } from '../access/access.js';
+import { withValue } from './request-schema.pipe.js';
 
 /** The Idempotency-Key header, or null. Throws `validation_failed` when it is not 1 to 255 printable characters. */
 export function idempotencyKeyOf(request: CarillonRequest): string | null {
@@ -11,9 +12,8 @@ export function idempotencyKeyOf(request: CarillonRequest): string | null {
 /** Returns the key. Throws `validation_failed` when it is not 1 to 255 printable characters. */
 export function checkIdempotencyKey(key: unknown): string {
   if (typeof key === 'string' && /^[\x20-\x7e]{1,255}$/.test(key)) return key;
-  throw new DomainError('validation_failed', 'The Idempotency-Key is not valid.', {
-    errors: [{ pointer: 'Idempotency-Key', code: 'invalid', message: 'must be 1 to 255 printable ASCII characters' }],
-  });
+  const message = withValue('must be 1 to 255 printable ASCII characters', key);
+  throw validationFailed([{ pointer: 'Idempotency-Key', code: 'invalid', message }]);
 }
 
 /** Returns the hexadecimal SHA-256 of the route and the body. The order of keys in the body makes no difference. */

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { FieldError } from '#domain';
 import { DEFAULT_BODY_LIMITS, shapeErrors } from './body-shape.js';
-import { fieldErrorsOf } from './request-schema.pipe.js';
+import { validate } from './request-schema.pipe.js';
 
 /** Validates one item of a bulk request or a line of an upload. */
 export function readItem<Item extends z.ZodType>(
@@ -17,6 +17,6 @@ export function readItem<Item extends z.ZodType>(
     const message = `has ${bytes} bytes of JSON, at most ${limit} are allowed`;
     return { errors: [{ pointer: '/', code: 'too_large', message }] };
   }
-  const parsed = schema.safeParse(given);
-  return parsed.success ? { item: parsed.data } : { errors: fieldErrorsOf(parsed.error.issues, given) };
+  const { data, errors } = validate(schema, given);
+  return errors ? { errors } : { item: data };
 }

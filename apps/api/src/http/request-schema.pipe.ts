@@ -1,6 +1,6 @@
 import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/common';
 import type { z } from 'zod';
-import { DomainError, type FieldError } from '#domain';
+import { type FieldError, validationFailed, validationMessage } from '#domain';
 
 /** Validates a parameter against its zod schema: `@Body({ schema })`, `@Query({ schema })`, `@Param({ schema })`. */
 @Injectable()
@@ -9,28 +9,37 @@ export class RequestSchemaPipe implements PipeTransform {
     const schema = metadata.schema as z.ZodType | undefined;
     if (!schema) return value;
     // A missing body is an empty object; null is a body.
-    const result = schema.safeParse(value === undefined ? {} : value);
-    if (result.success) return result.data;
-    throw validationFailed(fieldErrorsOf(result.error.issues, value, metadata.type === 'query' ? '?' : '/'));
+    const root = metadata.type === 'query' ? '?' : '/';
+    const { data, errors } = validate(schema, value === undefined ? {} : value, { root });
+    if (errors) throw validationFailed(errors);
+    return data;
   }
 }
 
-export function validationFailed(errors: FieldError[]): DomainError {
-  // When all errors have one of these codes, it is also the code of the problem: callers need not read `errors`.
-  const codes = new Set(errors.map(({ code }) => code));
-  const [only] = codes;
-  const named =
-    codes.size === 1 && (only === 'no_address' || only === 'unknown_template' || only === 'render_error')
-      ? only
-      : 'validation_failed';
-  return new DomainError(named, errors.length === 1 ? errors[0]!.message : `The request has ${errors.length} errors.`, {
-    errors,
-  });
+interface ValidateOptions {
+  /** `?` for a query. */
+  root?: '/' | '?';
+  /** Leaves the values out of the messages. */
+  isSecret?: boolean;
+}
+
+/** Returns the parsed value, or all errors, each with the value of its field. */
+export function validate<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  options: ValidateOptions = {},
+): { data: z.output<Schema>; errors?: never } | { data?: never; errors: FieldError[] } {
+  const { data, error } = schema.safeParse(value, { error: validationMessage });
+  return error ? { errors: fieldErrorsOf(error.issues, value, options) } : { data: data as z.output<Schema> };
 }
 
 /** Converts zod issues to field errors: a pointer to the field, and a message with the value it has. */
-export function fieldErrorsOf(issues: readonly z.core.$ZodIssue[], value: unknown, root = '/'): FieldError[] {
-  return issues.flatMap((issue) => {
+function fieldErrorsOf(
+  issues: readonly z.core.$ZodIssue[],
+  value: unknown,
+  { root = '/', isSecret = false }: ValidateOptions,
+): FieldError[] {
+  return onePerCause(issues).flatMap((issue) => {
     const path = issue.path.map(String);
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => ({
@@ -49,14 +58,31 @@ export function fieldErrorsOf(issues: readonly z.core.$ZodIssue[], value: unknow
         : issue.code === 'custom'
           ? String(issue.params?.['code'] ?? 'invalid')
           : issue.code;
-    return [
-      {
-        pointer: pointerOf(path, root),
-        code,
-        message: given === undefined ? missing(issue) : `${issue.message}, got ${excerpt(given)}`,
-      },
-    ];
+    const pointer = pointerOf(path, root);
+    if (given === undefined) return [{ pointer, code, message: missing(issue) }];
+    const shown = issue.code === 'invalid_key' ? path.at(-1) : given;
+    return [{ pointer, code, message: isSecret ? issue.message : withValue(issue.message, shown) }];
   });
+}
+
+/**
+ * Leaves out repeated errors of a field: a value that fails one of zod's checks fails others for the same reason, such
+ * as an empty text a pattern. Refinements check different things, so all of them stay.
+ */
+function onePerCause(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] {
+  const seen = new Set<string>();
+  return issues.filter((issue) => {
+    const isOwn = issue.code === 'custom' || issue.code === 'unrecognized_keys';
+    const causes = [JSON.stringify([issue.path, issue.message]), ...(isOwn ? [] : [JSON.stringify(issue.path)])];
+    const isRepeated = causes.some((cause) => seen.has(cause));
+    for (const cause of causes) seen.add(cause);
+    return !isRepeated;
+  });
+}
+
+/** Adds the value that the field has to a message. Messages of schemas have no values. */
+export function withValue(message: string, value: unknown): string {
+  return `${message}, got ${excerpt(value)}`;
 }
 
 function missing(issue: z.core.$ZodIssue): string {

@@ -1,8 +1,12 @@
 // Schemas that many routes use.
 
 import { z } from 'zod';
+import { wholeNumber } from '#domain';
 
 export const id = z.uuid({ error: 'must be a UUID' }).meta({ id: 'Id', description: 'A UUIDv7 in canonical text' });
+
+/** URL clients remove these segments from a path, so a resource with such a key could not be reached. */
+export const NO_DOT_SEGMENT = [(key: string) => key !== '.' && key !== '..', 'must not be . or ..'] as const;
 
 /** Printable, so that it can be in a header, a log and a URL. */
 export const recipientId = z
@@ -11,6 +15,7 @@ export const recipientId = z
   .max(255)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: rejects them; JSON Schema does not support \p{Cc}
   .regex(/^[^\u0000-\u001f\u007f-\u009f]+$/, 'must not contain control characters')
+  .refine(...NO_DOT_SEGMENT)
   .meta({
     id: 'RecipientId',
     description: "The tenant's own id for a person, 1 to 255 printable characters",
@@ -21,6 +26,7 @@ export const categoryKey = z
   .string()
   .min(1)
   .max(255)
+  .refine(...NO_DOT_SEGMENT)
   .meta({ id: 'CategoryKey', examples: ['news'] });
 
 /** Printable, as recipient ids are. May contain slashes, percent-encoded in a path. */
@@ -30,6 +36,7 @@ export const topicKey = z
   .max(255)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: rejects them; JSON Schema does not support \p{Cc}
   .regex(/^[^\u0000-\u001f\u007f-\u009f]+$/, 'must not contain control characters')
+  .refine(...NO_DOT_SEGMENT)
   .meta({ id: 'TopicKey', examples: ['orders/eu'] });
 
 export const time = z.iso
@@ -38,7 +45,7 @@ export const time = z.iso
 
 export const jsonObject = z.record(z.string(), z.unknown());
 
-const limit = z.coerce.number({ error: 'must be a number' }).int().min(1).max(200).default(50);
+const limit = wholeNumber(1, 200).default(50);
 const cursor = z.string().max(500).optional();
 
 export const pageQuery = z.strictObject({ limit, cursor });

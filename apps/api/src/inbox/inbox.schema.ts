@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { InboxCounts, InboxItem } from '#database';
-import { validationFailed } from '../http/request-schema.pipe.js';
+import { validationFailed } from '#domain';
+import { withValue } from '../http/request-schema.pipe.js';
 import { filteredPage, flag, id, time } from '../http/schemas.js';
 
 /** Digits only, and few enough for a number without rounding: any other text would reach a query of many tenants. */
@@ -8,13 +9,10 @@ const SEQUENCE_NUMBER = /^\d{1,15}$/;
 const SEQUENCE_NUMBER_RULE = 'must be a sequence number of 1 to 15 digits';
 const sequenceNumber = z.string().regex(SEQUENCE_NUMBER, SEQUENCE_NUMBER_RULE).transform(Number);
 
-/** Characters of a wrong value that the error repeats. */
-const SHOWN = 50;
-
 /** Parses a sequence number from outside a parsed query. Throws `validation_failed` for any other text. */
 export function parseSequenceNumber(text: string, pointer: string): number {
   if (SEQUENCE_NUMBER.test(text)) return Number(text);
-  const message = `${SEQUENCE_NUMBER_RULE}, got ${JSON.stringify(text.slice(0, SHOWN))}`;
+  const message = withValue(SEQUENCE_NUMBER_RULE, text);
   throw validationFailed([{ pointer, code: 'invalid', message }]);
 }
 

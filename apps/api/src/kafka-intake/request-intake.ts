@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { isUnavailable, type KnownKey, unavailableOf } from '#database';
-import { DomainError } from '#domain';
+import { DomainError, validationFailed } from '#domain';
 import type { StreamedRequest } from '#messaging';
 import { beginAccept, endAccept, type SpanAttributes, traceparentOf } from '#telemetry';
 import { Authenticator } from '../access/authenticator.js';
@@ -8,7 +8,7 @@ import { checkAddress, checkKey } from '../access/authorize-request.js';
 import { checkBodyShape } from '../http/body-shape.js';
 import { bodyHashOf, checkIdempotencyKey } from '../http/idempotency.js';
 import { problemOf } from '../http/problem.filter.js';
-import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
+import { validate } from '../http/request-schema.pipe.js';
 import { AcceptNotification } from '../notifications/accept-notification.js';
 import { sendBody } from '../notifications/notification.schema.js';
 import { countsOfOne, observeAccept } from '../notifications/observe-accept.js';
@@ -68,8 +68,8 @@ export class RequestIntake {
 
   private async acceptAs(request: StreamedRequest, key: KnownKey, traceparent: string | null) {
     checkBodyShape(request.body);
-    const parsed = sendBody.safeParse(request.body);
-    if (!parsed.success) throw validationFailed(fieldErrorsOf(parsed.error.issues, request.body));
+    const { data: body, errors } = validate(sendBody, request.body);
+    if (errors) throw validationFailed(errors);
     const { idempotency_key: field, ...rest } = request.body as { idempotency_key?: string };
     const idempotencyKey = request.headers['idempotency-key'] ?? field ?? (request.key || request.place);
     const { tenantId, keyId, settings, scopes } = key;
@@ -77,7 +77,7 @@ export class RequestIntake {
     const idempotency = { key: checkIdempotencyKey(idempotencyKey), bodyHash: bodyHashOf(ROUTE, rest) };
     const result = await observeAccept(
       { intake: 'kafka', tenantId },
-      () => this.accept.run(caller, parsed.data, idempotency),
+      () => this.accept.run(caller, body, idempotency),
       countsOfOne,
     );
     const isReplay = result.kind !== 'accepted';

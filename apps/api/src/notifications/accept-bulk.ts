@@ -7,11 +7,10 @@ import {
   type StoreResult,
   toNewNotification,
 } from '#database';
-import { DomainError, type FieldError, newId, noAddressErrors } from '#domain';
+import { DomainError, type FieldError, newId, noAddressErrors, validationFailed } from '#domain';
 import { type Logger, traceIdOf } from '#telemetry';
 import type { Caller } from '../access/access.js';
 import { readItem } from '../http/read-item.js';
-import { validationFailed } from '../http/request-schema.pipe.js';
 import { LOGGER } from '../tokens.js';
 import { CheckSend, itemErrors } from './check-send.js';
 import { LocalTimes, scheduledFor } from './local-times.js';

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AcceptStore, type NewNotification, toNewNotification } from '#database';
-import { noAddressErrors } from '#domain';
+import { noAddressErrors, validationFailed } from '#domain';
 import type { Caller } from '../access/access.js';
-import { validationFailed } from '../http/request-schema.pipe.js';
 import { type AcceptResult, replayOf } from './accept-result.js';
 import { AcceptTopicSend } from './accept-topic-send.js';
 import { CheckSend, localTimeErrors } from './check-send.js';

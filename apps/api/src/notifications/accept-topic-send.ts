@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AcceptStore, type FirstAnswer, type NewNotification, TopicSendsStore, toTopicSend } from '#database';
-import { DomainError } from '#domain';
+import { DomainError, validationFailed } from '#domain';
 import type { Caller } from '../access/access.js';
-import { validationFailed } from '../http/request-schema.pipe.js';
 import { type AcceptResult, replayOf } from './accept-result.js';
 import { CheckSend, timeErrors } from './check-send.js';
 import type { SendBody } from './notification.schema.js';

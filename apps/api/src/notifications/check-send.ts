@@ -11,6 +11,7 @@ import {
   type SharedPart,
 } from '#domain';
 import type { Caller } from '../access/access.js';
+import { withValue } from '../http/request-schema.pipe.js';
 import { CheckContent } from '../templates/check-content.js';
 import { CheckPayload, type PayloadSchemas } from '../templates/check-payload.js';
 
@@ -103,7 +104,7 @@ export function givenAddressErrors(shared: SharedPart, item: RecipientPart): Fie
     return [{ pointer, code: 'ambiguous', message }];
   }
   const message = channelOf(channels[0]!).addressFault(item.recipient_address);
-  return message ? [{ pointer, code: 'bad_address', message }] : [];
+  return message ? [{ pointer, code: 'bad_address', message: withValue(message, item.recipient_address) }] : [];
 }
 
 export function timeErrors(shared: SharedPart): FieldError[] {
@@ -111,7 +112,7 @@ export function timeErrors(shared: SharedPart): FieldError[] {
   const errors: FieldError[] = [];
   const now = Date.now();
   const checkYear = (pointer: string, text: string | undefined, time: number | null): void => {
-    const message = `may be at most one year ahead, got ${JSON.stringify(text)}`;
+    const message = withValue('may be at most one year ahead', text);
     if (time !== null && time > now + YEAR_MS) errors.push({ pointer, code: 'too_far', message });
   };
   // As if it were UTC: less than a day wrong in any zone.
@@ -123,7 +124,7 @@ export function timeErrors(shared: SharedPart): FieldError[] {
     errors.push({
       pointer: '/expires_at',
       code: 'in_the_past',
-      message: `must be in the future, got ${JSON.stringify(expiresAt)}`,
+      message: withValue('must be in the future', expiresAt),
     });
   else if (expires !== null && scheduled !== null && expires <= scheduled)
     errors.push({ pointer: '/expires_at', code: 'before_schedule', message: 'must be after scheduled_at' });

@@ -7,14 +7,15 @@ import {
   notificationStatuses,
   suppressedReasons,
   waitingReasons,
+  wholeNumber,
 } from '#domain';
 import { filteredPage, flag, id, recipientId, time, topicKey } from '../http/schemas.js';
 
-const channel = z.enum(channelIds, { error: `must be one of ${channelIds.join(', ')}` });
+const channel = z.enum(channelIds);
 const label = z.string().min(1).max(255);
 
 export const listQuery = filteredPage({
-  offset: z.coerce.number({ error: 'must be a number' }).int().min(0).max(10_000).optional(),
+  offset: wholeNumber(0, 10_000).optional(),
   status: z
     .enum(notificationStatuses)
     .optional()

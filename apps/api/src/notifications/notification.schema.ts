@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { channelIds, emailAddress, localeTag, localTime, timezone } from '#domain';
+import { channelIds, emailAddress, localeTag, localTime, phoneNumber, timezone } from '#domain';
 import { checkedItems, jsonObject, recipientId, time, topicKey } from '../http/schemas.js';
 import { recipientAttributes } from '../recipients/recipient.schema.js';
 
-const channel = z.enum(channelIds, { error: `must be one of ${channelIds.join(', ')}` });
+const channel = z.enum(channelIds);
 const label = z.string().min(1).max(255);
 
 export const metadata = z
@@ -15,10 +15,7 @@ export const inlineRecipient = z
   .strictObject({
     id: recipientId,
     email: emailAddress.nullish(),
-    phone: z
-      .string()
-      .regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000')
-      .nullish(),
+    phone: phoneNumber.nullish(),
     locale: localeTag.nullish(),
     timezone: timezone.nullish(),
     attributes: recipientAttributes.optional(),

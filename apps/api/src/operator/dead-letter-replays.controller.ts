@@ -2,7 +2,7 @@ import { Body, Controller, Get, HttpCode, Param, Patch, Post, Query, Res } from 
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type AuditNote, type PageRequest, TenantsStore } from '#database';
-import { PLATFORM_TENANT_ID } from '#domain';
+import { PLATFORM_TENANT_ID, validationFailed } from '#domain';
 import { RequireOperator } from '../access/access.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
 import {
@@ -13,7 +13,7 @@ import {
 } from '../dead-letters/dead-letter.schema.js';
 import { ReplayDeadLetters } from '../dead-letters/replay-dead-letters.js';
 import { Answers } from '../http/answers.js';
-import { validationFailed } from '../http/request-schema.pipe.js';
+import { withValue } from '../http/request-schema.pipe.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { jobView, type PaceBody, paceBody, toJobView } from '../jobs/job.schema.js';
 
@@ -52,7 +52,7 @@ export class DeadLetterReplaysController {
         {
           pointer: '/filter/tenant_id',
           code: 'unknown_tenant',
-          message: `must be the id of a tenant, got ${JSON.stringify(tenantId)}`,
+          message: withValue('must be the id of a tenant', tenantId),
         },
       ]);
     if (body.dry_run) {

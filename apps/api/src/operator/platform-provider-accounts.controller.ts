@@ -2,11 +2,11 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Res
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type AuditNote, type ProviderAccount, TenantsStore } from '#database';
-import { PLATFORM_TENANT_ID } from '#domain';
+import { PLATFORM_TENANT_ID, validationFailed } from '#domain';
 import { RequireOperator } from '../access/access.js';
 import { Audited, CurrentAudit } from '../audit/audited.js';
 import { Answers } from '../http/answers.js';
-import { validationFailed } from '../http/request-schema.pipe.js';
+import { withValue } from '../http/request-schema.pipe.js';
 import { idParam, listOf, listView, pageQuery } from '../http/schemas.js';
 import { ManageProviderAccounts } from '../provider-accounts/manage-provider-accounts.js';
 import { providerView, verifyView } from '../provider-accounts/provider-account.schema.js';
@@ -128,7 +128,7 @@ export class PlatformProviderAccountsController {
     const errors = missing.map((id) => ({
       pointer: `/allowed_tenants/${ids.indexOf(id)}`,
       code: 'unknown_tenant',
-      message: `must be the id of a tenant, got ${JSON.stringify(id)}`,
+      message: withValue('must be the id of a tenant', id),
     }));
     if (errors.length > 0) throw validationFailed(errors);
   }

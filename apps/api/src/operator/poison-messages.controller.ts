@@ -2,6 +2,7 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { PoisonMessagesStore } from '#database';
+import { wholeNumber } from '#domain';
 import { RequireOperator } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { time } from '../http/schemas.js';
@@ -18,7 +19,7 @@ const poisonView = z
   })
   .meta({ id: 'PoisonMessage' });
 
-const poisonQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(200).default(50) });
+const poisonQuery = z.strictObject({ limit: wholeNumber(1, 200).default(50) });
 
 /** Kafka messages that could not be processed, so that the operator can find their producer. */
 @ApiTags('Operator')

@@ -1,4 +1,4 @@
-import { validationFailed } from '../http/request-schema.pipe.js';
+import { validationFailed } from '#domain';
 
 type Credentials = Readonly<Record<string, unknown>>;
 

@@ -7,10 +7,10 @@ import {
   type ProviderAccountFields,
   ProviderAccountsStore,
 } from '#database';
-import { type ChannelId, notFound, ProviderError } from '#domain';
+import { type ChannelId, notFound, ProviderError, validationFailed } from '#domain';
 import { ConnectionFactory, isChoiceEntry, maskCredentials, type Provider, providers } from '#providers';
 import type { RealtimeBus } from '#realtime';
-import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
+import { validate, withValue } from '../http/request-schema.pipe.js';
 import { BUS } from '../tokens.js';
 import { withKeptSecrets } from './kept-secrets.js';
 import type { AccountBody, AccountPatch } from './provider-account.schema.js';
@@ -127,15 +127,9 @@ export class ManageProviderAccounts {
   private checkCredentials(provider: Provider, given: Record<string, unknown>): Record<string, unknown> {
     const endpoint = this.connectionFactory.endpointError(given);
     if (endpoint) throw validationFailed([{ pointer: '/credentials/endpoint', code: 'invalid', message: endpoint }]);
-    const parsed = provider.credentials.safeParse(given);
-    if (parsed.success) return parsed.data;
-    const errors = fieldErrorsOf(parsed.error.issues, given).map((error) => ({
-      ...error,
-      pointer: `/credentials${error.pointer}`,
-      // Messages must not repeat secrets.
-      message: error.message.replace(/, got .*$/s, ''),
-    }));
-    throw validationFailed(errors);
+    const { data, errors } = validate(provider.credentials, given, { isSecret: true });
+    if (!errors) return data;
+    throw validationFailed(errors.map((error) => ({ ...error, pointer: `/credentials${error.pointer}` })));
   }
 }
 
@@ -144,13 +138,14 @@ function checkAllowances({ id, senderChoice }: Provider, { from, channels }: All
   const errors = (['allowed_from', 'allowed_channels'] as const).flatMap((list) => {
     const entries = (list === 'allowed_from' ? from : channels) ?? [];
     return entries.flatMap((entry, index) => {
-      const given = `, got ${JSON.stringify(entry.slice(0, 80))}`;
       if (senderChoice === 'none' || senderChoice.list !== list) {
-        const message = `must be null for ${id}, whose messages choose no ${NAMED[list]}${given}`;
+        const message = withValue(`must be null for ${id}, whose messages choose no ${NAMED[list]}`, entry);
         return [{ pointer: `/${list}`, code: 'invalid', message }];
       }
       if (isChoiceEntry(list, entry)) return [];
-      return [{ pointer: `/${list}/${index}`, code: 'invalid', message: `must be ${EXPECTED[list]}${given}` }];
+      return [
+        { pointer: `/${list}/${index}`, code: 'invalid', message: withValue(`must be ${EXPECTED[list]}`, entry) },
+      ];
     });
   });
   if (errors.length > 0) throw validationFailed(errors);
@@ -165,7 +160,7 @@ const EXPECTED = {
 function providerOf(body: AccountBody): Provider {
   const provider = providers[body.provider];
   if (provider) return provider;
-  const message = `must be one of ${Object.keys(providers).join(', ')}, got ${JSON.stringify(body.provider)}`;
+  const message = withValue(`must be one of ${Object.keys(providers).join(', ')}`, body.provider);
   throw validationFailed([{ pointer: '/provider', code: 'unknown_provider', message }]);
 }
 
@@ -174,12 +169,12 @@ function channelOf(provider: Provider, body: AccountBody): ChannelId {
   const { id, channels } = provider;
   const channel = body.channel ?? (channels.length === 1 ? channels[0] : undefined);
   if (channel && channels.includes(channel)) return channel;
-  const given = channel ? `, got ${JSON.stringify(channel)}` : '';
+  const message = `must be one of the channels of ${id}: ${channels.join(', ')}`;
   throw validationFailed([
     {
       pointer: '/channel',
       code: channel ? 'invalid' : 'required',
-      message: `must be one of the channels of ${id}: ${channels.join(', ')}${given}`,
+      message: channel ? withValue(message, channel) : message,
     },
   ]);
 }

@@ -8,12 +8,11 @@ import {
   MAX_ATTRIBUTES_BYTES,
   MAX_DEVICE_TOKEN_BYTES,
   MAX_PREFERENCE_CATEGORIES,
+  phoneNumber,
   quietHours,
   timezone,
 } from '#domain';
-import { categoryKey, filteredPage, jsonObject, recipientId, time } from '../http/schemas.js';
-
-const phone = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000');
+import { categoryKey, filteredPage, jsonObject, NO_DOT_SEGMENT, recipientId, time } from '../http/schemas.js';
 
 export const recipientAttributes = jsonObject.refine(
   (attributes) => Buffer.byteLength(JSON.stringify(attributes)) <= MAX_ATTRIBUTES_BYTES,
@@ -23,7 +22,7 @@ export const recipientAttributes = jsonObject.refine(
 export const recipientBody = z
   .strictObject({
     email: emailAddress.nullish(),
-    phone: phone.nullish(),
+    phone: phoneNumber.nullish(),
     locale: localeTag.nullish(),
     timezone: timezone.nullish(),
     attributes: recipientAttributes.nullish(),
@@ -52,14 +51,13 @@ export const erasedView = z
   .object({ id: recipientId, erased_at: time, erased: z.record(z.string(), z.int()) })
   .meta({ id: 'ErasureReceipt' });
 
+const TOO_LONG = `must have at most ${MAX_DEVICE_TOKEN_BYTES} bytes`;
 const deviceToken = z
   .string()
   .min(1)
-  .max(MAX_DEVICE_TOKEN_BYTES)
-  .refine(
-    (token) => Buffer.byteLength(token) <= MAX_DEVICE_TOKEN_BYTES,
-    `must have at most ${MAX_DEVICE_TOKEN_BYTES} bytes`,
-  );
+  .max(MAX_DEVICE_TOKEN_BYTES, TOO_LONG)
+  .refine((token) => Buffer.byteLength(token) <= MAX_DEVICE_TOKEN_BYTES, TOO_LONG)
+  .refine(...NO_DOT_SEGMENT);
 
 export const deviceBody = z
   .strictObject({ token: deviceToken, platform: z.enum(['ios', 'android', 'web']) })

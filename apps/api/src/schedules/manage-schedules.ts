@@ -22,9 +22,10 @@ import {
   recipientIdOf,
   ruleFault,
   searchOccurrences,
+  validationFailed,
 } from '#domain';
 import type { Caller } from '../access/access.js';
-import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
+import { validate, withValue } from '../http/request-schema.pipe.js';
 import { CheckSend, givenAddressErrors } from '../notifications/check-send.js';
 import { LocalTimes } from '../notifications/local-times.js';
 import type { RepeatedBody } from '../notifications/notification.schema.js';
@@ -67,10 +68,9 @@ export class ManageSchedules {
   async patch(caller: Caller, id: string, patch: SchedulePatch, audit: AuditNote): Promise<Schedule> {
     checkMaySend(caller);
     const before = await this.get(caller, id);
-    const merged = mergePatch(toBody(before), patch);
-    const parsed = scheduleBody.safeParse(merged);
-    if (!parsed.success) throw validationFailed(fieldErrorsOf(parsed.error.issues, merged));
-    const fields = await this.prepare(caller, parsed.data);
+    const { data, errors } = validate(scheduleBody, mergePatch(toBody(before), patch));
+    if (errors) throw validationFailed(errors);
+    const fields = await this.prepare(caller, data);
     return await this.replace(caller, before, { ...fields, ...(before.state === 'paused' && PAUSED) }, audit);
   }
 
@@ -173,11 +173,11 @@ function firstOf(recurrence: Recurrence, zone: string, now: Date): NextOccurrenc
 
 function ruleErrors(rrule: string, next: NextOccurrence): FieldError[] {
   if (next === null) {
-    const message = `has no occurrence in the future, got ${JSON.stringify(rrule)}`;
+    const message = withValue('has no occurrence in the future', rrule);
     return [{ pointer: '/rrule', code: 'no_occurrence', message }];
   }
   if (next !== 'too_costly') return [];
-  const message = `has no occurrence, or takes too long to evaluate, got ${JSON.stringify(rrule)}`;
+  const message = withValue('has no occurrence, or takes too long to evaluate', rrule);
   return [{ pointer: '/rrule', code: 'too_costly', message }];
 }
 

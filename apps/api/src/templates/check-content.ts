@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
 import { type ChannelId, channelOf, type FieldError, type PartialUses, type TemplateKind } from '#domain';
 import { CONTENT_NAME, TemplateRenderer } from '#templates';
-import { fieldErrorsOf } from '../http/request-schema.pipe.js';
+import { validate } from '../http/request-schema.pipe.js';
 
 export interface CheckedSources {
   errors: FieldError[];
@@ -32,11 +32,10 @@ export class CheckContent {
     content: Record<string, unknown>,
   ): Promise<CheckedSources> {
     const channel = channelOf(channelId);
-    const shape = (kind === 'template' ? channel.content : partShape(channel.fields)).safeParse(content);
-    if (!shape.success) {
-      const errors = fieldErrorsOf(shape.error.issues, content);
-      return { errors: errors.map((error) => ({ ...error, pointer: `/content${error.pointer}` })), uses: NO_USES };
-    }
+    const shape = kind === 'template' ? channel.content : partShape(channel.fields);
+    const { errors: invalid } = validate(shape, content);
+    if (invalid)
+      return { errors: invalid.map((error) => ({ ...error, pointer: `/content${error.pointer}` })), uses: NO_USES };
     if (Object.keys(content).length === 0) {
       const message = `needs one of ${Object.keys(channel.fields).join(', ')}`;
       return { errors: [{ pointer: '/content', code: 'required', message }], uses: NO_USES };

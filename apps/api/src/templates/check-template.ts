@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type NewVersion, type TemplatePlace, TemplatesStore, type TemplateWrite } from '#database';
-import type { FieldError } from '#domain';
+import { type FieldError, validationFailed } from '#domain';
 import { TemplateRenderer } from '#templates';
-import { validationFailed } from '../http/request-schema.pipe.js';
 import { CheckContent } from './check-content.js';
 
 /** Checks a new version. The store checks again what it includes, in the transaction that writes it. */

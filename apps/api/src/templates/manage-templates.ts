@@ -10,9 +10,8 @@ import {
   TemplateVersionsStore,
   type TemplateWrite,
 } from '#database';
-import { DomainError, isId, notFound, PLATFORM_TENANT_ID } from '#domain';
+import { DomainError, isId, notFound, PLATFORM_TENANT_ID, validationFailed } from '#domain';
 import type { RealtimeBus } from '#realtime';
-import { validationFailed } from '../http/request-schema.pipe.js';
 import { BUS } from '../tokens.js';
 import { CheckTemplate } from './check-template.js';
 import type { TemplateBody, VersionBody } from './template.schema.js';

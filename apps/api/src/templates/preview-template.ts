@@ -11,10 +11,10 @@ import {
   notFound,
   PLATFORM_TENANT_ID,
   smsSegments,
+  validationFailed,
 } from '#domain';
 import { Composed, TemplateFault, TemplateRenderer } from '#templates';
 import type { Caller } from '../access/access.js';
-import { validationFailed } from '../http/request-schema.pipe.js';
 import { CheckContent } from './check-content.js';
 import type { DraftBody } from './template.schema.js';
 

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { channelIds, localeTag, templateKinds } from '#domain';
 import { filteredPage, id, jsonObject, time } from '../http/schemas.js';
 
-const channel = z.enum(channelIds, { error: `must be one of ${channelIds.join(', ')}` });
-const kind = z.enum(templateKinds, { error: `must be one of ${templateKinds.join(', ')}` });
+const channel = z.enum(channelIds);
+const kind = z.enum(templateKinds);
 /** Never a UUID, so that `template_id` of a send can be a key or an id. */
 const key = z
   .string()

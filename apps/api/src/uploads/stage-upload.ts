@@ -1,11 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { JobLinesStore, type StagedLine } from '#database';
-import { DomainError, type FieldError, newId, recipientIdOf } from '#domain';
+import { DomainError, type FieldError, newId, recipientIdOf, validationFailed } from '#domain';
 import type { Caller } from '../access/access.js';
 import { checkBodyShape } from '../http/body-shape.js';
 import { readItem } from '../http/read-item.js';
-import { fieldErrorsOf, validationFailed } from '../http/request-schema.pipe.js';
+import { validate } from '../http/request-schema.pipe.js';
 import { CheckSend, itemErrors } from '../notifications/check-send.js';
 import { LocalTimes } from '../notifications/local-times.js';
 import { type BulkItem, bulkItem, type UploadHead, uploadHead } from '../notifications/notification.schema.js';
@@ -80,11 +80,11 @@ export class StageUpload {
     if ('errors' in parsed) throw ofLine(line, parsed.errors);
     const { value } = parsed;
     checkBodyShape(value);
-    const { data, error } = uploadHead.safeParse(value);
-    if (error) throw ofLine(line, fieldErrorsOf(error.issues, value));
-    const errors = await this.checkSend.shared(caller, data, data.payload);
+    const { data: head, errors: invalid } = validate(uploadHead, value);
+    if (invalid) throw ofLine(line, invalid);
+    const errors = await this.checkSend.shared(caller, head, head.payload);
     if (errors.length > 0) throw ofLine(line, errors);
-    return data;
+    return head;
   }
 
   /** Makes the checks that read profiles and templates, then stores the lines. */

@@ -9,10 +9,10 @@ import {
   type WebhookEndpoint,
   WebhookEndpointsStore,
 } from '#database';
-import { DomainError, notFound } from '#domain';
+import { DomainError, notFound, validationFailed } from '#domain';
 import { ConnectionFactory } from '#providers';
 import type { RealtimeBus } from '#realtime';
-import { validationFailed } from '../http/request-schema.pipe.js';
+import { withValue } from '../http/request-schema.pipe.js';
 import { BUS, CONFIG } from '../tokens.js';
 import { type ReplayResult, ReplayWebhooks } from './replay-webhooks.js';
 import type { ReplayBody, WebhookBody, WebhookPatch } from './webhook.schema.js';
@@ -105,10 +105,7 @@ export class ManageWebhooks {
 
   private checkUrl(url: string): void {
     const error = this.connectionFactory.guard.urlError(url);
-    if (error)
-      throw validationFailed([
-        { pointer: '/url', code: 'invalid', message: `${error}, got ${JSON.stringify(url.slice(0, 200))}` },
-      ]);
+    if (error) throw validationFailed([{ pointer: '/url', code: 'invalid', message: withValue(error, url) }]);
   }
 
   /** Workers cache an endpoint like a provider account, and reload both after this hint. */

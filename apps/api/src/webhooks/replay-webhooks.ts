@@ -11,8 +11,8 @@ import {
   type WebhookEndpoint,
   wants,
 } from '#database';
-import { DomainError } from '#domain';
-import { validationFailed } from '../http/request-schema.pipe.js';
+import { DomainError, validationFailed } from '#domain';
+import { withValue } from '../http/request-schema.pipe.js';
 import type { ReplayBody } from './webhook.schema.js';
 
 export interface ReplayResult {
@@ -45,7 +45,7 @@ export class ReplayWebhooks {
         {
           pointer: '/since',
           code: 'too_old',
-          message: `may be at most ${EVENTS_KEPT_DAYS} days ago, got ${JSON.stringify(since)}`,
+          message: withValue(`may be at most ${EVENTS_KEPT_DAYS} days ago`, since),
         },
       ]);
     return only === 'failed'

@@ -1,4 +1,6 @@
+import { isId } from '#domain';
 import { type ConnectionOptions, connect } from './api/connection.js';
+import { usageError } from './exit-codes.js';
 import { type JsonOption, printNote, printResult, table } from './output.js';
 
 interface KeysRun extends ConnectionOptions, JsonOption {
@@ -42,7 +44,7 @@ export async function createKey(options: CreateRun): Promise<void> {
 export async function rotateKey(id: string, options: RotateRun): Promise<void> {
   const client = await connect(options, 'admin-token');
   const body = { overlap_seconds: options.overlapSeconds, expires_at: options.expiresAt };
-  const path = `${keysOf(options)}/${encodeURIComponent(id)}/rotate`;
+  const path = `${keysOf(options)}/${idOf('<key-id>', id)}/rotate`;
   printNewKey(options, await client.request('POST', path, { body }));
 }
 
@@ -73,5 +75,11 @@ function printNewKey(options: JsonOption, key: Key & { api_key: string }): void 
 }
 
 function keysOf({ tenant }: KeysRun): string {
-  return `/internal/tenants/${encodeURIComponent(tenant)}/api-keys`;
+  return `/internal/tenants/${idOf('--tenant', tenant)}/api-keys`;
+}
+
+/** Checked here, because the API would name the parameter of its route. */
+function idOf(name: string, text: string): string {
+  if (!isId(text)) throw usageError(`${name} must be a UUID, got ${JSON.stringify(text)}.`);
+  return text;
 }

@@ -61,7 +61,11 @@ function titleOf({ code, status }: CarillonError): string {
 
 function textOf({ code, detail, errors, retryAfterSeconds }: CarillonError): string {
   if (code === 'network_error') return 'Check your connection and that Carillon is running, then try again.';
-  const faults = errors.map(({ pointer, message }) => `${pointer.replace(/^\//, '')}: ${message}`);
+  // The detail of a single error is the error itself.
+  const faults = errors
+    .filter(({ message }) => !detail.includes(message))
+    .map(({ pointer, message }) => `${pointer}: ${message}`);
+  const texts = [detail, ...faults].map((text) => text.replace(/^\//, ''));
   const wait = retryAfterSeconds === undefined ? [] : [`Try again in ${retryAfterSeconds} s.`];
-  return [detail, ...faults, ...wait].join(' ');
+  return [...texts, ...wait].join(' ');
 }

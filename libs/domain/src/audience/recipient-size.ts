@@ -1,4 +1,4 @@
-import { DomainError, type FieldError } from '../errors.js';
+import { type DomainError, validationFailed } from '../errors.js';
 
 /**
  * The JSON of the attributes of one recipient. Workers load it with every delivery to the recipient, hundreds of
@@ -11,18 +11,10 @@ export const MAX_DEVICES = 400;
 
 /** `pointer`: where the request has the attributes or the device. */
 export const attributesTooLarge = (pointer: string): DomainError =>
-  tooMuch({
-    pointer,
-    code: 'too_large',
-    message: `together with those that the recipient has, there are more than ${MAX_ATTRIBUTES_BYTES} bytes of JSON`,
-  });
+  tooMuch(pointer, 'too_large', `more than ${MAX_ATTRIBUTES_BYTES} bytes of JSON`);
 
 export const tooManyDevices = (pointer: string): DomainError =>
-  tooMuch({
-    pointer,
-    code: 'too_many_devices',
-    message: `together with those that the recipient has, there are more than ${MAX_DEVICES} devices`,
-  });
+  tooMuch(pointer, 'too_many_devices', `more than ${MAX_DEVICES} devices`);
 
-const tooMuch = (error: FieldError): DomainError =>
-  new DomainError('validation_failed', `${error.pointer} ${error.message}`, { errors: [error] });
+const tooMuch = (pointer: string, code: string, what: string): DomainError =>
+  validationFailed([{ pointer, code, message: `together with those that the recipient has, there are ${what}` }]);

@@ -84,7 +84,7 @@ export function readRecurrenceRule(text: string): RecurrenceRule | { faults: str
     const known = PARTS[name];
     if (!known || rest.length > 0) faults.push(`has an unknown part ${JSON.stringify(part)}`);
     else if (parts.has(name)) faults.push(`has ${name} twice`);
-    else if (!known.isValid(value)) faults.push(`${name} must be ${known.expected}, got ${JSON.stringify(value)}`);
+    else if (!known.isValid(value)) faults.push(`${name} must be ${known.expected}`);
     else parts.set(name, value);
   }
   faults.push(...(faults.length > 0 ? [] : combinationFaults(parts)));

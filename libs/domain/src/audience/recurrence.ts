@@ -33,7 +33,7 @@ const MAX_CPU_MS = 20;
 
 /** Dates and local times that a rule leaves out. */
 export const exdates = z
-  .array(z.union([localTime, z.iso.date({ error: 'must be a local time like "2026-12-24T09:00:00" or a date' })]))
+  .array(z.union([localTime, z.iso.date()], { error: 'must be a local time like "2026-12-24T09:00:00" or a date' }))
   .max(100);
 
 /**

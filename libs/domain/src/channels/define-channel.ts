@@ -37,7 +37,7 @@ export interface Channel<Id extends string = string> {
   readonly addressFrom: AddressSource | null;
   /** The recipient's own addresses on this channel. Only push has several. */
   readonly addressesOf: (recipient: Addressable) => readonly string[];
-  /** Why an address that was given with a send is not valid, or null if it is. */
+  /** Why an address that was given with a send is not valid, without the address; null if it is valid. */
   readonly addressFault: (address: string) => string | null;
   /** Whether a message is sent again if it is not known whether the provider has it (docs/delivery-states.md). */
   readonly unknownOutcome: 'resend' | 'hold';
@@ -84,4 +84,10 @@ export const noAddress = (): readonly string[] => [];
 export const anyAddress = (address: string): string | null =>
   address.length > 0 && address.length <= 4_096 && !/\p{Cc}/u.test(address)
     ? null
-    : `must be 1 to 4096 characters without control characters, got ${JSON.stringify(address.slice(0, 80))}`;
+    : 'must be 1 to 4096 characters without control characters';
+
+/** The first message of the schema of an address. */
+export const faultBy =
+  (schema: z.ZodType) =>
+  (address: string): string | null =>
+    schema.safeParse(address).error?.issues[0]?.message ?? null;

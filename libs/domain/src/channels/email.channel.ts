@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineChannel, lineSource, source } from './define-channel.js';
+import { defineChannel, faultBy, lineSource, source } from './define-channel.js';
 
 /** At most 64 characters before the @, and 254 in all (RFC 5321, 4.5.3.1). */
 export const emailAddress = z
@@ -29,10 +29,7 @@ export const email = defineChannel({
   maxSourceBytes: 256 * 1024,
   addressFrom: 'email',
   addressesOf: (recipient) => (recipient.email ? [recipient.email] : []),
-  addressFault: (address) =>
-    emailAddress.safeParse(address).success
-      ? null
-      : `must be one e-mail address, got ${JSON.stringify(address.slice(0, 80))}`,
+  addressFault: faultBy(emailAddress),
   unknownOutcome: 'resend',
   recipientLimit: { limit: 10, windowSeconds: 3_600 },
   sends: 'provider',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { smsSegments } from '../sms-segments.js';
-import { defineChannel, source } from './define-channel.js';
+import { defineChannel, faultBy, source } from './define-channel.js';
 
 /** A low limit, because each segment costs money. */
 const DEFAULT_MAX_SEGMENTS = 10;
@@ -9,7 +9,7 @@ const DEFAULT_MAX_SEGMENTS = 10;
 const MAX_SEGMENT = 160;
 
 /** ITU-T E.164: a plus, a country code that does not begin with 0, at most 15 digits in all. */
-const E164 = /^\+[1-9]\d{6,14}$/;
+export const phoneNumber = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000');
 
 export const sms = defineChannel({
   id: 'sms',
@@ -18,10 +18,7 @@ export const sms = defineChannel({
   maxSourceBytes: 64 * 1024,
   addressFrom: 'phone',
   addressesOf: (recipient) => (recipient.phone ? [recipient.phone] : []),
-  addressFault: (address) =>
-    E164.test(address)
-      ? null
-      : `must be an E.164 number like +15005550000, got ${JSON.stringify(address.slice(0, 80))}`,
+  addressFault: faultBy(phoneNumber),
   messageFault: (message, { smsMaxSegments = DEFAULT_MAX_SEGMENTS }) => {
     const text = String(message['text']);
     // Too long in any alphabet, so the segments need not be counted.

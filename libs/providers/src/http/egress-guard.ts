@@ -73,12 +73,11 @@ export class EgressGuard {
     const host = withoutBrackets(url.hostname);
     const isAddress = isIP(host) !== 0;
     if (isAddress && this.isAllowedByOperator(host)) return null;
-    if (isAddress && !this.isPublic(host)) return `must not point into a private or special network, got ${host}`;
-    if (!isAddress && LOCAL_NAMES.test(host))
-      return this.allowsLoopback() ? null : `must not be a local name, got ${host}`;
+    if (isAddress && !this.isPublic(host)) return 'must not point into a private or special network';
+    if (!isAddress && LOCAL_NAMES.test(host)) return this.allowsLoopback() ? null : 'must not be a local name';
     if (!isAddress && this.allowsLoopback()) return null;
     if (url.protocol !== 'https:') return 'must be an https URL';
-    return HTTPS_PORTS.has(url.port) ? null : `must use port 443 or 8443, got ${url.port}`;
+    return HTTPS_PORTS.has(url.port) ? null : 'must use port 443 or 8443';
   }
 
   /** Whether a connection may go to any public address; otherwise only to the operator's ranges. */

@@ -1,3 +1,4 @@
+import { apiUrlOf } from '../api-url.js';
 import { CarillonError, errorOfAnswer, RETRIED_STATUSES } from '../carillon-error.js';
 import { refuseRedirect } from '../redirects.js';
 import { backoffMs, delay } from './backoff.js';
@@ -34,8 +35,9 @@ export class InboxRequests {
   private readonly maxRetries: number;
 
   constructor({ url, token, timeoutMs = 10_000, maxRetries = 4, silenceMs = 60_000 }: InboxSettings) {
+    if (!token) throw new TypeError('token is missing: a recipient token, or a function that gets one.');
     this.token = new RecipientToken(token);
-    this.base = `${url.replace(/\/+$/, '')}/api/v1`;
+    this.base = `${apiUrlOf(url)}/api/v1`;
     this.timeoutMs = timeoutMs;
     this.maxRetries = maxRetries;
     this.silenceMs = silenceMs;

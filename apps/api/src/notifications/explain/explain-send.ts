@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { PlannedDeliveriesStore, toNewNotification } from '#database';
-import { channelOf, newId } from '#domain';
+import { channelOf, newId, validationFailed } from '#domain';
 import type { Caller } from '../../access/access.js';
-import { validationFailed } from '../../http/request-schema.pipe.js';
 import { CheckSend, localTimeErrors } from '../check-send.js';
 import { LocalTimes, scheduledFor } from '../local-times.js';
 import type { SendBody } from '../notification.schema.js';

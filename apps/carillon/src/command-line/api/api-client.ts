@@ -123,10 +123,12 @@ function parsed(text: string, origin: string): unknown {
   }
 }
 
-/** The problem's detail, then a line for each field. */
+/** The problem's detail, then a line for each error that the detail does not have: that of a single error has it. */
 function refusal(status: number, text: string, request: string): CommandError {
   const problem = problemOf(text);
-  const fields = (problem.errors ?? []).map(({ pointer, message }) => `  ${pointer}: ${message}`);
+  const fields = (problem.errors ?? [])
+    .filter(({ message }) => !problem.detail?.includes(message))
+    .map(({ pointer, message }) => `  ${pointer}: ${message}`);
   const id = problem.request_id === undefined ? '' : ` (request ${problem.request_id})`;
   const head = `${problem.title ?? `${request} was answered with ${status}`}: ${problem.detail ?? text.slice(0, 200)}`;
   const exitCode = status >= 500 ? exitCodes.unavailable : exitCodes.refused;

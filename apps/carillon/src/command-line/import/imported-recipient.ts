@@ -1,7 +1,15 @@
 // A recipient as the exports of other products describe it, in Carillon's words.
 
 import { z } from 'zod';
-import { type ChannelId, emailAddress, localeTag, MAX_DEVICE_TOKEN_BYTES, timezone } from '#domain';
+import {
+  type ChannelId,
+  emailAddress,
+  localeTag,
+  MAX_DEVICE_TOKEN_BYTES,
+  phoneNumber,
+  timezone,
+  validationMessage,
+} from '#domain';
 import { isObject } from './read-rows.js';
 
 export interface Choice {
@@ -41,10 +49,7 @@ export class RowFault extends Error {}
 
 const profileSchema = z.object({
   email: emailAddress.optional(),
-  phone: z
-    .string()
-    .regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number like +15005550000')
-    .optional(),
+  phone: phoneNumber.optional(),
   locale: localeTag.optional(),
   timezone: timezone.optional(),
 });
@@ -55,7 +60,7 @@ export function profileOf(
   attributes: Record<string, unknown>,
 ): Record<string, unknown> {
   const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => isGiven(value)));
-  const { error } = profileSchema.safeParse(given);
+  const { error } = profileSchema.safeParse(given, { error: validationMessage });
   if (error)
     throw new RowFault(error.issues.map(({ path, message }) => faultOf(path.join('.'), message, given)).join('; '));
   const givenAttributes = Object.fromEntries(Object.entries(attributes).filter(([, value]) => isGiven(value)));

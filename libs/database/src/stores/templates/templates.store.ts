@@ -1,4 +1,4 @@
-import { type ChannelId, DomainError, type Includes, newId, PLATFORM_TENANT_ID } from '#domain';
+import { type ChannelId, DomainError, type Includes, newId, PLATFORM_TENANT_ID, validationFailed } from '#domain';
 import type { Database, PrismaScope } from '../../database.js';
 import { Prisma } from '../../generated/client.js';
 import { newestFirst, type Page, type PageRequest, toPage } from '../../page.js';
@@ -196,7 +196,7 @@ async function gathered(
   including: Including,
 ): Promise<{ includes: Includes | null; included: Prisma.InputJsonObject }> {
   const { includes, included, faults } = await gatherIncludes(parts, including);
-  if (faults.length > 0) throw new DomainError('validation_failed', faults[0]!.message, { errors: faults });
+  if (faults.length > 0) throw validationFailed(faults);
   return { includes, included };
 }
 
