@@ -85,7 +85,9 @@ module.exports = {
       name: 'the-inbox-is-small',
       severity: 'error',
       from: { path: '^packages/client/src/inbox/' },
-      to: { path: '^(packages/client/src/(?!inbox/|(carillon-error|redirects)\\.ts|generated/types)|node_modules/)' },
+      to: {
+        path: '^(packages/client/src/(?!inbox/|(api-url|carillon-error|redirects)\\.ts|generated/types)|node_modules/)',
+      },
     },
     {
       name: 'the-inbox-component-imports-lit-and-the-inbox-of-the-client',
