@@ -69,7 +69,7 @@ const hoursUntilDue = async (id: string): Promise<number> =>
   (Date.parse((await tenant.delivery(id)).due_at) - Date.now()) / HOUR_MS;
 
 /** It may be decided again meanwhile, because of a change before it: it is then due at once for a moment. */
-const isDueIn = async (hours: number, id: string): Promise<unknown> =>
+const untilDueIn = async (hours: number, id: string): Promise<unknown> =>
   await until(`it is due in ${hours} hours`, async () => Math.round(await hoursUntilDue(id)) === hours);
 
 const ONE_AN_HOUR = { limit: 1, window_seconds: 3_600 };
@@ -117,10 +117,10 @@ describe('a cancelled delivery', () => {
     await capped(ONE_AN_HOUR);
     await reached(await send('push'), { state: 'sent' });
     const [second, third, fourth] = [await waiting(), await waiting(), await waiting()];
-    await isDueIn(3, fourth);
+    await untilDueIn(3, fourth);
     await cancel(second);
-    await isDueIn(1, third);
-    await isDueIn(2, fourth);
+    await untilDueIn(1, third);
+    await untilDueIn(2, fourth);
   });
 });
 
@@ -131,7 +131,7 @@ describe('a delivery with a turn', () => {
     await reached(await send('push'), { state: 'sent' });
     const usual = await waiting();
     const urgent = await waiting({ category: 'urgent' });
-    await isDueIn(2, urgent);
+    await untilDueIn(2, urgent);
     const now = Date.now();
     const clock = (ms: number): string => new Date(ms).toISOString().slice(11, 16);
     const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
@@ -140,10 +140,10 @@ describe('a delivery with a turn', () => {
     const answer = await tenant.call('PUT', '/api/v1/recipients/ann/preferences', preferences);
     expect([answer.status, answer.body.errors]).toEqual([200, undefined]);
     await reached(usual, { state: 'waiting', reason: 'quiet_hours' });
-    await isDueIn(1, urgent);
+    await untilDueIn(1, urgent);
     // It has no turn that the cancellation would have to give back, and no place that it would take.
     await cancel(usual);
-    await isDueIn(1, urgent);
+    await untilDueIn(1, urgent);
   });
 
   it('is sent when its category passes caps from now on, or when the cap is removed', async () => {

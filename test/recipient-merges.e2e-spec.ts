@@ -173,7 +173,7 @@ describe('a bulk of recipients', () => {
     expect(Object.keys((await get('ann/preferences')).categories)).toHaveLength(150);
   });
 
-  it('creates nobody whose preferences, stored without a profile, become too many', async () => {
+  it('does not create a recipient whose stored preferences would exceed the limit of categories', async () => {
     const many = (from: number) =>
       Object.fromEntries(Array.from({ length: 150 }, (_, at) => [`category-${from + at}`, { enabled: false }]));
     await tenant.call('PUT', '/api/v1/recipients/ann/preferences', { categories: many(0) });
@@ -270,7 +270,7 @@ describe('a bulk of recipients', () => {
     }
   });
 
-  it('locks or creates its recipients in one order, of their ids', async () => {
+  it('locks and creates recipients in order of id, so that two requests cannot deadlock', async () => {
     await merge({ id: 'a' });
     const other = await connect(environment.databaseUrl);
     // In a deadlock this transaction fails first.

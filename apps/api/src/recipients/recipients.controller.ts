@@ -146,7 +146,8 @@ export class RecipientsController {
     await this.revocations.revoke(tenantId, id, null);
     const erased = await this.erasures.erase(tenantId, id, audit);
     if (!erased) throw notFound('recipient', id);
-    // A stream that began meanwhile, with a new token, counts from the last item that it had before the erasure.
+    // A stream that was opened meanwhile with a new token remembers the last item number from before the erasure, and
+    // would skip new items, which begin at 1.
     await this.revocations.revoke(tenantId, id, null);
     return { id, erased_at: new Date().toISOString(), erased };
   }

@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { anyAddress, defineChannel, lineSource, source } from './define-channel.js';
 
-/** With the longest recipient id it fits into the index of the devices, whose rows have at most 2,704 bytes. */
+/**
+ * With the longest recipient id, 255 characters of four bytes, and the tenant it fits into the index of the devices: a
+ * row of a B-tree index has at most 2,704 bytes.
+ */
 export const MAX_DEVICE_TOKEN_BYTES = 1_600;
 
 export const push = defineChannel({
