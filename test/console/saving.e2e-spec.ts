@@ -118,7 +118,7 @@ const shownIn = (field: Locator): Promise<string> =>
   field.evaluate((element: { value?: string; innerText: string }) => element.value ?? element.innerText);
 const save = (page: Page, { save: name }: PageForm) => page.getByRole('button', { name, exact: true }).click();
 const isSaved = (page: Page) => page.getByText(/(is|are) saved/).waitFor();
-const changedElsewhere = (page: Page) => page.getByText('It was changed elsewhere meanwhile');
+const changedElsewhere = (page: Page) => page.getByText('A newer version has been saved');
 
 /** The window gets the focus, and what the page has read is too old. */
 const lookElsewhere = (page: Page): Promise<unknown> =>
@@ -171,7 +171,7 @@ for (const form of forms)
       await form.edit(page);
       const mine = await shownIn(form.field(page));
       await page.evaluate(`new MutationObserver(() => {
-        if (document.body.innerText.includes('changed elsewhere')) window.hasShownOther = true;
+        if (document.body.innerText.includes('A newer version has been saved')) window.hasShownOther = true;
       }).observe(document.body, { subtree: true, childList: true })`);
       const { promise: released, resolve: release } = Promise.withResolvers<void>();
       const sent = page.waitForRequest((request) => ['PUT', 'PATCH'].includes(request.method()));

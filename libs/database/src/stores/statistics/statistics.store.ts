@@ -88,7 +88,7 @@ function valuesOf(tenantId: string, { from, to, interval }: StatisticsQuery, pas
 }
 
 /**
- * The days from `$6` to `$7`, the hours around them up to `$5`, then minutes: a row for each outcome, and a row for each
+ * The days from `$6` to `$7`, the hours around them up to `$5`, then minutes: a row for each outcome, and one for each
  * latency. Index: delivery_statistics_pkey.
  */
 const READ = `
