@@ -140,10 +140,13 @@ with requests as materialized (
   select q.ord from ${profileColumns.table('p', FIRST_PROFILE_COLUMN)}
   join requests q on q.ord = p.ord
   join recipients r on r.tenant_id = q.tenant_id and r.id = p.id
-  cross join lateral (
-    select octet_length((r.attributes || p.attributes::jsonb)::text) as bytes offset 0) merged
-  where p.attributes <> '{}' and merged.bytes > ${MAX_ATTRIBUTES_BYTES}
-    and merged.bytes > octet_length(r.attributes::text)
+  -- Quick for what is small and so not compressed.
+  where case when pg_column_compression(r.attributes) is not null
+               or pg_column_size(r.attributes) + octet_length(p.attributes) > ${MAX_ATTRIBUTES_BYTES / 2}
+        then (
+          select m.bytes > ${MAX_ATTRIBUTES_BYTES} and m.bytes > octet_length(r.attributes::text)
+          from (select octet_length((r.attributes || p.attributes::jsonb)::text) as bytes offset 0) m)
+        else false end
 ), addressed_requests as materialized (
   select * from requests q
   where not exists (select from missing_addresses m where m.ord = q.ord)
