@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { AcceptStore, Database, type NewNotification, type StoreResult } from '#database';
 import { DomainError, newId } from '#domain';
-import { cloneDatabase, connect, startTcpProxy, type TcpProxy, until } from '#testing';
+import { cloneDatabase, connect, startTcpProxy, type TcpProxy, untilWaitingForLock } from '#testing';
 import { newNotification as newNotificationOf } from './new-notification.js';
 
 const TENANT = newId();
@@ -68,15 +68,7 @@ describe('a batch that is committed', () => {
       [TENANT, newId()],
     );
     const results = store.acceptAll([newNotification('contested'), ...siblings]);
-    await until(
-      'the statement waits for the other transaction',
-      async () =>
-        (
-          await admin.query(
-            `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-          )
-        ).rowCount === 1,
-    );
+    await untilWaitingForLock(admin, 1);
     const lost = proxy.loseAnswerTo('existing_keys');
     await other.query('commit');
     await other.end();

@@ -16,7 +16,7 @@ import {
   SecretBox,
 } from '#database';
 import { type Attempt, newId, type Outcome, PLATFORM_TENANT_ID } from '#domain';
-import { cloneDatabase, connect, until } from '#testing';
+import { cloneDatabase, connect, until, untilWaitingForLock } from '#testing';
 import { newNotification } from './new-notification.js';
 
 let database: Database;
@@ -399,14 +399,6 @@ it.each([
   );
   const collects = await connect(databaseUrl);
   const locksDigest = await connect(databaseUrl);
-  const waiting = async (count: number): Promise<void> => {
-    await until(`${count} wait for a lock`, async () => {
-      const { rows: waits } = await admin.query(
-        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      );
-      return waits.length === count;
-    });
-  };
   await collects.query('begin');
   await collects.query('update digests set items = items + 1 where tenant_id = $1', [tenantId]);
   await collects.query(
@@ -415,13 +407,13 @@ it.each([
     [tenantId, item!.deliveryId],
   );
   const ended = end(id!);
-  await waiting(1);
+  await untilWaitingForLock(admin, 1);
   await locksDigest.query('begin');
   const locked = locksDigest.query('select from digests where tenant_id = $1 for update', [tenantId]);
-  await waiting(2);
+  await untilWaitingForLock(admin, 2);
   await collects.query('commit');
   await locked;
-  await waiting(1);
+  await untilWaitingForLock(admin, 1);
   await locksDigest.query('select from due_deliveries where delivery_id = $1 for update nowait', [item!.deliveryId]);
   await locksDigest.query('commit');
   await ended;

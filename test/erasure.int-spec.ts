@@ -4,7 +4,16 @@ import { createHmac } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Database, ErasuresStore, ReceiptsStore, SecretBox } from '#database';
 import { newId } from '#domain';
-import { connect, type SmtpSink, startSmtpSink, startVendor, until, type Vendor, vendors } from '#testing';
+import {
+  connect,
+  type SmtpSink,
+  startSmtpSink,
+  startVendor,
+  until,
+  untilWaitingForLock,
+  type Vendor,
+  vendors,
+} from '#testing';
 import { CONTENT, type Json, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 const ID = 'mark-person-77';
@@ -486,12 +495,7 @@ describe('an erasure', () => {
     await request.query('update recipients set phone = $2 where tenant_id = $1', [tenant.id, PHONE]);
     await request.query('insert into preferences (tenant_id, recipient_id) values ($1, $2)', [tenant.id, ID]);
     const erased = tenant.call('DELETE', `/api/v1/recipients/${ID}`);
-    await until('the erasure waits', async () => {
-      const { rows } = await app.sql.query(
-        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      );
-      return rows.length === 1;
-    });
+    await untilWaitingForLock(app.sql, 1);
     await request.query('commit');
     expect((await erased).body.erased).toMatchObject({ profile: 1, preferences: 1 });
     const { rows } = await app.sql.query(
@@ -512,12 +516,7 @@ describe('an erasure', () => {
     await request.query('insert into recipients (tenant_id, id, email) values ($1, $2, $3)', [tenant.id, ID, EMAIL]);
     await request.query('update preferences set channels = $2 where tenant_id = $1', [tenant.id, { sms: false }]);
     const erased = tenant.call('DELETE', `/api/v1/recipients/${ID}`);
-    await until('the erasure waits', async () => {
-      const { rows } = await app.sql.query(
-        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      );
-      return rows.length === 1;
-    });
+    await untilWaitingForLock(app.sql, 1);
     await request.query('commit');
     expect((await erased).body.erased).toMatchObject({ profile: 1, preferences: 1 });
     const { rows } = await app.sql.query(
@@ -537,12 +536,7 @@ describe('an erasure', () => {
     await request.query('begin');
     await request.query('select from topics where tenant_id = $1 for no key update', [tenant.id]);
     const erased = tenant.call('DELETE', `/api/v1/recipients/${ID}`);
-    await until('the erasure waits', async () => {
-      const { rows } = await app.sql.query(
-        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      );
-      return rows.length === 1;
-    });
+    await untilWaitingForLock(app.sql, 1);
     await request.query('select from recipients where tenant_id = $1 for update nowait', [tenant.id]);
     await request.query('commit');
     expect((await erased).body.erased).toMatchObject({ profile: 1, subscriptions: 1 });

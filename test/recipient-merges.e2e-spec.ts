@@ -1,8 +1,8 @@
 // POST /api/v1/recipients/bulk merges many recipients with their preferences and devices.
 
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { connect } from '#testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { connect, untilWaitingForLock } from '#testing';
 import { type Answer, type Json, startTestEnvironment, type Tenant, type TestEnvironment } from './test-environment.js';
 
 let environment: TestEnvironment;
@@ -20,13 +20,6 @@ const merge = (...recipients: unknown[]): Promise<Answer> =>
   tenant.call('POST', '/api/v1/recipients/bulk', { recipients });
 const get = async (path: string): Promise<Json> => (await tenant.call('GET', `/api/v1/recipients/${path}`)).body;
 /** Until so many statements wait for a lock. */
-const untilWaiting = (count: number): Promise<void> =>
-  vi.waitFor(async () => {
-    const { rows } = await environment.sql.query(
-      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-    );
-    expect(rows).toHaveLength(count);
-  }, 10_000);
 const resultsOf = ({ body }: Answer): string[] => body.accepted.map(({ id, result }: Json) => `${id} ${result}`);
 
 describe('a bulk of recipients', () => {
@@ -165,7 +158,7 @@ describe('a bulk of recipients', () => {
       many(0),
     ]);
     const done = merge({ id: 'ann', preferences: { categories: many(150) } }, { id: 'ann', phone: '+15005550001' });
-    await untilWaiting(1);
+    await untilWaitingForLock(environment.sql, 1);
     await page.query('commit');
     await page.end();
     expect([resultsOf(await done), (await done).body.rejected.length]).toEqual([['ann created'], 1]);
@@ -277,7 +270,7 @@ describe('a bulk of recipients', () => {
     await other.query(`begin; set local deadlock_timeout = '10ms'`);
     await other.query(`select from recipients where tenant_id = $1 and id = 'a' for update`, [tenant.id]);
     const ab = merge({ id: 'b', email: 'b@example.com' }, { id: 'a', timezone: 'Europe/Berlin' });
-    await untilWaiting(1);
+    await untilWaitingForLock(environment.sql, 1);
     await other.query(`insert into recipients (tenant_id, id, locale) values ($1, 'b', 'de')`, [tenant.id]);
     await other.query('commit');
     await other.end();

@@ -55,6 +55,12 @@ export class DomainError extends Error {
   }
 }
 
+/** The errors of one item of a bulk send or an upload, for the error that a single send would get. */
+export function itemErrorsOf({ code, message, errors }: DomainError): FieldError[] {
+  const pointer = code === 'idempotency_mismatch' ? '/idempotency_key' : '/';
+  return errors ?? [{ pointer, code, message }];
+}
+
 export function notFound(what: string, id: string): DomainError {
   return new DomainError('not_found', `There is no ${what} ${JSON.stringify(id)}.`);
 }

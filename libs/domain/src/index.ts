@@ -48,7 +48,13 @@ export {
   limitsOf,
   refusingLimit,
 } from './audience/recipient-limits.js';
-export { attributesTooLarge, MAX_ATTRIBUTES_BYTES, MAX_DEVICES, tooManyDevices } from './audience/recipient-size.js';
+export {
+  attributesTooLarge,
+  MAX_ATTRIBUTES_BYTES,
+  MAX_DEVICES,
+  tooManyCategories,
+  tooManyDevices,
+} from './audience/recipient-size.js';
 export {
   exdates,
   lastLocalOf,
@@ -121,7 +127,15 @@ export {
   type WaitingReason,
   waitingReasons,
 } from './delivery-state.js';
-export { DomainError, type ErrorCode, errorCatalogue, type FieldError, notFound, validationFailed } from './errors.js';
+export {
+  DomainError,
+  type ErrorCode,
+  errorCatalogue,
+  type FieldError,
+  itemErrorsOf,
+  notFound,
+  validationFailed,
+} from './errors.js';
 export {
   deliveryEvent,
   deliveryEventTypes,

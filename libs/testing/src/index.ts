@@ -3,6 +3,7 @@ export { cloneDatabase, connect, dropDatabase, startServer, startTestServer, typ
 export { parseMail, type SmtpSink, type SmtpStep, startSmtpSink } from './smtp-sink.js';
 export { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 export { until } from './until.js';
+export { untilWaitingForLock } from './until-waiting.js';
 export {
   type Behaviour,
   type Received,

@@ -7,7 +7,7 @@ import {
   type StoreResult,
   toNewNotification,
 } from '#database';
-import { DomainError, type FieldError, newId, noAddressErrors, validationFailed } from '#domain';
+import { DomainError, type FieldError, itemErrorsOf, newId, noAddressErrors, validationFailed } from '#domain';
 import { type Logger, traceIdOf } from '#telemetry';
 import type { Caller } from '../access/access.js';
 import { readItem } from '../http/read-item.js';
@@ -60,9 +60,8 @@ class BulkResult {
   }
 
   /** Rejects an item with the error that a single send would get. */
-  rejectWith(index: number, { code, message, errors }: DomainError): void {
-    const pointer = code === 'idempotency_mismatch' ? '/idempotency_key' : '/';
-    this.reject(index, errors ?? [{ pointer, code, message }], code);
+  rejectWith(index: number, error: DomainError): void {
+    this.reject(index, itemErrorsOf(error), error.code);
   }
 }
 

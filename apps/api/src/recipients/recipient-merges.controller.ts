@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Post, UseInterceptors } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { type MergeOutcome, MergeRecipientsStore, type MergeRefusal, type RecipientMerge } from '#database';
-import { attributesTooLarge, type FieldError, MAX_PREFERENCE_CATEGORIES, tooManyDevices } from '#domain';
+import { attributesTooLarge, type FieldError, tooManyCategories, tooManyDevices } from '#domain';
 import { type Caller, CurrentCaller, RequireApiKey } from '../access/access.js';
 import { Answers } from '../http/answers.js';
 import { BULK_BODY_LIMITS } from '../http/body-shape.js';
@@ -10,16 +10,8 @@ import { readItem } from '../http/read-item.js';
 import { LimitedBody } from '../http/route-config.js';
 import { type MergeBody, type MergeView, mergeBody, mergeItem, mergeView, toMerge } from './merge.schema.js';
 
-const TOGETHER = 'together with those that the recipient has';
-
 const REFUSALS: Readonly<Record<MergeRefusal, FieldError[]>> = {
-  too_many_categories: [
-    {
-      pointer: '/preferences/categories',
-      code: 'too_many_categories',
-      message: `${TOGETHER}, there are more than ${MAX_PREFERENCE_CATEGORIES} categories`,
-    },
-  ],
+  too_many_categories: tooManyCategories('/preferences/categories').errors!,
   too_many_devices: tooManyDevices('/devices').errors!,
   attributes_too_large: attributesTooLarge('/attributes').errors!,
 };

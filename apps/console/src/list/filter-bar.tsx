@@ -111,8 +111,7 @@ function FilterField({ filter, value, change }: FieldProps) {
 /** Filters once typing stops. */
 function TextFilter({ filter, value, change }: FieldProps) {
   const [typed, setTyped] = useState(value);
-  // What is typed comes back as the value, without the spaces around it and maybe late: it must not replace what was
-  // typed since.
+  // Typed text comes back as the value, trimmed and sometimes late. It must not replace text that was typed since.
   const expected = useRef<string[]>([]);
   const changeSoon = useDebouncedCallback((entered: string) => {
     expected.current.push(entered.trim());

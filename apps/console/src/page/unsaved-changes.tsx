@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react';
 import { useBlocker } from 'react-router';
 
 export interface Edit<Stored> {
-  /** What the editor began with. The key of the editor is {@link version}. */
+  /** The stored version with which the editor began. The key of the editor is {@link version}. */
   base: Stored;
   version: string;
   /** Others have saved meanwhile. */

@@ -14,7 +14,7 @@ import {
   toNewNotification,
   type UploadLine,
 } from '#database';
-import { DomainError, newId, noAddressErrors, type RecipientPart, type SharedPart } from '#domain';
+import { DomainError, itemErrorsOf, newId, noAddressErrors, type RecipientPart, type SharedPart } from '#domain';
 import type { Logger } from '#telemetry';
 import type { JobKind } from './job-kind.js';
 
@@ -96,12 +96,11 @@ export class UploadKind implements JobKind {
     stored: StoreResult | DomainError,
   ): Omit<NewlyRejectedLine, 'line'> | null {
     if (stored instanceof DomainError) {
-      const { code, message, errors } = stored;
+      const { code } = stored;
       if (code === 'unavailable') throw stored;
       if (code === 'internal')
         this.logger.error({ err: stored, tenant_id: tenantId, job_id: id }, 'a line of an upload could not be stored');
-      const pointer = code === 'idempotency_mismatch' ? '/idempotency_key' : '/';
-      return { code, errors: errors ?? [{ pointer, code, message }] };
+      return { code, errors: itemErrorsOf(stored) };
     }
     if (stored.kind !== 'no_address') return null;
     return { code: 'no_address', errors: noAddressErrors(item, stored.channels) };

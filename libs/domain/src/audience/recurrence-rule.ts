@@ -1,7 +1,7 @@
 // Reads and checks a recurrence rule (RFC 5545, section 3.3.10) before the library that evaluates it sees it: rules
 // come from callers, and some cost seconds or never end.
 
-/** What a rule says: its pattern, and where it ends. */
+/** The pattern of a rule, and where it ends. */
 export interface RecurrenceRule {
   /** The rule without COUNT and UNTIL. */
   pattern: string;

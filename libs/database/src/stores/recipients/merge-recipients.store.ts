@@ -81,7 +81,7 @@ class MergeRun {
     this.withPreferences = merges.filter(({ preferences }) => preferences !== null);
   }
 
-  /** What would become of each merge now. Locks and writes nothing. */
+  /** The result that each merge would have now. Locks and writes nothing. */
   async compare(): Promise<MergeResult[]> {
     const states = await this.read(NOTHING);
     return this.merges.map((merge) => applyMerge(states.get(merge.id)!, merge));

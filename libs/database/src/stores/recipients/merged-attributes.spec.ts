@@ -44,7 +44,7 @@ describe('merged attributes', () => {
     expect(bytes).toBeLessThanOrEqual(MAX_ATTRIBUTES_BYTES);
     expect(bytes).toBeGreaterThan(MAX_ATTRIBUTES_BYTES - 1_100);
     expect(Object.keys(merged.value)).toHaveLength(accepted);
-    // What does not grow is still possible.
+    // Changes that do not grow them are still possible.
     expect(merged.merge({ 'part-0': 'y'.repeat(1_000), 'part-1': null })).toBe('changed');
     expect(merged.merge({ nested: { more: part } })).toBe('changed');
     expect(merged.merge({ nested: { evenMore: part } })).toBe('too_large');

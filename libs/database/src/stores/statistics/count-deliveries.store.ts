@@ -5,12 +5,8 @@ import { columnList } from '../../column-list.js';
 import type { Database } from '../../database.js';
 import type { Sql } from '../../statement.js';
 import { LATENCY_CLASS } from './latency-classes.js';
-import { type Pass, passes, SET_POSITION } from './passes.js';
+import { DAY, HOUR, MINUTE, type Pass, passes, SET_POSITION } from './passes.js';
 import { sumNextDay } from './sum-days.js';
-
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
 
 /** On a database that has none, the count begins with the deliveries of so many days. */
 const FIRST_DAYS = 31;

@@ -1,8 +1,8 @@
 // How often deliveries are counted, and how far that has come.
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
+export const MINUTE = 60_000;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
 
 /**
  * Each delivery is counted several times, because its state changes: soon after it was accepted, and again when it is

@@ -1,8 +1,6 @@
 import { type ChannelId, type DeliveryState, PLATFORM_TENANT_ID } from '#domain';
 import type { Database } from '../../database.js';
-import { FIRST_HOURLY_PASS, SUMS_OF_DAYS } from './passes.js';
-
-const DAY_MS = 86_400_000;
+import { DAY, FIRST_HOURLY_PASS, SUMS_OF_DAYS } from './passes.js';
 
 export const statisticsIntervals = ['minute', 'hour', 'day'] as const;
 export type StatisticsInterval = (typeof statisticsIntervals)[number];
@@ -81,8 +79,8 @@ const positionOf = (passes: readonly Position[], wanted: number): Date | null =>
 function valuesOf(tenantId: string, { from, to, interval }: StatisticsQuery, passes: readonly Position[]): unknown[] {
   const hourly = interval === 'minute' ? null : positionOf(passes, FIRST_HOURLY_PASS);
   const daily = interval === 'day' ? positionOf(passes, SUMS_OF_DAYS) : null;
-  const firstDay = Math.ceil(from.getTime() / DAY_MS) * DAY_MS;
-  const endOfDays = Math.floor(Math.min(to.getTime(), daily?.getTime() ?? 0) / DAY_MS) * DAY_MS;
+  const firstDay = Math.ceil(from.getTime() / DAY) * DAY;
+  const endOfDays = Math.floor(Math.min(to.getTime(), daily?.getTime() ?? 0) / DAY) * DAY;
   const days = firstDay < endOfDays ? [new Date(firstDay), new Date(endOfDays)] : [from, from];
   return [tenantId, interval, from, to, hourly ?? '-infinity', ...days];
 }

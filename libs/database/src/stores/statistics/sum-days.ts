@@ -2,9 +2,7 @@
 
 import { PLATFORM_TENANT_ID } from '#domain';
 import type { Sql } from '../../statement.js';
-import { LAST_PASS, SET_POSITION, SUMS_OF_DAYS } from './passes.js';
-
-const DAY_MS = 86_400_000;
+import { DAY, LAST_PASS, SET_POSITION, SUMS_OF_DAYS } from './passes.js';
 
 /** In a transaction that holds the lock of the count. False if nothing more is to be summed now. */
 export async function sumNextDay(sql: Sql): Promise<boolean> {
@@ -16,7 +14,7 @@ export async function sumNextDay(sql: Sql): Promise<boolean> {
   const [from, until] = [found.from.getTime(), found.until.getTime()];
   if (from === until) return false;
   // A position in the future is from before the clock was set back: what follows is summed again.
-  const to = Math.min(from + DAY_MS, until);
+  const to = Math.min(from + DAY, until);
   const bounds = [found.from, new Date(to)];
   await sql.query({ text: DELETE_DAY, values: bounds });
   await sql.query({ text: INSERT_DAY, values: bounds });
